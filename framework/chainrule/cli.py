@@ -1,0 +1,85 @@
+"""The command ``chainrule``: trains what the overrides describe, or runs a sub-command."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from chainrule import compose, paths, records
+from chainrule.errors import ChainruleError
+from chainrule.runs import execute, prepare
+from chainrule.watchers import Session
+
+# Options must be known before Hydra composes; importing this module is enough for workers in other processes.
+_registry = compose.register()
+
+
+@hydra.main(config_path=str(paths.configuration()), config_name="config", version_base="1.3")
+def _train(config: DictConfig) -> float:
+    """Train one run; the number returned is what a sweeper minimises."""
+    context = HydraConfig.get()
+    prepared = prepare(compose.settings_of(config))
+    watchers = _registry.watchers(Session(interactive=sys.stdout.isatty()))
+    # The tracker comes before those who show the links that it leaves.
+    crowd = [prepared.settings.tracking, *watchers]
+    result, _ = execute(prepared, Path(context.runtime.output_dir), crowd, _registry, context.overrides.task)
+    return result.metrics.get("validation/loss", result.metrics["train/loss"])
+
+
+def _sync(arguments: Sequence[str]) -> None:
+    """Send records that were kept back, or were made without a tracker."""
+    parser = argparse.ArgumentParser(prog="chainrule sync", description=_sync.__doc__)
+    parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="holds records, at any depth")
+    parser.add_argument("--tracking", metavar="NAME", help="tracker to use instead of each record's own")
+    chosen = parser.parse_args(arguments)
+    for directory in chosen.directories:
+        found = sorted(directory.rglob(records.MANIFEST))
+        if not found:
+            raise ChainruleError(f"{directory} holds no finished record.")
+        for manifest in found:
+            record = records.read(manifest.parent.absolute())
+            own = dict(record.manifest["configuration"]["tracking"])
+            name = own.pop("name")
+            tracker = _registry.make("tracking", chosen.tracking or name, {} if chosen.tracking else own)
+            tracker.send(record)  # type: ignore[attr-defined]
+            print(f"{record.directory}: {', '.join(record.links.values()) or 'not sent, its tracking is none'}")
+
+
+_COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"sync": _sync}
+
+
+def main() -> None:
+    """Run the command line and exit with 0, or with 1 and one sentence where the input is wrong."""
+    for broken in _registry.broken:
+        print(f"chainrule: {broken}", file=sys.stderr)
+    traceback_wanted = "HYDRA_FULL_ERROR" in os.environ
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands its errors over instead of printing them
+    try:
+        if sys.argv[1:2] and sys.argv[1] in _COMMANDS:
+            _COMMANDS[sys.argv[1]](sys.argv[2:])
+        else:
+            _train()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if traceback_wanted or not isinstance(error, ChainruleError | HydraException | OmegaConfBaseException | OSError):
+            raise
+        sys.exit(f"chainrule: {_sentence(error)}")
+    finally:
+        logging.shutdown()
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, ChainruleError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"cannot write to {error.filename or 'the output directory'}: {error.strerror or error}."
+    return str(compose.explained(error))

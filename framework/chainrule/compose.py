@@ -1,0 +1,113 @@
+"""From overrides to configuration, by Hydra: every component is an option, without YAML."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from chainrule import paths
+from chainrule.errors import ConfigurationError, nearest
+from chainrule.kinds import GROUPS
+from chainrule.parameters import parameters, plain_defaults
+from chainrule.plugins import Registry, installed
+from chainrule.settings import Settings, keys_help
+
+
+@functools.cache
+def register() -> Registry:
+    """Make every installed component an option of its groups; return the registry they come from."""
+    registry, store = installed(), ConfigStore.instance()
+    for group, kind in GROUPS.items():
+        for name in registry.names(kind.name):
+            node = {"name": name, **plain_defaults(registry.first(kind.name, name))}
+            store.store(name=name, node=node, group=group, provider=__package__)
+    store.store(name="chainrule", node=_help(), group="hydra/help", provider=__package__)
+    return registry
+
+
+def settings_of(config: DictConfig) -> Settings:
+    """Return the checked settings in a composed configuration.
+
+    Raises:
+        ConfigurationError: a value is wrong, or an interpolation cannot be resolved.
+    """
+    try:
+        resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise explained(error) from None
+    return Settings.from_config(resolved, register())
+
+
+def settings_from(overrides: Sequence[str]) -> Settings:
+    """Compose settings from overrides as typed on the command line, e.g. ``["optimizer=adam", "seed=3"]``.
+
+    Raises:
+        ConfigurationError: an override is wrong.
+    """
+    register()
+    held = GlobalHydra.instance().hydra
+    try:
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(config_dir=str(paths.configuration()), version_base="1.3"):
+            config = compose("config", overrides=list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explained(error) from None
+    finally:
+        if held is not None:
+            GlobalHydra.instance().initialize(held)
+    return settings_of(config)
+
+
+def _help() -> dict[str, str]:
+    """Return the text of ``--help``: what to type first, then groups and keys with their meaning."""
+    return {
+        "app_name": "chainrule",
+        "header": "chainrule trains a network by backpropagation and records what happened.",
+        "template": f"""${{hydra.help.header}}
+
+Usage
+  chainrule                                     the article's run: 2-2-2-1, learning 2 x1 + 3 x2 + 10
+  chainrule optimizer=adam optimizer.lr=0.01    another optimizer, with another rate
+  chainrule -m seed=0,1,2 activation=tanh,relu  every combination
+  chainrule experiment=article                  a prepared configuration
+  chainrule optimizer=adam --help               the parameters of a choice, in the configuration below
+  chainrule sync DIR                            send records to the tracker later
+  chainrule --hydra-help                        flags of Hydra: --cfg job, --multirun, completion ...
+
+Groups: choose with GROUP=NAME, change with GROUP.PARAMETER=VALUE
+
+$APP_CONFIG_GROUPS
+Keys: change with KEY=VALUE
+
+{keys_help()}
+
+Configuration with the choices made here
+
+$CONFIG
+""",
+        "footer": "",
+    }
+
+
+def explained(error: Exception) -> ConfigurationError:
+    """Turn an error of Hydra or OmegaConf into one sentence with the nearest valid name."""
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return ConfigurationError(
+            f"{group}={name} is unknown{nearest(name, error.options)}; there is {', '.join(sorted(error.options))}."
+        )
+    if isinstance(cause, ConfigKeyError) and cause.parent_node is not None:
+        siblings = list(cause.parent_node.keys())
+        prefix = str(cause.full_key).rpartition(".")[0]
+        return ConfigurationError(
+            f"{cause.full_key} is not a key of the configuration{nearest(str(cause.key), siblings)}; "
+            f"{prefix or 'there'} has {', '.join(map(str, siblings))}."
+        )
+    return ConfigurationError(" ".join(str(error).split()))

@@ -1,0 +1,27 @@
+"""One error class per audience: who reads the message decides the class."""
+
+
+class ChainruleError(Exception):
+    """Base of every error that is an expected answer rather than a defect; the command prints it as one sentence."""
+
+
+class ConfigurationError(ChainruleError):
+    """For the person who starts a run: an option, a value or a data file is wrong."""
+
+
+class PluginError(ChainruleError):
+    """For the author of a plugin: a component or a hook breaks its contract."""
+
+
+class RecordError(ChainruleError):
+    """For the reader of a record: it is missing, unfinished or damaged."""
+
+
+def nearest(word: str, choices: object) -> str:
+    """Return ``" (did you mean 'adam'?)"`` for the choice closest to ``word``, or an empty string."""
+    import difflib
+
+    names = [str(choice) for choice in choices]  # type: ignore[attr-defined]
+    lowered = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.5)
+    return f" (did you mean {lowered[close[0]]!r}?)" if close else ""

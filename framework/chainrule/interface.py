@@ -1,0 +1,152 @@
+"""chainrule in a notebook: train a run, look into one step, make a component."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from chainrule import kinds
+from chainrule.backprop import Backprop, mean_loss
+from chainrule.errors import ConfigurationError
+from chainrule.kinds import Array, Component
+from chainrule.network import Pass, Shape
+from chainrule.plugins import installed
+from chainrule.results import Result
+
+
+def run(*overrides: str, directory: str | Path | None = None) -> Result:
+    """Train one run, configured as on the command line.
+
+    Args:
+        overrides: such as ``"optimizer=adam"`` or ``"seed=3"``.
+        directory: where its record goes and from where it is tracked; without it nothing is written or sent.
+
+    Returns:
+        The result, with ``weights``, ``biases``, ``curves``, ``metrics`` and ``predict(x)``.
+
+    Raises:
+        ConfigurationError: an override is wrong, or the parts do not fit.
+        OSError: the record cannot be written.
+    """
+    from chainrule.compose import settings_from
+    from chainrule.runs import execute, prepare, train_stack
+
+    prepared = prepare(settings_from(overrides))
+    if directory is None:
+        return train_stack([prepared])[0]
+    return execute(prepared, Path(directory).absolute(), [prepared.settings.tracking], installed(), overrides)[0]
+
+
+def component(kind: str, name: str, **parameters: Any) -> Component:
+    """Return a component by name, e.g. ``component("optimizer", "adam", lr=0.01)``.
+
+    Raises:
+        ConfigurationError: unknown kind, name or parameter, wrong type, out of range.
+    """
+    if kind not in kinds.KINDS:
+        from chainrule.errors import nearest
+
+        raise ConfigurationError(f"{kind!r} is no kind{nearest(kind, kinds.KINDS)}; there is {', '.join(kinds.KINDS)}.")
+    return installed().make(kinds.KINDS[kind].groups[0], name, parameters)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One forward and backward pass, laid open.
+
+    Lists have one entry a layer, from the first hidden layer to the output. With inputs of shape ``(inputs,)`` the
+    arrays of ``z``, ``a`` and ``delta`` have the shape ``(units,)``, else ``(units, samples)``.
+
+    Attributes:
+        loss: eq. 3, averaged over samples.
+        z: eq. 1.
+        a: eq. 2; the last is the prediction.
+        delta: eq. 4 and 5, of each sample's own loss.
+        weight_gradients: eq. 6, of the averaged loss, ``(units, units before)``.
+        bias_gradients: eq. 6, of the averaged loss, ``(units,)``.
+    """
+
+    loss: float
+    z: list[Array]
+    a: list[Array]
+    delta: list[Array]
+    weight_gradients: list[Array]
+    bias_gradients: list[Array]
+
+
+def trace_step(
+    weights: Sequence[ArrayLike],
+    biases: Sequence[ArrayLike],
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    hidden: str | Component = "sigmoid",
+    output: str | Component = "identity",
+    loss: str | Component = "half_squared_error",
+    rule: str | Component = "exact",
+) -> Trace:
+    """Go once forward and backward through a network and return everything on the way, in float64.
+
+    Args:
+        weights: of each layer, ``(units, units before)``.
+        biases: of each layer, ``(units,)``.
+        x: inputs, ``(inputs, samples)`` or ``(inputs,)``.
+        y: true outputs, ``(outputs, samples)`` or ``(outputs,)``.
+        hidden, output: activations, by name or as components.
+        loss: by name or as a component.
+        rule: backward rule, by name or as a component.
+
+    Raises:
+        ConfigurationError: shapes that do not fit, or an unknown name.
+    """
+    W, b = ([np.asarray(part, float) for part in parts] for parts in (weights, biases))
+    points, truth = np.asarray(x, float), np.asarray(y, float)
+    columns, wanted = (part[:, None] if part.ndim == 1 else part for part in (points, truth))
+    shape = _shape(W, b, columns, wanted)
+    parts = [_stacked("activation", hidden), _stacked("activation", output), _stacked("loss", loss), _stacked("rule", rule)]
+    if parts[3].widths and parts[3].widths != shape.widths:
+        raise ConfigurationError(
+            f"rule={parts[3].name} is defined for the {Shape(parts[3].widths)} network only, but this one is {shape}."
+        )
+    theta = shape.flatten(W, b)[None]
+    forward = Pass(shape, theta, parts[0], parts[1], columns.shape[1])
+    state = parts[3].init(np.random.default_rng(0), shape.widths)
+    backprop = Backprop(forward, parts[2], parts[3], {k: v[None] for k, v in state.items()}, np.empty_like(theta))
+    block = np.concatenate([np.ones((1, columns.shape[1])), columns, wanted])[:, None]
+    with np.errstate(all="ignore"):
+        batch = backprop.batch(block)
+        grad = backprop(batch)
+        value = float(mean_loss(forward, parts[2], batch.y)[0])
+    pick = (0, slice(None), 0) if points.ndim == 1 else (0,)
+    weight_gradients, bias_gradients = shape.split(grad[0])
+    return Trace(
+        loss=value,
+        z=[layer[pick].copy() for layer in forward.z[1:]],
+        a=[layer[pick].copy() for layer in forward.a[1:]],
+        delta=[layer[pick].copy() for layer in backprop.delta[1:]],
+        weight_gradients=weight_gradients,
+        bias_gradients=bias_gradients,
+    )
+
+
+def _stacked(kind: str, choice: str | Component) -> Any:
+    return kinds.stack([component(kind, choice) if isinstance(choice, str) else choice], float)
+
+
+def _shape(weights: list[Array], biases: list[Array], x: Array, y: Array) -> Shape:
+    """Return the widths that the arrays agree on."""
+    if not weights or len(weights) != len(biases):
+        raise ConfigurationError(f"there must be as many biases as weights, and one at least, not {len(biases)} and {len(weights)}.")
+    widths = [len(x)]
+    for layer, (W, b) in enumerate(zip(weights, biases, strict=True), 1):
+        if W.ndim != 2 or W.shape[1] != widths[-1] or b.shape != W.shape[:1]:
+            raise ConfigurationError(
+                f"layer {layer} needs weights (units, {widths[-1]}) and biases (units,), not {W.shape} and {b.shape}."
+            )
+        widths.append(len(W))
+    if y.shape != (widths[-1], x.shape[1]):
+        raise ConfigurationError(f"y must have the shape {(widths[-1], x.shape[1])}, not {y.shape}.")
+    return Shape(tuple(widths))

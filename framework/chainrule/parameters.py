@@ -1,0 +1,204 @@
+"""Typed, bounded, documented fields: the one description from which options, validation and help are made.
+
+A component or a settings class is a frozen dataclass whose fields read
+``lr: Annotated[float, Gt(0), doc("learning rate")] = 1e-3`` in the vocabulary of ``annotated_types``.
+"""
+
+import dataclasses
+import enum
+import functools
+import math
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import annotated_types as bounds_of
+
+from chainrule.errors import ConfigurationError, PluginError, nearest
+
+_SCALARS = (float, int, bool, str)
+_NAMES = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """One field: its type, default, bounds and description.
+
+    Attributes:
+        name: field name.
+        type: ``float``, ``int``, ``bool``, ``str`` or an ``Enum`` class; of the elements where ``many``.
+        many: whether the value is a tuple of such elements.
+        optional: whether ``None`` is allowed.
+        default: default value, or ``dataclasses.MISSING``.
+        bounds: constraints of ``annotated_types`` on the value (on each element where ``many``).
+        description: one line for help and documentation.
+    """
+
+    name: str
+    type: type
+    many: bool
+    optional: bool
+    default: Any
+    bounds: tuple[Any, ...]
+    description: str
+
+    @property
+    def is_stackable(self) -> bool:
+        """Whether runs that differ in this field can still be trained as one stack (plain floats only)."""
+        return self.type is float and not self.many and not self.optional
+
+    def convert(self, value: Any, where: str) -> Any:
+        """Return ``value`` as this parameter's type, checked against its bounds.
+
+        Raises:
+            ConfigurationError: wrong type or out of range; the sentence begins with ``where``.
+        """
+        if value is None:
+            if self.optional:
+                return None
+            raise ConfigurationError(f"{where} must be {self.wanted()}, not null.")
+        if not self.many:
+            return self._element(value, where)
+        if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__iter__"):
+            raise ConfigurationError(f"{where} must be {self.wanted()}, not {value!r}.")
+        return tuple(self._element(item, f"{where}[{i}]") for i, item in enumerate(value))
+
+    def wanted(self) -> str:
+        """Say in words what is accepted, e.g. ``a number > 0``."""
+        if issubclass(self.type, enum.Enum):
+            text = "one of " + ", ".join(str(member.value) for member in self.type)
+        else:
+            text = " ".join([_NAMES[self.type], *filter(None, [" and ".join(_limits(self.bounds))])])
+        if self.many:
+            text = f"a list, each entry {text}"
+        return text + " or null" if self.optional else text
+
+    def _element(self, value: Any, where: str) -> Any:
+        wanted = dataclasses.replace(self, many=False).wanted()
+        complaint = ConfigurationError(f"{where} must be {wanted}, not {value!r}.")
+        if issubclass(self.type, enum.Enum):
+            try:
+                return self.type(value)
+            except ValueError:
+                choices = [member.value for member in self.type]
+                raise ConfigurationError(f"{str(complaint)[:-1]}{nearest(str(value), choices)}.") from None
+        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not self.type:
+            raise complaint
+        if self.type is float and not math.isfinite(value):
+            raise complaint
+        if not all(_holds(bound, value) for bound in self.bounds):
+            raise complaint
+        return value
+
+
+@functools.cache
+def parameters(cls: type) -> dict[str, Parameter]:
+    """Describe the fields of the dataclass ``cls``, in order.
+
+    Raises:
+        PluginError: ``cls`` is no dataclass, or a field has a type that options cannot hold.
+    """
+    if not dataclasses.is_dataclass(cls):
+        raise PluginError(f"{cls.__module__}.{cls.__qualname__} must be a dataclass: add @dataclass(frozen=True).")
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {field.name: _parameter(cls, field, hints[field.name]) for field in dataclasses.fields(cls) if field.init}
+
+
+def build(cls: type, values: Mapping[str, Any], where: str) -> Any:
+    """Make a ``cls`` from ``values``, each converted and checked; fields that are missing take their defaults.
+
+    Args:
+        cls: a dataclass described by :func:`parameters`.
+        values: field name to raw value.
+        where: prefix of the keys in error messages, e.g. ``optimizer``.
+
+    Raises:
+        ConfigurationError: unknown name, wrong type, out of range, or a required value is missing.
+    """
+    known = parameters(cls)
+    for key in values:
+        if key not in known:
+            listing = f"it takes {', '.join(known)}" if known else "it takes no parameters"
+            raise ConfigurationError(f"{where}.{key} is not a parameter of {where}{nearest(str(key), known)}; {listing}.")
+    converted = {}
+    for name, parameter in known.items():
+        if name in values:
+            converted[name] = parameter.convert(values[name], f"{where}.{name}")
+        elif parameter.default is dataclasses.MISSING:
+            raise ConfigurationError(f"{where}.{name} is missing: give it {parameter.wanted()}.")
+    return cls(**converted)
+
+
+def plain(instance: Any) -> dict[str, Any]:
+    """Return the fields of ``instance`` as plain data (numbers, text, lists), fit for YAML and JSON."""
+    return {name: _plain(getattr(instance, name)) for name in parameters(type(instance))}
+
+
+def plain_defaults(cls: type) -> dict[str, Any]:
+    """Return the defaults of ``cls`` as plain data; ``???``, Hydra's mark for a missing value, where there is none."""
+    missing = dataclasses.MISSING
+    return {name: "???" if p.default is missing else _plain(p.default) for name, p in parameters(cls).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return value.value
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _parameter(cls: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
+    metadata: list[Any] = []
+    many = optional = False
+    while True:
+        origin, args = typing.get_origin(hint), typing.get_args(hint)
+        if origin is typing.Annotated:
+            hint, metadata = args[0], [*metadata, *args[1:]]
+        elif origin in (typing.Union, types.UnionType) and len(args) == 2 and type(None) in args:
+            hint, optional = next(arg for arg in args if arg is not type(None)), True
+        elif origin is tuple and len(args) == 2 and args[1] is Ellipsis and not many:
+            hint, many = args[0], True
+        else:
+            break
+    if not (isinstance(hint, type) and (hint in _SCALARS or issubclass(hint, enum.Enum))):
+        raise PluginError(
+            f"{cls.__module__}.{cls.__qualname__}.{field.name} has type {hint!r}; "
+            "parameters are float, int, bool, str, an Enum, a tuple[T, ...] of these, or one of these | None."
+        )
+    default = field.default
+    if field.default_factory is not dataclasses.MISSING:
+        default = field.default_factory()
+    docs = [item.documentation for item in metadata if isinstance(item, bounds_of.DocInfo)]
+    found = tuple(part for item in metadata for part in _unpacked(item))
+    return Parameter(field.name, hint, many, optional, default, found, docs[0] if docs else "")
+
+
+def _unpacked(item: Any) -> list[Any]:
+    """Split grouped constraints (``Interval``) into single ones; drop what is no constraint."""
+    if isinstance(item, bounds_of.GroupedMetadata):
+        return [part for part in item if not isinstance(part, bounds_of.DocInfo)]
+    return [item] if isinstance(item, bounds_of.BaseMetadata) else []
+
+
+_COMPARISONS = {bounds_of.Gt: (">", "gt"), bounds_of.Ge: (">=", "ge"), bounds_of.Lt: ("<", "lt"), bounds_of.Le: ("<=", "le")}
+
+
+def _limits(bounds: tuple[Any, ...]) -> list[str]:
+    return [f"{_COMPARISONS[type(b)][0]} {getattr(b, _COMPARISONS[type(b)][1]):g}" for b in bounds if type(b) in _COMPARISONS]
+
+
+def _holds(bound: Any, value: Any) -> bool:
+    match bound:
+        case bounds_of.Gt(gt=limit):
+            return bool(value > limit)
+        case bounds_of.Ge(ge=limit):
+            return bool(value >= limit)
+        case bounds_of.Lt(lt=limit):
+            return bool(value < limit)
+        case bounds_of.Le(le=limit):
+            return bool(value <= limit)
+        case bounds_of.Predicate(func=test):
+            return bool(test(value))
+    return True

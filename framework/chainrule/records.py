@@ -1,0 +1,204 @@
+"""The record that a run leaves on disk: written whole or not at all, and checked when read."""
+
+import getpass
+import hashlib
+import json
+import math
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from chainrule.errors import RecordError
+from chainrule.history import Curves
+from chainrule.kinds import GROUPS, Array
+from chainrule.plugins import Registry
+from chainrule.results import Result
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+CONFIGURATION, CURVES, WEIGHTS = "configuration.yaml", "curves.npz", "weights.npz"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A complete record.
+
+    Attributes:
+        directory: where it lies.
+        manifest: what ``manifest.json`` holds: ``configuration`` (nested settings), ``overrides`` (as typed), ``title``,
+            ``identity`` (SHA-256 of settings, data and plugin versions), ``network`` (widths, parameters), ``reason``,
+            ``epochs``, ``metrics`` (None for a value that is not finite), ``notes``, ``started`` (ISO 8601 with zone),
+            ``seconds``, ``data`` (target, task, inputs, outputs, training, validation, digest), ``environment`` (user,
+            git_commit, versions of Python and libraries), ``plugins`` (distribution to version) and ``files`` (name to SHA-256 and
+            bytes).
+        links: what a person can open next, by title; watchers add to it.
+    """
+
+    directory: Path
+    manifest: Mapping[str, Any]
+    links: dict[str, str] = field(default_factory=dict)
+
+    def curves(self) -> Curves:
+        """Read the full curves."""
+        arrays = self._arrays(CURVES)
+        return Curves(arrays.pop("epochs"), arrays)
+
+    def weights(self) -> dict[str, Array]:
+        """Read weights and biases ``W1, b1, W2 ...`` and the scaling of data ``x_shift, x_scale, y_shift, y_scale``."""
+        return self._arrays(WEIGHTS)
+
+    def files(self) -> list[Path]:
+        """Return every file of the record, the manifest included."""
+        return [*(self.directory / name for name in self.manifest["files"]), self.directory / MANIFEST]
+
+    def _arrays(self, name: str) -> dict[str, Array]:
+        path = self.directory / name
+        expected = self.manifest["files"][name]
+        if not path.is_file() or path.stat().st_size != expected["bytes"] or _digest(path) != expected["sha256"]:
+            raise RecordError(f"{path} is missing or not what was recorded; train the run again.")
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+
+
+def write(directory: Path, result: Result, registry: Registry, overrides: Sequence[str] = ()) -> Record:
+    """Write the record of ``result`` into ``directory`` and return it.
+
+    Files that are already there (pictures) and named in no record yet become part of it. The manifest comes last, so
+    a directory with a manifest holds a complete record.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    configuration = result.settings.to_config()
+    _replace(directory / CONFIGURATION, OmegaConf.to_yaml(OmegaConf.create(configuration)).encode())
+    _replace_arrays(directory / CURVES, {"epochs": result.curves.epochs, **result.curves.values})
+    _replace_arrays(directory / WEIGHTS, _named_weights(result))
+    files = [CONFIGURATION, CURVES, WEIGHTS]
+    files += [path.relative_to(directory).as_posix() for path in sorted(directory.glob("pictures/*"))]
+    data = _data(result)
+    plugins = plugin_versions(result, registry)
+    identity = {"configuration": {k: v for k, v in configuration.items() if k != "tracking"}, "data": data, "plugins": plugins}
+    manifest = {
+        "format": FORMAT,
+        "title": result.settings.title,
+        "identity": hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
+        "overrides": list(overrides),
+        "configuration": configuration,
+        "network": {"widths": list(result.shape.widths), "parameters": result.shape.size},
+        "reason": result.reason.value,
+        "epochs": result.epochs,
+        "metrics": {name: value if math.isfinite(value) else None for name, value in result.metrics.items()},
+        "notes": list(result.notes),
+        "started": result.started.isoformat(),
+        "seconds": result.seconds,
+        "data": data,
+        "environment": environment(),
+        "plugins": plugins,
+        "files": {name: {"sha256": _digest(directory / name), "bytes": (directory / name).stat().st_size} for name in files},
+    }
+    _replace(directory / MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
+    return Record(directory, manifest)
+
+
+def read(directory: Path) -> Record:
+    """Read the record in ``directory``.
+
+    Raises:
+        RecordError: there is none, it is damaged, or a newer version of the format wrote it.
+    """
+    path = directory / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise RecordError(f"{directory} holds no finished record: there is no {MANIFEST}.") from None
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} cannot be read: {error}.") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise RecordError(f"{path} is no record of format {FORMAT}, which this version of chainrule reads.")
+    return Record(directory, manifest)
+
+
+def plugin_versions(result: Result, registry: Registry) -> dict[str, str]:
+    """Return the distributions whose components a run used, with their versions."""
+    used = [registry.provider(kind.name, getattr(result.settings, group).name) for group, kind in GROUPS.items()]
+    return {provider.distribution: provider.version for provider in used}
+
+
+@cache
+def environment() -> dict[str, str]:
+    """Return who runs this, on what: user, git commit of the working directory, versions."""
+    versions = {name: version(name) for name in ("chainrule", "numpy", "hydra-core", "mlflow")}
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = "unknown"
+    found = {"user": user, "python": platform.python_version(), "platform": platform.platform(), **versions}
+    commit = _git("rev-parse", "HEAD")
+    if commit:
+        found["git_commit"] = commit + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    return found
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _data(result: Result) -> dict[str, Any]:
+    return {
+        "target": result.settings.target.name,
+        "task": result.settings.target.task,
+        "inputs": result.shape.widths[0],
+        "outputs": result.shape.widths[-1],
+        "training": result.samples.train.shape[1],
+        "validation": result.samples.validation.shape[1],
+        "digest": result.samples.digest,
+    }
+
+
+def _named_weights(result: Result) -> dict[str, Array]:
+    named = {}
+    for layer, (weights, biases) in enumerate(zip(result.weights, result.biases, strict=True), 1):
+        named |= {f"W{layer}": weights, f"b{layer}": biases}
+    x, y = result.samples.x_scaling, result.samples.y_scaling
+    return named | {"x_shift": x.shift, "x_scale": x.scale, "y_shift": y.shift, "y_scale": y.scale}
+
+
+def _replace_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    import io
+
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    _replace(path, buffer.getvalue())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves the old one or the new one, never half of one."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with open(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

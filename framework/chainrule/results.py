@@ -1,0 +1,94 @@
+"""What a finished run gives: parameters, curves, scores, predictions."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from chainrule import kinds
+from chainrule.data import Samples, accuracy, r2
+from chainrule.errors import ConfigurationError
+from chainrule.history import Curves
+from chainrule.kinds import Array
+from chainrule.network import Shape, predict
+from chainrule.settings import Settings
+from chainrule.trainer import Reason
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished run.
+
+    Attributes:
+        settings: what was asked for.
+        shape: widths of the network.
+        theta: flat parameters at the end, shape ``(parameters,)``.
+        curves: losses and gradient norms; ``curves.epochs`` and ``curves.values[name]`` are arrays ``(points,)``.
+        reason: why it stopped.
+        epochs: how many epochs it trained.
+        samples: the data, as the network saw them.
+        started: when training began.
+        seconds: time that training took; of the whole stack where runs were stacked.
+        notes: what was said before training.
+        metrics: final losses and scores, by name, e.g. ``validation/r2``.
+    """
+
+    settings: Settings
+    shape: Shape
+    theta: Array
+    curves: Curves
+    reason: Reason
+    epochs: int
+    samples: Samples
+    started: datetime
+    seconds: float
+    notes: tuple[str, ...] = ()
+    metrics: dict[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metrics", self._metrics())
+
+    @property
+    def weights(self) -> list[Array]:
+        """Weights of each layer, ``(units, units before)``."""
+        return self.shape.split(self.theta)[0]
+
+    @property
+    def biases(self) -> list[Array]:
+        """Biases of each layer, ``(units,)``."""
+        return self.shape.split(self.theta)[1]
+
+    def predict(self, x: ArrayLike) -> Array:
+        """Return predictions in the target's units.
+
+        Args:
+            x: inputs in the target's units, shape ``(inputs, samples)``, or ``(inputs,)`` for one sample.
+
+        Returns:
+            An array ``(outputs, samples)``, or ``(outputs,)`` for one sample.
+
+        Raises:
+            ConfigurationError: ``x`` has another number of inputs.
+        """
+        points = np.asarray(x, float)
+        columns = points[:, None] if points.ndim == 1 else points
+        inputs = self.shape.widths[0]
+        if columns.ndim != 2 or len(columns) != inputs:
+            raise ConfigurationError(
+                f"x must have the shape ({inputs}, samples) or ({inputs},), one row an input, not {points.shape}."
+            )
+        hidden, output = (kinds.stack([c], self.theta.dtype) for c in (self.settings.activation, self.settings.output))
+        scaled = self.samples.x_scaling.apply(columns).astype(self.theta.dtype)
+        y = self.samples.y_scaling.undo(predict(self.shape, self.theta, hidden, output, scaled).astype(float))
+        return y[:, 0] if points.ndim == 1 else y
+
+    def _metrics(self) -> dict[str, float]:
+        metrics: dict[str, float] = {name: float(v[-1]) for name, v in self.curves.values.items() if name.endswith("loss")}
+        score: Any = r2 if self.settings.target.task == "regression" else accuracy
+        for part in ("train", "validation"):
+            x, y = self.samples.raw(getattr(self.samples, part))
+            if x.shape[1]:
+                metrics[f"{part}/{score.__name__}"] = score(self.predict(x), y)
+        return metrics

@@ -1,0 +1,241 @@
+"""From settings to results: check that the parts fit, train as a stack, record, and tell those who watch."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule import kinds, records
+from chainrule.data import Samples, draw
+from chainrule.errors import ConfigurationError
+from chainrule.kinds import Array
+from chainrule.network import Shape
+from chainrule.plugins import Registry
+from chainrule.records import Record
+from chainrule.results import Result
+from chainrule.settings import Settings
+from chainrule.trainer import Observer, Schedule, Stack, train
+from chainrule.watchers import Progress, Start, Watcher
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is known to fit together, before training.
+
+    Attributes:
+        settings: what was asked for.
+        shape: widths of the network.
+        samples: its data.
+        theta: first parameters, shape ``(parameters,)``.
+        rule_state: what its backward rule holds fixed.
+        shuffle: generator for the order of its samples.
+        notes: what the person should know before training.
+    """
+
+    settings: Settings
+    shape: Shape
+    samples: Samples
+    theta: Array
+    rule_state: dict[str, Array]
+    shuffle: np.random.Generator
+    notes: tuple[str, ...]
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Draw the data and the first parameters of a run, and check that its parts fit.
+
+    Every random number follows from ``settings.seed``: one ``SeedSequence`` each for data, start, rule and order.
+
+    Raises:
+        ConfigurationError: data that cannot be had, or parts that do not fit each other.
+    """
+    target, data = settings.target, settings.data
+    streams = np.random.SeedSequence(settings.seed).spawn(4)
+    shape = Shape((target.inputs, *settings.network.hidden, target.outputs))
+    _check_shape(settings, shape)
+    dtype = settings.training.dtype.value
+    samples = draw(
+        target, streams[0], samples=data.samples, validation=data.validation, noise=data.noise, dtype=dtype
+    )
+    notes = _check_ranges(settings, samples)
+    start, init = np.random.default_rng(streams[1]), settings.initializer
+    weights, biases = [], []
+    for fan_in, fan_out in zip(shape.widths, shape.widths[1:], strict=False):
+        weights.append(init.weights(start, fan_in, fan_out))
+        biases.append(init.biases(start, fan_in, fan_out))
+    return Prepared(
+        settings=settings,
+        shape=shape,
+        samples=samples,
+        theta=shape.flatten(weights, biases).astype(dtype),
+        rule_state=settings.rule.init(np.random.default_rng(streams[2]), shape.widths),
+        shuffle=np.random.default_rng(streams[3]),
+        notes=notes,
+    )
+
+
+def structure(prepared: Prepared) -> tuple[Any, ...]:
+    """Return what must be equal for runs to be trained as one stack."""
+    settings, training = prepared.settings, prepared.settings.training
+    parts = (settings.activation, settings.output, settings.loss, settings.optimizer, settings.rule)
+    sizes = prepared.samples.train.shape, prepared.samples.validation.shape
+    schedule = training.epochs, training.batch_size, training.interval, training.dtype
+    return (prepared.shape, sizes, schedule, *(kinds.structure(part) for part in parts))
+
+
+def train_stack(runs: Sequence[Prepared], observe: Observer | None = None) -> list[Result]:
+    """Train runs of one :func:`structure` as one stack, and return their results in order."""
+    first = runs[0].settings.training
+    schedule = Schedule(first.epochs, first.batch_size, first.interval)
+    started, clock = datetime.now(UTC), time.perf_counter()
+    trained = train(_stack(runs), schedule, observe)
+    seconds = time.perf_counter() - clock
+    return [
+        Result(
+            settings=run.settings,
+            shape=run.shape,
+            theta=outcome.theta,
+            curves=outcome.curves,
+            reason=outcome.reason,
+            epochs=outcome.epochs,
+            samples=run.samples,
+            started=started,
+            seconds=seconds,
+            notes=run.notes,
+        )
+        for run, outcome in zip(runs, trained, strict=True)
+    ]
+
+
+def execute(
+    prepared: Prepared, directory: Path, watchers: Iterable[Watcher], registry: Registry, overrides: Sequence[str] = ()
+) -> tuple[Result, Record]:
+    """Train one run, write its record into ``directory`` and tell the watchers all along.
+
+    Args:
+        prepared: the run.
+        directory: where its record goes; made if it is not there.
+        watchers: who is told, in this order; an error of one is logged and changes nothing.
+        registry: says which plugins the run used.
+        overrides: what the person typed, for the record.
+
+    Raises:
+        OSError: the record cannot be written.
+    """
+    crowd = _Crowd(watchers)
+    settings = prepared.settings
+    crowd.tell("stack_started", Start((settings.title,), settings.training.epochs, prepared.notes))
+
+    def observe(epoch: int, losses: Array, running: int) -> None:
+        crowd.tell("epochs_recorded", Progress(epoch, tuple(losses.tolist()), running))
+
+    (result,) = train_stack([prepared], observe)
+    crowd.tell("run_trained", result, directory)
+    record = records.write(directory, result, registry, overrides)
+    crowd.tell("run_recorded", record)
+    crowd.tell("finished", [record])
+    return result, record
+
+
+class _Crowd:
+    """Watchers, none of which can stop a run: one that raises is reported and left out from then on."""
+
+    def __init__(self, watchers: Iterable[Watcher]) -> None:
+        self._watchers = list(watchers)
+
+    def tell(self, event: str, *arguments: Any) -> None:
+        for watcher in list(self._watchers):
+            call: Callable[..., None] = getattr(watcher, event)
+            try:
+                call(*arguments)
+            except Exception:
+                self._watchers.remove(watcher)
+                log.exception("%s failed in %s and is left out from now on", type(watcher).__qualname__, event)
+
+
+def _stack(runs: Sequence[Prepared]) -> Stack:
+    settings = [run.settings for run in runs]
+    theta = np.stack([run.theta for run in runs])
+    dtype = theta.dtype
+    patience = [s.training.patience for s in settings]
+    return Stack(
+        shape=runs[0].shape,
+        hidden=kinds.stack([s.activation for s in settings], dtype),
+        output=kinds.stack([s.output for s in settings], dtype),
+        loss=kinds.stack([s.loss for s in settings], dtype),
+        optimizer=kinds.stack([s.optimizer for s in settings], dtype),
+        rule=kinds.stack([s.rule for s in settings], dtype),
+        rule_state={
+            name: np.stack([run.rule_state[name] for run in runs]).astype(dtype) for name in runs[0].rule_state
+        },
+        theta=theta,
+        train=np.stack([run.samples.train for run in runs], axis=1),
+        validation=np.stack([run.samples.validation for run in runs], axis=1),
+        shuffles=tuple(run.shuffle for run in runs),
+        tolerance=np.array([s.training.tolerance for s in settings]),
+        patience=np.array([np.inf if p is None else p for p in patience]),
+    )
+
+
+def _check_shape(settings: Settings, shape: Shape) -> None:
+    """Refuse components that make no sense on these widths, before any data are drawn."""
+    target, rule, loss, output = settings.target, settings.rule, settings.loss, settings.output
+    outputs = f"target={target.name} has {_count(target.outputs, 'output')}"
+    if target.outputs < output.min_units:
+        raise ConfigurationError(f"output={output.name} needs at least {output.min_units} outputs, but {outputs}.")
+    if target.outputs < loss.min_outputs:
+        raise ConfigurationError(f"loss={loss.name} needs at least {loss.min_outputs} outputs, but {outputs}.")
+    for index, units in enumerate(settings.network.hidden):
+        if units < settings.activation.min_units:
+            raise ConfigurationError(
+                f"activation={settings.activation.name} needs at least {settings.activation.min_units} units in a layer, "
+                f"but network.hidden[{index}] is {units}."
+            )
+    if rule.widths and shape.widths != rule.widths:
+        wanted = Shape(rule.widths)
+        raise ConfigurationError(f"rule={rule.name} is defined for the {wanted} network only, but this one is {shape}.")
+
+
+def _check_ranges(settings: Settings, samples: Samples) -> tuple[str, ...]:
+    """Refuse losses that are undefined on these values; return notes on targets that cannot be reached."""
+    loss, output, target = settings.loss, settings.output, settings.target
+    y = np.concatenate([part[1 + samples.inputs :] for part in (samples.train, samples.validation)], axis=1)
+    low, high = float(y.min()), float(y.max())
+    if not _inside(output.range, loss.prediction_range):
+        hint = f"; output={loss.paired_output} fits" if loss.paired_output else ""
+        raise ConfigurationError(
+            f"loss={loss.name} needs predictions in {_interval(loss.prediction_range)}, "
+            f"but output={output.name} gives values in {_interval(output.range)}{hint}."
+        )
+    if not _inside((low, high), loss.target_range):
+        raise ConfigurationError(
+            f"loss={loss.name} needs true values in {_interval(loss.target_range)}, "
+            f"but target={target.name} has values from {low:.4g} to {high:.4g}."
+        )
+    if loss.one_hot and not np.allclose(y.sum(axis=0), 1):
+        raise ConfigurationError(f"loss={loss.name} needs one-hot classes, but the outputs of target={target.name} are not.")
+    if not _inside((low, high), output.range):
+        return (
+            f"target={target.name} has values from {low:.4g} to {high:.4g}, which output={output.name} cannot reach: "
+            f"its values lie in {_interval(output.range)}, so the loss will stay above zero.",
+        )
+    return ()
+
+
+def _inside(inner: tuple[float, float], outer: tuple[float, float]) -> bool:
+    return outer[0] <= inner[0] and inner[1] <= outer[1]
+
+
+def _interval(bounds: tuple[float, float]) -> str:
+    return f"[{bounds[0]:g}, {bounds[1]:g}]"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,288 @@
+"""The training loop, for a stack of runs: measure, stop, step. It does no input or output; an observer is told."""
+
+import enum
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from chainrule import kinds
+from chainrule.backprop import Backprop, Batch, mean_loss, separate
+from chainrule.history import Curves, History, due_epochs
+from chainrule.kinds import Activation, Array, Loss, Optimizer, Rule
+from chainrule.network import Pass, Shape
+
+Observer = Callable[[int, Array, int], None]
+
+
+class Reason(enum.StrEnum):
+    """Why a run stopped."""
+
+    EPOCHS = "epochs"  # the number of epochs asked for
+    CONVERGED = "converged"  # the training loss reached the tolerance
+    PLATEAU = "plateau"  # the loss has not improved for too many epochs
+    DIVERGED = "diverged"  # the loss or a gradient is infinite or NaN
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a stack trains, the same for all its runs.
+
+    Attributes:
+        epochs: at most.
+        batch_size: samples per step; None, or as many as there are: full batch.
+        measure_every: epochs between two points of the curves; stopping is decided at these points.
+    """
+
+    epochs: int
+    batch_size: int | None
+    measure_every: int
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Runs of one structure, as one computation. Every array has a run axis; so have the components' float fields.
+
+    Attributes:
+        shape: widths of the network.
+        hidden, output, loss, optimizer, rule: stacked components.
+        rule_state: the rule's fixed arrays, ``(runs, ...)``.
+        theta: parameters before training, ``(runs, parameters)``, in the dtype of the stack.
+        train, validation: samples, ``(1 + inputs + outputs, runs, samples)``: ones, ``x`` and ``y``.
+        shuffles: one generator a run, for the order of its samples.
+        tolerance: training loss at which a run has converged, ``(runs,)``.
+        patience: epochs without improvement after which a run has reached a plateau, ``(runs,)``; may be infinite.
+    """
+
+    shape: Shape
+    hidden: Activation
+    output: Activation
+    loss: Loss
+    optimizer: Optimizer
+    rule: Rule
+    rule_state: dict[str, Array]
+    theta: Array
+    train: Array
+    validation: Array
+    shuffles: tuple[np.random.Generator, ...]
+    tolerance: Array
+    patience: Array
+
+    def take(self, runs: Array) -> "Stack":
+        """Return the stack of the chosen ``runs`` (indices)."""
+        return replace(
+            self,
+            hidden=kinds.take(self.hidden, runs),
+            output=kinds.take(self.output, runs),
+            loss=kinds.take(self.loss, runs),
+            optimizer=kinds.take(self.optimizer, runs),
+            rule=kinds.take(self.rule, runs),
+            rule_state={name: array[runs] for name, array in self.rule_state.items()},
+            theta=self.theta[runs],
+            train=self.train[:, runs],
+            validation=self.validation[:, runs],
+            shuffles=tuple(self.shuffles[run] for run in runs),
+            tolerance=self.tolerance[runs],
+            patience=self.patience[runs],
+        )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training made of one run.
+
+    Attributes:
+        theta: parameters when it stopped, shape ``(parameters,)``.
+        curves: what was measured.
+        reason: why it stopped.
+        epochs: how many epochs it trained.
+    """
+
+    theta: Array
+    curves: Curves
+    reason: Reason
+    epochs: int
+
+
+def train(stack: Stack, schedule: Schedule, observe: Observer | None = None) -> list[Trained]:
+    """Train every run of a stack; the bits of a run do not depend on its neighbours.
+
+    Args:
+        stack: what to train; its arrays are left alone.
+        schedule: how long.
+        observe: called at each point of the curves with the epoch, the training losses of all runs and the number of
+            runs still training.
+
+    Returns:
+        One entry a run, in the order of the stack.
+    """
+    with _blas().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
+        return _train(stack, schedule, observe)
+
+
+def _train(stack: Stack, schedule: Schedule, observe: Observer | None) -> list[Trained]:
+    runs = len(stack.theta)
+    due = due_epochs(schedule.epochs, schedule.measure_every)
+    active = np.arange(runs)
+    machine = _Machine(stack, schedule.batch_size, stack.optimizer.init)
+    history = History(runs, due, machine.curve_names)
+    stopping = _Stopping(stack)
+    losses = np.full(runs, np.nan)
+    trained: dict[int, Trained] = {}
+    for previous, epoch in zip([0, *due], due, strict=False):
+        for _ in range(epoch - previous):
+            machine.train_epoch()
+        values = machine.measure()
+        history.add(active, values)
+        losses[active] = values["train/loss"]
+        reasons = stopping.reasons(epoch, values)
+        if epoch == schedule.epochs:
+            reasons = [reason or Reason.EPOCHS for reason in reasons]
+        for row, reason in enumerate(reasons):
+            if reason:
+                run = int(active[row])
+                trained[run] = Trained(machine.theta[row].copy(), history.curves(run), reason, epoch)
+        stay = np.array([row for row, reason in enumerate(reasons) if not reason], int)
+        if observe:
+            observe(epoch, losses, len(stay))
+        if not len(stay):
+            break
+        if len(stay) < len(active):
+            machine, stopping, active = machine.take(stay), stopping.take(stay), active[stay]
+    return [trained[run] for run in range(runs)]
+
+
+class _Machine:
+    """Everything allocated to train a stack: parameters, gradients, optimizer state, buffers of the passes."""
+
+    def __init__(
+        self, stack: Stack, batch_size: int | None, state: Callable[[Array], dict[str, Array]], step: int = 0
+    ) -> None:
+        self._stack, self._batch_size, self._step = stack, batch_size, step
+        self.theta = stack.theta.copy()
+        self._state = state(self.theta)
+        samples = stack.train.shape[2]
+        full = batch_size is None or batch_size >= samples
+        self._whole, self._whole_batch = self._backprop(stack.train)
+        self._epoch = None if full else _Epoch(stack, batch_size or samples)
+        self._parts: list[tuple[Backprop, list[Batch]]] = [(self._whole, [self._whole_batch])]
+        if self._epoch:
+            self._parts = [self._backprops(blocks) for blocks in self._epoch.blocks]
+        self._held_out: tuple[Pass, Any, Array] | None = None
+        if stack.validation.shape[2]:
+            forward = self._pass(stack.validation.shape[2])
+            x, y = separate(np.ascontiguousarray(stack.validation), stack.shape.widths[0])
+            self._held_out = forward, forward.first(x), y
+
+    @property
+    def curve_names(self) -> list[str]:
+        """Names of what ``measure`` returns."""
+        norms = [f"gradient_norm/layer_{layer}" for layer in range(1, self._stack.shape.layers + 1)]
+        return ["train/loss", *(["validation/loss"] if self._held_out else []), *norms]
+
+    def train_epoch(self) -> None:
+        """Go once through the training samples of every run."""
+        if self._epoch:
+            self._epoch.shuffle()
+        update, theta, state = self._stack.optimizer.update, self.theta, self._state
+        for backprop, batches in self._parts:
+            for batch in batches:
+                self._step += 1
+                update(theta, backprop(batch), state, self._step)
+
+    def measure(self) -> dict[str, Array]:
+        """Return losses and gradient norms over all samples with the present parameters, each ``(runs,)``."""
+        grad = self._whole(self._whole_batch)
+        values = {"train/loss": mean_loss(self._whole.forward, self._stack.loss, self._whole_batch.y)}
+        if self._held_out:
+            forward, first, y = self._held_out
+            forward.forward(first)
+            values["validation/loss"] = mean_loss(forward, self._stack.loss, y)
+        for layer, place in enumerate(self._stack.shape.slices()[1:], 1):
+            values[f"gradient_norm/layer_{layer}"] = np.sqrt(np.square(grad[:, place]).sum(axis=1))
+        return values
+
+    def take(self, runs: Array) -> "_Machine":
+        """Return a machine that goes on with the chosen runs."""
+        stack = replace(self._stack.take(runs), theta=self.theta[runs])
+        state = {name: array[runs] for name, array in self._state.items()}
+        return _Machine(stack, self._batch_size, lambda theta: state, self._step)
+
+    def _pass(self, samples: int) -> Pass:
+        return Pass(self._stack.shape, self.theta, self._stack.hidden, self._stack.output, samples)
+
+    def _backprop(self, block: Array) -> tuple[Backprop, Batch]:
+        backprop, batches = self._backprops([np.ascontiguousarray(block)])
+        return backprop, batches[0]
+
+    def _backprops(self, blocks: Sequence[Array]) -> tuple[Backprop, list[Batch]]:
+        """Return one set of buffers that serves all ``blocks``, which are of one size."""
+        forward = self._pass(blocks[0].shape[2])
+        stack = self._stack
+        backprop = Backprop(forward, stack.loss, stack.rule, stack.rule_state, np.empty_like(self.theta))
+        return backprop, [backprop.batch(block) for block in blocks]
+
+
+class _Epoch:
+    """The training samples of an epoch, shuffled for each run and cut into batches, in buffers that are filled anew.
+
+    Attributes:
+        blocks: batches ``(1 + inputs + outputs, runs, samples)`` of full size, then the partial one, as up to two lists.
+    """
+
+    def __init__(self, stack: Stack, batch_size: int) -> None:
+        rows, runs, samples = stack.train.shape
+        self._stack = stack
+        count, rest = divmod(samples, batch_size)
+        dtype = stack.theta.dtype
+        self._full = np.empty((count, rows, runs, batch_size), dtype)
+        self._rest = np.empty((rows, runs, rest), dtype)
+        self.blocks = [list(self._full), [self._rest]] if rest else [list(self._full)]
+
+    def shuffle(self) -> None:
+        """Put the samples of every run into a new random order, drawn from its own generator."""
+        count, rows, _, batch_size = self._full.shape
+        for run, rng in enumerate(self._stack.shuffles):
+            samples = self._stack.train[:, run]
+            shuffled = samples.take(rng.permutation(samples.shape[1]), axis=1)
+            cut = count * batch_size
+            self._full[:, :, run] = shuffled[:, :cut].reshape(rows, count, batch_size).swapaxes(0, 1)
+            self._rest[:, run] = shuffled[:, cut:]
+
+
+class _Stopping:
+    """Decides which runs stop, from what was measured."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._tolerance, self._patience = stack.tolerance, stack.patience
+        self._best = np.full(len(stack.theta), np.inf)
+        self._best_epoch = np.zeros(len(stack.theta))
+
+    def reasons(self, epoch: int, values: dict[str, Array]) -> list[Reason | None]:
+        """Return the reason for each run that stops now, and None for the others."""
+        loss = values["train/loss"]
+        watched = values.get("validation/loss", loss)
+        better = watched < self._best
+        self._best[better] = watched[better]
+        self._best_epoch[better] = epoch
+        finite = np.logical_and.reduce([np.isfinite(column) for column in values.values()])
+        plateau = epoch - self._best_epoch >= self._patience
+        return [
+            Reason.DIVERGED if not ok else Reason.CONVERGED if done else Reason.PLATEAU if stuck else None
+            for ok, done, stuck in zip(finite, loss <= self._tolerance, plateau, strict=True)
+        ]
+
+    def take(self, runs: Array) -> "_Stopping":
+        """Return the state of the chosen runs."""
+        chosen = object.__new__(_Stopping)
+        chosen.__dict__ = {name: array[runs] for name, array in self.__dict__.items()}
+        return chosen
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    """Find the BLAS libraries once; another number of threads gives other bits."""
+    return ThreadpoolController()

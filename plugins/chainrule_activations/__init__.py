@@ -1,0 +1,22 @@
+"""Built-in activations."""
+
+from chainrule.hookspecs import hookimpl
+from chainrule.kinds import Activation
+from chainrule_activations.activations import (
+    ELU,
+    GELU,
+    Identity,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+
+
+@hookimpl
+def chainrule_activations() -> list[type[Activation]]:
+    """Register them."""
+    return [Identity, Sigmoid, ReLU, Tanh, LeakyReLU, ELU, Softplus, GELU, SiLU, Softmax]

@@ -1,0 +1,13 @@
+"""Progress and summary of runs, in the terminal or as plain lines."""
+
+from collections.abc import Sequence
+
+from chainrule.hookspecs import hookimpl
+from chainrule.watchers import Session, Watcher
+from chainrule_console.watcher import Console
+
+
+@hookimpl
+def chainrule_watchers(session: Session) -> Sequence[Watcher]:
+    """Return the watcher that speaks to the person."""
+    return [Console(session.interactive)]

@@ -1,0 +1,35 @@
+"""Progress as plain lines, for files and pipes."""
+
+from chainrule.watchers import Progress, Start
+from chainrule_console import words
+
+_PARTS = 10
+
+
+class Lines:
+    """Prints a line when a stack starts, after every tenth of its epochs, and when its last run stops."""
+
+    def __init__(self, start: Start) -> None:
+        self._epochs, self._stacked = start.epochs, len(start.titles) > 1
+        self._part = 0  # the next tenth to report
+        say(f"{words.title(start.titles)}: up to {words.count(start.epochs, 'epoch')}")
+
+    def show(self, progress: Progress) -> None:
+        """Print a line if it is time for one."""
+        if progress.epoch * _PARTS < self._part * self._epochs and progress.running:
+            return
+        self._part = progress.epoch * _PARTS // self._epochs + 1 if self._epochs else 1
+        line = f"epoch {progress.epoch:>{len(str(self._epochs))}}/{self._epochs}  "
+        if self._stacked:
+            line += f"{progress.running} of {len(progress.loss)} runs training  median "
+        say(f"{line}loss {words.number(words.median(progress.loss))}")
+
+    def close(self) -> None:
+        """Leave everything as it is."""
+
+
+def say(text: str) -> None:
+    """Print a line at once, whatever characters the standard output can show."""
+    import sys
+
+    print(words.printable(text, sys.stdout.encoding), flush=True)

@@ -1,0 +1,66 @@
+"""Numbers, times and reasons as a person reads them."""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+def number(value: float | None) -> str:
+    """Return a number with five significant digits, or ``not finite``."""
+    return "not finite" if value is None or not math.isfinite(value) else f"{value:.5g}"
+
+
+def median(losses: Iterable[float]) -> float:
+    """Return the median, for which NaN counts as infinite."""
+    return statistics.median(math.inf if math.isnan(loss) else loss for loss in losses)
+
+
+def count(amount: int, noun: str) -> str:
+    """Return ``1 run`` or ``2 runs``."""
+    return f"{amount} {noun}{'' if amount == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time, about as precisely as anyone wants to know it."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def title(titles: Sequence[str]) -> str:
+    """Return one line for all runs of a stack: what their titles have in common."""
+    if len(titles) == 1:
+        return titles[0]
+    parts = zip(*(line.split(", ") for line in titles), strict=False)
+    common = ", ".join(same[0] for same in parts if len(set(same)) == 1)
+    return count(len(titles), "run") + (f" ({common})" if common else "")
+
+
+def reason(manifest: Mapping[str, Any]) -> str:
+    """Return why a run stopped, from the manifest of its record."""
+    epochs, metrics, configuration = manifest["epochs"], manifest["metrics"], manifest["configuration"]
+    when = f"after epoch {epochs}" if epochs else "before training"
+    match manifest["reason"]:
+        case "epochs":
+            return f"all {epochs} epochs" if epochs > 1 else count(epochs, "epoch")
+        case "converged":
+            return f"the training loss reached the tolerance {when}"
+        case "plateau":
+            watched = "validation" if "validation/loss" in metrics else "training"
+            patience = count(configuration["training"]["patience"], "epoch")
+            return f"the {watched} loss had not improved for {patience} {when}"
+        case "diverged":
+            losses = [value for name, value in metrics.items() if name.endswith("/loss")]
+            hint = "; try a smaller optimizer.lr" if epochs and "lr" in configuration["optimizer"] else ""
+            return f"{'the loss' if None in losses else 'a gradient'} became infinite or NaN {when}{hint}"
+        case other:
+            return f"{other}, {when}"
+
+
+def printable(text: str, encoding: str | None) -> str:
+    """Return ``text`` with an escape for each character that ``encoding`` lacks."""
+    encoding = encoding or "ascii"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -1,0 +1,162 @@
+"""Losses of one sample and their gradients; ``e = y_pred - y_true``, and several outputs add up."""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Gt, doc
+
+from chainrule.kinds import Array, Loss
+
+_HIGHEST_COST = 100.0  # -log 0 in the cross-entropies, as in PyTorch
+_DENOMINATOR_FLOOR = 1e-12  # of their gradients, likewise
+
+
+@dataclass(frozen=True)
+class HalfSquaredError(Loss):
+    """``L = 1/2 sum (y_true - y_pred)^2``, eq. 3 of the article; half of PyTorch's ``MSELoss``."""
+
+    def value(self, y_pred: Array, y_true: Array) -> Array:
+        """Return ``1/2 sum e^2``."""
+        return 0.5 * _sum_over_outputs(np.square(y_pred - y_true))
+
+    def gradient(self, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
+        """Return ``e = -(y_true - y_pred)``."""
+        return np.subtract(y_pred, y_true, out)
+
+
+@dataclass(frozen=True)
+class AbsoluteError(Loss):
+    """``L = sum |y_pred - y_true|``; the gradient at 0 is 0. PyTorch's ``L1Loss``."""
+
+    def value(self, y_pred: Array, y_true: Array) -> Array:
+        """Return ``sum |e|``."""
+        return _sum_over_outputs(np.abs(y_pred - y_true))
+
+    def gradient(self, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
+        """Return the sign of ``e``."""
+        out = np.subtract(y_pred, y_true, out)
+        return np.sign(out, out)
+
+
+@dataclass(frozen=True)
+class Huber(Loss):
+    """``L = sum e^2 / 2`` where ``|e| <= delta``, else ``delta (|e| - delta / 2)`` (Huber 1964)."""
+
+    delta: Annotated[float, Gt(0), doc("error from which the loss grows linearly")] = 1.0
+
+    def value(self, y_pred: Array, y_true: Array) -> Array:
+        """Return ``sum c (|e| - c / 2)`` with ``c = min(|e|, delta)``."""
+        error = np.abs(y_pred - y_true)
+        clipped = np.minimum(error, self.delta)
+        return _sum_over_outputs(clipped * (error - 0.5 * clipped))
+
+    def gradient(self, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
+        """Return ``e`` clipped to ``[-delta, delta]``."""
+        out = np.subtract(y_pred, y_true, out)
+        np.minimum(out, self.delta, out=out)
+        return np.maximum(out, -self.delta, out=out)
+
+
+@dataclass(frozen=True)
+class LogCosh(Loss):
+    """``L = sum log cosh e`` (Green 1990): near ``e^2 / 2`` for small errors, ``|e| - log 2`` for large ones."""
+
+    def value(self, y_pred: Array, y_true: Array) -> Array:
+        """Return ``sum log cosh e``.
+
+        ``log(1 + 2 sinh^2(e/2))`` is precise for small errors, ``|e| + log(1 + e^(-2|e|)) - log 2`` for large ones.
+        """
+        error = np.abs(y_pred - y_true)
+        small = np.log1p(2 * np.square(np.sinh(0.5 * np.minimum(error, 1.0))))
+        large = error + np.log1p(np.exp(-2 * error)) - math.log(2)
+        return _sum_over_outputs(np.where(error < 1, small, large))
+
+    def gradient(self, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
+        """Return ``tanh e``."""
+        out = np.subtract(y_pred, y_true, out)
+        return np.tanh(out, out)
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(Loss):
+    """``L = -sum (y log p + (1 - y) log(1 - p))``, the log-loss of probabilities ``p = y_pred``.
+
+    As PyTorch's ``BCELoss``: logarithms are at least -100, and ``p (1 - p)`` in the gradient at least 1e-12. After a
+    sigmoid output it is computed from ``z`` instead, without these limits, as ``BCEWithLogitsLoss``.
+    """
+
+    prediction_range = (0.0, 1.0)
+    target_range = (0.0, 1.0)
+    paired_output = "sigmoid"
+
+    def value(self, y_pred: Array, y_true: Array) -> Array:
+        """Return ``-sum (y log p + (1 - y) log(1 - p))``."""
+        with np.errstate(divide="ignore"):
+            cost_of_1 = np.minimum(-np.log(y_pred), _HIGHEST_COST)
+            cost_of_0 = np.minimum(-np.log1p(-y_pred), _HIGHEST_COST)
+        return _sum_over_outputs(y_true * cost_of_1 + (1 - y_true) * cost_of_0)
+
+    def gradient(self, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
+        """Return ``(p - y) / (p (1 - p))``."""
+        out = np.subtract(1.0, y_pred, out)
+        np.multiply(out, y_pred, out)
+        np.maximum(out, _DENOMINATOR_FLOOR, out=out)
+        return np.divide(y_pred - y_true, out, out)
+
+    def paired_value(self, z: Array, y_true: Array) -> Array:
+        """Return ``sum (log(1 + e^z) - y z)``, with ``log(1 + e^z) = max(z, 0) + log(1 + e^-|z|)``."""
+        return _sum_over_outputs(np.maximum(z, 0.0) - z * y_true + np.log1p(np.exp(-np.abs(z))))
+
+    def paired_delta(self, z: Array, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
+        """Return ``p - y``: the sigmoid's ``p (1 - p)`` cancels."""
+        return np.subtract(y_pred, y_true, out)
+
+
+@dataclass(frozen=True)
+class CategoricalCrossEntropy(Loss):
+    """``L = -sum y log p`` of probabilities ``p = y_pred`` of several classes; ``y`` adds up to 1.
+
+    Logarithms are at least -100, and ``p`` in the gradient at least 1e-12. After a softmax output it is computed from
+    ``z`` instead, without these limits, as PyTorch's ``CrossEntropyLoss``.
+    """
+
+    prediction_range = (0.0, 1.0)
+    target_range = (0.0, 1.0)
+    paired_output = "softmax"
+    min_outputs = 2
+    one_hot = True
+
+    def value(self, y_pred: Array, y_true: Array) -> Array:
+        """Return ``-sum y log p``."""
+        with np.errstate(divide="ignore"):
+            cost = np.minimum(-np.log(y_pred), _HIGHEST_COST)
+        return _sum_over_outputs(y_true * cost)
+
+    def gradient(self, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
+        """Return ``-y / p``."""
+        out = np.maximum(y_pred, _DENOMINATOR_FLOOR, out=out)
+        np.divide(y_true, out, out)
+        return np.negative(out, out)
+
+    def paired_value(self, z: Array, y_true: Array) -> Array:
+        """Return ``sum_j y_j (log sum_k e^(z_k) - z_j)``, with ``z`` shifted by its maximum."""
+        shifted = z - np.maximum.reduce(z, axis=-2, keepdims=True)
+        log_sum = np.log(_sum_over_outputs(np.exp(shifted)))[..., None, :]
+        return _sum_over_outputs(y_true * (log_sum - shifted))
+
+    def paired_delta(self, z: Array, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
+        """Return ``p - y``; in general ``p sum(y) - y``, and ``y`` adds up to 1."""
+        return np.subtract(y_pred, y_true, out)
+
+
+def _sum_over_outputs(terms: Array) -> Array:
+    """Return the sum over outputs, added one after another, shape ``(runs, samples)``.
+
+    ``np.sum`` adds in pairs where outputs are adjacent in memory: with one sample, and then depending on the number of
+    runs.
+    """
+    if terms.shape[-1] == 1:
+        return np.add.accumulate(terms, axis=-2)[..., -1, :]
+    return np.add.reduce(terms, axis=-2)

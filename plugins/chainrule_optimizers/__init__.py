@@ -1,0 +1,16 @@
+"""Gradient descent and the optimizers that people compare it with."""
+
+from collections.abc import Sequence
+
+from chainrule.hookspecs import hookimpl
+from chainrule.kinds import Optimizer
+from chainrule_optimizers.adam import Adam, AdamW, NAdam
+from chainrule_optimizers.adaptive import Adadelta, Adagrad, RMSprop
+from chainrule_optimizers.descent import GradientDescent, Momentum, Nesterov
+from chainrule_optimizers.rprop import Rprop
+
+
+@hookimpl
+def chainrule_optimizers() -> Sequence[type[Optimizer]]:
+    """Return the optimizers of this package."""
+    return [GradientDescent, Momentum, Nesterov, Adagrad, Adadelta, RMSprop, Adam, AdamW, NAdam, Rprop]

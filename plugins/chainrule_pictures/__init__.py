@@ -1,0 +1,13 @@
+"""Pictures of a run, which become part of its record."""
+
+from collections.abc import Sequence
+
+from chainrule.hookspecs import hookimpl
+from chainrule.watchers import Session, Watcher
+from chainrule_pictures.watcher import Pictures
+
+
+@hookimpl
+def chainrule_watchers(session: Session) -> Sequence[Watcher]:
+    """Return the watcher that draws."""
+    return [Pictures()]

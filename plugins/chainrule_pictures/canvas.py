@@ -1,0 +1,38 @@
+"""The look that all pictures share. Nothing here or elsewhere touches the global state of matplotlib."""
+
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from chainrule.kinds import Array
+from chainrule.results import Result
+
+# From the palette of Okabe and Ito, which people with any kind of colour vision can tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+TRAINING, VALIDATION, GUIDE = COLOURS[0], COLOURS[1], "0.45"
+SMALL = 9  # points
+PARTS = (("train", "training", TRAINING, "o"), ("validation", "validation", VALIDATION, "^"))
+
+
+def figure(result: Result) -> Any:
+    """Return an empty figure of 900 x 600 pixels with the title of the run."""
+    made = Figure(figsize=(7.5, 5), dpi=120, layout="constrained", facecolor="white")
+    FigureCanvasAgg(made)
+    made.suptitle(result.settings.title, fontsize=11, parse_math=False)
+    return made
+
+
+def samples(result: Result, part: str) -> tuple[Array, Array]:
+    """Return ``x (inputs, samples)`` and ``y (outputs, samples)`` of a part of the data, in the target's units."""
+    return result.samples.raw(getattr(result.samples, part))
+
+
+def number(value: float) -> str:
+    """Return a number as it is written into a picture."""
+    return f"{value:.4g}"
+
+
+def say(axes: Any, text: str) -> None:
+    """Write into the middle of axes that have nothing to show."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=GUIDE)

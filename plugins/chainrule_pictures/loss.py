@@ -1,0 +1,59 @@
+"""``loss.png``: the loss over epochs, and why training stopped."""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.results import Result
+from chainrule.trainer import Reason
+from chainrule_pictures import canvas
+
+_STOPPED = {
+    Reason.EPOCHS: "trained for all epochs",
+    Reason.CONVERGED: "converged: the training loss reached the tolerance",
+    Reason.PLATEAU: "plateau: the loss did not improve any more",
+    Reason.DIVERGED: "diverged: the loss or a gradient became infinite or NaN",
+}
+_MAX = 1e300  # what is larger, matplotlib cannot draw
+
+
+def draw(result: Result) -> Any:
+    """Return the figure."""
+    figure = canvas.figure(result)
+    axes = figure.subplots()
+    epochs, lowest = result.curves.epochs, np.inf
+    for (part, label, colour, _), style in zip(canvas.PARTS, ("-", "--"), strict=True):
+        values = result.curves.values.get(f"{part}/loss")
+        if values is None:
+            continue
+        drawn = np.abs(values) < _MAX
+        last = f"{canvas.number(values[-1])} at the end" if np.isfinite(values[-1]) else "not finite at the end"
+        marker = "o" if drawn.sum() <= 20 else ""
+        axes.plot(
+            epochs,
+            np.where(drawn, values, np.nan),
+            style,
+            color=colour,
+            marker=marker,
+            markersize=4,
+            label=f"{label}: {last}",
+        )
+        lowest = min(lowest, values[drawn].min(initial=np.inf))
+    if not np.isfinite(lowest):
+        canvas.say(axes, "the loss was never finite")
+    elif lowest > 0:
+        axes.set_yscale("log")
+    if result.reason is Reason.CONVERGED and result.settings.training.tolerance > 0:
+        tolerance = result.settings.training.tolerance
+        axes.axhline(
+            tolerance, color=canvas.GUIDE, linewidth=1, linestyle=":", label=f"tolerance: {canvas.number(tolerance)}"
+        )
+    axes.axvline(result.epochs, color=canvas.GUIDE, linewidth=1, label=f"end: epoch {result.epochs}")
+    axes.set_title(_STOPPED[result.reason], fontsize=canvas.SMALL, color=canvas.GUIDE)
+    axes.set_xlim(0, max(1, result.epochs) * 1.02)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss (mean over samples)")
+    axes.grid(color="0.9", linewidth=0.8)
+    axes.legend(fontsize=canvas.SMALL, loc="best")
+    return figure

@@ -1,0 +1,101 @@
+"""``predictions.png``: what the network predicts, against what is true."""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.kinds import Array
+from chainrule.results import Result
+from chainrule_pictures import canvas
+
+_MAX_PANELS = 4
+_MAX_POINTS = 2000  # of each part; more would only cover each other
+_MAX_COUNTED = 20  # classes, up to which the numbers fit into the cells
+
+
+def draw(result: Result) -> Any:
+    """Return the figure."""
+    return _scatter(result) if result.settings.target.task == "regression" else _confusion(result)
+
+
+def _scatter(result: Result) -> Any:
+    """Draw predicted against true values, a panel for each of the first outputs."""
+    figure = canvas.figure(result)
+    outputs = result.shape.widths[-1]
+    panels = min(outputs, _MAX_PANELS)
+    grid = figure.subplots(-(-panels // 2), min(panels, 2), squeeze=False)
+    points = {}
+    for part, *_ in canvas.PARTS:
+        x, y = (values[:, :_MAX_POINTS] for values in canvas.samples(result, part))  # already in random order
+        points[part] = result.predict(x), y
+    for output, axes in enumerate(grid.flat):
+        if output >= panels:
+            axes.set_axis_off()
+            continue
+        _panel(axes, {part: (y_pred[output], y_true[output]) for part, (y_pred, y_true) in points.items()})
+        if outputs > 1:
+            axes.set_title(f"output {output + 1} of {outputs}", fontsize=canvas.SMALL)
+    grid.flat[0].legend(fontsize=canvas.SMALL, loc="upper left")
+    noisy = ", with noise" if result.settings.data.noise else ""
+    figure.supxlabel(f"true value{noisy}", fontsize=10)
+    figure.supylabel("predicted value", fontsize=10)
+    return figure
+
+
+def _panel(axes: Any, points: dict[str, tuple[Array, Array]]) -> None:
+    """Draw the samples of one output on axes of the same range."""
+    seen = []
+    for part, label, colour, marker in canvas.PARTS:
+        y_pred, y_true = points[part]
+        finite = np.abs(y_pred) < 1e300
+        lost = f", {np.count_nonzero(~finite)} not finite" if not finite.all() else ""
+        if y_true.size:
+            size = 5 if y_true.size <= 300 else 3
+            style = {"marker": marker, "markersize": size, "markeredgewidth": 0, "alpha": 0.6, "linestyle": ""}
+            axes.plot(y_true[finite], y_pred[finite], color=colour, label=f"{label}{lost}", zorder=3, **style)
+            seen += [y_true, y_pred[finite]]
+    values = np.concatenate(seen)
+    low, high = _widened(values.min(), values.max())
+    axes.plot([low, high], [low, high], color=canvas.GUIDE, linewidth=1, label="predicted = true")
+    axes.set(xlim=(low, high), ylim=(low, high), box_aspect=1)
+    axes.grid(color="0.9", linewidth=0.8)
+
+
+def _confusion(result: Result) -> Any:
+    """Draw how many samples of each true class were taken for which class."""
+    figure = canvas.figure(result)
+    axes = figure.subplots()
+    part, label = ("validation", "validation") if result.samples.validation.shape[1] else ("train", "training")
+    x, y_true = canvas.samples(result, part)
+    y_pred = result.predict(x)
+    finite: Array = np.isfinite(y_pred).all(axis=0)
+    classes = max(2, len(y_true))
+    counts = np.zeros((classes, classes), int)
+    np.add.at(counts, (_classes(y_true[:, finite]), _classes(y_pred[:, finite])), 1)
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, label="share of the true class")
+    if classes <= _MAX_COUNTED:
+        for row, column in np.ndindex(classes, classes):
+            colour = "white" if shares[row, column] > 0.5 else "black" if counts[row, column] else "0.6"
+            size = 11 if classes <= 10 else 7
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=size)
+        axes.set_xticks(range(classes))
+        axes.set_yticks(range(classes))
+    lost = f"; {np.count_nonzero(~finite)} predictions are not finite" if not finite.all() else ""
+    axes.set_title(
+        f"{label}: {np.trace(counts)} of {len(finite)} samples correct{lost}", fontsize=canvas.SMALL, color=canvas.GUIDE
+    )
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    return figure
+
+
+def _classes(y: Array) -> Array:
+    """Return the class of each sample of ``y (outputs, samples)``."""
+    return np.asarray(y[0] >= 0.5 if len(y) == 1 else y.argmax(axis=0), int)
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    margin = 0.04 * (high - low) or 0.5 * max(1.0, abs(low))
+    return low - margin, high + margin

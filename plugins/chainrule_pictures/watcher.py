@@ -1,0 +1,34 @@
+"""The watcher that draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainrule.watchers import Watcher
+
+if TYPE_CHECKING:
+    from chainrule.results import Result
+
+
+class Pictures(Watcher):
+    """Draws ``pictures/loss.png``, ``predictions.png`` and, for two inputs, ``surface.png`` into a run's directory.
+
+    The same run gives the same bytes. Pictures that an earlier run left in the directory are replaced.
+    """
+
+    def run_trained(self, result: Result, directory: Path) -> None:
+        """Draw what a run has learned."""
+        from chainrule_pictures import loss, predictions, surface  # matplotlib takes a while to import
+
+        folder = directory / "pictures"
+        folder.mkdir(parents=True, exist_ok=True)
+        for module in (loss, predictions, surface):
+            path = folder / f"{module.__name__.rpartition('.')[2]}.png"
+            path.unlink(missing_ok=True)
+            with np.errstate(all="ignore"):  # a run that diverged is drawn as far as it is finite
+                figure = module.draw(result)
+                if figure is not None:
+                    figure.canvas.print_png(path, metadata={"Software": None})

@@ -1,0 +1,84 @@
+"""The structure of the code: who may import whom."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LAYERS = [
+    {"errors", "parameters", "paths", "watchers", "kinds", "history"},
+    {"network", "backprop", "gradcheck", "data", "hookspecs"},
+    {"trainer", "plugins"},
+    {"settings", "results", "records", "runs"},
+    {"compose", "interface"},
+    {"cli"},
+]
+DOORS = {
+    "pluggy": {"hookspecs", "plugins"},
+    "hydra": {"compose", "cli"},
+    "omegaconf": {"compose", "cli", "records"},
+    "mlflow": set(),
+    "matplotlib": set(),
+    "rich": set(),
+    "sklearn": set(),
+    "scipy": set(),
+}
+MODULES = {path.stem: path for path in (ROOT / "framework" / "chainrule").glob("*.py") if path.stem != "__init__"}
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+
+def imports(path):
+    """Every module imported in a file, except for type checking only."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_module_has_a_layer():
+    assert set(MODULES) == set(LEVEL)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_point_downward_without_circles(name):
+    own = {target.split(".")[1] for target in imports(MODULES[name]) if target.startswith("chainrule.")}
+    for other in own & set(MODULES):
+        assert LEVEL[other] <= LEVEL[name], f"{name} imports {other} from a higher layer"
+
+
+def test_no_circular_imports():
+    graph = {
+        name: {t.split(".")[1] for t in imports(path) if t.startswith("chainrule.")} & set(MODULES)
+        for name, path in MODULES.items()
+    }
+    done = set()
+    while len(done) < len(graph):
+        ready = {name for name in graph.keys() - done if graph[name] - {name} <= done}
+        assert ready, f"circle among {sorted(graph.keys() - done)}"
+        done |= ready
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_each_library_has_its_doors(name):
+    for target in imports(MODULES[name]):
+        library = target.split(".")[0]
+        assert name in DOORS.get(library, {name}), f"{name} imports {library}"
+
+
+def test_framework_never_imports_plugins():
+    for path in (ROOT / "framework").rglob("*.py"):
+        assert not [target for target in imports(path) if target.startswith("chainrule_")], path
+
+
+def test_plugins_use_one_another_through_the_framework_only():
+    for path in (ROOT / "plugins").rglob("*.py"):
+        package = path.relative_to(ROOT / "plugins").parts[0]
+        foreign = {t.split(".")[0] for t in imports(path) if t.startswith("chainrule_")} - {package}
+        assert not foreign, f"{path} imports {foreign}"

@@ -1,0 +1,165 @@
+"""Training: against closed forms and scikit-learn, byte for byte in stacks, and every reason for stopping."""
+
+import numpy as np
+import pytest
+import sklearn.datasets
+import sklearn.linear_model
+
+import chainrule
+from chainrule.compose import settings_from
+from chainrule.runs import prepare, structure, train_stack
+
+
+def prepared(*overrides):
+    return prepare(settings_from(overrides))
+
+
+def trained_bytes(result):
+    """Everything that training made, as bytes."""
+    curves = [result.curves.epochs.tobytes(), *(v.tobytes() for v in result.curves.values.values())]
+    return [result.theta.tobytes(), result.reason, result.epochs, *curves]
+
+
+def differing_runs(count, *overrides):
+    return [[f"seed={i}", f"optimizer.lr={0.002 * (i + 1)}", *overrides] for i in range(count)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("batch_size", ["null", "1", "16"])
+def test_a_stack_of_24_runs_has_the_bytes_of_the_24_runs_alone(dtype, batch_size):
+    """103 training samples: the last of the batches of 16 is partial."""
+    common = ["data.samples=129", f"training.dtype={dtype}", f"training.batch_size={batch_size}", "training.epochs=12"]
+    runs = differing_runs(24, *common)
+    stack = [prepared(*run) for run in runs]
+    assert len({structure(run) for run in stack}) == 1
+    assert stack[0].samples.train.shape[1] == 103
+    together = train_stack(stack)
+    assert len({result.theta.tobytes() for result in together}) == 24
+    for run, result in zip(runs, together, strict=True):
+        assert trained_bytes(result) == trained_bytes(train_stack([prepared(*run)])[0])
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["activation=tanh", "optimizer=adam", "network.hidden=[7,5]"],
+        ["activation=gelu", "optimizer=rmsprop", "target=friedman1", "network.hidden=[9]"],
+        ["output=softmax", "loss=categorical_cross_entropy", "target=wine", "optimizer=nadam", "network.hidden=[12]"],
+        ["output=softmax", "loss=half_squared_error", "target=digits", "data.samples=40", "network.hidden=[11]"],
+        ["output=sigmoid", "loss=binary_cross_entropy", "target=two_moons", "network.hidden=[]"],
+        ["rule=as_printed", "loss=huber", "optimizer=momentum"],
+    ],
+)
+@pytest.mark.parametrize("batch_size", ["null", "1", "8"])
+def test_stacks_of_other_components_have_the_bytes_of_single_runs(overrides, batch_size):
+    runs = differing_runs(5, *overrides, "training.epochs=2", f"training.batch_size={batch_size}", "+data.unused=0"[:0] or "seed=1")
+    runs = [[*run, f"seed={i}"] for i, run in enumerate(runs)]
+    together = train_stack([prepared(*run) for run in runs])
+    for run, result in zip(runs, together, strict=True):
+        assert trained_bytes(result) == trained_bytes(train_stack([prepared(*run)])[0])
+
+
+def test_runs_that_leave_the_stack_do_not_change_their_neighbours():
+    """One converges, one diverges, one reaches a plateau, the others go on; each as if alone."""
+    common = ["training.epochs=400", "training.batch_size=null", "training.measure_every=5"]
+    runs = [
+        ["optimizer.lr=0.05", "training.tolerance=0.5", *common],
+        ["optimizer.lr=1e200", *common],
+        ["optimizer.lr=0", "training.patience=20", *common],
+        ["optimizer.lr=0.01", "training.tolerance=0", *common],
+        ["optimizer.lr=0.02", "seed=4", "training.tolerance=0", *common],
+    ]
+    together = train_stack([prepared(*run) for run in runs])
+    assert [result.reason for result in together] == ["converged", "diverged", "plateau", "epochs", "epochs"]
+    for run, result in zip(runs, together, strict=True):
+        assert trained_bytes(result) == trained_bytes(train_stack([prepared(*run)])[0])
+
+
+def test_converged_means_that_the_training_loss_reached_the_tolerance():
+    result = chainrule.run("training.tolerance=0.5", "training.measure_every=1")
+    losses = result.curves.values["train/loss"]
+    assert result.reason == "converged"
+    assert losses[-1] <= 0.5 < losses[-2]
+    assert result.epochs == result.curves.epochs[-1] < 200
+
+
+def test_plateau_means_that_no_epoch_of_patience_was_better():
+    result = chainrule.run("optimizer.lr=0", "training.patience=7")
+    assert (result.reason, result.epochs) == ("plateau", 7)
+
+
+def test_a_diverging_run_ends_with_a_status():
+    result = chainrule.run("optimizer.lr=1e30", "activation=relu", "training.epochs=50")
+    assert result.reason == "diverged"
+    assert result.epochs < 50
+
+
+def test_no_epochs_measures_only():
+    result = chainrule.run("training.epochs=0")
+    assert (result.reason, result.epochs, result.curves.epochs.tolist()) == ("epochs", 0, [0])
+    assert result.theta.tobytes() == prepared().theta.tobytes()
+
+
+def test_a_batch_larger_than_the_data_is_the_full_batch():
+    large, full = (chainrule.run(f"training.batch_size={size}", "training.epochs=9") for size in ("9999", "null"))
+    assert large.theta.tobytes() == full.theta.tobytes()
+
+
+def test_one_step_is_the_article_s_update():
+    """theta <- theta - alpha dL/dtheta, with the gradient that trace_step shows."""
+    run = prepared("training.batch_size=null", "training.epochs=1", "optimizer.lr=0.125")
+    weights, biases = run.shape.split(run.theta)
+    trace = chainrule.trace_step(weights, biases, *run.samples.raw(run.samples.train))
+    gradient = run.shape.flatten(trace.weight_gradients, trace.bias_gradients)
+    np.testing.assert_array_equal(train_stack([run])[0].theta, run.theta - 0.125 * gradient)
+
+
+def test_recorded_losses_are_those_of_the_predictions():
+    result = chainrule.run("training.epochs=3")
+    x, y = result.samples.raw(result.samples.validation)
+    expected = 0.5 * np.square(result.predict(x) - y).mean()
+    assert result.curves.values["validation/loss"][-1] == pytest.approx(expected, rel=1e-12)
+
+
+def test_float32_stays_close_to_float64():
+    low, high = (chainrule.run(f"training.dtype={dtype}", "training.epochs=5") for dtype in ("float32", "float64"))
+    assert low.theta.dtype == np.float32
+    np.testing.assert_allclose(low.theta, high.theta, rtol=1e-3, atol=1e-4)
+
+
+def test_the_identity_network_is_least_squares():
+    """Every activation the identity: linear regression, whatever the depth."""
+    result = chainrule.run(
+        "activation=identity", "data.noise=0.3", "training.batch_size=null", "training.epochs=30000",
+        "optimizer.lr=0.05", "initializer.std=0.5", "training.tolerance=0",
+    )  # fmt: skip
+    x, y = result.samples.raw(result.samples.train)
+    design = np.vstack([np.ones(x.shape[1]), x])
+    coefficients = np.linalg.lstsq(design.T, y[0], rcond=None)[0]
+    expected = coefficients @ design
+    gap = np.abs(result.predict(x)[0] - expected).max() / np.abs(expected).max()
+    assert gap <= 1e-8
+
+
+def test_sigmoid_output_with_log_loss_is_logistic_regression(tmp_path):
+    """Against scikit-learn, unpenalised, on data that are not separable."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(200, 3))
+    label = rng.random(200) < 1 / (1 + np.exp(-(x @ [1.0, -2.0, 0.5] + 0.3)))
+    rows = [",".join([*(repr(float(v)) for v in row), "yes" if chosen else "no"]) for row, chosen in zip(x, label, strict=True)]
+    (tmp_path / "data.csv").write_text("\n".join(["a,b,c,label", *rows]))
+    peer = sklearn.linear_model.LogisticRegression(C=np.inf, tol=1e-12, max_iter=10_000).fit(x, label)
+    result = chainrule.run(
+        "target=table", "target.path=data.csv", "output=softmax", "loss=categorical_cross_entropy", "network.hidden=[]",
+        "data.validation=0", "training.batch_size=null", "optimizer.lr=1", "training.epochs=5000",
+    )  # fmt: skip
+    slope = result.weights[0][1] - result.weights[0][0]
+    np.testing.assert_allclose(slope, peer.coef_[0], atol=1e-4)
+
+
+def test_log_loss_on_one_output_equals_scikit_learn_s_coefficients():
+    result = chainrule.run(
+        "target=breast_cancer", "output=sigmoid", "loss=binary_cross_entropy", "network.hidden=[]", "data.samples=569",
+        "training.epochs=0",
+    )  # fmt: skip
+    assert result.shape.widths == (30, 1)
