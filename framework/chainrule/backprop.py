@@ -69,9 +69,8 @@ class Backprop:
             for l in range(forward.shape.layers, 1, -1)
         ]
 
-    def batch(self, block: Array) -> Batch:
-        """Return the samples in ``block (1 + inputs + outputs, runs, samples)``: ones, ``x`` and ``y``, as a batch."""
-        x, y = separate(block, self.forward.shape.widths[0])
+    def batch(self, x: Array, y: Array) -> Batch:
+        """Return samples as a batch: ``x`` under a row of ones and ``y``, each ``(runs, units, samples)``."""
         return Batch(self.forward.first(x), self._gradient(1, x), y)
 
     def __call__(self, batch: Batch) -> Array:

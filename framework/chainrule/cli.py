@@ -9,9 +9,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from chainrule import compose, paths, records
 from chainrule.errors import ChainruleError
@@ -70,7 +68,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        if traceback_wanted or not isinstance(error, ChainruleError | HydraException | OmegaConfBaseException | OSError):
+        expected = isinstance(error, ChainruleError | OSError) or compose.is_composition_error(error)
+        if traceback_wanted or not expected:
             raise
         sys.exit(f"chainrule: {_sentence(error)}")
     finally:

@@ -9,7 +9,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from chainrule import paths
 from chainrule.errors import ConfigurationError, nearest
@@ -56,7 +56,9 @@ def settings_from(overrides: Sequence[str]) -> Settings:
         GlobalHydra.instance().clear()
         with initialize_config_dir(config_dir=str(paths.configuration()), version_base="1.3"):
             config = compose("config", overrides=list(overrides))
-    except (HydraException, OmegaConfBaseException) as error:
+    except Exception as error:
+        if not is_composition_error(error):
+            raise
         raise explained(error) from None
     finally:
         if held is not None:
@@ -95,6 +97,13 @@ $CONFIG
     }
 
 
+def is_composition_error(error: BaseException) -> bool:
+    """Say whether Hydra or OmegaConf complains about what was typed."""
+    # Hydra lets a plain ValueError through for ``group=null``.
+    plain = isinstance(error, ValueError) and str(error).startswith("Config group override")
+    return plain or isinstance(error, HydraException | OmegaConfBaseException)
+
+
 def explained(error: Exception) -> ConfigurationError:
     """Turn an error of Hydra or OmegaConf into one sentence with the nearest valid name."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
@@ -103,11 +112,13 @@ def explained(error: Exception) -> ConfigurationError:
         return ConfigurationError(
             f"{group}={name} is unknown{nearest(name, error.options)}; there is {', '.join(sorted(error.options))}."
         )
-    if isinstance(cause, ConfigKeyError) and cause.parent_node is not None:
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         siblings = list(cause.parent_node.keys())
         prefix = str(cause.full_key).rpartition(".")[0]
         return ConfigurationError(
             f"{cause.full_key} is not a key of the configuration{nearest(str(cause.key), siblings)}; "
             f"{prefix or 'there'} has {', '.join(map(str, siblings))}."
         )
+    if isinstance(error, ValueError):
+        return ConfigurationError(f"null is no choice: write GROUP=NAME, with one of the groups {', '.join(GROUPS)}.")
     return ConfigurationError(" ".join(str(error).split()))

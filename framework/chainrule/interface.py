@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from chainrule import kinds
-from chainrule.backprop import Backprop, mean_loss
+from chainrule.backprop import Backprop, mean_loss, separate
 from chainrule.errors import ConfigurationError
 from chainrule.kinds import Array, Component
 from chainrule.network import Pass, Shape
@@ -117,7 +117,7 @@ def trace_step(
     backprop = Backprop(forward, parts[2], parts[3], {k: v[None] for k, v in state.items()}, np.empty_like(theta))
     block = np.concatenate([np.ones((1, columns.shape[1])), columns, wanted])[:, None]
     with np.errstate(all="ignore"):
-        batch = backprop.batch(block)
+        batch = backprop.batch(*separate(block, len(columns)))
         grad = backprop(batch)
         value = float(mean_loss(forward, parts[2], batch.y)[0])
     pick = (0, slice(None), 0) if points.ndim == 1 else (0,)

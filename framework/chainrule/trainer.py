@@ -166,15 +166,18 @@ class _Machine:
         self._state = state(self.theta)
         samples = stack.train.shape[2]
         full = batch_size is None or batch_size >= samples
-        self._whole, self._whole_batch = self._backprop(stack.train)
+        # Bits may depend on the order of axes in memory, which arrays made by indexing do not promise.
+        train, validation = np.ascontiguousarray(stack.train), np.ascontiguousarray(stack.validation)
+        inputs = stack.shape.widths[0]
+        self._whole, (self._whole_batch,) = self._backprop([separate(train, inputs)])
         self._epoch = None if full else _Epoch(stack, batch_size or samples)
         self._parts: list[tuple[Backprop, list[Batch]]] = [(self._whole, [self._whole_batch])]
         if self._epoch:
-            self._parts = [self._backprops(blocks) for blocks in self._epoch.blocks]
+            self._parts = [self._backprop(part) for part in self._epoch.parts]
         self._held_out: tuple[Pass, Any, Array] | None = None
-        if stack.validation.shape[2]:
-            forward = self._pass(stack.validation.shape[2])
-            x, y = separate(np.ascontiguousarray(stack.validation), stack.shape.widths[0])
+        if validation.shape[2]:
+            x, y = separate(validation, inputs)
+            forward = self._pass(x.shape[2])
             self._held_out = forward, forward.first(x), y
 
     @property
@@ -214,43 +217,48 @@ class _Machine:
     def _pass(self, samples: int) -> Pass:
         return Pass(self._stack.shape, self.theta, self._stack.hidden, self._stack.output, samples)
 
-    def _backprop(self, block: Array) -> tuple[Backprop, Batch]:
-        backprop, batches = self._backprops([np.ascontiguousarray(block)])
-        return backprop, batches[0]
-
-    def _backprops(self, blocks: Sequence[Array]) -> tuple[Backprop, list[Batch]]:
-        """Return one set of buffers that serves all ``blocks``, which are of one size."""
-        forward = self._pass(blocks[0].shape[2])
+    def _backprop(self, samples: Sequence[tuple[Array, Array]]) -> tuple[Backprop, list[Batch]]:
+        """Return one set of buffers that serves batches of one size, each ``x`` under a row of ones and ``y``."""
         stack = self._stack
+        forward = self._pass(samples[0][0].shape[2])
         backprop = Backprop(forward, stack.loss, stack.rule, stack.rule_state, np.empty_like(self.theta))
-        return backprop, [backprop.batch(block) for block in blocks]
+        return backprop, [backprop.batch(x, y) for x, y in samples]
 
 
 class _Epoch:
     """The training samples of an epoch, shuffled for each run and cut into batches, in buffers that are filled anew.
 
     Attributes:
-        blocks: batches ``(1 + inputs + outputs, runs, samples)`` of full size, then the partial one, as up to two lists.
+        parts: batches of full size, then the partial one, as up to two lists of ``x`` under a row of ones and ``y``, each
+            ``(runs, units, samples)``.
     """
 
     def __init__(self, stack: Stack, batch_size: int) -> None:
-        rows, runs, samples = stack.train.shape
-        self._stack = stack
+        self._shuffles = stack.shuffles
+        x, y = separate(stack.train, stack.shape.widths[0])
+        # Shuffling moves whole samples, so each sample's inputs lie together; BLAS takes the transposed view as it is.
+        self._x, self._y = np.ascontiguousarray(x.mT), np.ascontiguousarray(y)
+        (runs, samples, rows), outputs, dtype = self._x.shape, y.shape[1], x.dtype
         count, rest = divmod(samples, batch_size)
-        dtype = stack.theta.dtype
-        self._full = np.empty((count, rows, runs, batch_size), dtype)
-        self._rest = np.empty((rows, runs, rest), dtype)
-        self.blocks = [list(self._full), [self._rest]] if rest else [list(self._full)]
+        self._buffers = [
+            (np.empty((number, runs, size, rows), dtype), np.empty((number, outputs, runs, size), dtype))
+            for number, size in ((count, batch_size), (1, rest))
+            if size
+        ]
+        self.parts = [list(zip(x.mT, y.swapaxes(1, 2), strict=True)) for x, y in self._buffers]
 
     def shuffle(self) -> None:
         """Put the samples of every run into a new random order, drawn from its own generator."""
-        count, rows, _, batch_size = self._full.shape
-        for run, rng in enumerate(self._stack.shuffles):
-            samples = self._stack.train[:, run]
-            shuffled = samples.take(rng.permutation(samples.shape[1]), axis=1)
-            cut = count * batch_size
-            self._full[:, :, run] = shuffled[:, :cut].reshape(rows, count, batch_size).swapaxes(0, 1)
-            self._rest[:, run] = shuffled[:, cut:]
+        for run, rng in enumerate(self._shuffles):
+            order = rng.permutation(self._x.shape[1])
+            x, y = self._x[run].take(order, axis=0), self._y[run].take(order, axis=1)
+            start = 0
+            for x_buffer, y_buffer in self._buffers:
+                count, _, size, rows = x_buffer.shape
+                end = start + count * size
+                x_buffer[:, run] = x[start:end].reshape(count, size, rows)
+                y_buffer[:, :, run] = y[:, start:end].reshape(-1, count, size).swapaxes(0, 1)
+                start = end
 
 
 class _Stopping:

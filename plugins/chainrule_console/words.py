@@ -23,7 +23,7 @@ def count(amount: int, noun: str) -> str:
 
 def duration(seconds: float) -> str:
     """Return a time, about as precisely as anyone wants to know it."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -54,8 +54,11 @@ def reason(manifest: Mapping[str, Any]) -> str:
             return f"the {watched} loss had not improved for {patience} {when}"
         case "diverged":
             losses = [value for name, value in metrics.items() if name.endswith("/loss")]
-            hint = "; try a smaller optimizer.lr" if epochs and "lr" in configuration["optimizer"] else ""
-            return f"{'the loss' if None in losses else 'a gradient'} became infinite or NaN {when}{hint}"
+            what = "the loss" if None in losses else "a gradient"
+            if not epochs:
+                return f"{what} was infinite or NaN {when}"
+            hint = "; try a smaller optimizer.lr" if "lr" in configuration["optimizer"] else ""
+            return f"{what} became infinite or NaN {when}{hint}"
         case other:
             return f"{other}, {when}"
 

@@ -103,7 +103,7 @@ class BinaryCrossEntropy(Loss):
         out = np.subtract(1.0, y_pred, out)
         np.multiply(out, y_pred, out)
         np.maximum(out, _DENOMINATOR_FLOOR, out=out)
-        return np.divide(y_pred - y_true, out, out)
+        return np.divide(np.subtract(y_pred, y_true), out, out)
 
     def paired_value(self, z: Array, y_true: Array) -> Array:
         """Return ``sum (log(1 + e^z) - y z)``, with ``log(1 + e^z) = max(z, 0) + log(1 + e^-|z|)``."""
@@ -159,4 +159,5 @@ def _sum_over_outputs(terms: Array) -> Array:
     """
     if terms.shape[-1] == 1:
         return np.add.accumulate(terms, axis=-2)[..., -1, :]
-    return np.add.reduce(terms, axis=-2)
+    total: Array = np.add.reduce(terms, axis=-2)
+    return total

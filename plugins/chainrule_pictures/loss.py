@@ -14,35 +14,29 @@ _STOPPED = {
     Reason.PLATEAU: "plateau: the loss did not improve any more",
     Reason.DIVERGED: "diverged: the loss or a gradient became infinite or NaN",
 }
-_MAX = 1e300  # what is larger, matplotlib cannot draw
+_MAX = 1e250  # beyond, axes overflow
 
 
 def draw(result: Result) -> Any:
     """Return the figure."""
     figure = canvas.figure(result)
     axes = figure.subplots()
-    epochs, lowest = result.curves.epochs, np.inf
-    for (part, label, colour, _), style in zip(canvas.PARTS, ("-", "--"), strict=True):
+    epochs, lowest, highest = result.curves.epochs, np.inf, 0.0
+    for (part, label, colour, _), line in zip(canvas.PARTS, ("-", "--"), strict=True):
         values = result.curves.values.get(f"{part}/loss")
         if values is None:
             continue
         drawn = np.abs(values) < _MAX
         last = f"{canvas.number(values[-1])} at the end" if np.isfinite(values[-1]) else "not finite at the end"
-        marker = "o" if drawn.sum() <= 20 else ""
-        axes.plot(
-            epochs,
-            np.where(drawn, values, np.nan),
-            style,
-            color=colour,
-            marker=marker,
-            markersize=4,
-            label=f"{label}: {last}",
-        )
-        lowest = min(lowest, values[drawn].min(initial=np.inf))
+        style = {"linestyle": line, "marker": "o" if drawn.sum() <= 20 else "", "markersize": 4, "clip_on": False}
+        axes.plot(epochs, np.where(drawn, values, np.nan), color=colour, label=f"{label}: {last}", zorder=3, **style)
+        lowest, highest = min(lowest, values[drawn].min(initial=np.inf)), max(highest, values[drawn].max(initial=0))
     if not np.isfinite(lowest):
         canvas.say(axes, "the loss was never finite")
-    elif lowest > 0:
+    elif highest > 10 * lowest > 0:  # within one decade the labels of a logarithmic scale are hard to read
         axes.set_yscale("log")
+        if highest > 100 * lowest:
+            axes.minorticks_off()  # halves the time; within two decades they carry labels
     if result.reason is Reason.CONVERGED and result.settings.training.tolerance > 0:
         tolerance = result.settings.training.tolerance
         axes.axhline(

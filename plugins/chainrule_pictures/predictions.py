@@ -10,6 +10,7 @@ from chainrule_pictures import canvas
 
 _MAX_PANELS = 4
 _MAX_POINTS = 2000  # of each part; more would only cover each other
+_FAR = 10  # times the size of the true values; predictions beyond are only counted
 _MAX_COUNTED = 20  # classes, up to which the numbers fit into the cells
 
 
@@ -35,29 +36,36 @@ def _scatter(result: Result) -> Any:
         _panel(axes, {part: (y_pred[output], y_true[output]) for part, (y_pred, y_true) in points.items()})
         if outputs > 1:
             axes.set_title(f"output {output + 1} of {outputs}", fontsize=canvas.SMALL)
-    grid.flat[0].legend(fontsize=canvas.SMALL, loc="upper left")
+        if panels <= 2:
+            axes.set_box_aspect(1)
+    figure.legend(*grid.flat[0].get_legend_handles_labels(), fontsize=canvas.SMALL, loc="outside lower center", ncols=3)
     noisy = ", with noise" if result.settings.data.noise else ""
-    figure.supxlabel(f"true value{noisy}", fontsize=10)
-    figure.supylabel("predicted value", fontsize=10)
+    for axes in grid[-1]:
+        axes.set_xlabel(f"true value{noisy}")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("predicted value")
     return figure
 
 
 def _panel(axes: Any, points: dict[str, tuple[Array, Array]]) -> None:
     """Draw the samples of one output on axes of the same range."""
-    seen = []
+    truth = np.concatenate([y_true for _, y_true in points.values()])
+    scale = max(np.ptp(truth), np.abs(truth).max()) or 1.0
+    seen = [truth]
     for part, label, colour, marker in canvas.PARTS:
         y_pred, y_true = points[part]
-        finite = np.abs(y_pred) < 1e300
-        lost = f", {np.count_nonzero(~finite)} not finite" if not finite.all() else ""
         if y_true.size:
+            near = np.abs(y_pred - truth.mean()) <= _FAR * scale  # False for NaN
+            lost = f" ({np.count_nonzero(~near)} far off or not finite)" if not near.all() else ""
             size = 5 if y_true.size <= 300 else 3
             style = {"marker": marker, "markersize": size, "markeredgewidth": 0, "alpha": 0.6, "linestyle": ""}
-            axes.plot(y_true[finite], y_pred[finite], color=colour, label=f"{label}{lost}", zorder=3, **style)
-            seen += [y_true, y_pred[finite]]
+            axes.plot(y_true[near], y_pred[near], color=colour, label=f"{label}{lost}", zorder=3, **style)
+            seen.append(y_pred[near])
     values = np.concatenate(seen)
     low, high = _widened(values.min(), values.max())
     axes.plot([low, high], [low, high], color=canvas.GUIDE, linewidth=1, label="predicted = true")
-    axes.set(xlim=(low, high), ylim=(low, high), box_aspect=1)
+    axes.set(xlim=(low, high), ylim=(low, high))
+    axes.locator_params(nbins=6)
     axes.grid(color="0.9", linewidth=0.8)
 
 
@@ -68,7 +76,7 @@ def _confusion(result: Result) -> Any:
     part, label = ("validation", "validation") if result.samples.validation.shape[1] else ("train", "training")
     x, y_true = canvas.samples(result, part)
     y_pred = result.predict(x)
-    finite: Array = np.isfinite(y_pred).all(axis=0)
+    finite = np.asarray(np.isfinite(y_pred).all(axis=0))
     classes = max(2, len(y_true))
     counts = np.zeros((classes, classes), int)
     np.add.at(counts, (_classes(y_true[:, finite]), _classes(y_pred[:, finite])), 1)

@@ -4,64 +4,70 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.ticker import MaxNLocator
 
 from chainrule.kinds import Array, Target
 from chainrule.results import Result
 from chainrule_pictures import canvas
 
-_POINTS = 101  # of the grid, each way
-_MAX_DOTS = 500
+_POINTS, _POINTS_OF_CLASSES = 101, 201  # of the grid, each way; the borders of classes show its steps
+_MAX_DOTS = 200
+_MAX = 1e200  # what is larger is drawn as this
 
 
 @dataclass(frozen=True)
 class _Scale:
-    """How values become colours.
+    """How values become colours: each interval between two levels has one.
 
     Attributes:
-        colours: the colour map.
-        norm: from values to the colour map.
-        levels: values at which contours are drawn.
+        colours: name of the colour map, or the colour map.
+        levels: edges of the intervals.
         label: of the colour bar.
         ticks: of the colour bar; None for any.
+        smooth: whether values between two others mean anything; classes do not.
     """
 
     colours: Any
-    norm: Any
     levels: Array
     label: str
     ticks: Any = None
+    smooth: bool = True
 
 
 def draw(result: Result) -> Any:
     """Return the figure, or None unless there are two inputs."""
     if result.shape.widths[0] != 2:
         return None
-    x, y = (
-        np.concatenate(parts, axis=1)
-        for parts in zip(*(canvas.samples(result, part) for part, *_ in canvas.PARTS), strict=True)
-    )
+    parts = [canvas.samples(result, part) for part, *_ in canvas.PARTS]
+    x, y = (np.concatenate(pieces, axis=1) for pieces in zip(*parts, strict=True))
     low, high = x.min(axis=1), x.max(axis=1)
     low, high = np.where(low == high, low - 0.5, low), np.where(low == high, high + 0.5, high)
-    grid = np.stack(np.meshgrid(*np.linspace(low, high, _POINTS).T)).reshape(2, -1)
-    surfaces = {"learned": result.predict(grid)}
+    as_classes = result.settings.target.task == "classification" and len(y) > 1
+    across, up = np.linspace(low, high, _POINTS_OF_CLASSES if as_classes else _POINTS).T
+    grid = np.stack(np.meshgrid(across, up)).reshape(2, -1)
+    surfaces = {"learned": _shown(result, result.predict(grid))}
     wanted = _values(result.settings.target, grid)
     if wanted is not None:
-        surfaces["target"] = wanted
-    true = y if wanted is None else np.concatenate([y, wanted], axis=1)
-    scale = _scale(result, true)
+        surfaces["target"] = _shown(result, wanted)
+    true = _shown(result, y)
+    scale = _scale(result, np.concatenate([true, surfaces.get("target", true)]))
     figure = canvas.figure(result)
     row = figure.subplots(1, len(surfaces), squeeze=False, sharex=True, sharey=True)[0]
-    image = None
+    outside = (
+        scale.smooth and ((surfaces["learned"] < scale.levels[0]) | (surfaces["learned"] > scale.levels[-1])).any()
+    )
+    intervals = len(scale.levels) - 1
+    norm = BoundaryNorm(scale.levels, 256 if scale.smooth else intervals, extend="both" if outside else "neither")
     for axes, (name, surface) in zip(row, surfaces.items(), strict=True):
-        image = _panel(axes, _shown(result, surface).reshape(_POINTS, _POINTS), (low, high), scale)
-        dots = x[:, :_MAX_DOTS]
-        style = {"s": 16, "edgecolors": "white", "linewidths": 0.6, "clip_on": False, "zorder": 3}
-        axes.scatter(*dots, c=_shown(result, y[:, :_MAX_DOTS]), cmap=scale.colours, norm=scale.norm, **style)
-        axes.set_title(name, fontsize=10)
-        axes.set_xlabel("x1")
+        _panel(axes, name, (across, up, surface.reshape(len(up), len(across))), scale, norm)
+        size = 16 if true.size > 50 else 50
+        style = {"s": size, "edgecolors": "white", "linewidths": 0.6, "clip_on": False, "zorder": 3}
+        axes.scatter(*x[:, :_MAX_DOTS], c=true[:_MAX_DOTS], cmap=scale.colours, norm=norm, **style)
     row[0].set_ylabel("x2")
-    figure.colorbar(image, ax=row, location="bottom", label=scale.label, ticks=scale.ticks, shrink=0.8, aspect=40)
+    bar = {"location": "bottom", "label": scale.label, "ticks": scale.ticks, "shrink": 0.8, "aspect": 40}
+    figure.colorbar(ScalarMappable(norm, scale.colours), ax=row, **bar)
     return figure
 
 
@@ -77,40 +83,36 @@ def _shown(result: Result, y: Array) -> Array:
     """Return the number that is shown for each sample of ``y (outputs, samples)``, NaN where it is not finite."""
     as_value = result.settings.target.task == "regression" or len(y) == 1
     shown = y[0] if as_value else y.argmax(axis=0)
-    return np.where((np.abs(y) < 1e300).all(axis=0), shown, np.nan)
+    return np.where(np.isfinite(y).all(axis=0), shown, np.nan)
 
 
 def _scale(result: Result, true: Array) -> _Scale:
     """Return colours for the true values and whatever is near them."""
-    outputs = len(true)
-    dots = "of dots: true"
+    outputs = result.shape.widths[-1]
     if result.settings.target.task == "regression":
-        low, high = np.nanmin(true[0]), np.nanmax(true[0])
-        low, high = (low, high) if low < high else (low - 0.5, high + 0.5)
+        low, high = np.nanmin(true), np.nanmax(true)
+        levels = np.array(MaxNLocator(14).tick_values(*((low, high) if low < high else (low - 0.5, high + 0.5))))
         which = f"output 1 of {outputs}" if outputs > 1 else "y"
-        return _Scale("viridis", Normalize(low, high), np.linspace(low, high, 11), f"{which} ({dots} value)")
+        return _Scale("viridis", levels, f"{which}; dots: samples in the colour of their true value")
+    label = "dots: samples in the colour of their true class"
     if outputs == 1:
-        return _Scale("viridis", Normalize(0, 1), np.array([0.5]), f"y, class 1 from 0.5 on ({dots} class)")
-    colours = [canvas.COLOURS[k % len(canvas.COLOURS)] for k in range(outputs)]
-    edges = np.arange(outputs + 1) - 0.5
-    return _Scale(
-        ListedColormap(colours), BoundaryNorm(edges, outputs), np.array([]), f"class ({dots} class)", range(outputs)
-    )
+        return _Scale("viridis", np.linspace(0, 1, 11), f"y, which says class 1 from 0.5 on; {label}")
+    colours = ListedColormap([canvas.COLOURS[k % len(canvas.COLOURS)] for k in range(outputs)])
+    return _Scale(colours, np.arange(outputs + 1) - 0.5, f"class; {label}", range(outputs), smooth=False)
 
 
-def _panel(axes: Any, values: Array, corners: tuple[Array, Array], scale: _Scale) -> Any:
-    """Draw one surface with its contours over the range of the data, and return the image."""
-    (left, bottom), (right, top) = corners
-    image = axes.imshow(
-        values, origin="lower", extent=(left, right, bottom, top), cmap=scale.colours, norm=scale.norm, aspect="auto"
-    )
-    levels = scale.levels
-    if np.isfinite(values).any():
-        levels = levels[(levels > np.nanmin(values)) & (levels < np.nanmax(values))]
-        if levels.size:
-            across, up = np.linspace(left, right, _POINTS), np.linspace(bottom, top, _POINTS)
-            axes.contour(across, up, values, levels=levels, colors="white", linewidths=0.7, alpha=0.8)
+def _panel(axes: Any, name: str, surface: tuple[Array, Array, Array], scale: _Scale, norm: BoundaryNorm) -> None:
+    """Draw one surface, ``across``, ``up`` and the values on their grid."""
+    across, up, values = surface
+    if not np.isfinite(values).any():
+        name = f"{name}: not finite"
+    elif scale.smooth:
+        bounded = np.ma.masked_invalid(np.clip(values, -_MAX, _MAX))
+        axes.contourf(across, up, bounded, levels=scale.levels, cmap=scale.colours, norm=norm, extend="both")
     else:
-        canvas.say(axes, "not finite")
-    axes.set_box_aspect(1)
-    return image
+        (left, right), (bottom, top) = ((v[0] - (v[1] - v[0]) / 2, v[-1] + (v[1] - v[0]) / 2) for v in (across, up))
+        place = {"origin": "lower", "extent": (left, right, bottom, top), "aspect": "auto"}
+        axes.imshow(values, cmap=scale.colours, norm=norm, interpolation="nearest", **place)
+    axes.set_title(name, fontsize=10)
+    axes.set(xlabel="x1", xlim=across[[0, -1]], ylim=up[[0, -1]], box_aspect=1)
+    axes.locator_params(nbins=5)

@@ -21,7 +21,8 @@ class Pictures(Watcher):
 
     def run_trained(self, result: Result, directory: Path) -> None:
         """Draw what a run has learned."""
-        from chainrule_pictures import loss, predictions, surface  # matplotlib takes a while to import
+        # matplotlib takes a while to import
+        from chainrule_pictures import canvas, loss, predictions, surface
 
         folder = directory / "pictures"
         folder.mkdir(parents=True, exist_ok=True)
@@ -31,4 +32,4 @@ class Pictures(Watcher):
             with np.errstate(all="ignore"):  # a run that diverged is drawn as far as it is finite
                 figure = module.draw(result)
                 if figure is not None:
-                    figure.canvas.print_png(path, metadata={"Software": None})
+                    canvas.save(figure, path)

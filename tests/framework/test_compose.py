@@ -1,0 +1,87 @@
+"""Overrides become settings; what is wrong gets one sentence with the nearest name."""
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+import chainrule
+from chainrule.compose import settings_from
+from chainrule.kinds import GROUPS
+from chainrule.plugins import installed
+
+
+def refused(*overrides):
+    with pytest.raises(chainrule.ConfigurationError) as caught:
+        settings_from(overrides)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_default_is_the_article_s_run():
+    settings = settings_from([])
+    chosen = {group: getattr(settings, group).name for group in GROUPS}
+    assert chosen == {
+        "activation": "sigmoid", "output": "identity", "loss": "half_squared_error", "optimizer": "gradient_descent",
+        "target": "linear", "initializer": "normal", "rule": "exact", "tracking": "mlflow",
+    }  # fmt: skip
+    assert settings.network.hidden == (2, 2)
+    assert settings.training.batch_size == 1
+    assert settings.seed == 0
+
+
+@pytest.mark.parametrize(("group", "name"), [(g, n) for g, kind in GROUPS.items() for n in installed().names(kind.name)])
+def test_every_component_is_an_option_of_its_groups(group, name):
+    assert getattr(settings_from([f"{group}={name}"]), group).name == name
+
+
+def test_parameters_are_overridden_and_typed():
+    settings = settings_from(["optimizer=adam", "optimizer.lr=1", "target.coefficients=[1,2,3]", "network.hidden=[]"])
+    assert settings.optimizer.lr == 1.0
+    assert settings.target.coefficients == (1.0, 2.0, 3.0)
+    assert settings.network.hidden == ()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["optimizer=adm"], "optimizer=adm is unknown (did you mean 'adam'?); there is adadelta, adagrad, adam"),
+        (["output=sigmod"], "output=sigmod is unknown (did you mean 'sigmoid'?)"),
+        (["optimizer.lrr=1"], "optimizer.lrr is not a key of the configuration (did you mean 'lr'?); optimizer has name, lr"),
+        (["trainin.epochs=1"], "trainin is not a key of the configuration (did you mean 'training'?)"),
+        (["training.epoch=1"], "training.epoch is not a key of the configuration (did you mean 'epochs'?)"),
+        (["+training.epoch=1"], "training.epoch is not a parameter of training (did you mean 'epochs'?)"),
+        (["+sede=1"], "sede is not a key of the configuration (did you mean 'seed'?)"),
+        (["training.epochs=abc"], "training.epochs must be a whole number >= 0, not 'abc'."),
+        (["training.epochs=1.5"], "training.epochs must be a whole number >= 0, not 1.5."),
+        (["training.epochs=-1"], "training.epochs must be a whole number >= 0, not -1."),
+        (["training.batch_size=0"], "training.batch_size must be a whole number >= 1 or null, not 0."),
+        (["training.dtype=float16"], "training.dtype must be one of float64, float32, not 'float16' (did you mean "),
+        (["optimizer.lr=-1"], "optimizer.lr must be a number >= 0, not -1."),
+        (["optimizer.lr=abc"], "optimizer.lr must be a number >= 0, not 'abc'."),
+        (["optimizer.lr=nan"], "optimizer.lr must be a number >= 0, not nan."),
+        (["data.samples=0"], "data.samples must be a whole number >= 1 or null, not 0."),
+        (["data.validation=1"], "data.validation must be a number >= 0 and < 1, not 1."),
+        (["network.hidden=[2,0]"], "network.hidden[1] must be a whole number >= 1, not 0."),
+        (["network.hidden=2"], "network.hidden must be a list, each entry a whole number >= 1, not 2."),
+        (["seed=-1"], "seed must be a whole number >= 0"),
+        (["seed=abc"], "seed must be a whole number >= 0"),
+        (["optimizer=null"], "null is no choice: write GROUP=NAME"),
+        (["target=table"], "target=table needs target.path"),
+        (["optimizer.lr=${nothing}"], "Interpolation key 'nothing' not found"),
+        (["optimizer.lr=[1"], "no viable alternative"),
+        (["experiment=nothing"], "experiment=nothing is unknown"),
+    ],
+)
+def test_a_wrong_override_gives_one_sentence(overrides, sentence):
+    if overrides == ["target=table"]:
+        from chainrule.runs import prepare
+
+        with pytest.raises(chainrule.ConfigurationError, match=sentence):
+            prepare(settings_from(overrides))
+    else:
+        assert sentence in refused(*overrides)
+
+
+def test_composing_inside_another_hydra_application_leaves_it_alone():
+    assert not GlobalHydra.instance().is_initialized()
+    settings_from([])
+    assert not GlobalHydra.instance().is_initialized()

@@ -1,0 +1,80 @@
+"""The record of a run: complete or absent, and checked when read."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+import chainrule
+from chainrule import records
+from chainrule.compose import settings_from
+from chainrule.plugins import installed
+from chainrule.runs import prepare, train_stack
+from chainrule.settings import Settings
+
+
+@pytest.fixture
+def result():
+    return train_stack([prepare(settings_from(["training.epochs=4", "tracking=none", "optimizer=adam"]))])[0]
+
+
+def test_what_is_written_is_read_back(result, tmp_path):
+    written = records.write(tmp_path / "run", result, installed(), ["optimizer=adam"])
+    record = records.read(tmp_path / "run")
+    assert json.loads(json.dumps(record.manifest)) == json.loads(json.dumps(written.manifest))
+    assert record.manifest["overrides"] == ["optimizer=adam"]
+    assert record.manifest["metrics"]["validation/loss"] == result.metrics["validation/loss"]
+    curves = record.curves()
+    assert curves.epochs.tolist() == [0, 1, 2, 3, 4]
+    assert curves.values["train/loss"].tobytes() == result.curves.values["train/loss"].tobytes()
+    assert set(curves.values) == {"train/loss", "validation/loss", *(f"gradient_norm/layer_{i}" for i in (1, 2, 3))}
+    weights = record.weights()
+    assert weights["W1"].tobytes() == result.weights[0].tobytes()
+    np.testing.assert_array_equal(weights["b3"], result.biases[2])
+    for name, entry in record.manifest["files"].items():
+        assert hashlib.sha256((tmp_path / "run" / name).read_bytes()).hexdigest() == entry["sha256"]
+
+
+def test_the_configuration_in_a_record_makes_the_same_settings(result, tmp_path):
+    record = records.write(tmp_path, result, installed())
+    assert Settings.from_config(record.manifest["configuration"], installed()) == result.settings
+
+
+def test_identity_depends_on_settings_and_data_but_not_on_the_tracker(result, tmp_path):
+    first = records.write(tmp_path / "1", result, installed()).manifest["identity"]
+    others = [["training.epochs=4", "optimizer=adam", "tracking=mlflow"], ["training.epochs=4", "tracking=none", "seed=1", "optimizer=adam"]]
+    tracked, reseeded = (train_stack([prepare(settings_from(o))])[0] for o in others)
+    assert records.write(tmp_path / "2", tracked, installed()).manifest["identity"] == first
+    assert records.write(tmp_path / "3", reseeded, installed()).manifest["identity"] != first
+
+
+def test_a_diverged_run_is_recorded_in_strict_json(tmp_path):
+    result = chainrule.run("optimizer.lr=1e30", "activation=relu", "training.epochs=50", "tracking=none", directory=tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert manifest["reason"] == result.reason == "diverged"
+    assert manifest["metrics"]["train/loss"] is None
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+def test_damage_is_noticed(result, tmp_path, damage):
+    record = records.write(tmp_path, result, installed())
+    path = tmp_path / "weights.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()
+    if damage != "remove":
+        path.write_bytes(content if damage == "flip" else content[:-20])
+    with pytest.raises(chainrule.RecordError, match=r"weights.npz is missing or not what was recorded"):
+        record.weights()
+
+
+def test_without_a_manifest_there_is_no_record(tmp_path):
+    with pytest.raises(chainrule.RecordError, match="holds no finished record"):
+        records.read(tmp_path)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(chainrule.RecordError, match="cannot be read"):
+        records.read(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"format": 99}')
+    with pytest.raises(chainrule.RecordError, match="no record of format 1"):
+        records.read(tmp_path)

@@ -1,0 +1,117 @@
+"""Parts that do not fit are refused before anything is trained or written."""
+
+import logging
+
+import numpy as np
+import pytest
+
+import chainrule
+from chainrule.compose import settings_from
+from chainrule.plugins import installed
+from chainrule.runs import execute, prepare
+from chainrule.watchers import Watcher
+
+
+def refused(*overrides):
+    with pytest.raises(chainrule.ConfigurationError) as caught:
+        prepare(settings_from(overrides))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["output=softmax"], "output=softmax needs at least 2 outputs, but target=linear has 1 output."),
+        (
+            ["activation=softmax", "network.hidden=[3,1]"],
+            "activation=softmax needs at least 2 units in a layer, but network.hidden[1] is 1.",
+        ),
+        (
+            ["loss=categorical_cross_entropy"],
+            "loss=categorical_cross_entropy needs at least 2 outputs, but target=linear has 1 output.",
+        ),
+        (
+            ["loss=binary_cross_entropy"],
+            "loss=binary_cross_entropy needs predictions in [0, 1], but output=identity gives values in [-inf, inf]; "
+            "output=sigmoid fits.",
+        ),
+        (
+            ["rule=as_printed", "network.hidden=[3]"],
+            "rule=as_printed is defined for the 2-2-2-1 network only, but this one is 2-3-1.",
+        ),
+        (["data.samples=2", "data.validation=0.99"], "data.validation=0.99 of 2 samples leaves none to train on; "),
+    ],
+)
+def test_parts_that_do_not_fit(overrides, sentence):
+    assert refused(*overrides).startswith(sentence)
+
+
+def test_a_log_loss_on_values_outside_its_range():
+    message = refused("loss=binary_cross_entropy", "output=sigmoid")
+    assert message.startswith("loss=binary_cross_entropy needs true values in [0, 1], but target=linear has values from 5.")
+
+
+def test_a_target_that_the_output_cannot_reach_is_noted_before_training():
+    (note,) = prepare(settings_from(["output=sigmoid"])).notes
+    assert note.startswith("target=linear has values from 5.")
+    assert "which output=sigmoid cannot reach: its values lie in [0, 1]" in note
+    assert prepare(settings_from(["output=relu"])).notes == ()
+
+
+def test_no_hidden_layer_is_legal():
+    assert chainrule.run("network.hidden=[]", "training.epochs=2").shape.widths == (2, 1)
+
+
+def test_streams_are_independent_of_one_another():
+    """The start does not depend on how many samples there are, nor the data on the network."""
+    first, other = prepare(settings_from([])), prepare(settings_from(["data.samples=9", "optimizer=adam"]))
+    assert first.theta.tobytes() == other.theta.tobytes()
+    wide = prepare(settings_from(["network.hidden=[5]"]))
+    assert wide.samples.train.tobytes() == first.samples.train.tobytes()
+
+
+def test_predictions_are_in_the_target_s_units(tmp_path):
+    result = chainrule.run("target=diabetes", "training.epochs=20")
+    x, y = result.samples.raw(result.samples.validation)
+    assert result.predict(x).shape == y.shape
+    np.testing.assert_allclose(result.predict(x[:, 0]), result.predict(x)[:, 0], rtol=1e-12)
+    assert 30 < result.predict(x).mean() < 300
+    with pytest.raises(chainrule.ConfigurationError, match=r"x must have the shape \(10, samples\) or \(10,\)"):
+        result.predict(x.T)
+    assert not list(tmp_path.iterdir()), "nothing is written without a directory"
+
+
+class Listener(Watcher):
+    def __init__(self, fails=()):
+        self.heard, self.fails = [], fails
+
+    def _hear(self, event):
+        self.heard.append(event)
+        if event in self.fails:
+            raise RuntimeError("no")
+
+    def stack_started(self, start):
+        self._hear("started")
+
+    def epochs_recorded(self, progress):
+        self._hear(progress.epoch)
+
+    def run_trained(self, result, directory):
+        self._hear("trained")
+
+    def run_recorded(self, record):
+        self._hear("recorded")
+
+    def finished(self, records):
+        self._hear("finished")
+
+
+def test_watchers_hear_everything_in_order_and_one_that_fails_is_left_out(tmp_path, caplog):
+    good, bad = Listener(), Listener(fails=[1])
+    settings = settings_from(["training.epochs=3", "tracking=none"])
+    with caplog.at_level(logging.ERROR):
+        result, record = execute(prepare(settings), tmp_path / "run", [bad, good], installed(), ["training.epochs=3"])
+    assert good.heard == ["started", 0, 1, 2, 3, "trained", "recorded", "finished"]
+    assert bad.heard == ["started", 0, 1]
+    assert "Listener failed in epochs_recorded and is left out from now on" in caplog.text
+    assert record.manifest["epochs"] == result.epochs == 3

@@ -1,0 +1,332 @@
+"""What a person reads while runs train and when they have ended."""
+
+import io
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console as Terminal
+
+from chainrule.records import Record
+from chainrule.watchers import Progress, Session, Start
+from chainrule_console import Console, chainrule_watchers, words
+from chainrule_console.bar import Bar
+
+TITLE = "linear, 2-2 sigmoid, gradient_descent, seed 0"
+LINK = "http://127.0.0.1:5000/#/experiments/1/runs/" + "0123456789abcdef" * 8
+
+
+def record(name="run", **changes):
+    manifest = {
+        "title": TITLE,
+        "overrides": [],
+        "configuration": {"training": {"patience": 20}, "optimizer": {"name": "gradient_descent", "lr": 0.1}},
+        "reason": "epochs",
+        "epochs": 200,
+        "seconds": 0.7123,
+        "metrics": {
+            "train/loss": 0.000123456789,
+            "validation/loss": 0.25,
+            "train/r2": 0.99987654,
+            "validation/r2": -1.5,
+        },
+    }
+    return Record(Path("/records") / name, manifest | changes)
+
+
+def train(console, epochs=200, every=1, loss=(1.0,), notes=(), titles=None, stop=None):
+    """Tell a console what the training of one stack tells."""
+    titles = titles or [TITLE]
+    console.stack_started(Start(tuple(titles), epochs, tuple(notes)))
+    last = epochs if stop is None else stop
+    for epoch in [*range(0, last, every), last]:
+        console.epochs_recorded(Progress(epoch, tuple(loss), 0 if epoch == last else len(loss)))
+
+
+def interactive(monkeypatch, **options):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    screen = io.StringIO()
+    return Console(True, Terminal(file=screen, force_terminal=True, width=80, **options)), screen
+
+
+def test_hook_returns_one_watcher():
+    (watcher,) = chainrule_watchers(Session(interactive=False))
+    assert isinstance(watcher, Console)
+
+
+def test_plain_text_of_one_run(capsys):
+    console = Console(False)
+    train(console, epochs=20, loss=[0.123456789], notes=["the loss will stay above zero."])
+    done = record(epochs=20)
+    done.links["MLflow"] = LINK
+    console.finished([done])
+    assert capsys.readouterr().out == (
+        "note: the loss will stay above zero.\n"
+        "linear, 2-2 sigmoid, gradient_descent, seed 0: up to 20 epochs\n"
+        "epoch  0/20  loss 0.12346\n"
+        "epoch  2/20  loss 0.12346\n"
+        "epoch  4/20  loss 0.12346\n"
+        "epoch  6/20  loss 0.12346\n"
+        "epoch  8/20  loss 0.12346\n"
+        "epoch 10/20  loss 0.12346\n"
+        "epoch 12/20  loss 0.12346\n"
+        "epoch 14/20  loss 0.12346\n"
+        "epoch 16/20  loss 0.12346\n"
+        "epoch 18/20  loss 0.12346\n"
+        "epoch 20/20  loss 0.12346\n"
+        "linear, 2-2 sigmoid, gradient_descent, seed 0\n"
+        "  loss     0.00012346 (training), 0.25 (validation)\n"
+        "  R2       0.99988 (training), -1.5 (validation)\n"
+        "  stopped  all 20 epochs\n"
+        "  time     0.712 s\n"
+        "  record   /records/run\n"
+        f"  MLflow   {LINK}\n"
+    )
+
+
+def test_plain_text_of_a_stack(capsys):
+    console = Console(False)
+    titles = [f"linear, 2-2 sigmoid, gradient_descent, seed {seed}" for seed in range(3)]
+    train(console, epochs=1, loss=[1.0, float("nan"), 3.0], titles=titles)
+    done = [
+        record("0", overrides=["target=linear", "seed=0"]),
+        record("1", overrides=["target=linear", "seed=1"], reason="diverged", epochs=7, metrics={"train/loss": None}),
+        record("2", overrides=["target=linear", "seed=2"]),
+    ]
+    for run in done:
+        run.links["this run"] = f"http://127.0.0.1/{run.directory.name}"
+        run.links["all runs"] = LINK
+    console.finished(done)
+    assert capsys.readouterr().out == (
+        "3 runs (linear, 2-2 sigmoid, gradient_descent): up to 1 epoch\n"
+        "epoch 0/1  3 of 3 runs training  median loss 3\n"
+        "epoch 1/1  0 of 3 runs training  median loss 3\n"
+        "3 runs\n"
+        "  run  training loss  validation loss  training R2  validation R2  epochs  stopped     settings\n"
+        "    0     0.00012346             0.25      0.99988           -1.5     200  all epochs  seed=0\n"
+        "    1     not finite                -            -              -       7  diverged    seed=1\n"
+        "    2     0.00012346             0.25      0.99988           -1.5     200  all epochs  seed=2\n"
+        "  stopped   all epochs: 2, diverged: 1\n"
+        "  records   /records\n"
+        f"  all runs  {LINK}\n"
+    )
+
+
+def test_runs_without_overrides_are_told_apart_by_title(capsys):
+    Console(False).finished([record("a", title="first"), record("b", title="second")])
+    out = capsys.readouterr().out
+    assert "  first\n" in out
+    assert "  second\n" in out
+
+
+@pytest.mark.parametrize(("epochs", "every"), [(1, 1), (7, 1), (199, 1), (100_000, 313), (320, 1), (1000, 700)])
+def test_plain_progress_is_short_and_evenly_spread(capsys, epochs, every):
+    train(Console(False), epochs, every)
+    lines = capsys.readouterr().out.splitlines()[1:]
+    seen = [int(line.split()[1].partition("/")[0]) for line in lines]
+    assert seen[0] == 0
+    assert seen[-1] == epochs
+    assert len(lines) <= 11
+    assert max(later - earlier for earlier, later in zip(seen, seen[1:], strict=False)) <= epochs / 10 + every
+
+
+def test_the_last_epoch_of_a_run_that_stops_early_is_shown(capsys):
+    train(Console(False), epochs=200, stop=87)
+    assert capsys.readouterr().out.endswith("epoch  80/200  loss 1\nepoch  87/200  loss 1\n")
+
+
+def test_no_epochs(capsys):
+    train(Console(False), epochs=0)
+    assert capsys.readouterr().out.endswith("up to 0 epochs\nepoch 0/0  loss 1\n")
+
+
+def test_nothing_but_printable_lines_when_not_interactive(capsys):
+    console = Console(False)
+    train(console, notes=["x" * 200])
+    console.finished([record()])
+    out = capsys.readouterr().out
+    assert all(line.isprintable() for line in out.splitlines())
+    assert "x" * 200 in out
+
+
+def test_a_note_is_told_once_in_a_session(capsys):
+    console = Console(False)
+    train(console, notes=["mind this", "mind this"])
+    train(console, notes=["mind this", "and that"])
+    out = capsys.readouterr().out
+    assert out.count("note: mind this") == 1
+    assert out.count("note: and that") == 1
+
+
+def test_dumb_terminals_get_lines(monkeypatch, capsys):
+    monkeypatch.setenv("TERM", "dumb")
+    train(Console(True))
+    assert "epoch 100/200" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "all 200 epochs"),
+        ({"epochs": 1}, "1 epoch"),
+        ({"epochs": 0}, "0 epochs"),
+        ({"reason": "converged", "epochs": 80}, "the training loss reached the tolerance after epoch 80"),
+        ({"reason": "plateau", "epochs": 80}, "the validation loss had not improved for 20 epochs after epoch 80"),
+        (
+            {"reason": "plateau", "epochs": 80, "metrics": {"train/loss": 1.0}},
+            "the training loss had not improved for 20 epochs after epoch 80",
+        ),
+        (
+            {"reason": "diverged", "epochs": 37, "metrics": {"train/loss": None}},
+            "the loss became infinite or NaN after epoch 37; try a smaller optimizer.lr",
+        ),
+        (
+            {"reason": "diverged", "epochs": 37},
+            "a gradient became infinite or NaN after epoch 37; try a smaller optimizer.lr",
+        ),
+        (
+            {"reason": "diverged", "epochs": 0, "metrics": {"train/loss": None}},
+            "the loss was infinite or NaN before training",
+        ),
+        (
+            {
+                "reason": "diverged",
+                "epochs": 3,
+                "metrics": {"train/loss": None},
+                "configuration": {"optimizer": {"name": "rateless"}},
+            },
+            "the loss became infinite or NaN after epoch 3",
+        ),
+        ({"reason": "bored"}, "bored, after epoch 200"),
+    ],
+)
+def test_reason_in_words(changes, expected):
+    assert words.reason(record(**changes).manifest) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.0, "0"),
+        (1 / 3, "0.33333"),
+        (123456.0, "1.2346e+05"),
+        (1e-12, "1e-12"),
+        (None, "not finite"),
+        (float("inf"), "not finite"),
+        (float("nan"), "not finite"),
+    ],
+)
+def test_numbers(value, expected):
+    assert words.number(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.01234, "0.0123 s"), (59.94, "59.9 s"), (59.99, "1 min 00 s"), (61, "1 min 01 s"), (3725, "1 h 02 min")],
+)
+def test_durations(seconds, expected):
+    assert words.duration(seconds) == expected
+
+
+def test_bar_on_a_terminal(monkeypatch):
+    console, screen = interactive(monkeypatch)
+    train(console, notes=["the loss will stay above zero."])
+    out = screen.getvalue()
+    assert out.startswith("note: the loss will stay above zero.\n")
+    assert TITLE in out
+    assert "epoch   0/200  loss 1" in out
+    assert out.endswith("\x1b[?25h\r\x1b[1A\x1b[2K\x1b[1A\x1b[2K") or "\x1b[?25h" in out.rpartition("epoch")[2]
+
+
+def test_bar_of_a_stack(monkeypatch):
+    console, screen = interactive(monkeypatch)
+    titles = [f"linear, seed {seed}" for seed in range(3)]
+    console.stack_started(Start(tuple(titles), 50, ()))
+    console.epochs_recorded(Progress(10, (1.0, float("nan"), 2.0), 2))
+    console.finished([])
+    assert "3 runs (linear), 2 still training" in screen.getvalue()
+    assert "median loss 2" in screen.getvalue()
+
+
+def test_links_are_not_broken_on_a_terminal(monkeypatch):
+    console, screen = interactive(monkeypatch, no_color=True)
+    done = record()
+    done.links["MLflow"] = LINK
+    console.finished([done])
+    assert f"  MLflow   {LINK}\n" in screen.getvalue()
+
+
+def test_bar_is_drawn_at_most_ten_times_a_second(monkeypatch):
+    now = 0.0
+    screen = io.StringIO()
+    bar = Bar(Start((TITLE,), 3000, ()), Terminal(file=screen, force_terminal=True, width=80), clock=lambda: now)
+    for epoch in range(3000):
+        now = epoch / 1000
+        bar.show(Progress(epoch, (1.0,), 1))
+    bar.close()
+    drawn = screen.getvalue().count("epoch ") - screen.getvalue().count("epochs/s")
+    assert 28 <= drawn <= 32  # one more as it is removed
+    assert "1000 epochs/s   0:01 left" in screen.getvalue()
+
+
+def test_slow_epochs_are_measured_in_seconds_per_epoch():
+    now = 0.0
+    screen = io.StringIO()
+    bar = Bar(Start((TITLE,), 100, ()), Terminal(file=screen, force_terminal=True, width=80), clock=lambda: now)
+    for epoch in range(4):
+        now = epoch * 40.0
+        bar.show(Progress(epoch, (1.0,), 1))
+    bar.close()
+    assert "40 s/epoch" in screen.getvalue()
+    assert "1:04:40 left" in screen.getvalue()
+
+
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_a_point_that_is_not_drawn_costs_microseconds(monkeypatch, capsys, on_terminal):
+    console = interactive(monkeypatch)[0] if on_terminal else Console(False)
+    points = [Progress(epoch, (1.0,) * 64, 64) for epoch in range(20_000)]
+    console.stack_started(Start((TITLE,) * 64, 10**9, ()))
+    start = time.process_time()
+    for point in points:
+        console.epochs_recorded(point)
+    seconds = time.process_time() - start
+    console.finished([])
+    assert seconds / len(points) < 10e-6  # measured: 0.3e-6
+
+
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_any_character_on_any_output(monkeypatch, on_terminal):
+    monkeypatch.setenv("TERM", "xterm")
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="ascii", errors="strict", write_through=True)
+    monkeypatch.setattr(sys, "stdout", out)
+    console = Console(on_terminal, Terminal(file=out, force_terminal=True, width=40))
+    train(console, notes=["caf\u00e9 \udcff"], titles=["\u03b8"])
+    console.finished([record(title="\u03b8"), record()])
+    assert b"caf\\xe9 \\udcff" in raw.getvalue()
+    assert b"\\u03b8" in raw.getvalue()
+
+
+def test_stacks_one_after_another(monkeypatch):
+    console, screen = interactive(monkeypatch)
+    for _ in range(3):
+        console.stack_started(Start((TITLE,), 10, ()))  # the one before may have been interrupted
+        console.epochs_recorded(Progress(0, (1.0,), 1))
+    console.finished([record("a"), record("b")])
+    assert screen.getvalue().count("\x1b[?25l") == screen.getvalue().count("\x1b[?25h") == 3
+
+
+def test_nothing_recorded_says_nothing(capsys):
+    Console(False).finished([])
+    assert capsys.readouterr().out == ""
+
+
+def test_rich_is_not_imported_before_it_is_used():
+    code = "import sys, chainrule_console as c; c.Console(True); c.Console(False).finished([]); print('rich' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    assert done.stdout.strip() == "False"
