@@ -9,9 +9,10 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from chainrule import compose, paths, records
+from chainrule import compose, helptext, paths, records
 from chainrule.errors import ChainruleError
 from chainrule.runs import execute, prepare
 from chainrule.watchers import Session
@@ -24,7 +25,12 @@ _registry = compose.register()
 def _train(config: DictConfig) -> float:
     """Train one run; the number returned is what a sweeper minimises."""
     context = HydraConfig.get()
-    prepared = prepare(compose.settings_of(config))
+    try:
+        prepared = prepare(compose.settings_of(config))
+    except ChainruleError as error:
+        if context.mode == RunMode.MULTIRUN:
+            raise  # Hydra then says which job it was
+        sys.exit(f"chainrule: {error}")
     watchers = _registry.watchers(Session(interactive=sys.stdout.isatty()))
     # The tracker comes before those who show the links that it leaves.
     crowd = [prepared.settings.tracking, *watchers]
@@ -51,6 +57,12 @@ def _sync(arguments: Sequence[str]) -> None:
             print(f"{record.directory}: {', '.join(record.links.values()) or 'not sent, its tracking is none'}")
 
 
+def _help(overrides: Sequence[str]) -> None:
+    """Print what can be typed, with the values of what was typed already."""
+    experiments = sorted(path.stem for path in (paths.configuration() / "experiment").glob("*.yaml"))
+    print(helptext.text(compose.settings_from(overrides), _registry, experiments))
+
+
 _COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"sync": _sync}
 
 
@@ -63,6 +75,8 @@ def main() -> None:
     try:
         if sys.argv[1:2] and sys.argv[1] in _COMMANDS:
             _COMMANDS[sys.argv[1]](sys.argv[2:])
+        elif {"--help", "-h"} & set(sys.argv):
+            _help([argument for argument in sys.argv[1:] if not argument.startswith("-")])
         else:
             _train()
     except KeyboardInterrupt:
@@ -79,6 +93,6 @@ def main() -> None:
 def _sentence(error: Exception) -> str:
     if isinstance(error, ChainruleError):
         return str(error)
-    if isinstance(error, OSError):
-        return f"cannot write to {error.filename or 'the output directory'}: {error.strerror or error}."
-    return str(compose.explained(error))
+    if compose.is_composition_error(error):  # first, because Hydra's MissingConfigException is an OSError
+        return str(compose.explained(error))
+    return f"cannot write to {getattr(error, 'filename', None) or 'the output directory'}: {error}."

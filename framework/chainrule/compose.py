@@ -16,7 +16,7 @@ from chainrule.errors import ConfigurationError, nearest
 from chainrule.kinds import GROUPS
 from chainrule.parameters import parameters, plain_defaults
 from chainrule.plugins import Registry, installed
-from chainrule.settings import Settings, keys_help
+from chainrule.settings import Settings
 
 
 @functools.cache
@@ -27,7 +27,6 @@ def register() -> Registry:
         for name in registry.names(kind.name):
             node = {"name": name, **plain_defaults(registry.first(kind.name, name))}
             store.store(name=name, node=node, group=group, provider=__package__)
-    store.store(name="chainrule", node=_help(), group="hydra/help", provider=__package__)
     return registry
 
 
@@ -64,37 +63,6 @@ def settings_from(overrides: Sequence[str]) -> Settings:
         if held is not None:
             GlobalHydra.instance().initialize(held)
     return settings_of(config)
-
-
-def _help() -> dict[str, str]:
-    """Return the text of ``--help``: what to type first, then groups and keys with their meaning."""
-    return {
-        "app_name": "chainrule",
-        "header": "chainrule trains a network by backpropagation and records what happened.",
-        "template": f"""${{hydra.help.header}}
-
-Usage
-  chainrule                                     the article's run: 2-2-2-1, learning 2 x1 + 3 x2 + 10
-  chainrule optimizer=adam optimizer.lr=0.01    another optimizer, with another rate
-  chainrule -m seed=0,1,2 activation=tanh,relu  every combination
-  chainrule experiment=article                  a prepared configuration
-  chainrule optimizer=adam --help               the parameters of a choice, in the configuration below
-  chainrule sync DIR                            send records to the tracker later
-  chainrule --hydra-help                        flags of Hydra: --cfg job, --multirun, completion ...
-
-Groups: choose with GROUP=NAME, change with GROUP.PARAMETER=VALUE
-
-$APP_CONFIG_GROUPS
-Keys: change with KEY=VALUE
-
-{keys_help()}
-
-Configuration with the choices made here
-
-$CONFIG
-""",
-        "footer": "",
-    }
 
 
 def is_composition_error(error: BaseException) -> bool:

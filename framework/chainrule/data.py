@@ -132,9 +132,9 @@ def r2(y_pred: Array, y_true: Array) -> float:
 def accuracy(y_pred: Array, y_true: Array) -> float:
     """Return the fraction of samples that are classified correctly, from two arrays ``(outputs, samples)``.
 
-    One output says class 1 from 0.5 on; of several the largest wins. NaN without samples.
+    One output says class 1 from 0.5 on; of several the largest wins. NaN without samples or with a NaN prediction.
     """
-    if not y_true.shape[1]:
+    if not y_true.shape[1] or np.isnan(y_pred).any():
         return float("nan")
     if len(y_true) == 1:
         return float(((y_pred >= 0.5) == (y_true >= 0.5)).mean())

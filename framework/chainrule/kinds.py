@@ -282,15 +282,16 @@ GROUPS: dict[str, Kind] = {group: kind for kind in KINDS.values() for group in k
 C = TypeVar("C", bound=Component)
 
 
-def sum_units(values: Array) -> Array:
+def sum_units(values: Array, keepdims: bool = False) -> Array:
     """Return the sum over units, ``(runs, units, samples)`` to ``(runs, samples)``, in the order of the units.
 
-    ``values.sum(axis=-2)`` adds a single column in another order than the columns of a stack, and so with other bits.
+    ``values.sum(axis=-2)`` adds a single column in pairs but the columns of a stack one after another, so that its bits
+    depend on the number of runs. With ``keepdims`` the result is ``(runs, 1, samples)``.
     """
     if values.shape[-1] == 1:
-        total: Array = np.add.accumulate(values, axis=-2)[..., -1, :]
-        return total
-    return np.add.reduce(values, axis=-2)
+        total: Array = np.add.accumulate(values, axis=-2)[..., -1:, :]
+        return total if keepdims else total[..., 0, :]
+    return np.add.reduce(values, axis=-2, keepdims=keepdims)
 
 
 @functools.lru_cache(maxsize=None)

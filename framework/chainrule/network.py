@@ -170,5 +170,4 @@ def predict(shape: Shape, theta: Array, hidden: Activation, output: Activation, 
     rows = columns(1, 1 + len(x), x.shape[1], theta.dtype)
     rows[0, 0], rows[0, 1:] = 1, x
     forward = Pass(shape, theta[None], hidden, output, x.shape[1])
-    with np.errstate(all="ignore"):
-        return forward.forward(forward.first(rows))[0].copy()
+    return forward.forward(forward.first(rows))[0].copy()

@@ -80,8 +80,9 @@ class Result:
                 f"x must have the shape ({inputs}, samples) or ({inputs},), one row an input, not {points.shape}."
             )
         hidden, output = (kinds.stack([c], self.theta.dtype) for c in (self.settings.activation, self.settings.output))
-        scaled = self.samples.x_scaling.apply(columns).astype(self.theta.dtype)
-        y = self.samples.y_scaling.undo(predict(self.shape, self.theta, hidden, output, scaled).astype(float))
+        with np.errstate(all="ignore"):  # a diverged run predicts infinity or NaN
+            scaled = self.samples.x_scaling.apply(columns).astype(self.theta.dtype)
+            y = self.samples.y_scaling.undo(predict(self.shape, self.theta, hidden, output, scaled).astype(float))
         return y[:, 0] if points.ndim == 1 else y
 
     def _metrics(self) -> dict[str, float]:

@@ -155,6 +155,8 @@ class _Crowd:
             call: Callable[..., None] = getattr(watcher, event)
             try:
                 call(*arguments)
+            except BrokenPipeError:  # whoever read the output has seen enough
+                self._watchers.remove(watcher)
             except Exception:
                 self._watchers.remove(watcher)
                 log.exception("%s failed in %s and is left out from now on", type(watcher).__qualname__, event)

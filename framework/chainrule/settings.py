@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Interval, Le, doc
+from annotated_types import Ge, Interval, doc
 
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.kinds import GROUPS, Activation, Component, Initializer, Loss, Optimizer, Rule, Target, Tracker
-from chainrule.parameters import build, parameters, plain
+from chainrule.parameters import Parameter, build, parameters, plain
 from chainrule.plugins import Registry
 
 
@@ -58,7 +58,7 @@ _SECTIONS = {"network": Network, "data": Data, "training": Training}
 
 @dataclass(frozen=True)
 class _Seed:
-    seed: Annotated[int, Ge(0), Le(2**63 - 1), doc("from which every random number of the run follows")]
+    seed: Annotated[int, Ge(0), doc("from which every random number of the run follows")]
 
 
 @dataclass(frozen=True)
@@ -114,15 +114,17 @@ class Settings:
     @property
     def title(self) -> str:
         """One line that says what the run is."""
-        hidden = "-".join(map(str, self.network.hidden)) or "no hidden layer"
-        return f"{self.target.name}, {hidden} {self.activation.name}, {self.optimizer.name}, seed {self.seed}"
+        widths = "-".join(map(str, self.network.hidden))
+        hidden = f"{widths} {self.activation.name}" if widths else "no hidden layer"
+        return f"{self.target.name}, {hidden}, {self.optimizer.name}, seed {self.seed}"
 
 
-def keys_help() -> str:
-    """Return one line per key that is no component: its name, its meaning and what it accepts."""
-    rows = [(name, p) for name, p in parameters(_Seed).items()]
-    rows += [(f"{section}.{name}", p) for section, cls in _SECTIONS.items() for name, p in parameters(cls).items()]
-    return "\n".join(f"  {key:<24} {p.description} ({p.wanted()})" for key, p in rows)
+def keys() -> dict[str, Parameter]:
+    """Return every key of the configuration that belongs to no component, e.g. ``training.epochs``."""
+    found = dict(parameters(_Seed))
+    for section, cls in _SECTIONS.items():
+        found |= {f"{section}.{name}": parameter for name, parameter in parameters(cls).items()}
+    return found
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

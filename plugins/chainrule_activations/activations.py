@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Gt, Interval, doc
 
-from chainrule.kinds import Activation, Array
+from chainrule.kinds import Activation, Array, sum_units
 
 
 @dataclass(frozen=True)
@@ -232,12 +232,12 @@ class Softmax(Activation):
         """Return ``e^(z_j - max z) / sum_k e^(z_k - max z)``; the shift cancels and keeps ``e^z`` finite."""
         out = np.subtract(z, np.maximum.reduce(z, axis=-2, keepdims=True), out)
         np.exp(out, out)
-        return np.divide(out, _sum_over_units(out), out)
+        return np.divide(out, sum_units(out, keepdims=True), out)
 
     def backward(self, grad_a: Array, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return ``a_j (grad_a_j - sum_k grad_a_k a_k)``."""
         out = np.multiply(grad_a, a, out)
-        np.subtract(grad_a, _sum_over_units(out), out)
+        np.subtract(grad_a, sum_units(out, keepdims=True), out)
         return np.multiply(out, a, out)
 
 
@@ -247,17 +247,6 @@ def _sigmoid(z: Array, out: Array | None) -> Array:
     np.exp(out, out)
     np.add(out, 1.0, out)
     return np.reciprocal(out, out)
-
-
-def _sum_over_units(terms: Array) -> Array:
-    """Return the sum over units, added one after another, shape ``(runs, 1, samples)``.
-
-    ``np.sum`` adds in pairs where units are adjacent in memory: with one sample, and then depending on the number of
-    runs.
-    """
-    if terms.shape[-1] == 1:
-        return np.add.accumulate(terms, axis=-2)[..., -1:, :]
-    return np.add.reduce(terms, axis=-2, keepdims=True)
 
 
 @functools.cache

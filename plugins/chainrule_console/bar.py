@@ -30,13 +30,14 @@ class Bar:
         self._title = words.printable(words.title(start.titles), console.encoding)
         self._due = -math.inf
         self._screen = _Screen(
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=None, complete_style="cyan", finished_style="cyan"),
             TextColumn("{task.fields[status]}", markup=False, table_column=Column(no_wrap=True, overflow="crop")),
             console=console,
             auto_refresh=False,
             transient=True,
             expand=True,
             get_time=clock,
+            speed_estimate_period=3600,  # an epoch may take minutes; of fast ones the last thousand drawings count
         )
         self._task = self._screen.add_task(self._title, total=start.epochs, status="")
         self._screen.start()

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, doc
 
-from chainrule.kinds import Array, Loss
+from chainrule.kinds import Array, Loss, sum_units
 
 _HIGHEST_COST = 100.0  # -log 0 in the cross-entropies, as in PyTorch
 _DENOMINATOR_FLOOR = 1e-12  # of their gradients, likewise
@@ -19,7 +19,7 @@ class HalfSquaredError(Loss):
 
     def value(self, y_pred: Array, y_true: Array) -> Array:
         """Return ``1/2 sum e^2``."""
-        return 0.5 * _sum_over_outputs(np.square(y_pred - y_true))
+        return 0.5 * sum_units(np.square(y_pred - y_true))
 
     def gradient(self, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
         """Return ``e = -(y_true - y_pred)``."""
@@ -32,7 +32,7 @@ class AbsoluteError(Loss):
 
     def value(self, y_pred: Array, y_true: Array) -> Array:
         """Return ``sum |e|``."""
-        return _sum_over_outputs(np.abs(y_pred - y_true))
+        return sum_units(np.abs(y_pred - y_true))
 
     def gradient(self, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
         """Return the sign of ``e``."""
@@ -50,7 +50,7 @@ class Huber(Loss):
         """Return ``sum c (|e| - c / 2)`` with ``c = min(|e|, delta)``."""
         error = np.abs(y_pred - y_true)
         clipped = np.minimum(error, self.delta)
-        return _sum_over_outputs(clipped * (error - 0.5 * clipped))
+        return sum_units(clipped * (error - 0.5 * clipped))
 
     def gradient(self, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
         """Return ``e`` clipped to ``[-delta, delta]``."""
@@ -71,7 +71,7 @@ class LogCosh(Loss):
         error = np.abs(y_pred - y_true)
         small = np.log1p(2 * np.square(np.sinh(0.5 * np.minimum(error, 1.0))))
         large = error + np.log1p(np.exp(-2 * error)) - math.log(2)
-        return _sum_over_outputs(np.where(error < 1, small, large))
+        return sum_units(np.where(error < 1, small, large))
 
     def gradient(self, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
         """Return ``tanh e``."""
@@ -96,7 +96,7 @@ class BinaryCrossEntropy(Loss):
         with np.errstate(divide="ignore"):
             cost_of_1 = np.minimum(-np.log(y_pred), _HIGHEST_COST)
             cost_of_0 = np.minimum(-np.log1p(-y_pred), _HIGHEST_COST)
-        return _sum_over_outputs(y_true * cost_of_1 + (1 - y_true) * cost_of_0)
+        return sum_units(y_true * cost_of_1 + (1 - y_true) * cost_of_0)
 
     def gradient(self, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
         """Return ``(p - y) / (p (1 - p))``."""
@@ -107,7 +107,7 @@ class BinaryCrossEntropy(Loss):
 
     def paired_value(self, z: Array, y_true: Array) -> Array:
         """Return ``sum (log(1 + e^z) - y z)``, with ``log(1 + e^z) = max(z, 0) + log(1 + e^-|z|)``."""
-        return _sum_over_outputs(np.maximum(z, 0.0) - z * y_true + np.log1p(np.exp(-np.abs(z))))
+        return sum_units(np.maximum(z, 0.0) - z * y_true + np.log1p(np.exp(-np.abs(z))))
 
     def paired_delta(self, z: Array, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
         """Return ``p - y``: the sigmoid's ``p (1 - p)`` cancels."""
@@ -132,7 +132,7 @@ class CategoricalCrossEntropy(Loss):
         """Return ``-sum y log p``."""
         with np.errstate(divide="ignore"):
             cost = np.minimum(-np.log(y_pred), _HIGHEST_COST)
-        return _sum_over_outputs(y_true * cost)
+        return sum_units(y_true * cost)
 
     def gradient(self, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
         """Return ``-y / p``."""
@@ -143,21 +143,9 @@ class CategoricalCrossEntropy(Loss):
     def paired_value(self, z: Array, y_true: Array) -> Array:
         """Return ``sum_j y_j (log sum_k e^(z_k) - z_j)``, with ``z`` shifted by its maximum."""
         shifted = z - np.maximum.reduce(z, axis=-2, keepdims=True)
-        log_sum = np.log(_sum_over_outputs(np.exp(shifted)))[..., None, :]
-        return _sum_over_outputs(y_true * (log_sum - shifted))
+        log_sum = np.log(sum_units(np.exp(shifted), keepdims=True))
+        return sum_units(y_true * (log_sum - shifted))
 
     def paired_delta(self, z: Array, y_pred: Array, y_true: Array, out: Array | None = None) -> Array:
         """Return ``p - y``; in general ``p sum(y) - y``, and ``y`` adds up to 1."""
         return np.subtract(y_pred, y_true, out)
-
-
-def _sum_over_outputs(terms: Array) -> Array:
-    """Return the sum over outputs, added one after another, shape ``(runs, samples)``.
-
-    ``np.sum`` adds in pairs where outputs are adjacent in memory: with one sample, and then depending on the number of
-    runs.
-    """
-    if terms.shape[-1] == 1:
-        return np.add.accumulate(terms, axis=-2)[..., -1, :]
-    total: Array = np.add.reduce(terms, axis=-2)
-    return total

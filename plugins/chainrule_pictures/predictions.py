@@ -33,33 +33,36 @@ def _scatter(result: Result) -> Any:
         if output >= panels:
             axes.set_axis_off()
             continue
-        _panel(axes, {part: (y_pred[output], y_true[output]) for part, (y_pred, y_true) in points.items()})
-        if outputs > 1:
-            axes.set_title(f"output {output + 1} of {outputs}", fontsize=canvas.SMALL)
+        lost = _panel(axes, {part: (y_pred[output], y_true[output]) for part, (y_pred, y_true) in points.items()})
+        said = [f"output {output + 1} of {outputs}"] if outputs > 1 else []
+        said += [f"{lost} predictions are far off or not finite"] if lost else []
+        axes.set_title("; ".join(said), fontsize=canvas.SMALL, color=canvas.GUIDE)
         if panels <= 2:
             axes.set_box_aspect(1)
     figure.legend(*grid.flat[0].get_legend_handles_labels(), fontsize=canvas.SMALL, loc="outside lower center", ncols=3)
-    noisy = ", with noise" if result.settings.data.noise else ""
+    about = ", with noise" if result.settings.data.noise else ""
+    if result.samples.train.shape[1] > _MAX_POINTS:
+        about += f" (of {_MAX_POINTS} samples)"
     for axes in grid[-1]:
-        axes.set_xlabel(f"true value{noisy}")
+        axes.set_xlabel(f"true value{about}")
     for axes in grid[:, 0]:
         axes.set_ylabel("predicted value")
     return figure
 
 
-def _panel(axes: Any, points: dict[str, tuple[Array, Array]]) -> None:
-    """Draw the samples of one output on axes of the same range."""
+def _panel(axes: Any, points: dict[str, tuple[Array, Array]]) -> int:
+    """Draw the samples of one output on axes of the same range, and return how many were left out."""
     truth = np.concatenate([y_true for _, y_true in points.values()])
     scale = max(np.ptp(truth), np.abs(truth).max()) or 1.0
-    seen = [truth]
+    seen, lost = [truth], 0
     for part, label, colour, marker in canvas.PARTS:
         y_pred, y_true = points[part]
         if y_true.size:
             near = np.abs(y_pred - truth.mean()) <= _FAR * scale  # False for NaN
-            lost = f" ({np.count_nonzero(~near)} far off or not finite)" if not near.all() else ""
+            lost += int(np.count_nonzero(~near))
             size = 5 if y_true.size <= 300 else 3
             style = {"marker": marker, "markersize": size, "markeredgewidth": 0, "alpha": 0.6, "linestyle": ""}
-            axes.plot(y_true[near], y_pred[near], color=colour, label=f"{label}{lost}", zorder=3, **style)
+            axes.plot(y_true[near], y_pred[near], color=colour, label=label, zorder=3, **style)
             seen.append(y_pred[near])
     values = np.concatenate(seen)
     low, high = _widened(values.min(), values.max())
@@ -67,6 +70,7 @@ def _panel(axes: Any, points: dict[str, tuple[Array, Array]]) -> None:
     axes.set(xlim=(low, high), ylim=(low, high))
     axes.locator_params(nbins=6)
     axes.grid(color="0.9", linewidth=0.8)
+    return lost
 
 
 def _confusion(result: Result) -> Any:

@@ -11,7 +11,7 @@ LAYERS = [
     {"network", "backprop", "gradcheck", "data", "hookspecs"},
     {"trainer", "plugins"},
     {"settings", "results", "records", "runs"},
-    {"compose", "interface"},
+    {"compose", "interface", "helptext"},
     {"cli"},
 ]
 DOORS = {

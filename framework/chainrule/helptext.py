@@ -1,0 +1,67 @@
+"""The text of ``chainrule --help``.
+
+Hydra's own help copies its whole store of options once per group, which takes longer than everything else at start.
+"""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chainrule.kinds import GROUPS, Component
+from chainrule.parameters import Parameter, parameters
+from chainrule.plugins import Registry
+from chainrule.settings import Settings, flat, keys
+
+_USAGE = """\
+chainrule trains a network by backpropagation and records what happened.
+
+Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
+
+  chainrule                                      the article's run: 2-2-2-1, learning 2 x1 + 3 x2 + 10
+  chainrule optimizer=adam optimizer.lr=0.01     another optimizer, at another rate
+  chainrule -m seed=0,1,2 activation=tanh,relu   every combination, one run each
+  chainrule experiment=article                   a prepared configuration
+  chainrule optimizer=adam --help                this text, with the parameters of adam
+  chainrule sync DIR                             send records to the tracker later
+  chainrule --cfg job                            show the configuration and train nothing
+  chainrule --hydra-help                         the other flags: config directories, completion ..."""
+
+
+def text(settings: Settings, registry: Registry, experiments: Iterable[str]) -> str:
+    """Return the help, with the values that ``settings`` has.
+
+    Args:
+        settings: the configuration that the rest of the command line describes.
+        registry: whose components are listed.
+        experiments: names of the prepared configurations.
+    """
+    values = flat(settings.to_config())
+    groups = [f"  {group:<12} {', '.join(registry.names(kind.name))}" for group, kind in GROUPS.items()]
+    groups.append(f"  {'experiment':<12} {', '.join(experiments)}")
+    sections = [_USAGE, "Groups, chosen by GROUP=NAME", "\n".join(groups), "Keys, changed by KEY=VALUE", _rows(keys(), values)]
+    sections.append("Parameters of the components chosen here, changed by KEY=VALUE")
+    sections += [_component(group, getattr(settings, group), values) for group in GROUPS]
+    return "\n\n".join(sections)
+
+
+def _component(group: str, component: Component, values: Mapping[str, Any]) -> str:
+    """Return the first line of a component's documentation and its parameters."""
+    summary = (inspect.getdoc(type(component)) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
+    own = {f"{group}.{name}": parameter for name, parameter in parameters(type(component)).items()}
+    return "\n".join(filter(None, [f"  {group}={component.name}: {summary}", _rows(own, values)]))
+
+
+def _rows(described: Mapping[str, Parameter], values: Mapping[str, Any]) -> str:
+    return "\n".join(
+        f"  {f'{key}={_shown(values[key])}':<34} {p.description or 'no description'} ({p.wanted()})"
+        for key, p in described.items()
+    )
+
+
+def _shown(value: Any) -> str:
+    """Write a value as one would type it."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_shown, value))}]"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,13 @@
+"""Runs in MLflow: each finished record becomes a run there."""
+
+from collections.abc import Sequence
+
+from chainrule.hookspecs import hookimpl
+from chainrule.kinds import Tracker
+from chainrule_mlflow.tracker import MLflow, NoTracking
+
+
+@hookimpl
+def chainrule_trackers() -> Sequence[type[Tracker]]:
+    """Return the tracker that sends to MLflow, and the one that sends nothing."""
+    return [MLflow, NoTracking]

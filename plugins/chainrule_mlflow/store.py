@@ -1,0 +1,187 @@
+"""Where MLflow keeps runs: a server, or a database that is prepared once and used by several processes."""
+
+import logging
+import os
+import re
+import shlex
+import sqlite3
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chainrule import paths
+from chainrule.errors import ChainruleError
+
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+# What holds unless the person says otherwise. A server that is down would block a call for minutes by default; here
+# that is only a delay, because the record can be sent later.
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+_LOUD = ("mlflow", "alembic", "urllib3")
+_SECRET = re.compile(r"(?<=://)([^/@]*):[^/@]*@")
+
+
+@dataclass(frozen=True)
+class Store:
+    """One place where MLflow keeps runs.
+
+    Attributes:
+        uri: its tracking URI; a SQLite file has its absolute path.
+        file: the database file, or None where there is none.
+    """
+
+    uri: str
+    file: Path | None = None
+
+    @classmethod
+    def at(cls, uri: str | None) -> "Store":
+        """Return the store at ``uri``, else at ``MLFLOW_TRACKING_URI``, else in a SQLite file of the project."""
+        uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{paths.project() / 'mlflow.db'}"
+        sqlite = re.fullmatch(r"(sqlite(?:\+\w+)?:///)([^?]+)(\?.*)?", uri)
+        if not sqlite or sqlite[2] == ":memory:":
+            return cls(uri)
+        file = Path(sqlite[2]).absolute()
+        return cls(f"{sqlite[1]}{file.as_posix()}{sqlite[3] or ''}", file)
+
+    @property
+    def label(self) -> str:
+        """The URI without a password."""
+        return _SECRET.sub(r"\1:***@", self.uri)
+
+    @property
+    def artifacts(self) -> str | None:
+        """Where the files of runs go; None where a server decides. MLflow's default follows the working directory."""
+        if not self._is_database:
+            return None
+        return (self._folder / "mlartifacts").as_uri()
+
+    def links(self, experiment_id: str, run_id: str) -> dict[str, str]:
+        """Return what a person can do to see a run, by title."""
+        runs = f"/#/experiments/{experiment_id}/runs"
+        # Without the type, MLflow opens the page for traces of language models.
+        listing = f"{runs}?workflowType=machine_learning"
+        if self.uri.startswith(("http://", "https://")):
+            server = _SECRET.sub("", self.uri).rstrip("/")
+            return {"MLflow run": f"{server}{runs}/{run_id}", "all MLflow runs": f"{server}{listing}"}
+        if not self._is_database:
+            return {"MLflow run": f"{run_id} at {self.label}"}
+        ui = "http://127.0.0.1:5000"
+        return {
+            "start MLflow": f"mlflow ui --backend-store-uri {shlex.quote(self.label)}",
+            "then open": f"{ui}{runs}/{run_id}",
+            "or all runs": f"{ui}{listing}",
+        }
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        """Yield an ``MlflowClient`` that keeps quiet.
+
+        Raises:
+            ChainruleError: MLflow or anything beneath it failed inside the ``with`` block.
+        """
+        try:
+            with _quiet():
+                # two seconds, so not before it is needed
+                from mlflow import MlflowClient
+
+                if self.file:
+                    self._prepare(self.file)
+                yield MlflowClient(self.uri)
+        except ChainruleError:
+            raise
+        except Exception as error:  # of MLflow, SQLAlchemy, Alembic, requests, a cloud's client ...
+            raise ChainruleError(f"MLflow at {self.label} failed: {_cause(error, self)}") from error
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Return a context that keeps other processes of this machine out, where the store is a database."""
+        return _exclusive(self._folder / "mlflow.db.lock") if self._is_database else nullcontext()
+
+    @property
+    def _is_database(self) -> bool:
+        return self.uri.partition(":")[0].partition("+")[0] in _DATABASES
+
+    @property
+    def _folder(self) -> Path:
+        return self.file.parent if self.file else paths.project()
+
+    def _prepare(self, file: Path) -> None:
+        """Make the database unless it is there.
+
+        MLflow's migrations fail where several processes start them on one file, and leave half a schema where they are
+        interrupted. So one process makes the database beside it and moves it into place whole.
+        """
+        if _holds_something(file):
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with self.lock():
+            if _holds_something(file):
+                return
+            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+            with tempfile.TemporaryDirectory(prefix=f"{file.name}.", dir=file.parent) as folder:
+                new = Path(folder) / file.name
+                SqlAlchemyStore(f"sqlite:///{new.as_posix()}", self.artifacts).engine.dispose()
+                with closing(sqlite3.connect(new)) as database:
+                    database.execute("PRAGMA journal_mode = WAL")  # stays; readers and a writer then get along
+                os.replace(new, file)
+
+
+def _holds_something(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
+
+
+@contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    """Keep other processes out.
+
+    An open transaction on an empty SQLite file is a lock on every system, and ends with its process in any case.
+    """
+    with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Import MLflow and let it say nothing: what matters arrives as an exception."""
+    for key, value in _ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    if not {"MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"} & os.environ.keys():
+        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow  # noqa: F401  # sets up its loggers
+
+        loggers = [logging.getLogger(name) for name in _LOUD]
+        levels = [logger.level for logger in loggers]
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL + 1)
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _cause(error: BaseException, store: Store) -> str:
+    """Return one sentence about what is at the bottom of ``error``."""
+    chain = [error]
+    while below := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(below)
+    for found in reversed(chain):
+        if isinstance(found, OSError) and found.strerror:
+            text = found.strerror + (f": {found.filename}" if found.filename else "")
+            break
+        if isinstance(found, TimeoutError):
+            text = "it did not answer in time"
+            break
+    else:
+        text = (str(error).strip() or type(error).__name__).splitlines()[0].replace(store.uri, store.label)
+    return text if len(text) < 400 else f"{text[:400]} ..."

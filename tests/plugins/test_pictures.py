@@ -1,0 +1,281 @@
+"""The pictures of a run: there, readable as PNG, the same every time, and drawn whatever became of the run."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from chainrule.data import draw
+from chainrule.history import Curves
+from chainrule.kinds import Activation, Initializer, Loss, Optimizer, Rule, Target, Tracker
+from chainrule.network import Shape
+from chainrule.results import Result
+from chainrule.settings import Data, DType, Network, Settings, Training
+from chainrule.trainer import Reason
+from chainrule.watchers import Session
+from chainrule_pictures import Pictures, chainrule_watchers, loss, predictions, surface
+
+
+@dataclass(frozen=True)
+class Straight(Activation):
+    def forward(self, z):
+        return z
+
+
+@dataclass(frozen=True)
+class Squared(Loss):
+    def value(self, y_pred, y_true):
+        return np.square(y_pred - y_true).sum(axis=1)
+
+    def gradient(self, y_pred, y_true):
+        return 2 * (y_pred - y_true)
+
+
+@dataclass(frozen=True)
+class Still(Optimizer):
+    def update(self, theta, grad, state, step):
+        pass
+
+
+@dataclass(frozen=True)
+class Zeros(Initializer):
+    def weights(self, rng, fan_in, fan_out):
+        return np.zeros((fan_out, fan_in))
+
+
+@dataclass(frozen=True)
+class Exact(Rule):
+    pass
+
+
+@dataclass(frozen=True)
+class Nowhere(Tracker):
+    pass
+
+
+@dataclass(frozen=True)
+class Sums(Target):
+    inputs: int = 2
+    outputs: int = 1
+
+    def __call__(self, x):
+        return x.sum(axis=1, keepdims=True) * np.arange(1, self.outputs + 1) + 10
+
+
+@dataclass(frozen=True)
+class Nearest(Target):
+    """Which of the first inputs is the largest; with one output, whether the first is positive."""
+
+    inputs: int = 2
+    outputs: int = 2
+
+    task = "classification"
+
+    def __call__(self, x):
+        if self.outputs == 1:
+            return (x[:, :1] > 0).astype(float)
+        return np.eye(self.outputs)[x[:, : self.outputs].argmax(axis=1)]
+
+
+class Rows(Sums):
+    """A data set, which knows no values between its rows."""
+
+    def __call__(self, x):
+        raise NotImplementedError
+
+    def data(self, rng, samples):
+        x = rng.uniform(-1, 1, size=(samples, self.inputs))
+        return x, Sums(self.inputs, self.outputs)(x)
+
+
+FLAT = np.linspace(1, 0.1, 11)
+
+
+def result(
+    target=None, *, fill=0.5, train=FLAT, validation=FLAT, reason=Reason.EPOCHS, samples=40, held_out=0.25, noise=0.0
+):
+    target = target or Sums()
+    settings = Settings(
+        seed=0,
+        network=Network(()),
+        data=Data(samples, held_out, noise),
+        training=Training(10, 1, 0.1, None, None, DType.FLOAT64),
+        activation=Straight(),
+        output=Straight(),
+        loss=Squared(),
+        optimizer=Still(),
+        target=target,
+        initializer=Zeros(),
+        rule=Exact(),
+        tracking=Nowhere(),
+    )
+    shape = Shape((target.inputs, target.outputs))
+    drawn = draw(target, np.random.SeedSequence(0), samples=samples, validation=held_out, noise=noise, dtype=np.float64)
+    values = {"train/loss": np.array(train)}
+    if held_out:
+        values["validation/loss"] = np.array(validation)
+    epochs = len(train) - 1
+    return Result(
+        settings=settings,
+        shape=shape,
+        theta=np.full(shape.size, fill),
+        curves=Curves(np.arange(len(train)), values),
+        reason=reason,
+        epochs=epochs,
+        samples=drawn,
+        started=datetime(2026, 1, 1, tzinfo=UTC),
+        seconds=1.0,
+    )
+
+
+def pictures(run, directory):
+    Pictures().run_trained(run, directory)
+    return {path.name: path for path in sorted((directory / "pictures").iterdir())}
+
+
+RUNS = {
+    "one input": lambda: result(Sums(inputs=1)),
+    "two inputs": result,
+    "five outputs": lambda: result(Sums(outputs=5)),
+    "three outputs of three inputs": lambda: result(Sums(inputs=3, outputs=3)),
+    "noise": lambda: result(noise=0.5),
+    "data set": lambda: result(Rows()),
+    "class or not": lambda: result(Nearest(outputs=1)),
+    "two classes": lambda: result(Nearest()),
+    "thirty classes": lambda: result(Nearest(inputs=30, outputs=30)),
+    "no validation": lambda: result(held_out=0.0),
+    "no validation of classes": lambda: result(Nearest(), held_out=0.0),
+    "one sample": lambda: result(samples=1, held_out=0.0),
+    "one class of two": lambda: result(Nearest(), samples=1, held_out=0.0),
+    "many samples": lambda: result(samples=5000),
+    "not trained": lambda: result(train=FLAT[:1], validation=FLAT[:1]),
+    "loss of zero": lambda: result(train=FLAT - 0.1, validation=FLAT - 0.1),
+    "constant loss": lambda: result(train=np.ones(5), validation=np.ones(5)),
+    "tiny loss": lambda: result(train=FLAT * 1e-300, validation=FLAT * 1e-310),
+    "converged": lambda: result(reason=Reason.CONVERGED),
+    "plateau": lambda: result(reason=Reason.PLATEAU),
+    "constant prediction": lambda: result(fill=0.0),
+    "far off": lambda: result(fill=1e9),
+    "diverged to NaN": lambda: result(fill=np.nan, train=[1, 1e9, np.nan], validation=[1, np.inf, np.nan]),
+    "diverged to infinity": lambda: result(fill=np.inf, train=[1, 1e308, np.inf], validation=[1, 1e308, np.inf]),
+    "diverged at the limit": lambda: result(
+        fill=1e307, train=10.0 ** np.arange(0, 309, 7), validation=10.0 ** np.arange(0, 309, 7)
+    ),
+    "diverged at once": lambda: result(fill=np.nan, train=[np.nan], validation=[np.nan]),
+    "diverged classes": lambda: result(Nearest(), fill=np.nan, train=[1, np.nan], validation=[1, np.nan]),
+    "diverged class or not": lambda: result(Nearest(outputs=1), fill=np.nan, train=[1, np.nan], validation=[1, np.nan]),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_run_has_its_pictures(name, tmp_path):
+    run = RUNS[name]()
+    drawn = pictures(run, tmp_path)
+    two_inputs = run.settings.target.inputs == 2
+    assert list(drawn) == ["loss.png", "predictions.png", *(["surface.png"] if two_inputs else [])]
+    for path in drawn.values():
+        assert path.stat().st_size < 100_000
+        with Image.open(path) as image:
+            image.load()
+            assert (image.format, image.size, image.info) == ("PNG", (900, 600), {})
+
+
+@pytest.mark.parametrize("name", ["two inputs", "two classes", "diverged to NaN"])
+def test_the_same_run_gives_the_same_bytes(name, tmp_path):
+    first = pictures(RUNS[name](), tmp_path / "first")
+    second = pictures(RUNS[name](), tmp_path / "second")
+    assert [path.read_bytes() for path in first.values()] == [path.read_bytes() for path in second.values()]
+
+
+def test_pictures_of_an_earlier_run_do_not_stay(tmp_path):
+    pictures(result(), tmp_path)
+    assert list(pictures(result(Sums(inputs=1)), tmp_path)) == ["loss.png", "predictions.png"]
+
+
+def test_hook_returns_one_watcher():
+    (watcher,) = chainrule_watchers(Session(interactive=True))
+    assert isinstance(watcher, Pictures)
+
+
+def test_loss_is_logarithmic_where_it_spans_decades():
+    assert loss.draw(result(train=FLAT**3)).axes[0].get_yscale() == "log"
+    assert loss.draw(result(train=FLAT - 0.1)).axes[0].get_yscale() == "linear"
+
+
+def test_loss_shows_every_finite_point():
+    (axes,) = loss.draw(result(train=[4.0, 2.0, np.inf], validation=[5.0, 3.0, np.nan], reason=Reason.DIVERGED)).axes
+    training, validation, *_ = axes.get_lines()
+    np.testing.assert_array_equal(training.get_ydata(), [4, 2, np.nan])
+    np.testing.assert_array_equal(validation.get_ydata(), [5, 3, np.nan])
+    assert training.get_label() == "training: not finite at the end"
+    assert axes.get_title().startswith("diverged")
+    assert "end: epoch 2" in [line.get_label() for line in axes.get_lines()]
+
+
+def test_predictions_lie_over_the_true_values():
+    run = result(Sums(inputs=3, outputs=2))
+    for output, axes in enumerate(predictions.draw(run).axes):
+        training, validation, diagonal = axes.get_lines()
+        for line, part in ((training, run.samples.train), (validation, run.samples.validation)):
+            x, y = run.samples.raw(part)
+            np.testing.assert_array_equal(line.get_xdata(), y[output])
+            np.testing.assert_array_equal(line.get_ydata(), run.predict(x)[output])
+        np.testing.assert_array_equal(diagonal.get_xdata(), diagonal.get_ydata())
+
+
+def test_predictions_far_off_are_counted():
+    (axes,) = predictions.draw(result(fill=np.nan)).axes
+    assert axes.get_title() == "40 predictions are far off or not finite"
+    assert predictions.draw(result(Sums(outputs=2))).axes[1].get_title() == "output 2 of 2"
+
+
+def test_confusion_counts_every_sample():
+    run = result(Nearest(inputs=3, outputs=3), fill=0.0)  # all outputs are 0, so class 0 wins
+    axes = predictions.draw(run).axes[0]
+    counts = np.array([int(text.get_text()) for text in axes.texts]).reshape(3, 3)
+    y_true = run.samples.raw(run.samples.validation)[1]
+    np.testing.assert_array_equal(counts, np.column_stack([y_true.sum(axis=1), np.zeros((3, 2))]))
+    assert axes.get_title() == f"validation: {counts[0, 0]} of 10 samples correct"
+
+
+def test_surface_shows_the_target_beside_what_was_learned():
+    learned, target, _ = surface.draw(result()).axes
+    assert (learned.get_title(), target.get_title()) == ("learned", "target")
+    assert learned.get_xlim() == target.get_xlim()
+
+
+def test_surface_of_a_data_set_has_no_target():
+    assert [axes.get_title() for axes in surface.draw(result(Rows())).axes] == ["learned", ""]
+
+
+def test_surface_covers_the_range_of_the_data():
+    run = result()
+    x = np.concatenate([run.samples.raw(part)[0] for part in (run.samples.train, run.samples.validation)], axis=1)
+    axes = surface.draw(run).axes[0]
+    assert (*axes.get_xlim(), *axes.get_ylim()) == (x[0].min(), x[0].max(), x[1].min(), x[1].max())
+
+
+def test_a_constant_input_has_some_range():
+    run = result()
+    run.samples.train[1] = run.samples.validation[1] = 3.0
+    assert surface.draw(run).axes[0].get_xlim() == (2.5, 3.5)
+
+
+def test_names_are_no_mathematics(tmp_path):
+    run = result()
+    object.__setattr__(run, "settings", SimpleNamespace(**vars(run.settings), title="$x^{$ & _y"))
+    assert len(pictures(run, tmp_path)) == 3
+
+
+def test_neither_pyplot_nor_an_early_matplotlib():
+    code = (
+        "import sys; import chainrule_pictures; print('matplotlib' in sys.modules); "
+        "from chainrule_pictures import loss, predictions, surface; print('matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
