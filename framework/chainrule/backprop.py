@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ def mean_loss(forward: Pass, loss: Loss, y: Array) -> Array:
         values = loss.paired_value(forward.z[-1], y)
     else:
         values = loss.value(forward.a[-1], y)
-    return values.mean(axis=-1)
+    mean: Array = values.mean(axis=-1)
+    return mean
 
 
 def separate(block: Array, inputs: int) -> tuple[Array, Array]:
@@ -65,8 +67,14 @@ class Backprop:
         self._output_delta = self._plan_output()
         self._backward = filling(forward.hidden.backward)
         self._hidden_layers = [
-            (self._gradient(l, forward.inputs[l]), *self._error(l - 1), forward.z[l - 1], forward.a[l - 1], self.delta[l - 1])
-            for l in range(forward.shape.layers, 1, -1)
+            (
+                self._gradient(above, forward.inputs[above]),
+                *self._error(layer),
+                forward.z[layer],
+                forward.a[layer],
+                self.delta[layer],
+            )
+            for above, layer in pairwise(range(forward.shape.layers, 0, -1))
         ]
 
     def batch(self, x: Array, y: Array) -> Batch:

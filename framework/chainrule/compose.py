@@ -14,7 +14,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from chainrule import paths
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.kinds import GROUPS
-from chainrule.parameters import parameters, plain_defaults
+from chainrule.parameters import plain_defaults
 from chainrule.plugins import Registry, installed
 from chainrule.settings import Settings
 

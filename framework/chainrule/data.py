@@ -57,7 +57,7 @@ class Samples:
     digest: str
 
     def raw(self, part: Array) -> tuple[Array, Array]:
-        """Return ``x (inputs, samples)`` and ``y (outputs, samples)`` of ``train`` or ``validation`` in the target's units."""
+        """Return ``x`` and ``y`` of ``train`` or ``validation`` in the target's units, each ``(features, samples)``."""
         split = 1 + self.inputs
         return self.x_scaling.undo(part[1:split]), self.y_scaling.undo(part[split:])
 
@@ -102,7 +102,8 @@ def draw(
     held_out = round(count * validation)
     if held_out >= count:
         raise ConfigurationError(
-            f"data.validation={validation:g} of {count} samples leaves none to train on; lower it or raise data.samples."
+            f"data.validation={validation:g} of {count} samples leaves none to train on; "
+            "lower it or raise data.samples."
         )
     order = streams[2].permutation(count)
     chosen, kept = order[held_out:], order[:held_out]

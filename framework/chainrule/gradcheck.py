@@ -18,7 +18,8 @@ def central_differences(function: Callable[[Array], float], point: Array) -> Arr
         point: where; left alone.
 
     Returns:
-        An array of the shape of ``point``; its relative error is about 1e-10 where ``function`` is smooth on the scale of 1.
+        An array of the shape of ``point``; its relative error is about 1e-10 where ``function`` is smooth on the scale
+        of 1.
     """
     point = np.array(point, float)
     gradient = np.empty_like(point)

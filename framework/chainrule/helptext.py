@@ -38,7 +38,13 @@ def text(settings: Settings, registry: Registry, experiments: Iterable[str]) -> 
     values = flat(settings.to_config())
     groups = [f"  {group:<12} {', '.join(registry.names(kind.name))}" for group, kind in GROUPS.items()]
     groups.append(f"  {'experiment':<12} {', '.join(experiments)}")
-    sections = [_USAGE, "Groups, chosen by GROUP=NAME", "\n".join(groups), "Keys, changed by KEY=VALUE", _rows(keys(), values)]
+    sections = [
+        _USAGE,
+        "Groups, chosen by GROUP=NAME",
+        "\n".join(groups),
+        "Keys, changed by KEY=VALUE",
+        _rows(keys(), values),
+    ]
     sections.append("Parameters of the components chosen here, changed by KEY=VALUE")
     sections += [_component(group, getattr(settings, group), values) for group in GROUPS]
     return "\n\n".join(sections)

@@ -95,7 +95,8 @@ def trace_step(
         biases: of each layer, ``(units,)``.
         x: inputs, ``(inputs, samples)`` or ``(inputs,)``.
         y: true outputs, ``(outputs, samples)`` or ``(outputs,)``.
-        hidden, output: activations, by name or as components.
+        hidden: activation of the hidden layers, by name or as a component.
+        output: activation of the output layer, by name or as a component.
         loss: by name or as a component.
         rule: backward rule, by name or as a component.
 
@@ -106,7 +107,12 @@ def trace_step(
     points, truth = np.asarray(x, float), np.asarray(y, float)
     columns, wanted = (part[:, None] if part.ndim == 1 else part for part in (points, truth))
     shape = _shape(W, b, columns, wanted)
-    parts = [_stacked("activation", hidden), _stacked("activation", output), _stacked("loss", loss), _stacked("rule", rule)]
+    parts = [
+        _stacked("activation", hidden),
+        _stacked("activation", output),
+        _stacked("loss", loss),
+        _stacked("rule", rule),
+    ]
     if parts[3].widths and parts[3].widths != shape.widths:
         raise ConfigurationError(
             f"rule={parts[3].name} is defined for the {Shape(parts[3].widths)} network only, but this one is {shape}."
@@ -139,7 +145,9 @@ def _stacked(kind: str, choice: str | Component) -> Any:
 def _shape(weights: list[Array], biases: list[Array], x: Array, y: Array) -> Shape:
     """Return the widths that the arrays agree on."""
     if not weights or len(weights) != len(biases):
-        raise ConfigurationError(f"there must be as many biases as weights, and one at least, not {len(biases)} and {len(weights)}.")
+        raise ConfigurationError(
+            f"there must be as many biases as weights, and one at least, not {len(biases)} and {len(weights)}."
+        )
     widths = [len(x)]
     for layer, (W, b) in enumerate(zip(weights, biases, strict=True), 1):
         if W.ndim != 2 or W.shape[1] != widths[-1] or b.shape != W.shape[:1]:

@@ -150,7 +150,7 @@ class Target(Component):
 
     @property
     def standardized(self) -> bool:
-        """Whether the run shifts and scales inputs (and regression outputs) by mean and deviation of its training rows."""
+        """Whether inputs and regression outputs are shifted and scaled by mean and deviation of the training rows."""
         return False
 
     def __call__(self, x: Array) -> Array:
@@ -192,8 +192,8 @@ class Rule(Component):
     """A backward rule: how deltas travel back and become gradients.
 
     A rule replaces eq. 5 by defining ``error`` and eq. 6 by defining ``gradient``; what it does not define stays exact.
-    Layers count from 1, as in the article. In products of arrays use :func:`chainrule.product` rather than ``@``: its bits
-    do not depend on how many runs are stacked.
+    Layers count from 1, as in the article. In products of arrays use :func:`chainrule.product` rather than ``@``: its
+    bits do not depend on how many runs are stacked.
 
     Attributes:
         widths: the only layer widths that the rule is defined for, inputs and outputs included; None for any.
@@ -216,7 +216,7 @@ class Rule(Component):
         Args:
             layer: a hidden layer.
             weights: ``weights[l]`` is ``W^(l)``, shape ``(runs, units of l, units of l-1)``.
-            deltas: ``deltas[l]`` is ``delta^(l)``, shape ``(runs, units of l, samples)``; those above ``layer`` are there.
+            deltas: ``deltas[l]`` is ``delta^(l)``, shape ``(runs, units of l, samples)``; those above are there.
                 Index 0 of both lists is an empty array, so that indices are the article's.
             state: the arrays of ``init``, with a leading run axis.
         """
@@ -291,10 +291,11 @@ def sum_units(values: Array, keepdims: bool = False) -> Array:
     if values.shape[-1] == 1:
         total: Array = np.add.accumulate(values, axis=-2)[..., -1:, :]
         return total if keepdims else total[..., 0, :]
-    return np.add.reduce(values, axis=-2, keepdims=keepdims)
+    added: Array = values.sum(axis=-2, keepdims=keepdims)
+    return added
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def takes_out(function: Callable[..., Any]) -> bool:
     """Say whether a method has a parameter ``out``."""
     return "out" in inspect.signature(function).parameters

@@ -11,6 +11,7 @@ Arrays read ``(runs, units, samples)``. Two choices make stacks of small network
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -65,17 +66,17 @@ class Shape:
     @property
     def size(self) -> int:
         """Number of parameters."""
-        return sum(units * (1 + before) for before, units in zip(self.widths, self.widths[1:], strict=False))
+        return sum(units * (1 + before) for before, units in pairwise(self.widths))
 
     def slices(self) -> list[slice]:
         """Return each layer's place in the flat vector; index 0 is empty, so that layers count from 1."""
         places, start = [slice(0, 0)], 0
-        for before, units in zip(self.widths, self.widths[1:], strict=False):
+        for before, units in pairwise(self.widths):
             places.append(slice(start, start := start + units * (1 + before)))
         return places
 
     def blocks(self, flat: Array) -> list[Array]:
-        """Return views of ``flat (runs, parameters)``: a block ``(runs, units, 1 + units before)`` per layer, from 1."""
+        """Return views of ``flat (runs, parameters)``: each layer's ``(runs, units, 1 + units before)``, from 1."""
         widths = (0, *self.widths)
         return [
             flat[:, place].reshape(len(flat), widths[layer + 1] if layer else 0, 1 + widths[layer])
@@ -100,8 +101,8 @@ class Pass:
 
     Attributes:
         z, a: eq. 1 and 2; ``a[-1]`` is the prediction after a forward pass.
-        inputs: what each layer sees, a row of ones above the activations before; index 0 is not used, since the first layer
-            sees the samples.
+        inputs: what each layer sees, a row of ones above the activations before; index 1 is empty too, since the first
+            layer sees the samples.
         weights: views of each layer's weights in ``theta``, ``(runs, units, units before)``.
         samples: number of samples.
     """
@@ -120,8 +121,8 @@ class Pass:
         self.a = [empty, *(rows[:, 1:] for rows in self.inputs[2:]), columns(runs, outputs, samples, dtype)]
         self._first = blocks[1]
         self._hidden_layers = [
-            (self.z[l - 1], self.a[l - 1], (*operands(blocks[l], self.inputs[l], samples), self.z[l]))
-            for l in range(2, shape.layers + 1)
+            (self.z[layer], self.a[layer], (*operands(blocks[above], self.inputs[above], samples), self.z[above]))
+            for layer, above in pairwise(range(1, shape.layers + 1))
         ]
         self._activate = filling(hidden.forward)
         self._output_takes_out = takes_out(type(output).forward)
@@ -170,4 +171,5 @@ def predict(shape: Shape, theta: Array, hidden: Activation, output: Activation, 
     rows = columns(1, 1 + len(x), x.shape[1], theta.dtype)
     rows[0, 0], rows[0, 1:] = 1, x
     forward = Pass(shape, theta[None], hidden, output, x.shape[1])
-    return forward.forward(forward.first(rows))[0].copy()
+    y: Array = forward.forward(forward.first(rows))[0].copy()
+    return y

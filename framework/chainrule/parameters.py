@@ -87,7 +87,7 @@ class Parameter:
             value = float(value)
         if type(value) is not self.type:
             raise complaint
-        if self.type is float and not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise complaint
         if not all(_holds(bound, value) for bound in self.bounds):
             raise complaint
@@ -122,7 +122,9 @@ def build(cls: type, values: Mapping[str, Any], where: str) -> Any:
     for key in values:
         if key not in known:
             listing = f"it takes {', '.join(known)}" if known else "it takes no parameters"
-            raise ConfigurationError(f"{where}.{key} is not a parameter of {where}{nearest(str(key), known)}; {listing}.")
+            raise ConfigurationError(
+                f"{where}.{key} is not a parameter of {where}{nearest(str(key), known)}; {listing}."
+            )
     converted = {}
     for name, parameter in known.items():
         if name in values:
@@ -134,7 +136,8 @@ def build(cls: type, values: Mapping[str, Any], where: str) -> Any:
 
 def plain(instance: Any) -> dict[str, Any]:
     """Return the fields of ``instance`` as plain data (numbers, text, lists), fit for YAML and JSON."""
-    return {name: _plain(getattr(instance, name)) for name in parameters(type(instance))}
+    cls: type = type(instance)
+    return {name: _plain(getattr(instance, name)) for name in parameters(cls)}
 
 
 def plain_defaults(cls: type) -> dict[str, Any]:
@@ -182,11 +185,20 @@ def _unpacked(item: Any) -> list[Any]:
     return [item] if isinstance(item, bounds_of.BaseMetadata) else []
 
 
-_COMPARISONS = {bounds_of.Gt: (">", "gt"), bounds_of.Ge: (">=", "ge"), bounds_of.Lt: ("<", "lt"), bounds_of.Le: ("<=", "le")}
+_COMPARISONS = {
+    bounds_of.Gt: (">", "gt"),
+    bounds_of.Ge: (">=", "ge"),
+    bounds_of.Lt: ("<", "lt"),
+    bounds_of.Le: ("<=", "le"),
+}
 
 
 def _limits(bounds: tuple[Any, ...]) -> list[str]:
-    return [f"{_COMPARISONS[type(b)][0]} {getattr(b, _COMPARISONS[type(b)][1]):g}" for b in bounds if type(b) in _COMPARISONS]
+    return [
+        f"{_COMPARISONS[type(b)][0]} {getattr(b, _COMPARISONS[type(b)][1]):g}"
+        for b in bounds
+        if type(b) in _COMPARISONS
+    ]
 
 
 def _holds(bound: Any, value: Any) -> bool:

@@ -12,4 +12,6 @@ def configuration() -> Path:
 def project() -> Path:
     """Return the folder of the project: the nearest one above the working directory that has one of the usual marks."""
     here = Path.cwd()
-    return next((d for d in (here, *here.parents) if any((d / mark).exists() for mark in (".git", "pyproject.toml"))), here)
+    return next(
+        (d for d in (here, *here.parents) if any((d / mark).exists() for mark in (".git", "pyproject.toml"))), here
+    )

@@ -34,12 +34,12 @@ class Record:
 
     Attributes:
         directory: where it lies.
-        manifest: what ``manifest.json`` holds: ``configuration`` (nested settings), ``overrides`` (as typed), ``title``,
-            ``identity`` (SHA-256 of settings, data and plugin versions), ``network`` (widths, parameters), ``reason``,
-            ``epochs``, ``metrics`` (None for a value that is not finite), ``notes``, ``started`` (ISO 8601 with zone),
+        manifest: what ``manifest.json`` holds: ``configuration`` (nested settings), ``overrides`` (as typed),
+            ``title``, ``identity`` (SHA-256 of settings, data and plugin versions), ``network`` (widths, parameters),
+            ``reason``, ``epochs``, ``metrics`` (None for a value that is not finite), ``notes``, ``started`` (ISO 8601 with zone),
             ``seconds``, ``data`` (target, task, inputs, outputs, training, validation, digest), ``environment`` (user,
-            git_commit, versions of Python and libraries), ``plugins`` (distribution to version) and ``files`` (name to SHA-256 and
-            bytes).
+            git_commit, versions of Python and libraries), ``plugins`` (distribution to version) and ``files`` (name to
+            SHA-256 and bytes).
         links: what a person can open next, by title; watchers add to it.
     """
 
@@ -87,7 +87,11 @@ def write(directory: Path, result: Result, registry: Registry, overrides: Sequen
     files += [path.relative_to(directory).as_posix() for path in sorted(directory.glob("pictures/*"))]
     data = _data(result)
     plugins = plugin_versions(result, registry)
-    identity = {"configuration": {k: v for k, v in configuration.items() if k != "tracking"}, "data": data, "plugins": plugins}
+    identity = {
+        "configuration": {k: v for k, v in configuration.items() if k != "tracking"},
+        "data": data,
+        "plugins": plugins,
+    }
     manifest = {
         "format": FORMAT,
         "title": result.settings.title,
@@ -104,7 +108,9 @@ def write(directory: Path, result: Result, registry: Registry, overrides: Sequen
         "data": data,
         "environment": environment(),
         "plugins": plugins,
-        "files": {name: {"sha256": _digest(directory / name), "bytes": (directory / name).stat().st_size} for name in files},
+        "files": {
+            name: {"sha256": _digest(directory / name), "bytes": (directory / name).stat().st_size} for name in files
+        },
     }
     _replace(directory / MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
     return Record(directory, manifest)
@@ -170,7 +176,7 @@ def _data(result: Result) -> dict[str, Any]:
 
 
 def _named_weights(result: Result) -> dict[str, Array]:
-    named = {}
+    named: dict[str, Array] = {}
     for layer, (weights, biases) in enumerate(zip(result.weights, result.biases, strict=True), 1):
         named |= {f"W{layer}": weights, f"b{layer}": biases}
     x, y = result.samples.x_scaling, result.samples.y_scaling

@@ -86,7 +86,9 @@ class Result:
         return y[:, 0] if points.ndim == 1 else y
 
     def _metrics(self) -> dict[str, float]:
-        metrics: dict[str, float] = {name: float(v[-1]) for name, v in self.curves.values.items() if name.endswith("loss")}
+        metrics: dict[str, float] = {
+            name: float(v[-1]) for name, v in self.curves.values.items() if name.endswith("loss")
+        }
         score: Any = r2 if self.settings.target.task == "regression" else accuracy
         for part in ("train", "validation"):
             x, y = self.samples.raw(getattr(self.samples, part))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +62,11 @@ def prepare(settings: Settings) -> Prepared:
     shape = Shape((target.inputs, *settings.network.hidden, target.outputs))
     _check_shape(settings, shape)
     dtype = settings.training.dtype.value
-    samples = draw(
-        target, streams[0], samples=data.samples, validation=data.validation, noise=data.noise, dtype=dtype
-    )
+    samples = draw(target, streams[0], samples=data.samples, validation=data.validation, noise=data.noise, dtype=dtype)
     notes = _check_ranges(settings, samples)
     start, init = np.random.default_rng(streams[1]), settings.initializer
     weights, biases = [], []
-    for fan_in, fan_out in zip(shape.widths, shape.widths[1:], strict=False):
+    for fan_in, fan_out in pairwise(shape.widths):
         weights.append(init.weights(start, fan_in, fan_out))
         biases.append(init.biases(start, fan_in, fan_out))
     return Prepared(
@@ -197,8 +196,8 @@ def _check_shape(settings: Settings, shape: Shape) -> None:
     for index, units in enumerate(settings.network.hidden):
         if units < settings.activation.min_units:
             raise ConfigurationError(
-                f"activation={settings.activation.name} needs at least {settings.activation.min_units} units in a layer, "
-                f"but network.hidden[{index}] is {units}."
+                f"activation={settings.activation.name} needs at least {settings.activation.min_units} units "
+                f"in a layer, but network.hidden[{index}] is {units}."
             )
     if rule.widths and shape.widths != rule.widths:
         wanted = Shape(rule.widths)
@@ -222,7 +221,9 @@ def _check_ranges(settings: Settings, samples: Samples) -> tuple[str, ...]:
             f"but target={target.name} has values from {low:.4g} to {high:.4g}."
         )
     if loss.one_hot and not np.allclose(y.sum(axis=0), 1):
-        raise ConfigurationError(f"loss={loss.name} needs one-hot classes, but the outputs of target={target.name} are not.")
+        raise ConfigurationError(
+            f"loss={loss.name} needs one-hot classes, but the outputs of target={target.name} are not."
+        )
     if not _inside((low, high), output.range):
         return (
             f"target={target.name} has values from {low:.4g} to {high:.4g}, which output={output.name} cannot reach: "

@@ -229,8 +229,8 @@ class _Epoch:
     """The training samples of an epoch, shuffled for each run and cut into batches, in buffers that are filled anew.
 
     Attributes:
-        parts: batches of full size, then the partial one, as up to two lists of ``x`` under a row of ones and ``y``, each
-            ``(runs, units, samples)``.
+        parts: batches of full size, then the partial one, as up to two lists of pairs: ``x`` under a row of ones and
+            ``y``, each ``(runs, units, samples)``.
     """
 
     def __init__(self, stack: Stack, batch_size: int) -> None:

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from chainrule import paths
 from chainrule.errors import ChainruleError
@@ -43,11 +44,14 @@ class Store:
     @classmethod
     def at(cls, uri: str | None) -> "Store":
         """Return the store at ``uri``, else at ``MLFLOW_TRACKING_URI``, else in a SQLite file of the project."""
-        uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{paths.project() / 'mlflow.db'}"
+        uri = uri or os.environ.get("MLFLOW_TRACKING_URI")
+        if not uri:
+            file = paths.project() / "mlflow.db"
+            return cls(f"sqlite:///{file.as_posix()}", file)
         sqlite = re.fullmatch(r"(sqlite(?:\+\w+)?:///)([^?]+)(\?.*)?", uri)
         if not sqlite or sqlite[2] == ":memory:":
             return cls(uri)
-        file = Path(sqlite[2]).absolute()
+        file = Path(unquote(sqlite[2])).absolute()
         return cls(f"{sqlite[1]}{file.as_posix()}{sqlite[3] or ''}", file)
 
     @property
@@ -115,9 +119,14 @@ class Store:
         """Make the database unless it is there.
 
         MLflow's migrations fail where several processes start them on one file, and leave half a schema where they are
-        interrupted. So one process makes the database beside it and moves it into place whole.
+        interrupted. So one process makes the database in a folder beside it and moves it into place whole.
         """
+        if re.search(r"\?|%[0-9a-fA-F]{2}", str(file)):
+            raise ChainruleError(f"MLflow cannot keep a database in {file.parent}: choose a path without ? and %.")
         if _holds_something(file):
+            with closing(sqlite3.connect(file)) as database:
+                # MLflow tries for two minutes to open what is no database, or one that it may not read
+                database.execute("PRAGMA schema_version")
             return
         file.parent.mkdir(parents=True, exist_ok=True)
         with self.lock():
@@ -184,4 +193,4 @@ def _cause(error: BaseException, store: Store) -> str:
             break
     else:
         text = (str(error).strip() or type(error).__name__).splitlines()[0].replace(store.uri, store.label)
-    return text if len(text) < 400 else f"{text[:400]} ..."
+    return f"{text[:400].rstrip('.')}."

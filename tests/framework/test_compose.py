@@ -28,7 +28,9 @@ def test_the_default_is_the_article_s_run():
     assert settings.seed == 0
 
 
-@pytest.mark.parametrize(("group", "name"), [(g, n) for g, kind in GROUPS.items() for n in installed().names(kind.name)])
+@pytest.mark.parametrize(
+    ("group", "name"), [(g, n) for g, kind in GROUPS.items() for n in installed().names(kind.name)]
+)
 def test_every_component_is_an_option_of_its_groups(group, name):
     assert getattr(settings_from([f"{group}={name}"]), group).name == name
 
@@ -45,7 +47,10 @@ def test_parameters_are_overridden_and_typed():
     [
         (["optimizer=adm"], "optimizer=adm is unknown (did you mean 'adam'?); there is adadelta, adagrad, adam"),
         (["output=sigmod"], "output=sigmod is unknown (did you mean 'sigmoid'?)"),
-        (["optimizer.lrr=1"], "optimizer.lrr is not a key of the configuration (did you mean 'lr'?); optimizer has name, lr"),
+        (
+            ["optimizer.lrr=1"],
+            "optimizer.lrr is not a key of the configuration (did you mean 'lr'?); optimizer has name, lr",
+        ),
         (["trainin.epochs=1"], "trainin is not a key of the configuration (did you mean 'training'?)"),
         (["training.epoch=1"], "training.epoch is not a key of the configuration (did you mean 'epochs'?)"),
         (["+training.epoch=1"], "training.epoch is not a parameter of training (did you mean 'epochs'?)"),

@@ -61,7 +61,8 @@ def test_plain_data_and_back():
         ({"loud": 1}, "it.loud must be true or false, not 1."),
         (
             {"stepz": 1},
-            "it.stepz is not a parameter of it (did you mean 'steps'?); it takes lr, beta, steps, mode, widths, path, loud.",
+            "it.stepz is not a parameter of it (did you mean 'steps'?); "
+            "it takes lr, beta, steps, mode, widths, path, loud.",
         ),
     ],
 )

@@ -102,10 +102,16 @@ def test_two_plugins_with_one_name_are_both_named(install):
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        (("chainrule_optimizers", "chainrule_optimisers"), "there is no hook chainrule_optimisers (did you mean chainrule_optimizers?)"),
+        (
+            ("chainrule_optimizers", "chainrule_optimisers"),
+            "there is no hook chainrule_optimisers (did you mean chainrule_optimizers?)",
+        ),
         (("@dataclass(frozen=True)", ""), "Lion must be a dataclass"),
         (("def update", "def updated"), "Lion lacks update"),
-        (("return [Lion]", "return [int]"), "chainrule_optimizers returned <class 'int'>, which is no subclass of Optimizer"),
+        (
+            ("return [Lion]", "return [int]"),
+            "chainrule_optimizers returned <class 'int'>, which is no subclass of Optimizer",
+        ),
         (("lr: Annotated", "name: str = 'x'\n    lr: Annotated"), "Lion has a parameter called 'name'"),
     ],
 )

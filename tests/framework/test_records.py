@@ -43,14 +43,19 @@ def test_the_configuration_in_a_record_makes_the_same_settings(result, tmp_path)
 
 def test_identity_depends_on_settings_and_data_but_not_on_the_tracker(result, tmp_path):
     first = records.write(tmp_path / "1", result, installed()).manifest["identity"]
-    others = [["training.epochs=4", "optimizer=adam", "tracking=mlflow"], ["training.epochs=4", "tracking=none", "seed=1", "optimizer=adam"]]
+    others = [
+        ["training.epochs=4", "optimizer=adam", "tracking=mlflow"],
+        ["training.epochs=4", "tracking=none", "seed=1", "optimizer=adam"],
+    ]
     tracked, reseeded = (train_stack([prepare(settings_from(o))])[0] for o in others)
     assert records.write(tmp_path / "2", tracked, installed()).manifest["identity"] == first
     assert records.write(tmp_path / "3", reseeded, installed()).manifest["identity"] != first
 
 
 def test_a_diverged_run_is_recorded_in_strict_json(tmp_path):
-    result = chainrule.run("optimizer.lr=1e30", "activation=relu", "training.epochs=50", "tracking=none", directory=tmp_path)
+    result = chainrule.run(
+        "optimizer.lr=1e30", "activation=relu", "training.epochs=50", "tracking=none", directory=tmp_path
+    )
     manifest = json.loads((tmp_path / "manifest.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     assert manifest["reason"] == result.reason == "diverged"
     assert manifest["metrics"]["train/loss"] is None

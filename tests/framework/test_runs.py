@@ -48,7 +48,9 @@ def test_parts_that_do_not_fit(overrides, sentence):
 
 def test_a_log_loss_on_values_outside_its_range():
     message = refused("loss=binary_cross_entropy", "output=sigmoid")
-    assert message.startswith("loss=binary_cross_entropy needs true values in [0, 1], but target=linear has values from 5.")
+    assert message.startswith(
+        "loss=binary_cross_entropy needs true values in [0, 1], but target=linear has values from 5."
+    )
 
 
 def test_a_target_that_the_output_cannot_reach_is_noted_before_training():

@@ -112,7 +112,7 @@ def test_a_batch_larger_than_the_data_is_the_full_batch():
 
 
 def test_one_step_is_the_article_s_update():
-    """theta <- theta - alpha dL/dtheta, with the gradient that trace_step shows."""
+    """The update theta <- theta - alpha dL/dtheta, with the gradient that trace_step shows."""
     run = prepared("training.batch_size=null", "training.epochs=1", "optimizer.lr=0.125")
     weights, biases = run.shape.split(run.theta)
     trace = chainrule.trace_step(weights, biases, *run.samples.raw(run.samples.train))
@@ -161,7 +161,13 @@ def write_csv(path, x, labels):
     path.write_text("\n".join(["a,b,c,label", *rows]))
 
 
-REGRESSION = ["network.hidden=[]", "data.validation=0", "training.batch_size=null", "optimizer.lr=1", "training.epochs=4000"]
+REGRESSION = [
+    "network.hidden=[]",
+    "data.validation=0",
+    "training.batch_size=null",
+    "optimizer.lr=1",
+    "training.epochs=4000",
+]
 
 
 def test_sigmoid_output_with_log_loss_is_logistic_regression(classes, tmp_path):

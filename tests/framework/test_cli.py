@@ -1,0 +1,172 @@
+"""The command as people type it, each in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule
+from chainrule import records
+
+COMMAND = [sys.executable, "-m", "chainrule"]
+SHORT = ["training.epochs=3", "tracking=none"]
+
+
+def chainrule_command(*arguments, code=0, **variables):
+    done = subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, env={**os.environ, **variables}, timeout=120
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def record_directories(folder):
+    return sorted(manifest.parent for manifest in Path(folder).rglob(records.MANIFEST))
+
+
+def test_a_run_prints_a_summary_and_leaves_a_record(tmp_path):
+    done = chainrule_command(*SHORT, "optimizer=adam")
+    (directory,) = record_directories("outputs")
+    assert done.stderr == ""
+    assert "linear, 2-2 sigmoid, adam, seed 0" in done.stdout
+    assert f"record   {tmp_path / directory}" in done.stdout
+    record = records.read(directory)
+    assert record.manifest["overrides"] == [*SHORT, "optimizer=adam"]
+    pictures = {f"pictures/{name}.png" for name in ("loss", "predictions", "surface")}
+    assert pictures <= set(record.manifest["files"])
+    assert (directory / ".hydra" / "config.yaml").is_file()
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_the_command_and_the_notebook_train_the_same_run():
+    chainrule_command(*SHORT, "seed=3")
+    (directory,) = record_directories("outputs")
+    result = chainrule.run(*SHORT, "seed=3")
+    np.testing.assert_array_equal(records.read(directory).weights()["W1"], result.weights[0])
+
+
+def test_a_multirun_with_hydra_s_own_launcher_and_sweeper():
+    chainrule_command("-m", *SHORT, "seed=0,1", "activation=tanh,relu")
+    found = [records.read(directory).manifest["configuration"] for directory in record_directories("multirun")]
+    assert [(c["seed"], c["activation"]["name"]) for c in found] == [(0, "tanh"), (0, "relu"), (1, "tanh"), (1, "relu")]
+
+
+def test_help_shows_groups_keys_and_the_parameters_of_a_choice_without_heavy_imports():
+    script = (
+        "import sys; sys.argv = ['chainrule', 'optimizer=adam', '--help']\n"
+        "from chainrule.cli import main\n"
+        "main()\n"
+        "print(sorted({'mlflow', 'matplotlib', 'scipy', 'sklearn', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
+    for part in ("optimizer.beta1=0.9", "training.epochs=200", "  rule         as_printed, exact", "sigmoid"):
+        assert part in done.stdout
+
+
+def test_the_configuration_can_be_shown():
+    shown = chainrule_command("--cfg", "job", "optimizer=rprop").stdout
+    assert "name: rprop" in shown
+    assert "eta1: 0.5" in shown
+    assert "_target_" not in shown
+
+
+def test_completion_offers_components():
+    line = "chainrule optimizer=ada"
+    done = chainrule_command("-sc", "query=bash", COMP_LINE=line, COMP_POINT=str(len(line)))
+    assert set(done.stdout.split()) == {"optimizer=adadelta", "optimizer=adagrad", "optimizer=adam", "optimizer=adamw"}
+
+
+def test_a_variant_in_the_working_directory_is_an_option(tmp_path):
+    folder = tmp_path / "conf" / "optimizer"
+    folder.mkdir(parents=True)
+    (folder / "hasty.yaml").write_text("defaults: [adam]\nlr: 0.5\n")
+    chainrule_command(*SHORT, "optimizer=hasty")
+    (directory,) = record_directories("outputs")
+    chosen = records.read(directory).manifest["configuration"]["optimizer"]
+    assert (chosen["name"], chosen["lr"]) == ("adam", 0.5)
+
+
+def test_a_note_on_an_unreachable_target_comes_before_training():
+    lines = chainrule_command(*SHORT, "output=sigmoid").stdout.splitlines()
+    (note,) = [i for i, line in enumerate(lines) if "cannot reach" in line]
+    (first,) = [i for i, line in enumerate(lines) if line.startswith("epoch 0/3")]
+    assert note < first
+
+
+def test_a_diverging_run_is_no_error():
+    done = chainrule_command("tracking=none", "optimizer.lr=1e30", "activation=relu")
+    assert "diverged" in done.stdout or "infinite" in done.stdout
+    assert done.stderr == ""
+
+
+BAD_CSV = {
+    "text.csv": "a,y\n1,2\nx,3\n",
+    "empty_cell.csv": "a,y\n1,2\n,3\n",
+    "infinite.csv": "a,y\n1,2\n3,inf\n",
+    "ragged.csv": "a,y\n1,2\n3\n",
+    "blank.csv": "a,y\n1,2\n\n3,4\n",
+    "header.csv": "a,y\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["optimizer=adm"], ["optimizer=adm", "did you mean 'adam'"]),
+        (["optimizer.lrr=1"], ["optimizer.lrr", "did you mean 'lr'"]),
+        (["trainig.epochs=1"], ["trainig", "did you mean 'training'"]),
+        (["training.epochs=many"], ["training.epochs", "whole number", "'many'"]),
+        (["optimizer.lr=-1"], ["optimizer.lr", ">= 0", "-1"]),
+        (["data.samples=0"], ["data.samples", ">= 1"]),
+        (["output=softmax"], ["output=softmax", "target=linear has 1 output"]),
+        (["target=table"], ["target=table", "target.path"]),
+        (["target=table", "target.path=missing.csv"], ["missing.csv"]),
+        (["target=table", "target.path=text.csv"], ["text.csv", "3", "'x'"]),
+        (["target=table", "target.path=empty_cell.csv"], ["empty_cell.csv", "3", "empty"]),
+        (["target=table", "target.path=infinite.csv"], ["infinite.csv", "3", "inf"]),
+        (["target=table", "target.path=ragged.csv"], ["ragged.csv", "3"]),
+        (["target=table", "target.path=blank.csv"], ["blank.csv", "3", "empty"]),
+        (["target=table", "target.path=header.csv"], ["header.csv"]),
+        (["target=table", "target.path=ragged.csv", "target.label=yy"], ["ragged.csv", "yy", "did you mean 'y'"]),
+        (["hydra.run.dir=/proc/nowhere"], ["cannot write to /proc/nowhere"]),
+    ],
+)
+def test_bad_input_gives_one_sentence_and_leaves_no_record(tmp_path, arguments, words):
+    for name, content in BAD_CSV.items():
+        (tmp_path / name).write_text(content)
+    done = chainrule_command(*arguments, code=1)
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith("chainrule: ")
+    for word in words:
+        assert word in sentence
+    assert done.stdout == ""
+    assert not record_directories(tmp_path)
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_an_unknown_flag_is_a_usage_error():
+    assert "unrecognized arguments: --bogus" in chainrule_command("--bogus", code=2).stderr
+
+
+def test_a_bad_job_of_a_multirun_is_named():
+    done = chainrule_command("-m", *SHORT, "optimizer.lr=0.1,-1", code=1)
+    assert "optimizer.lr=-1" in done.stderr
+    assert done.stderr.splitlines()[-1] == "chainrule: optimizer.lr must be a number >= 0, not -1."
+
+
+def test_sync_sends_what_was_kept(tmp_path):
+    chainrule_command(*SHORT)
+    done = chainrule_command("sync", "outputs", "--tracking", "mlflow")
+    (directory,) = record_directories("outputs")
+    assert "/runs/" in done.stdout
+    assert json.loads((directory / "mlflow.json").read_text())["run_id"] in done.stdout
+
+
+def test_sync_without_records(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert chainrule_command("sync", "empty", code=1).stderr == "chainrule: empty holds no finished record.\n"
