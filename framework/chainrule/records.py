@@ -2,6 +2,7 @@
 
 import getpass
 import hashlib
+import io
 import json
 import math
 import os
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -36,8 +38,8 @@ class Record:
         directory: where it lies.
         manifest: what ``manifest.json`` holds: ``configuration`` (nested settings), ``overrides`` (as typed),
             ``title``, ``identity`` (SHA-256 of settings, data and plugin versions), ``network`` (widths, parameters),
-            ``reason``, ``epochs``, ``metrics`` (None for a value that is not finite), ``notes``, ``started`` (ISO 8601 with zone),
-            ``seconds``, ``data`` (target, task, inputs, outputs, training, validation, digest), ``environment`` (user,
+            ``reason``, ``epochs``, ``metrics`` (None for a value that is not finite), ``notes``, ``started`` (ISO 8601
+            with zone), ``seconds``, ``data`` (target, task, inputs, outputs, training, validation, digest), ``environment`` (user,
             git_commit, versions of Python and libraries), ``plugins`` (distribution to version) and ``files`` (name to
             SHA-256 and bytes).
         links: what a person can open next, by title; watchers add to it.
@@ -69,8 +71,19 @@ class Record:
             return {key: archive[key] for key in archive.files}
 
 
+def claim(directory: Path) -> None:
+    """Make sure that a record can be written into ``directory``, which is made if it is not there.
+
+    Raises:
+        OSError: it cannot.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=directory):
+        pass
+
+
 def write(directory: Path, result: Result, registry: Registry, overrides: Sequence[str] = ()) -> Record:
-    """Write the record of ``result`` into ``directory`` and return it.
+    """Write the record of ``result`` into ``directory``, which exists, and return it.
 
     Files that are already there (pictures) and named in no record yet become part of it. The manifest comes last, so
     a directory with a manifest holds a complete record.
@@ -78,7 +91,7 @@ def write(directory: Path, result: Result, registry: Registry, overrides: Sequen
     Raises:
         OSError: the directory cannot be written.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    (directory / MANIFEST).unlink(missing_ok=True)  # from here on an older record is none
     configuration = result.settings.to_config()
     _replace(directory / CONFIGURATION, OmegaConf.to_yaml(OmegaConf.create(configuration)).encode())
     _replace_arrays(directory / CURVES, {"epochs": result.curves.epochs, **result.curves.values})
@@ -184,8 +197,6 @@ def _named_weights(result: Result) -> dict[str, Array]:
 
 
 def _replace_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
-    import io
-
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     _replace(path, buffer.getvalue())

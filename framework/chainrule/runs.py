@@ -128,6 +128,7 @@ def execute(
     Raises:
         OSError: the record cannot be written.
     """
+    records.claim(directory)
     crowd = _Crowd(watchers)
     settings = prepared.settings
     crowd.tell("stack_started", Start((settings.title,), settings.training.epochs, prepared.notes))

@@ -11,6 +11,7 @@ from threadpoolctl import ThreadpoolController
 
 from chainrule import kinds
 from chainrule.backprop import Backprop, Batch, mean_loss, separate
+from chainrule.errors import PluginError
 from chainrule.history import Curves, History, due_epochs
 from chainrule.kinds import Activation, Array, Loss, Optimizer, Rule
 from chainrule.network import Pass, Shape
@@ -164,6 +165,12 @@ class _Machine:
         self._stack, self._batch_size, self._step = stack, batch_size, step
         self.theta = stack.theta.copy()
         self._state = state(self.theta)
+        for name, array in self._state.items():
+            if array.shape[:1] != self.theta.shape[:1]:
+                raise PluginError(
+                    f"optimizer={stack.optimizer.name} keeps {name!r} of shape {array.shape}; its first axis must be "
+                    f"the run axis, as that of theta {self.theta.shape}."
+                )
         samples = stack.train.shape[2]
         full = batch_size is None or batch_size >= samples
         # Bits may depend on the order of axes in memory, which arrays made by indexing do not promise.

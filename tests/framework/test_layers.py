@@ -24,7 +24,9 @@ DOORS = {
     "sklearn": set(),
     "scipy": set(),
 }
-MODULES = {path.stem: path for path in (ROOT / "framework" / "chainrule").glob("*.py") if not path.stem.startswith("__")}
+MODULES = {
+    path.stem: path for path in (ROOT / "framework" / "chainrule").glob("*.py") if not path.stem.startswith("__")
+}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 

@@ -19,10 +19,16 @@ def result():
     return train_stack([prepare(settings_from(["training.epochs=4", "tracking=none", "optimizer=adam"]))])[0]
 
 
+def written(directory, result, overrides=()):
+    records.claim(directory)
+    return records.write(directory, result, installed(), overrides)
+
+
 def test_what_is_written_is_read_back(result, tmp_path):
-    written = records.write(tmp_path / "run", result, installed(), ["optimizer=adam"])
+    records.claim(tmp_path / "run")
+    original = written(tmp_path / "run", result, ["optimizer=adam"])
     record = records.read(tmp_path / "run")
-    assert json.loads(json.dumps(record.manifest)) == json.loads(json.dumps(written.manifest))
+    assert json.loads(json.dumps(record.manifest)) == json.loads(json.dumps(original.manifest))
     assert record.manifest["overrides"] == ["optimizer=adam"]
     assert record.manifest["metrics"]["validation/loss"] == result.metrics["validation/loss"]
     curves = record.curves()
@@ -37,19 +43,19 @@ def test_what_is_written_is_read_back(result, tmp_path):
 
 
 def test_the_configuration_in_a_record_makes_the_same_settings(result, tmp_path):
-    record = records.write(tmp_path, result, installed())
+    record = written(tmp_path, result)
     assert Settings.from_config(record.manifest["configuration"], installed()) == result.settings
 
 
 def test_identity_depends_on_settings_and_data_but_not_on_the_tracker(result, tmp_path):
-    first = records.write(tmp_path / "1", result, installed()).manifest["identity"]
+    first = written(tmp_path / "1", result).manifest["identity"]
     others = [
         ["training.epochs=4", "optimizer=adam", "tracking=mlflow"],
         ["training.epochs=4", "tracking=none", "seed=1", "optimizer=adam"],
     ]
     tracked, reseeded = (train_stack([prepare(settings_from(o))])[0] for o in others)
-    assert records.write(tmp_path / "2", tracked, installed()).manifest["identity"] == first
-    assert records.write(tmp_path / "3", reseeded, installed()).manifest["identity"] != first
+    assert written(tmp_path / "2", tracked).manifest["identity"] == first
+    assert written(tmp_path / "3", reseeded).manifest["identity"] != first
 
 
 def test_a_diverged_run_is_recorded_in_strict_json(tmp_path):
@@ -63,7 +69,7 @@ def test_a_diverged_run_is_recorded_in_strict_json(tmp_path):
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
 def test_damage_is_noticed(result, tmp_path, damage):
-    record = records.write(tmp_path, result, installed())
+    record = written(tmp_path, result)
     path = tmp_path / "weights.npz"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -83,3 +89,18 @@ def test_without_a_manifest_there_is_no_record(tmp_path):
     (tmp_path / "manifest.json").write_text('{"format": 99}')
     with pytest.raises(chainrule.RecordError, match="no record of format 1"):
         records.read(tmp_path)
+
+
+def test_writing_again_never_leaves_an_old_manifest_beside_new_files(result, tmp_path, monkeypatch):
+    written(tmp_path, result)
+    monkeypatch.setattr(records, "_replace_arrays", lambda *_: pytest.fail("killed"))
+    with pytest.raises(pytest.fail.Exception):
+        written(tmp_path, result)
+    with pytest.raises(chainrule.RecordError, match="holds no finished record"):
+        records.read(tmp_path)
+
+
+def test_a_directory_that_cannot_be_written_is_found_out_before_training(monkeypatch):
+    monkeypatch.setattr("chainrule.runs.train_stack", lambda *_: pytest.fail("trained"))
+    with pytest.raises(OSError, match="nowhere"):
+        chainrule.run("tracking=none", directory="/proc/nowhere")
