@@ -44,17 +44,25 @@ def _sync(arguments: Sequence[str]) -> None:
     parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="holds records, at any depth")
     parser.add_argument("--tracking", metavar="NAME", help="tracker to use instead of each record's own")
     chosen = parser.parse_args(arguments)
+    failed = 0
     for directory in chosen.directories:
         found = sorted(directory.rglob(records.MANIFEST))
         if not found:
             raise ChainruleError(f"{directory} holds no finished record.")
         for manifest in found:
-            record = records.read(manifest.parent.absolute())
-            own = dict(record.manifest["configuration"]["tracking"])
-            name = own.pop("name")
-            tracker = _registry.make("tracking", chosen.tracking or name, {} if chosen.tracking else own)
-            tracker.send(record)  # type: ignore[attr-defined]
-            print(f"{record.directory}: {', '.join(record.links.values()) or 'not sent, its tracking is none'}")
+            try:
+                record = records.read(manifest.parent.absolute())
+                own = dict(record.manifest["configuration"]["tracking"])
+                name = own.pop("name")
+                tracker = _registry.make("tracking", chosen.tracking or name, {} if chosen.tracking else own)
+                tracker.send(record)  # type: ignore[attr-defined]
+            except ChainruleError as error:
+                failed += 1
+                print(f"chainrule: {manifest.parent}: {error}", file=sys.stderr)
+            else:
+                print(f"{record.directory}: {', '.join(record.links.values()) or 'not sent, its tracking is none'}")
+    if failed:
+        raise ChainruleError(f"{failed} not sent.")
 
 
 def _help(overrides: Sequence[str]) -> None:

@@ -62,4 +62,11 @@ class History:
     def curves(self, run: int) -> Curves:
         """Return the curves of one run so far."""
         points = self._points[run]
-        return Curves(self._epochs[:points], {name: v[:points, run].copy() for name, v in self._values.items()})
+        return Curves(self._epochs[:points], {name: one_nan(v[:points, run]) for name, v in self._values.items()})
+
+
+def one_nan(values: Array) -> Array:
+    """Return a copy in which every NaN has the same bits; which NaN an operation gives depends on the instruction."""
+    copy = values.copy()
+    copy[np.isnan(copy)] = np.nan
+    return copy

@@ -36,12 +36,12 @@ class Record:
 
     Attributes:
         directory: where it lies.
-        manifest: what ``manifest.json`` holds: ``configuration`` (nested settings), ``overrides`` (as typed),
-            ``title``, ``identity`` (SHA-256 of settings, data and plugin versions), ``network`` (widths, parameters),
-            ``reason``, ``epochs``, ``metrics`` (None for a value that is not finite), ``notes``, ``started`` (ISO 8601
-            with zone), ``seconds``, ``data`` (target, task, inputs, outputs, training, validation, digest), ``environment`` (user,
-            git_commit, versions of Python and libraries), ``plugins`` (distribution to version) and ``files`` (name to
-            SHA-256 and bytes).
+        manifest: what ``manifest.json`` holds: ``title``, ``overrides`` (as typed), ``configuration`` (nested),
+            ``identity`` (SHA-256 of settings, data and plugin versions), ``network`` (widths, parameters), ``reason``,
+            ``epochs``, ``metrics`` (None for a value that is not finite), ``notes``, ``started`` (ISO 8601 with zone),
+            ``seconds``, ``data`` (target, task, inputs, outputs, training, validation, digest), ``plugins``
+            (distribution to version), ``environment`` (user, git_commit, versions of libraries) and ``files``
+            (name to SHA-256, bytes).
         links: what a person can open next, by title; watchers add to it.
     """
 
@@ -144,6 +144,9 @@ def read(directory: Path) -> Record:
         raise RecordError(f"{path} cannot be read: {error}.") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise RecordError(f"{path} is no record of format {FORMAT}, which this version of chainrule reads.")
+    for name in manifest["files"]:
+        if not (directory / name).resolve().is_relative_to(directory.resolve()):
+            raise RecordError(f"{path} names the file {name!r}, which lies outside of the record.")
     return Record(directory, manifest)
 
 

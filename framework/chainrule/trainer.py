@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController
 from chainrule import kinds
 from chainrule.backprop import Backprop, Batch, mean_loss, separate
 from chainrule.errors import PluginError
-from chainrule.history import Curves, History, due_epochs
+from chainrule.history import Curves, History, due_epochs, one_nan
 from chainrule.kinds import Activation, Array, Loss, Optimizer, Rule
 from chainrule.network import Pass, Shape
 
@@ -145,7 +145,7 @@ def _train(stack: Stack, schedule: Schedule, observe: Observer | None) -> list[T
         for row, reason in enumerate(reasons):
             if reason:
                 run = int(active[row])
-                trained[run] = Trained(machine.theta[row].copy(), history.curves(run), reason, epoch)
+                trained[run] = Trained(one_nan(machine.theta[row]), history.curves(run), reason, epoch)
         stay = np.array([row for row, reason in enumerate(reasons) if not reason], int)
         if observe:
             observe(epoch, losses, len(stay))

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 POINTS = 320  # of a curve: the user interface draws no more
 _NAME, _VALUE, _TAG, _DIGEST = 250, 6000, 8000, 36  # longest texts
+_REASONS = {
+    "epochs": "as many as were asked for",
+    "converged": "the training loss reached the tolerance",
+    "plateau": "the loss had not improved for too long",
+    "diverged": "the loss or a gradient became infinite or NaN",
+}
 _IN_TITLE = ("target", "network.hidden", "activation", "optimizer", "seed", "tracking")
 
 
@@ -97,7 +103,7 @@ def note(manifest: Mapping[str, Any]) -> str:
         f"**{manifest['title']}**",
         f"{'-'.join(map(str, network['widths']))} units, {network['parameters']} parameters; "
         f"{data['training']} training and {data['validation']} validation samples.",
-        f"Stopped after {manifest['epochs']} epochs: {manifest['reason']}.",
+        f"Stopped after {manifest['epochs']} epochs: {_REASONS.get(manifest['reason'], manifest['reason'])}.",
         *manifest["notes"],
         "\n".join(["| metric | at the end |", "| --- | ---: |", *rows]),
         f"To repeat it:\n\n```\n{command}\n```",

@@ -54,10 +54,8 @@ def _from_receipt(record: "Record", store: Store, client: Any) -> Any:
     except (OSError, ValueError):
         return None
     # An older receipt may be there from a run that was trained into the same directory before.
-    if not isinstance(receipt, dict) or (receipt.get("tracking_uri"), receipt.get("key")) != (
-        store.label,
-        _key(record),
-    ):
+    expected = {"tracking_uri": store.label, "key": _key(record)}
+    if not isinstance(receipt, dict) or any(receipt.get(name) != value for name, value in expected.items()):
         return None
     try:
         run = client.get_run(str(receipt.get("run_id")))
@@ -98,7 +96,7 @@ def _create(record: "Record", client: Any, experiment_id: str) -> Any:
     return client.create_run(
         experiment_id,
         start_time=contents.milliseconds(manifest, 0.0),
-        tags={_KEY: _key(record)},
+        tags={_KEY: _key(record), "mlflow.user": manifest["environment"]["user"]},  # the user is taken from here only
         run_name=contents.title(manifest),
     )
 

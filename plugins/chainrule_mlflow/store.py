@@ -25,6 +25,7 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+_LONG = 300  # characters of a cause
 _LOUD = ("mlflow", "alembic", "urllib3")
 _SECRET = re.compile(r"(?<=://)([^/@]*):[^/@]*@")
 
@@ -68,18 +69,18 @@ class Store:
 
     def links(self, experiment_id: str, run_id: str) -> dict[str, str]:
         """Return what a person can do to see a run, by title."""
-        runs = f"/#/experiments/{experiment_id}/runs"
-        # Without the type, MLflow opens the page for traces of language models.
-        listing = f"{runs}?workflowType=machine_learning"
+        # Without the type, MLflow opens pages for traces and evaluations of language models.
+        runs, kind = f"/#/experiments/{experiment_id}/runs", "?workflowType=machine_learning"
+        listing, run = f"{runs}{kind}", f"{runs}/{run_id}{kind}"
         if self.uri.startswith(("http://", "https://")):
             server = _SECRET.sub("", self.uri).rstrip("/")
-            return {"MLflow run": f"{server}{runs}/{run_id}", "all MLflow runs": f"{server}{listing}"}
+            return {"MLflow run": f"{server}{run}", "all MLflow runs": f"{server}{listing}"}
         if not self._is_database:
             return {"MLflow run": f"{run_id} at {self.label}"}
         ui = "http://127.0.0.1:5000"
         return {
             "start MLflow": f"mlflow ui --backend-store-uri {shlex.quote(self.label)}",
-            "then open": f"{ui}{runs}/{run_id}",
+            "then open": f"{ui}{run}",
             "or all runs": f"{ui}{listing}",
         }
 
@@ -124,7 +125,7 @@ class Store:
         if re.search(r"\?|%[0-9a-fA-F]{2}", str(file)):
             raise ChainruleError(f"MLflow cannot keep a database in {file.parent}: choose a path without ? and %.")
         if _holds_something(file):
-            with closing(sqlite3.connect(file)) as database:
+            with closing(sqlite3.connect(file, timeout=20)) as database:
                 # MLflow tries for two minutes to open what is no database, or one that it may not read
                 database.execute("PRAGMA schema_version")
             return
@@ -193,4 +194,6 @@ def _cause(error: BaseException, store: Store) -> str:
             break
     else:
         text = (str(error).strip() or type(error).__name__).splitlines()[0].replace(store.uri, store.label)
-    return f"{text[:400].rstrip('.')}."
+    if len(text) > _LONG:
+        text = text[:_LONG].rpartition(". ")[0] or f"{text[:_LONG]} ..."
+    return f"{text.rstrip('.')}."

@@ -91,6 +91,14 @@ def test_without_a_manifest_there_is_no_record(tmp_path):
         records.read(tmp_path)
 
 
+def test_a_manifest_cannot_name_files_outside_of_the_record(result, tmp_path):
+    written(tmp_path / "run", result)
+    path = tmp_path / "run" / "manifest.json"
+    path.write_text(path.read_text().replace("weights.npz", "../../secret"))
+    with pytest.raises(chainrule.RecordError, match=r"names the file '../../secret', which lies outside of the record"):
+        records.read(tmp_path / "run")
+
+
 def test_writing_again_never_leaves_an_old_manifest_beside_new_files(result, tmp_path, monkeypatch):
     written(tmp_path, result)
     monkeypatch.setattr(records, "_replace_arrays", lambda *_: pytest.fail("killed"))

@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 import sklearn.datasets
 import sklearn.linear_model
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import chainrule
 from chainrule.compose import settings_from
+from chainrule.plugins import installed
 from chainrule.runs import prepare, structure, train_stack
+from chainrule.settings import DType
+
+BASE = settings_from([])
 
 
 def prepared(*overrides):
@@ -60,6 +66,40 @@ def test_a_stack_of_24_runs_has_the_bytes_of_the_24_runs_alone(dtype, batch_size
 @pytest.mark.parametrize("batch_size", ["null", "1", "8"])
 def test_stacks_of_other_components_have_the_bytes_of_single_runs(overrides, batch_size):
     runs = differing_runs(5, *overrides, "training.epochs=2", f"training.batch_size={batch_size}")
+    together = train_stack([prepare(run) for run in runs])
+    for run, result in zip(runs, together, strict=True):
+        assert trained_bytes(result) == trained_bytes(train_stack([prepare(run)])[0])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    hidden=st.lists(st.integers(1, 20), max_size=3),
+    activation=st.sampled_from([n for n in installed().names("activation") if n != "softmax"]),
+    optimizer=st.sampled_from(installed().names("optimizer")),
+    target=st.sampled_from(["linear", "sine", "friedman1", "xor", "wine"]),
+    samples=st.integers(2, 40),
+    batch_size=st.sampled_from([None, 1, 2, 3, 5, 8, 16, 17, 23]),
+    dtype=st.sampled_from(list(DType)),
+    tolerance=st.sampled_from([0.0, 0.5, 5.0]),
+)
+def test_any_run_has_the_same_bytes_in_a_stack_and_alone(
+    hidden, activation, optimizer, target, samples, batch_size, dtype, tolerance
+):
+    base = dataclasses.replace(
+        BASE,
+        network=dataclasses.replace(BASE.network, hidden=tuple(hidden)),
+        activation=chainrule.component("activation", activation),
+        optimizer=chainrule.component("optimizer", optimizer),
+        target=chainrule.component("target", target),
+        data=dataclasses.replace(BASE.data, samples=samples),
+        training=dataclasses.replace(
+            BASE.training, epochs=3, batch_size=batch_size, dtype=dtype, tolerance=tolerance, patience=2
+        ),
+    )
+    runs = [
+        dataclasses.replace(base, seed=i, optimizer=dataclasses.replace(base.optimizer, lr=base.optimizer.lr * (i + 1)))
+        for i in range(4)
+    ]
     together = train_stack([prepare(run) for run in runs])
     for run, result in zip(runs, together, strict=True):
         assert trained_bytes(result) == trained_bytes(train_stack([prepare(run)])[0])
