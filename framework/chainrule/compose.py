@@ -87,6 +87,6 @@ def explained(error: Exception) -> ConfigurationError:
             f"{cause.full_key} is not a key of the configuration{nearest(str(cause.key), siblings)}; "
             f"{prefix or 'there'} has {', '.join(map(str, siblings))}."
         )
-    if isinstance(error, ValueError):
+    if not isinstance(error, HydraException | OmegaConfBaseException):
         return ConfigurationError(f"null is no choice: write GROUP=NAME, with one of the groups {', '.join(GROUPS)}.")
     return ConfigurationError(" ".join(str(error).split()))
