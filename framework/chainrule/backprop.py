@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
-from chainrule.kinds import Array, Loss, Rule, takes_out
-from chainrule.network import Pass, columns, filling, operands
-
-Call = tuple[Callable[..., Any], tuple[Any, ...]]  # a function and its arguments, fixed once for all steps
+from chainrule.kinds import Activation, Array, Loss, Rule, takes_out
+from chainrule.network import Call, Pass, columns, filling, planned_product
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,7 @@ class Batch:
         y: true outputs, shape ``(runs, outputs, samples)``.
     """
 
-    first: tuple[Array, Array, Array]
+    first: Call
     gradient: Call
     y: Array
 
@@ -102,17 +99,19 @@ class Backprop:
             paired = filling(self.loss.paired_delta)
             return lambda y: paired(z, forward.a[-1], y, out=delta)
         gradient, backward = filling(self.loss.gradient), filling(forward.output.backward)
-        error = np.empty_like(delta) if takes_out(type(forward.output).backward) else delta
+        error = self._error_buffer(forward.output, delta)
         return lambda y: backward(gradient(forward.a[-1], y, out=error), z, forward.a[-1], out=delta)
+
+    def _error_buffer(self, activation: Activation, delta: Array) -> Array:
+        """Return where ``dL/da`` goes: apart from ``delta`` if ``backward`` fills buffers, else where it may stay."""
+        return np.empty_like(delta) if takes_out(type(activation).backward) else delta
 
     def _error(self, layer: int) -> tuple[Call, Array]:
         """The sum in eq. 5 for a hidden layer, and the buffer that it fills."""
         rule, weights, delta = self._rule, self.forward.weights, self.delta
-        in_place = not takes_out(type(self.forward.hidden).backward)
-        out = delta[layer] if in_place else np.empty_like(delta[layer])
+        out = self._error_buffer(self.forward.hidden, delta[layer])
         if type(rule).error is Rule.error:
-            factors = operands(weights[layer + 1].mT, delta[layer + 1], self.forward.samples)
-            return (np.matmul, (*factors, out)), out
+            return planned_product(weights[layer + 1].mT, delta[layer + 1], out, self.forward.samples), out
         error = filling(rule.error)
         return (lambda: error(layer, weights, delta, self._state, out=out), ()), out
 
@@ -120,6 +119,6 @@ class Backprop:
         """Eq. 6 for a layer that sees ``inputs``."""
         rule, delta, out = self._rule, self.delta[layer], self._blocks[layer]
         if type(rule).gradient is Rule.gradient:
-            return np.matmul, (*operands(delta, inputs.mT, self.forward.samples), out)
+            return planned_product(delta, inputs.mT, out, self.forward.samples)
         gradient = filling(rule.gradient)
         return (lambda: gradient(layer, delta, inputs, out=out)), ()

@@ -9,7 +9,7 @@ Arrays read ``(runs, units, samples)``. Two choices make stacks of small network
   one contiguous piece, whatever the number of runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -23,6 +23,9 @@ from chainrule.kinds import Activation, Array, takes_out
 # contiguous than when it is a slice of a stack; the last bits then depend on the number of runs. At 17 samples and more
 # they never did (see tests/framework/test_network.py).
 _FEW_SAMPLES = 16
+_FEW_COLUMNS = 8  # below, a loop over columns costs more than it saves
+
+Call = tuple[Callable[..., Any], tuple[Any, ...]]  # a function and its arguments, fixed once for all steps
 
 
 def columns(runs: int, units: int, samples: int, dtype: DTypeLike) -> Array:
@@ -32,17 +35,27 @@ def columns(runs: int, units: int, samples: int, dtype: DTypeLike) -> Array:
 
 def product(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return ``a @ b`` of two stacks of matrices, with bits that do not depend on the number of runs stacked."""
-    return np.matmul(*operands(a, b, samples=1), out=out)
+    multiply, operands = _multiplication(a, b, samples=1)
+    result: Array = multiply(*operands, out=out)
+    return result
 
 
-def operands(a: Array, b: Array, samples: int) -> tuple[Array, Array]:
-    """Return ``a`` and ``b`` so that the bits of their product do not depend on the number of runs stacked.
+def planned_product(a: Array, b: Array, out: Array, samples: int) -> Call:
+    """Return the call that puts ``a @ b`` into ``out``, for views that stay where they are.
 
-    NumPy never hands operands with a negative stride to BLAS, but multiplies them in a loop of its own, in one order.
+    Its bits do not depend on the number of runs stacked. ``samples`` is the number of samples in either operand.
     """
+    multiply, operands = _multiplication(a, b, samples)
+    return multiply, (*operands, out)
+
+
+def _multiplication(a: Array, b: Array, samples: int) -> Call:
+    if a.shape[-1] == 1 and b.shape[-1] >= _FEW_COLUMNS:  # nothing to add up
+        return np.multiply, (a, b)
     if samples <= _FEW_SAMPLES and (a.shape[-2] == 1 or b.shape[-1] == 1):
-        return a[..., ::-1], b[..., ::-1, :]
-    return a, b
+        # NumPy never hands operands with a negative stride to BLAS, but multiplies them in a loop of its own.
+        return np.matmul, (a[..., ::-1], b[..., ::-1, :])
+    return np.matmul, (a, b)
 
 
 @dataclass(frozen=True)
@@ -121,22 +134,23 @@ class Pass:
         self.a = [empty, *(rows[:, 1:] for rows in self.inputs[2:]), columns(runs, outputs, samples, dtype)]
         self._first = blocks[1]
         self._hidden_layers = [
-            (self.z[layer], self.a[layer], (*operands(blocks[above], self.inputs[above], samples), self.z[above]))
+            (self.z[layer], self.a[layer], planned_product(blocks[above], self.inputs[above], self.z[above], samples))
             for layer, above in pairwise(range(1, shape.layers + 1))
         ]
         self._activate = filling(hidden.forward)
         self._output_takes_out = takes_out(type(output).forward)
 
-    def first(self, x: Array) -> tuple[Array, Array, Array]:
-        """Return the operands and the result of eq. 1 in the first layer, for samples ``x`` under a row of ones."""
-        return (*operands(self._first, x, self.samples), self.z[1])
+    def first(self, x: Array) -> Call:
+        """Return eq. 1 in the first layer, for samples ``x`` under a row of ones."""
+        return planned_product(self._first, x, self.z[1], self.samples)
 
-    def forward(self, first: tuple[Array, Array, Array]) -> Array:
+    def forward(self, first: Call) -> Array:
         """Return the predictions ``(runs, outputs, samples)`` for the samples in ``first``."""
-        np.matmul(*first)  # eq. 1: z = W a + b
-        for z, a, following in self._hidden_layers:
+        multiply, operands = first
+        multiply(*operands)  # eq. 1: z = W a + b
+        for z, a, (multiply, operands) in self._hidden_layers:
             self._activate(z, out=a)  # eq. 2: a = g(z)
-            np.matmul(*following)  # eq. 1 of the layer above
+            multiply(*operands)  # eq. 1 of the layer above
         if self._output_takes_out:
             self.output.forward(self.z[-1], out=self.a[-1])  # type: ignore[call-arg]
         else:

@@ -134,8 +134,7 @@ def _train(stack: Stack, schedule: Schedule, observe: Observer | None) -> list[T
     losses = np.full(runs, np.nan)
     trained: dict[int, Trained] = {}
     for previous, epoch in zip([0, *due], due, strict=False):
-        for _ in range(epoch - previous):
-            machine.train_epoch()
+        machine.train(epoch - previous)
         values = machine.measure()
         history.add(active, values)
         losses[active] = values["train/loss"]
@@ -193,15 +192,17 @@ class _Machine:
         norms = [f"gradient_norm/layer_{layer}" for layer in range(1, self._stack.shape.layers + 1)]
         return ["train/loss", *(["validation/loss"] if self._held_out else []), *norms]
 
-    def train_epoch(self) -> None:
-        """Go once through the training samples of every run."""
-        if self._epoch:
-            self._epoch.shuffle()
-        update, theta, state = self._stack.optimizer.update, self.theta, self._state
-        for backprop, batches in self._parts:
-            for batch in batches:
-                self._step += 1
-                update(theta, backprop(batch), state, self._step)
+    def train(self, epochs: int) -> None:
+        """Go through the training samples of every run ``epochs`` times."""
+        update, theta, state, step = self._stack.optimizer.update, self.theta, self._state, self._step
+        for _ in range(epochs):
+            if self._epoch:
+                self._epoch.shuffle()
+            for backprop, batches in self._parts:
+                for batch in batches:
+                    step += 1
+                    update(theta, backprop(batch), state, step)
+        self._step = step
 
     def measure(self) -> dict[str, Array]:
         """Return losses and gradient norms over all samples with the present parameters, each ``(runs,)``."""

@@ -15,6 +15,9 @@ from annotated_types import Gt, Interval, doc
 
 from chainrule.kinds import Activation, Array, sum_units
 
+# A Python number is converted in every call, which takes as long as the call on a small network; these are not.
+_ONE = {np.dtype(dtype): np.ones((), dtype) for dtype in (np.float16, np.float32, np.float64, np.longdouble)}
+
 
 @dataclass(frozen=True)
 class Identity(Activation):
@@ -36,14 +39,21 @@ class Sigmoid(Activation):
     range = (0.0, 1.0)
 
     def forward(self, z: Array, out: Array | None = None) -> Array:
-        """Return ``1 / (1 + e^-z)``."""
-        return _sigmoid(z, out)
+        """Return ``1 / (1 + e^-z)``; where ``e^-z`` overflows, 0 is right."""
+        one = _ONE[z.dtype]
+        out = np.negative(z, out)
+        np.exp(out, out)
+        np.add(out, one, out)
+        return np.divide(one, out, out)
 
     def backward(self, grad_a: Array, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return ``grad_a a (1 - a)``."""
-        out = np.subtract(1.0, a, out)
+        out = np.subtract(_ONE[a.dtype], a, out)
         np.multiply(out, a, out)
         return np.multiply(out, grad_a, out)
+
+
+_SIGMOID = Sigmoid()
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,7 @@ class Tanh(Activation):
     def backward(self, grad_a: Array, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return ``grad_a (1 - a^2)``."""
         out = np.multiply(a, a, out)
-        np.subtract(1.0, out, out)
+        np.subtract(_ONE[a.dtype], out, out)
         return np.multiply(out, grad_a, out)
 
 
@@ -162,7 +172,7 @@ class Softplus(Activation):
     def backward(self, grad_a: Array, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return ``grad_a / (1 + e^(-beta z))``."""
         scaled = np.multiply(z, self.beta)
-        out = _sigmoid(scaled, out)
+        out = _SIGMOID.forward(scaled, out)
         np.multiply(out, grad_a, out)
         np.copyto(out, grad_a, where=scaled > self.threshold)
         return out
@@ -205,12 +215,12 @@ class SiLU(Activation, name="silu"):
 
     def forward(self, z: Array, out: Array | None = None) -> Array:
         """Return ``z / (1 + e^-z)``."""
-        out = _sigmoid(z, out)
+        out = _SIGMOID.forward(z, out)
         return np.multiply(out, z, out)
 
     def backward(self, grad_a: Array, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return ``grad_a s (1 + z (1 - s))``."""
-        out = _sigmoid(z, out)
+        out = _SIGMOID.forward(z, out)
         factor = np.subtract(1.0, out)
         np.multiply(factor, z, factor)
         np.add(factor, 1.0, factor)
@@ -239,14 +249,6 @@ class Softmax(Activation):
         out = np.multiply(grad_a, a, out)
         np.subtract(grad_a, sum_units(out, keepdims=True), out)
         return np.multiply(out, a, out)
-
-
-def _sigmoid(z: Array, out: Array | None) -> Array:
-    """Return ``1 / (1 + e^-z)``; where ``e^-z`` overflows, 0 is right."""
-    out = np.negative(z, out)
-    np.exp(out, out)
-    np.add(out, 1.0, out)
-    return np.reciprocal(out, out)
 
 
 @functools.cache

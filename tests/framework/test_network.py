@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.kinds import sum_units
-from chainrule.network import Shape, columns, operands, product
+from chainrule.network import Shape, columns, planned_product, product
 
 widths = st.integers(1, 40)
 samples = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 18, 20, 31, 33, 51, 64, 128, 205, 256])
@@ -32,15 +32,16 @@ def test_the_three_products_of_a_step_have_the_same_bits_in_a_stack_and_alone(be
     for number in (runs, 1):
         x, d = inputs[number == 1], delta[number == 1]
         block = theta[:number, : units * (1 + below)].reshape(number, units, 1 + below)
-        results.append(
-            [
-                np.matmul(*operands(block, x, n), out=columns(number, units, n, dtype)),
-                np.matmul(*operands(block[:, :, 1:].mT, d, n), out=columns(number, below, n, dtype)),
-                np.matmul(*operands(d, x.mT, n)),
-                product(d, x.mT),
-                product(block, x),
-            ]
-        )
+        planned = [
+            (block, x, columns(number, units, n, dtype)),
+            (block[:, :, 1:].mT, d, columns(number, below, n, dtype)),
+            (d, x.mT, np.empty((number, units, 1 + below), dtype)),
+        ]
+        for a, b, out in planned:
+            multiply, operands = planned_product(a, b, out, n)
+            assert multiply(*operands) is out
+            np.testing.assert_allclose(out, a @ b, rtol=1e-4, atol=1e-4)
+        results.append([*(out for _, _, out in planned), product(d, x.mT), product(block, x)])
     for many, one in zip(*results, strict=True):
         assert many[0].tobytes() == one[0].tobytes()
 
