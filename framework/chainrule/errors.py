@@ -1,5 +1,8 @@
 """One error class per audience: who reads the message decides the class."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class ChainruleError(Exception):
     """Base of every error that is an expected answer rather than a defect; the command prints it as one sentence."""
@@ -17,11 +20,8 @@ class RecordError(ChainruleError):
     """For the reader of a record: it is missing, unfinished or damaged."""
 
 
-def nearest(word: str, choices: object) -> str:
+def nearest(word: str, choices: Iterable[object]) -> str:
     """Return ``" (did you mean 'adam'?)"`` for the choice closest to ``word``, or an empty string."""
-    import difflib
-
-    names = [str(choice) for choice in choices]  # type: ignore[attr-defined]
-    lowered = {name.lower(): name for name in names}
+    lowered = {str(choice).lower(): str(choice) for choice in choices}
     close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.5)
     return f" (did you mean {lowered[close[0]]!r}?)" if close else ""

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from chainrule import kinds
 from chainrule.backprop import Backprop, mean_loss, separate
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, nearest
 from chainrule.kinds import Array, Component
 from chainrule.network import Pass, Shape
 from chainrule.plugins import installed
@@ -31,6 +31,7 @@ def run(*overrides: str, directory: str | Path | None = None) -> Result:
         ConfigurationError: an override is wrong, or the parts do not fit.
         OSError: the record cannot be written.
     """
+    # Here, because Hydra takes longer to import than everything else that a notebook needs.
     from chainrule.compose import settings_from
     from chainrule.runs import execute, prepare, train_stack
 
@@ -47,8 +48,6 @@ def component(kind: str, name: str, **parameters: Any) -> Component:
         ConfigurationError: unknown kind, name or parameter, wrong type, out of range.
     """
     if kind not in kinds.KINDS:
-        from chainrule.errors import nearest
-
         raise ConfigurationError(f"{kind!r} is no kind{nearest(kind, kinds.KINDS)}; there is {', '.join(kinds.KINDS)}.")
     return installed().make(kinds.KINDS[kind].groups[0], name, parameters)
 

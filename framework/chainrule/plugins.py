@@ -3,6 +3,7 @@
 import difflib
 import functools
 import importlib.metadata
+import logging
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from chainrule.errors import ConfigurationError, PluginError, nearest
 from chainrule.kinds import GROUPS, KINDS, Component, Kind
 from chainrule.parameters import build, parameters
 from chainrule.watchers import Session, Watcher
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,15 @@ class Registry:
         return component
 
     def watchers(self, session: Session) -> list[Watcher]:
-        """Return those who watch the runs of a session, besides its tracker."""
-        return [watcher for found in self._manager.hook.chainrule_watchers(session=session) for watcher in found]
+        """Return those who watch the runs of a session, besides its tracker; a plugin that fails here is reported."""
+        found: list[Watcher] = []
+        for implementation in self._manager.hook.chainrule_watchers.get_hookimpls():
+            arguments = {"session": session} if "session" in implementation.argnames else {}
+            try:
+                found += implementation.function(**arguments)
+            except Exception:
+                log.exception("plugin %s watches nothing: its chainrule_watchers failed", implementation.plugin_name)
+        return found
 
     def _entry(self, kind: str, name: str, where: str) -> tuple[type[Component], Provider]:
         known = self._components[kind]

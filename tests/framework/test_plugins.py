@@ -9,6 +9,7 @@ import chainrule
 from chainrule import hookspecs
 from chainrule.kinds import KINDS
 from chainrule.plugins import Registry, installed
+from chainrule.watchers import Session
 
 LION = """
 from dataclasses import dataclass
@@ -118,6 +119,14 @@ def test_two_plugins_with_one_name_are_both_named(install):
 def test_a_plugin_that_breaks_its_contract_says_how(install, change, cause):
     (broken,) = install("chainrule-lion", LION.replace(*change)).broken
     assert cause in broken.cause
+
+
+def test_a_plugin_whose_watchers_fail_is_reported_and_the_others_watch(install, caplog):
+    source = "from chainrule import Watcher, hookimpl\n@hookimpl\ndef chainrule_watchers({}):\n    return [{}]\n"
+    install("chainrule-bad", source.format("session", "1 / 0"))
+    registry = install("chainrule-good", source.format("", "Watcher()"))
+    assert len(registry.watchers(Session(interactive=False))) == 1
+    assert "plugin chainrule-bad:chainrule_bad watches nothing" in caplog.text
 
 
 def test_component_by_hand():
