@@ -5,9 +5,9 @@ import functools
 import importlib.metadata
 import logging
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pluggy
 
@@ -103,7 +103,7 @@ class Registry:
         for implementation in self._manager.hook.chainrule_watchers.get_hookimpls():
             arguments = {"session": session} if "session" in implementation.argnames else {}
             try:
-                found += implementation.function(**arguments)
+                found += cast(Sequence[Watcher], implementation.function(**arguments))
             except Exception:
                 log.exception("plugin %s watches nothing: its chainrule_watchers failed", implementation.plugin_name)
         return found
