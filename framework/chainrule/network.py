@@ -46,6 +46,9 @@ def planned_product(a: Array, b: Array, out: Array, samples: int) -> Call:
     Its bits do not depend on the number of runs stacked. ``samples`` is the number of samples in either operand.
     """
     multiply, operands = _multiplication(a, b, samples)
+    rows_lie_together = a.strides[-1] == a.itemsize  # else ``dot`` copies, and the bits of large products change
+    if multiply is np.matmul and operands[0] is a and len(a) == 1 and rows_lie_together and out.flags.c_contiguous:
+        return np.dot, (a[0], b[0], out[0])  # the same call of BLAS as in ``matmul``, in half the time
     return multiply, (*operands, out)
 
 

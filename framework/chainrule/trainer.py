@@ -244,29 +244,34 @@ class _Epoch:
     def __init__(self, stack: Stack, batch_size: int) -> None:
         self._shuffles = stack.shuffles
         x, y = separate(stack.train, stack.shape.widths[0])
-        # Shuffling moves whole samples, so each sample's inputs lie together; BLAS takes the transposed view as it is.
-        self._x, self._y = np.ascontiguousarray(x.mT), np.ascontiguousarray(y)
-        (runs, samples, rows), outputs, dtype = self._x.shape, y.shape[1], x.dtype
+        # Shuffling moves whole samples, so the values of each lie together; BLAS takes the transposed views as is.
+        self._x, self._y = (np.ascontiguousarray(part.mT) for part in (x, y))
+        runs, samples, _ = self._x.shape
+        self._orders = np.empty((runs, samples), np.intp)
+        self._first = np.arange(runs)[:, None] * samples  # where each run's samples begin among those of all
         count, rest = divmod(samples, batch_size)
         self._buffers = [
-            (np.empty((number, runs, size, rows), dtype), np.empty((number, outputs, runs, size), dtype))
+            tuple(np.empty((number, runs, size, part.shape[2]), part.dtype) for part in (self._x, self._y))
             for number, size in ((count, batch_size), (1, rest))
             if size
         ]
-        self.parts = [list(zip(x.mT, y.swapaxes(1, 2), strict=True)) for x, y in self._buffers]
+        self.parts = [list(zip(x.mT, y.mT, strict=True)) for x, y in self._buffers]
 
     def shuffle(self) -> None:
         """Put the samples of every run into a new random order, drawn from its own generator."""
-        for run, rng in enumerate(self._shuffles):
-            order = rng.permutation(self._x.shape[1])
-            x, y = self._x[run].take(order, axis=0), self._y[run].take(order, axis=1)
-            start = 0
-            for x_buffer, y_buffer in self._buffers:
-                count, _, size, rows = x_buffer.shape
-                end = start + count * size
-                x_buffer[:, run] = x[start:end].reshape(count, size, rows)
-                y_buffer[:, :, run] = y[:, start:end].reshape(-1, count, size).swapaxes(0, 1)
-                start = end
+        runs, samples = self._orders.shape
+        for order, rng in zip(self._orders, self._shuffles, strict=True):
+            order[:] = rng.permutation(samples)
+        self._orders += self._first
+        start = 0
+        for buffers in self._buffers:
+            count, _, size, _ = buffers[0].shape
+            end = start + count * size
+            chosen = self._orders[:, start:end].reshape(runs, count, size).swapaxes(0, 1)
+            for part, buffer in zip((self._x, self._y), buffers, strict=True):
+                # "clip" fills the buffer without a copy in between; no index is out of range.
+                part.reshape(runs * samples, -1).take(chosen, axis=0, out=buffer, mode="clip")
+            start = end
 
 
 class _Stopping:

@@ -1,0 +1,132 @@
+"""How fast is a training step, alone and in a stack?  ``python experiments/speed/steps.py``.
+
+Contenders take turns within one process, on one thread; a figure is the fastest of its repetitions, so that ratios
+hold on a noisy machine. Peers are measured where they are installed.
+"""
+
+import os
+
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+os.environ.update(dict.fromkeys(THREADS, "1"))
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+import argparse  # noqa: E402 - threads are counted when NumPy is imported
+import importlib.metadata  # noqa: E402
+import importlib.util  # noqa: E402
+import platform  # noqa: E402
+import resource  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Mapping  # noqa: E402
+
+import numpy as np  # noqa: E402
+from peers import Case, Contender, chainrule, chainrule_alone, jax_vmap, pytorch, scikit_learn  # noqa: E402
+from threadpoolctl import threadpool_limits  # noqa: E402
+
+HAS = {name: importlib.util.find_spec(name) is not None for name in ("sklearn", "torch", "jax")}
+
+
+def fastest(contenders: Mapping[str, Contender], repetitions: int) -> dict[str, float]:
+    """Return the seconds of each contender's fastest run, after one run each that does not count."""
+    best = dict.fromkeys(contenders, float("inf"))
+    with threadpool_limits(1):
+        for repetition in range(repetitions + 1):
+            for name, train in contenders.items():
+                begin = time.perf_counter()
+                train()
+                if repetition:
+                    best[name] = min(best[name], time.perf_counter() - begin)
+    return best
+
+
+def goal(ratio: float, wanted: float, quick: bool) -> str:
+    """Return a ratio beside its goal; a few steps say nothing about goals."""
+    return f"{ratio:.1f} x" + ("" if quick else f" (goal {wanted:g}: {'met' if ratio >= wanted else 'MISSED'})")
+
+
+def one_run(quick: bool) -> None:
+    """Steps per second of a single run, against the peers."""
+    scale = 20 if quick else 1
+    cases = [
+        (Case("2-2-2-1, 1 sample", (2, 2), 256, 1, max(1, 12 // scale)), 5.0, 10.0),
+        (Case("2-2-2-1, 256 samples", (2, 2), 256, 256, 3000 // scale), 5.0, 10.0),
+        (Case("784-128-64-10, 128 samples", (128, 64), 1280, 128, 20 // scale, "float32", images=True), 1.0, 1.0),
+    ]
+    print("| one run, us a step | chainrule | 320 points | scikit-learn | PyTorch | over scikit-learn | over PyTorch |")
+    print("|---|---|---|---|---|---|---|")
+    for case, over_sklearn, over_torch in cases:
+        contenders = {"own": chainrule(case), "measured": chainrule(case, measure_every=max(1, -(-case.epochs // 319)))}
+        if HAS["sklearn"]:
+            contenders["sklearn"] = scikit_learn(case)
+        if HAS["torch"]:
+            contenders["torch"] = pytorch(case)
+            same_as_peer(case, contenders["own"](), contenders["torch"])
+        best = {name: seconds / case.steps * 1e6 for name, seconds in fastest(contenders, 1 if quick else 7).items()}
+        cells = [f"{best[name]:.1f}" if name in best else "-" for name in ("own", "measured", "sklearn", "torch")]
+        ratios = [
+            goal(best[name] / best["own"], wanted, quick) if name in best else "-"
+            for name, wanted in (("sklearn", over_sklearn), ("torch", over_torch))
+        ]
+        print("| " + " | ".join([case.name, *cells, *ratios]) + " |", flush=True)
+
+
+def stacks(quick: bool) -> None:
+    """Microseconds per run and step in stacks, against single runs and JAX."""
+    print("\n| stack, us per run and step | single runs | stacked | JAX | over single runs | over JAX |")
+    print("|---|---|---|---|---|---|")
+    for batch_size, epochs, wanted in ((256, 500, 3.0), (1, 40, 35.0)):
+        case = Case("", (2, 2), 256, batch_size, max(1, epochs // (20 if quick else 1)))
+        for runs in (8,) if quick else (64, 256):
+            few = min(runs, 8)  # single runs take turns, one after another; eight say what each costs
+            contenders = {"own": chainrule(case, runs), "alone": chainrule_alone(case, few)}
+            if HAS["jax"]:
+                contenders["jax"] = jax_vmap(case, runs)
+                if batch_size == case.samples:
+                    same_as_peer(case, contenders["own"](), contenders["jax"])
+            best = fastest(contenders, 1 if quick else 7)
+            own, alone = best["own"] / runs / case.steps * 1e6, best["alone"] / few / case.steps * 1e6
+            jax = best["jax"] / runs / case.steps * 1e6 if "jax" in best else None
+            over_jax = "-" if jax is None else goal(jax / own, 1, quick or batch_size == 1)
+            print(
+                f"| {runs} runs, {batch_size} sample{'s' if batch_size > 1 else ''} | {alone:.2f} | {own:.3f} | "
+                f"{'-' if jax is None else f'{jax:.3f}'} | {goal(alone / own, wanted, quick)} | {over_jax} |",
+                flush=True,
+            )
+
+
+def same_as_peer(case: Case, theta: np.ndarray, peer: Contender) -> None:
+    """Make sure that both do the same work: where both see the samples in the same order, they end the same."""
+    if case.batch_size >= case.samples:
+        np.testing.assert_allclose(theta, peer(), rtol=1e-6, atol=1e-9)
+
+
+def help_time(quick: bool) -> None:
+    """CPU seconds of ``chainrule --help``, in a process of its own."""
+    seconds = []
+    for _ in range(1 if quick else 7):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "chainrule", "--help"], check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    print(f"\n`chainrule --help`: {np.median(seconds):.2f} s of CPU (median of {len(seconds)}; goal: less than 1)")
+
+
+def conditions() -> None:
+    names = ["numpy", "scikit-learn", *(name for name in ("torch", "jax") if HAS[name])]
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+    print(f"Python {platform.python_version()}, {versions}; {platform.machine()}, one thread.\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a few steps of everything, to see that it works")
+    quick = parser.parse_args().quick
+    conditions()
+    one_run(quick)
+    stacks(quick)
+    help_time(quick)
+
+
+if __name__ == "__main__":
+    main()

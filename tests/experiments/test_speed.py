@@ -1,0 +1,39 @@
+"""The benchmark of training steps runs, and its contenders do the same work."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SPEED = Path(__file__).parents[2] / "experiments" / "speed"
+
+
+@pytest.fixture
+def peers(monkeypatch):
+    monkeypatch.syspath_prepend(SPEED)
+    yield pytest.importorskip("peers")
+    sys.modules.pop("peers")
+
+
+def test_every_row_is_filled(tmp_path):
+    command = [sys.executable, SPEED / "steps.py", "--quick"]
+    output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    rows = [line for line in output.splitlines() if line.startswith(("| 2-", "| 784-", "| 8 runs"))]
+    assert len(rows) == 5
+    assert all(float(cell) > 0 for row in rows for cell in row.split(" | ")[1:3])
+    assert "`chainrule --help`" in output
+
+
+@pytest.mark.parametrize("batch_size", [1, 256])
+def test_the_stack_and_the_single_runs_train_the_same(peers, batch_size):
+    case = peers.Case("", (2, 2), 256, batch_size, 2)
+    stacked, alone = peers.chainrule(case, runs=8)(), peers.chainrule_alone(case, runs=8)()
+    assert stacked.tobytes() == alone.tobytes()
+    assert stacked.tobytes() != case.prepared().theta.tobytes()
+
+
+def test_scikit_learn_trains_as_many_steps(peers):
+    case = peers.Case("", (2, 2), 64, 16, 3)
+    assert case.steps == 12
+    assert peers.scikit_learn(case)().shape == (2, 2)  # it checks the number of epochs itself
