@@ -5,6 +5,7 @@ error, averaged over samples and added over outputs), rate and number of steps, 
 """
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 from chainrule import Target
 from chainrule.compose import settings_from
 from chainrule.runs import Prepared, prepare, train_stack
+from chainrule.settings import Settings
 
 RATE = 1e-3
 Contender = Callable[[], np.ndarray]
@@ -59,7 +61,7 @@ class Case:
 
     def prepared(self, seed: int = 0, rate: float = RATE, measure_every: int | None = None) -> Prepared:
         """Return the run, ready to train; measured at its first and last epoch only, unless told."""
-        base = settings_from(["data.validation=0", "training.tolerance=0", "tracking=none"])
+        base = default_settings()
         training = dataclasses.replace(
             base.training,
             epochs=self.epochs,
@@ -78,6 +80,12 @@ class Case:
                 training=training,
             )
         )
+
+
+@functools.cache
+def default_settings() -> Settings:
+    """Return the article's run without validation, early stopping and tracking."""
+    return settings_from(["data.validation=0", "training.tolerance=0", "tracking=none"])
 
 
 def start(case: Case) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray, np.ndarray]:
