@@ -81,11 +81,11 @@ def explained(error: Exception) -> ConfigurationError:
             f"{group}={name} is unknown{nearest(name, error.options)}; there is {', '.join(sorted(error.options))}."
         )
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
-        siblings = list(cause.parent_node.keys())
+        siblings = [str(key) for key in cause.parent_node if key != "hydra"]
         prefix = str(cause.full_key).rpartition(".")[0]
         return ConfigurationError(
             f"{cause.full_key} is not a key of the configuration{nearest(str(cause.key), siblings)}; "
-            f"{prefix or 'there'} has {', '.join(map(str, siblings))}."
+            f"{f'{prefix} has' if prefix else 'there is'} {', '.join(siblings)}."
         )
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return ConfigurationError(f"null is no choice: write GROUP=NAME, with one of the groups {', '.join(GROUPS)}.")

@@ -139,7 +139,7 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _seed(value: Any) -> int:
-    return int(build(_Seed, {"seed": value}, "seed").seed)
+    return int(parameters(_Seed)["seed"].convert(value, "seed"))
 
 
 def _mapping(value: Any, key: str) -> Mapping[str, Any]:

@@ -51,7 +51,11 @@ def test_parameters_are_overridden_and_typed():
             ["optimizer.lrr=1"],
             "optimizer.lrr is not a key of the configuration (did you mean 'lr'?); optimizer has name, lr",
         ),
-        (["trainin.epochs=1"], "trainin is not a key of the configuration (did you mean 'training'?)"),
+        (
+            ["trainin.epochs=1"],
+            "trainin is not a key of the configuration (did you mean 'training'?); there is seed, network, data,",
+        ),
+        (["seed=-1"], "seed must be a whole number >= 0, not -1."),
         (["training.epoch=1"], "training.epoch is not a key of the configuration (did you mean 'epochs'?)"),
         (["+training.epoch=1"], "training.epoch is not a parameter of training (did you mean 'epochs'?)"),
         (["+sede=1"], "sede is not a key of the configuration (did you mean 'seed'?)"),
