@@ -89,6 +89,10 @@ def main() -> None:
             _train()
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more is written at exit
+    except MemoryError as error:
+        sys.exit(f"chainrule: not enough memory: {error}. Lower data.samples, network.hidden or training.epochs.")
     except Exception as error:
         expected = isinstance(error, ChainruleError | OSError) or compose.is_composition_error(error)
         if traceback_wanted or not expected:

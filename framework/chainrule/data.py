@@ -112,7 +112,13 @@ def draw(
     scaled = target.standardized
     x_scaling = Scaling.of(x[:, chosen]) if scaled else Scaling.none(len(x))
     y_scaling = Scaling.of(y[:, chosen]) if scaled and target.task == "regression" else Scaling.none(len(y))
-    everything = np.concatenate([np.ones((1, count)), x_scaling.apply(x), y_scaling.apply(y)]).astype(dtype)
+    with np.errstate(all="ignore"):
+        everything = np.concatenate([np.ones((1, count)), x_scaling.apply(x), y_scaling.apply(y)]).astype(dtype)
+    if not np.isfinite(everything).all():
+        raise ConfigurationError(
+            f"target={target.name} has values too large or too small for training.dtype={np.dtype(dtype).name}; "
+            "change their unit or the dtype."
+        )
     return Samples(everything[:, chosen], everything[:, kept], len(x), x_scaling, y_scaling, digest)
 
 
@@ -126,7 +132,7 @@ def r2(y_pred: Array, y_true: Array) -> float:
     with np.errstate(all="ignore"):
         residual = np.square(y_true - y_pred).sum(axis=1)
         total = np.square(y_true - y_true.mean(axis=1, keepdims=True)).sum(axis=1)
-        scores = np.where(total > 0, 1 - residual / total, np.where(residual == 0, 1.0, 0.0))
+        scores = np.where(total == 0, np.where(residual == 0, 1.0, 0.0), 1 - residual / total)
     return float(scores.mean())
 
 

@@ -15,6 +15,7 @@ from chainrule.kinds import Array, Component
 from chainrule.network import Pass, Shape
 from chainrule.plugins import installed
 from chainrule.results import Result
+from chainrule.watchers import Session
 
 
 def run(*overrides: str, directory: str | Path | None = None) -> Result:
@@ -38,7 +39,9 @@ def run(*overrides: str, directory: str | Path | None = None) -> Result:
     prepared = prepare(settings_from(overrides))
     if directory is None:
         return train_stack([prepared])[0]
-    return execute(prepared, Path(directory).absolute(), [prepared.settings.tracking], installed(), overrides)[0]
+    registry = installed()
+    crowd = [prepared.settings.tracking, *registry.watchers(Session(interactive=False, quiet=True))]
+    return execute(prepared, Path(directory).absolute(), crowd, registry, overrides)[0]
 
 
 def component(kind: str, name: str, **parameters: Any) -> Component:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import annotated_types as bounds_of
+import numpy as np
 
 from chainrule.errors import ConfigurationError, PluginError, nearest
 
@@ -83,6 +84,8 @@ class Parameter:
             except ValueError:
                 choices = [member.value for member in self.type]
                 raise ConfigurationError(f"{str(complaint)[:-1]}{nearest(str(value), choices)}.") from None
+        if isinstance(value, np.generic):  # as from np.logspace in a notebook
+            value = value.item()
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not self.type:

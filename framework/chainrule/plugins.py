@@ -4,6 +4,7 @@ import difflib
 import functools
 import importlib.metadata
 import logging
+import re
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +63,12 @@ class Registry:
         self._components: dict[str, dict[str, list[tuple[type[Component], Provider]]]] = {name: {} for name in KINDS}
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
+        seen: set[str] = set()
         for distribution in distributions:
+            canonical = re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()
+            if canonical in seen:  # an older copy further down the path, which Python does not import either
+                continue
+            seen.add(canonical)
             for entry in distribution.entry_points:
                 if entry.group == hookspecs.PROJECT:
                     provider = Provider(distribution.metadata["Name"], distribution.version, entry.name, entry.value)

@@ -28,6 +28,12 @@ from chainrule.results import Result
 FORMAT = 1
 MANIFEST = "manifest.json"
 CONFIGURATION, CURVES, WEIGHTS = "configuration.yaml", "curves.npz", "weights.npz"
+_REQUIRED: dict[str, type] = {
+    **dict.fromkeys(("title", "identity", "reason", "started"), str),
+    **dict.fromkeys(("configuration", "network", "metrics", "data", "environment", "plugins", "files"), dict),
+    **dict.fromkeys(("overrides", "notes"), list),
+    **dict.fromkeys(("epochs",), int),
+}
 
 
 @dataclass(frozen=True)
@@ -74,19 +80,22 @@ class Record:
 def claim(directory: Path) -> None:
     """Make sure that a record can be written into ``directory``, which is made if it is not there.
 
+    A record that is there already ends here: what watchers draw from now on belongs to the new one.
+
     Raises:
         OSError: it cannot.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=directory):
         pass
+    (directory / MANIFEST).unlink(missing_ok=True)
 
 
 def write(directory: Path, result: Result, registry: Registry, overrides: Sequence[str] = ()) -> Record:
     """Write the record of ``result`` into ``directory``, which exists, and return it.
 
-    Files that are already there (pictures) and named in no record yet become part of it. The manifest comes last, so
-    a directory with a manifest holds a complete record.
+    Pictures that watchers left (``pictures/*.png``) become part of it. The manifest comes last, so a directory with a
+    manifest holds a complete record.
 
     Raises:
         OSError: the directory cannot be written.
@@ -97,7 +106,7 @@ def write(directory: Path, result: Result, registry: Registry, overrides: Sequen
     _replace_arrays(directory / CURVES, {"epochs": result.curves.epochs, **result.curves.values})
     _replace_arrays(directory / WEIGHTS, _named_weights(result))
     files = [CONFIGURATION, CURVES, WEIGHTS]
-    files += [path.relative_to(directory).as_posix() for path in sorted(directory.glob("pictures/*"))]
+    files += [path.relative_to(directory).as_posix() for path in sorted(directory.glob("pictures/*.png")) if path.is_file()]
     data = _data(result)
     plugins = plugin_versions(result, registry)
     identity = {
@@ -144,6 +153,9 @@ def read(directory: Path) -> Record:
         raise RecordError(f"{path} cannot be read: {error}.") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise RecordError(f"{path} is no record of format {FORMAT}, which this version of chainrule reads.")
+    lacking = [key for key, kind in _REQUIRED.items() if not isinstance(manifest.get(key), kind)]
+    if lacking:
+        raise RecordError(f"{path} is damaged: {', '.join(lacking)} missing or of the wrong type.")
     for name in manifest["files"]:
         if not (directory / name).resolve().is_relative_to(directory.resolve()):
             raise RecordError(f"{path} names the file {name!r}, which lies outside of the record.")

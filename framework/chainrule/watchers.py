@@ -18,9 +18,11 @@ class Session:
 
     Attributes:
         interactive: whether a person sees a terminal (as opposed to a file or a pipe).
+        quiet: whether nothing is to be printed, as in a notebook.
     """
 
     interactive: bool
+    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Watcher:
         """One more point of the curves is known."""
 
     def run_trained(self, result: Result, directory: Path) -> None:
-        """A run has ended; files written to ``directory`` now become part of its record."""
+        """A run has ended; images written to ``directory/pictures`` now (``*.png``) become part of its record."""
 
     def run_recorded(self, record: Record) -> None:
         """A run's record is complete on disk; ``record.links`` may be given what the person can open next."""
