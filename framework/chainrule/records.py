@@ -106,7 +106,9 @@ def write(directory: Path, result: Result, registry: Registry, overrides: Sequen
     _replace_arrays(directory / CURVES, {"epochs": result.curves.epochs, **result.curves.values})
     _replace_arrays(directory / WEIGHTS, _named_weights(result))
     files = [CONFIGURATION, CURVES, WEIGHTS]
-    files += [path.relative_to(directory).as_posix() for path in sorted(directory.glob("pictures/*.png")) if path.is_file()]
+    files += [
+        path.relative_to(directory).as_posix() for path in sorted(directory.glob("pictures/*.png")) if path.is_file()
+    ]
     data = _data(result)
     plugins = plugin_versions(result, registry)
     identity = {

@@ -1,9 +1,11 @@
 """Overrides become settings; what is wrong gets one sentence with the nearest name."""
 
 import pytest
+from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 import chainrule
+from chainrule import paths
 from chainrule.compose import settings_from
 from chainrule.kinds import GROUPS
 from chainrule.plugins import installed
@@ -94,3 +96,7 @@ def test_composing_inside_another_hydra_application_leaves_it_alone():
     assert not GlobalHydra.instance().is_initialized()
     settings_from([])
     assert not GlobalHydra.instance().is_initialized()
+    with initialize_config_dir(str(paths.configuration()), version_base="1.3"):
+        theirs = GlobalHydra.instance().hydra
+        settings_from([])
+        assert GlobalHydra.instance().hydra is theirs

@@ -9,6 +9,7 @@ import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
+import chainrule
 from chainrule.data import Scaling, accuracy, draw, r2
 from chainrule.errors import ConfigurationError, PluginError
 from chainrule.kinds import Target
@@ -121,3 +122,19 @@ def test_r2_without_variance():
 def test_accuracy_of_one_output_and_of_several():
     assert accuracy(np.array([[0.2, 0.5, 0.9]]), np.array([[0.0, 1.0, 0.0]])) == pytest.approx(2 / 3)
     assert accuracy(np.array([[3.0, 0.1], [1.0, 0.2]]), np.array([[1.0, 1.0], [0.0, 0.0]])) == 0.5
+
+
+def test_r2_of_values_without_a_mean_is_no_number():
+    assert np.isnan(r2(np.array([[1.0, 2.0]]), np.array([[np.inf, np.inf]])))
+
+
+def test_values_that_the_dtype_cannot_hold():
+    with pytest.raises(ConfigurationError, match=r"too large or too small for training\.dtype=float32"):
+        draw(chainrule.component("target", "linear", intercept=1e39), fresh(), **settings(dtype="float32", samples=9))
+
+
+def test_noise_leaves_the_classes_alone():
+    target = chainrule.component("target", "two_moons")
+    clean, noisy = (draw(target, fresh(), **settings(noise=noise, samples=40)).train for noise in (0.0, 0.3))
+    assert not np.array_equal(clean[1:-1], noisy[1:-1])
+    assert set(np.unique(noisy[-1])) == {0.0, 1.0}

@@ -4,9 +4,11 @@ import enum
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 import pytest
 from annotated_types import Ge, Gt, Interval, doc
 
+import chainrule
 from chainrule.errors import ConfigurationError, PluginError
 from chainrule.parameters import build, parameters, plain, plain_defaults
 
@@ -88,3 +90,10 @@ def test_a_type_that_options_cannot_hold():
 
     with pytest.raises(PluginError, match=r"Odd.table has type dict\[str, int\]; parameters are float"):
         parameters(Odd)
+
+
+def test_scalars_of_numpy_are_numbers():
+    assert chainrule.component("optimizer", "adam", lr=np.float64(0.01)).lr == 0.01
+    assert type(chainrule.component("optimizer", "adam", lr=np.float32(0.5)).lr) is float
+    with pytest.raises(chainrule.ConfigurationError, match="must be a number"):
+        chainrule.component("optimizer", "adam", lr=np.bool_(True))

@@ -89,6 +89,13 @@ def test_a_broken_plugin_is_reported_and_the_others_work(install):
         registry.make("optimizer", "tiger", {})
 
 
+def test_a_distribution_found_twice_counts_once(install):
+    install("chainrule-lion", LION)
+    registry = install("Chainrule_Lion", LION.replace("1e-4", "1e-3"), version="0.9")
+    assert not registry.broken
+    assert registry.make("optimizer", "lion", {}).lr == 1e-4
+
+
 def test_two_plugins_with_one_name_are_both_named(install):
     install("chainrule-lion", LION)
     registry = install("chainrule-lioness", LION, "2.0")

@@ -112,3 +112,45 @@ def test_a_directory_that_cannot_be_written_is_found_out_before_training(monkeyp
     monkeypatch.setattr("chainrule.runs.train_stack", lambda *_: pytest.fail("trained"))
     with pytest.raises(OSError, match="nowhere"):
         chainrule.run("tracking=none", directory="/proc/nowhere")
+
+
+def test_claiming_a_directory_ends_the_record_in_it(result, tmp_path):
+    written(tmp_path, result)
+    records.claim(tmp_path)
+    with pytest.raises(chainrule.RecordError, match="holds no finished record"):
+        records.read(tmp_path)
+
+
+def test_only_pictures_join_a_record(result, tmp_path):
+    (tmp_path / "pictures" / "folder.png").mkdir(parents=True)
+    for name in ("loss.png", "private.jpg"):
+        (tmp_path / "pictures" / name).write_bytes(b"x")
+    record = written(tmp_path, result)
+    assert sorted(record.manifest["files"]) == ["configuration.yaml", "curves.npz", "pictures/loss.png", "weights.npz"]
+
+
+@pytest.mark.parametrize("change", [{"files": None}, {"configuration": []}, {"overrides": "seed=1"}, {"epochs": "3"}])
+def test_a_damaged_manifest_names_what_is_wrong(result, tmp_path, change):
+    record = written(tmp_path, result)
+    (tmp_path / records.MANIFEST).write_text(json.dumps({**record.manifest, **change}))
+    with pytest.raises(chainrule.RecordError, match=f"is damaged: {next(iter(change))} missing"):
+        records.read(tmp_path)
+
+
+def test_a_record_made_from_python_has_pictures_and_prints_nothing(tmp_path, capsys):
+    chainrule.run("training.epochs=1", "tracking=none", directory=tmp_path)
+    assert {"pictures/loss.png", "pictures/surface.png"} <= set(records.read(tmp_path).manifest["files"])
+    assert not capsys.readouterr().out
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "weights.npz"
+    path.write_bytes(b"old")
+
+    def killed(source, destination):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(records.os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        records._replace(path, b"new")
+    assert path.read_bytes() == b"old"

@@ -8,8 +8,10 @@ import sklearn.datasets
 import sklearn.linear_model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 import chainrule
+from chainrule import runs, trainer
 from chainrule.compose import settings_from
 from chainrule.plugins import installed
 from chainrule.runs import prepare, structure, train_stack
@@ -230,3 +232,56 @@ def test_softmax_output_with_cross_entropy_is_logistic_regression(classes, tmp_p
         "target=table", "target.path=data.csv", "output=softmax", "loss=categorical_cross_entropy", *REGRESSION
     )
     np.testing.assert_allclose(result.weights[0][1] - result.weights[0][0], peer.coef_[0], atol=1e-4)
+
+
+def test_the_article_s_experiment_reaches_the_plane():
+    assert chainrule.run("experiment=article").metrics["validation/r2"] >= 0.999
+
+
+def test_the_default_run_visibly_learns():
+    result = chainrule.run()
+    losses = result.curves.values["train/loss"]
+    assert losses[-1] < losses[0] / 100
+    assert result.metrics["validation/r2"] > 0.9
+
+
+def test_a_plateau_is_one_of_the_validation_loss():
+    """Noise is learned by heart: the training loss still falls when the validation loss has risen for long."""
+    learned = ["target=sine", "data.noise=1", "data.samples=24", "network.hidden=[40]", "optimizer=adam"]
+    result = chainrule.run(*learned, "optimizer.lr=0.02", "training.epochs=3000", "training.patience=50")
+    training, validation = (result.curves.values[f"{part}/loss"] for part in ("train", "validation"))
+    best = validation.argmin()
+    assert result.reason == "plateau"
+    assert result.curves.epochs[-1] - result.curves.epochs[best] >= 50
+    assert training[best:].min() < training[best]
+
+
+def test_curves_of_gradient_norms_are_euclidean():
+    run = prepared("training.epochs=0", "data.validation=0")
+    result = train_stack([run])[0]
+    x, y = run.samples.raw(run.samples.train)
+    step = chainrule.trace_step(result.weights, result.biases, x, y)
+    for layer, (weights, biases) in enumerate(zip(step.weight_gradients, step.bias_gradients, strict=True), 1):
+        norm = np.sqrt((weights**2).sum() + (biases**2).sum())
+        assert result.curves.values[f"gradient_norm/layer_{layer}"][0] == pytest.approx(norm, rel=1e-12)
+
+
+def test_an_epoch_takes_every_sample_once_in_an_order_of_its_own():
+    run = prepared("data.samples=20", "data.validation=0", "training.batch_size=6")
+    epoch = trainer._Epoch(runs._stack([run]), 6)
+    orders = []
+    for _ in range(2):
+        epoch.shuffle()
+        orders.append(np.concatenate([y.ravel() for part in epoch.parts for _, y in part]))
+    assert not np.array_equal(*orders)
+    for order in orders:
+        assert np.array_equal(np.sort(order), np.sort(run.samples.train[-1]))
+    assert run.shuffle.bit_generator.seed_seq.spawn_key == (3,)  # data, start and rule have 0, 1 and 2
+
+
+def test_blas_has_one_thread_while_training():
+    seen = []
+    stack = runs._stack([prepared("training.epochs=1")])
+    trainer.train(stack, trainer.Schedule(1, None, 1), lambda *_: seen.append(threadpool_info()))
+    assert seen
+    assert {pool["num_threads"] for pools in seen for pool in pools if pool["user_api"] == "blas"} == {1}
