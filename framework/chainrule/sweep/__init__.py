@@ -1,0 +1,1 @@
+"""Many configurations: compose them, group them into stacks, train, record, resume."""

@@ -1,0 +1,171 @@
+"""One job of a sweep as plain data: its configuration, and the files that Hydra leaves beside it."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Change = tuple[tuple[str, ...], Any]  # a path of keys and the new plain value there
+
+
+@dataclass(frozen=True)
+class Base:
+    """What one choice of groups composes to, before single values are changed.
+
+    Attributes:
+        task: configuration of the task, plain data with interpolations unresolved.
+        hydra: configuration of Hydra, likewise.
+    """
+
+    task: Mapping[str, Any]
+    hydra: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep, small enough to hold many thousands and to hand to other processes.
+
+    Attributes:
+        number: place in the sweep, from 0.
+        overrides: as the sweeper wrote them, without those of Hydra.
+        base: what its groups compose to.
+        changes: path of keys to new value, in order: what the other overrides change in ``base.task``.
+        resolved: the configuration with interpolations resolved, or None where there are none.
+        directory: output directory, absolute.
+        dirname: what Hydra calls ``hydra.job.override_dirname``.
+        alone: why it cannot be part of a stack; empty if it can.
+    """
+
+    number: int
+    overrides: tuple[str, ...]
+    base: Base
+    changes: tuple[Change, ...]
+    resolved: Mapping[str, Any] | None
+    directory: str
+    dirname: str
+    alone: str = ""
+
+    @property
+    def task(self) -> dict[str, Any]:
+        """The configuration of the task, with interpolations unresolved."""
+        return _changed(self.base.task, self.changes)
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The configuration of the task, resolved."""
+        return self.task if self.resolved is None else self.resolved
+
+    @property
+    def hydra(self) -> dict[str, Any]:
+        """The configuration of Hydra, with interpolations unresolved."""
+        return _changed(
+            self.base.hydra,
+            (
+                (("job", "id"), str(self.number)),
+                (("job", "num"), self.number),
+                (("job", "override_dirname"), self.dirname),
+                (("overrides", "task"), list(self.overrides)),
+                (("runtime", "output_dir"), self.directory),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"job {self.number} ({' '.join(self.overrides)})" if self.overrides else f"job {self.number}"
+
+    def write_files(self) -> None:
+        """Make the directory and write what Hydra's own launcher leaves there: ``.hydra`` and the log.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        directory = Path(self.directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        subdirectory = self.base.hydra["output_subdir"]
+        if subdirectory is not None:
+            folder = directory / subdirectory
+            folder.mkdir(parents=True, exist_ok=True)
+            contents = {"config": self.task, "hydra": {"hydra": self.hydra}, "overrides": list(self.overrides)}
+            for name, content in contents.items():
+                (folder / f"{name}.yaml").write_text(dump(content), "utf-8")
+        for path in self._logs():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    def log(self, message: str) -> None:
+        """Add a message of level ERROR to the job's own log, in Hydra's usual form."""
+        record = logging.makeLogRecord({"name": "chainrule", "levelname": "ERROR", "msg": message})
+        line = logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s").format(record)
+        for path in self._logs():
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+
+    def _logs(self) -> list[Path]:
+        """Return the files that Hydra's logging of jobs opens."""
+        logging_ = self.base.hydra["job_logging"] or {}
+        names = [handler.get("filename") for handler in (logging_.get("handlers") or {}).values()]
+        known = {"${hydra.runtime.output_dir}": self.directory, "${hydra.job.name}": self.base.hydra["job"]["name"]}
+        paths = []
+        for name in filter(None, names):
+            for interpolation, value in known.items():
+                name = name.replace(interpolation, value)
+            if "${" not in name:
+                paths.append(Path(name))
+        return paths
+
+
+def dump(content: Any) -> str:
+    """Return the text that ``OmegaConf.to_yaml`` gives, from plain data and several times faster."""
+    options: dict[str, Any] = {"default_flow_style": False, "allow_unicode": True, "sort_keys": False}
+    text: str = yaml.dump(content, Dumper=_Fast, **options)
+    if "\\" in text or not text.isascii():  # the fast writer escapes other characters
+        text = yaml.dump(content, Dumper=_Slow, **options)
+    return text
+
+
+class _Fast(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """PyYAML's writer in C, where it was built with it."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write equal parts out each time."""
+        return True
+
+
+class _Slow(yaml.SafeDumper):
+    """PyYAML's writer in Python, which OmegaConf uses."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write equal parts out each time."""
+        return True
+
+
+def _text(dumper: Any, data: str) -> Any:
+    """Put quotes around text that would be read as something else, as OmegaConf does."""
+    quoted = data.lower() in ("y", "yes", "n", "no", "true", "false", "on", "off") or _is_number(data)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style="'" if quoted else None)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+for _writer in (_Fast, _Slow):
+    _writer.add_representer(str, _text)
+
+
+def _changed(data: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any]:
+    """Return a copy of nested ``data`` in which the mappings along each changed path are new."""
+    result = dict(data)
+    for path, value in changes:
+        inner = result
+        for key in path[:-1]:
+            inner[key] = dict(inner[key])
+            inner = inner[key]
+        inner[path[-1]] = value
+    return result

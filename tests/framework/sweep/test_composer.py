@@ -1,0 +1,170 @@
+"""Composed jobs equal those of Hydra's own launcher, files and errors included."""
+
+import contextlib
+import random
+from pathlib import Path
+
+import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import run_job, setup_globals
+from hydra.types import HydraContext, RunMode
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf, open_dict
+
+from chainrule import compose, paths
+from chainrule.sweep.composer import Composer
+from chainrule.sweep.jobs import dump
+
+GROUPS = {
+    "activation": ["tanh", "relu", "elu", "nothing"],
+    "optimizer": ["adam", "rmsprop", "momentum", "adm"],
+    "target": ["sine", "digits", "table"],
+    "loss": ["huber", "log_cosh"],
+    "experiment": ["article"],
+    "+extra": ["1"],
+}
+VALUES = {
+    "seed": ["0", "7", "-1", "text", "null"],
+    "optimizer.lr": ["0.1", "1", "1e-3", "abc", "${training.tolerance}", "???"],
+    "optimizer.beta1": ["0.5"],
+    "activation.alpha": ["0.3"],
+    "network.hidden": ["[3]", "[]", "[2,2,2]", "5"],
+    "network": ["{hidden:[4]}", "3"],
+    "training.batch_size": ["null", "16", "x"],
+    "training.dtype": ["float32", "no", "'1e3'", "on"],
+    "data.noise": ["0.5", "${seed}"],
+    "target.path": ["a.csv", "'ünïcode 😀.csv'", "'a b\\tc'", "''"],
+    "+data.extra": ["1"],
+    "++data.samples": ["17"],
+    "~training.patience": [None],
+    "dataa.samples": ["3"],
+    "data.samples": ["64", "1_000"],
+}
+
+
+def random_overrides(rng):
+    keys = rng.sample(sorted(GROUPS), rng.choice([0, 0, 1, 1, 2])) + rng.sample(sorted(VALUES), rng.choice([0, 1, 2, 3]))
+    if rng.random() < 0.7:  # mostly such as can be composed
+        keys = [key for key in keys if key not in ("dataa.samples", "activation.alpha", "optimizer.beta1", "+data.extra")]
+    rng.shuffle(keys)
+    chosen = [(key, rng.choice({**GROUPS, **VALUES}[key])) for key in keys]
+    return [key if value is None else f"{key}={value}" for key, value in chosen]
+
+
+@contextlib.contextmanager
+def sweep(tmp_path, *overrides):
+    """A loader and the configuration of a sweep, as Hydra makes them for a multirun."""
+    compose.register()
+    setup_globals()
+    with initialize_config_dir(str(paths.configuration()), version_base="1.3", job_name="chainrule"):
+        hydra = GlobalHydra.instance().hydra
+        own = [f"hydra.sweep.dir={tmp_path}/sweep", *overrides]
+        yield hydra, hydra.compose_config("config", own, RunMode.MULTIRUN)
+
+
+def by_hydra(hydra, master, number, overrides):
+    """Return what Hydra's own launcher makes of a job: its output directory and the files there."""
+    config = hydra.config_loader.load_sweep_config(master, list(overrides))
+    with open_dict(config):
+        config.hydra.job.id = config.hydra.job.num = number
+    context = HydraContext(hydra.config_loader, hydra_callbacks())
+    done = run_job(lambda _: HydraConfig.get().runtime.output_dir, config, "hydra.sweep.dir", "hydra.sweep.subdir", context)
+    return Path(done.return_value), done
+
+
+def hydra_callbacks():
+    from hydra._internal.callbacks import Callbacks
+
+    return Callbacks()
+
+
+def files(directory):
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()
+    }
+
+
+def compared(tmp_path, lists, *master_overrides):
+    """Compose lists both ways and return how many of them were errors."""
+    errors = 0
+    with sweep(tmp_path, *master_overrides) as (hydra, master):
+        composer = Composer(hydra.config_loader, master)
+        for number, overrides in enumerate(lists):
+            try:
+                directory, done = by_hydra(hydra, master, number, overrides)
+            except Exception as expected:
+                errors += 1
+                with pytest.raises(type(expected)) as caught:
+                    composer.job(number, overrides)
+                assert str(caught.value) == str(expected)
+                continue
+            expected = files(directory)
+            directory.rename(f"{directory}.hydra")
+            try:
+                job = composer.job(number, overrides)
+            except compose.OmegaConfBaseException:
+                # Hydra leaves it to the task to find out that a value is missing or cannot be resolved.
+                with pytest.raises(compose.OmegaConfBaseException):
+                    OmegaConf.to_container(done.cfg, resolve=True, throw_on_missing=True)
+                errors += 1
+                continue
+            assert job.directory == str(directory)
+            job.write_files()
+            assert files(directory) == expected, overrides
+            assert job.config == OmegaConf.to_container(done.cfg, resolve=True)
+            assert job.task == OmegaConf.to_container(done.cfg)
+    return errors
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_override_lists_give_what_hydra_gives(tmp_path, seed):
+    rng = random.Random(seed)
+    errors = compared(tmp_path, [random_overrides(rng) for _ in range(40)])
+    assert 3 < errors < 30
+
+
+def test_directories_named_after_what_varies(tmp_path):
+    lists = [["seed=1", "optimizer=adam"], ["optimizer.lr=0.1", "seed=2"], ["activation=elu", "activation.alpha=2"]]
+    assert not compared(
+        tmp_path,
+        lists,
+        "hydra.sweep.subdir=${hydra.job.num}-${hydra.job.override_dirname}-${optimizer.name}",
+        "hydra.job.config.override_dirname.exclude_keys=[seed]",
+        "hydra.job.config.override_dirname.kv_sep=_",
+    )
+
+
+def test_other_logging_and_no_subdirectory(tmp_path):
+    lists = [["seed=1"], ["optimizer=adam"]]
+    assert not compared(tmp_path, lists, "hydra.output_subdir=null", "hydra/job_logging=stdout")
+    assert not compared(tmp_path / "b", lists, "hydra/job_logging=disabled")
+
+
+def test_an_error_names_the_job(tmp_path):
+    with sweep(tmp_path) as (hydra, master), pytest.raises(compose.ConfigurationError) as caught:
+        Composer(hydra.config_loader, master).explained_job(3, ["seed=1", "optimizer.lrr=2"])
+    assert "optimizer.lrr is not a key" in str(caught.value)
+    assert "did you mean 'lr'" in str(caught.value)
+    assert str(caught.value).endswith("(job 3: seed=1 optimizer.lrr=2)")
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abcde", min_size=1), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text("abcde", min_size=1), PLAIN, min_size=1, max_size=3))
+def test_the_fast_writer_writes_what_omegaconf_writes(content):
+    config = OmegaConf.create({"a": "fixed"})
+    config._set_flag("allow_objects", True)
+    try:
+        config = OmegaConf.create(content)
+        expected = OmegaConf.to_yaml(config)
+    except Exception:
+        return  # text that OmegaConf takes for a broken interpolation
+    assert dump(content) == expected
