@@ -8,34 +8,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig
 
-from chainrule import compose, helptext, paths, records
+from chainrule import compose, helptext, paths, records, sweeps, task
 from chainrule.errors import ChainruleError
-from chainrule.runs import execute, prepare
-from chainrule.watchers import Session
 
 # Options must be known before Hydra composes; importing this module is enough for workers in other processes.
 _registry = compose.register()
 
 
-@hydra.main(config_path=str(paths.configuration()), config_name="config", version_base="1.3")
-def _train(config: DictConfig) -> float:
-    """Train one run; the number returned is what a sweeper minimises."""
-    context = HydraConfig.get()
-    try:
-        prepared = prepare(compose.settings_of(config))
-    except ChainruleError as error:
-        if context.mode == RunMode.MULTIRUN:
-            raise  # Hydra then says which job it was
-        sys.exit(f"chainrule: {error}")
-    watchers = _registry.watchers(Session(interactive=sys.stdout.isatty()))
-    # The tracker comes before those who show the links that it leaves.
-    crowd = [prepared.settings.tracking, *watchers]
-    result, _ = execute(prepared, Path(context.runtime.output_dir), crowd, _registry, context.overrides.task)
-    return result.metrics.get("validation/loss", result.metrics["train/loss"])
+_train = hydra.main(config_path=str(paths.configuration()), config_name="config", version_base="1.3")(task.train)
 
 
 def _sync(arguments: Sequence[str]) -> None:
@@ -71,7 +52,20 @@ def _help(overrides: Sequence[str]) -> None:
     print(helptext.text(compose.settings_from(overrides), _registry, experiments))
 
 
-_COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"sync": _sync}
+def _resume(arguments: Sequence[str]) -> None:
+    """Train what is left of a sweep that broke off, and what failed in it."""
+    parser = argparse.ArgumentParser(prog="chainrule resume", description=_resume.__doc__)
+    parser.add_argument("directory", type=Path, metavar="DIR", help="of the sweep, such as multirun/DATE/TIME")
+    sweep = sweeps.read(parser.parse_args(arguments).directory)
+    from chainrule.sweep.sweeper import resuming
+
+    os.chdir(sweep.manifest["working_directory"])
+    sys.argv[1:] = sweep.manifest["arguments"]
+    with resuming(sweep):
+        _train()
+
+
+_COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"resume": _resume, "sync": _sync}
 
 
 def main() -> None:

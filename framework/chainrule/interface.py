@@ -34,14 +34,17 @@ def run(*overrides: str, directory: str | Path | None = None) -> Result:
     """
     # Here, because Hydra takes longer to import than everything else that a notebook needs.
     from chainrule.compose import settings_from
-    from chainrule.runs import execute, prepare, train_stack
+    from chainrule.runs import Crowd, Task, execute, prepare, train_stack
 
     prepared = prepare(settings_from(overrides))
     if directory is None:
         return train_stack([prepared])[0]
     registry = installed()
-    crowd = [prepared.settings.tracking, *registry.watchers(Session(interactive=False, quiet=True))]
-    return execute(prepared, Path(directory).absolute(), crowd, registry, overrides)[0]
+    crowd = Crowd([prepared.settings.tracking, *registry.watchers(Session(interactive=False, quiet=True))])
+    ((result, record),) = execute([Task(prepared, Path(directory).absolute(), overrides)], crowd, registry)
+    crowd.tell("runs_recorded", [record])
+    crowd.tell("finished", [record])
+    return result
 
 
 def component(kind: str, name: str, **parameters: Any) -> Component:

@@ -2,12 +2,15 @@
 
 import difflib
 import functools
+import hashlib
 import importlib.metadata
+import importlib.util
 import logging
 import re
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import pluggy
@@ -38,6 +41,13 @@ class Provider:
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version} (entry point {self.entry_point!r})"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the source of the plugin's module, or of all modules where it is a package."""
+        spec = importlib.util.find_spec(self.module.partition(":")[0])
+        origin = Path(str(spec.origin)) if spec and spec.origin else Path()
+        return source_digest(origin.parent if origin.name == "__init__.py" else origin)
 
 
 @dataclass(frozen=True)
@@ -146,6 +156,15 @@ class Registry:
                 close = difflib.get_close_matches(name, hooks, n=1)
                 hint = f" (did you mean {close[0]}?)" if close else ""
                 raise PluginError(f"there is no hook {name}{hint}")
+
+
+def source_digest(path: Path) -> str:
+    """Return the SHA-256 of a Python file, or of all Python files of a folder with their names."""
+    found = hashlib.sha256()
+    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        content = file.read_bytes() if file.is_file() else b""
+        found.update(f"{file.relative_to(path.parent).as_posix()} {len(content)} ".encode() + content)
+    return found.hexdigest()
 
 
 @functools.cache

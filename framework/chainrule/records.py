@@ -8,6 +8,7 @@ import math
 import os
 import platform
 import subprocess
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from chainrule.errors import RecordError
+from chainrule.errors import ChainruleError, RecordError
 from chainrule.history import Curves
 from chainrule.kinds import GROUPS, Array
 from chainrule.plugins import Registry
@@ -27,6 +28,7 @@ from chainrule.results import Result
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+FAILURE = "failure.json"
 CONFIGURATION, CURVES, WEIGHTS = "configuration.yaml", "curves.npz", "weights.npz"
 _REQUIRED: dict[str, type] = {
     **dict.fromkeys(("title", "identity", "reason", "started"), str),
@@ -68,6 +70,16 @@ class Record:
         """Return every file of the record, the manifest included."""
         return [*(self.directory / name for name in self.manifest["files"]), self.directory / MANIFEST]
 
+    def is_complete(self) -> bool:
+        """Say whether every file is there and has the size that was recorded."""
+        try:
+            return all(
+                (self.directory / name).stat().st_size == entry["bytes"]
+                for name, entry in self.manifest["files"].items()
+            )
+        except OSError:
+            return False
+
     def _arrays(self, name: str) -> dict[str, Array]:
         path = self.directory / name
         expected = self.manifest["files"][name]
@@ -75,6 +87,38 @@ class Record:
             raise RecordError(f"{path} is missing or not what was recorded; train the run again.")
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that raised an error instead of ending.
+
+    Attributes:
+        directory: where its record would lie.
+        sentence: the error.
+        details: traceback, for the author of the plugin that raised it.
+    """
+
+    directory: Path
+    sentence: str
+    details: str
+
+    @classmethod
+    def of(cls, directory: Path, error: Exception) -> "Failure":
+        """Return the failure that an exception is."""
+        known = isinstance(error, ChainruleError)
+        sentence = str(error) if known else f"{type(error).__name__}: {error}"
+        return cls(directory, sentence, "" if known else "".join(traceback.format_exception(error)))
+
+    def write(self) -> None:
+        """Leave the failure in its directory, which is made if it is not there.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        content = {"format": FORMAT, "error": self.sentence, "details": self.details}
+        replace(self.directory / FAILURE, json.dumps(content, indent=1).encode())
 
 
 def claim(directory: Path) -> None:
@@ -88,7 +132,8 @@ def claim(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=directory):
         pass
-    (directory / MANIFEST).unlink(missing_ok=True)
+    for name in (MANIFEST, FAILURE):
+        (directory / name).unlink(missing_ok=True)
 
 
 def write(directory: Path, result: Result, registry: Registry, overrides: Sequence[str] = ()) -> Record:
@@ -102,7 +147,7 @@ def write(directory: Path, result: Result, registry: Registry, overrides: Sequen
     """
     (directory / MANIFEST).unlink(missing_ok=True)  # from here on an older record is none
     configuration = result.settings.to_config()
-    _replace(directory / CONFIGURATION, OmegaConf.to_yaml(OmegaConf.create(configuration)).encode())
+    replace(directory / CONFIGURATION, OmegaConf.to_yaml(OmegaConf.create(configuration)).encode())
     _replace_arrays(directory / CURVES, {"epochs": result.curves.epochs, **result.curves.values})
     _replace_arrays(directory / WEIGHTS, _named_weights(result))
     files = [CONFIGURATION, CURVES, WEIGHTS]
@@ -136,7 +181,7 @@ def write(directory: Path, result: Result, registry: Registry, overrides: Sequen
             name: {"sha256": _digest(directory / name), "bytes": (directory / name).stat().st_size} for name in files
         },
     }
-    _replace(directory / MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
+    replace(directory / MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
     return Record(directory, manifest)
 
 
@@ -162,6 +207,23 @@ def read(directory: Path) -> Record:
         if not (directory / name).resolve().is_relative_to(directory.resolve()):
             raise RecordError(f"{path} names the file {name!r}, which lies outside of the record.")
     return Record(directory, manifest)
+
+
+def read_end(directory: Path) -> "Record | Failure":
+    """Read the record in ``directory``, or the failure that a run left instead.
+
+    Raises:
+        RecordError: there is neither, or it is damaged.
+    """
+    try:
+        return read(directory)
+    except RecordError:
+        try:
+            content = json.loads((directory / FAILURE).read_bytes())
+            return Failure(directory, str(content["error"]), str(content["details"]))
+        except (OSError, ValueError, TypeError, KeyError):
+            pass
+        raise
 
 
 def plugin_versions(result: Result, registry: Registry) -> dict[str, str]:
@@ -216,11 +278,15 @@ def _named_weights(result: Result) -> dict[str, Array]:
 def _replace_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    _replace(path, buffer.getvalue())
+    replace(path, buffer.getvalue())
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that a crash leaves the old one or the new one, never half of one."""
+def replace(path: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves the old one or the new one, never half of one.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     with open(temporary, "wb") as file:
         file.write(content)

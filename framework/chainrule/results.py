@@ -1,5 +1,6 @@
 """What a finished run gives: parameters, curves, scores, predictions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,12 @@ from chainrule.kinds import Array
 from chainrule.network import Shape, predict
 from chainrule.settings import Settings
 from chainrule.trainer import Reason
+
+
+def objective(metrics: Mapping[str, float | None]) -> tuple[str, float | None]:
+    """Return the name and the value of the final loss by which runs are compared: of validation, if there is one."""
+    name = "validation/loss" if "validation/loss" in metrics else "train/loss"
+    return name, metrics[name]
 
 
 @dataclass(frozen=True)

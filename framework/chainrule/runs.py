@@ -113,44 +113,60 @@ def train_stack(runs: Sequence[Prepared], observe: Observer | None = None) -> li
     ]
 
 
-def execute(
-    prepared: Prepared, directory: Path, watchers: Iterable[Watcher], registry: Registry, overrides: Sequence[str] = ()
-) -> tuple[Result, Record]:
-    """Train one run, write its record into ``directory`` and tell the watchers all along.
+@dataclass(frozen=True)
+class Task:
+    """A run to be trained and recorded.
 
-    Args:
+    Attributes:
         prepared: the run.
         directory: where its record goes; made if it is not there.
-        watchers: who is told, in this order; an error of one is logged and changes nothing.
-        registry: says which plugins the run used.
         overrides: what the person typed, for the record.
+    """
+
+    prepared: Prepared
+    directory: Path
+    overrides: Sequence[str] = ()
+
+
+def execute(tasks: Sequence[Task], crowd: "Crowd", registry: Registry) -> list[tuple[Result, Record]]:
+    """Train runs of one :func:`structure` as one stack, write their records and tell the watchers all along.
+
+    Args:
+        tasks: the runs.
+        crowd: who is told.
+        registry: says which plugins the runs used.
 
     Raises:
-        OSError: the record cannot be written.
+        OSError: a record cannot be written.
     """
-    records.claim(directory)
-    crowd = _Crowd(watchers)
-    settings = prepared.settings
-    crowd.tell("stack_started", Start((settings.title,), settings.training.epochs, prepared.notes))
+    for task in tasks:
+        records.claim(task.directory)
+    runs = [task.prepared for task in tasks]
+    notes = tuple(dict.fromkeys(note for run in runs for note in run.notes))
+    crowd.tell("stack_started", Start(tuple(r.settings.title for r in runs), runs[0].settings.training.epochs, notes))
 
     def observe(epoch: int, losses: Array, running: int) -> None:
         crowd.tell("epochs_recorded", Progress(epoch, tuple(losses.tolist()), running))
 
-    (result,) = train_stack([prepared], observe)
-    crowd.tell("run_trained", result, directory)
-    record = records.write(directory, result, registry, overrides)
-    crowd.tell("run_recorded", record)
-    crowd.tell("finished", [record])
-    return result, record
+    done = []
+    for task, result in zip(tasks, train_stack(runs, observe), strict=True):
+        crowd.tell("run_trained", result, task.directory)
+        done.append((result, records.write(task.directory, result, registry, task.overrides)))
+    return done
 
 
-class _Crowd:
-    """Watchers, none of which can stop a run: one that raises is reported and left out from then on."""
+class Crowd:
+    """Watchers, none of which can stop a run: one that raises is reported and left out from then on.
+
+    Args:
+        watchers: who is told, in this order.
+    """
 
     def __init__(self, watchers: Iterable[Watcher]) -> None:
         self._watchers = list(watchers)
 
     def tell(self, event: str, *arguments: Any) -> None:
+        """Call the method of every watcher that is named like the event."""
         for watcher in list(self._watchers):
             call: Callable[..., None] = getattr(watcher, event)
             try:

@@ -106,7 +106,7 @@ class Settings:
         for name in ("seed", *_SECTIONS, *GROUPS):
             value = getattr(self, name)
             if isinstance(value, Component):
-                config[name] = {"name": value.name, **plain(value)}
+                config[name] = described(value)
             else:
                 config[name] = plain(value) if name in _SECTIONS else value
         return config
@@ -117,6 +117,11 @@ class Settings:
         widths = "-".join(map(str, self.network.hidden))
         hidden = f"{widths} {self.activation.name}" if widths else "no hidden layer"
         return f"{self.target.name}, {hidden}, {self.optimizer.name}, seed {self.seed}"
+
+
+def described(component: Component) -> dict[str, Any]:
+    """Return a component as the configuration of its group has it."""
+    return {"name": component.name, **plain(component)}
 
 
 def keys() -> dict[str, Parameter]:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from chainrule.ranking import Outcome
     from chainrule.records import Record
     from chainrule.results import Result
+    from chainrule.sweeps import Sweep
 
 
 @dataclass(frozen=True)
@@ -19,10 +21,12 @@ class Session:
     Attributes:
         interactive: whether a person sees a terminal (as opposed to a file or a pipe).
         quiet: whether nothing is to be printed, as in a notebook.
+        of_sweep: whether the runs belong to a sweep, which has a session of its own to tell the person about them.
     """
 
     interactive: bool
     quiet: bool = False
+    of_sweep: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,27 @@ class Progress:
     running: int
 
 
+@dataclass(frozen=True)
+class SweepProgress:
+    """How far a sweep has come.
+
+    Attributes:
+        runs: how many there are in all.
+        done: how many have ended, the failed ones included.
+        running: how many are being trained now.
+        failed: how many have raised an error.
+        best: the smallest final loss so far, or None.
+        fraction: of the training that is done, from 0 to 1, as far as it is known.
+    """
+
+    runs: int
+    done: int
+    running: int
+    failed: int
+    best: float | None
+    fraction: float
+
+
 class Watcher:
     """Base of everything that watches runs; each method may be left out. An error in a watcher never stops a run."""
 
@@ -67,8 +92,17 @@ class Watcher:
     def run_trained(self, result: Result, directory: Path) -> None:
         """A run has ended; images written to ``directory/pictures`` now (``*.png``) become part of its record."""
 
-    def run_recorded(self, record: Record) -> None:
-        """A run's record is complete on disk; ``record.links`` may be given what the person can open next."""
+    def runs_recorded(self, records: Sequence[Record]) -> None:
+        """Records of some runs are complete on disk; their ``links`` may be given what the person can open next."""
 
     def finished(self, records: Sequence[Record]) -> None:
-        """All runs of the session are recorded."""
+        """All runs of the session are recorded. Not told in a sweep, which may be too large for memory."""
+
+    def sweep_started(self, sweep: Sweep) -> None:
+        """A sweep is about to begin; every job of it is known to make sense."""
+
+    def sweep_progressed(self, progress: SweepProgress) -> None:
+        """More runs of a sweep have ended, or are known to have come further."""
+
+    def sweep_finished(self, sweep: Sweep, outcomes: Sequence[Outcome]) -> None:
+        """All runs of a sweep have ended; ``sweep.links`` may be given what the person can open next."""

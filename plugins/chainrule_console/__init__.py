@@ -10,4 +10,4 @@ from chainrule_console.watcher import Console
 @hookimpl
 def chainrule_watchers(session: Session) -> Sequence[Watcher]:
     """Return the watcher that speaks to the person."""
-    return [] if session.quiet else [Console(session.interactive)]
+    return [] if session.quiet or session.of_sweep else [Console(session.interactive)]

@@ -3,6 +3,7 @@
 import logging
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,8 +39,12 @@ class MLflow(Tracker, name="mlflow"):
         doc("server or database; null: MLFLOW_TRACKING_URI, else mlflow.db in the project"),
     ] = None
 
-    def run_recorded(self, record: "Record") -> None:
-        """Send the record, or say how to send it later."""
+    def runs_recorded(self, records: Sequence["Record"]) -> None:
+        """Send the records, or say how to send them later."""
+        for record in records:
+            self._send_or_keep(record)
+
+    def _send_or_keep(self, record: "Record") -> None:
         store = Store.at(self.uri)
         place = store.uri, self.experiment
         if time.monotonic() >= _paused_until.get(place, 0.0):

@@ -7,25 +7,32 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = [
-    {"errors", "parameters", "paths", "watchers", "kinds", "history"},
-    {"network", "backprop", "gradcheck", "data", "hookspecs"},
+    {"errors", "parameters", "paths", "watchers", "kinds", "history", "locks"},
+    {"network", "backprop", "gradcheck", "data", "hookspecs", "ranking"},
     {"trainer", "plugins"},
-    {"settings", "results", "records", "runs"},
-    {"compose", "interface", "helptext"},
+    {"settings", "results", "records", "runs", "sweeps"},
+    {"compose", "interface", "helptext", "task"},
+    {"sweep.jobs", "sweep.plan", "sweep.work", "sweep.engine", "sweep.composer", "sweep.conductor"}
+    | {"sweep.launcher", "sweep.sweeper", "sweep.space", "sweep.state", "sweep.listing"},
     {"cli"},
 ]
 DOORS = {
     "pluggy": {"hookspecs", "plugins"},
-    "hydra": {"compose", "cli"},
-    "omegaconf": {"compose", "cli", "records"},
+    "hydra": {"compose", "cli", "task", "sweep.composer", "sweep.launcher", "sweep.sweeper", "sweep.space"},
+    "omegaconf": {"compose", "records", "task", "sweep.composer", "sweep.launcher", "sweep.sweeper"},
+    "joblib": {"sweep.engine"},
+    "yaml": {"sweep.jobs"},
     "mlflow": set(),
     "matplotlib": set(),
     "rich": set(),
     "sklearn": set(),
     "scipy": set(),
 }
+FRAMEWORK = ROOT / "framework" / "chainrule"
 MODULES = {
-    path.stem: path for path in (ROOT / "framework" / "chainrule").glob("*.py") if not path.stem.startswith("__")
+    ".".join(path.relative_to(FRAMEWORK).with_suffix("").parts): path
+    for path in FRAMEWORK.rglob("*.py")
+    if not path.stem.startswith("__")
 }
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
@@ -44,22 +51,22 @@ def imports(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def own_imports(name):
+    return {target.removeprefix("chainrule.") for target in imports(MODULES[name])} & set(MODULES)
+
+
 def test_every_module_has_a_layer():
     assert set(MODULES) == set(LEVEL)
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_imports_point_downward_without_circles(name):
-    own = {target.split(".")[1] for target in imports(MODULES[name]) if target.startswith("chainrule.")}
-    for other in own & set(MODULES):
+    for other in own_imports(name):
         assert LEVEL[other] <= LEVEL[name], f"{name} imports {other} from a higher layer"
 
 
 def test_no_circular_imports():
-    graph = {
-        name: {t.split(".")[1] for t in imports(path) if t.startswith("chainrule.")} & set(MODULES)
-        for name, path in MODULES.items()
-    }
+    graph = {name: own_imports(name) for name in MODULES}
     done = set()
     while len(done) < len(graph):
         ready = {name for name in graph.keys() - done if graph[name] - {name} <= done}

@@ -152,5 +152,5 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(records.os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        records._replace(path, b"new")
+        records.replace(path, b"new")
     assert path.read_bytes() == b"old"

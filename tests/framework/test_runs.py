@@ -8,7 +8,7 @@ import pytest
 import chainrule
 from chainrule.compose import settings_from
 from chainrule.plugins import installed
-from chainrule.runs import execute, prepare
+from chainrule.runs import Crowd, Task, execute, prepare
 from chainrule.watchers import Watcher
 
 
@@ -101,19 +101,14 @@ class Listener(Watcher):
     def run_trained(self, result, directory):
         self._hear("trained")
 
-    def run_recorded(self, record):
-        self._hear("recorded")
-
-    def finished(self, records):
-        self._hear("finished")
-
 
 def test_watchers_hear_everything_in_order_and_one_that_fails_is_left_out(tmp_path, caplog):
     good, bad = Listener(), Listener(fails=[1])
     settings = settings_from(["training.epochs=3", "tracking=none"])
     with caplog.at_level(logging.ERROR):
-        result, record = execute(prepare(settings), tmp_path / "run", [bad, good], installed(), ["training.epochs=3"])
-    assert good.heard == ["started", 0, 1, 2, 3, "trained", "recorded", "finished"]
+        task = Task(prepare(settings), tmp_path / "run", ["training.epochs=3"])
+        ((result, record),) = execute([task], Crowd([bad, good]), installed())
+    assert good.heard == ["started", 0, 1, 2, 3, "trained"]
     assert bad.heard == ["started", 0, 1]
     assert "Listener failed in epochs_recorded and is left out from now on" in caplog.text
     assert record.manifest["epochs"] == result.epochs == 3

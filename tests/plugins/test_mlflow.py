@@ -169,7 +169,7 @@ def test_mlflow_is_not_imported_before_it_is_needed():
 
 
 def test_none_sends_nothing(record, tmp_path):
-    NoTracking().run_recorded(record)
+    NoTracking().runs_recorded([record])
     NoTracking().send(record)
     assert record.links == {}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
@@ -434,7 +434,7 @@ def test_a_server_that_is_down_costs_seconds_and_no_data(record, caplog):
     ):
         down.send(record)
     with caplog.at_level(logging.WARNING):
-        down.run_recorded(record)
+        down.runs_recorded([record])
     assert time.monotonic() - began < 10
     (message,) = caplog.messages
     assert f"`chainrule sync {record.directory}`" in message
@@ -454,15 +454,15 @@ def test_after_a_failure_further_runs_do_not_wait(record, monkeypatch, caplog):
     monkeypatch.setattr("chainrule_mlflow.sending.send", fail)
     for _ in range(5):
         further = Record(record.directory, record.manifest)
-        MLflow().run_recorded(further)
+        MLflow().runs_recorded([further])
         assert "not in MLflow yet" in further.links
     assert (len(attempts), len(caplog.messages)) == (1, 1)
-    MLflow("another").run_recorded(record)
+    MLflow("another").runs_recorded([record])
     assert len(attempts) == 2
 
 
 def test_what_could_not_be_sent_is_sent_later(client, record):
-    MLflow(uri=f"sqlite:///{record.directory}/manifest.json/mlflow.db").run_recorded(record)
+    MLflow(uri=f"sqlite:///{record.directory}/manifest.json/mlflow.db").runs_recorded([record])
     assert list(record.links) == ["not in MLflow yet"]
     MLflow().send(record)
     assert list(record.links) == ["start MLflow", "then open", "or all runs"]

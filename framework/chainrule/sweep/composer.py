@@ -9,7 +9,8 @@ import copy
 import functools
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -21,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from chainrule.compose import explained, is_composition_error
 from chainrule.errors import ConfigurationError
-from chainrule.sweep.jobs import Base, Change, Job
+from chainrule.sweep.jobs import Base, Change, Job, job_name
 
 _KEY = re.compile(r"[\w-]+(\.[\w-]+)*")
 _NUMBER = "${hydra.job.num}"
@@ -34,10 +35,15 @@ class Composer:
     Args:
         loader: Hydra's.
         master: the configuration of the sweep itself, from which jobs take their overrides of Hydra.
+
+    Attributes:
+        directory: of the sweep, absolute.
     """
 
     def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
         self._loader, self._master = loader, master
+        # First, so that jobs take over the time in it.
+        self.directory = Path(str(master.hydra.sweep.dir)).absolute()
         parser = OverridesParser.create(config_loader=loader)
         self._parse: Callable[[str], Override] = functools.cache(lambda text: parser.parse_overrides([text])[0])
         self._is_plain = functools.cache(self._find_out_whether_plain)
@@ -80,7 +86,9 @@ class Composer:
         except Exception as error:
             if not is_composition_error(error):
                 raise
-            raise ConfigurationError(f"{explained(error)} (job {number}: {' '.join(overrides)})") from None
+            raise ConfigurationError(
+                f"{job_name(number, overrides)}: {explained(error)} Nothing was trained."
+            ) from None
 
     def full(self, job: Job) -> DictConfig:
         """Return the complete configuration of a job, as Hydra's own launcher has it."""
@@ -193,6 +201,16 @@ class _Template:
             config.hydra.overrides.task = list(texts)
         sweep = (str(OmegaConf.select(config, f"hydra.sweep.{key}")) for key in ("dir", "subdir"))
         return os.path.abspath(os.path.join(*sweep))
+
+
+def times(master: DictConfig) -> dict[str, str]:
+    """Return what ``${now:...}`` has given so far, by pattern."""
+    return {str(pattern): str(value) for (pattern,), value in OmegaConf.get_cache(master)["now"].items()}
+
+
+def restore_times(master: DictConfig, patterns: Mapping[str, str]) -> None:
+    """Let ``${now:...}`` give what it gave before."""
+    OmegaConf.get_cache(master)["now"].update({(pattern,): value for pattern, value in patterns.items()})
 
 
 def _plain(config: Any) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Job:
         )
 
     def __str__(self) -> str:
-        return f"job {self.number} ({' '.join(self.overrides)})" if self.overrides else f"job {self.number}"
+        return job_name(self.number, self.overrides)
 
     def write_files(self) -> None:
         """Make the directory and write what Hydra's own launcher leaves there: ``.hydra`` and the log.
@@ -116,6 +116,11 @@ class Job:
         return paths
 
 
+def job_name(number: int, overrides: Sequence[str]) -> str:
+    """Return what messages call a job."""
+    return f"job {number} ({' '.join(overrides)})" if overrides else f"job {number}"
+
+
 def dump(content: Any) -> str:
     """Return the text that ``OmegaConf.to_yaml`` gives, from plain data and several times faster."""
     options: dict[str, Any] = {"default_flow_style": False, "allow_unicode": True, "sort_keys": False}
@@ -133,7 +138,7 @@ class _Fast(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc
         return True
 
 
-class _Slow(yaml.SafeDumper):
+class _Slow(yaml.SafeDumper):  # type: ignore[misc]
     """PyYAML's writer in Python, which OmegaConf uses."""
 
     def ignore_aliases(self, data: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,13 @@ VALUES = {
 
 
 def random_overrides(rng):
-    keys = rng.sample(sorted(GROUPS), rng.choice([0, 0, 1, 1, 2])) + rng.sample(sorted(VALUES), rng.choice([0, 1, 2, 3]))
+    keys = rng.sample(sorted(GROUPS), rng.choice([0, 0, 1, 1, 2])) + rng.sample(
+        sorted(VALUES), rng.choice([0, 1, 2, 3])
+    )
     if rng.random() < 0.7:  # mostly such as can be composed
-        keys = [key for key in keys if key not in ("dataa.samples", "activation.alpha", "optimizer.beta1", "+data.extra")]
+        keys = [
+            key for key in keys if key not in ("dataa.samples", "activation.alpha", "optimizer.beta1", "+data.extra")
+        ]
     rng.shuffle(keys)
     chosen = [(key, rng.choice({**GROUPS, **VALUES}[key])) for key in keys]
     return [key if value is None else f"{key}={value}" for key, value in chosen]
@@ -71,7 +76,9 @@ def by_hydra(hydra, master, number, overrides):
     with open_dict(config):
         config.hydra.job.id = config.hydra.job.num = number
     context = HydraContext(hydra.config_loader, hydra_callbacks())
-    done = run_job(lambda _: HydraConfig.get().runtime.output_dir, config, "hydra.sweep.dir", "hydra.sweep.subdir", context)
+    done = run_job(
+        lambda _: HydraConfig.get().runtime.output_dir, config, "hydra.sweep.dir", "hydra.sweep.subdir", context
+    )
     return Path(done.return_value), done
 
 
@@ -97,9 +104,8 @@ def compared(tmp_path, lists, *master_overrides):
                 directory, done = by_hydra(hydra, master, number, overrides)
             except Exception as expected:
                 errors += 1
-                with pytest.raises(type(expected)) as caught:
+                with pytest.raises(type(expected), match=f"^{re.escape(str(expected))}$"):
                     composer.job(number, overrides)
-                assert str(caught.value) == str(expected)
                 continue
             expected = files(directory)
             directory.rename(f"{directory}.hydra")
@@ -146,9 +152,8 @@ def test_other_logging_and_no_subdirectory(tmp_path):
 def test_an_error_names_the_job(tmp_path):
     with sweep(tmp_path) as (hydra, master), pytest.raises(compose.ConfigurationError) as caught:
         Composer(hydra.config_loader, master).explained_job(3, ["seed=1", "optimizer.lrr=2"])
-    assert "optimizer.lrr is not a key" in str(caught.value)
+    assert str(caught.value).startswith("job 3 (seed=1 optimizer.lrr=2): optimizer.lrr is not a key")
     assert "did you mean 'lr'" in str(caught.value)
-    assert str(caught.value).endswith("(job 3: seed=1 optimizer.lrr=2)")
 
 
 PLAIN = st.recursive(

@@ -1,0 +1,29 @@
+"""A lock between processes."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def exclusive(path: Path, wait: float) -> Iterator[None]:
+    """Keep other processes out of the ``with`` block; ``path`` is a file that serves nothing else.
+
+    An open transaction on an empty SQLite file is a lock on every system, and ends with its process in any case.
+
+    Args:
+        path: made if it is not there.
+        wait: seconds to wait for another process, at most.
+
+    Raises:
+        BlockingIOError: another process holds the lock.
+    """
+    with closing(sqlite3.connect(path, timeout=wait, isolation_level=None)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            raise BlockingIOError(f"{path} is held by another process") from None
+        yield

@@ -1,0 +1,195 @@
+"""One sweep while it goes on: its record, those who watch it, and what has become of its runs so far."""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from chainrule import sweeps
+from chainrule.errors import ChainruleError, RecordError
+from chainrule.kinds import Tracker
+from chainrule.locks import exclusive
+from chainrule.ranking import Outcome
+from chainrule.records import Failure, Record, read
+from chainrule.results import objective
+from chainrule.runs import Crowd
+from chainrule.settings import described
+from chainrule.sweep.jobs import Job
+from chainrule.sweep.plan import Unit
+from chainrule.sweep.work import End
+from chainrule.sweeps import Sweep
+from chainrule.watchers import Progress, Start, SweepProgress, Watcher
+
+_LOCK, _PROGRESS = ".sweep.lock", ".progress"
+_PAUSE = 0.5  # seconds between two looks at how far the runs are
+
+
+class Conductor:
+    """Keeps the record of a sweep and tells its watchers.
+
+    Args:
+        sweep: its record, so far.
+        watchers: who is told, besides the trackers of the runs.
+    """
+
+    def __init__(self, sweep: Sweep, watchers: Iterable[Watcher]) -> None:
+        self.sweep = sweep
+        self._crowd = Crowd(watchers)
+        self._trackers: dict[str, Crowd] = {}
+        self._outcomes: dict[int, Outcome] = {}
+        self._failed = 0
+        self._best: float | None = None
+        self._local: tuple[int, float] = (0, 0.0)  # runs in training in this process, and the fraction they have done
+        self._telling = threading.Lock()
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """What has become of the jobs that have ended, in order."""
+        return [self._outcomes[number] for number in sorted(self._outcomes)]
+
+    @property
+    def progress(self) -> Path:
+        """Folder in which other processes say how far they are."""
+        return self.sweep.directory / _PROGRESS
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Keep other processes out of the sweep, and tell watchers how far it is as long as the block lasts.
+
+        Raises:
+            ChainruleError: another process is at work on it.
+        """
+        self.sweep.directory.mkdir(parents=True, exist_ok=True)
+        lock = self.sweep.directory / _LOCK
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(exclusive(lock, wait=0))
+            except BlockingIOError:
+                raise ChainruleError(f"{self.sweep.directory} is being worked on by another process.") from None
+            shutil.rmtree(self.progress, ignore_errors=True)
+            self.progress.mkdir()
+            stop = threading.Event()
+            thread = threading.Thread(target=self._keep_telling, args=(stop,), daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                stop.set()
+                thread.join()
+                shutil.rmtree(self.progress, ignore_errors=True)
+        with suppress(OSError):
+            lock.unlink()
+
+    def add(self, jobs: Sequence[Job], trackers: Iterable[Tracker]) -> None:
+        """Put jobs into the record before the first of them begins.
+
+        Raises:
+            OSError: the record cannot be written.
+        """
+        for tracker in trackers:
+            self._trackers.setdefault(_key(described(tracker)), Crowd([tracker]))
+        entries = [
+            {"overrides": list(job.overrides), "directory": _relative(job.directory, self.sweep.directory)}
+            for job in jobs
+        ]
+        self.sweep = self.sweep.write(jobs=[*self.sweep.manifest["jobs"][: jobs[0].number], *entries])
+        self._tell_all("sweep_started", self.sweep)
+
+    def finished(self, job: Job) -> Record | None:
+        """Return the complete record that a job has left earlier, or None."""
+        try:
+            record = read(Path(job.directory))
+        except RecordError:
+            return None
+        return record if record.is_complete() else None
+
+    def end(self, ends: Sequence[End], tracked: bool = False) -> None:
+        """Take in what became of some jobs.
+
+        Args:
+            ends: number of each job and its record or failure.
+            tracked: whether their trackers know already.
+        """
+        records: dict[str, list[Record]] = {}
+        for number, end in ends:
+            self._outcomes[number] = outcome = self.sweep.outcome(number, end)
+            if isinstance(end, Failure):
+                self._failed += 1
+                continue
+            loss = objective(outcome.metrics)[1]
+            self._best = loss if self._best is None else self._best if loss is None else min(self._best, loss)
+            records.setdefault(_key(end.manifest["configuration"]["tracking"]), []).append(end)
+        self._local = (0, 0.0)
+        self._tell_progress()
+        if not tracked:
+            for key, found in records.items():
+                self._trackers[key].tell("runs_recorded", found)
+        everything = [record for found in records.values() for record in found]
+        if everything:
+            with self._telling:
+                self._crowd.tell("runs_recorded", everything)
+
+    def finish(self) -> None:
+        """Say that all jobs have ended.
+
+        Raises:
+            OSError: the record cannot be written.
+        """
+        self.sweep = self.sweep.write(finished=sweeps.now())
+        self._tell_all("sweep_finished", self.sweep, self.outcomes)
+
+    def watch(self, unit: Unit) -> Watcher:
+        """Return a watcher of a unit that is trained in this process."""
+        return _Inside(self, len(unit.jobs))
+
+    def failures(self) -> list[Outcome]:
+        """Return the jobs that raised an error."""
+        return [outcome for outcome in self.outcomes if outcome.reason == "failed"]
+
+    def _tell_all(self, event: str, *arguments: Any) -> None:
+        for crowd in self._trackers.values():
+            crowd.tell(event, *arguments)
+        with self._telling:
+            self._crowd.tell(event, *arguments)
+
+    def _keep_telling(self, stop: threading.Event) -> None:
+        while not stop.wait(_PAUSE):
+            self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        running, advanced = self._local
+        for path in self.progress.glob("*"):
+            with suppress(OSError, ValueError):
+                epoch, epochs, active = map(int, path.read_text().split())
+                running += active
+                advanced += active * epoch / max(epochs, 1)
+        runs, done = self.sweep.runs, len(self._outcomes)
+        fraction = min(1.0, (done + advanced) / max(runs, 1))
+        with self._telling:
+            self._crowd.tell("sweep_progressed", SweepProgress(runs, done, running, self._failed, self._best, fraction))
+
+
+class _Inside(Watcher):
+    """Hears how a unit proceeds in this process."""
+
+    def __init__(self, conductor: Conductor, runs: int) -> None:
+        self._conductor, self._runs, self._epochs = conductor, runs, 1
+
+    def stack_started(self, start: Start) -> None:
+        self._epochs = max(start.epochs, 1)
+
+    def epochs_recorded(self, progress: Progress) -> None:
+        self._conductor._local = (progress.running, self._runs * progress.epoch / self._epochs)
+
+
+def _key(tracking: Mapping[str, Any]) -> str:
+    return json.dumps(tracking, sort_keys=True)
+
+
+def _relative(directory: str, above: Path) -> str:
+    """Return a job's directory as seen from the sweep's, with slashes; absolute where it lies elsewhere."""
+    path = Path(directory)
+    return (path.relative_to(above) if path.is_relative_to(above) else path).as_posix()

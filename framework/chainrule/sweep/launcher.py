@@ -1,0 +1,142 @@
+"""How the jobs of a sweep are run: as stacks if they are chainrule's own, else one after the other."""
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from chainrule.records import Failure, Record, read_end
+from chainrule.results import objective
+from chainrule.sweep.composer import Composer
+from chainrule.sweep.conductor import Conductor
+from chainrule.sweep.engine import Engine
+from chainrule.sweep.jobs import Job
+from chainrule.sweep.plan import Checked
+from chainrule.sweep.work import End
+
+log = logging.getLogger(__name__)
+
+
+class StackedReturn(JobReturn):
+    """What became of a job. Its configuration is composed when asked for: a thousand of them would fill the memory."""
+
+    def __init__(self, job: Job, composer: Composer, end: Record | Failure) -> None:
+        self.overrides = list(job.overrides)
+        self.working_dir = os.getcwd()
+        self.task_name = str(job.base.hydra["job"]["name"])
+        self._job, self._composer = job, composer
+        if isinstance(end, Failure):
+            self.status, self._return_value = JobStatus.FAILED, RuntimeError(f"{job}: {end.sentence}")
+        else:
+            value = objective(end.manifest["metrics"])[1]
+            self.status, self._return_value = JobStatus.COMPLETED, float("nan") if value is None else value
+
+    @property
+    def cfg(self) -> DictConfig:  # type: ignore[override]
+        """The configuration of the task."""
+        config = self._composer.full(self._job)
+        with open_dict(config):
+            del config["hydra"]
+        return config
+
+    @property
+    def hydra_cfg(self) -> DictConfig:  # type: ignore[override]
+        """The configuration of Hydra."""
+        config = self._composer.full(self._job)
+        with open_dict(config):
+            for key in [key for key in config if key != "hydra"]:
+                del config[key]
+        return config
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """Runs jobs of one sweep.
+
+    Attributes:
+        context: Hydra's.
+        task: what a job does.
+        master: configuration of the sweep.
+        engine: where stacks are trained.
+        stack: runs of a stack, at most; None for what suits the cache.
+    """
+
+    context: HydraContext
+    task: TaskFunction
+    master: DictConfig
+    engine: Engine
+    stack: int | None
+
+    def run(
+        self, jobs: Sequence[Job], checked: Checked, composer: Composer, conductor: Conductor
+    ) -> Sequence[JobReturn]:
+        """Run jobs that were checked, and return what became of them, in order.
+
+        Jobs with a complete record, from an attempt that broke off, are not trained again.
+        """
+        returns: dict[int, JobReturn] = {}
+        by_number = {job.number: job for job in jobs}
+        earlier = {job.number: record for job in jobs if not job.alone and (record := conductor.finished(job))}
+
+        def commit(ends: Sequence[End]) -> None:
+            conductor.end(ends)
+            for number, end in ends:
+                returns[number] = StackedReturn(by_number[number], composer, end)
+
+        if earlier:
+            commit(list(earlier.items()))
+        units = checked.units(
+            self.engine.cores, self.stack, lambda job: job.number in by_number and job.number not in earlier
+        )
+        for ends in self.engine.run(units, conductor.progress, conductor.watch):
+            commit(ends)
+        if self.master.hydra.callbacks:
+            for number in sorted(returns):
+                self._call_back(composer, by_number[number], returns[number])
+        for job in jobs:
+            if job.alone:
+                log.warning("%s runs alone, because %s", job, job.alone)
+                returns[job.number] = self._alone(composer.full(job))
+                conductor.end([(job.number, read_end(Path(job.directory)))], tracked=True)
+        return [returns[job.number] for job in jobs]
+
+    def run_foreign(self, lists: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        """Run jobs of another application one after the other, as Hydra's own launcher does."""
+        log.info("Launching %d jobs locally", len(lists))
+        returns = []
+        for number, overrides in enumerate(lists, first):
+            log.info("\t#%d : %s", number, " ".join(text for text in overrides if not text.startswith("hydra.")))
+            config = self.context.config_loader.load_sweep_config(self.master, list(overrides))
+            with open_dict(config):
+                config.hydra.job.id = config.hydra.job.num = number
+            returns.append(self._alone(config))
+            configure_log(self.master.hydra.hydra_logging, self.master.hydra.verbose)
+        return returns
+
+    def prepare(self) -> None:
+        """Do what every launcher of Hydra does first."""
+        setup_globals()
+        configure_log(self.master.hydra.hydra_logging, self.master.hydra.verbose)
+        Path(str(self.master.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+
+    def _alone(self, config: DictConfig) -> JobReturn:
+        return run_job(
+            hydra_context=self.context,
+            task_function=self.task,
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+        )
+
+    def _call_back(self, composer: Composer, job: Job, done: JobReturn) -> None:
+        """Tell callbacks of Hydra about a job, at once about its start and its end: a stack has no job of its own."""
+        config = composer.full(job)
+        with open_dict(config):
+            config.hydra.runtime.output_dir = job.directory
+        self.context.callbacks.on_job_start(config=config, task_function=self.task)
+        self.context.callbacks.on_job_end(config=config, job_return=done)

@@ -1,0 +1,128 @@
+"""From what was typed to the jobs of a sweep: every combination, paired values, random draws."""
+
+import itertools
+import math
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hydra.core.override_parser.types import IntervalSweep, Override
+
+from chainrule.errors import ConfigurationError, nearest
+
+SEED = "seed"
+
+
+def lists(
+    overrides: Sequence[Override],
+    *,
+    pairs: Sequence[Sequence[str]] = (),
+    draws: int | None = None,
+    draw_seed: int = 0,
+) -> list[list[str]]:
+    """Return the overrides of each job, in the order of Hydra's own sweeper: the last key varies fastest.
+
+    Args:
+        overrides: parsed; those with several values span the sweep.
+        pairs: groups of keys whose values go together, the first with the first and so on.
+        draws: how many points to draw at random instead of all combinations; every point gets every seed.
+        draw_seed: from which the draws follow.
+
+    Raises:
+        ConfigurationError: values cannot be paired, or an interval is not drawn from.
+    """
+    axes: dict[str, list[str] | Override] = {}
+    for override in overrides:
+        key = override.get_key_element()
+        if override.is_interval_sweep():
+            if draws is None:
+                raise ConfigurationError(
+                    f"{key}={override.get_value_string()} has no end of values: say how many to draw, "
+                    "by hydra.sweeper.random=NUMBER."
+                )
+            axes[key] = override
+        elif override.is_sweep_override():
+            axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        else:
+            axes[key] = [f"{key}={override.get_value_element_as_str()}"]
+    columns = _paired(axes, pairs)
+    if draws is None:
+        points: Iterable[Iterable[Sequence[str]]] = itertools.product(*(_listed(column) for column in columns))
+    else:
+        points = _drawn(columns, draws, draw_seed)
+    order = {key: place for place, key in enumerate(axes)}
+    return [sorted(itertools.chain(*point), key=lambda text: order[text.partition("=")[0]]) for point in points]
+
+
+Column = dict[str, "list[str] | Override"]  # keys whose values go together
+
+
+def _paired(axes: Column, pairs: Sequence[Sequence[str]]) -> list[Column]:
+    """Return the columns that vary independently, in order of their first keys."""
+    chosen: dict[str, Column] = {}
+    for group in pairs:
+        lengths = {}
+        for key in group:
+            if key not in axes:
+                raise ConfigurationError(
+                    f"hydra.sweeper.zip names {key}, which has no values here{nearest(key, axes)}: write {key}=A,B,..."
+                )
+            values = axes[key]
+            if not isinstance(values, list):
+                raise ConfigurationError(f"hydra.sweeper.zip cannot pair {key}, which is an interval.")
+            if key in chosen:
+                raise ConfigurationError(f"hydra.sweeper.zip names {key} twice.")
+            lengths[key] = len(values)
+        if len(set(lengths.values())) > 1:
+            counts = " and ".join(f"{key} has {number}" for key, number in lengths.items())
+            raise ConfigurationError(f"hydra.sweeper.zip pairs keys with equally many values, but {counts}.")
+        column = {key: axes[key] for key in axes if key in group}
+        chosen.update(dict.fromkeys(group, column))
+    columns: list[Column] = []
+    for key, values in axes.items():
+        column = chosen.get(key, {key: values})
+        if column not in columns:
+            columns.append(column)
+    return columns
+
+
+def _listed(column: Column) -> list[tuple[str, ...]]:
+    return list(zip(*(values for values in column.values() if isinstance(values, list)), strict=True))
+
+
+def _drawn(columns: Sequence[Column], draws: int, seed: int) -> Iterable[Iterable[Sequence[str]]]:
+    """Draw points; each axis from a stream of its own, so that one more axis leaves the others as they are."""
+    if draws < 1:
+        raise ConfigurationError(f"hydra.sweeper.random must be 1 or more, not {draws}.")
+    streams = {id(column): random.Random(f"{seed} {' '.join(column)}") for column in columns}
+    for _ in range(draws):
+        choices = []
+        for column in columns:
+            if SEED in column:
+                choices.append(_listed(column))
+                continue
+            rng, values = streams[id(column)], next(iter(column.values()))
+            choices.append([rng.choice(_listed(column))] if isinstance(values, list) else [(_number(values, rng),)])
+        yield from itertools.product(*choices)
+
+
+def _number(override: Override, rng: random.Random) -> str:
+    """Draw a number from ``interval(a, b)``; ``tag(log, ...)`` draws its logarithm, ``tag(int, ...)`` rounds."""
+    value: Any = override.value()
+    assert isinstance(value, IntervalSweep)
+    key, text = override.get_key_element(), override.get_value_string()
+    low, high = float(value.start or 0), float(value.end or 0)
+    unknown = sorted(value.tags - {"log", "int"})
+    if unknown:
+        raise ConfigurationError(f"{key}={text} has the tag {unknown[0]}, which is unknown; there is log and int.")
+    if not low < high:
+        raise ConfigurationError(f"{key}={text} is empty: the first number must be smaller than the second.")
+    if "log" in value.tags:
+        if low <= 0:
+            raise ConfigurationError(f"{key}={text} needs positive numbers, because of its tag log.")
+        number = math.exp(rng.uniform(math.log(low), math.log(high)))
+    else:
+        number = rng.uniform(low, high)
+    if "int" in value.tags:
+        return f"{key}={min(max(round(number), math.ceil(low)), math.floor(high))}"
+    return f"{key}={float(f'{number:.6g}')!r}"

@@ -1,0 +1,64 @@
+"""What must not change between two parts of a sweep, because its runs would no longer be comparable."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import chainrule
+from chainrule.plugins import Registry, source_digest
+from chainrule.settings import flat
+from chainrule.sweep.jobs import Job
+from chainrule.sweep.plan import Checked
+
+
+def state(jobs: Sequence[Job], checked: Checked, registry: Registry) -> dict[str, Any]:
+    """Return everything that decides the runs besides the overrides of each, as plain data.
+
+    ``configurations`` are what the choices of groups compose to, ``data`` SHA-256 of what was drawn for some runs,
+    ``code`` versions and SHA-256 of the plugins used, of the engine, and versions below them.
+    """
+    bases = {id(job.base): job.base.task for job in jobs}
+    providers = {registry.provider(kind, name) for kind, name in checked.used}
+    code = {f"plugin {p.distribution}:{p.entry_point}": f"{p.version} {p.digest}" for p in providers}
+    code |= {
+        "chainrule": f"{version('chainrule')} {_engine()}",
+        "numpy": version("numpy"),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+    return {"configurations": list(bases.values()), "data": checked.data, "code": dict(sorted(code.items()))}
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return what is different, one phrase each."""
+    found = []
+    before, after = old.get("configurations", []), new["configurations"]
+    if len(before) != len(after):
+        found.append(f"there were {len(before)} choices of groups and are {len(after)}")
+    for one, other in zip(before, after, strict=False):
+        found += _changes(flat(one), flat(other), "")
+    found += _changes(old.get("data", {}), new["data"], "the data of ")
+    found += _changes(old.get("code", {}), new["code"], "")
+    return list(dict.fromkeys(found))
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str) -> list[str]:
+    keys = dict.fromkeys([*old, *new])
+    absent = "not there"
+    return [
+        f"{prefix}{key}: was {_short(old.get(key, absent))}, is {_short(new.get(key, absent))}"
+        for key in keys
+        if old.get(key, absent) != new.get(key, absent)
+    ]
+
+
+def _short(value: Any) -> str:
+    """Shorten SHA-256 sums, of which the beginning tells enough."""
+    words = str(value).split(" ")
+    return " ".join(word[:12] if len(word) == 64 else word for word in words)
+
+
+def _engine() -> str:
+    return source_digest(Path(str(chainrule.__file__)).parent)

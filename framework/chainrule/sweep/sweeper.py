@@ -1,0 +1,241 @@
+"""From the command line of a multirun to its sweep: which jobs, checked all, then run by the launcher."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from chainrule import sweeps, task
+from chainrule.compose import register
+from chainrule.errors import ChainruleError, ConfigurationError, RecordError
+from chainrule.records import Failure, Record, read_end
+from chainrule.sweep import listing, space
+from chainrule.sweep.composer import Composer, restore_times, times
+from chainrule.sweep.conductor import Conductor
+from chainrule.sweep.jobs import Job
+from chainrule.sweep.launcher import Stacked, StackedReturn
+from chainrule.sweep.plan import Checked
+from chainrule.sweep.state import differences, state
+from chainrule.sweeps import Sweep
+from chainrule.watchers import Session
+
+_resumed: ContextVar[Sweep | None] = ContextVar("resumed", default=None)
+
+
+@contextmanager
+def resuming(sweep: Sweep) -> Iterator[None]:
+    """Let the sweep that begins in this block be the rest of an earlier one."""
+    token = _resumed.set(sweep)
+    try:
+        yield
+    finally:
+        _resumed.reset(token)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a sweep is spanned, see ``hydra.sweeper``.
+
+    Attributes:
+        params: overrides that the configuration adds to those typed.
+        max_batch_size: jobs that are launched together, at most; None for all.
+        zip: groups of keys whose values go together.
+        random: how many points to draw at random; None for all combinations.
+        random_seed: from which the draws follow.
+        dry_run: whether jobs are listed instead of run.
+    """
+
+    params: dict[str, str]
+    max_batch_size: int | None
+    zip: list[list[str]]
+    random: int | None
+    random_seed: int
+    dry_run: bool
+
+
+def is_own(function: TaskFunction) -> bool:
+    """Say whether a task is chainrule's, rather than that of another application of Hydra."""
+    return function is task.train
+
+
+@dataclass(frozen=True)
+class Sweeper:
+    """Runs one sweep.
+
+    Attributes:
+        context: Hydra's.
+        task: what a job does.
+        master: configuration of the sweep.
+        launcher: of Hydra, for jobs that are not trained as stacks.
+        stacked: runs jobs as stacks; None where another launcher was chosen.
+        options: how the sweep is spanned.
+    """
+
+    context: HydraContext
+    task: TaskFunction
+    master: DictConfig
+    launcher: Launcher
+    stacked: Stacked | None
+    options: Options
+
+    def sweep(self, typed: Sequence[str]) -> list[Sequence[JobReturn]]:
+        """Run all jobs and return what became of them, batch by batch.
+
+        Args:
+            typed: overrides of the task.
+
+        Raises:
+            ChainruleError: an override or a job is wrong and nothing was trained, or runs failed.
+        """
+        if is_own(self.task):
+            return self._own(typed)
+        lists = self._lists(typed)
+        for overrides in lists:  # so that a wrong one is found before the first is run
+            self.context.config_loader.load_sweep_config(self.master, list(overrides))
+        self._save_master(Path(str(self.master.hydra.sweep.dir)))
+        returns = []
+        for first, batch in self._batches(lists):
+            returns.append(self.launcher.launch(batch, initial_job_idx=first))
+            for done in returns[-1]:
+                _ = done.return_value  # raises what the job raised
+        return returns
+
+    def _own(self, typed: Sequence[str]) -> list[Sequence[JobReturn]]:
+        former, registry = _resumed.get(), register()
+        if former:
+            restore_times(self.master, former.manifest["times"])
+        lists = [list(job["overrides"]) for job in former.manifest["jobs"]] if former else self._lists(typed)
+        composer = Composer(self.context.config_loader, self.master)
+        jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists)]
+        checked = Checked((job for job in jobs if not job.alone), registry)
+        if self.options.dry_run:
+            print(listing.text(jobs, checked, self.stacked))
+            return []
+        conductor = Conductor(
+            _begun(composer.directory, former, state(jobs, checked, registry), times(self.master)),
+            registry.watchers(Session(interactive=sys.stdout.isatty())),
+        )
+        with conductor.going_on():
+            if not former:
+                self._save_master(composer.directory)
+            conductor.add(jobs, checked.trackers)
+            returns = [
+                self._launch(jobs[first : first + len(batch)], checked, composer, conductor)
+                for first, batch in self._batches(lists)
+            ]
+            conductor.finish()
+        failed = len(conductor.failures())
+        if failed:
+            raise ChainruleError(
+                f"{failed} of {len(jobs)} runs failed; `chainrule resume {composer.directory}` tries them again."
+            )
+        return returns
+
+    def _launch(
+        self, jobs: Sequence[Job], checked: Checked, composer: Composer, conductor: Conductor
+    ) -> Sequence[JobReturn]:
+        if self.stacked:
+            self.stacked.prepare()
+            return self.stacked.run(jobs, checked, composer, conductor)
+        earlier = {job.number: record for job in jobs if (record := conductor.finished(job))}
+        conductor.end(list(earlier.items()), tracked=True)
+        returns: list[JobReturn] = []
+        for is_earlier, group in groupby(jobs, lambda job: job.number in earlier):
+            part = list(group)  # of consecutive numbers, which is what a launcher can number
+            if is_earlier:
+                returns += [StackedReturn(job, composer, earlier[job.number]) for job in part]
+                continue
+            returns += self.launcher.launch([list(job.overrides) for job in part], initial_job_idx=part[0].number)
+            ends = [(job.number, _end(job, done)) for job, done in zip(part, returns[-len(part) :], strict=True)]
+            conductor.end(ends, tracked=True)
+        return returns
+
+    def _lists(self, typed: Sequence[str]) -> list[list[str]]:
+        parser = OverridesParser.create(config_loader=self.context.config_loader)
+        params = [f"{key}={value}" for key, value in self.options.params.items()]
+        return space.lists(
+            parser.parse_overrides([*params, *typed]),
+            pairs=self.options.zip,
+            draws=self.options.random,
+            draw_seed=self.options.random_seed,
+        )
+
+    def _batches(self, lists: Sequence[list[str]]) -> Iterator[tuple[int, Sequence[list[str]]]]:
+        size = self.options.max_batch_size or len(lists) or 1
+        for first in range(0, len(lists), size):
+            yield first, lists[first : first + size]
+
+    def _save_master(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.master, directory / "multirun.yaml")
+
+
+def _begun(directory: Path, former: Sweep | None, now: Mapping[str, Any], patterns: Mapping[str, str]) -> Sweep:
+    """Return the record of the sweep: that of an earlier attempt if it is resumed, else a new one.
+
+    Raises:
+        ConfigurationError: there is another sweep, or something is no longer as it was.
+    """
+    if former is None:
+        if (directory / sweeps.FILE).exists():
+            raise ConfigurationError(
+                f"{directory} holds a sweep already: `chainrule resume {directory}` finishes it; "
+                "choose another hydra.sweep.dir for a new one."
+            )
+        return sweeps.begin(directory, sys.argv[1:], Path.cwd(), now, patterns)
+    if directory != former.directory:
+        raise ConfigurationError(f"{former.directory} was {directory} when its sweep began: move it back.")
+    changed = differences(former.manifest["state"], now)
+    if changed:
+        raise ConfigurationError(
+            f"{directory} cannot be resumed, because its runs would not be comparable. Changed: {'; '.join(changed)}."
+        )
+    return former
+
+
+def _end(job: Job, done: JobReturn) -> Record | Failure:
+    """Return what a job has left that another launcher ran."""
+    try:
+        return read_end(Path(job.directory))
+    except RecordError as error:
+        failure = done._return_value if isinstance(done._return_value, Exception) else error
+        return Failure.of(Path(job.directory), failure)
+
+
+def launch(stacked: Stacked, lists: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+    """Run a batch of jobs for a sweeper that is not ours.
+
+    Args:
+        stacked: how.
+        lists: overrides of each job.
+        first: number of the first job.
+
+    Raises:
+        ConfigurationError: an override or a job is wrong; nothing was trained.
+    """
+    stacked.prepare()
+    if not is_own(stacked.task):
+        return stacked.run_foreign(lists, first)
+    registry, composer = register(), Composer(stacked.context.config_loader, stacked.master)
+    jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
+    checked = Checked((job for job in jobs if not job.alone), registry)
+    if first:
+        sweep = sweeps.read(composer.directory)
+    else:
+        sweep = _begun(composer.directory, None, state(jobs, checked, registry), times(stacked.master))
+    conductor = Conductor(sweep, registry.watchers(Session(interactive=sys.stdout.isatty())))
+    with conductor.going_on():
+        conductor.add(jobs, checked.trackers)
+        returns = stacked.run(jobs, checked, composer, conductor)
+        conductor.finish()
+    return returns

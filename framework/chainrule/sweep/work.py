@@ -1,0 +1,99 @@
+"""What a process does with one unit of a sweep: train a stack, leave a directory and a record for each job."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from chainrule.plugins import Registry, installed
+from chainrule.records import Failure, Record
+from chainrule.runs import Crowd, Task, execute, prepare, structure
+from chainrule.settings import Settings
+from chainrule.sweep.jobs import Job
+from chainrule.sweep.plan import Unit
+from chainrule.watchers import Progress, Session, Start, Watcher
+
+End = tuple[int, Record | Failure]  # a job's number and what became of it
+
+log = logging.getLogger(__name__)
+
+
+def train(unit: Unit, *watchers: Watcher) -> list[End]:
+    """Train the jobs of a unit; whatever a plugin raises is the failure of the jobs that meet it, and of no others.
+
+    Args:
+        unit: its jobs are trained as one stack where their structure allows it.
+        watchers: who is told besides those that plugins provide.
+    """
+    registry = installed()
+    crowd = Crowd([*watchers, *registry.watchers(Session(interactive=False, quiet=True, of_sweep=True))])
+    ends: dict[int, Record | Failure] = {}
+    tasks: dict[tuple[Any, ...], list[tuple[Job, Task]]] = {}
+    for job in unit.jobs:
+        try:
+            job.write_files()
+            prepared = prepare(Settings.from_config(job.config, registry))
+        except Exception as error:
+            ends[job.number] = _failure(job, error)
+        else:
+            task = Task(prepared, Path(job.directory), job.overrides)
+            tasks.setdefault(structure(prepared), []).append((job, task))
+    for stack in tasks.values():
+        ends.update(_train(stack, crowd, registry))
+    return [(job.number, ends[job.number]) for job in unit.jobs]
+
+
+def train_elsewhere(unit: Unit, progress: Path) -> list[End]:
+    """Train a unit in a process of its own, and say in a file of the folder ``progress`` how far it is."""
+    heartbeat = Heartbeat(progress / str(unit.jobs[0].number))
+    try:
+        return train(unit, heartbeat)
+    finally:
+        heartbeat.path.unlink(missing_ok=True)
+
+
+class Heartbeat(Watcher):
+    """Writes epochs trained, epochs in all and runs still training into a file, twice a second at most."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._epochs, self._due = 0, 0.0
+
+    def stack_started(self, start: Start) -> None:
+        """Learn how long the stack is."""
+        self._epochs = start.epochs
+
+    def epochs_recorded(self, progress: Progress) -> None:
+        """Write, if it is time to."""
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + 0.5
+            self.path.write_text(f"{progress.epoch} {self._epochs} {progress.running}")
+
+
+def _train(stack: Sequence[tuple[Job, Task]], crowd: Crowd, registry: Registry) -> Iterator[End]:
+    """Train jobs as one stack, or each alone if one of them raises: alone they have the same bits."""
+    try:
+        done = execute([task for _, task in stack], crowd, registry)
+    except Exception as error:
+        if len(stack) == 1:
+            job = stack[0][0]
+            yield job.number, _failure(job, error)
+            return
+        for job, task in stack:
+            # Afresh, because the generators of the first attempt have moved on.
+            again = Task(prepare(task.prepared.settings), task.directory, task.overrides)
+            yield from _train([(job, again)], crowd, registry)
+    else:
+        for (job, _), (_, record) in zip(stack, done, strict=True):
+            yield job.number, record
+
+
+def _failure(job: Job, error: Exception) -> Failure:
+    failure = Failure.of(Path(job.directory), error)
+    try:
+        job.log(f"{failure.sentence}\n{failure.details}".rstrip())
+        failure.write()
+    except OSError:
+        log.exception("the failure of %s cannot be written", job)
+    return failure

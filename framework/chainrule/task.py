@@ -1,0 +1,39 @@
+"""What Hydra runs: one job, by whatever launcher, in whatever process."""
+
+import sys
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from chainrule import compose
+from chainrule.errors import ChainruleError
+from chainrule.records import Failure
+from chainrule.results import objective
+from chainrule.runs import Crowd, Task, execute, prepare
+from chainrule.watchers import Session
+
+
+def train(config: DictConfig) -> float:
+    """Train one run; the number returned is what a sweeper minimises."""
+    context = HydraConfig.get()
+    directory, of_sweep = Path(context.runtime.output_dir), context.mode == RunMode.MULTIRUN
+    registry = compose.register()
+    try:
+        prepared = prepare(compose.settings_of(config))
+        session = Session(interactive=sys.stdout.isatty(), of_sweep=of_sweep)
+        # The tracker comes before those who show the links that it leaves.
+        crowd = Crowd([prepared.settings.tracking, *registry.watchers(session)])
+        ((result, record),) = execute([Task(prepared, directory, context.overrides.task)], crowd, registry)
+    except Exception as error:
+        if of_sweep:
+            Failure.of(directory, error).write()
+        elif isinstance(error, ChainruleError):
+            sys.exit(f"chainrule: {error}")
+        raise
+    crowd.tell("runs_recorded", [record])
+    if not of_sweep:
+        crowd.tell("finished", [record])
+    value = objective(result.metrics)[1]
+    return float("nan") if value is None else value

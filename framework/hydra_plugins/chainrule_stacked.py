@@ -1,0 +1,103 @@
+"""Hydra finds this module by itself: the launcher and the sweeper named ``stacked``.
+
+What they do is in ``chainrule.sweep``, imported when it is needed: every application of Hydra imports this module.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+@dataclass
+class StackedLauncherConf:
+    """``hydra.launcher``."""
+
+    _target_: str = "hydra_plugins.chainrule_stacked.StackedLauncher"
+    workers: int = -1  # processes; -1: one a core
+    stack: int | None = None  # runs of a stack, at most; null: what suits the cache
+    backend: str = "loky"  # processes of this machine; or dask, ray
+    address: str | None = None  # of a running Dask scheduler or Ray cluster; null: start one here
+
+
+@dataclass
+class StackedSweeperConf:
+    """``hydra.sweeper``."""
+
+    _target_: str = "hydra_plugins.chainrule_stacked.StackedSweeper"
+    params: dict[str, str] | None = None  # overrides besides those typed
+    max_batch_size: int | None = None  # jobs launched together
+    zip: list[list[str]] = field(default_factory=list)  # groups of keys whose values go together
+    random: int | None = None  # points drawn at random instead of all combinations
+    random_seed: int = 0
+    dry_run: bool = False  # list the jobs, train nothing
+
+
+ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=StackedLauncherConf, provider="chainrule")
+ConfigStore.instance().store(group="hydra/sweeper", name="stacked", node=StackedSweeperConf, provider="chainrule")
+
+
+class StackedLauncher(Launcher):
+    """Trains the jobs of chainrule as stacks; those of other applications run one after the other."""
+
+    def __init__(self, workers: int, stack: int | None, backend: str, address: str | None) -> None:
+        self._options = (workers, backend, address)
+        self._stack = stack
+        self.stacked: Any = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take in the sweep."""
+        from chainrule.sweep.engine import Engine
+        from chainrule.sweep.launcher import Stacked
+
+        self.stacked = Stacked(hydra_context, task_function, config, Engine(*self._options), self._stack)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run a batch of jobs and return what became of them, in order."""
+        from chainrule.sweep.sweeper import launch
+
+        return launch(self.stacked, job_overrides, initial_job_idx)
+
+
+class StackedSweeper(Sweeper):
+    """Runs every combination of values, or pairs, or random draws; all jobs are checked before the first."""
+
+    def __init__(
+        self,
+        params: dict[str, str] | None,
+        max_batch_size: int | None,
+        zip: list[list[str]],  # noqa: A002 - its name in the configuration
+        random: int | None,
+        random_seed: int,
+        dry_run: bool,
+    ) -> None:
+        self._options = (
+            dict(params or {}),
+            max_batch_size,
+            [list(group) for group in zip],
+            random,
+            random_seed,
+            dry_run,
+        )
+        self._sweeper: Any = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take in the sweep."""
+        from chainrule.sweep.sweeper import Options, Sweeper
+
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+        stacked = launcher.stacked if isinstance(launcher, StackedLauncher) else None
+        self._sweeper = Sweeper(hydra_context, task_function, config, launcher, stacked, Options(*self._options))
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the sweep that overrides of the task describe."""
+        return self._sweeper.sweep(arguments)
