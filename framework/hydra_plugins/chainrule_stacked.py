@@ -95,7 +95,7 @@ class StackedSweeper(Sweeper):
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
-        stacked = launcher.stacked if isinstance(launcher, StackedLauncher) else None
+        stacked = getattr(launcher, "stacked", None)
         self._sweeper = Sweeper(hydra_context, task_function, config, launcher, stacked, Options(*self._options))
 
     def sweep(self, arguments: list[str]) -> Any:

@@ -1,0 +1,45 @@
+"""The tests that Hydra ships for authors of launchers."""
+
+import pytest
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
+from hydra_plugins.chainrule_stacked import StackedLauncher, StackedSweeper
+
+# The suite's own applications do without version_base.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*version_base:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Future Hydra versions:UserWarning"),
+    pytest.mark.filterwarnings("ignore:\\s*The version_base:UserWarning"),
+]
+SWEEPERS = [["hydra/sweeper=basic"], ["hydra/sweeper=stacked"]]
+
+
+def test_hydra_finds_both():
+    for cls, base in ((StackedLauncher, Launcher), (StackedSweeper, Sweeper)):
+        assert cls.__qualname__ in [found.__qualname__ for found in Plugins.instance().discover(base)]
+
+
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("stacked", sweeper) for sweeper in SWEEPERS])
+class TestLauncher(LauncherTestSuite):
+    """One batch."""
+
+
+@pytest.mark.parametrize(
+    ("launcher_name", "overrides"),
+    [
+        ("stacked", ["hydra/sweeper=basic", "hydra.sweeper.max_batch_size=2"]),
+        ("stacked", ["hydra/sweeper=stacked", "hydra.sweeper.max_batch_size=2"]),
+        ("basic", ["hydra/sweeper=stacked", "hydra.sweeper.max_batch_size=2"]),
+    ],
+)
+class TestBatches(BatchedSweeperTestSuite):
+    """Several batches."""
+
+
+@pytest.mark.parametrize(
+    ("task_launcher_cfg", "extra_flags"), [({}, ["-m", "hydra/launcher=stacked", *s]) for s in SWEEPERS]
+)
+class TestIntegration(IntegrationTestSuite):
+    """Applications in processes of their own."""
