@@ -18,13 +18,13 @@ from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
 
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.history import Curves
 from chainrule.kinds import GROUPS, Array
 from chainrule.plugins import Registry
 from chainrule.results import Result
+from chainrule.yamltext import dump
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -147,9 +147,10 @@ def write(directory: Path, result: Result, registry: Registry, overrides: Sequen
     """
     (directory / MANIFEST).unlink(missing_ok=True)  # from here on an older record is none
     configuration = result.settings.to_config()
-    replace(directory / CONFIGURATION, OmegaConf.to_yaml(OmegaConf.create(configuration)).encode())
-    _replace_arrays(directory / CURVES, {"epochs": result.curves.epochs, **result.curves.values})
-    _replace_arrays(directory / WEIGHTS, _named_weights(result))
+    _write(directory / CONFIGURATION, dump(configuration).encode())
+    _write_arrays(directory / CURVES, {"epochs": result.curves.epochs, **result.curves.values})
+    _write_arrays(directory / WEIGHTS, _named_weights(result))
+    _sync(directory)
     files = [CONFIGURATION, CURVES, WEIGHTS]
     files += [
         path.relative_to(directory).as_posix() for path in sorted(directory.glob("pictures/*.png")) if path.is_file()
@@ -275,10 +276,10 @@ def _named_weights(result: Result) -> dict[str, Array]:
     return named | {"x_shift": x.shift, "x_scale": x.scale, "y_shift": y.shift, "y_scale": y.scale}
 
 
-def _replace_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+def _write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    replace(path, buffer.getvalue())
+    _write(path, buffer.getvalue())
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -287,17 +288,26 @@ def replace(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    _write(path, content)
+    _sync(path.parent)
+
+
+def _write(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     with open(temporary, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
+
+
+def _sync(folder: Path) -> None:
+    """Make the names of files that were written durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def _digest(path: Path) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = [
-    {"errors", "parameters", "paths", "watchers", "kinds", "history", "locks"},
+    {"errors", "parameters", "paths", "watchers", "kinds", "history", "locks", "yamltext"},
     {"network", "backprop", "gradcheck", "data", "hookspecs", "ranking"},
     {"trainer", "plugins"},
     {"settings", "results", "records", "runs", "sweeps"},
@@ -19,9 +19,9 @@ LAYERS = [
 DOORS = {
     "pluggy": {"hookspecs", "plugins"},
     "hydra": {"compose", "cli", "task", "sweep.composer", "sweep.launcher", "sweep.sweeper", "sweep.space"},
-    "omegaconf": {"compose", "records", "task", "sweep.composer", "sweep.launcher", "sweep.sweeper"},
+    "omegaconf": {"compose", "task", "sweep.composer", "sweep.launcher", "sweep.sweeper"},
     "joblib": {"sweep.engine"},
-    "yaml": {"sweep.jobs"},
+    "yaml": {"yamltext"},
     "mlflow": set(),
     "matplotlib": set(),
     "rich": set(),

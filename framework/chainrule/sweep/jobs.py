@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from chainrule.yamltext import dump
 
 Change = tuple[tuple[str, ...], Any]  # a path of keys and the new plain value there
 
@@ -119,49 +119,6 @@ class Job:
 def job_name(number: int, overrides: Sequence[str]) -> str:
     """Return what messages call a job."""
     return f"job {number} ({' '.join(overrides)})" if overrides else f"job {number}"
-
-
-def dump(content: Any) -> str:
-    """Return the text that ``OmegaConf.to_yaml`` gives, from plain data and several times faster."""
-    options: dict[str, Any] = {"default_flow_style": False, "allow_unicode": True, "sort_keys": False}
-    text: str = yaml.dump(content, Dumper=_Fast, **options)
-    if "\\" in text or not text.isascii():  # the fast writer escapes other characters
-        text = yaml.dump(content, Dumper=_Slow, **options)
-    return text
-
-
-class _Fast(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """PyYAML's writer in C, where it was built with it."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """Write equal parts out each time."""
-        return True
-
-
-class _Slow(yaml.SafeDumper):  # type: ignore[misc]
-    """PyYAML's writer in Python, which OmegaConf uses."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """Write equal parts out each time."""
-        return True
-
-
-def _text(dumper: Any, data: str) -> Any:
-    """Put quotes around text that would be read as something else, as OmegaConf does."""
-    quoted = data.lower() in ("y", "yes", "n", "no", "true", "false", "on", "off") or _is_number(data)
-    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style="'" if quoted else None)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-for _writer in (_Fast, _Slow):
-    _writer.add_representer(str, _text)
 
 
 def _changed(data: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any]:

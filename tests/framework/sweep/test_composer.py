@@ -17,7 +17,7 @@ from omegaconf import OmegaConf, open_dict
 
 from chainrule import compose, paths
 from chainrule.sweep.composer import Composer
-from chainrule.sweep.jobs import dump
+from chainrule.yamltext import dump
 
 GROUPS = {
     "activation": ["tanh", "relu", "elu", "nothing"],

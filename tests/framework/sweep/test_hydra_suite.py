@@ -5,6 +5,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
+
 from hydra_plugins.chainrule_stacked import StackedLauncher, StackedSweeper
 
 # The suite's own applications do without version_base.
