@@ -7,9 +7,10 @@ from typing import Any
 
 from chainrule import kinds
 from chainrule.errors import ChainruleError, ConfigurationError
+from chainrule.parameters import plain
 from chainrule.plugins import Registry
 from chainrule.runs import Prepared, prepare, structure
-from chainrule.settings import Settings
+from chainrule.settings import Settings, described, flat
 from chainrule.sweep.jobs import Job
 
 CACHE = 4 << 20  # bytes that the arrays of a stack should fill: they pass through the cache in every step
@@ -78,7 +79,7 @@ class Checked:
                 if coarse not in found:
                     prepared = prepare(settings)
                     found[coarse] = _kind(prepared)
-                    self.data[f"target={settings.target.name} seed={settings.seed}"] = prepared.samples.digest
+                    self.data[_data_name(settings)] = prepared.samples.digest
             except ChainruleError as error:
                 wrong.append(f"{job}: {error}")
                 continue
@@ -127,6 +128,12 @@ def _coarse(settings: Settings) -> tuple[Any, ...]:
     schedule = training.epochs, training.batch_size, training.interval, training.dtype
     initializer = type(settings.initializer)
     return (settings.network, settings.data, settings.target, schedule, initializer, *map(kinds.structure, parts))
+
+
+def _data_name(settings: Settings) -> str:
+    """Return the overrides that say which data a run draws."""
+    how = {"target": described(settings.target), "data": plain(settings.data), "seed": settings.seed}
+    return " ".join(f"{key}={'null' if value is None else value}" for key, value in flat(how).items())
 
 
 def _kind(prepared: Prepared) -> Kind:
