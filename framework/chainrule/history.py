@@ -30,7 +30,8 @@ class Curves:
         finite = np.flatnonzero(np.isfinite(values))
         if finite.size:
             chosen |= {int(finite[values[finite].argmin()]), int(finite[values[finite].argmax()])}
-        return [(int(self.epochs[i]), float(values[i])) for i in sorted(chosen)]
+        kept = np.array(sorted(chosen), int)
+        return list(zip(self.epochs[kept].tolist(), values[kept].tolist(), strict=True))
 
 
 def due_epochs(epochs: int, every: int) -> list[int]:

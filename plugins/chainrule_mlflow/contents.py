@@ -1,9 +1,11 @@
 """What of a record goes to MLflow, as plain data within MLflow's limits."""
 
+import hashlib
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,9 @@ from chainrule.settings import flat
 if TYPE_CHECKING:
     from chainrule.records import Record
 
+Point = tuple[str, float, int, int]  # name, value, time in milliseconds since 1970, step
+
+KEY = "chainrule.key"
 POINTS = 320  # of a curve: the user interface draws no more
 _NAME, _VALUE, _TAG, _DIGEST = 250, 6000, 8000, 36  # longest texts
 _REASONS = {
@@ -24,6 +29,65 @@ _REASONS = {
     "diverged": "the loss or a gradient became infinite or NaN",
 }
 _IN_TITLE = ("target", "network.hidden", "activation", "optimizer", "seed", "tracking")
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that MLflow is told about a run, but its files.
+
+    Attributes:
+        name: what tables show.
+        start, end: milliseconds since 1970.
+        status: ``FINISHED`` or ``FAILED``.
+        tags: name to value, with the user and what tells this run from all others.
+        params: name to value.
+        points: of all metrics, each once; every value is finite.
+        dataset: fields of an MLflow dataset; its name and digest tell it from others.
+        dataset_tags: say what the run used the dataset for.
+    """
+
+    name: str
+    start: int
+    end: int
+    status: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    points: Sequence[Point]
+    dataset: Mapping[str, str]
+    dataset_tags: Mapping[str, str]
+
+
+def describe(record: "Record", parent_run_id: str | None = None, limit: int = POINTS) -> Run:
+    """Return what MLflow is told about a record, the same whenever it is asked.
+
+    Args:
+        record: a complete record.
+        parent_run_id: the run in MLflow that this one is shown beneath, or None.
+        limit: the most points of one curve, at least 4.
+
+    Raises:
+        RecordError: its curves are missing or damaged.
+    """
+    manifest = record.manifest
+    return Run(
+        name=title(manifest),
+        start=milliseconds(manifest, 0.0),
+        end=milliseconds(manifest, 1.0),
+        # Only complete records are sent, so no run is here because it crashed. FAILED is free to mean that it diverged:
+        # a red mark in the table, and `status = "FINISHED"` leaves out runs whose last finite loss would pass for a
+        # result.
+        status="FAILED" if manifest["reason"] == "diverged" else "FINISHED",
+        tags=tags(record) | ({"mlflow.parentRunId": parent_run_id} if parent_run_id else {}),
+        params=params(manifest),
+        points=points(record, limit),
+        dataset=dataset(manifest),
+        dataset_tags={"mlflow.data.context": "training"},
+    )
+
+
+def key(manifest: Mapping[str, Any]) -> str:
+    """Return what tells this run from all others, also from the same one trained again."""
+    return hashlib.sha256(f"{manifest['identity']} {manifest['started']}".encode()).hexdigest()
 
 
 def title(manifest: Mapping[str, Any]) -> str:
@@ -48,19 +112,22 @@ def params(manifest: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def points(record: "Record") -> list[tuple[str, float, int, int]]:
-    """Return name, value, time and step of each point: curves over epochs, then single values.
+def points(record: "Record", limit: int = POINTS) -> list[Point]:
+    """Return the points of each curve, ``limit`` at most, then single values.
 
     Values that are not finite are left out, because MLflow alters them.
     """
     manifest, curves = record.manifest, record.curves()
     found = []
+    times: dict[int, int] = {}
     for name, values in curves.values.items():
         finite = np.isfinite(values)
-        measured = Curves(curves.epochs[finite], {name: values[finite]})
-        for epoch, value in measured.thinned(name, POINTS):
-            fraction = epoch / max(manifest["epochs"], 1)
-            found.append((_legal(name), value, milliseconds(manifest, fraction), epoch))
+        chosen = Curves(curves.epochs[finite], {name: values[finite]}).thinned(name, limit)
+        for epoch, _ in chosen:
+            if epoch not in times:  # most curves share their epochs
+                times[epoch] = milliseconds(manifest, epoch / max(manifest["epochs"], 1))
+        legal = _legal(name)
+        found += [(legal, value, times[epoch], epoch) for epoch, value in chosen]
     single = {"epochs": manifest["epochs"], "seconds": manifest["seconds"], **manifest["metrics"]}
     end = milliseconds(manifest, 1.0)
     # Final losses are the last points of their curves. At step 0, single values are drawn as bars that compare runs.
@@ -69,7 +136,7 @@ def points(record: "Record") -> list[tuple[str, float, int, int]]:
         for name, value in single.items()
         if value is not None and name not in curves.values
     ]
-    return found
+    return list(dict.fromkeys(found))  # two names may have become one
 
 
 def tags(record: "Record") -> dict[str, str]:
@@ -78,6 +145,7 @@ def tags(record: "Record") -> dict[str, str]:
     environment = dict(manifest["environment"])
     commit, dirty, _ = environment.pop("git_commit", "").partition("-dirty")
     found = {
+        KEY: key(manifest),
         "mlflow.user": environment.pop("user"),
         "mlflow.source.name": "chainrule",
         "mlflow.source.type": "LOCAL",

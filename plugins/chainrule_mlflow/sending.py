@@ -1,33 +1,44 @@
-"""From a record to a run in MLflow, once, however often it is sent and wherever a former attempt broke off."""
+"""From records to runs in MLflow, once, however often they are sent and wherever a former attempt broke off."""
 
-import hashlib
 import json
 import os
+import shutil
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from chainrule.errors import ChainruleError, RecordError
-from chainrule_mlflow import contents
+from chainrule_mlflow import bulk, contents
 from chainrule_mlflow.store import Store
 
 if TYPE_CHECKING:
     from chainrule.records import Record
 
 RECEIPT = "mlflow.json"
-_KEY = "chainrule.key"
+_BATCH = 200  # records in one transaction: others wait for about a second, and a kill costs little
 _METRICS, _PARAMS, _TAGS = 800, 100, 100  # in one call; MLflow allows 1000 altogether
 
 
-def send(record: "Record", store: Store, experiment: str) -> tuple[str, str]:
+def send(
+    record: "Record", store: Store, experiment: str, parent_run_id: str | None = None, points: int = contents.POINTS
+) -> tuple[str, str]:
     """Make sure that a record is in a store, and return the experiment and the run.
 
+    Args:
+        record: a complete record.
+        store: where it goes.
+        experiment: name of the experiment there, made if it is not there.
+        parent_run_id: the run that a new one is shown beneath, or None.
+        points: the most points that are sent of one curve, at least 4.
+
     Raises:
-        ChainruleError: it cannot be sent, or the record lacks a file.
+        RecordError: the record lacks a file, or one is damaged.
+        ChainruleError: it cannot be sent.
     """
-    for path in record.files():
-        if not path.is_file():
-            raise RecordError(f"{path} is missing, so the record cannot be sent.")
+    _check_files(record)
     with store.opened() as client:
         run = _from_receipt(record, store, client)
         if run is None:
@@ -35,30 +46,161 @@ def send(record: "Record", store: Store, experiment: str) -> tuple[str, str]:
             with store.lock():
                 run = _find(record, client, experiment_id) or _create(record, client, experiment_id)
         if run.info.status == "RUNNING":  # new, or a former attempt broke off
-            _fill(record, client, run.info.run_id)
-    _leave_receipt(record, store, run)
+            _fill(record, client, run.info.run_id, contents.describe(record, parent_run_id, points))
+    _leave_receipt(record, store, run.info.experiment_id, run.info.run_id)
     return run.info.experiment_id, run.info.run_id
 
 
-def _key(record: "Record") -> str:
-    """Return what tells this run from all others, also from the same one trained again."""
-    return hashlib.sha256(f"{record.manifest['identity']} {record.manifest['started']}".encode()).hexdigest()
+def send_many(
+    records: Sequence["Record"],
+    store: Store,
+    experiment: str,
+    parent_run_id: str | None = None,
+    points: int = contents.POINTS,
+) -> list[tuple[str, str] | RecordError]:
+    """Make sure that records are in a store, as ``send`` does for one.
+
+    Where the store is a SQLite file that `bulk` knows, and files of runs are kept on this machine, that costs a tenth.
+
+    Returns:
+        For each record, in order, the experiment and the run, or why the record itself cannot be sent.
+
+    Raises:
+        ChainruleError: the store failed. Some records may be there; sending all again completes them.
+    """
+    sent: list[tuple[str, str] | RecordError] = []
+    while len(sent) < len(records):
+        batch = records[len(sent) :][:_BATCH]
+        # Whatever is not as expected is for the client to make or to explain. It goes on from there.
+        sent += _send_batch(batch, store, experiment, parent_run_id, points) or [
+            _send_or_refuse(batch[0], store, experiment, parent_run_id, points)
+        ]
+    return sent
+
+
+def _send_batch(
+    records: Sequence["Record"], store: Store, experiment: str, parent_run_id: str | None, points: int
+) -> list[tuple[str, str] | RecordError] | None:
+    """Send records past the client and return what ``send_many`` does; None, and nothing was sent, if that cannot be.
+
+    Files are copied before the rows are written, in one transaction, and receipts come last: wherever this is killed,
+    a run is there whole or not at all. Copied files that belong to no run may be left.
+    """
+    if store.file is None or not bulk.supports(store.file):
+        return None
+    with store.explained():
+        place = bulk.experiment(store.file, experiment)
+        if place is None or place.folder("any") is None:
+            return None
+        with store.lock():
+            found = _already_there(records, store, store.file, place.id)
+            new, refused = _described(records, found.keys(), parent_run_id, points)
+            if not _insert(store.file, place, new):
+                return None
+    found |= {run.tags[contents.KEY]: bulk.Found(place.id, run_id, complete=True) for run_id, (_, run) in new.items()}
+    sent: list[tuple[str, str] | RecordError] = []
+    for record in records:
+        key = contents.key(record.manifest)
+        if key in refused:
+            sent.append(refused[key])
+        elif not found[key].complete:
+            sent.append(_send_or_refuse(record, store, experiment, parent_run_id, points))
+        else:
+            there = found[key].experiment_id, found[key].run_id
+            _leave_receipt(record, store, *there)
+            sent.append(there)
+    return sent
+
+
+def _already_there(records: Sequence["Record"], store: Store, file: Path, experiment_id: str) -> dict[str, bulk.Found]:
+    """Return the runs of those records that have one, by the records' keys."""
+    receipts = {contents.key(record.manifest): run_id for record in records if (run_id := _receipt(record, store))}
+    active = bulk.with_ids(file, list(receipts.values()))
+    keys = [contents.key(record.manifest) for record in records]
+    found = bulk.with_tag(file, experiment_id, contents.KEY, keys)
+    return found | {key: active[run_id] for key, run_id in receipts.items() if run_id in active}
+
+
+def _described(
+    records: Sequence["Record"], known: Container[str], parent_run_id: str | None, points: int
+) -> tuple[dict[str, tuple["Record", contents.Run]], dict[str, RecordError]]:
+    """Return records whose keys are not known with what to send, by new ids of runs, and why others cannot be sent."""
+    new: dict[str, tuple[Record, contents.Run]] = {}
+    refused: dict[str, RecordError] = {}
+    first: dict[str, Record] = {}
+    for record in records:
+        first.setdefault(contents.key(record.manifest), record)  # copies of one record are one run
+    for key, record in first.items():
+        if key in known:
+            continue
+        try:
+            _check_files(record)
+            new[uuid4().hex] = record, contents.describe(record, parent_run_id, points)
+        except RecordError as error:
+            refused[key] = error
+    return new, refused
+
+
+def _insert(file: Path, place: bulk.Experiment, new: Mapping[str, tuple["Record", contents.Run]]) -> bool:
+    """Copy the files and insert the rows of new runs, or neither; return whether it was done."""
+    folders = {run_id: folder for run_id in new if (folder := place.folder(run_id))}
+    inserted = False
+    try:
+        for run_id, folder in folders.items():
+            _copy(new[run_id][0], folder)
+        inserted = bulk.insert(file, place, {run_id: run for run_id, (_, run) in new.items()})
+    finally:
+        if not inserted:
+            for folder in folders.values():
+                shutil.rmtree(folder.parent, ignore_errors=True)
+    return inserted
+
+
+def _copy(record: "Record", folder: Path) -> None:
+    files = {path: folder / path.relative_to(record.directory) for path in record.files()}
+    for parent in {copy.parent for copy in files.values()}:
+        parent.mkdir(parents=True, exist_ok=True)
+    for path, copy in files.items():
+        shutil.copyfile(path, copy)
+
+
+def _send_or_refuse(
+    record: "Record", store: Store, experiment: str, parent_run_id: str | None, points: int
+) -> tuple[str, str] | RecordError:
+    try:
+        return send(record, store, experiment, parent_run_id, points)
+    except RecordError as error:
+        return error
+
+
+def _check_files(record: "Record") -> None:
+    for path in record.files():
+        if not path.is_file():
+            raise RecordError(f"{path} is missing, so the record cannot be sent.")
+
+
+def _receipt(record: "Record", store: Store) -> str | None:
+    """Return the run that the receipt beside the record names, or None where there is none for this store."""
+    try:
+        receipt = json.loads((record.directory / RECEIPT).read_bytes())
+    except (OSError, ValueError):
+        return None
+    # An older receipt may be there from a run that was trained into the same directory before.
+    expected = {"tracking_uri": store.label, "key": contents.key(record.manifest)}
+    if not isinstance(receipt, dict) or any(receipt.get(name) != value for name, value in expected.items()):
+        return None
+    return str(receipt.get("run_id"))
 
 
 def _from_receipt(record: "Record", store: Store, client: Any) -> Any:
     """Return the run that the receipt beside the record names, or None where it does not hold (any more)."""
     from mlflow.exceptions import MlflowException
 
-    try:
-        receipt = json.loads((record.directory / RECEIPT).read_bytes())
-    except (OSError, ValueError):
-        return None
-    # An older receipt may be there from a run that was trained into the same directory before.
-    expected = {"tracking_uri": store.label, "key": _key(record)}
-    if not isinstance(receipt, dict) or any(receipt.get(name) != value for name, value in expected.items()):
+    run_id = _receipt(record, store)
+    if run_id is None:
         return None
     try:
-        run = client.get_run(str(receipt.get("run_id")))
+        run = client.get_run(run_id)
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
@@ -87,7 +229,8 @@ def _experiment(client: Any, store: Store, name: str) -> str:
 
 
 def _find(record: "Record", client: Any, experiment_id: str) -> Any:
-    found = client.search_runs([experiment_id], filter_string=f"tags.`{_KEY}` = '{_key(record)}'", max_results=1)
+    wanted = f"tags.`{contents.KEY}` = '{contents.key(record.manifest)}'"
+    found = client.search_runs([experiment_id], filter_string=wanted, max_results=1)
     return found[0] if found else None
 
 
@@ -96,42 +239,39 @@ def _create(record: "Record", client: Any, experiment_id: str) -> Any:
     return client.create_run(
         experiment_id,
         start_time=contents.milliseconds(manifest, 0.0),
-        tags={_KEY: _key(record), "mlflow.user": manifest["environment"]["user"]},  # the user is taken from here only
+        # without its key it would not be found again, and the user is taken from here only
+        tags={contents.KEY: contents.key(manifest), "mlflow.user": manifest["environment"]["user"]},
         run_name=contents.title(manifest),
     )
 
 
-def _fill(record: "Record", client: Any, run_id: str) -> None:
+def _fill(record: "Record", client: Any, run_id: str, run: contents.Run) -> None:
     """Send all there is. Rows that a former attempt left are the same, and MLflow keeps them once."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
-    manifest = record.manifest
-    metrics = [Metric(*point) for point in contents.points(record)]
-    params = [Param(*item) for item in contents.params(manifest).items()]
-    tags = [RunTag(*item) for item in contents.tags(record).items()]
+    metrics = [Metric(*point) for point in run.points]
+    params = [Param(*item) for item in run.params.items()]
+    tags = [RunTag(*item) for item in run.tags.items()]
     for i in count():
         parts = metrics[i * _METRICS :][:_METRICS], params[i * _PARAMS :][:_PARAMS], tags[i * _TAGS :][:_TAGS]
         if not any(parts):
             break
         client.log_batch(run_id, *parts, synchronous=True)
-    dataset = DatasetInput(Dataset(**contents.dataset(manifest)), [InputTag("mlflow.data.context", "training")])
+    dataset = DatasetInput(Dataset(**run.dataset), [InputTag(*item) for item in run.dataset_tags.items()])
     client.log_inputs(run_id, [dataset])
     for path in record.files():
         folder = path.relative_to(record.directory).parent.as_posix()
         client.log_artifact(run_id, str(path), None if folder == "." else folder)
-    # Only complete records are sent, so no run is here because it crashed. FAILED is free to mean that it diverged: a
-    # red mark in the table, and `status = "FINISHED"` leaves out runs whose last finite loss would pass for a result.
-    status = "FAILED" if manifest["reason"] == "diverged" else "FINISHED"
-    client.set_terminated(run_id, status, contents.milliseconds(manifest, 1.0))
+    client.set_terminated(run_id, run.status, run.end)
 
 
-def _leave_receipt(record: "Record", store: Store, run: Any) -> None:
+def _leave_receipt(record: "Record", store: Store, experiment_id: str, run_id: str) -> None:
     """Write down where the run is, so that it need not be searched for. A record may be read-only; then it is found."""
     receipt = {
         "tracking_uri": store.label,
-        "experiment_id": run.info.experiment_id,
-        "run_id": run.info.run_id,
-        "key": _key(record),
+        "experiment_id": experiment_id,
+        "run_id": run_id,
+        "key": contents.key(record.manifest),
     }
     path = record.directory / RECEIPT
     content = json.dumps(receipt, indent=1).encode()

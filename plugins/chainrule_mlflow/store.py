@@ -91,17 +91,26 @@ class Store:
         Raises:
             ChainruleError: MLflow or anything beneath it failed inside the ``with`` block.
         """
-        try:
-            with _quiet():
-                # two seconds, so not before it is needed
-                from mlflow import MlflowClient
+        with self.explained(), _quiet():
+            # two seconds, so not before it is needed
+            from mlflow import MlflowClient
 
-                if self.file:
-                    self._prepare(self.file)
-                yield MlflowClient(self.uri)
+            if self.file:
+                self._prepare(self.file)
+            yield MlflowClient(self.uri)
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Say in one sentence why something failed.
+
+        Raises:
+            ChainruleError: anything failed inside the ``with`` block.
+        """
+        try:
+            yield
         except ChainruleError:
             raise
-        except Exception as error:  # of MLflow, SQLAlchemy, Alembic, requests, a cloud's client ...
+        except Exception as error:  # of MLflow, SQLAlchemy, Alembic, SQLite, requests, a cloud's client ...
             raise ChainruleError(f"MLflow at {self.label} failed: {_cause(error, self)}") from error
 
     def lock(self) -> AbstractContextManager[None]:

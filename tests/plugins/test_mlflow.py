@@ -89,15 +89,6 @@ def make(directory, measured=None, **changes):
     return records.read(directory)
 
 
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory):
-    """A fresh database, made once and copied, because making one takes seconds."""
-    folder = tmp_path_factory.mktemp("prepared")
-    with Store.at(f"sqlite:///{folder}/mlflow.db").opened():
-        pass
-    return folder / "mlflow.db"
-
-
 @pytest.fixture(autouse=True)
 def _own_settings(monkeypatch):
     """Put back what the tracker changes in the process."""
