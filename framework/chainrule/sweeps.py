@@ -11,7 +11,7 @@ from typing import Any
 
 from chainrule import records
 from chainrule.errors import RecordError
-from chainrule.ranking import Outcome
+from chainrule.outcomes import Outcome
 from chainrule.records import Failure, Record
 from chainrule.results import objective
 

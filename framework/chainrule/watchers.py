@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chainrule.ranking import Outcome
+    from chainrule.outcomes import Outcome
     from chainrule.records import Record
     from chainrule.results import Result
     from chainrule.sweeps import Sweep

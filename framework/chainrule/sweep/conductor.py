@@ -12,7 +12,7 @@ from chainrule import sweeps
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.kinds import Tracker
 from chainrule.locks import exclusive
-from chainrule.ranking import Outcome
+from chainrule.outcomes import Outcome
 from chainrule.records import Failure, Record, read
 from chainrule.results import objective
 from chainrule.runs import Crowd

@@ -207,7 +207,15 @@ def uninterrupted(tmp_path_factory):
 
 
 def without_places(found, folder):
-    return {name: content.replace(str(folder).encode(), b"") if isinstance(content, bytes) else json.loads(json.dumps(content).replace(str(folder), "")) for name, content in found.items()}  # fmt: skip
+    """The files without the name of the folder that they were made in."""
+    place = str(folder)
+
+    def cut(content):
+        if isinstance(content, bytes):
+            return content.replace(place.encode(), b"")
+        return json.loads(json.dumps(content).replace(place, ""))
+
+    return {name: cut(content) for name, content in found.items()}
 
 
 @pytest.mark.parametrize("moment", [0.35, 0.55, 0.8])

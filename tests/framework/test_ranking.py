@@ -1,0 +1,104 @@
+"""Groups, intervals and effects, against scipy, closed cases and simulations."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from chainrule.outcomes import Outcome
+from chainrule.ranking import effects, groups
+
+LOSS = "validation/loss"
+
+
+def outcome(number, value, reason="epochs", **settings):
+    metrics = {} if reason == "failed" else {LOSS: None if reason == "diverged" else value}
+    return Outcome(number, str(number), settings, number, reason, metrics)
+
+
+def one_group(values):
+    return groups([outcome(number, value) for number, value in enumerate(values)], LOSS)[0]
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), st.randoms())
+def test_median_quartiles_and_interval_agree_with_numpy_and_scipy(values, random):
+    group = one_group(values)
+    assert group.median == pytest.approx(np.median(values), rel=1e-12, abs=1e-12)
+    assert group.quartiles == tuple(np.quantile(values, [0.25, 0.75], method="inverted_cdf"))
+    interval = stats.quantile_test(values, p=0.5).confidence_interval(0.95)
+    if len(values) < 6:
+        assert group.interval is None
+    else:
+        assert group.interval == (interval.low, interval.high)
+        assert group.interval[0] <= group.median <= group.interval[1]
+    shuffled = values.copy()
+    random.shuffle(shuffled)
+    assert one_group(shuffled).values == group.values
+
+
+def test_the_interval_covers_the_median_at_least_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    for count in (6, 9, 20, 33):
+        samples = rng.lognormal(size=(2000, count))
+        covered = [low <= 1 <= high for low, high in (one_group(sample).interval for sample in samples)]
+        assert np.mean(covered) >= 0.94
+
+
+def test_runs_that_diverge_or_fail_are_the_worst():
+    many = [outcome(i, 1.0 + i, rate=0.1) for i in range(4)]
+    many += [outcome(4 + i, 0.001, rate=9.0) for i in range(1)]
+    many += [outcome(5 + i, 0.0, reason, rate=9.0) for i, reason in enumerate(["diverged", "failed", "diverged"])]
+    first, second = groups(many, LOSS)
+    assert (first.settings, first.median) == ({"rate": 0.1}, 2.5)
+    assert (second.median, second.quartiles) == (math.inf, (0.001, math.inf))
+    assert [second.count(reason) for reason in ("diverged", "failed", "epochs")] == [2, 1, 1]
+    assert second.interval is None
+
+
+def test_a_parameter_that_decides_and_one_that_does_not():
+    rng = np.random.default_rng(1)
+    many = [
+        outcome(i, (i % 3) + 0.1 * rng.random(), deciding=i % 3, idle="ab"[i // 3 % 2], drawn=rng.random())
+        for i in range(120)
+    ]
+    found = {effect.parameter: effect for effect in effects(many, LOSS)}
+    assert next(iter(found)) == "deciding"
+    assert found["deciding"].share > 0.85
+    assert found["deciding"].p < 1e-10
+    assert found["idle"].share < 0.05
+    assert [(label, runs) for label, _, runs in found["deciding"].levels] == [("0", 40), ("1", 40), ("2", 40)]
+    assert len(found["drawn"].levels) == 5
+    assert sum(runs for _, _, runs in found["drawn"].levels) == 120
+
+
+def test_the_share_is_that_of_kruskal_and_wallis():
+    rng = np.random.default_rng(2)
+    samples = [rng.random(size) for size in (5, 9, 7)]
+    values = [(level, value) for level, sample in enumerate(samples) for value in sample]
+    (effect,) = effects([outcome(i, value, level=str(level)) for i, (level, value) in enumerate(values)], LOSS)
+    expected = stats.kruskal(*samples)
+    assert effect.p == pytest.approx(expected.pvalue)
+    assert effect.share == pytest.approx(expected.statistic / (len(values) - 1))
+
+
+def test_what_has_no_effect_is_rarely_said_to_have_one():
+    rng = np.random.default_rng(3)
+    found = []
+    for _ in range(300):
+        many = [outcome(i, rng.random(), idle=str(i % 3)) for i in range(30)]
+        found.append(effects(many, LOSS)[0].p < 0.05)
+    assert np.mean(found) < 0.08
+
+
+def test_little_to_compare_is_no_error():
+    assert groups([], LOSS) == []
+    assert effects([], LOSS) == []
+    (single,) = groups([outcome(0, 1.0)], LOSS)
+    assert (single.median, single.quartiles, single.interval, single.title) == (1.0, (1.0, 1.0), None, "all runs")
+    failed = [outcome(i, 0.0, "failed", rate=i % 2) for i in range(8)]
+    assert [group.median for group in groups(failed, LOSS)] == [math.inf, math.inf]
+    (effect,) = effects(failed, LOSS)
+    assert (effect.share, effect.p) == (0.0, None)
