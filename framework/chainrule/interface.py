@@ -43,7 +43,7 @@ def run(*overrides: str, directory: str | Path | None = None) -> Result:
     crowd = Crowd([prepared.settings.tracking, *registry.watchers(Session(interactive=False, quiet=True))])
     ((result, record),) = execute([Task(prepared, Path(directory).absolute(), overrides)], crowd, registry)
     crowd.tell("runs_recorded", [record])
-    crowd.tell("finished", [record])
+    crowd.tell("finished", record)
     return result
 
 

@@ -3,7 +3,7 @@
 import functools
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -166,10 +166,9 @@ def around(directory: Path) -> tuple[Sweep, int] | None:
     return None
 
 
-def best(outcomes: Sequence[Outcome]) -> float | None:
-    """Return the smallest final loss, or None."""
-    losses = [loss for outcome in outcomes if outcome.metrics and (loss := objective(outcome.metrics)[1]) is not None]
-    return min(losses, default=None)
+def metric(outcomes: Iterable[Outcome]) -> str:
+    """Return the name of the loss by which runs are compared."""
+    return next((objective(outcome.metrics)[0] for outcome in outcomes if outcome.metrics), "train/loss")
 
 
 def now() -> str:

@@ -34,6 +34,6 @@ def train(config: DictConfig) -> float:
         raise
     crowd.tell("runs_recorded", [record])
     if not of_sweep:
-        crowd.tell("finished", [record])
+        crowd.tell("finished", record)
     value = objective(result.metrics)[1]
     return float("nan") if value is None else value

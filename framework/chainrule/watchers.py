@@ -95,11 +95,11 @@ class Watcher:
     def runs_recorded(self, records: Sequence[Record]) -> None:
         """Records of some runs are complete on disk; their ``links`` may be given what the person can open next."""
 
-    def finished(self, records: Sequence[Record]) -> None:
-        """All runs of the session are recorded. Not told in a sweep, which may be too large for memory."""
+    def finished(self, record: Record) -> None:
+        """The one run of the session is recorded, and everyone has been told. Not told in a sweep."""
 
-    def sweep_started(self, sweep: Sweep) -> None:
-        """A sweep is about to begin; every job of it is known to make sense."""
+    def sweep_started(self, sweep: Sweep, notes: Sequence[str]) -> None:
+        """A sweep is about to begin, or a further part of it; every job is known to make sense."""
 
     def sweep_progressed(self, progress: SweepProgress) -> None:
         """More runs of a sweep have ended, or are known to have come further."""

@@ -11,7 +11,7 @@ from rich.table import Column
 from rich.text import Text
 
 from chainrule import watchers
-from chainrule_console import words
+from chainrule_console import sweep, words
 
 _INTERVAL = 0.1  # seconds between two drawings, at least
 
@@ -29,16 +29,7 @@ class Bar:
         self._start, self._console, self._clock = start, console, clock
         self._title = words.printable(words.title(start.titles), console.encoding)
         self._due = -math.inf
-        self._screen = _Screen(
-            BarColumn(bar_width=None, complete_style="cyan", finished_style="cyan"),
-            TextColumn("{task.fields[status]}", markup=False, table_column=Column(no_wrap=True, overflow="crop")),
-            console=console,
-            auto_refresh=False,
-            transient=True,
-            expand=True,
-            get_time=clock,
-            speed_estimate_period=3600,  # an epoch may take minutes; of fast ones the last thousand drawings count
-        )
+        self._screen = _screen(console, clock)
         self._task = self._screen.add_task(self._title, total=start.epochs, status="")
         self._screen.start()
         atexit.register(self.close)  # an interrupted run would leave the cursor hidden
@@ -73,7 +64,34 @@ class Bar:
         rate = f"{speed:.3g} epochs/s" if speed < 1000 else f"{speed:.0f} epochs/s"
         if speed < 1:
             rate = f"{1 / speed:.3g} s/epoch"
-        return f"{status}  {rate:>14}  {_clock_face((epochs - progress.epoch) / speed):>5} left"
+        return f"{status}  {rate:>14}  {words.clock_face((epochs - progress.epoch) / speed):>5} left"
+
+
+class SweepBar:
+    """Draws a line for a sweep, whenever it is told how far it is, and removes it at the end.
+
+    Args:
+        title: of the sweep.
+        console: where to draw.
+        clock: seconds, from any start.
+    """
+
+    def __init__(self, title: str, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._begin = clock, clock()
+        self._screen = _screen(console, clock)
+        self._task = self._screen.add_task(words.printable(title, console.encoding), total=1.0, status="")
+        self._screen.start()
+        atexit.register(self.close)
+
+    def show(self, progress: watchers.SweepProgress) -> None:
+        """Draw the line."""
+        line = sweep.status(progress, self._clock() - self._begin)
+        self._screen.update(self._task, completed=progress.fraction, status=line, refresh=True)
+
+    def close(self) -> None:
+        """Remove the line, if it is still there."""
+        atexit.unregister(self.close)
+        self._screen.stop()
 
 
 class _Screen(Progress):
@@ -84,12 +102,19 @@ class _Screen(Progress):
         yield self.make_tasks_table(self.tasks)
 
 
+def _screen(console: Console, clock: Callable[[], float]) -> _Screen:
+    return _Screen(
+        BarColumn(bar_width=None, complete_style="cyan", finished_style="cyan"),
+        TextColumn("{task.fields[status]}", markup=False, table_column=Column(no_wrap=True, overflow="crop")),
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        expand=True,
+        get_time=clock,
+        speed_estimate_period=3600,  # an epoch may take minutes; of fast ones the last thousand drawings count
+    )
+
+
 def say(console: Console, text: str, style: str = "", *, wrap: bool = False) -> None:
     """Print text: wrapped between words, or as one line however long, so that a link in it can be copied."""
     console.print(Text(words.printable(text, console.encoding), style), soft_wrap=not wrap)
-
-
-def _clock_face(seconds: float) -> str:
-    minutes, seconds = divmod(math.ceil(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,7 +1,10 @@
 """Progress as plain lines, for files and pipes."""
 
-from chainrule.watchers import Progress, Start
-from chainrule_console import words
+import time
+from collections.abc import Callable
+
+from chainrule.watchers import Progress, Start, SweepProgress
+from chainrule_console import sweep, words
 
 _PARTS = 10
 
@@ -23,6 +26,24 @@ class Lines:
         if self._stacked:
             line += f"{progress.running} of {len(progress.loss)} runs training  median "
         say(f"{line}loss {words.number(words.median(progress.loss))}")
+
+    def close(self) -> None:
+        """Leave everything as it is."""
+
+
+class SweepLines:
+    """Prints a line after every tenth of the runs of a sweep."""
+
+    def __init__(self, title: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._begin = clock, clock()
+        self._part = 1
+        say(title)
+
+    def show(self, progress: SweepProgress) -> None:
+        """Print a line if it is time for one."""
+        if progress.done * _PARTS >= self._part * progress.runs:
+            self._part = progress.done * _PARTS // progress.runs + 1
+            say(sweep.status(progress, self._clock() - self._begin))
 
     def close(self) -> None:
         """Leave everything as it is."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from chainrule.watchers import Progress, Start, Watcher
-from chainrule_console import lines, summary
+from chainrule.watchers import Progress, Start, SweepProgress, Watcher
+from chainrule_console import lines, summary, words
+from chainrule_console import sweep as sweeps
 
 if TYPE_CHECKING:
     from rich.console import Console as Terminal
 
+    from chainrule.outcomes import Outcome
     from chainrule.records import Record
-    from chainrule_console.bar import Bar
+    from chainrule.sweeps import Sweep
+    from chainrule_console.bar import Bar, SweepBar
 
 
 class Console(Watcher):
@@ -28,6 +31,7 @@ class Console(Watcher):
         self._interactive = interactive and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
         self._terminal = terminal
         self._shown: Bar | lines.Lines | None = None
+        self._sweep: SweepBar | lines.SweepLines | None = None
         self._notes: set[str] = set()
 
     def stack_started(self, start: Start) -> None:
@@ -49,16 +53,42 @@ class Console(Watcher):
         if self._shown:
             self._shown.show(progress)
 
-    def finished(self, records: Sequence[Record]) -> None:
-        """Print what became of the runs and where to look."""
+    def finished(self, record: Record) -> None:
+        """Print what became of the run and where to look."""
         self._close()
-        for line in summary.lines(records):
-            self._say(line)
+        self._say_all(summary.lines(record))
+
+    def sweep_started(self, sweep: Sweep, notes: Sequence[str]) -> None:
+        """Print notes, then begin to show progress."""
+        self._close()
+        self._say_all(f"note: {note}" for note in notes)
+        title = f"{words.count(sweep.runs, 'run')}: {sweep.title}"
+        if self._interactive:
+            from chainrule_console.bar import SweepBar
+
+            self._sweep = SweepBar(title, self._rich())
+        else:
+            self._sweep = lines.SweepLines(title)
+
+    def sweep_progressed(self, progress: SweepProgress) -> None:
+        """Show progress."""
+        if self._sweep:
+            self._sweep.show(progress)
+
+    def sweep_finished(self, sweep: Sweep, outcomes: Sequence[Outcome]) -> None:
+        """Print the ranking, what failed and where to look."""
+        self._close()
+        self._say_all(sweeps.summary(sweep, outcomes))
 
     def _close(self) -> None:
-        if self._shown:
-            self._shown.close()
-        self._shown = None
+        for shown in (self._shown, self._sweep):
+            if shown:
+                shown.close()
+        self._shown = self._sweep = None
+
+    def _say_all(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self._say(text)
 
     def _say(self, text: str) -> None:
         if self._interactive:

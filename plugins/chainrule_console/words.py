@@ -30,6 +30,13 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
 
 
+def clock_face(seconds: float) -> str:
+    """Return a time as ``0:07`` or ``1:02:03``."""
+    minutes, seconds = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
 def title(titles: Sequence[str]) -> str:
     """Return one line for all runs of a stack: what their titles have in common."""
     if len(titles) == 1:

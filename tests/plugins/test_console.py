@@ -62,7 +62,7 @@ def test_plain_text_of_one_run(capsys):
     train(console, epochs=20, loss=[0.123456789], notes=["the loss will stay above zero."])
     done = record(epochs=20)
     done.links["MLflow"] = LINK
-    console.finished([done])
+    console.finished(done)
     assert capsys.readouterr().out == (
         "note: the loss will stay above zero.\n"
         "linear, 2-2 sigmoid, gradient_descent, seed 0: up to 20 epochs\n"
@@ -88,38 +88,13 @@ def test_plain_text_of_one_run(capsys):
 
 
 def test_plain_text_of_a_stack(capsys):
-    console = Console(False)
     titles = [f"linear, 2-2 sigmoid, gradient_descent, seed {seed}" for seed in range(3)]
-    train(console, epochs=1, loss=[1.0, float("nan"), 3.0], titles=titles)
-    done = [
-        record("0", overrides=["target=linear", "seed=0"]),
-        record("1", overrides=["target=linear", "seed=1"], reason="diverged", epochs=7, metrics={"train/loss": None}),
-        record("2", overrides=["target=linear", "seed=2"]),
-    ]
-    for run in done:
-        run.links["this run"] = f"http://127.0.0.1/{run.directory.name}"
-        run.links["all runs"] = LINK
-    console.finished(done)
+    train(Console(False), epochs=1, loss=[1.0, float("nan"), 3.0], titles=titles)
     assert capsys.readouterr().out == (
         "3 runs (linear, 2-2 sigmoid, gradient_descent): up to 1 epoch\n"
         "epoch 0/1  3 of 3 runs training  median loss 3\n"
         "epoch 1/1  0 of 3 runs training  median loss 3\n"
-        "3 runs\n"
-        "  run  training loss  validation loss  training R2  validation R2  epochs  stopped     settings\n"
-        "    0     0.00012346             0.25      0.99988           -1.5     200  all epochs  seed=0\n"
-        "    1     not finite                -            -              -       7  diverged    seed=1\n"
-        "    2     0.00012346             0.25      0.99988           -1.5     200  all epochs  seed=2\n"
-        "  stopped   all epochs: 2, diverged: 1\n"
-        "  records   /records\n"
-        f"  all runs  {LINK}\n"
     )
-
-
-def test_runs_without_overrides_are_told_apart_by_title(capsys):
-    Console(False).finished([record("a", title="first"), record("b", title="second")])
-    out = capsys.readouterr().out
-    assert "  first\n" in out
-    assert "  second\n" in out
 
 
 @pytest.mark.parametrize(("epochs", "every"), [(1, 1), (7, 1), (199, 1), (100_000, 313), (320, 1), (1000, 700)])
@@ -146,7 +121,7 @@ def test_no_epochs(capsys):
 def test_nothing_but_printable_lines_when_not_interactive(capsys):
     console = Console(False)
     train(console, notes=["x" * 200])
-    console.finished([record()])
+    console.finished(record())
     out = capsys.readouterr().out
     assert all(line.isprintable() for line in out.splitlines())
     assert "x" * 200 in out
@@ -246,7 +221,7 @@ def test_bar_of_a_stack(monkeypatch):
     titles = [f"linear, seed {seed}" for seed in range(3)]
     console.stack_started(Start(tuple(titles), 50, ()))
     console.epochs_recorded(Progress(10, (1.0, float("nan"), 2.0), 2))
-    console.finished([])
+    console.finished(record())
     assert "3 runs (linear), 2 still training" in screen.getvalue()
     assert "median loss 2" in screen.getvalue()
 
@@ -255,7 +230,7 @@ def test_links_are_not_broken_on_a_terminal(monkeypatch):
     console, screen = interactive(monkeypatch, no_color=True)
     done = record()
     done.links["MLflow"] = LINK
-    console.finished([done])
+    console.finished(done)
     assert f"  MLflow   {LINK}\n" in screen.getvalue()
 
 
@@ -294,7 +269,7 @@ def test_a_point_that_is_not_drawn_costs_microseconds(monkeypatch, capsys, on_te
     for point in points:
         console.epochs_recorded(point)
     seconds = time.process_time() - start
-    console.finished([])
+    console.finished(record())
     assert seconds / len(points) < 10e-6  # measured: 0.3e-6
 
 
@@ -306,7 +281,7 @@ def test_any_character_on_any_output(monkeypatch, on_terminal):
     monkeypatch.setattr(sys, "stdout", out)
     console = Console(on_terminal, Terminal(file=out, force_terminal=True, width=40))
     train(console, notes=["caf\u00e9 \udcff"], titles=["\u03b8"])
-    console.finished([record(title="\u03b8"), record()])
+    console.finished(record(title="\u03b8"))
     assert b"caf\\xe9 \\udcff" in raw.getvalue()
     assert b"\\u03b8" in raw.getvalue()
 
@@ -316,19 +291,14 @@ def test_stacks_one_after_another(monkeypatch):
     for _ in range(3):
         console.stack_started(Start((TITLE,), 10, ()))  # the one before may have been interrupted
         console.epochs_recorded(Progress(0, (1.0,), 1))
-    console.finished([record("a"), record("b")])
+    console.finished(record("a"))
     assert screen.getvalue().count("\x1b[?25l") == screen.getvalue().count("\x1b[?25h") == 3
-
-
-def test_nothing_recorded_says_nothing(capsys):
-    Console(False).finished([])
-    assert capsys.readouterr().out == ""
 
 
 def test_rich_is_not_imported_before_it_is_used():
     code = (
         "import sys; from chainrule_console import Console; "
-        "Console(True); Console(False).finished([]); print('rich' in sys.modules)"
+        "Console(True); Console(False).epochs_recorded(None); print('rich' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -83,8 +83,13 @@ class Conductor:
         with suppress(OSError):
             lock.unlink()
 
-    def add(self, jobs: Sequence[Job], trackers: Iterable[Tracker]) -> None:
+    def add(self, jobs: Sequence[Job], trackers: Iterable[Tracker], notes: Sequence[str]) -> None:
         """Put jobs into the record before the first of them begins.
+
+        Args:
+            jobs: of consecutive numbers.
+            trackers: those that keep their runs.
+            notes: what the person should know before training.
 
         Raises:
             OSError: the record cannot be written.
@@ -96,7 +101,7 @@ class Conductor:
             for job in jobs
         ]
         self.sweep = self.sweep.write(jobs=[*self.sweep.manifest["jobs"][: jobs[0].number], *entries])
-        self._tell_all("sweep_started", self.sweep)
+        self._tell_all("sweep_started", self.sweep, notes)
 
     def finished(self, job: Job) -> Record | None:
         """Return the complete record that a job has left earlier, or None."""

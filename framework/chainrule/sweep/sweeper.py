@@ -128,7 +128,7 @@ class Sweeper:
         with conductor.going_on():
             if not former:
                 self._save_master(composer.directory)
-            conductor.add(jobs, checked.trackers)
+            conductor.add(jobs, checked.trackers, checked.notes)
             returns = [
                 self._launch(jobs[first : first + len(batch)], checked, composer, conductor)
                 for first, batch in self._batches(lists)
@@ -235,7 +235,7 @@ def launch(stacked: Stacked, lists: Sequence[Sequence[str]], first: int) -> Sequ
         sweep = _begun(composer.directory, None, state(jobs, checked, registry), times(stacked.master))
     conductor = Conductor(sweep, registry.watchers(Session(interactive=sys.stdout.isatty())))
     with conductor.going_on():
-        conductor.add(jobs, checked.trackers)
+        conductor.add(jobs, checked.trackers, checked.notes)
         returns = stacked.run(jobs, checked, composer, conductor)
         conductor.finish()
     return returns

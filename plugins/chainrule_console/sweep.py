@@ -1,0 +1,96 @@
+"""A sweep while it goes on, and what came of it, as lines of text."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from chainrule_console.summary import labelled
+from chainrule_console.words import clock_face, count, number
+
+if TYPE_CHECKING:
+    from chainrule.outcomes import Outcome
+    from chainrule.sweeps import Sweep
+    from chainrule.watchers import SweepProgress
+
+_SETTINGS, _FAILURES = 20, 5  # shown of the ranking, and of different errors
+
+
+def status(progress: SweepProgress, seconds: float) -> str:
+    """Return where a sweep stands, in one line.
+
+    Args:
+        progress: of the sweep.
+        seconds: since it began.
+    """
+    parts = [f"{progress.done}/{progress.runs} runs"]
+    parts += [f"{progress.running} training"] if progress.running else []
+    parts += [f"{progress.failed} failed"] if progress.failed else []
+    if progress.done and seconds > 0:
+        rate = progress.done / seconds
+        parts.append(f"{rate:.3g} runs/s" if rate >= 1 else f"{1 / rate:.3g} s/run")
+    if 0 < progress.fraction < 1:
+        parts.append(f"{clock_face(seconds * (1 - progress.fraction) / progress.fraction)} left")
+    if progress.best is not None:
+        parts.append(f"best loss {number(progress.best)}")
+    return ", ".join(parts)
+
+
+def summary(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[str]:
+    """Return what came of a sweep: the ranking, what mattered, failures, and where to look."""
+    from chainrule.ranking import LEVEL, effects, groups
+    from chainrule.sweeps import metric
+
+    if not outcomes:
+        return []
+    watched = metric(outcomes)
+    ranked, seeds = groups(outcomes, watched), len({outcome.seed for outcome in outcomes})
+    titles = [group.title for group in ranked[:_SETTINGS]]
+    columns: list[list[str]] = [["settings", *titles], ["runs", *(str(len(g.values)) for g in ranked[:_SETTINGS])]]
+    several = any(len(group.values) > 1 for group in ranked)
+    columns.append(["median" if several else "loss", *(_finite(group.median) for group in ranked[:_SETTINGS])])
+    if several:
+        columns.append(["quartiles", *(_pair(group.quartiles) for group in ranked[:_SETTINGS])])
+        columns.append([f"{LEVEL:.0%} interval", *(_pair(group.interval) for group in ranked[:_SETTINGS])])
+    for reason in ("diverged", "failed"):
+        counts = [group.count(reason) for group in ranked[:_SETTINGS]]
+        if any(counts):
+            columns.append([reason, *(str(amount or "") for amount in counts)])
+    aligned = [_aligned(column, str.rjust if place else str.ljust) for place, column in enumerate(columns)]
+    lines = [
+        f"{count(len(outcomes), 'run')}, {count(len(ranked), 'setting')}, {count(seeds, 'seed')}; "
+        f"{watched.replace('/', ' ')}, best first"
+    ]
+    lines += ["  " + "  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
+    if len(ranked) > _SETTINGS:
+        lines.append(f"  and {len(ranked) - _SETTINGS} more")
+    found = [effect for effect in effects(outcomes, watched) if len(effect.levels) > 1]
+    facts = [("what mattered", ", ".join(f"{e.parameter} {e.share:.0%}" for e in found[:5]))] if len(found) > 1 else []
+    errors = Counter(outcome.error for outcome in outcomes if outcome.error)
+    for error, amount in errors.most_common(_FAILURES):
+        which = [f"{outcome.directory}" for outcome in outcomes if outcome.error == error]
+        facts.append(("failed", f"{error} ({count(amount, 'run')}: {', '.join(which[:3])}{', ...' * (amount > 3)})"))
+    if len(errors) > _FAILURES:
+        facts.append(("failed", f"and {len(errors) - _FAILURES} other errors"))
+    facts.append(("records", f"{sweep.directory}{os.sep}"))
+    return [*lines, *labelled([*facts, *sweep.links.items()])]
+
+
+def _finite(value: float) -> str:
+    return number(value) if math.isfinite(value) else "diverged"
+
+
+def _pair(pair: tuple[float, float] | None) -> str:
+    return f"{_short(pair[0])} to {_short(pair[1])}" if pair else "-"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if math.isfinite(value) else "inf"
+
+
+def _aligned(column: Sequence[str], side: Callable[[str, int], str]) -> list[str]:
+    width = max(map(len, column))
+    return [side(cell, width) for cell in column]
