@@ -26,11 +26,13 @@ class Curves:
         The first, the last, the smallest and the largest finite value are always among them; ``limit`` is at least 4.
         """
         values = self.values[name]
-        chosen = set(np.linspace(0, len(values) - 1, min(limit - 2, len(values))).round().astype(int).tolist())
+        if len(values) <= limit - 2:
+            return list(zip(self.epochs.tolist(), values.tolist(), strict=True))
+        chosen = set(np.linspace(0, len(values) - 1, limit - 2).round().astype(int).tolist())
         finite = np.flatnonzero(np.isfinite(values))
         if finite.size:
             chosen |= {int(finite[values[finite].argmin()]), int(finite[values[finite].argmax()])}
-        kept = np.array(sorted(chosen), int)
+        kept = np.array(sorted(chosen))
         return list(zip(self.epochs[kept].tolist(), values[kept].tolist(), strict=True))
 
 

@@ -145,7 +145,8 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
     uri = f"{file.absolute().as_uri()}?mode=rw"
     with closing(sqlite3.connect(uri, timeout=_PATIENCE, isolation_level=None, uri=True)) as database:
         database.execute("PRAGMA foreign_keys = ON")
-        database.execute("PRAGMA temp_store = MEMORY")  # of statements of many rows
+        database.execute("PRAGMA temp_store = MEMORY")  # what takes back a statement of many rows
+        database.execute("PRAGMA cache_size = -65536")  # KiB: pages of one transaction are written once
         yield database
 
 

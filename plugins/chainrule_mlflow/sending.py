@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -144,24 +144,29 @@ def _described(
 def _insert(file: Path, place: bulk.Experiment, new: Mapping[str, tuple["Record", contents.Run]]) -> bool:
     """Copy the files and insert the rows of new runs, or neither; return whether it was done."""
     folders = {run_id: folder for run_id in new if (folder := place.folder(run_id))}
-    inserted = False
     try:
         for run_id, folder in folders.items():
             _copy(new[run_id][0], folder)
         inserted = bulk.insert(file, place, {run_id: run for run_id, (_, run) in new.items()})
-    finally:
-        if not inserted:
-            for folder in folders.values():
-                shutil.rmtree(folder.parent, ignore_errors=True)
+    except Exception:  # not an interrupt, which may come when the rows are there
+        _remove(folders.values())
+        raise
+    if not inserted:
+        _remove(folders.values())
     return inserted
 
 
 def _copy(record: "Record", folder: Path) -> None:
-    files = {path: folder / path.relative_to(record.directory) for path in record.files()}
-    for parent in {copy.parent for copy in files.values()}:
+    copies = [(path, folder / path.relative_to(record.directory)) for path in record.files()]
+    for parent in {copy.parent for _, copy in copies}:
         parent.mkdir(parents=True, exist_ok=True)
-    for path, copy in files.items():
-        shutil.copyfile(path, copy)
+    for path, copy in copies:
+        copy.write_bytes(path.read_bytes())
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder.parent, ignore_errors=True)
 
 
 def _send_or_refuse(

@@ -384,32 +384,26 @@ def test_a_failure_leaves_nothing(study, sweep, tmp_path, table):
 
 
 @pytest.mark.parametrize(
-    ("module", "function", "after"),
-    [
-        ("sending", "_copy", 1),
-        ("bulk", "_insert_runs", 1),
-        ("bulk", "_insert_datasets", 1),
-        ("sending", "_leave_receipt", 1),
-    ],
+    "function", ["sending._copy", "bulk._insert_runs", "bulk._insert_datasets", "sending._leave_receipt"]
 )
-def test_a_kill_leaves_no_run_or_whole_runs(study, sweep, tmp_path, module, function, after):
+def test_a_kill_leaves_no_run_or_whole_runs(study, sweep, tmp_path, function):
     code = f"""
 import os, sys
 from pathlib import Path
 from chainrule import records
 from chainrule_mlflow import bulk, sending
 from chainrule_mlflow.store import Store
-whole = {module}.{function}
+whole = {function}
 def killed(*arguments):
     whole(*arguments)
     os._exit(9)
-{module}.{function} = killed
+{function} = killed
 found = [records.read(path) for path in sorted(Path("sweep").absolute().iterdir())]
 sending.send_many(found, Store.at(sys.argv[1]), "study")
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", code, study.uri], timeout=100, check=False)
     assert done.returncode == 9
-    assert len(tables(study)["runs"]) == (5 if function == "_leave_receipt" else 0)
+    assert len(tables(study)["runs"]) == (5 if function == "sending._leave_receipt" else 0)
     other = copied(study, tmp_path / "other")
     assert len(sending.send_many(sweep, study, "study")) == 5
     for record in sweep:
@@ -439,7 +433,7 @@ for worker in range(8):
         try:
             for i in range(3):  # the tenth worker's are sent by all
                 send_many([*runs(worker, 10 * (i + 1)), *runs(10, 5)], Store.at(sys.argv[1]), "study")
-            code = 0
+            code = int("mlflow" in sys.modules)
         except BaseException as error:
             print(repr(error), file=sys.stderr)
         finally:
