@@ -119,7 +119,7 @@ def with_tag(file: Path, experiment_id: str, tag: str, values: Sequence[str]) ->
 
 
 def insert(file: Path, experiment: Experiment, runs: Mapping[str, Run]) -> bool:
-    """Insert finished runs, by their new ids (32 hexadecimal digits), in one transaction: all of them or none.
+    """Insert runs, by their new ids (32 hexadecimal digits), in one transaction: all of them or none.
 
     Returns:
         Whether they are there. False, and nothing was written, where the schema is no longer a known one or the
@@ -135,6 +135,37 @@ def insert(file: Path, experiment: Experiment, runs: Mapping[str, Run]) -> bool:
             return False  # closing takes the transaction back
         _insert_runs(database, experiment, runs)
         _insert_datasets(database, int(experiment.id), runs)
+        database.execute("COMMIT")
+    return True
+
+
+def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]) -> bool:
+    """End a run that goes on: set its status, end and tags, and add its points, in one transaction.
+
+    Args:
+        file: the database.
+        run_id: the run.
+        run: what is to be known of it now; parameters stay as they are.
+        experiment_tags: to be set on its experiment.
+
+    Returns:
+        Whether it was done. False, and nothing was written, where the schema is no longer a known one.
+
+    Raises:
+        sqlite3.Error: the database cannot be written, and nothing was.
+    """
+    with _opened(file) as database:
+        database.execute("BEGIN IMMEDIATE")
+        if not _is_known(database):
+            return False
+        database.execute("UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?", [run.status, run.end, run_id])
+        (experiment_id,) = database.execute("SELECT experiment_id FROM runs WHERE run_uuid = ?", [run_id]).fetchone()
+        _insert(database, "tags (run_uuid, key, value)", ((run_id, *item) for item in run.tags.items()), "OR REPLACE ")
+        columns = "(run_uuid, key, value, timestamp, step, is_nan)"
+        for table, points in (("metrics", run.points), ("latest_metrics", _latest(run.points))):
+            _insert(database, f"{table} {columns}", ((run_id, *point, 0) for point in points), "OR REPLACE ")
+        tags = ((experiment_id, *item) for item in experiment_tags.items())
+        _insert(database, "experiment_tags (experiment_id, key, value)", tags, "OR REPLACE ")
         database.execute("COMMIT")
     return True
 
@@ -216,6 +247,8 @@ def _insert_datasets(database: sqlite3.Connection, experiment_id: int, runs: Map
     inputs: list[tuple[str, str, str]] = []
     for run_id, run in runs.items():
         dataset = run.dataset
+        if not dataset:
+            continue
         identity = dataset["name"], dataset["digest"]
         if identity not in known:
             known[identity] = uuid4().hex
@@ -239,13 +272,13 @@ def _insert_datasets(database: sqlite3.Connection, experiment_id: int, runs: Map
     )
 
 
-def _insert(database: sqlite3.Connection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+def _insert(database: sqlite3.Connection, table: str, rows: Iterable[tuple[Any, ...]], conflict: str = "") -> None:
     """Insert rows, many in a statement: a fifth less work than one in each."""
     remaining = iter(rows)
     while part := list(islice(remaining, _ROWS)):
         row = f"({', '.join('?' * len(part[0]))})"
         values = list(chain.from_iterable(part))
-        database.execute(f"INSERT INTO {table} VALUES {', '.join([row] * len(part))}", values)
+        database.execute(f"INSERT {conflict}INTO {table} VALUES {', '.join([row] * len(part))}", values)
 
 
 def _places(values: Sequence[str]) -> str:

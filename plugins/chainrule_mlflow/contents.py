@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule import sweeps
 from chainrule.history import Curves
 from chainrule.settings import flat
 
@@ -21,7 +22,7 @@ Point = tuple[str, float, int, int]  # name, value, time in milliseconds since 1
 
 KEY = "chainrule.key"
 POINTS = 320  # of a curve: the user interface draws no more
-_NAME, _VALUE, _TAG, _DIGEST = 250, 6000, 8000, 36  # longest texts
+NAME, VALUE, TAG, _DIGEST = 250, 6000, 8000, 36  # longest texts
 _REASONS = {
     "epochs": "as many as were asked for",
     "converged": "the training loss reached the tolerance",
@@ -37,18 +38,18 @@ class Run:
 
     Attributes:
         name: what tables show.
-        start, end: milliseconds since 1970.
-        status: ``FINISHED`` or ``FAILED``.
+        start, end: milliseconds since 1970; the latter None for a sweep that goes on.
+        status: ``FINISHED``, ``FAILED`` or ``RUNNING``.
         tags: name to value, with the user and what tells this run from all others.
         params: name to value.
         points: of all metrics, each once; every value is finite.
-        dataset: fields of an MLflow dataset; its name and digest tell it from others.
+        dataset: fields of an MLflow dataset, none for a sweep; its name and digest tell it from others.
         dataset_tags: say what the run used the dataset for.
     """
 
     name: str
     start: int
-    end: int
+    end: int | None
     status: str
     tags: Mapping[str, str]
     params: Mapping[str, str]
@@ -70,7 +71,7 @@ def describe(record: "Record", parent_run_id: str | None = None, limit: int = PO
     """
     manifest = record.manifest
     return Run(
-        name=title(manifest),
+        name=title(record),
         start=milliseconds(manifest, 0.0),
         end=milliseconds(manifest, 1.0),
         # Only complete records are sent, so no run is here because it crashed. FAILED is free to mean that it diverged:
@@ -90,11 +91,16 @@ def key(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(f"{manifest['identity']} {manifest['started']}".encode()).hexdigest()
 
 
-def title(manifest: Mapping[str, Any]) -> str:
-    """Return the name of a run: what was typed and its title does not show, then the title."""
+def title(record: "Record") -> str:
+    """Return the name of a run: what sets it apart in its sweep; else what was typed and its title, in full."""
+    manifest, place = record.manifest, sweeps.around(record.directory)
+    if place:
+        sweep, number = place
+        apart = ", ".join(f"{key}={value}" for key, value in sweep.settings(number).items())
+        return cut(apart or manifest["title"], NAME)
     typed = [override for override in manifest["overrides"] if override.lstrip("+~").partition("=")[0] not in _IN_TITLE]
     typed = [override for override in typed if not override.lstrip("+~").startswith("tracking.")]
-    return _cut(", ".join([*typed, manifest["title"]]), _NAME)
+    return cut(", ".join([*typed, manifest["title"]]), NAME)
 
 
 def milliseconds(manifest: Mapping[str, Any], fraction: float) -> int:
@@ -107,7 +113,7 @@ def params(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Return the settings, written as overrides are; where a run is tracked is no setting of the run."""
     config = {key: value for key, value in manifest["configuration"].items() if key != "tracking"}
     return {
-        _legal(key): _cut(value if isinstance(value, str) else json.dumps(value), _VALUE)
+        legal(key): cut(value if isinstance(value, str) else json.dumps(value), VALUE)
         for key, value in flat(config).items()
     }
 
@@ -126,13 +132,13 @@ def points(record: "Record", limit: int = POINTS) -> list[Point]:
         for epoch, _ in chosen:
             if epoch not in times:  # most curves share their epochs
                 times[epoch] = milliseconds(manifest, epoch / max(manifest["epochs"], 1))
-        legal = _legal(name)
-        found += [(legal, value, times[epoch], epoch) for epoch, value in chosen]
+        shown = legal(name)
+        found += [(shown, value, times[epoch], epoch) for epoch, value in chosen]
     single = {"epochs": manifest["epochs"], "seconds": manifest["seconds"], **manifest["metrics"]}
     end = milliseconds(manifest, 1.0)
     # Final losses are the last points of their curves. At step 0, single values are drawn as bars that compare runs.
     found += [
-        (_legal(name), float(value), end, 0)
+        (legal(name), float(value), end, 0)
         for name, value in single.items()
         if value is not None and name not in curves.values
     ]
@@ -142,24 +148,32 @@ def points(record: "Record", limit: int = POINTS) -> list[Point]:
 def tags(record: "Record") -> dict[str, str]:
     """Return what else to know about a run, with the tags that MLflow shows in places of its own."""
     manifest = record.manifest
-    environment = dict(manifest["environment"])
-    commit, dirty, _ = environment.pop("git_commit", "").partition("-dirty")
     found = {
         KEY: key(manifest),
-        "mlflow.user": environment.pop("user"),
-        "mlflow.source.name": "chainrule",
-        "mlflow.source.type": "LOCAL",
         "mlflow.note.content": note(manifest),
         "chainrule.record": str(record.directory),
         "chainrule.identity": manifest["identity"],
         "chainrule.reason": manifest["reason"],
-        "chainrule.version": environment.pop("chainrule"),
-        **{f"chainrule.environment.{name}": version for name, version in environment.items()},
         **{f"chainrule.plugin.{name}": version for name, version in manifest["plugins"].items()},
+        **origin(manifest["environment"]),
+    }
+    return {legal(name): cut(value, TAG) for name, value in found.items()}
+
+
+def origin(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that say who made a run, with what."""
+    rest = dict(environment)
+    commit, dirty, _ = rest.pop("git_commit", "").partition("-dirty")
+    found = {
+        "mlflow.user": rest.pop("user"),
+        "mlflow.source.name": "chainrule",
+        "mlflow.source.type": "LOCAL",
+        "chainrule.version": rest.pop("chainrule"),
+        **{f"chainrule.environment.{name}": version for name, version in rest.items()},
     }
     if commit:
         found |= {"mlflow.source.git.commit": commit, "mlflow.source.git.dirty": str(bool(dirty)).lower()}
-    return {_legal(name): _cut(value, _TAG) for name, value in found.items()}
+    return found
 
 
 def note(manifest: Mapping[str, Any]) -> str:
@@ -195,10 +209,11 @@ def dataset(manifest: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _legal(name: str) -> str:
+def legal(name: str) -> str:
     """Return a name with the characters and the length that every store accepts."""
-    return re.sub(r"[^\w./ -]", "_", name)[:_NAME]
+    return re.sub(r"[^\w./ -]", "_", name)[:NAME]
 
 
-def _cut(text: str, limit: int) -> str:
+def cut(text: str, limit: int) -> str:
+    """Return text within a limit of characters; dots say where it was cut."""
     return text if len(text) <= limit else f"{text[: limit - 4]} ..."

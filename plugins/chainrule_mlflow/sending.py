@@ -42,9 +42,11 @@ def send(
     with store.opened() as client:
         run = _from_receipt(record, store, client)
         if run is None:
-            experiment_id = _experiment(client, store, experiment)
+            experiment_id = experiment_of(client, store, experiment)
             with store.lock():
-                run = _find(record, client, experiment_id) or _create(record, client, experiment_id)
+                run = find(client, experiment_id, contents.key(record.manifest)) or _create(
+                    record, client, experiment_id
+                )
         if run.info.status == "RUNNING":  # new, or a former attempt broke off
             _fill(record, client, run.info.run_id, contents.describe(record, parent_run_id, points))
     _leave_receipt(record, store, run.info.experiment_id, run.info.run_id)
@@ -213,7 +215,7 @@ def _from_receipt(record: "Record", store: Store, client: Any) -> Any:
     return run if run.info.lifecycle_stage == "active" else None
 
 
-def _experiment(client: Any, store: Store, name: str) -> str:
+def experiment_of(client: Any, store: Store, name: str) -> str:
     """Return the experiment of that name, made if it is not there."""
     from mlflow.exceptions import MlflowException
 
@@ -233,9 +235,9 @@ def _experiment(client: Any, store: Store, name: str) -> str:
     return str(found.experiment_id)
 
 
-def _find(record: "Record", client: Any, experiment_id: str) -> Any:
-    wanted = f"tags.`{contents.KEY}` = '{contents.key(record.manifest)}'"
-    found = client.search_runs([experiment_id], filter_string=wanted, max_results=1)
+def find(client: Any, experiment_id: str, key: str) -> Any:
+    """Return the run that carries a key, or None."""
+    found = client.search_runs([experiment_id], filter_string=f"tags.`{contents.KEY}` = '{key}'", max_results=1)
     return found[0] if found else None
 
 
@@ -246,13 +248,26 @@ def _create(record: "Record", client: Any, experiment_id: str) -> Any:
         start_time=contents.milliseconds(manifest, 0.0),
         # without its key it would not be found again, and the user is taken from here only
         tags={contents.KEY: contents.key(manifest), "mlflow.user": manifest["environment"]["user"]},
-        run_name=contents.title(manifest),
+        run_name=contents.title(record),
     )
 
 
 def _fill(record: "Record", client: Any, run_id: str, run: contents.Run) -> None:
     """Send all there is. Rows that a former attempt left are the same, and MLflow keeps them once."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    log(client, run_id, run)
+    dataset = DatasetInput(Dataset(**run.dataset), [InputTag(*item) for item in run.dataset_tags.items()])
+    client.log_inputs(run_id, [dataset])
+    for path in record.files():
+        folder = path.relative_to(record.directory).parent.as_posix()
+        client.log_artifact(run_id, str(path), None if folder == "." else folder)
+    client.set_terminated(run_id, run.status, run.end)
+
+
+def log(client: Any, run_id: str, run: contents.Run) -> None:
+    """Send the metrics, parameters and tags of a run."""
+    from mlflow.entities import Metric, Param, RunTag
 
     metrics = [Metric(*point) for point in run.points]
     params = [Param(*item) for item in run.params.items()]
@@ -262,12 +277,6 @@ def _fill(record: "Record", client: Any, run_id: str, run: contents.Run) -> None
         if not any(parts):
             break
         client.log_batch(run_id, *parts, synchronous=True)
-    dataset = DatasetInput(Dataset(**run.dataset), [InputTag(*item) for item in run.dataset_tags.items()])
-    client.log_inputs(run_id, [dataset])
-    for path in record.files():
-        folder = path.relative_to(record.directory).parent.as_posix()
-        client.log_artifact(run_id, str(path), None if folder == "." else folder)
-    client.set_terminated(run_id, run.status, run.end)
 
 
 def _leave_receipt(record: "Record", store: Store, experiment_id: str, run_id: str) -> None:

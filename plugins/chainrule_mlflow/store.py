@@ -84,6 +84,18 @@ class Store:
             "or all runs": f"{ui}{listing}",
         }
 
+    def sweep_links(self, experiment_id: str, run_id: str, view: str) -> dict[str, str]:
+        """Return what a person can do to see a sweep, by title."""
+        links = self.links(experiment_id, run_id)
+        shown = {"MLflow run": "MLflow sweep", "then open": "then open", "start MLflow": "start MLflow"}
+        found = {shown[title]: link for title, link in links.items() if title in shown}
+        for title in ("all MLflow runs", "or all runs"):
+            if title in links:
+                found["its runs" if "start MLflow" not in links else "or its runs"] = (
+                    f"{links[title]}&viewStateShareKey={view}"
+                )
+        return found
+
     @contextmanager
     def opened(self) -> Iterator[Any]:
         """Yield an ``MlflowClient`` that keeps quiet.

@@ -3,24 +3,44 @@
 import logging
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Predicate, doc
 
-from chainrule.errors import ChainruleError
+from chainrule import sweeps
+from chainrule.errors import ChainruleError, RecordError
 from chainrule.kinds import Tracker
-from chainrule_mlflow import sending
+from chainrule_mlflow import contents, parents, sending
 from chainrule_mlflow.store import Store
 
 if TYPE_CHECKING:
+    from chainrule.outcomes import Outcome
     from chainrule.records import Record
+    from chainrule.sweeps import Sweep
 
 log = logging.getLogger(__name__)
 
+_LATER = "not in MLflow yet"
 _PAUSE = 60.0  # seconds without a further attempt after a failure: a dead server must not hold up each run of a sweep
 _paused_until: dict[tuple[str, str], float] = {}
+
+
+_parents: dict[tuple[str, str, str], str] = {}  # runs of sweeps, by store, experiment and key of the sweep
+
+
+def _parent(sweep: "Sweep", store: Store, experiment: str) -> str:
+    place = store.uri, experiment, sweep.manifest["key"]
+    if place not in _parents:
+        _parents[place] = parents.begin(sweep, store, experiment)[1]
+    return _parents[place]
+
+
+def _points(runs: int) -> int:
+    """Return how many points of a curve to send: the database of a large sweep would grow by gigabytes."""
+    return contents.POINTS if runs <= 100 else 100 if runs <= 2000 else 25
 
 
 def _is_experiment_name(name: str) -> bool:
@@ -41,21 +61,68 @@ class MLflow(Tracker, name="mlflow"):
 
     def runs_recorded(self, records: Sequence["Record"]) -> None:
         """Send the records, or say how to send them later."""
-        for record in records:
-            self._send_or_keep(record)
 
-    def _send_or_keep(self, record: "Record") -> None:
+        def send() -> None:
+            for error in self._send_all(records):
+                log.warning("%s", error)
+
+        if not self._attempt(send, records[0].directory):
+            for record in records:
+                record.links[_LATER] = f"chainrule sync {shlex.quote(str(record.directory))}"
+
+    def sweep_started(self, sweep: "Sweep", notes: Sequence[str]) -> None:
+        """Make the run that those of the sweep are shown beneath."""
+
+        def begin() -> None:
+            parents.begin(sweep, Store.at(self.uri), self.experiment)
+
+        self._attempt(begin, sweep.directory)
+
+    def sweep_finished(self, sweep: "Sweep", outcomes: "Sequence[Outcome]") -> None:
+        """Put the ranking of the sweep into its run, and say where to see it."""
         store = Store.at(self.uri)
-        place = store.uri, self.experiment
-        if time.monotonic() >= _paused_until.get(place, 0.0):
-            try:
-                self.send(record)
-                return
-            except ChainruleError as error:
-                _paused_until[place] = time.monotonic() + _PAUSE
-                hint = f"chainrule sync {shlex.quote(str(record.directory))}"
-                log.warning("%s Nothing is lost: `%s`, or a directory above it, sends it later.", error, hint)
-        record.links["not in MLflow yet"] = f"chainrule sync {shlex.quote(str(record.directory))}"
+
+        def finish() -> None:
+            sweep.links.update(store.sweep_links(*parents.finish(sweep, outcomes, store, self.experiment)))
+
+        if not self._attempt(finish, sweep.directory):
+            sweep.links[_LATER] = f"chainrule sync {shlex.quote(str(sweep.directory))}"
+
+    def _attempt(self, send: Callable[[], None], directory: Path) -> bool:
+        """Send something, or warn once a minute that it cannot be; return whether it was sent."""
+        place = Store.at(self.uri).uri, self.experiment
+        if time.monotonic() < _paused_until.get(place, 0.0):
+            return False
+        try:
+            send()
+        except ChainruleError as error:
+            _paused_until[place] = time.monotonic() + _PAUSE
+            hint = f"chainrule sync {shlex.quote(str(directory))}"
+            log.warning("%s Nothing is lost: `%s`, or a directory above it, sends it later.", error, hint)
+            return False
+        return True
+
+    def _send_all(self, records: Sequence["Record"]) -> list[RecordError]:
+        """Send records, those of sweeps beneath the runs of these; return why some cannot be sent."""
+        store, errors = Store.at(self.uri), []
+        by_sweep: dict[str, list[Record]] = {}
+        found: dict[str, Sweep] = {}
+        for record in records:
+            place = sweeps.around(record.directory)
+            key = place[0].manifest["key"] if place else ""
+            by_sweep.setdefault(key, []).append(record)
+            if place:
+                found[key] = place[0]
+        for key, part in by_sweep.items():
+            parent = _parent(found[key], store, self.experiment) if key else None
+            points = _points(found[key].runs) if key else contents.POINTS
+            sent = sending.send_many(part, store, self.experiment, parent, points)
+            for record, there in zip(part, sent, strict=True):
+                if isinstance(there, RecordError):
+                    errors.append(there)
+                else:
+                    record.links.update(store.links(*there))
+        return errors
 
     def send(self, record: "Record") -> None:
         """Send a record that may have been made long ago; sending one again changes nothing.
@@ -65,9 +132,9 @@ class MLflow(Tracker, name="mlflow"):
         Raises:
             ChainruleError: it cannot be sent; the record stays as it is.
         """
-        store = Store.at(self.uri)
-        record.links.update(store.links(*sending.send(record, store, self.experiment)))
-        record.links.pop("not in MLflow yet", None)
+        for error in self._send_all([record]):
+            raise error
+        record.links.pop(_LATER, None)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,250 @@
+"""What MLflow is told about a sweep as a whole, as plain data: its run, its ranking, and the page that shows it."""
+
+import base64
+import hashlib
+import json
+import math
+import shlex
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from chainrule_mlflow import contents
+from chainrule_mlflow.contents import Point, Run
+
+if TYPE_CHECKING:
+    from chainrule.outcomes import Outcome
+    from chainrule.ranking import Group
+    from chainrule.sweeps import Sweep
+
+RANKING = "ranking.json"
+_ROWS = 30  # of the ranking in the description
+_LONGEST = 5000  # characters of an experiment's tag
+
+
+@dataclass(frozen=True)
+class View:
+    """A saved arrangement of MLflow's page of runs.
+
+    Attributes:
+        key: what links name it by.
+        tag, value: of the experiment, where MLflow keeps it.
+    """
+
+    key: str
+    tag: str
+    value: str
+
+
+def begun(sweep: "Sweep") -> Run:
+    """Return the run of a sweep that goes on."""
+    command = shlex.join(["chainrule", *sweep.manifest["arguments"]])
+    tags = {
+        contents.KEY: sweep.manifest["key"],
+        "mlflow.note.content": f"**{sweep.title}**\n\n```\n{command}\n```",
+        "chainrule.record": str(sweep.directory),
+        "chainrule.runs": str(sweep.runs),
+        **contents.origin(sweep.manifest["environment"]),
+    }
+    axes = {f"varied/{key}": ", ".join(values) for key, values in sweep.axes.items()}
+    return Run(
+        name=contents.cut(f"sweep: {sweep.title}", contents.NAME),
+        start=_milliseconds(sweep.manifest["started"]),
+        end=None,
+        status="RUNNING",
+        tags={contents.legal(name): contents.cut(value, contents.TAG) for name, value in tags.items()},
+        params={contents.legal(name): contents.cut(value, contents.VALUE) for name, value in axes.items()},
+        points=[],
+        dataset={},
+        dataset_tags={},
+    )
+
+
+def ended(sweep: "Sweep", outcomes: "Sequence[Outcome]") -> Run:
+    """Return the run of a sweep that has ended: the best settings, and medians and intervals by rank."""
+    from chainrule.ranking import groups
+    from chainrule.sweeps import metric
+
+    run, watched = begun(sweep), metric(outcomes)
+    ranked = groups(outcomes, watched)
+    end = _milliseconds(sweep.manifest["finished"])
+    reasons = [outcome.reason for outcome in outcomes]
+    single = {
+        "runs": len(outcomes),
+        "diverged": reasons.count("diverged"),
+        "failed": reasons.count("failed"),
+        "seconds": (end - run.start) / 1000,
+    }
+    points: list[Point] = [(name, float(value), end, 0) for name, value in single.items()]
+    for rank, group in enumerate(ranked[: contents.POINTS], 1):
+        for name, value in _statistics(group).items():
+            if math.isfinite(value):
+                points.append((f"by rank/{name}", value, end, rank))
+                if rank == 1:
+                    points.append((f"best/{name}", value, end, 0))
+    best = {"chainrule.best": ranked[0].title} if ranked else {}
+    note = run.tags["mlflow.note.content"] + "\n\n" + _table(ranked, watched, list(sweep.axes))
+    logged = json.dumps([{"path": RANKING, "type": "table"}])
+    return Run(
+        name=run.name,
+        start=run.start,
+        end=end,
+        status="FAILED" if single["failed"] else "FINISHED",
+        tags={
+            **run.tags,
+            "mlflow.note.content": contents.cut(note, contents.TAG),
+            "mlflow.loggedArtifacts": logged,
+            **best,
+        },
+        params=run.params,
+        points=points,
+        dataset={},
+        dataset_tags={},
+    )
+
+
+def ranking(outcomes: "Sequence[Outcome]") -> dict[str, Any]:
+    """Return the whole ranking as a table in MLflow's own form."""
+    from chainrule.ranking import groups
+    from chainrule.sweeps import metric
+
+    ranked = groups(outcomes, metric(outcomes))
+    keys = list(dict.fromkeys(key for group in ranked for key in group.settings))
+    names = ["median", "quartile 1", "quartile 3", "interval low", "interval high"]
+    rows = []
+    for rank, group in enumerate(ranked, 1):
+        values = _statistics(group)
+        numbers = [values[name] if math.isfinite(values.get(name, math.inf)) else None for name in names]
+        counts = [len(group.values), group.count("diverged"), group.count("failed")]
+        rows.append([rank, *(group.settings.get(key) for key in keys), *numbers, *counts])
+    return {"columns": ["rank", *keys, *names, "runs", "diverged", "failed"], "data": rows}
+
+
+def view(sweep: "Sweep", run_id: str) -> View:
+    """Return the page that shows the runs of a sweep: columns, order, parallel coordinates, curves.
+
+    MLflow keeps such pages in tags that it does not document; a version that does not know them ignores them.
+    """
+    axes = list(sweep.axes)
+    metrics = ["validation/loss", "train/loss"]
+    columns = [f"params.`{key}`" for key in axes[:8]] + [f"metrics.`{name}`" for name in metrics]
+    section, curves = "overview", "curves"
+    charts: list[dict[str, Any]] = [
+        {
+            "type": "PARALLEL",
+            "uuid": "parallel",
+            "metricSectionId": section,
+            "runsCountToCompare": 1000,
+            "deleted": False,
+            "isGenerated": False,
+            "selectedParams": axes[:8],
+            "selectedMetrics": metrics[:1],
+            "showAllRuns": True,
+            "displayName": "What leads where",
+        }
+    ]
+    charts += [
+        {
+            "type": "SCATTER",
+            "uuid": f"scatter {key}",
+            "metricSectionId": section,
+            "runsCountToCompare": 1000,
+            "deleted": False,
+            "isGenerated": False,
+            "xaxis": {"key": key, "type": "PARAM"},
+            "yaxis": {"key": metrics[0], "type": "METRIC"},
+        }
+        for key in axes[:4]
+    ]
+    charts += [
+        {
+            "type": "LINE",
+            "uuid": f"line {name}",
+            "metricSectionId": curves,
+            "runsCountToCompare": 20,
+            "deleted": False,
+            "isGenerated": False,
+            "metricKey": name,
+            "selectedMetricKeys": [name],
+            "scaleType": "log",
+            "xAxisKey": "step",
+            "selectedXAxisMetricKey": "",
+            "xAxisScaleType": "linear",
+            "useGlobalXaxisKey": True,
+            "useGlobalLineSmoothing": True,
+            "lineSmoothness": 0,
+            "yAxisKey": "metric",
+            "yAxisExpressions": [],
+            "range": {},
+        }
+        for name in metrics
+    ]
+    sections = [
+        {"uuid": uuid, "name": name, "display": True, "isReordered": False, "deleted": False, "isGenerated": False}
+        for uuid, name in ((section, "The sweep"), (curves, "Curves"))
+    ]
+    state = {
+        "searchFilter": f"tags.`mlflow.parentRunId` = '{run_id}'",
+        "orderByKey": f"metrics.`{metrics[0]}`",
+        "orderByAsc": True,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": columns,
+        "columnOrder": [],
+        "columnWidths": {},
+        "runsHiddenMode": "SHOWALL",
+        "viewMaximized": False,
+        "runListHidden": False,
+        "isAccordionReordered": False,
+        "useGroupedValuesInCharts": False,
+        "hideEmptyCharts": True,
+        "groupBy": None,
+        "groupsExpanded": {},
+        "runsExpanded": {},
+        "runsPinned": [],
+        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
+        "compareRunSections": sections,
+        "compareRunCharts": charts,
+    }
+    packed = base64.b64encode(zlib.compress(json.dumps(state).encode(), 9)).decode()
+    key = hashlib.sha256(packed.encode()).hexdigest()
+    when = _milliseconds(sweep.manifest["started"])
+    shared = {"name": sweep.title, "createdAt": when, "updatedAt": when, "state": f"deflate;{packed}"}
+    value = json.dumps(shared)
+    assert len(value) <= _LONGEST, "a view has a bounded number of columns and charts"
+    return View(key, f"mlflow.sharedViewState.{key}", value)
+
+
+def _statistics(group: "Group") -> dict[str, float]:
+    low, high = group.quartiles
+    found = {"median": group.median, "quartile 1": low, "quartile 3": high}
+    if group.interval:
+        found |= {"interval low": group.interval[0], "interval high": group.interval[1]}
+    return found
+
+
+def _table(ranked: "Sequence[Group]", watched: str, axes: Sequence[str]) -> str:
+    """Return the ranking in Markdown."""
+    lines = [
+        f"Settings by their median {watched} over seeds, best first.",
+        "",
+        "| settings | runs | median | quartiles | 95 % interval | diverged | failed |",
+        "| --- | ---: | ---: | --- | --- | ---: | ---: |",
+    ]
+    for group in ranked[:_ROWS]:
+        interval = f"{group.interval[0]:.4g} to {group.interval[1]:.4g}" if group.interval else ""
+        low, high = group.quartiles
+        cells = [group.title, len(group.values), f"{group.median:.5g}", f"{low:.4g} to {high:.4g}", interval]
+        cells += [group.count("diverged"), group.count("failed")]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    if len(ranked) > _ROWS:
+        lines.append(f"\n{len(ranked) - _ROWS} more are in {RANKING}.")
+    return "\n".join(lines)
+
+
+def _milliseconds(moment: str) -> int:
+    return round(1000 * datetime.fromisoformat(moment).timestamp())

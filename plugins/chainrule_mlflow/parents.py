@@ -1,0 +1,88 @@
+"""The run that stands for a sweep in MLflow: its runs are shown beneath it."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from chainrule_mlflow import bulk, contents, overview, sending
+from chainrule_mlflow.store import Store
+
+if TYPE_CHECKING:
+    from chainrule.outcomes import Outcome
+    from chainrule.sweeps import Sweep
+
+_FILES = ("sweep.json", "multirun.yaml", "report.html")
+
+
+def begin(sweep: "Sweep", store: Store, experiment: str) -> tuple[str, str]:
+    """Make sure that a sweep has its run, and return the experiment and the run.
+
+    Raises:
+        ChainruleError: the store failed.
+    """
+    run = overview.begun(sweep)
+    place = _place(store, experiment)
+    if store.file and place:
+        with store.explained(), store.lock():
+            found = bulk.with_tag(store.file, place.id, contents.KEY, [run.tags[contents.KEY]])
+            there = found.get(run.tags[contents.KEY])
+            run_id = there.run_id if there else uuid4().hex
+            if there or bulk.insert(store.file, place, {run_id: run}):
+                return place.id, run_id
+    with store.opened() as client:
+        experiment_id = sending.experiment_of(client, store, experiment)
+        with store.lock():
+            known = sending.find(client, experiment_id, run.tags[contents.KEY])
+            return experiment_id, known.info.run_id if known else _create(client, experiment_id, run)
+
+
+def finish(sweep: "Sweep", outcomes: "Sequence[Outcome]", store: Store, experiment: str) -> tuple[str, str, str]:
+    """Put what came of a sweep into its run, and arrange the page that shows it.
+
+    Returns:
+        The experiment, the run, and the key of the view that shows the sweep.
+
+    Raises:
+        ChainruleError: the store failed.
+    """
+    experiment_id, run_id = begin(sweep, store, experiment)
+    run = overview.ended(sweep, outcomes)
+    view = overview.view(sweep, run_id)
+    ranking = json.dumps(overview.ranking(outcomes))
+    files = [sweep.directory / name for name in _FILES if (sweep.directory / name).is_file()]
+    place = _place(store, experiment)
+    folder = place.folder(run_id) if place else None
+    if store.file and folder:
+        with store.explained():
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in files:
+                shutil.copyfile(path, folder / path.name)
+            (folder / overview.RANKING).write_text(ranking, "utf-8")
+            if bulk.finish(store.file, run_id, run, {view.tag: view.value}):
+                return experiment_id, run_id, view.key
+    with store.opened() as client:
+        sending.log(client, run_id, run)
+        for path in files:
+            client.log_artifact(run_id, str(path))
+        client.log_text(run_id, ranking, overview.RANKING)
+        client.set_experiment_tag(experiment_id, view.tag, view.value)
+        client.set_terminated(run_id, run.status, run.end)
+    return experiment_id, run_id, view.key
+
+
+def _place(store: Store, experiment: str) -> bulk.Experiment | None:
+    """Return where rows can be written past the client, or None where they cannot."""
+    if store.file is None or not bulk.supports(store.file):
+        return None
+    with store.explained():
+        place = bulk.experiment(store.file, experiment)
+    return place if place and place.folder("any") else None
+
+
+def _create(client: Any, experiment_id: str, run: contents.Run) -> str:
+    # The user is taken from here only.
+    made = client.create_run(experiment_id, start_time=run.start, tags=dict(run.tags), run_name=run.name)
+    sending.log(client, made.info.run_id, run)
+    return str(made.info.run_id)
