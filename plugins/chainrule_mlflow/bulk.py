@@ -1,4 +1,4 @@
-"""Many runs at once into MLflow's SQLite database, for a tenth of what its client costs.
+"""Many runs at once into MLflow's SQLite database, for less than a tenth of what its client costs.
 
 The rows are the ones that the client leaves, table by table; a schema whose rows were not compared is declined. MLflow
 is not imported here: that takes longer than sending hundreds of runs.

@@ -62,7 +62,8 @@ def send_many(
 ) -> list[tuple[str, str] | RecordError]:
     """Make sure that records are in a store, as ``send`` does for one.
 
-    Where the store is a SQLite file that `bulk` knows, and files of runs are kept on this machine, that costs a tenth.
+    Where the store is a SQLite file that `bulk` knows, and files of runs are kept on this machine, it costs less than
+    a tenth.
 
     Returns:
         For each record, in order, the experiment and the run, or why the record itself cannot be sent.

@@ -413,12 +413,15 @@ sending.send_many(found, Store.at(sys.argv[1]), "study")
 
 
 CROWD = """
-import dataclasses, os, sys
+import contextlib, dataclasses, os, sys
 from pathlib import Path
 from chainrule import records
 from chainrule_mlflow.sending import send_many
 from chainrule_mlflow.store import Store
 
+locked = sys.argv[2] == "True"
+if not locked:
+    Store.lock = lambda self: contextlib.nullcontext()
 record = records.read(Path("sweep/1 alone").absolute())
 def runs(worker, number):
     for i in range(number):
@@ -432,7 +435,7 @@ for worker in range(8):
         code = 1
         try:
             for i in range(3):  # the tenth worker's are sent by all
-                send_many([*runs(worker, 10 * (i + 1)), *runs(10, 5)], Store.at(sys.argv[1]), "study")
+                send_many([*runs(worker, 10 * (i + 1)), *runs(10, 5 * locked)], Store.at(sys.argv[1]), "study")
             code = int("mlflow" in sys.modules)
         except BaseException as error:
             print(repr(error), file=sys.stderr)
@@ -444,20 +447,16 @@ sys.exit(any(os.waitpid(child, 0)[1] for child in children))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked, to start together")
-def test_eight_processes_at_once_lose_nothing_and_repeat_nothing(study, sweep, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", CROWD, study.uri],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+@pytest.mark.parametrize("locked", [True, False])  # MLflow's own server knows nothing of the lock
+def test_eight_processes_at_once_lose_nothing_and_repeat_nothing(study, sweep, tmp_path, locked):
+    command = [sys.executable, "-W", "error", "-c", CROWD, study.uri, str(locked)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+    number = 240 + 5 * locked
     stored = tables(study)
-    points = len(contents.points(sweep[1]))
-    assert [len(stored[name]) for name in ("runs", "inputs", "datasets")] == [245, 245, 1]
-    assert len(stored["metrics"]) == 245 * points
-    assert len(list((tmp_path / "mlartifacts").iterdir())) == 245
+    assert [len(stored[name]) for name in ("runs", "inputs", "datasets")] == [number, number, 1]
+    assert len(stored["metrics"]) == number * len(contents.points(sweep[1]))
+    assert len(list((tmp_path / "mlartifacts").iterdir())) == number
 
 
 def test_more_records_than_one_transaction_takes(study, sweep, monkeypatch, no_client):
