@@ -28,7 +28,7 @@ from chainrule.errors import ChainruleError, ConfigurationError, RecordError
 from chainrule.history import Curves
 from chainrule.parameters import build, parameters
 from chainrule.records import Record
-from chainrule_mlflow import contents, tracker
+from chainrule_mlflow import bulk, contents, tracker
 from chainrule_mlflow.store import Store
 from chainrule_mlflow.tracker import MLflow, NoTracking
 
@@ -513,6 +513,7 @@ def test_settings_of_the_person_are_respected(monkeypatch, client, record):
     assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "5"
     assert "MLFLOW_DISABLE_TELEMETRY" not in os.environ
     monkeypatch.delenv("DO_NOT_TRACK")
+    monkeypatch.setattr(bulk, "supports", lambda file: False)
     MLflow().send(record)
     assert os.environ.pop("MLFLOW_DISABLE_TELEMETRY") == "true"
 
