@@ -119,16 +119,20 @@ def params(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def points(record: "Record", limit: int = POINTS) -> list[Point]:
-    """Return the points of each curve, ``limit`` at most, then single values.
+    """Return the points of each curve, then single values.
+
+    Of the losses these are ``limit`` at most. Of other curves they are a fifth of that where ``limit`` is less than
+    usual: in a large sweep they would fill most of the database. All points are in the record.
 
     Values that are not finite are left out, because MLflow alters them.
     """
     manifest, curves = record.manifest, record.curves()
     found = []
     times: dict[int, int] = {}
+    limits = {True: limit, False: limit if limit >= POINTS else max(4, limit // 5)}
     for name, values in curves.values.items():
         finite = np.isfinite(values)
-        chosen = Curves(curves.epochs[finite], {name: values[finite]}).thinned(name, limit)
+        chosen = Curves(curves.epochs[finite], {name: values[finite]}).thinned(name, limits[name.endswith("loss")])
         for epoch, _ in chosen:
             if epoch not in times:  # most curves share their epochs
                 times[epoch] = milliseconds(manifest, epoch / max(manifest["epochs"], 1))

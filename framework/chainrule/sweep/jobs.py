@@ -3,11 +3,20 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from chainrule.yamltext import dump
 
+# Where each job has something of its own in Hydra's configuration.
+_OF_JOB = (
+    ("overrides", "task"),
+    ("job", "override_dirname"),
+    ("job", "id"),
+    ("job", "num"),
+    ("runtime", "output_dir"),
+)
 Change = tuple[tuple[str, ...], Any]  # a path of keys and the new plain value there
 
 
@@ -22,6 +31,18 @@ class Base:
 
     task: Mapping[str, Any]
     hydra: Mapping[str, Any]
+
+    @cached_property
+    def template(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Pieces of ``hydra.yaml``, each with the key of what follows it and is different in each job."""
+        marks = {path: f"<<{'.'.join(path)}>>" for path in _OF_JOB}
+        pieces, piece = [], ""
+        for line in dump({"hydra": _changed(self.hydra, list(marks.items()))}).splitlines(keepends=True):
+            cut = next((path for path, mark in marks.items() if mark in line), None)
+            if cut:
+                pieces.append((piece, cut))
+            piece = "" if cut else piece + line
+        return (*pieces, (piece, ()))
 
 
 @dataclass(frozen=True)
@@ -58,20 +79,6 @@ class Job:
         """The configuration of the task, resolved."""
         return self.task if self.resolved is None else self.resolved
 
-    @property
-    def hydra(self) -> dict[str, Any]:
-        """The configuration of Hydra, with interpolations unresolved."""
-        return _changed(
-            self.base.hydra,
-            (
-                (("job", "id"), str(self.number)),
-                (("job", "num"), self.number),
-                (("job", "override_dirname"), self.dirname),
-                (("overrides", "task"), list(self.overrides)),
-                (("runtime", "output_dir"), self.directory),
-            ),
-        )
-
     def __str__(self) -> str:
         return job_name(self.number, self.overrides)
 
@@ -87,9 +94,9 @@ class Job:
         if subdirectory is not None:
             folder = directory / subdirectory
             folder.mkdir(parents=True, exist_ok=True)
-            contents = {"config": self.task, "hydra": {"hydra": self.hydra}, "overrides": list(self.overrides)}
-            for name, content in contents.items():
-                (folder / f"{name}.yaml").write_text(dump(content), "utf-8")
+            texts = {"config": dump(self.task), "hydra": self._hydra_text(), "overrides": dump(list(self.overrides))}
+            for name, text in texts.items():
+                (folder / f"{name}.yaml").write_text(text, "utf-8")
         for path in self._logs():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
@@ -101,6 +108,17 @@ class Job:
         for path in self._logs():
             with open(path, "a", encoding="utf-8") as file:
                 file.write(f"{line}\n")
+
+    def _hydra_text(self) -> str:
+        """Return the configuration of Hydra; most of its text is the same for all jobs of a base."""
+        own: dict[tuple[str, ...], Any] = {
+            ("overrides", "task"): list(self.overrides),
+            ("job", "override_dirname"): self.dirname,
+            ("job", "id"): str(self.number),
+            ("job", "num"): self.number,
+            ("runtime", "output_dir"): self.directory,
+        }
+        return "".join(text + (_within(("hydra", *key), own[key]) if key else "") for text, key in self.base.template)
 
     def _logs(self) -> list[Path]:
         """Return the files that Hydra's logging of jobs opens."""
@@ -114,6 +132,13 @@ class Job:
             if "${" not in name:
                 paths.append(Path(name))
         return paths
+
+
+def _within(path: Sequence[str], value: Any) -> str:
+    """Return the lines that a value has in a YAML text, below its keys; where lines are broken depends on them."""
+    for key in reversed(path):
+        value = {key: value}
+    return "".join(dump(value).splitlines(keepends=True)[len(path) - 1 :])
 
 
 def job_name(number: int, overrides: Sequence[str]) -> str:
