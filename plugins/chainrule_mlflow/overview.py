@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from chainrule.sweeps import SEED
 from chainrule_mlflow import contents
 from chainrule_mlflow.contents import Point, Run
 
@@ -122,14 +123,19 @@ def ranking(outcomes: "Sequence[Outcome]") -> dict[str, Any]:
     return {"columns": ["rank", *keys, *names, "runs", "diverged", "failed"], "data": rows}
 
 
-def view(sweep: "Sweep", run_id: str) -> View:
+def view(sweep: "Sweep", run_id: str, watched: str) -> View:
     """Return the page that shows the runs of a sweep: columns, order, parallel coordinates, curves.
+
+    Args:
+        sweep: which.
+        run_id: its run.
+        watched: the loss by which runs are compared.
 
     MLflow keeps such pages in tags that it does not document; a version that does not know them ignores them.
     """
-    axes = list(sweep.axes)
-    metrics = ["validation/loss", "train/loss"]
-    columns = [f"params.`{key}`" for key in axes[:8]] + [f"metrics.`{name}`" for name in metrics]
+    axes = [key for key in sweep.axes if key != SEED]
+    metrics = list(dict.fromkeys([watched, "train/loss"]))
+    columns = [f"params.`{key}`" for key in [*axes[:8], SEED]] + [f"metrics.`{name}`" for name in metrics]
     section, curves = "overview", "curves"
     charts: list[dict[str, Any]] = [
         {
@@ -182,7 +188,7 @@ def view(sweep: "Sweep", run_id: str) -> View:
         for name in metrics
     ]
     sections = [
-        {"uuid": uuid, "name": name, "display": True, "isReordered": False, "deleted": False, "isGenerated": False}
+        {"uuid": uuid, "name": name, "display": True, "isReordered": True, "deleted": False, "isGenerated": False}
         for uuid, name in ((section, "The sweep"), (curves, "Curves"))
     ]
     state = {
@@ -199,7 +205,7 @@ def view(sweep: "Sweep", run_id: str) -> View:
         "runsHiddenMode": "SHOWALL",
         "viewMaximized": False,
         "runListHidden": False,
-        "isAccordionReordered": False,
+        "isAccordionReordered": True,
         "useGroupedValuesInCharts": False,
         "hideEmptyCharts": True,
         "groupBy": None,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from chainrule.sweeps import metric
 from chainrule_mlflow import bulk, contents, overview, sending
 from chainrule_mlflow.store import Store
 
@@ -49,7 +50,7 @@ def finish(sweep: "Sweep", outcomes: "Sequence[Outcome]", store: Store, experime
     """
     experiment_id, run_id = begin(sweep, store, experiment)
     run = overview.ended(sweep, outcomes)
-    view = overview.view(sweep, run_id)
+    view = overview.view(sweep, run_id, metric(outcomes))
     ranking = json.dumps(overview.ranking(outcomes))
     files = [sweep.directory / name for name in _FILES if (sweep.directory / name).is_file()]
     place = _place(store, experiment)

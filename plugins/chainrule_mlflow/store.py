@@ -92,7 +92,7 @@ class Store:
         for title in ("all MLflow runs", "or all runs"):
             if title in links:
                 found["its runs" if "start MLflow" not in links else "or its runs"] = (
-                    f"{links[title]}&viewStateShareKey={view}"
+                    f"{links[title]}&compareRunsMode=CHART&viewStateShareKey={view}"
                 )
         return found
 
