@@ -57,7 +57,7 @@ def _resume(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="chainrule resume", description=_resume.__doc__)
     parser.add_argument("directory", type=Path, metavar="DIR", help="of the sweep, such as multirun/DATE/TIME")
     sweep = sweeps.read(parser.parse_args(arguments).directory)
-    from chainrule.sweep.sweeper import resuming
+    from chainrule.sweep.opening import resuming
 
     os.chdir(sweep.manifest["working_directory"])
     sys.argv[1:] = sweep.manifest["arguments"]

@@ -20,7 +20,7 @@ from chainrule.plugins import Registry
 from chainrule.records import Record
 from chainrule.results import Result
 from chainrule.settings import Settings
-from chainrule.trainer import Observer, Schedule, Stack, train
+from chainrule.trainer import Judge, Observer, Schedule, Stack, train
 from chainrule.watchers import Progress, Start, Watcher
 
 log = logging.getLogger(__name__)
@@ -89,12 +89,12 @@ def structure(prepared: Prepared) -> tuple[Any, ...]:
     return (prepared.shape, sizes, schedule, *(kinds.structure(part) for part in parts))
 
 
-def train_stack(runs: Sequence[Prepared], observe: Observer | None = None) -> list[Result]:
+def train_stack(runs: Sequence[Prepared], observe: Observer | None = None, judge: Judge | None = None) -> list[Result]:
     """Train runs of one :func:`structure` as one stack, and return their results in order."""
     first = runs[0].settings.training
     schedule = Schedule(first.epochs, first.batch_size, first.interval)
     started, clock = datetime.now(UTC), time.perf_counter()
-    trained = train(_stack(runs), schedule, observe)
+    trained = train(_stack(runs), schedule, observe, judge)
     seconds = time.perf_counter() - clock
     return [
         Result(
@@ -128,13 +128,16 @@ class Task:
     overrides: Sequence[str] = ()
 
 
-def execute(tasks: Sequence[Task], crowd: "Crowd", registry: Registry) -> list[tuple[Result, Record]]:
+def execute(
+    tasks: Sequence[Task], crowd: "Crowd", registry: Registry, judge: Judge | None = None
+) -> list[tuple[Result, Record]]:
     """Train runs of one :func:`structure` as one stack, write their records and tell the watchers all along.
 
     Args:
         tasks: the runs.
         crowd: who is told.
         registry: says which plugins the runs used.
+        judge: gives runs up early, see :func:`chainrule.trainer.train`.
 
     Raises:
         OSError: a record cannot be written.
@@ -149,7 +152,7 @@ def execute(tasks: Sequence[Task], crowd: "Crowd", registry: Registry) -> list[t
         crowd.tell("epochs_recorded", Progress(epoch, tuple(losses.tolist()), running))
 
     done = []
-    for task, result in zip(tasks, train_stack(runs, observe), strict=True):
+    for task, result in zip(tasks, train_stack(runs, observe, judge), strict=True):
         crowd.tell("run_trained", result, task.directory)
         done.append((result, records.write(task.directory, result, registry, task.overrides)))
     return done

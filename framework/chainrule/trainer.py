@@ -17,6 +17,7 @@ from chainrule.kinds import Activation, Array, Loss, Optimizer, Rule
 from chainrule.network import Pass, Shape
 
 Observer = Callable[[int, Array, int], None]
+Judge = Callable[[int, Array, Array], Array]
 
 
 class Reason(enum.StrEnum):
@@ -26,6 +27,7 @@ class Reason(enum.StrEnum):
     CONVERGED = "converged"  # the training loss reached the tolerance
     PLATEAU = "plateau"  # the loss has not improved for too many epochs
     DIVERGED = "diverged"  # the loss or a gradient is infinite or NaN
+    PRUNED = "pruned"  # a search gave it up in favour of others
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,9 @@ class Trained:
     epochs: int
 
 
-def train(stack: Stack, schedule: Schedule, observe: Observer | None = None) -> list[Trained]:
+def train(
+    stack: Stack, schedule: Schedule, observe: Observer | None = None, judge: Judge | None = None
+) -> list[Trained]:
     """Train every run of a stack; the bits of a run do not depend on its neighbours.
 
     Args:
@@ -116,15 +120,18 @@ def train(stack: Stack, schedule: Schedule, observe: Observer | None = None) -> 
         schedule: how long.
         observe: called at each point of the curves with the epoch, the training losses of all runs and the number of
             runs still training.
+        judge: called at each point of the curves but the last, with the epoch, the indices of the runs that go on and
+            their validation losses (training losses, if there is no validation); says which of them to give up, as an
+            array of bool.
 
     Returns:
         One entry a run, in the order of the stack.
     """
     with _blas().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
-        return _train(stack, schedule, observe)
+        return _train(stack, schedule, observe, judge)
 
 
-def _train(stack: Stack, schedule: Schedule, observe: Observer | None) -> list[Trained]:
+def _train(stack: Stack, schedule: Schedule, observe: Observer | None, judge: Judge | None) -> list[Trained]:
     runs = len(stack.theta)
     due = due_epochs(schedule.epochs, schedule.measure_every)
     active = np.arange(runs)
@@ -141,6 +148,11 @@ def _train(stack: Stack, schedule: Schedule, observe: Observer | None) -> list[T
         reasons = stopping.reasons(epoch, values)
         if epoch == schedule.epochs:
             reasons = [reason or Reason.EPOCHS for reason in reasons]
+        elif judge:
+            going = np.array([row for row, reason in enumerate(reasons) if not reason], int)
+            watched = values.get("validation/loss", values["train/loss"])
+            for row in going[judge(epoch, active[going], watched[going])]:
+                reasons[row] = Reason.PRUNED
         for row, reason in enumerate(reasons):
             if reason:
                 run = int(active[row])

@@ -40,8 +40,25 @@ class StackedSweeperConf:
     dry_run: bool = False  # list the jobs, train nothing
 
 
+@dataclass
+class StackedOptunaConf:
+    """``hydra.sweeper``."""
+
+    _target_: str = "hydra_plugins.chainrule_stacked.StackedOptunaSweeper"
+    trials: int = 50  # settings to try
+    batch: int = 16  # of them at once
+    sampler: str = "tpe"  # or random, gp, cmaes, nsgaii, qmc
+    sampler_seed: int = 0
+    pruner: str = "none"  # or median, percentile, successive_halving, hyperband
+    metrics: list[str] = field(default_factory=list)  # to optimise; none: the final loss
+    directions: list[str] = field(default_factory=lambda: ["minimize"])  # or maximize, one for each metric
+    study: str | None = None  # its name; null: one for this sweep
+    storage: str | None = None  # where it lies, a URL or a file; null: in the directory of the sweep
+
+
 ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=StackedLauncherConf, provider="chainrule")
 ConfigStore.instance().store(group="hydra/sweeper", name="stacked", node=StackedSweeperConf, provider="chainrule")
+ConfigStore.instance().store(group="hydra/sweeper", name="stacked_optuna", node=StackedOptunaConf, provider="chainrule")
 
 
 class StackedLauncher(Launcher):
@@ -101,3 +118,30 @@ class StackedSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep that overrides of the task describe."""
         return self._sweeper.sweep(arguments)
+
+
+class StackedOptunaSweeper(Sweeper):
+    """Searches by Optuna; trials that are asked for at once are trained as stacks."""
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+        self._search: Any = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take in the sweep."""
+        from chainrule.errors import ConfigurationError
+        from chainrule.sweep.opening import is_own
+        from chainrule.sweep.trials import Options, Search
+
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+        stacked = getattr(launcher, "stacked", None)
+        if stacked is None or not is_own(task_function):
+            raise ConfigurationError("hydra/sweeper=stacked_optuna needs hydra/launcher=stacked, in chainrule.")
+        lists = {name: tuple(self._options[name]) for name in ("metrics", "directions")}
+        self._search = Search(hydra_context, config, stacked, Options(**{**self._options, **lists}))
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the search that overrides of the task describe."""
+        return self._search.sweep(arguments)

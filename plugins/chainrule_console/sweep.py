@@ -55,7 +55,7 @@ def summary(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[str]:
     if several:
         columns.append(["quartiles", *(_pair(group.quartiles) for group in ranked[:_SETTINGS])])
         columns.append([f"{LEVEL:.0%} interval", *(_pair(group.interval) for group in ranked[:_SETTINGS])])
-    for reason in ("diverged", "failed"):
+    for reason in ("pruned", "diverged", "failed"):
         counts = [group.count(reason) for group in ranked[:_SETTINGS]]
         if any(counts):
             columns.append([reason, *(str(amount or "") for amount in counts)])

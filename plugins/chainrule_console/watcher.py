@@ -60,7 +60,8 @@ class Console(Watcher):
 
     def sweep_started(self, sweep: Sweep, notes: Sequence[str]) -> None:
         """Print notes, then begin to show progress."""
-        self._close()
+        if self._sweep:  # a further part of the one that is shown
+            return
         self._say_all(f"note: {note}" for note in notes)
         title = f"{words.count(sweep.runs, 'run')}: {sweep.title}"
         if self._interactive:

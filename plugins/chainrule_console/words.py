@@ -59,6 +59,8 @@ def reason(manifest: Mapping[str, Any]) -> str:
             watched = "validation" if "validation/loss" in metrics else "training"
             patience = count(configuration["training"]["patience"], "epoch")
             return f"the {watched} loss had not improved for {patience} {when}"
+        case "pruned":
+            return f"given up in favour of others {when}"
         case "diverged":
             losses = [value for name, value in metrics.items() if name.endswith("/loss")]
             what = "the loss" if None in losses else "a gradient"

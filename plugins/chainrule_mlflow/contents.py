@@ -28,7 +28,11 @@ _REASONS = {
     "converged": "the training loss reached the tolerance",
     "plateau": "the loss had not improved for too long",
     "diverged": "the loss or a gradient became infinite or NaN",
+    "pruned": "given up in favour of others",
 }
+# Only complete records are sent, so no run is there because it crashed. FAILED is free to mean that it diverged: a red
+# mark in the table, and `status = "FINISHED"` leaves out runs whose last finite loss would pass for a result.
+_STATUSES = {"diverged": "FAILED", "pruned": "KILLED"}
 _IN_TITLE = ("target", "network.hidden", "activation", "optimizer", "seed", "tracking")
 
 
@@ -74,10 +78,7 @@ def describe(record: "Record", parent_run_id: str | None = None, limit: int = PO
         name=title(record),
         start=milliseconds(manifest, 0.0),
         end=milliseconds(manifest, 1.0),
-        # Only complete records are sent, so no run is here because it crashed. FAILED is free to mean that it diverged:
-        # a red mark in the table, and `status = "FINISHED"` leaves out runs whose last finite loss would pass for a
-        # result.
-        status="FAILED" if manifest["reason"] == "diverged" else "FINISHED",
+        status=_STATUSES.get(manifest["reason"], "FINISHED"),
         tags=tags(record) | ({"mlflow.parentRunId": parent_run_id} if parent_run_id else {}),
         params=params(manifest),
         points=points(record, limit),

@@ -13,13 +13,23 @@ LAYERS = [
     {"settings", "results", "records", "runs", "sweeps"},
     {"compose", "interface", "helptext", "task"},
     {"sweep.jobs", "sweep.plan", "sweep.work", "sweep.engine", "sweep.composer", "sweep.conductor"}
-    | {"sweep.launcher", "sweep.sweeper", "sweep.space", "sweep.state", "sweep.listing"},
+    | {"sweep.launcher", "sweep.sweeper", "sweep.space", "sweep.state", "sweep.listing"}
+    | {"sweep.opening", "sweep.trials", "sweep.referee"},
     {"cli"},
 ]
 DOORS = {
     "pluggy": {"hookspecs", "plugins"},
-    "hydra": {"compose", "cli", "task", "sweep.composer", "sweep.launcher", "sweep.sweeper", "sweep.space"},
-    "omegaconf": {"compose", "task", "sweep.composer", "sweep.launcher", "sweep.sweeper"},
+    "hydra": {"compose", "cli", "task", "sweep.composer", "sweep.launcher", "sweep.sweeper"}
+    | {"sweep.space", "sweep.opening", "sweep.trials"},
+    "omegaconf": {
+        "compose",
+        "task",
+        "sweep.composer",
+        "sweep.launcher",
+        "sweep.sweeper",
+        "sweep.opening",
+        "sweep.trials",
+    },
     "joblib": {"sweep.engine"},
     "yaml": {"yamltext"},
     "mlflow": set(),

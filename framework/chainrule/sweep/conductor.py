@@ -40,7 +40,7 @@ class Conductor:
         self._crowd = Crowd(watchers)
         self._trackers: dict[str, Crowd] = {}
         self._outcomes: dict[int, Outcome] = {}
-        self._failed = 0
+        self._expected = self._failed = 0
         self._best: float | None = None
         self._local: tuple[int, float] = (0, 0.0)  # runs in training in this process, and the fraction they have done
         self._telling = threading.Lock()
@@ -83,13 +83,16 @@ class Conductor:
         with suppress(OSError):
             lock.unlink()
 
-    def add(self, jobs: Sequence[Job], trackers: Iterable[Tracker], notes: Sequence[str]) -> None:
+    def add(
+        self, jobs: Sequence[Job], trackers: Iterable[Tracker], notes: Sequence[str], expected: int | None = None
+    ) -> None:
         """Put jobs into the record before the first of them begins.
 
         Args:
             jobs: of consecutive numbers.
             trackers: those that keep their runs.
             notes: what the person should know before training.
+            expected: how many jobs there will be in the end; None if these are the last.
 
         Raises:
             OSError: the record cannot be written.
@@ -100,6 +103,7 @@ class Conductor:
             {"overrides": list(job.overrides), "directory": _relative(job.directory, self.sweep.directory)}
             for job in jobs
         ]
+        self._expected = expected or 0
         self.sweep = self.sweep.write(jobs=[*self.sweep.manifest["jobs"][: jobs[0].number], *entries])
         self._tell_all("sweep_started", self.sweep, notes)
 
@@ -150,9 +154,21 @@ class Conductor:
         """Return a watcher of a unit that is trained in this process."""
         return _Inside(self, len(unit.jobs))
 
-    def failures(self) -> list[Outcome]:
-        """Return the jobs that raised an error."""
-        return [outcome for outcome in self.outcomes if outcome.reason == "failed"]
+    def outcome(self, number: int) -> Outcome:
+        """Return what has become of a job that has ended."""
+        return self._outcomes[number]
+
+    def raise_failures(self) -> None:
+        """Complain about runs that raised an error, if there are any.
+
+        Raises:
+            ChainruleError: says how many.
+        """
+        if self._failed:
+            raise ChainruleError(
+                f"{self._failed} of {len(self._outcomes)} runs failed; "
+                f"`chainrule resume {self.sweep.directory}` tries them again."
+            )
 
     def _tell_all(self, event: str, *arguments: Any) -> None:
         for crowd in self._trackers.values():
@@ -171,7 +187,7 @@ class Conductor:
                 epoch, epochs, active = map(int, path.read_text().split())
                 running += active
                 advanced += active * epoch / max(epochs, 1)
-        runs, done = self.sweep.runs, len(self._outcomes)
+        runs, done = max(self.sweep.runs, self._expected), len(self._outcomes)
         fraction = min(1.0, (done + advanced) / max(runs, 1))
         with self._telling:
             self._crowd.tell("sweep_progressed", SweepProgress(runs, done, running, self._failed, self._best, fraction))

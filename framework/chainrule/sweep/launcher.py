@@ -16,7 +16,7 @@ from chainrule.sweep.composer import Composer
 from chainrule.sweep.conductor import Conductor
 from chainrule.sweep.engine import Engine
 from chainrule.sweep.jobs import Job
-from chainrule.sweep.plan import Checked
+from chainrule.sweep.plan import Checked, Referee
 from chainrule.sweep.work import End
 
 log = logging.getLogger(__name__)
@@ -73,11 +73,25 @@ class Stacked:
     stack: int | None
 
     def run(
-        self, jobs: Sequence[Job], checked: Checked, composer: Composer, conductor: Conductor
+        self,
+        jobs: Sequence[Job],
+        checked: Checked,
+        composer: Composer,
+        conductor: Conductor,
+        together: int = 1,
+        referee: Referee | None = None,
     ) -> Sequence[JobReturn]:
         """Run jobs that were checked, and return what became of them, in order.
 
         Jobs with a complete record, from an attempt that broke off, are not trained again.
+
+        Args:
+            jobs: what to run.
+            checked: the same, by kind.
+            composer: made them.
+            conductor: is told what becomes of them.
+            together: how many consecutive jobs must be in one stack.
+            referee: gives some of them up early.
         """
         returns: dict[int, JobReturn] = {}
         by_number = {job.number: job for job in jobs}
@@ -90,9 +104,8 @@ class Stacked:
 
         if earlier:
             commit(list(earlier.items()))
-        units = checked.units(
-            self.engine.cores, self.stack, lambda job: job.number in by_number and job.number not in earlier
-        )
+        left = by_number.keys() - earlier.keys()
+        units = checked.units(self.engine.cores, self.stack, lambda job: job.number in left, together, referee)
         for ends in self.engine.run(units, conductor.progress, conductor.watch):
             commit(ends)
         if self.master.hydra.callbacks:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 from chainrule import kinds
 from chainrule.errors import ChainruleError, ConfigurationError
@@ -12,9 +12,17 @@ from chainrule.plugins import Registry
 from chainrule.runs import Prepared, prepare, structure
 from chainrule.settings import Settings, described, flat
 from chainrule.sweep.jobs import Job
+from chainrule.trainer import Judge
 
 CACHE = 4 << 20  # bytes that the arrays of a stack should fill: they pass through the cache in every step
 LEAST, MOST = 16, 256  # runs of a stack: below, NumPy's calls cost more than the numbers; above, nothing is gained
+
+
+class Referee(Protocol):
+    """Decides in the process that trains a stack which of its runs to give up. It is handed over by pickling."""
+
+    def judge(self, numbers: Sequence[int]) -> Judge:
+        """Return the judge of a stack of jobs, given by their numbers in the order of the stack."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +33,13 @@ class Unit:
         jobs: in the order of their numbers.
         title: what the stack is.
         seconds: that it will take, roughly.
+        referee: gives some of them up early; None to train all of them to their end.
     """
 
     jobs: tuple[Job, ...]
     title: str
     seconds: float
+    referee: Referee | None = None
 
 
 @dataclass(frozen=True)
@@ -98,23 +108,32 @@ class Checked:
         """What the person should know before training."""
         return tuple(dict.fromkeys(note for kind, _ in self.kinds.values() for note in kind.notes))
 
-    def units(self, workers: int, largest: int | None, is_left: Callable[[Job], bool] = lambda job: True) -> list[Unit]:
+    def units(
+        self,
+        workers: int,
+        largest: int | None,
+        is_left: Callable[[Job], bool] = lambda job: True,
+        together: int = 1,
+        referee: Referee | None = None,
+    ) -> list[Unit]:
         """Cut the jobs of each kind into stacks that suit the cache and keep all workers busy.
 
         Args:
             workers: processes that will share the work.
             largest: runs of a stack, at most; None for what suits.
             is_left: which jobs are to be trained.
+            together: how many consecutive jobs must not be separated.
+            referee: gives some of them up early.
         """
         units = []
         for kind, jobs in self.kinds.values():
             left = [job for job in jobs if is_left(job)]
             size = min(MOST, max(LEAST, CACHE // kind.bytes))
             size = min(size, max(LEAST, -(-len(left) // (2 * workers))))
-            size = min(size, largest or size)
+            size = max(1, min(size, largest or size) // together) * together
             for start in range(0, len(left), size):
                 part = tuple(left[start : start + size])
-                units.append(Unit(part, kind.title, kind.step + kind.run * len(part)))
+                units.append(Unit(part, kind.title, kind.step + kind.run * len(part), referee))
         return sorted(units, key=lambda unit: unit.jobs[0].number)
 
 

@@ -1,45 +1,25 @@
 """From the command line of a multirun to its sweep: which jobs, checked all, then run by the launcher."""
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from chainrule import sweeps, task
 from chainrule.compose import register
-from chainrule.errors import ChainruleError, ConfigurationError, RecordError
+from chainrule.errors import RecordError
 from chainrule.records import Failure, Record, read_end
-from chainrule.sweep import listing, space
-from chainrule.sweep.composer import Composer, restore_times, times
+from chainrule.sweep import listing, opening, space
+from chainrule.sweep.composer import Composer
 from chainrule.sweep.conductor import Conductor
 from chainrule.sweep.jobs import Job
 from chainrule.sweep.launcher import Stacked, StackedReturn
 from chainrule.sweep.plan import Checked
-from chainrule.sweep.state import differences, state
-from chainrule.sweeps import Sweep
-from chainrule.watchers import Session
-
-_resumed: ContextVar[Sweep | None] = ContextVar("resumed", default=None)
-
-
-@contextmanager
-def resuming(sweep: Sweep) -> Iterator[None]:
-    """Let the sweep that begins in this block be the rest of an earlier one."""
-    token = _resumed.set(sweep)
-    try:
-        yield
-    finally:
-        _resumed.reset(token)
 
 
 @dataclass(frozen=True)
@@ -61,11 +41,6 @@ class Options:
     random: int | None
     random_seed: int
     dry_run: bool
-
-
-def is_own(function: TaskFunction) -> bool:
-    """Say whether a task is chainrule's, rather than that of another application of Hydra."""
-    return function is task.train
 
 
 @dataclass(frozen=True)
@@ -97,12 +72,12 @@ class Sweeper:
         Raises:
             ChainruleError: an override or a job is wrong and nothing was trained, or runs failed.
         """
-        if is_own(self.task):
+        if opening.is_own(self.task):
             return self._own(typed)
         lists = self._lists(typed)
         for overrides in lists:  # so that a wrong one is found before the first is run
             self.context.config_loader.load_sweep_config(self.master, list(overrides))
-        self._save_master(Path(str(self.master.hydra.sweep.dir)))
+        opening.save_master(self.master, Path(str(self.master.hydra.sweep.dir)))
         returns = []
         for first, batch in self._batches(lists):
             returns.append(self.launcher.launch(batch, initial_job_idx=first))
@@ -111,34 +86,23 @@ class Sweeper:
         return returns
 
     def _own(self, typed: Sequence[str]) -> list[Sequence[JobReturn]]:
-        former, registry = _resumed.get(), register()
-        if former:
-            restore_times(self.master, former.manifest["times"])
+        former, composer = opening.resumed(), opening.composer(self.context, self.master)
         lists = [list(job["overrides"]) for job in former.manifest["jobs"]] if former else self._lists(typed)
-        composer = Composer(self.context.config_loader, self.master)
         jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists)]
-        checked = Checked((job for job in jobs if not job.alone), registry)
+        checked = Checked((job for job in jobs if not job.alone), register())
         if self.options.dry_run:
             print(listing.text(jobs, checked, self.stacked))
             return []
-        conductor = Conductor(
-            _begun(composer.directory, former, state(jobs, checked, registry), times(self.master)),
-            registry.watchers(Session(interactive=sys.stdout.isatty())),
-        )
+        conductor = opening.opened(self.master, composer.directory, jobs, checked)
         with conductor.going_on():
-            if not former:
-                self._save_master(composer.directory)
+            opening.save_master(self.master, composer.directory)
             conductor.add(jobs, checked.trackers, checked.notes)
             returns = [
                 self._launch(jobs[first : first + len(batch)], checked, composer, conductor)
                 for first, batch in self._batches(lists)
             ]
             conductor.finish()
-        failed = len(conductor.failures())
-        if failed:
-            raise ChainruleError(
-                f"{failed} of {len(jobs)} runs failed; `chainrule resume {composer.directory}` tries them again."
-            )
+        conductor.raise_failures()
         return returns
 
     def _launch(
@@ -175,33 +139,6 @@ class Sweeper:
         for first in range(0, len(lists), size):
             yield first, lists[first : first + size]
 
-    def _save_master(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.master, directory / "multirun.yaml")
-
-
-def _begun(directory: Path, former: Sweep | None, now: Mapping[str, Any], patterns: Mapping[str, str]) -> Sweep:
-    """Return the record of the sweep: that of an earlier attempt if it is resumed, else a new one.
-
-    Raises:
-        ConfigurationError: there is another sweep, or something is no longer as it was.
-    """
-    if former is None:
-        if (directory / sweeps.FILE).exists():
-            raise ConfigurationError(
-                f"{directory} holds a sweep already: `chainrule resume {directory}` finishes it; "
-                "choose another hydra.sweep.dir for a new one."
-            )
-        return sweeps.begin(directory, sys.argv[1:], Path.cwd(), now, patterns)
-    if directory != former.directory:
-        raise ConfigurationError(f"{former.directory} was {directory} when its sweep began: move it back.")
-    changed = differences(former.manifest["state"], now)
-    if changed:
-        raise ConfigurationError(
-            f"{directory} cannot be resumed, because its runs would not be comparable. Changed: {'; '.join(changed)}."
-        )
-    return former
-
 
 def _end(job: Job, done: JobReturn) -> Record | Failure:
     """Return what a job has left that another launcher ran."""
@@ -224,16 +161,12 @@ def launch(stacked: Stacked, lists: Sequence[Sequence[str]], first: int) -> Sequ
         ConfigurationError: an override or a job is wrong; nothing was trained.
     """
     stacked.prepare()
-    if not is_own(stacked.task):
+    if not opening.is_own(stacked.task):
         return stacked.run_foreign(lists, first)
-    registry, composer = register(), Composer(stacked.context.config_loader, stacked.master)
+    composer = opening.composer(stacked.context, stacked.master)
     jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
-    checked = Checked((job for job in jobs if not job.alone), registry)
-    if first:
-        sweep = sweeps.read(composer.directory)
-    else:
-        sweep = _begun(composer.directory, None, state(jobs, checked, registry), times(stacked.master))
-    conductor = Conductor(sweep, registry.watchers(Session(interactive=sys.stdout.isatty())))
+    checked = Checked((job for job in jobs if not job.alone), register())
+    conductor = opening.opened(stacked.master, composer.directory, jobs, checked, goes_on=first > 0)
     with conductor.going_on():
         conductor.add(jobs, checked.trackers, checked.notes)
         returns = stacked.run(jobs, checked, composer, conductor)

@@ -11,7 +11,7 @@ from chainrule.records import Failure, Record
 from chainrule.runs import Crowd, Task, execute, prepare, structure
 from chainrule.settings import Settings
 from chainrule.sweep.jobs import Job
-from chainrule.sweep.plan import Unit
+from chainrule.sweep.plan import Referee, Unit
 from chainrule.watchers import Progress, Session, Start, Watcher
 
 End = tuple[int, Record | Failure]  # a job's number and what became of it
@@ -40,7 +40,7 @@ def train(unit: Unit, *watchers: Watcher) -> list[End]:
             task = Task(prepared, Path(job.directory), job.overrides)
             tasks.setdefault(structure(prepared), []).append((job, task))
     for stack in tasks.values():
-        ends.update(_train(stack, crowd, registry))
+        ends.update(_train(stack, crowd, registry, unit.referee))
     return [(job.number, ends[job.number]) for job in unit.jobs]
 
 
@@ -71,10 +71,13 @@ class Heartbeat(Watcher):
             self.path.write_text(f"{progress.epoch} {self._epochs} {progress.running}")
 
 
-def _train(stack: Sequence[tuple[Job, Task]], crowd: Crowd, registry: Registry) -> Iterator[End]:
+def _train(
+    stack: Sequence[tuple[Job, Task]], crowd: Crowd, registry: Registry, referee: Referee | None
+) -> Iterator[End]:
     """Train jobs as one stack, or each alone if one of them raises: alone they have the same bits."""
     try:
-        done = execute([task for _, task in stack], crowd, registry)
+        judge = referee.judge([job.number for job, _ in stack]) if referee else None
+        done = execute([task for _, task in stack], crowd, registry, judge)
     except Exception as error:
         if len(stack) == 1:
             job = stack[0][0]
@@ -83,7 +86,7 @@ def _train(stack: Sequence[tuple[Job, Task]], crowd: Crowd, registry: Registry) 
         for job, task in stack:
             # Afresh, because the generators of the first attempt have moved on.
             again = Task(prepare(task.prepared.settings), task.directory, task.overrides)
-            yield from _train([(job, again)], crowd, registry)
+            yield from _train([(job, again)], crowd, registry, referee)
     else:
         for (job, _), (_, record) in zip(stack, done, strict=True):
             yield job.number, record

@@ -1,0 +1,104 @@
+"""The beginning of a sweep, and the beginning of its rest after an interruption."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from chainrule import sweeps, task
+from chainrule.compose import register
+from chainrule.errors import ConfigurationError
+from chainrule.sweep.composer import Composer, restore_times, times
+from chainrule.sweep.conductor import Conductor
+from chainrule.sweep.jobs import Job
+from chainrule.sweep.plan import Checked
+from chainrule.sweep.state import differences, state
+from chainrule.sweeps import Sweep
+from chainrule.watchers import Session
+
+_resumed: ContextVar[Sweep | None] = ContextVar("resumed", default=None)
+
+
+@contextmanager
+def resuming(sweep: Sweep) -> Iterator[None]:
+    """Let the sweep that begins in this block be the rest of an earlier one."""
+    token = _resumed.set(sweep)
+    try:
+        yield
+    finally:
+        _resumed.reset(token)
+
+
+def resumed() -> Sweep | None:
+    """Return the earlier sweep of which this one is the rest, or None."""
+    return _resumed.get()
+
+
+def is_own(function: TaskFunction) -> bool:
+    """Say whether a task is chainrule's, rather than that of another application of Hydra."""
+    return function is task.train
+
+
+def composer(context: HydraContext, master: DictConfig) -> Composer:
+    """Return a composer of the jobs of a sweep, for which it is as late as when the sweep began."""
+    former = resumed()
+    if former:
+        restore_times(master, former.manifest["times"])
+    return Composer(context.config_loader, master)
+
+
+def opened(
+    master: DictConfig, directory: Path, jobs: Sequence[Job], checked: Checked, goes_on: bool = False
+) -> Conductor:
+    """Return the conductor of a sweep; nothing is written.
+
+    Args:
+        master: configuration of the sweep.
+        directory: of the sweep.
+        jobs: that show what its configuration is.
+        checked: the same, by kind.
+        goes_on: whether these are further jobs of the sweep that was last begun there.
+
+    Raises:
+        ConfigurationError: the directory holds another sweep, or something is no longer as it was.
+    """
+    registry = register()
+    sweep = sweeps.read(directory) if goes_on else _begun(directory, state(jobs, checked, registry), times(master))
+    return Conductor(sweep, registry.watchers(Session(interactive=sys.stdout.isatty())))
+
+
+def save_master(master: DictConfig, directory: Path) -> None:
+    """Write the configuration of a sweep, as every sweeper of Hydra does; once."""
+    path = directory / "multirun.yaml"
+    if not path.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(master, path)
+
+
+def _begun(directory: Path, now: Mapping[str, Any], patterns: Mapping[str, str]) -> Sweep:
+    """Return the record of the sweep: that of an earlier attempt if it is resumed, else a new one.
+
+    Raises:
+        ConfigurationError: there is another sweep, or something is no longer as it was.
+    """
+    former = resumed()
+    if former is None:
+        if (directory / sweeps.FILE).exists():
+            raise ConfigurationError(
+                f"{directory} holds a sweep already: `chainrule resume {directory}` finishes it; "
+                "choose another hydra.sweep.dir for a new one."
+            )
+        return sweeps.begin(directory, sys.argv[1:], Path.cwd(), now, patterns)
+    if directory != former.directory:
+        raise ConfigurationError(f"{former.directory} was {directory} when its sweep began: move it back.")
+    changed = differences(former.manifest["state"], now)
+    if changed:
+        raise ConfigurationError(
+            f"{directory} cannot be resumed, because its runs would not be comparable. Changed: {'; '.join(changed)}."
+        )
+    return former

@@ -1,0 +1,144 @@
+"""Searches by Optuna."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chainrule import records, sweeps
+
+optuna = pytest.importorskip("optuna")
+COMMAND = [sys.executable, "-m", "chainrule"]
+SEARCH = ["-m", "hydra/sweeper=stacked_optuna", "tracking=none", "training.epochs=40", "training.batch_size=16"]
+RATE = "optimizer.lr=tag(log,interval(1e-4,1))"
+PLACE = "hydra.sweep.dir=found"
+
+
+def search(*arguments, code=0, folder="."):
+    done = subprocess.run([*COMMAND, *SEARCH, *arguments], capture_output=True, text=True, cwd=folder, timeout=300)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def study(path="found/optuna.log", name=None):
+    backend = optuna.storages.journal.JournalFileBackend(str(path))
+    storage = optuna.storages.JournalStorage(backend)
+    return optuna.load_study(study_name=name or storage.get_all_studies()[0].study_name, storage=storage)
+
+
+def test_a_search_trains_batches_and_finds_a_better_rate_than_most():
+    done = search(
+        RATE, "activation=tanh,relu", "seed=range(3)", "hydra.sweeper.trials=20", "hydra.sweeper.batch=5", PLACE
+    )
+    trials = study().trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 20
+    sweep = sweeps.read(Path("found"))
+    assert sweep.runs == 60
+    for trial in trials:  # the median over seeds of what the records hold
+        own = [records.read(sweep.place(3 * trial.number + seed)).manifest for seed in range(3)]
+        assert {m["configuration"]["activation"]["name"] for m in own} == {trial.params["activation"]}
+        assert {m["configuration"]["optimizer"]["lr"] for m in own} == {trial.params["optimizer.lr"]}
+        assert trial.value == np.median([m["metrics"]["validation/loss"] for m in own])
+    values = [trial.value for trial in trials]
+    assert np.median(values[10:]) < np.median(values[:10])
+    assert "best trial" in done.stdout
+
+
+def test_pruned_trials_leave_the_stack_early_and_change_no_bits():
+    arguments = [
+        RATE,
+        "seed=range(2)",
+        "hydra.sweeper.trials=24",
+        "hydra.sweeper.batch=8",
+        "hydra.sweeper.sampler=random",
+    ]
+    search(*arguments, "hydra.sweeper.pruner=median", PLACE)
+    search(*arguments, "hydra.sweep.dir=whole")
+    trials = study().trials
+    pruned = [trial.number for trial in trials if trial.state.name == "PRUNED"]
+    assert 2 < len(pruned) < 20
+    sweep, whole = sweeps.read(Path("found")), sweeps.read(Path("whole"))
+    for number in range(48):
+        record, other = records.read(sweep.place(number)), records.read(whole.place(number))
+        if number // 2 in pruned:
+            assert record.manifest["reason"] == "pruned"
+            assert record.manifest["epochs"] < 40
+            points = len(record.curves().epochs)
+            np.testing.assert_array_equal(
+                record.curves().values["train/loss"], other.curves().values["train/loss"][:points]
+            )
+        else:
+            assert (record.directory / "weights.npz").read_bytes() == (other.directory / "weights.npz").read_bytes()
+    assert trials[pruned[0]].intermediate_values
+
+
+def test_a_stored_study_continues():
+    options = ["hydra.sweeper.storage=sqlite:///study.db", "hydra.sweeper.study=rates", "hydra.sweeper.trials=6"]
+    search(RATE, *options, PLACE)
+    search(RATE, *options, "hydra.sweep.dir=more")
+    trials = optuna.load_study(study_name="rates", storage="sqlite:///study.db").trials
+    assert len(trials) == 12
+    assert len({trial.params["optimizer.lr"] for trial in trials}) == 12
+
+
+def test_two_objectives():
+    done = search(RATE, "network.hidden=[1],[2,2],[8]", "hydra.sweeper.trials=8",
+                  "hydra.sweeper.metrics=[validation/loss,parameters]", "hydra.sweeper.directions=[minimize,minimize]",
+                  "hydra.sweeper.sampler=nsgaii", PLACE)  # fmt: skip
+    trials = study().trials
+    assert {trial.values[1] for trial in trials} <= {5.0, 15.0, 33.0}
+    assert "best trial" in done.stdout
+
+
+def test_a_killed_search_is_resumed_to_the_same_trials(tmp_path):
+    arguments = [RATE, "seed=range(2)", "hydra.sweeper.trials=40", "hydra.sweeper.batch=5", "training.epochs=60", PLACE]
+    (tmp_path / "whole").mkdir()
+    begin = time.monotonic()
+    search(*arguments, folder=tmp_path / "whole")
+    process = subprocess.Popen([*COMMAND, *SEARCH, *arguments], stdout=subprocess.DEVNULL, start_new_session=True)
+    time.sleep(0.6 * (time.monotonic() - begin))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = len(list(Path("found").glob("*/manifest.json")))
+    subprocess.run([*COMMAND, "resume", "found"], check=True, capture_output=True, timeout=300)
+    assert 0 < before < 80
+    sweep, whole = sweeps.read(Path("found")), sweeps.read(tmp_path / "whole" / "found")
+    assert sweep.manifest["jobs"] == whole.manifest["jobs"]
+    for number in range(80):
+        first, other = sweep.place(number), whole.place(number)
+        assert (first / "weights.npz").read_bytes() == (other / "weights.npz").read_bytes()
+    finished = [trial for trial in study().trials if trial.state.name == "COMPLETE"]
+    expected = study(tmp_path / "whole" / "found" / "optuna.log").trials
+    assert [(t.params, t.value) for t in finished] == [(t.params, t.value) for t in expected]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([RATE, "hydra.sweeper.sampler=tp"], ["hydra.sweeper.sampler=tp", "did you mean 'tpe'"]),
+        ([RATE, "hydra.sweeper.pruner=medain"], ["did you mean 'median'"]),
+        ([RATE, "hydra.sweeper.metrics=[validation/loss,epochs]"], ["directions must have 2 entries"]),
+        (["optimizer.lr=interval(-1,1)"], ["optimizer.lr must be a number >= 0, not -1", "Nothing was trained"]),
+        (["optimizer.lr=0.1"], ["there is nothing to search"]),
+        (["optimizer.lr=interval(2,1)"], ["optimizer.lr=interval(2,1) cannot be searched"]),
+        ([RATE, "hydra/launcher=basic"], ["needs hydra/launcher=stacked"]),
+    ],
+)
+def test_what_cannot_be_searched_gets_one_sentence(tmp_path, arguments, words):
+    (sentence,) = search(*arguments, code=1).stderr.splitlines()
+    for word in words:
+        assert word in sentence
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_without_optuna_the_extra_is_named(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "optuna.py").write_text("raise ImportError('no')")
+    done = subprocess.run([*COMMAND, *SEARCH, RATE], capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": str(tmp_path / "site")}, timeout=100)  # fmt: skip
+    assert done.stderr.strip().endswith("pip install 'chainrule[optuna]'.")
