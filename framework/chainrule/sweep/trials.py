@@ -121,25 +121,25 @@ class Search:
             study = self._study(composer.directory, conductor.sweep.manifest["key"])
             if opening.resumed():
                 self._ask_again(study, conductor)
-            while left := self._options.trials - len(self._ended(study, conductor.sweep.manifest["key"])):
-                returns.append(self._batch(study, min(left, self._options.batch), space, composer, conductor))
+            while (ended := len(self._ended(study, conductor.sweep.manifest["key"]))) < self._options.trials:
+                # An interruption may have left a part of a batch.
+                count = min(self._options.trials - ended, self._options.batch - ended % self._options.batch)
+                returns.append(self._batch(study, ended, count, space, composer, conductor))
             conductor.sweep.links["best trial"] = self._best(study)
             conductor.finish()
         conductor.raise_failures()
         return returns
 
     def _batch(
-        self, study: Any, count: int, space: "_Space", composer: Composer, conductor: Conductor
+        self, study: Any, ended: int, count: int, space: "_Space", composer: Composer, conductor: Conductor
     ) -> Sequence[JobReturn]:
         """Ask for some trials, train their runs as stacks, and tell what came of them."""
-        key = conductor.sweep.manifest["key"]
-        ended = len(self._ended(study, key))
-        # A sampler of its own for each batch: what it suggests follows from the past alone, also after an interruption.
-        study.sampler = self._sampler(len(self._ended(study)))
-        asked = []
-        for _ in range(count):
+        earlier, asked = len(self._ended(study)), []
+        for place in range(count):
+            # A sampler of its own for each: what it suggests follows from the past alone, also after an interruption.
+            study.sampler = self._sampler(earlier + place)
             asked.append(study.ask(space.distributions))
-            asked[-1].set_user_attr(_OF_SWEEP, key)
+            asked[-1].set_user_attr(_OF_SWEEP, conductor.sweep.manifest["key"])
         each = len(space.seeds) or 1
         lists = [overrides for trial in asked for overrides in space.lists(trial.params)]
         jobs = [composer.explained_job(ended * each + place, overrides) for place, overrides in enumerate(lists)]
