@@ -65,7 +65,17 @@ def _resume(arguments: Sequence[str]) -> None:
         _train()
 
 
-_COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"resume": _resume, "sync": _sync}
+def _report(arguments: Sequence[str]) -> None:
+    """Write the report of a sweep from its records: ranking, curves, what mattered, what went wrong."""
+    parser = argparse.ArgumentParser(prog="chainrule report", description=_report.__doc__)
+    parser.add_argument("directory", type=Path, metavar="DIR", help="of the sweep, such as multirun/DATE/TIME")
+    sweep = sweeps.read(parser.parse_args(arguments).directory)
+    from chainrule import report
+
+    print(report.write(sweep, list(sweep.outcomes())))
+
+
+_COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"report": _report, "resume": _resume, "sync": _sync}
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from chainrule import sweeps
+from chainrule import report, sweeps
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.kinds import Tracker
 from chainrule.locks import exclusive
@@ -142,12 +142,13 @@ class Conductor:
                 self._crowd.tell("runs_recorded", everything)
 
     def finish(self) -> None:
-        """Say that all jobs have ended.
+        """Say that all jobs have ended, and write the report.
 
         Raises:
             OSError: the record cannot be written.
         """
         self.sweep = self.sweep.write(finished=sweeps.now())
+        self.sweep.links["report"] = str(report.write(self.sweep, self.outcomes))
         self._tell_all("sweep_finished", self.sweep, self.outcomes)
 
     def watch(self, unit: Unit) -> Watcher:

@@ -1,0 +1,208 @@
+"""The report of a sweep: one HTML file that needs nothing else, made from records."""
+
+import math
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from chainrule import records, svg
+from chainrule.errors import RecordError
+from chainrule.history import Curves
+from chainrule.kinds import Array
+from chainrule.outcomes import Outcome
+from chainrule.ranking import Effect, Group, effects, groups
+from chainrule.sweeps import SEED, Sweep, metric
+
+FILE = "report.html"
+_ROWS, _CURVES, _SEEDS, _CHARTS, _DOTS = 200, 6, 20, 3, 2000  # shown at most
+
+
+def write(sweep: Sweep, outcomes: Sequence[Outcome]) -> Path:
+    """Write the report of a sweep into its directory and return its path.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = sweep.directory / FILE
+    records.replace(path, render(sweep, outcomes).encode())
+    return path
+
+
+def render(sweep: Sweep, outcomes: Sequence[Outcome]) -> str:
+    """Return the report of a sweep as HTML.
+
+    Args:
+        sweep: its record.
+        outcomes: of the runs that have ended; their curves are read from their records.
+    """
+    watched = metric(outcomes)
+    ranked, keys = groups(outcomes, watched), [key for key in sweep.axes if key != SEED]
+    found = [effect for effect in effects(outcomes, watched) if len(effect.levels) > 1]
+    lost = any(group.count("diverged") + group.count("failed") for group in ranked)
+    axis = svg.Axis.over((value for group in ranked[:_ROWS] for value in group.values), 6, 234)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("report.html.jinja").render(
+        title=f"Sweep: {sweep.title}",
+        answer=_answer(ranked, watched, keys, sweep.runs),
+        metric=watched,
+        keys=keys,
+        rows=[_row(group, keys, axis) for group in ranked[:_ROWS]],
+        hidden=max(0, len(ranked) - _ROWS),
+        lost=lost,
+        effects=[_effect(effect) for effect in found],
+        figures=[*_curves(sweep, ranked, watched), *_scatters(outcomes, keys, watched)],
+        failures=_failures(outcomes),
+        facts=_facts(sweep, outcomes),
+    )
+
+
+def _answer(ranked: Sequence[Group], watched: str, keys: Sequence[str], runs: int) -> str:
+    """Say in words what came out, and what cannot be said."""
+    if not ranked:
+        return f"None of {runs} runs has ended yet."
+    best = ranked[0]
+    if math.isinf(best.median):
+        return "No setting was trained to a finite loss in at least half of its runs."
+    of = f" over {len(best.values)} seeds" if len(best.values) > 1 else ""
+    first = f"The smallest median {watched} is {_number(best.median)}{of}"
+    if best.interval:
+        first += f" (95 % interval {_pair(best.interval)})"
+    first += f", with {best.title}." if keys else "."
+    if len(ranked) < 2:
+        return first
+    second = ranked[1]
+    if not best.interval or not second.interval:
+        return f"{first} With fewer than six seeds a setting, no interval can tell it from the others."
+    if best.interval[1] < second.interval[0]:
+        return f"{first} Its interval lies below that of the next, {second.title}."
+    alike = sum(other.interval is None or other.interval[0] <= best.interval[1] for other in ranked[1:])
+    more = f" and {alike - 1} more" if alike > 1 else ""
+    return f"{first} The intervals do not separate it from {second.title}{more}: more seeds would tell."
+
+
+def _row(group: Group, keys: Sequence[str], axis: svg.Axis) -> dict[str, Any]:
+    return {
+        "settings": [group.settings.get(key, "") for key in keys],
+        "runs": len(group.values),
+        "median": _number(group.median),
+        "quartiles": _pair(group.quartiles),
+        "interval": _pair(group.interval) if group.interval else "",
+        "strip": Markup(svg.strip(_some(group.values), axis, group.median, group.interval)),
+        "diverged": group.count("diverged"),
+        "failed": group.count("failed"),
+    }
+
+
+def _effect(effect: Effect) -> dict[str, Any]:
+    levels = [f"{label}: {_number(middle)}" for label, middle, _ in effect.levels[:10]]
+    return {
+        "parameter": effect.parameter,
+        "share": f"{effect.share:.0%}",
+        "width": round(120 * effect.share),
+        "p": "" if effect.p is None else "< 0.001" if effect.p < 0.001 else f"{effect.p:.3f}",
+        "levels": ", ".join(levels) + (" ..." if len(effect.levels) > 10 else ""),
+    }
+
+
+def _curves(sweep: Sweep, ranked: Sequence[Group], watched: str) -> Iterator[dict[str, Any]]:
+    """Draw the losses of the best settings over epochs: the median over seeds in the band of its quartiles."""
+    chosen = {group.title: curves for group in ranked[:_CURVES] if (curves := _read(sweep, group))}
+    for name in dict.fromkeys([watched, "train/loss"]):
+        series = [_series(title, curves, name) for title, curves in chosen.items() if name in curves[0].values]
+        if any(line.middle for line in series):
+            drawn = svg.chart(series, "epochs", name, f"{name} over epochs")
+            caption = (
+                f"{name} of the best {len(series)} settings: median over seeds (of the first {_SEEDS}), "
+                "in the band of the quartiles. A run that has stopped keeps its last value."
+            )
+            yield {"svg": Markup(drawn), "caption": caption, "legend": [line.name for line in series]}
+
+
+def _read(sweep: Sweep, group: Group) -> list[Curves]:
+    found = []
+    for outcome in [o for o in group.outcomes if o.metrics][:_SEEDS]:
+        try:
+            found.append(records.read(sweep.directory / outcome.directory).curves())
+        except RecordError:  # damaged since, or gone
+            continue
+    return found
+
+
+def _series(title: str, curves: Sequence[Curves], name: str) -> svg.Series:
+    epochs: Array = np.unique(np.concatenate([curve.epochs for curve in curves]))
+    table = []
+    for curve in curves:
+        last = np.searchsorted(curve.epochs, epochs, side="right") - 1
+        values = curve.values[name][last]
+        table.append(np.where(np.isfinite(values), values, np.inf))
+    quartiles = np.quantile(np.array(table), [0.25, 0.5, 0.75], axis=0, method="inverted_cdf")
+    low, middle, high = ([*zip(epochs.tolist(), row.tolist(), strict=True)] for row in quartiles)
+    return svg.Series(title, middle, low, high) if len(curves) > 1 else svg.Series(title, middle)
+
+
+def _scatters(outcomes: Sequence[Outcome], keys: Sequence[str], watched: str) -> Iterator[dict[str, Any]]:
+    """Draw the loss of each run over each parameter that has at least three numbers."""
+    drawn = 0
+    for key in keys:
+        numbers = [(o.settings.get(key), o.value(watched)) for o in outcomes]
+        points = [(float(x), y) for x, y in numbers if isinstance(x, int | float) and math.isfinite(y)]
+        if len({x for x, _ in points}) >= 3 and drawn < _CHARTS:
+            drawn += 1
+            chart = svg.chart([svg.Series(key, _some(points))], key, watched, f"{watched} over {key}", dots=True)
+            yield {"svg": Markup(chart), "caption": f"Each run's {watched}, over {key}.", "legend": []}
+
+
+def _failures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    why: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.reason == "failed":
+            why[outcome.error].append(outcome)
+        elif outcome.reason == "diverged":
+            why[f"diverged: a loss or a gradient became infinite or NaN, with {outcome.title}"].append(outcome)
+    found = sorted(why.items(), key=lambda item: -len(item[1]))
+    return [
+        {
+            "runs": len(which),
+            "why": reason,
+            "which": ", ".join(outcome.directory for outcome in which[:8]) + (" ..." if len(which) > 8 else ""),
+        }
+        for reason, which in found[:50]
+    ]
+
+
+def _facts(sweep: Sweep, outcomes: Sequence[Outcome]) -> dict[str, str]:
+    manifest = sweep.manifest
+    facts = {
+        "command": shlex.join(["chainrule", *manifest["arguments"]]),
+        "runs": f"{len(outcomes)} of {sweep.runs} ended",
+        "began": manifest["started"][:19].replace("T", " ") + " UTC",
+    }
+    if manifest["finished"]:
+        began, ended = (datetime.fromisoformat(manifest[key]) for key in ("started", "finished"))
+        facts["took"] = f"{(ended - began).total_seconds():.1f} s"
+    facts["directory"] = str(sweep.directory)
+    facts |= {name.replace("_", " "): str(value) for name, value in manifest["environment"].items()}
+    return facts
+
+
+def _some(values: Sequence[Any]) -> Sequence[Any]:
+    """Return some of many values, evenly chosen, so that the file stays small."""
+    return values if len(values) <= _DOTS else values[:: -(-len(values) // _DOTS)]
+
+
+def _number(value: float) -> str:
+    return f"{value:.5g}" if math.isfinite(value) else "diverged"
+
+
+def _pair(pair: tuple[float, float]) -> str:
+    low, high = (f"{value:.3g}" if math.isfinite(value) else "∞" for value in pair)
+    return f"{low} to {high}"

@@ -1,0 +1,142 @@
+"""Small drawings for reports, as SVG text; colours come from the page's style sheet."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A linear or logarithmic map from numbers to pixels.
+
+    Attributes:
+        low, high: ends of the numbers; both positive where ``log``.
+        start, end: pixels of these.
+        log: whether the map is logarithmic.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool
+
+    @classmethod
+    def over(cls, values: Iterable[float], start: float, end: float) -> "Axis":
+        """Return an axis that shows all finite ``values``; logarithmic if they are positive and span two decades."""
+        finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
+        low, high = min(finite), max(finite)
+        log = low > 0 and high / low >= 100
+        if low == high:
+            low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+        return cls(low, high, start, end, log)
+
+    def place(self, value: float) -> float:
+        """Return the pixel of a number; the far end for what is infinite."""
+        if not math.isfinite(value):
+            return self.end
+        low, high, at = (math.log(v) if self.log else v for v in (self.low, self.high, value))
+        return self.start + (self.end - self.start) * (at - low) / (high - low)
+
+    def ticks(self) -> list[float]:
+        """Return round numbers along the axis, about five."""
+        if self.log:
+            first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
+            step = max(1, -(-(last - first) // 5))
+            return [10.0**power for power in range(first, last + 1, step)]
+        size = 10 ** math.floor(math.log10((self.high - self.low) / 4))
+        step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if (self.high - self.low) / (size * factor) <= 6)
+        first = math.ceil(self.low / step - 1e-9)
+        return [round(number * step, 12) for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
+
+
+def strip(values: Sequence[float], axis: Axis, middle: float, interval: tuple[float, float] | None) -> str:
+    """Return one row of dots, with the median and its interval; what is infinite stands at the right end, hollow."""
+    height, y = 18, 9
+    parts = [f'<line class="rule" x1="{axis.start}" x2="{axis.end}" y1="{y}" y2="{y}"/>']
+    if interval:
+        ends = [f"{axis.place(value):.1f}" for value in interval]
+        parts.append(f'<line class="interval" x1="{ends[0]}" x2="{ends[1]}" y1="{y}" y2="{y}"/>')
+    for value in values:
+        kind = "dot" if math.isfinite(value) else "dot lost"
+        parts.append(f'<circle class="{kind}" cx="{axis.place(value):.1f}" cy="{y}" r="3"/>')
+    x = f"{axis.place(middle):.1f}"
+    parts.append(f'<line class="median" x1="{x}" x2="{x}" y1="2" y2="16"/>')
+    title = f"{len(values)} runs, median {middle:.5g}"
+    return _svg(axis.end + 6, height, parts, title)
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart.
+
+    Attributes:
+        name: for the legend.
+        middle: its points.
+        low, high: edges of the band around it, none for a line alone.
+    """
+
+    name: str
+    middle: Sequence[Point]
+    low: Sequence[Point] = ()
+    high: Sequence[Point] = ()
+
+
+def chart(series: Sequence[Series], x_label: str, y_label: str, title: str, dots: bool = False) -> str:
+    """Return a chart of lines with bands, or of dots, with axes; infinite points are left out."""
+    width, height = 640, 300
+    points = [p for s in series for part in (s.middle, s.low, s.high) for p in part if all(map(math.isfinite, p))]
+    across = Axis.over((x for x, _ in points), 64, width - 12)
+    if not dots:
+        across = Axis(across.low, across.high, across.start, across.end, log=False)
+    up = Axis.over((y for _, y in points), height - 40, 12)
+    parts = _axes(across, up, x_label, y_label, width, height)
+    for number, line in enumerate(series):
+        colour = f"c{number % 6}"
+        if line.low:
+            edge = [*_pixels(line.low, across, up), *reversed(_pixels(line.high, across, up))]
+            parts.append(f'<polygon class="band {colour}" points="{" ".join(edge)}"/>')
+        if dots:
+            spots = (pixel.split(",") for pixel in _pixels(line.middle, across, up))
+            parts += [f'<circle class="spot {colour}" cx="{x}" cy="{y}" r="3"/>' for x, y in spots]
+        else:
+            pixels = " ".join(_pixels(line.middle, across, up))
+            parts.append(
+                f'<polyline class="line {colour}" points="{pixels}"><title>{escape(line.name)}</title></polyline>'
+            )
+    return _svg(width, height, parts, title)
+
+
+def _axes(across: Axis, up: Axis, x_label: str, y_label: str, width: int, height: int) -> list[str]:
+    parts = []
+    for value in up.ticks():
+        y = up.place(value)
+        parts.append(f'<line class="grid" x1="64" x2="{width - 12}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text x="58" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
+    for value in across.ticks():
+        x = across.place(value)
+        parts.append(f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="{height - 40}" y2="{height - 35}"/>')
+        parts.append(f'<text x="{x:.1f}" y="{height - 22}" text-anchor="middle">{value:g}</text>')
+    parts.append(f'<line class="rule" x1="64" x2="{width - 12}" y1="{height - 40}" y2="{height - 40}"/>')
+    middle = (64 + width - 12) / 2
+    parts.append(f'<text x="{middle}" y="{height - 4}" text-anchor="middle">{escape(x_label)}</text>')
+    turned = f"rotate(-90 12 {(height - 40) / 2})"
+    parts.append(
+        f'<text x="12" y="{(height - 40) / 2}" text-anchor="middle" transform="{turned}">{escape(y_label)}</text>'
+    )
+    return parts
+
+
+def _pixels(points: Sequence[Point], across: Axis, up: Axis) -> list[str]:
+    shown = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y) and not (up.log and y <= 0)]
+    return [f"{across.place(x):.1f},{up.place(y):.1f}" for x, y in shown]
+
+
+def _svg(width: float, height: float, parts: Iterable[str], title: str) -> str:
+    return (
+        f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" aria-label="{escape(title)}">'
+        f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
+    )

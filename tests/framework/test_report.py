@@ -1,0 +1,151 @@
+"""Reports of sweeps, and the drawings in them."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from chainrule import report, sweeps
+from chainrule.outcomes import Outcome
+from chainrule.ranking import groups
+from chainrule.svg import Axis, Series, chart, strip
+
+VOID = {"meta", "line", "circle", "polyline", "polygon", "br"}
+
+
+class Balanced(HTMLParser):
+    """Checks that every element is closed, and collects the text."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.text, self.links = [], "", []
+
+    def handle_starttag(self, tag, attrs):
+        self.links += [value for name, value in attrs if name in ("src", "href", "xlink:href")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.text += f"{data} "
+
+
+def parsed(html):
+    page = Balanced()
+    page.feed(html)
+    assert page.open == []
+    assert page.links == []
+    assert "http" not in html
+    return re.sub(r"\s+", " ", page.text)
+
+
+def sweep_of(settings, seeds, directory="/sweep"):
+    jobs = [[*(f"{k}={v}" for k, v in chosen.items()), f"seed={seed}"] for chosen in settings for seed in range(seeds)]
+    sweep = sweeps.begin(Path(directory), ["-m", "x=1,2"], Path("/"), {}, {})
+    entries = [{"overrides": overrides, "directory": str(number)} for number, overrides in enumerate(jobs)]
+    return sweeps.Sweep(sweep.directory, {**sweep.manifest, "jobs": entries})
+
+
+def outcomes_of(sweep, value):
+    found = []
+    for number in range(sweep.runs):
+        settings = sweep.settings(number)
+        seed = settings.pop("seed", 0)
+        loss = value(settings, seed)
+        reason = "failed" if loss is None else "diverged" if math.isinf(loss) else "epochs"
+        metrics = {} if loss is None else {"validation/loss": None if math.isinf(loss) else loss}
+        found.append(
+            Outcome(number, str(number), settings, seed, reason, metrics, "Broken: <no>" if loss is None else "")
+        )
+    return found
+
+
+def test_the_report_says_what_the_ranking_says():
+    sweep = sweep_of([{"optimizer.lr": rate} for rate in (0.1, 0.2, 0.4)], 8)
+    many = outcomes_of(sweep, lambda settings, seed: settings["optimizer.lr"] + 0.001 * seed)
+    text = parsed(report.render(sweep, many))
+    best = groups(many, "validation/loss")[0]
+    assert f"The smallest median validation/loss is {best.median:.5g} over 8 seeds" in text
+    assert "Its interval lies below that of the next, optimizer.lr=0.2." in text
+    for group in groups(many, "validation/loss"):
+        assert f"{group.median:.5g} {group.quartiles[0]:.3g} to {group.quartiles[1]:.3g}" in text
+    assert "24 of 24 ended" in text
+
+
+def test_what_the_data_do_not_separate_is_said():
+    sweep = sweep_of([{"activation": name} for name in ("tanh", "relu")], 8)
+    text = parsed(report.render(sweep, outcomes_of(sweep, lambda settings, seed: 1.0 + seed)))
+    assert "do not separate it from activation=relu" in text
+    few = sweep_of([{"activation": name} for name in ("tanh", "relu")], 3)
+    assert "fewer than six seeds" in parsed(report.render(few, outcomes_of(few, lambda settings, seed: 1.0 + seed)))
+
+
+def test_what_went_wrong_is_counted_and_escaped():
+    sweep = sweep_of([{"path": "<script>alert(1)</script>"}, {"path": "b"}], 6)
+    many = outcomes_of(sweep, lambda settings, seed: {0: None, 1: math.inf}.get(seed, 1.0))
+    html = report.render(sweep, many)
+    assert "<script>" not in html
+    text = parsed(html)
+    assert "2 Broken: <no> 0, 6" in text
+    assert "diverged: a loss or a gradient became infinite or NaN, with path=b" in text
+
+
+@pytest.mark.parametrize("value", [lambda s, seed: None, lambda s, seed: math.inf, lambda s, seed: 1.0])
+@pytest.mark.parametrize(("settings", "seeds"), [([{}], 1), ([{"a": 1}, {"a": 2}], 1), ([{}], 9)])
+def test_little_to_report_is_no_error(value, settings, seeds):
+    sweep = sweep_of(settings, seeds)
+    assert "Ranking" in parsed(report.render(sweep, outcomes_of(sweep, value)))
+    assert "has ended yet" in parsed(report.render(sweep, []))
+
+
+def test_ten_thousand_runs_make_a_small_report_soon():
+    sweep = sweep_of([{"optimizer.lr": 0.001 * rate} for rate in range(1000)], 10)
+    many = outcomes_of(sweep, lambda settings, seed: settings["optimizer.lr"] + seed)
+    html = report.render(sweep, many)
+    assert len(html) < 3_000_000
+    assert "800 more settings are not shown" in parsed(html)
+
+
+def test_the_command_writes_the_report_of_a_sweep_again():
+    command = [sys.executable, "-m", "chainrule"]
+    arguments = ["-m", "seed=0,1", "optimizer.lr=0.1,0.01", "training.epochs=3", "tracking=none", "hydra.sweep.dir=s"]
+    done = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
+    path = Path("s/report.html").absolute()
+    assert re.search(rf"^  report +{path}$", done.stdout, re.MULTILINE)
+    first = path.read_text()
+    path.unlink()
+    again = subprocess.run([*command, "report", "s"], check=True, capture_output=True, text=True)
+    assert again.stdout == f"{path}\n"
+    assert path.read_text() == first
+    assert "polyline" in first
+    parsed(first.replace("https://", "").replace("http://", ""))
+    assert json.loads((path.parent / "sweep.json").read_text())["finished"]
+
+
+def test_axes_place_numbers_and_choose_round_ticks():
+    axis = Axis.over([0, 10], 100, 200)
+    assert [axis.place(value) for value in (0, 5, 10, math.inf)] == [100, 150, 200, 200]
+    assert axis.ticks() == [0, 2, 4, 6, 8, 10]
+    log = Axis.over([1e-4, 1.0], 0, 400)
+    assert log.log
+    assert log.place(1e-2) == pytest.approx(200)
+    assert log.ticks() == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1, 1])
+    assert Axis.over([3.0], 0, 10).place(3.0) == 5
+    assert Axis.over([], 0, 10).ticks()
+
+
+def test_lines_and_dots_stand_where_their_numbers_are():
+    drawn = chart([Series("a < b", [(0, 0), (10, 1), (20, math.nan)])], "x", "y", "t")
+    assert 'points="64.0,260.0 628.0,12.0"' in drawn
+    assert "a &lt; b" in drawn
+    row = strip([1.0, 2.0, math.inf], Axis(1.0, 2.0, 6, 106, log=False), 2.0, (1.0, math.inf))
+    assert re.findall(r'class="dot( lost)?" cx="([\d.]+)"', row) == [("", "6.0"), ("", "106.0"), (" lost", "106.0")]
