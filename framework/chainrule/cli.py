@@ -11,6 +11,7 @@ import hydra
 
 from chainrule import compose, helptext, paths, records, sweeps, task
 from chainrule.errors import ChainruleError
+from chainrule.kinds import Tracker
 
 # Options must be known before Hydra composes; importing this module is enough for workers in other processes.
 _registry = compose.register()
@@ -30,20 +31,34 @@ def _sync(arguments: Sequence[str]) -> None:
         found = sorted(directory.rglob(records.MANIFEST))
         if not found:
             raise ChainruleError(f"{directory} holds no finished record.")
+        parents: dict[Path, tuple[Tracker, sweeps.Sweep]] = {}
         for manifest in found:
             try:
                 record = records.read(manifest.parent.absolute())
-                own = dict(record.manifest["configuration"]["tracking"])
-                name = own.pop("name")
-                tracker = _registry.make("tracking", chosen.tracking or name, {} if chosen.tracking else own)
-                tracker.send(record)  # type: ignore[attr-defined]
+                tracker = _tracker(record, chosen.tracking)
+                tracker.send(record)
+                place = sweeps.around(record.directory)
+                if place and place[0].manifest["finished"]:
+                    parents[place[0].directory] = tracker, place[0]
             except ChainruleError as error:
                 failed += 1
                 print(f"chainrule: {manifest.parent}: {error}", file=sys.stderr)
             else:
                 print(f"{record.directory}: {', '.join(record.links.values()) or 'not sent, its tracking is none'}")
+        for tracker, sweep in parents.values():
+            tracker.send_sweep(sweep, list(sweep.outcomes()))
+            print(f"{sweep.directory}: {', '.join(sweep.links.values()) or 'not sent, its tracking is none'}")
     if failed:
         raise ChainruleError(f"{failed} not sent.")
+
+
+def _tracker(record: records.Record, name: str | None) -> Tracker:
+    """Return the tracker of a record, or the one called ``name``."""
+    own = dict(record.manifest["configuration"]["tracking"])
+    recorded = own.pop("name")
+    made = _registry.make("tracking", name or recorded, {} if name else own)
+    assert isinstance(made, Tracker)
+    return made
 
 
 def _help(overrides: Sequence[str]) -> None:

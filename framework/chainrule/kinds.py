@@ -26,7 +26,9 @@ from chainrule.parameters import parameters, plain
 from chainrule.watchers import Watcher
 
 if TYPE_CHECKING:
+    from chainrule.outcomes import Outcome
     from chainrule.records import Record
+    from chainrule.sweeps import Sweep
 
 Array = NDArray[Any]
 
@@ -242,6 +244,13 @@ class Tracker(Component, Watcher):
 
         Raises:
             ChainruleError: it cannot be sent; the record stays as it is.
+        """
+
+    def send_sweep(self, sweep: "Sweep", outcomes: "Sequence[Outcome]") -> None:
+        """Send what came of a sweep whose records were sent; sending it again changes nothing.
+
+        Raises:
+            ChainruleError: it cannot be sent.
         """
 
 

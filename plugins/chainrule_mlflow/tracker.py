@@ -80,13 +80,17 @@ class MLflow(Tracker, name="mlflow"):
 
     def sweep_finished(self, sweep: "Sweep", outcomes: "Sequence[Outcome]") -> None:
         """Put the ranking of the sweep into its run, and say where to see it."""
-        store = Store.at(self.uri)
-
-        def finish() -> None:
-            sweep.links.update(store.sweep_links(*parents.finish(sweep, outcomes, store, self.experiment)))
-
-        if not self._attempt(finish, sweep.directory):
+        if not self._attempt(lambda: self.send_sweep(sweep, outcomes), sweep.directory):
             sweep.links[_LATER] = f"chainrule sync {shlex.quote(str(sweep.directory))}"
+
+    def send_sweep(self, sweep: "Sweep", outcomes: "Sequence[Outcome]") -> None:
+        """Put the ranking of a sweep into its run; the links to it are left in ``sweep.links``.
+
+        Raises:
+            ChainruleError: it cannot be sent.
+        """
+        store = Store.at(self.uri)
+        sweep.links.update(store.sweep_links(*parents.finish(sweep, outcomes, store, self.experiment)))
 
     def _attempt(self, send: Callable[[], None], directory: Path) -> bool:
         """Send something, or warn once a minute that it cannot be; return whether it was sent."""

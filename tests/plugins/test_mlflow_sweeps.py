@@ -1,0 +1,128 @@
+"""Sweeps in MLflow: one run with the others beneath it."""
+
+import json
+import subprocess
+import sys
+import zlib
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from chainrule import sweeps
+from chainrule.ranking import groups
+from chainrule_mlflow import bulk, overview, parents
+from chainrule_mlflow.store import Store
+
+# SQLAlchemy's, about MLflow's own code.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:sqlalchemy.exc.SADeprecationWarning")
+COMMAND = [sys.executable, "-m", "chainrule"]
+SWEEP = [
+    "-m",
+    "training.epochs=6",
+    "training.batch_size=16",
+    "seed=range(6)",
+    "activation=tanh,relu",
+    "hydra.sweep.dir=s",
+]
+
+
+def command(*arguments, code=0):
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def the_runs(database="mlflow.db"):
+    """The run of the sweep, and those beneath it."""
+    client = MlflowClient(f"sqlite:///{database}")
+    runs = client.search_runs(["1"], max_results=1000)
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert len(children) == len(runs) - 1
+    return client, parent, children
+
+
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=basic"], ["hydra.launcher.stack=3"]])
+def test_a_sweep_is_a_run_with_its_runs_beneath(launcher):
+    done = command(*SWEEP, "optimizer.lr=0.01,1e30", *launcher)
+    client, parent, children = the_runs()
+    assert parent.info.run_name == "sweep: 2 activation x 2 optimizer.lr x 6 seeds"
+    assert parent.info.status == "FINISHED"
+    assert len(children) == 24
+    assert {run.info.run_name for run in children} >= {"activation=tanh, optimizer.lr=0.01, seed=5"}
+    assert {run.info.status for run in children} == {"FINISHED", "FAILED"}
+    sweep = sweeps.read(Path("s"))
+    ranked = groups(list(sweep.outcomes()), "validation/loss")
+    metrics = parent.data.metrics
+    assert metrics["best/median"] == ranked[0].median
+    assert (metrics["best/interval low"], metrics["best/interval high"]) == ranked[0].interval
+    assert (metrics["best/quartile 1"], metrics["best/quartile 3"]) == ranked[0].quartiles
+    assert (metrics["runs"], metrics["diverged"], metrics["failed"]) == (24, 12, 0)
+    assert parent.data.tags["chainrule.best"] == ranked[0].title
+    assert ranked[0].title in parent.data.tags["mlflow.note.content"]
+    names = {entry.path for entry in client.list_artifacts(parent.info.run_id)}
+    assert names == {"ranking.json", "report.html", "sweep.json", "multirun.yaml"}
+    table = json.loads(Path(client.download_artifacts(parent.info.run_id, "ranking.json")).read_text())
+    assert table["data"][0][:3] == [1, *ranked[0].settings.values()]
+    (key,) = [word for word in done.stdout.replace("&", " ").split() if word.startswith("viewStateShareKey=")]
+    tag = client.get_experiment("1").tags[f"mlflow.sharedViewState.{key.partition('=')[2]}"]
+    state = json.loads(zlib.decompress(b64decode(json.loads(tag)["state"].removeprefix("deflate;"))))
+    assert state["searchFilter"] == f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
+    assert len(client.search_runs(["1"], state["searchFilter"])) == 24
+    assert "params.`activation`" in state["selectedColumns"]
+
+
+def test_by_the_client_and_past_it_the_run_of_a_sweep_is_the_same(prepared, tmp_path, monkeypatch):
+    command(*SWEEP, "tracking=none")
+    sweep = sweeps.read(Path("s"))
+    outcomes = list(sweep.outcomes())
+    seen = []
+    for name, supported in (("fast.db", True), ("client.db", False)):
+        path = tmp_path / name
+        path.write_bytes(prepared.read_bytes())
+        MlflowClient(f"sqlite:///{path}").create_experiment(
+            "chainrule", artifact_location=(tmp_path / name[:-3]).as_uri()
+        )
+        store = Store.at(f"sqlite:///{path}")
+        if not supported:
+            monkeypatch.setattr(bulk, "supports", lambda file: False)
+        parents.begin(sweep, store, "chainrule")
+        parents.finish(sweep, outcomes, store, "chainrule")
+        client, parent, _ = the_runs(path)
+        points = {
+            m: [(p.step, p.value) for p in client.get_metric_history(parent.info.run_id, m)]
+            for m in parent.data.metrics
+        }
+        info = {
+            key: value for key, value in dict(parent.info).items() if key not in ("run_id", "run_uuid", "artifact_uri")
+        }
+        files = sorted(entry.path for entry in client.list_artifacts(parent.info.run_id))
+        seen.append((info, parent.data.params, parent.data.tags, parent.data.metrics, points, files))
+    assert seen[0] == seen[1]
+
+
+def test_what_was_kept_back_is_sent_with_the_sweep():
+    command(*SWEEP, "tracking=none")
+    done = command("sync", "s", "--tracking", "mlflow")
+    _, parent, children = the_runs()
+    assert (parent.info.status, len(children)) == ("FINISHED", 12)
+    assert "viewStateShareKey=" in done.stdout
+    command("sync", "s", "--tracking", "mlflow")
+    assert len(the_runs()[2]) == 12
+
+
+def test_a_store_that_is_down_costs_the_sweep_nothing():
+    done = command(*SWEEP, "tracking.uri=http://127.0.0.1:9")
+    assert done.stdout.count("Nothing is lost") == 1
+    assert "chainrule sync" in done.stdout
+    assert len(list(Path("s").glob("*/manifest.json"))) == 12
+
+
+def test_a_view_of_many_parameters_fits_into_its_tag():
+    axes = {f"a.rather.long.key.of.a.parameter.number.{n}": ["1", "2"] for n in range(40)}
+    sweep = sweeps.begin(Path("/s"), [], Path("/"), {}, {})
+    jobs = [{"overrides": [f"{key}={v[i]}" for key, v in axes.items()], "directory": str(i)} for i in range(2)]
+    view = overview.view(sweeps.Sweep(sweep.directory, {**sweep.manifest, "jobs": jobs}), "0" * 32, "validation/loss")
+    assert len(view.value) < 5000
