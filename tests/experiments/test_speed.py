@@ -1,5 +1,7 @@
-"""The benchmark of training steps runs, and its contenders do the same work."""
+"""The benchmarks run, and their contenders do the same work."""
 
+import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +39,23 @@ def test_scikit_learn_trains_as_many_steps(peers):
     case = peers.Case("", (2, 2), 64, 16, 3)
     assert case.steps == 12
     assert peers.scikit_learn(case)().shape == (2, 2)  # it checks the number of epochs itself
+
+
+def test_a_sweep_is_measured_and_its_peers_train_the_same(tmp_path):
+    command = [sys.executable, SPEED / "sweeps.py", "--quick", "--growth"]
+    output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    table, growth = (
+        {row[0]: row[1:] for row in (line.strip("| ").split(" | ") for line in part.splitlines() if " | " in line)}
+        for part in output.split("\n\n")[-2:]
+    )
+    measured = [name for name in table if name.startswith(("chainrule", "floor"))]
+    assert len(measured) == 4
+    assert all(float(cell) > 0 for name in measured for cell in table[name][1:3])
+    assert all(float(cell) > 0 for runs in ("2", "4") for cell in growth[runs][:2])
+    # The script itself compares every point of the curves, and fails where they differ.
+    (ends,) = re.findall(r"Last loss from the same start: (.*)\.$", output, re.MULTILINE)
+    losses = dict(end.split() for end in ends.split(", "))
+    expected = {"usual": "torch", "tuned": "jax"}
+    assert set(losses) == {"chainrule", *(name for name in expected if importlib.util.find_spec(expected[name]))}
+    assert [float(loss) for loss in losses.values()] == pytest.approx([float(losses["chainrule"])] * len(losses), 1e-6)
+    assert not list(tmp_path.iterdir())
