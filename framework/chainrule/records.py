@@ -147,14 +147,17 @@ def write(directory: Path, result: Result, registry: Registry, overrides: Sequen
     """
     (directory / MANIFEST).unlink(missing_ok=True)  # from here on an older record is none
     configuration = result.settings.to_config()
-    _write(directory / CONFIGURATION, dump(configuration).encode())
-    _write_arrays(directory / CURVES, {"epochs": result.curves.epochs, **result.curves.values})
-    _write_arrays(directory / WEIGHTS, _named_weights(result))
+    contents = {
+        CONFIGURATION: dump(configuration).encode(),
+        CURVES: _archive({"epochs": result.curves.epochs, **result.curves.values}),
+        WEIGHTS: _archive(_named_weights(result)),
+    }
+    for name, content in contents.items():
+        _write(directory / name, content)
     _sync(directory)
-    files = [CONFIGURATION, CURVES, WEIGHTS]
-    files += [
-        path.relative_to(directory).as_posix() for path in sorted(directory.glob("pictures/*.png")) if path.is_file()
-    ]
+    for path in sorted(directory.glob("pictures/*.png")):
+        if path.is_file():
+            contents[path.relative_to(directory).as_posix()] = path.read_bytes()
     data = _data(result)
     plugins = plugin_versions(result, registry)
     identity = {
@@ -179,10 +182,13 @@ def write(directory: Path, result: Result, registry: Registry, overrides: Sequen
         "environment": environment(),
         "plugins": plugins,
         "files": {
-            name: {"sha256": _digest(directory / name), "bytes": (directory / name).stat().st_size} for name in files
+            name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+            for name, content in contents.items()
         },
     }
-    replace(directory / MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
+    # A line for each entry: to indent everything takes ten times as long.
+    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in manifest.items())
+    replace(directory / MANIFEST, f"{{\n{lines}\n}}\n".encode())
     return Record(directory, manifest)
 
 
@@ -276,10 +282,10 @@ def _named_weights(result: Result) -> dict[str, Array]:
     return named | {"x_shift": x.shift, "x_scale": x.scale, "y_shift": y.shift, "y_scale": y.scale}
 
 
-def _write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+def _archive(arrays: Mapping[str, Array]) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    _write(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """Where units are trained: in this process, in others of this machine, or on a cluster, by joblib."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from chainrule.sweep.plan import Unit
 from chainrule.watchers import Watcher
 
 BACKENDS = ("loky", "dask", "ray")
+_MANY = 200  # jobs that are worth processes, whatever they are
 _SMALL = 2.0  # seconds of work that other processes would not finish earlier, because they must start
 
 
@@ -45,6 +47,11 @@ class Engine:
         """How many processes share the work, as far as this machine knows."""
         return joblib.cpu_count() if self.workers == -1 else self.workers
 
+    def start_early(self, jobs: int) -> None:
+        """Let processes of this machine start while jobs are still being composed, if there are many."""
+        if self.backend == "loky" and self.cores > 1 and jobs >= _MANY:
+            threading.Thread(target=self._start).start()
+
     def run(
         self, units: Sequence[Unit], progress: Path, watcher: Callable[[Unit], Watcher]
     ) -> Iterator[list[work.End]]:
@@ -63,6 +70,10 @@ class Engine:
         with self._cluster():
             parallel = joblib.Parallel(n_jobs=self.workers, return_as="generator_unordered", batch_size=1)
             yield from parallel(joblib.delayed(work.train_elsewhere)(unit, progress) for unit in units)
+
+    def _start(self) -> None:
+        with self._cluster():
+            joblib.Parallel(n_jobs=self.workers)(joblib.delayed(work.ready)() for _ in range(self.cores))
 
     @contextlib.contextmanager
     def _cluster(self) -> Iterator[None]:

@@ -88,6 +88,8 @@ class Sweeper:
     def _own(self, typed: Sequence[str]) -> list[Sequence[JobReturn]]:
         former, composer = opening.resumed(), opening.composer(self.context, self.master)
         lists = [list(job["overrides"]) for job in former.manifest["jobs"]] if former else self._lists(typed)
+        if self.stacked and not self.options.dry_run:
+            self.stacked.engine.start_early(len(lists))
         jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists)]
         checked = Checked((job for job in jobs if not job.alone), register())
         if self.options.dry_run:

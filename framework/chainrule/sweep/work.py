@@ -44,6 +44,11 @@ def train(unit: Unit, *watchers: Watcher) -> list[End]:
     return [(job.number, ends[job.number]) for job in unit.jobs]
 
 
+def ready() -> None:
+    """Find the plugins, which is the first thing that a process must do."""
+    installed()
+
+
 def train_elsewhere(unit: Unit, progress: Path) -> list[End]:
     """Train a unit in a process of its own, and say in a file of the folder ``progress`` how far it is."""
     heartbeat = Heartbeat(progress / str(unit.jobs[0].number))
