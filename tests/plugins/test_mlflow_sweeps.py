@@ -36,7 +36,7 @@ def command(*arguments, code=0):
 
 def the_runs(database="mlflow.db"):
     """The run of the sweep, and those beneath it."""
-    client = MlflowClient(f"sqlite:///{database}")
+    client = MlflowClient(f"sqlite:///{Path(database).absolute()}")
     runs = client.search_runs(["1"], max_results=1000)
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
