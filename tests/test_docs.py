@@ -3,6 +3,8 @@
 import dataclasses
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -42,14 +44,27 @@ def test_the_errata_print_what_their_comments_say(capsys):
         np.testing.assert_allclose(values, [float(x) for x in re.findall(r"-?[\d.]+", comment)], atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "line", [line for block in blocks(README, "sh") for line in block.splitlines() if line.startswith("chainrule ")]
-)
-def test_the_commands_of_the_readme_compose(line, tmp_path):
+COMMANDS = [
+    line
+    for text in (README, (ROOT / "docs" / "sweeps.md").read_text())
+    for block in blocks(text, "sh")
+    for line in block.splitlines()
+    if line.startswith("chainrule ") and line.split()[1] not in ("resume", "report", "sync")
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_the_commands_in_the_documents_compose(line):
     words = shlex.split(line, comments=True)[1:]
-    if "-m" in words:
-        words = [re.sub(r",.*", "", word) for word in words if word != "-m"]
-    settings_from(words)
+    if "-m" not in words:
+        settings_from(words)
+        return
+    if "hydra/sweeper=stacked_optuna" in words:
+        pytest.importorskip("optuna")
+        words += ["hydra.sweeper.trials=1", "training.epochs=0", "tracking=none"]
+    elif "hydra.sweeper.dry_run=true" not in words:
+        words.append("hydra.sweeper.dry_run=true")
+    subprocess.run([sys.executable, "-m", "chainrule", *words], check=True, capture_output=True)
 
 
 def test_the_readme_lists_every_component():

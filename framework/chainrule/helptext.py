@@ -19,7 +19,10 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
 
   chainrule                                      the article's run: 2-2-2-1, learning 2 x1 + 3 x2 + 10
   chainrule optimizer=adam optimizer.lr=0.01     another optimizer, at another rate
-  chainrule -m seed=0,1,2 activation=tanh,relu   every combination, one run each
+  chainrule -m seed=0,1,2 activation=tanh,relu   every combination, as stacks; ranked over seeds
+  chainrule -m ... hydra.sweeper.dry_run=true    only list its jobs and stacks
+  chainrule resume DIR                           finish a sweep that broke off
+  chainrule report DIR                           write the report of a sweep again
   chainrule experiment=article                   a prepared configuration
   chainrule optimizer=adam --help                this text, with the parameters of adam
   chainrule sync DIR                             send records to the tracker later
