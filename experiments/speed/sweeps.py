@@ -35,7 +35,7 @@ WORKLOAD = (
 )  # fmt: skip
 RATES = "0.01,0.05"
 POINTS = 100  # of the training loss, at least
-MANY, FEWER = 2000, 25  # chainrule sends fewer points of sweeps with more runs
+MANY, FEWER = 2000, 30  # chainrule sends fewer points of sweeps with more runs
 TOLERANCE = 1e-6
 REPETITIONS = 2  # of a peer's sweep, of which the fastest counts: other work on the machine only adds
 # Threads of libraries wait for each other wherever the machine is busy, and gain nothing on so small a network.

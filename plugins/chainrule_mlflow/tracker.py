@@ -40,7 +40,7 @@ def _parent(sweep: "Sweep", store: Store, experiment: str) -> str:
 
 def _points(runs: int) -> int:
     """Return how many points of a curve to send: the database of a large sweep would grow by gigabytes."""
-    return contents.POINTS if runs <= 100 else 100 if runs <= 2000 else 25
+    return contents.POINTS if runs <= 100 else 128 if runs <= 2000 else 32
 
 
 def _is_experiment_name(name: str) -> bool:
