@@ -70,13 +70,11 @@ class Record:
         """Return every file of the record, the manifest included."""
         return [*(self.directory / name for name in self.manifest["files"]), self.directory / MANIFEST]
 
-    def is_complete(self) -> bool:
-        """Say whether every file is there and has the size that was recorded."""
+    def is_intact(self) -> bool:
+        """Say whether every file is there and is what was recorded."""
+        files = self.manifest["files"].items()
         try:
-            return all(
-                (self.directory / name).stat().st_size == entry["bytes"]
-                for name, entry in self.manifest["files"].items()
-            )
+            return all(_digest(self.directory / name) == entry["sha256"] for name, entry in files)
         except OSError:
             return False
 
@@ -136,11 +134,14 @@ def claim(directory: Path) -> None:
         (directory / name).unlink(missing_ok=True)
 
 
-def write(directory: Path, result: Result, registry: Registry, overrides: Sequence[str] = ()) -> Record:
+def write(
+    directory: Path, result: Result, registry: Registry, overrides: Sequence[str] = (), synced: bool = True
+) -> Record:
     """Write the record of ``result`` into ``directory``, which exists, and return it.
 
     Pictures that watchers left (``pictures/*.png``) become part of it. The manifest comes last, so a directory with a
-    manifest holds a complete record.
+    manifest holds a complete record, whatever process is killed. Where it is ``synced`` that holds when the power
+    fails, too; else such a record may turn out to be damaged, which its checksums show.
 
     Raises:
         OSError: the directory cannot be written.
@@ -153,8 +154,9 @@ def write(directory: Path, result: Result, registry: Registry, overrides: Sequen
         WEIGHTS: _archive(_named_weights(result)),
     }
     for name, content in contents.items():
-        _write(directory / name, content)
-    _sync(directory)
+        _write(directory / name, content, synced)
+    if synced:
+        _sync(directory)
     for path in sorted(directory.glob("pictures/*.png")):
         if path.is_file():
             contents[path.relative_to(directory).as_posix()] = path.read_bytes()
@@ -188,7 +190,9 @@ def write(directory: Path, result: Result, registry: Registry, overrides: Sequen
     }
     # A line for each entry: to indent everything takes ten times as long.
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in manifest.items())
-    replace(directory / MANIFEST, f"{{\n{lines}\n}}\n".encode())
+    _write(directory / MANIFEST, f"{{\n{lines}\n}}\n".encode(), synced)
+    if synced:
+        _sync(directory)
     return Record(directory, manifest)
 
 
@@ -294,16 +298,17 @@ def replace(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    _write(path, content)
+    _write(path, content, synced=True)
     _sync(path.parent)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, synced: bool) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     with open(temporary, "wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        if synced:
+            file.flush()
+            os.fsync(file.fileno())
     os.replace(temporary, path)
 
 

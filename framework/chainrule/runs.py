@@ -129,7 +129,7 @@ class Task:
 
 
 def execute(
-    tasks: Sequence[Task], crowd: "Crowd", registry: Registry, judge: Judge | None = None
+    tasks: Sequence[Task], crowd: "Crowd", registry: Registry, judge: Judge | None = None, synced: bool = True
 ) -> list[tuple[Result, Record]]:
     """Train runs of one :func:`structure` as one stack, write their records and tell the watchers all along.
 
@@ -138,6 +138,7 @@ def execute(
         crowd: who is told.
         registry: says which plugins the runs used.
         judge: gives runs up early, see :func:`chainrule.trainer.train`.
+        synced: whether records survive a failure of power, see :func:`chainrule.records.write`.
 
     Raises:
         OSError: a record cannot be written.
@@ -154,7 +155,7 @@ def execute(
     done = []
     for task, result in zip(tasks, train_stack(runs, observe, judge), strict=True):
         crowd.tell("run_trained", result, task.directory)
-        done.append((result, records.write(task.directory, result, registry, task.overrides)))
+        done.append((result, records.write(task.directory, result, registry, task.overrides, synced)))
     return done
 
 

@@ -108,12 +108,12 @@ class Conductor:
         self._tell_all("sweep_started", self.sweep, notes)
 
     def finished(self, job: Job) -> Record | None:
-        """Return the complete record that a job has left earlier, or None."""
+        """Return the intact record that a job has left earlier, or None."""
         try:
             record = read(Path(job.directory))
         except RecordError:
             return None
-        return record if record.is_complete() else None
+        return record if record.is_intact() else None
 
     def end(self, ends: Sequence[End], tracked: bool = False) -> None:
         """Take in what became of some jobs.

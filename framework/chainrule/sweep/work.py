@@ -82,7 +82,8 @@ def _train(
     """Train jobs as one stack, or each alone if one of them raises: alone they have the same bits."""
     try:
         judge = referee.judge([job.number for job, _ in stack]) if referee else None
-        done = execute([task for _, task in stack], crowd, registry, judge)
+        # Not synced: what a failure of power damages is trained again when the sweep is resumed.
+        done = execute([task for _, task in stack], crowd, registry, judge, synced=False)
     except Exception as error:
         if len(stack) == 1:
             job = stack[0][0]

@@ -1,6 +1,7 @@
 """The tests that Hydra ships for authors of launchers."""
 
 import pytest
+from hydra import version
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
@@ -15,6 +16,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:\\s*The version_base:UserWarning"),
 ]
 SWEEPERS = [["hydra/sweeper=basic"], ["hydra/sweeper=stacked"]]
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_new_process():
+    """Other tests choose another version of Hydra's behaviour, which stays in the process."""
+    version.VersionBase.instance().setbase(version.__compat_version__)
 
 
 def test_hydra_finds_both():

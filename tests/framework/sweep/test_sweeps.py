@@ -52,11 +52,11 @@ def command(*arguments, code=0, folder=".", path=None):
 
 
 def contents(folder):
-    """The files below a folder by name; what says when and how long is left out."""
+    """The files below a folder by name, but the report; what says when and how long is left out."""
     found = {}
     for path in sorted(Path(folder).rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file():
+        if path.is_file() and path.name != "report.html":
             found[name] = path.read_bytes()
             if path.name == records.MANIFEST:
                 manifest = json.loads(found[name])
