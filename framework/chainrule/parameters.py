@@ -75,26 +75,24 @@ class Parameter:
             text = f"a list, each entry {text}"
         return text + " or null" if self.optional else text
 
-    def _element(self, value: Any, where: str) -> Any:
-        wanted = dataclasses.replace(self, many=False).wanted()
-        complaint = ConfigurationError(f"{where} must be {wanted}, not {value!r}.")
+    def _element(self, given: Any, where: str) -> Any:
         if issubclass(self.type, enum.Enum):
             try:
-                return self.type(value)
+                return self.type(given)
             except ValueError:
                 choices = [member.value for member in self.type]
-                raise ConfigurationError(f"{str(complaint)[:-1]}{nearest(str(value), choices)}.") from None
-        if isinstance(value, np.generic):  # as from np.logspace in a notebook
-            value = value.item()
+                raise self._complaint(given, where, nearest(str(given), choices)) from None
+        value = given.item() if isinstance(given, np.generic) else given  # as from np.logspace in a notebook
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        if type(value) is not self.type:
-            raise complaint
-        if isinstance(value, float) and not math.isfinite(value):
-            raise complaint
-        if not all(_holds(bound, value) for bound in self.bounds):
-            raise complaint
+        is_right = type(value) is self.type and (not isinstance(value, float) or math.isfinite(value))
+        if not is_right or not all(_holds(bound, value) for bound in self.bounds):
+            raise self._complaint(given, where)
         return value
+
+    def _complaint(self, value: Any, where: str, hint: str = "") -> ConfigurationError:
+        wanted = dataclasses.replace(self, many=False).wanted()
+        return ConfigurationError(f"{where} must be {wanted}, not {value!r}{hint}.")
 
 
 @functools.cache

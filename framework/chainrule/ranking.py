@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from chainrule.kinds import Array
 from chainrule.outcomes import Outcome
@@ -58,6 +57,8 @@ class Group:
         Two order statistics, whatever the distribution (the sign test turned round): the number of runs below the
         median is binomial.
         """
+        from scipy import special  # takes longer to import than everything else that a sweep begins with
+
         count = len(self.values)
         below = int((special.bdtr(np.arange(count), count, 0.5) <= (1 - LEVEL) / 2).sum())
         return (self.values[below - 1], self.values[count - below]) if below else None
@@ -122,6 +123,8 @@ def _effect(parameter: str, outcomes: Sequence[Outcome], metric: str) -> Effect:
     share = sum(len(part) * (part.mean() - ranks.mean()) ** 2 for part in parts) / spread if spread else 0.0
     p = None
     if spread and len(parts) > 1 and len(ranks) > len(parts):
+        from scipy import special
+
         p = float(special.chdtrc(len(parts) - 1, share * (len(ranks) - 1)))
     described = tuple(
         (label, Group({}, tuple(same), _sorted(same, metric)).median, len(same)) for label, same in levels

@@ -51,14 +51,18 @@ class Record:
             (distribution to version), ``environment`` (user, git_commit, versions of libraries) and ``files``
             (name to SHA-256, bytes).
         links: what a person can open next, by title; watchers add to it.
+        written: the full curves, where this process, or one that handed the record over, has just written them.
     """
 
     directory: Path
     manifest: Mapping[str, Any]
     links: dict[str, str] = field(default_factory=dict)
+    written: Curves | None = field(default=None, repr=False, compare=False)
 
     def curves(self) -> Curves:
-        """Read the full curves."""
+        """Return the full curves, read from disk if need be."""
+        if self.written:
+            return self.written
         arrays = self._arrays(CURVES)
         return Curves(arrays.pop("epochs"), arrays)
 
@@ -193,7 +197,7 @@ def write(
     _write(directory / MANIFEST, f"{{\n{lines}\n}}\n".encode(), synced)
     if synced:
         _sync(directory)
-    return Record(directory, manifest)
+    return Record(directory, manifest, written=result.curves)
 
 
 def read(directory: Path) -> Record:

@@ -192,6 +192,7 @@ class _Machine:
         self._parts: list[tuple[Backprop, list[Batch]]] = [(self._whole, [self._whole_batch])]
         if self._epoch:
             self._parts = [self._backprop(part) for part in self._epoch.parts]
+        self._measured: Array | None = None  # gradients of all samples at the present parameters
         self._held_out: tuple[Pass, Any, Array] | None = None
         if validation.shape[2]:
             x, y = separate(validation, inputs)
@@ -207,6 +208,10 @@ class _Machine:
     def train(self, epochs: int) -> None:
         """Go through the training samples of every run ``epochs`` times."""
         update, theta, state, step = self._stack.optimizer.update, self.theta, self._state, self._step
+        if epochs and self._measured is not None and not self._epoch:  # the first step's gradients are known
+            step, epochs = step + 1, epochs - 1
+            update(theta, self._measured, state, step)
+        self._measured = None
         for _ in range(epochs):
             if self._epoch:
                 self._epoch.shuffle()
@@ -218,7 +223,7 @@ class _Machine:
 
     def measure(self) -> dict[str, Array]:
         """Return losses and gradient norms over all samples with the present parameters, each ``(runs,)``."""
-        grad = self._whole(self._whole_batch)
+        grad = self._measured = self._whole(self._whole_batch)
         values = {"train/loss": mean_loss(self._whole.forward, self._stack.loss, self._whole_batch.y)}
         if self._held_out:
             forward, first, y = self._held_out

@@ -4,9 +4,28 @@ from typing import Any
 
 import yaml
 
+_MOST = 20_000  # entries whose text is kept
+_texts: dict[tuple[Any, str], str] = {}  # of entries, by key and value: the jobs of a sweep share most of them
+
 
 def dump(content: Any) -> str:
-    """Return the text that ``OmegaConf.to_yaml`` gives, from plain data and several times faster."""
+    """Return the text that ``OmegaConf.to_yaml`` gives, from plain data and many times faster."""
+    if isinstance(content, dict) and content:
+        return "".join(_entry(key, value) for key, value in content.items())
+    return _written(content)
+
+
+def _entry(key: Any, value: Any) -> str:
+    """Return the lines of one entry of a mapping, which do not depend on the others."""
+    known = key, repr(value)
+    if known not in _texts:
+        if len(_texts) >= _MOST:
+            _texts.clear()
+        _texts[known] = _written({key: value})
+    return _texts[known]
+
+
+def _written(content: Any) -> str:
     options: dict[str, Any] = {"default_flow_style": False, "allow_unicode": True, "sort_keys": False}
     text: str = yaml.dump(content, Dumper=_Fast, **options)
     if "\\" in text or not text.isascii():  # the fast writer escapes other characters

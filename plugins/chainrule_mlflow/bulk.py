@@ -8,10 +8,10 @@ import os
 import posixpath
 import re
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 from urllib.request import url2pathname
@@ -21,7 +21,7 @@ from chainrule_mlflow.contents import Point, Run
 
 REVISIONS = frozenset({"dc11669786a5"})  # of MLflow 3.17
 _PATIENCE = 60.0  # seconds to wait for other writers
-_ROWS = 60  # in one statement; some builds of SQLite take no more than 999 values
+_LONGEST = 500  # characters of the place of an experiment's files
 _WORKSPACE = "default"  # where MLflow keeps everything unless workspaces are switched on
 
 
@@ -73,18 +73,33 @@ def supports(file: Path) -> bool:
         return False
 
 
-def experiment(file: Path, name: str) -> Experiment | None:
-    """Return the active experiment of that name, or None where there is none.
+def experiment(file: Path, name: str, location: str) -> Experiment | None:
+    """Return the experiment of that name, made if it is not there; None where that is for the client to do or explain.
+
+    Args:
+        file: the database.
+        name: of the experiment.
+        location: folder as a URI beneath which the files of a new experiment go.
 
     Raises:
-        sqlite3.Error: the database cannot be read.
+        sqlite3.Error: the database cannot be read or written.
     """
+    query = "SELECT experiment_id, artifact_location, lifecycle_stage FROM experiments WHERE name = ?"
     with _opened(file) as database:
-        row = database.execute(
-            "SELECT experiment_id, artifact_location FROM experiments WHERE name = ? AND lifecycle_stage = 'active'",
-            [name],
-        ).fetchone()
-    return Experiment(str(row[0]), row[1]) if row and row[1] else None
+        row = database.execute(query, [name]).fetchone()
+        if not row and len(location) <= _LONGEST:
+            database.execute("BEGIN IMMEDIATE")
+            row = database.execute(query, [name]).fetchone()  # another process may have been faster
+            if not row and _is_known(database):
+                now = int(1000 * time.time())
+                database.execute(
+                    "INSERT INTO experiments (name, workspace, artifact_location, lifecycle_stage, creation_time,"
+                    " last_update_time) VALUES (?, ?, ?, 'active', ?, ?)",
+                    [name, _WORKSPACE, location, now, now],
+                )
+                row = database.execute(query, [name]).fetchone()
+                database.execute("COMMIT")
+    return Experiment(str(row[0]), row[1]) if row and row[1] and row[2] == "active" else None
 
 
 def with_ids(file: Path, run_ids: Sequence[str]) -> dict[str, Found]:
@@ -176,7 +191,7 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
     uri = f"{file.absolute().as_uri()}?mode=rw"
     with closing(sqlite3.connect(uri, timeout=_PATIENCE, isolation_level=None, uri=True)) as database:
         database.execute("PRAGMA foreign_keys = ON")
-        database.execute("PRAGMA temp_store = MEMORY")  # what takes back a statement of many rows
+        database.execute("PRAGMA synchronous = NORMAL")  # what a failure of power takes is sent again by `sync`
         database.execute("PRAGMA cache_size = -65536")  # KiB: pages of one transaction are written once
         yield database
 
@@ -273,12 +288,9 @@ def _insert_datasets(database: sqlite3.Connection, experiment_id: int, runs: Map
 
 
 def _insert(database: sqlite3.Connection, table: str, rows: Iterable[tuple[Any, ...]], conflict: str = "") -> None:
-    """Insert rows, many in a statement: a fifth less work than one in each."""
-    remaining = iter(rows)
-    while part := list(islice(remaining, _ROWS)):
-        row = f"({', '.join('?' * len(part[0]))})"
-        values = list(chain.from_iterable(part))
-        database.execute(f"INSERT {conflict}INTO {table} VALUES {', '.join([row] * len(part))}", values)
+    """Insert rows into a table, given with its columns in brackets."""
+    places = ", ".join("?" * (table.count(",") + 1))
+    database.executemany(f"INSERT {conflict}INTO {table} VALUES ({places})", rows)
 
 
 def _places(values: Sequence[str]) -> str:

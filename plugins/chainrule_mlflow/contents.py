@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from chainrule import sweeps
 from chainrule.history import Curves
+from chainrule.kinds import Array
 from chainrule.settings import flat
 
 if TYPE_CHECKING:
@@ -106,8 +108,7 @@ def title(record: "Record") -> str:
 
 def milliseconds(manifest: Mapping[str, Any], fraction: float) -> int:
     """Return the time since 1970 when a fraction of the training was done; the same whenever it is asked."""
-    seconds: float = datetime.fromisoformat(manifest["started"]).timestamp() + fraction * manifest["seconds"]
-    return round(1000 * seconds)
+    return int(_times(manifest, fraction))
 
 
 def params(manifest: Mapping[str, Any]) -> dict[str, str]:
@@ -129,14 +130,12 @@ def points(record: "Record", limit: int = POINTS) -> list[Point]:
     """
     manifest, curves = record.manifest, record.curves()
     found = []
-    times: dict[int, int] = {}
+    fractions = curves.epochs / max(manifest["epochs"], 1)
+    times = dict(zip(curves.epochs.tolist(), _times(manifest, fractions).tolist(), strict=True))
     limits = {True: limit, False: limit if limit >= POINTS else max(4, limit // 5)}
     for name, values in curves.values.items():
         finite = np.isfinite(values)
         chosen = Curves(curves.epochs[finite], {name: values[finite]}).thinned(name, limits[name.endswith("loss")])
-        for epoch, _ in chosen:
-            if epoch not in times:  # most curves share their epochs
-                times[epoch] = milliseconds(manifest, epoch / max(manifest["epochs"], 1))
         shown = legal(name)
         found += [(shown, value, times[epoch], epoch) for epoch, value in chosen]
     single = {"epochs": manifest["epochs"], "seconds": manifest["seconds"], **manifest["metrics"]}
@@ -212,6 +211,13 @@ def dataset(manifest: Mapping[str, Any]) -> dict[str, str]:
         "source": json.dumps({"tags": source}),
         "profile": json.dumps({"num_rows": data["training"] + data["validation"], **profile}),
     }
+
+
+def _times(manifest: Mapping[str, Any], fractions: ArrayLike) -> Array:
+    """Return the milliseconds since 1970 when fractions of the training were done."""
+    began = datetime.fromisoformat(manifest["started"]).timestamp()
+    times: Array = np.rint(1000 * (began + np.asarray(fractions) * manifest["seconds"])).astype(int)
+    return times
 
 
 def legal(name: str) -> str:

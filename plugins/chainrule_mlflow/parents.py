@@ -24,7 +24,7 @@ def begin(sweep: "Sweep", store: Store, experiment: str) -> tuple[str, str]:
         ChainruleError: the store failed.
     """
     run = overview.begun(sweep)
-    place = _place(store, experiment)
+    place = sending.place_of(store, experiment)
     if store.file and place:
         with store.explained(), store.lock():
             found = bulk.with_tag(store.file, place.id, contents.KEY, [run.tags[contents.KEY]])
@@ -53,7 +53,7 @@ def finish(sweep: "Sweep", outcomes: "Sequence[Outcome]", store: Store, experime
     view = overview.view(sweep, run_id, metric(outcomes))
     ranking = json.dumps(overview.ranking(outcomes))
     files = [sweep.directory / name for name in _FILES if (sweep.directory / name).is_file()]
-    place = _place(store, experiment)
+    place = sending.place_of(store, experiment)
     folder = place.folder(run_id) if place else None
     if store.file and folder:
         with store.explained():
@@ -71,15 +71,6 @@ def finish(sweep: "Sweep", outcomes: "Sequence[Outcome]", store: Store, experime
         client.set_experiment_tag(experiment_id, view.tag, view.value)
         client.set_terminated(run_id, run.status, run.end)
     return experiment_id, run_id, view.key
-
-
-def _place(store: Store, experiment: str) -> bulk.Experiment | None:
-    """Return where rows can be written past the client, or None where they cannot."""
-    if store.file is None or not bulk.supports(store.file):
-        return None
-    with store.explained():
-        place = bulk.experiment(store.file, experiment)
-    return place if place and place.folder("any") else None
 
 
 def _create(client: Any, experiment_id: str, run: contents.Run) -> str:

@@ -89,17 +89,14 @@ def _send_batch(
     Files are copied before the rows are written, in one transaction, and receipts come last: wherever this is killed,
     a run is there whole or not at all. Copied files that belong to no run may be left.
     """
-    if store.file is None or not bulk.supports(store.file):
+    place = place_of(store, experiment)
+    if store.file is None or place is None:
         return None
-    with store.explained():
-        place = bulk.experiment(store.file, experiment)
-        if place is None or place.folder("any") is None:
+    with store.explained(), store.lock():
+        found = _already_there(records, store, store.file, place.id)
+        new, refused = _described(records, found.keys(), parent_run_id, points)
+        if not _insert(store.file, place, new):
             return None
-        with store.lock():
-            found = _already_there(records, store, store.file, place.id)
-            new, refused = _described(records, found.keys(), parent_run_id, points)
-            if not _insert(store.file, place, new):
-                return None
     found |= {run.tags[contents.KEY]: bulk.Found(place.id, run_id, complete=True) for run_id, (_, run) in new.items()}
     sent: list[tuple[str, str] | RecordError] = []
     for record in records:
@@ -113,6 +110,19 @@ def _send_batch(
             _leave_receipt(record, store, *there)
             sent.append(there)
     return sent
+
+
+def place_of(store: Store, experiment: str) -> bulk.Experiment | None:
+    """Return the experiment where rows can be written past the client, made if need be; None where they cannot.
+
+    Raises:
+        ChainruleError: the store failed.
+    """
+    if store.file is None or store.artifacts is None or not bulk.supports(store.file):
+        return None
+    with store.explained():
+        place = bulk.experiment(store.file, experiment, store.artifacts)
+    return place if place and place.folder("any") else None
 
 
 def _already_there(records: Sequence["Record"], store: Store, file: Path, experiment_id: str) -> dict[str, bulk.Found]:

@@ -123,6 +123,16 @@ def test_runs_that_leave_the_stack_do_not_change_their_neighbours():
         assert trained_bytes(result) == trained_bytes(train_stack([prepared(*run)])[0])
 
 
+@pytest.mark.parametrize("batch_size", ["null", "8"])
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+def test_how_often_a_run_is_measured_does_not_change_it(batch_size, optimizer):
+    """Although a step after a measurement of the full batch takes over its gradients."""
+    run = [f"optimizer={optimizer}", "training.epochs=30", f"training.batch_size={batch_size}"]
+    seldom, often, always = (prepared(*run, f"training.measure_every={every}") for every in (30, 7, 1))
+    ends = [train_stack([each])[0].theta.tobytes() for each in (seldom, often, always)]
+    assert ends[0] == ends[1] == ends[2]
+
+
 def test_converged_means_that_the_training_loss_reached_the_tolerance():
     result = chainrule.run("training.tolerance=0.5", "training.measure_every=1")
     losses = result.curves.values["train/loss"]

@@ -141,6 +141,33 @@ def test_every_row_of_every_table_is_what_the_client_leaves(study, sweep, tmp_pa
         assert files(tmp_path / "mlartifacts" / one) == files(tmp_path / "mlartifacts" / another) != {}
 
 
+def test_a_new_experiment_is_the_one_that_the_client_makes(prepared, tmp_path):
+    def made(name, make):
+        (tmp_path / name).mkdir()
+        store = Store.at(f"sqlite:///{shutil.copy(prepared, tmp_path / name)}")
+        with store.opened() as client:
+            make(store, client)
+            found = client.get_experiment_by_name("study")
+        with contextlib.closing(sqlite3.connect(store.file)) as database:
+            row = dict(zip(*_table(database, "SELECT * FROM experiments WHERE name = 'study'"), strict=True))
+        assert row.pop("creation_time") == row.pop("last_update_time") > 1_790_000_000_000
+        return store, found, {key: str(value).replace(f"/{name}/", "/") for key, value in row.items()}
+
+    _, _, by_client = made("a", lambda store, client: client.create_experiment("study", store.artifacts))
+    store, found, by_bulk = made("b", lambda store, client: bulk.experiment(store.file, "study", store.artifacts))
+    assert by_client == by_bulk
+    again = bulk.experiment(store.file, "study", "file:///elsewhere")
+    assert (again.id, again.location) == (found.experiment_id, found.artifact_location)
+    assert bulk.experiment(store.file, "other", f"file:///{'x' * 500}") is None
+
+
+def _table(database, query):
+    """Return the names of the columns and the only row."""
+    cursor = database.execute(query)
+    (row,) = cursor.fetchall()
+    return [column[0] for column in cursor.description], row
+
+
 def test_the_client_reads_the_same(study, sweep, tmp_path, monkeypatch):
     other = copied(study, tmp_path / "other")
     by_client = [run for _, run in (sending.send(record, other, "study") for record in sweep)]
@@ -198,7 +225,7 @@ def test_another_revision_is_declined(study, sweep, revision):
     with contextlib.closing(sqlite3.connect(study.file)) as database, database:
         database.execute("DELETE FROM alembic_version")
         database.executemany("INSERT INTO alembic_version VALUES (?)", [[name] for name in revision])
-    place = bulk.experiment(study.file, "study")
+    place = bulk.experiment(study.file, "study", study.artifacts)
     assert not bulk.supports(study.file)
     assert not bulk.insert(study.file, place, {"0" * 32: contents.describe(sweep[0])})
     assert tables(study)["runs"] == []

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
@@ -47,9 +46,8 @@ class Composer:
         parser = OverridesParser.create(config_loader=loader)
         self._parse: Callable[[str], Override] = functools.cache(lambda text: parser.parse_overrides([text])[0])
         self._is_plain = functools.cache(self._find_out_whether_plain)
-        self._has_options = functools.cache(
-            lambda key: bool(loader.get_group_options(key, results_filter=ObjectType.CONFIG))
-        )
+        sources = loader.get_sources()
+        self._names_group = functools.cache(lambda key: any(source.is_group(key) for source in sources))
         self._templates: dict[tuple[str, ...], _Template] = {}
 
     def job(self, number: int, overrides: Sequence[str]) -> Job:
@@ -111,7 +109,7 @@ class Composer:
 
     def _is_group(self, text: str) -> bool:
         override = self._parse(text)
-        return override.package is not None or self._has_options(override.key_or_group)
+        return override.package is not None or self._names_group(override.key_or_group)
 
 
 class _Template:
@@ -186,7 +184,7 @@ class _Template:
         except OmegaConfBaseException:
             return None
         parent = OmegaConf.select(self._scratch, ".".join(path[:-1])) if path[1:] else self._scratch
-        return path, _plain(parent)[path[-1]]
+        return path, _plain(OmegaConf.masked_copy(parent, path[-1]))[path[-1]]
 
     def _place(self, number: int, dirname: str, texts: tuple[str, ...], plain: Sequence[Override]) -> str:
         """Return the output directory, absolute."""

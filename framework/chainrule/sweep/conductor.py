@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from chainrule import report, sweeps
+from chainrule import sweeps
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.kinds import Tracker
 from chainrule.locks import exclusive
@@ -147,6 +147,8 @@ class Conductor:
         Raises:
             OSError: the record cannot be written.
         """
+        from chainrule import report
+
         self.sweep = self.sweep.write(finished=sweeps.now())
         self.sweep.links["report"] = str(report.write(self.sweep, self.outcomes))
         self._tell_all("sweep_finished", self.sweep, self.outcomes)
@@ -178,6 +180,8 @@ class Conductor:
             self._crowd.tell(event, *arguments)
 
     def _keep_telling(self, stop: threading.Event) -> None:
+        import chainrule.report  # noqa: F401 - takes half a second that training hides
+
         while not stop.wait(_PAUSE):
             self._tell_progress()
 
