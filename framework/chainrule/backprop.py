@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from chainrule.kinds import Activation, Array, Loss, Rule, takes_out
-from chainrule.network import Call, Pass, columns, filling, planned_product
+from chainrule.network import Call, Pass, columns, filling, planned_product, require_shape
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ def mean_loss(forward: Pass, loss: Loss, y: Array) -> Array:
         values = loss.paired_value(forward.z[-1], y)
     else:
         values = loss.value(forward.a[-1], y)
+    require_shape(loss.value, values, (len(y), y.shape[2]))
     mean: Array = values.mean(axis=-1)
     return mean
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import hydra
 
 from chainrule import compose, helptext, paths, records, sweeps, task
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, nearest
 from chainrule.kinds import Tracker
 
 # Options must be known before Hydra composes; importing this module is enough for workers in other processes.
@@ -63,8 +63,9 @@ def _tracker(record: records.Record, name: str | None) -> Tracker:
 
 def _help(overrides: Sequence[str]) -> None:
     """Print what can be typed, with the values of what was typed already."""
-    experiments = sorted(path.stem for path in (paths.configuration() / "experiment").glob("*.yaml"))
-    print(helptext.text(compose.settings_from(overrides), _registry, experiments))
+    folders = (paths.configuration(), Path("conf"))
+    experiments = {path.stem for folder in folders for path in (folder / "experiment").glob("*.yaml")}
+    print(helptext.text(compose.settings_from(overrides), _registry, sorted(experiments)))
 
 
 def _resume(arguments: Sequence[str]) -> None:
@@ -104,9 +105,13 @@ def main() -> None:
             _COMMANDS[sys.argv[1]](sys.argv[2:])
         elif {"--help", "-h"} & set(sys.argv):
             _help([argument for argument in sys.argv[1:] if not argument.startswith("-")])
+        elif sys.argv[1:2] and sys.argv[1].isalpha():  # neither an override nor a flag
+            close = nearest(sys.argv[1], _COMMANDS)
+            raise ChainruleError(f"{sys.argv[1]} is no command{close}; there is {', '.join(_COMMANDS)}.")
         else:
             _train()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        print(" ".join(["chainrule: interrupted.", *getattr(interrupt, "__notes__", [])]), file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more is written at exit

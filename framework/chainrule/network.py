@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from chainrule.errors import PluginError
 from chainrule.kinds import Activation, Array, takes_out
 
 # OpenBLAS multiplies a matrix by few columns, or a single row by a matrix, with other instructions when the matrix is
@@ -158,21 +159,36 @@ class Pass:
             self.output.forward(self.z[-1], out=self.a[-1])  # type: ignore[call-arg]
         else:
             self.a[-1] = self.output.forward(self.z[-1])
+            require_shape(self.output.forward, self.a[-1], self.z[-1].shape)
         return self.a[-1]
 
 
 def filling(method: Any) -> Any:
-    """Return ``method`` if it fills a buffer given as ``out``, else a function that copies its result there."""
+    """Return ``method`` if it fills a buffer given as ``out``, else a function that copies its result there.
+
+    That function raises PluginError where the result has another shape: NumPy would repeat it over runs or samples.
+    """
     if takes_out(getattr(method, "__func__", method)):
         return method
 
     def fill(*arguments: Any, out: Array) -> Array:
         result = method(*arguments)
         if result is not out:
+            require_shape(method, result, out.shape)
             np.copyto(out, result)
         return out
 
     return fill
+
+
+def require_shape(method: Any, result: Any, shape: tuple[int, ...]) -> None:
+    """Refuse an array of a plugin that has another shape than it must have.
+
+    Raises:
+        PluginError: it has.
+    """
+    if np.shape(result) != shape:
+        raise PluginError(f"{method.__qualname__} returned an array of shape {np.shape(result)}, not {shape}.")
 
 
 def predict(shape: Shape, theta: Array, hidden: Activation, output: Activation, x: Array) -> Array:

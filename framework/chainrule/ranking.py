@@ -1,7 +1,8 @@
 """What the runs of a sweep say about the settings compared: seeds are repetitions, not one more setting.
 
 A run that diverged or failed counts as the worst there is, so that a setting cannot win by losing its bad runs. Only
-order statistics are used, which stay meaningful then.
+order statistics are used, which stay meaningful then. Of equal runs, with the same settings and seed, one counts: they
+have the same result and tell nothing more.
 """
 
 import math
@@ -63,6 +64,11 @@ class Group:
         below = int((special.bdtr(np.arange(count), count, 0.5) <= (1 - LEVEL) / 2).sum())
         return (self.values[below - 1], self.values[count - below]) if below else None
 
+    @property
+    def misfortune(self) -> str:
+        """What became of most of those runs that have no finite loss: ``diverged`` or ``failed``."""
+        return max("diverged", "failed", key=self.count)
+
     def count(self, reason: str) -> int:
         """Return how many runs ended for a reason."""
         return sum(outcome.reason == reason for outcome in self.outcomes)
@@ -94,9 +100,8 @@ def groups(outcomes: Iterable[Outcome], metric: str) -> list[Group]:
         metric: name of a loss, e.g. ``validation/loss``.
     """
     found: dict[tuple[tuple[str, str], ...], list[Outcome]] = {}
-    for outcome in sorted(outcomes, key=lambda outcome: outcome.number):
-        key = tuple(sorted((name, repr(value)) for name, value in outcome.settings.items()))
-        found.setdefault(key, []).append(outcome)
+    for outcome in _distinct(outcomes):
+        found.setdefault(_key(outcome), []).append(outcome)
     made = [Group(same[0].settings, tuple(same), _sorted(same, metric)) for same in found.values()]
     return sorted(made, key=lambda group: (group.median, group.quartiles, group.outcomes[0].number))
 
@@ -108,9 +113,22 @@ def effects(outcomes: Sequence[Outcome], metric: str) -> list[Effect]:
         outcomes: of all runs.
         metric: name of a loss.
     """
-    parameters = dict.fromkeys(key for outcome in outcomes for key in outcome.settings)
-    found = [_effect(parameter, outcomes, metric) for parameter in parameters]
+    different = _distinct(outcomes)
+    parameters = dict.fromkeys(key for outcome in different for key in outcome.settings)
+    found = [_effect(parameter, different, metric) for parameter in parameters]
     return sorted(found, key=lambda effect: -effect.share)
+
+
+def _distinct(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Return the outcomes in the order of their jobs, of equal runs the first."""
+    found: dict[Any, Outcome] = {}
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.number):
+        found.setdefault((_key(outcome), outcome.seed), outcome)
+    return list(found.values())
+
+
+def _key(outcome: Outcome) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, repr(value)) for name, value in outcome.settings.items()))
 
 
 def _effect(parameter: str, outcomes: Sequence[Outcome], metric: str) -> Effect:

@@ -29,6 +29,7 @@ from chainrule.yamltext import dump
 FORMAT = 1
 MANIFEST = "manifest.json"
 FAILURE = "failure.json"
+_LONG = 300  # characters of a sentence
 CONFIGURATION, CURVES, WEIGHTS = "configuration.yaml", "curves.npz", "weights.npz"
 _REQUIRED: dict[str, type] = {
     **dict.fromkeys(("title", "identity", "reason", "started"), str),
@@ -106,10 +107,12 @@ class Failure:
     details: str
 
     @classmethod
-    def of(cls, directory: Path, error: Exception) -> "Failure":
-        """Return the failure that an exception is."""
+    def of(cls, directory: Path, error: BaseException) -> "Failure":
+        """Return the failure that an exception is; of a long message the sentence has the beginning."""
         known = isinstance(error, ChainruleError)
-        sentence = str(error) if known else f"{type(error).__name__}: {error}"
+        first = next(iter(str(error).splitlines()), "")
+        shortened = f"{first[:_LONG]} ..." if len(first) > _LONG else first
+        sentence = str(error) if known else f"{type(error).__name__}: {shortened}"
         return cls(directory, sentence, "" if known else "".join(traceback.format_exception(error)))
 
     def write(self) -> None:

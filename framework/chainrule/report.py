@@ -93,7 +93,7 @@ def _row(group: Group, keys: Sequence[str], axis: svg.Axis) -> dict[str, Any]:
     return {
         "settings": [group.settings.get(key, "") for key in keys],
         "runs": len(group.values),
-        "median": _number(group.median),
+        "median": f"{group.median:.5g}" if math.isfinite(group.median) else group.misfortune,
         "quartiles": _pair(group.quartiles),
         "interval": _pair(group.interval) if group.interval else "",
         "strip": Markup(svg.strip(_some(group.values), axis, group.median, group.interval)),
@@ -144,8 +144,9 @@ def _series(title: str, curves: Sequence[Curves], name: str) -> svg.Series:
         last = np.searchsorted(curve.epochs, epochs, side="right") - 1
         values = curve.values[name][last]
         table.append(np.where(np.isfinite(values), values, np.inf))
-    quartiles = np.quantile(np.array(table), [0.25, 0.5, 0.75], axis=0, method="inverted_cdf")
-    low, middle, high = ([*zip(epochs.tolist(), row.tolist(), strict=True)] for row in quartiles)
+    low_high = np.quantile(np.array(table), [0.25, 0.75], axis=0, method="inverted_cdf")
+    rows = low_high[0], np.median(table, axis=0), low_high[1]
+    low, middle, high = ([*zip(epochs.tolist(), row.tolist(), strict=True)] for row in rows)
     return svg.Series(title, middle, low, high) if len(curves) > 1 else svg.Series(title, middle)
 
 

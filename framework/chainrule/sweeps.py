@@ -167,8 +167,9 @@ def around(directory: Path) -> tuple[Sweep, int] | None:
 
 
 def metric(outcomes: Iterable[Outcome]) -> str:
-    """Return the name of the loss by which runs are compared."""
-    return next((objective(outcome.metrics)[0] for outcome in outcomes if outcome.metrics), "train/loss")
+    """Return the name of the loss by which runs are compared: of validation, if every run that was recorded has one."""
+    found = {objective(outcome.metrics)[0] for outcome in outcomes if outcome.metrics}
+    return found.pop() if len(found) == 1 else "train/loss"
 
 
 def now() -> str:

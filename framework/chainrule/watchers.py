@@ -68,6 +68,7 @@ class SweepProgress:
         done: how many have ended, the failed ones included.
         running: how many are being trained now.
         failed: how many have raised an error.
+        earlier: how many had ended before this session began, where it is the rest of one that broke off.
         best: the smallest final loss so far, or None.
         fraction: of the training that is done, from 0 to 1, as far as it is known.
     """
@@ -76,6 +77,7 @@ class SweepProgress:
     done: int
     running: int
     failed: int
+    earlier: int
     best: float | None
     fraction: float
 

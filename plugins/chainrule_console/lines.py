@@ -32,7 +32,7 @@ class Lines:
 
 
 class SweepLines:
-    """Prints a line after every tenth of the runs of a sweep."""
+    """Prints a line after every tenth of a sweep, and at its end."""
 
     def __init__(self, title: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._begin = clock, clock()
@@ -41,8 +41,8 @@ class SweepLines:
 
     def show(self, progress: SweepProgress) -> None:
         """Print a line if it is time for one."""
-        if progress.done * _PARTS >= self._part * progress.runs:
-            self._part = progress.done * _PARTS // progress.runs + 1
+        if progress.fraction * _PARTS >= self._part:
+            self._part = int(progress.fraction * _PARTS) + 1
             say(sweep.status(progress, self._clock() - self._begin))
 
     def close(self) -> None:

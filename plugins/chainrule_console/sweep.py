@@ -13,6 +13,7 @@ from chainrule_console.words import clock_face, count, number
 
 if TYPE_CHECKING:
     from chainrule.outcomes import Outcome
+    from chainrule.ranking import Group
     from chainrule.sweeps import Sweep
     from chainrule.watchers import SweepProgress
 
@@ -29,11 +30,12 @@ def status(progress: SweepProgress, seconds: float) -> str:
     parts = [f"{progress.done}/{progress.runs} runs"]
     parts += [f"{progress.running} training"] if progress.running else []
     parts += [f"{progress.failed} failed"] if progress.failed else []
-    if progress.done and seconds > 0:
-        rate = progress.done / seconds
+    if progress.done > progress.earlier and seconds > 0:
+        rate = (progress.done - progress.earlier) / seconds
         parts.append(f"{rate:.3g} runs/s" if rate >= 1 else f"{1 / rate:.3g} s/run")
-    if 0 < progress.fraction < 1:
-        parts.append(f"{clock_face(seconds * (1 - progress.fraction) / progress.fraction)} left")
+    gained = progress.fraction - progress.earlier / max(progress.runs, 1)
+    if gained > 0 and progress.fraction < 1:
+        parts.append(f"{clock_face(seconds * (1 - progress.fraction) / gained)} left")
     if progress.best is not None:
         parts.append(f"best loss {number(progress.best)}")
     return ", ".join(parts)
@@ -51,7 +53,7 @@ def summary(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[str]:
     titles = [group.title for group in ranked[:_SETTINGS]]
     columns: list[list[str]] = [["settings", *titles], ["runs", *(str(len(g.values)) for g in ranked[:_SETTINGS])]]
     several = any(len(group.values) > 1 for group in ranked)
-    columns.append(["median" if several else "loss", *(_finite(group.median) for group in ranked[:_SETTINGS])])
+    columns.append(["median" if several else "loss", *(_median(group) for group in ranked[:_SETTINGS])])
     if several:
         columns.append(["quartiles", *(_pair(group.quartiles) for group in ranked[:_SETTINGS])])
         columns.append([f"{LEVEL:.0%} interval", *(_pair(group.interval) for group in ranked[:_SETTINGS])])
@@ -79,8 +81,8 @@ def summary(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[str]:
     return [*lines, *labelled([*facts, *sweep.links.items()])]
 
 
-def _finite(value: float) -> str:
-    return number(value) if math.isfinite(value) else "diverged"
+def _median(group: Group) -> str:
+    return number(group.median) if math.isfinite(group.median) else group.misfortune
 
 
 def _pair(pair: tuple[float, float] | None) -> str:

@@ -192,7 +192,8 @@ def view(sweep: "Sweep", run_id: str, watched: str) -> View:
         for uuid, name in ((section, "The sweep"), (curves, "Curves"))
     ]
     state = {
-        "searchFilter": f"tags.`mlflow.parentRunId` = '{run_id}'",
+        # What MLflow keeps of a run that diverged is its last finite loss, which may be the smallest of all.
+        "searchFilter": f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.status != 'FAILED'",
         "orderByKey": f"metrics.`{metrics[0]}`",
         "orderByAsc": True,
         "startTime": "ALL",

@@ -28,18 +28,17 @@ class Referee:
 
     A trial is judged by the median loss of its seeds, and all of them are given up together. What it is compared with
     are the trials that had ended before this stack began, and those of the stack: so the decision does not depend on
-    how fast other processes are.
+    how fast other processes are. It is the loss that counts, whatever metric is optimised: no other is known while a run
+    trains.
 
     Attributes:
         pruner: a name of ``PRUNERS``.
-        direction: ``minimize`` or ``maximize``.
         past: trials that have ended, as Optuna keeps them.
         trials: number of each job's trial.
         epochs: that a run trains at most.
     """
 
     pruner: str
-    direction: str
     past: tuple[Any, ...]
     trials: Mapping[int, int]
     epochs: int
@@ -47,7 +46,8 @@ class Referee:
     def judge(self, numbers: Sequence[int]) -> Judge:
         """Return the judge of a stack of jobs, given by their numbers in the order of the stack."""
         optuna = imported()
-        study = optuna.create_study(direction=self.direction, pruner=pruner(self.pruner))
+        # Hyperband draws brackets from the name, which is random unless it is given.
+        study = optuna.create_study(study_name="referee", pruner=pruner(self.pruner))
         study.add_trials(self.past)
         trial_of = [self.trials[number] for number in numbers]
         asked = {trial: study.ask() for trial in dict.fromkeys(trial_of)}

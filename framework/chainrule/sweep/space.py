@@ -11,6 +11,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from chainrule.errors import ConfigurationError, nearest
 
 SEED = "seed"
+_REPETITIONS = 1000  # of points that were drawn already, one after the other: there are hardly any others
 
 
 def lists(
@@ -25,11 +26,12 @@ def lists(
     Args:
         overrides: parsed; those with several values span the sweep.
         pairs: groups of keys whose values go together, the first with the first and so on.
-        draws: how many points to draw at random instead of all combinations; every point gets every seed.
+        draws: how many different points to draw at random instead of all combinations, or as many as there are; every
+            point gets every seed.
         draw_seed: from which the draws follow.
 
     Raises:
-        ConfigurationError: values cannot be paired, or an interval is not drawn from.
+        ConfigurationError: a key has no values, values cannot be paired, or an interval is not drawn from.
     """
     axes: dict[str, list[str] | Override] = {}
     for override in overrides:
@@ -42,7 +44,9 @@ def lists(
                 )
             axes[key] = override
         elif override.is_sweep_override():
-            axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            axes[key] = values = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            if not values:
+                raise ConfigurationError(f"{key}={override.get_value_string()} has no values: nothing matches it.")
         else:
             axes[key] = [f"{key}={override.get_value_element_as_str()}"]
     columns = _paired(axes, pairs)
@@ -95,15 +99,21 @@ def _drawn(columns: Sequence[Column], draws: int, seed: int) -> Iterable[Iterabl
     if draws < 1:
         raise ConfigurationError(f"hydra.sweeper.random must be 1 or more, not {draws}.")
     streams = {id(column): random.Random(f"{seed} {' '.join(column)}") for column in columns}
-    for _ in range(draws):
-        choices = []
+    drawn: set[Sequence[Any]] = set()
+    repetitions = 0
+    while len(drawn) < draws and repetitions < _REPETITIONS:
+        choices: list[Sequence[tuple[str, ...]]] = []
         for column in columns:
             if SEED in column:
                 choices.append(_listed(column))
                 continue
             rng, values = streams[id(column)], next(iter(column.values()))
             choices.append([rng.choice(_listed(column))] if isinstance(values, list) else [(_number(values, rng),)])
-        yield from itertools.product(*choices)
+        point = tuple(choice[0] for choice in choices)
+        repetitions = repetitions + 1 if point in drawn else 0
+        if point not in drawn:
+            drawn.add(point)
+            yield from itertools.product(*choices)
 
 
 def _number(override: Override, rng: random.Random) -> str:
