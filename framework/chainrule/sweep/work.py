@@ -1,6 +1,9 @@
 """What a process does with one unit of a sweep: train a stack, leave a directory and a record for each job."""
 
+import functools
 import logging
+import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +20,8 @@ from chainrule.watchers import Progress, Session, Start, Watcher
 End = tuple[int, Record | Failure]  # a job's number and what became of it
 
 log = logging.getLogger(__name__)
+
+_ORPHANED = 0.1  # seconds until a process notices that its parent has gone, less than a sweep takes to be resumed
 
 
 def train(unit: Unit, *watchers: Watcher) -> list[End]:
@@ -49,13 +54,35 @@ def ready() -> None:
     installed()
 
 
-def train_elsewhere(unit: Unit, progress: Path) -> list[End]:
-    """Train a unit in a process of its own, and say in a file of the folder ``progress`` how far it is."""
+def train_elsewhere(unit: Unit, progress: Path, parent: int | None) -> list[End]:
+    """Train a unit in a process of its own, and say in a file of the folder ``progress`` how far it is.
+
+    Args:
+        unit: what to train.
+        progress: the folder.
+        parent: without this process, nothing is trained any more; None for a process of a cluster.
+    """
+    if parent is not None:
+        _end_with(parent)
     heartbeat = Heartbeat(progress / str(unit.jobs[0].number))
     try:
         return train(unit, heartbeat)
     finally:
         heartbeat.path.unlink(missing_ok=True)
+
+
+@functools.cache
+def _end_with(parent: int) -> None:
+    """Let this process end with its parent: else it would go on to write where a resumed sweep writes, too."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_ORPHANED)
+        os._exit(1)
+
+    if os.getppid() != parent:
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class Heartbeat(Watcher):
