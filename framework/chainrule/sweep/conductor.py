@@ -41,6 +41,7 @@ class Conductor:
         self._trackers: dict[str, Crowd] = {}
         self._outcomes: dict[int, Outcome] = {}
         self._expected = self._failed = 0
+        self._has_news = False  # whether a job has ended that had not when the sweep was resumed
         self._best: float | None = None
         self._local: tuple[int, float] = (0, 0.0)  # runs in training in this process, and the fraction they have done
         self._telling = threading.Lock()
@@ -63,10 +64,12 @@ class Conductor:
             ChainruleError: another process is at work on it.
         """
         self.sweep.directory.mkdir(parents=True, exist_ok=True)
-        lock = self.sweep.directory / _LOCK
         with ExitStack() as stack:
             try:
-                stack.enter_context(exclusive(lock, wait=0))
+                # Not at once, because two that come at the same moment would keep each other out. The file stays: when
+                # it is removed, a third process can lock another of this name while a second still holds this one.
+                stack.enter_context(exclusive(self.sweep.directory / _LOCK, wait=1))
+                self._catch_up()
             except BlockingIOError:
                 raise ChainruleError(f"{self.sweep.directory} is being worked on by another process.") from None
             shutil.rmtree(self.progress, ignore_errors=True)
@@ -80,8 +83,6 @@ class Conductor:
                 stop.set()
                 thread.join()
                 shutil.rmtree(self.progress, ignore_errors=True)
-        with suppress(OSError):
-            lock.unlink()
 
     def add(
         self, jobs: Sequence[Job], trackers: Iterable[Tracker], notes: Sequence[str], expected: int | None = None
@@ -115,13 +116,15 @@ class Conductor:
             return None
         return record if record.is_intact() else None
 
-    def end(self, ends: Sequence[End], tracked: bool = False) -> None:
+    def end(self, ends: Sequence[End], tracked: bool = False, earlier: bool = False) -> None:
         """Take in what became of some jobs.
 
         Args:
             ends: number of each job and its record or failure.
             tracked: whether their trackers know already.
+            earlier: whether they had ended before the sweep was resumed.
         """
+        self._has_news |= not earlier
         records: dict[str, list[Record]] = {}
         for number, end in ends:
             self._outcomes[number] = outcome = self.sweep.outcome(number, end)
@@ -134,20 +137,21 @@ class Conductor:
         self._local = (0, 0.0)
         self._tell_progress()
         if not tracked:
-            for key, found in records.items():
-                self._trackers[key].tell("runs_recorded", found)
+            for key in records.keys() & self._trackers.keys():  # jobs that ran alone may have had others
+                self._trackers[key].tell("runs_recorded", records[key])
         everything = [record for found in records.values() for record in found]
         if everything:
             with self._telling:
                 self._crowd.tell("runs_recorded", everything)
 
     def finish(self) -> None:
-        """Say that all jobs have ended, and write the report.
+        """Say that all jobs have ended, and write the report. A sweep that had ended before has ended then.
 
         Raises:
             OSError: the record cannot be written.
         """
-        self.sweep = self.sweep.write(finished=sweeps.now())
+        if self._has_news or not self.sweep.manifest["finished"]:
+            self.sweep = self.sweep.write(finished=sweeps.now())
         self.sweep.links["report"] = str(report.write(self.sweep, self.outcomes))
         self._tell_all("sweep_finished", self.sweep, self.outcomes)
 
@@ -170,6 +174,18 @@ class Conductor:
                 f"{self._failed} of {len(self._outcomes)} runs failed; "
                 f"`chainrule resume {self.sweep.directory}` tries them again."
             )
+
+    def _catch_up(self) -> None:
+        """Read the record again, to which another process may have added until now.
+
+        Raises:
+            BlockingIOError: it has become that of another sweep.
+        """
+        if (self.sweep.directory / sweeps.FILE).exists():
+            there = sweeps.read(self.sweep.directory)
+            if there.manifest["key"] != self.sweep.manifest["key"]:
+                raise BlockingIOError
+            self.sweep = there
 
     def _tell_all(self, event: str, *arguments: Any) -> None:
         for crowd in self._trackers.values():

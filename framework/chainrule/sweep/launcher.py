@@ -10,6 +10,7 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from chainrule.errors import ChainruleError
 from chainrule.records import Failure, Record, read_end
 from chainrule.results import objective
 from chainrule.sweep.composer import Composer
@@ -92,27 +93,33 @@ class Stacked:
             conductor: is told what becomes of them.
             together: how many consecutive jobs must be in one stack.
             referee: gives some of them up early.
+
+        Raises:
+            ChainruleError: they cannot all be trained; says how to go on.
         """
         returns: dict[int, JobReturn] = {}
         by_number = {job.number: job for job in jobs}
-        earlier = {job.number: record for job in jobs if not job.alone and (record := conductor.finished(job))}
+        earlier = {job.number: record for job in jobs if (record := conductor.finished(job))}
 
-        def commit(ends: Sequence[End]) -> None:
-            conductor.end(ends)
+        def commit(ends: Sequence[End], earlier: bool = False) -> None:
+            conductor.end(ends, earlier=earlier)
             for number, end in ends:
                 returns[number] = StackedReturn(by_number[number], composer, end)
 
         if earlier:
-            commit(list(earlier.items()))
+            commit(list(earlier.items()), earlier=True)
         left = by_number.keys() - earlier.keys()
         units = checked.units(self.engine.cores, self.stack, lambda job: job.number in left, together, referee)
-        for ends in self.engine.run(units, conductor.progress, conductor.watch):
-            commit(ends)
+        try:
+            for ends in self.engine.run(units, conductor.progress, conductor.watch):
+                commit(ends)
+        except ChainruleError as error:
+            raise ChainruleError(f"{error} `chainrule resume {conductor.sweep.directory}` goes on.") from error
         if self.master.hydra.callbacks:
             for number in sorted(returns):
                 self._call_back(composer, by_number[number], returns[number])
         for job in jobs:
-            if job.alone:
+            if job.alone and job.number not in earlier:
                 log.warning("%s runs alone, because %s", job, job.alone)
                 returns[job.number] = self._alone(composer.full(job))
                 conductor.end([(job.number, read_end(Path(job.directory)))], tracked=True)

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from chainrule import sweeps, task
 from chainrule.compose import register
 from chainrule.errors import ConfigurationError
+from chainrule.records import replace
 from chainrule.sweep.composer import Composer, restore_times, times
 from chainrule.sweep.conductor import Conductor
 from chainrule.sweep.jobs import Job
@@ -73,11 +74,10 @@ def opened(
 
 
 def save_master(master: DictConfig, directory: Path) -> None:
-    """Write the configuration of a sweep, as every sweeper of Hydra does; once."""
-    path = directory / "multirun.yaml"
-    if not path.exists():
+    """Write the configuration of a sweep when it begins, as every sweeper of Hydra does."""
+    if resumed() is None:
         directory.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(master, path)
+        replace(directory / "multirun.yaml", OmegaConf.to_yaml(master).encode())
 
 
 def _begun(directory: Path, now: Mapping[str, Any], patterns: Mapping[str, str]) -> Sweep:

@@ -114,7 +114,7 @@ class Sweeper:
             self.stacked.prepare()
             return self.stacked.run(jobs, checked, composer, conductor)
         earlier = {job.number: record for job in jobs if (record := conductor.finished(job))}
-        conductor.end(list(earlier.items()), tracked=True)
+        conductor.end(list(earlier.items()), earlier=True)
         returns: list[JobReturn] = []
         for is_earlier, group in groupby(jobs, lambda job: job.number in earlier):
             part = list(group)  # of consecutive numbers, which is what a launcher can number
