@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from chainrule.compose import register
 from chainrule.errors import ChainruleError, ConfigurationError, nearest
-from chainrule.records import read
+from chainrule.records import read, read_end
 from chainrule.results import objective
 from chainrule.sweep import opening
 from chainrule.sweep.composer import Composer
@@ -36,7 +36,8 @@ SAMPLERS = {
     "nsgaii": "NSGAIISampler",
     "qmc": "QMCSampler",
 }
-_OF_SWEEP, _ENDED = "chainrule.sweep", "chainrule.ended"  # attributes of trials
+_OF_SWEEP = "chainrule.sweep"  # attribute of trials: the key of the sweep that they belong to
+_INTERRUPTED = "chainrule.interrupted"  # attribute of the study: numbers of trials that have been asked again
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ class Search:
             study = self._study(composer.directory, conductor.sweep.manifest["key"])
             if opening.resumed():
                 self._ask_again(study, conductor)
+                self._recall(study, space, composer, conductor)
             while (ended := len(self._ended(study, conductor.sweep.manifest["key"]))) < self._options.trials:
                 # An interruption may have left a part of a batch.
                 count = min(self._options.trials - ended, self._options.batch - ended % self._options.batch)
@@ -140,11 +142,9 @@ class Search:
             study.sampler = self._sampler(earlier + place)
             asked.append(study.ask(space.distributions))
             asked[-1].set_user_attr(_OF_SWEEP, conductor.sweep.manifest["key"])
-        each = len(space.seeds) or 1
+        each = space.each
         lists = [overrides for trial in asked for overrides in space.lists(trial.params)]
-        jobs = [composer.explained_job(ended * each + place, overrides) for place, overrides in enumerate(lists)]
-        checked = Checked(jobs, register())
-        conductor.add(jobs, checked.trackers, checked.notes, expected=self._options.trials * each)
+        jobs, checked = self._add(lists, ended * each, space, composer, conductor)
         epochs = int(jobs[0].config["training"]["epochs"])
         referee = None
         if self._options.pruner != "none":
@@ -158,10 +158,26 @@ class Search:
             self._tell(study, trial, jobs[place * each : (place + 1) * each], conductor, epochs)
         return done
 
+    def _recall(self, study: Any, space: "_Space", composer: Composer, conductor: Conductor) -> None:
+        """Take in the runs of trials that had an answer before the search was resumed."""
+        count = space.each * len(self._ended(study, conductor.sweep.manifest["key"]))
+        if count:
+            lists = [job["overrides"] for job in conductor.sweep.manifest["jobs"][:count]]
+            jobs, _ = self._add(lists, 0, space, composer, conductor)
+            conductor.end([(job.number, read_end(Path(job.directory))) for job in jobs], earlier=True)
+
+    def _add(
+        self, lists: Sequence[list[str]], first: int, space: "_Space", composer: Composer, conductor: Conductor
+    ) -> tuple[list[Job], Checked]:
+        """Make jobs of override lists, the first of them with the number ``first``, and put them into the sweep."""
+        jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
+        checked = Checked(jobs, register())
+        conductor.add(jobs, checked.trackers, checked.notes, expected=self._options.trials * space.each)
+        return jobs, checked
+
     def _tell(self, study: Any, trial: Any, jobs: Sequence[Job], conductor: Conductor, epochs: int) -> None:
         """Tell the study what came of a trial: the median of each metric over its seeds."""
         states, outcomes = self._optuna.trial.TrialState, [conductor.outcome(job.number) for job in jobs]
-        trial.set_user_attr(_ENDED, True)
         if any(outcome.reason == "failed" for outcome in outcomes):
             study.tell(trial, state=states.FAIL)
             return
@@ -201,7 +217,8 @@ class Search:
 
     def _ended(self, study: Any, key: str | None = None) -> list[Any]:
         """Return the trials that have had an answer, of one sweep or of all."""
-        found = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished() and t.user_attrs.get(_ENDED)]
+        interrupted = study.user_attrs.get(_INTERRUPTED, [])
+        found = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished() and t.number not in interrupted]
         return [t for t in found if key in (None, t.user_attrs.get(_OF_SWEEP))]
 
     def _ask_again(self, study: Any, conductor: Conductor) -> None:
@@ -209,6 +226,7 @@ class Search:
         key, states = conductor.sweep.manifest["key"], self._optuna.trial.TrialState
         for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
             if trial.user_attrs.get(_OF_SWEEP) == key:
+                study.set_user_attr(_INTERRUPTED, [*study.user_attrs.get(_INTERRUPTED, []), trial.number])
                 study.tell(trial.number, state=states.FAIL)
                 study.enqueue_trial(trial.params)
 
@@ -248,6 +266,11 @@ class _Space:
                 self.distributions[key] = _distribution(optuna.distributions, override)
         if not self.distributions:
             raise ConfigurationError("there is nothing to search: give a key several values or interval(LOW,HIGH).")
+
+    @property
+    def each(self) -> int:
+        """How many jobs a trial has."""
+        return len(self.seeds) or 1
 
     def lists(self, params: Mapping[str, Any]) -> list[list[str]]:
         """Return the overrides of a trial's jobs, one a seed."""
