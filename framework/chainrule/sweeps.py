@@ -3,7 +3,7 @@
 import functools
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,8 +28,8 @@ class Sweep:
         directory: where its record lies, absolute; those of its runs lie below.
         manifest: what ``sweep.json`` holds: ``key`` (unique), ``arguments`` (as typed), ``working_directory``,
             ``started`` and ``finished`` (ISO 8601 with zone; the latter None until then), ``jobs`` (``overrides`` and
-            ``directory``, relative, of each), ``state`` (what must not change before it is resumed) and
-            ``environment``.
+            ``directory``, relative, of each), ``state`` (what must not change before it is resumed), ``environment``
+            and ``search`` (None, or of a search ``trials``, ``space``, which is key to text as typed, and ``seeds``).
         links: what a person can open next, by title; watchers add to it.
     """
 
@@ -44,7 +44,14 @@ class Sweep:
 
     @functools.cached_property
     def axes(self) -> dict[str, list[str]]:
-        """What varies: key to its values as typed, in the order of the jobs; the seed comes last."""
+        """What varies: key to its values as typed, in the order of the jobs; the seed comes last.
+
+        Of a search the value of a key is the space that it is searched in.
+        """
+        search = self.manifest["search"]
+        if search:
+            axes = {key: [text] for key, text in search["space"].items()}
+            return {**axes, SEED: search["seeds"]} if search["seeds"] else axes
         jobs = [_typed(job["overrides"]) for job in self.manifest["jobs"]]
         found: dict[str, dict[str, None]] = {}
         for job in jobs:
@@ -59,6 +66,10 @@ class Sweep:
     @property
     def title(self) -> str:
         """What varies, in words."""
+        search = self.manifest["search"]
+        if search:
+            seeds = f" x {len(search['seeds'])} seeds" if search["seeds"] else ""
+            return f"{search['trials']} trials of {', '.join(search['space'])}{seeds}"
         parts = [f"{len(values)} {key}{'s' if key == SEED else ''}" for key, values in self.axes.items()]
         return " x ".join(parts) or "one setting"
 
@@ -83,9 +94,15 @@ class Sweep:
             number, place, settings, manifest["configuration"]["seed"], manifest["reason"], manifest["metrics"]
         )
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """Read what became of each job that has ended, from the records on disk."""
+    def outcomes(self, known: Container[int] = ()) -> Iterator[Outcome]:
+        """Read what became of each job that has ended, from the records on disk.
+
+        Args:
+            known: numbers of jobs that are left out.
+        """
         for number in range(self.runs):
+            if number in known:
+                continue
             try:
                 yield self.outcome(number, records.read_end(self.place(number)))
             except RecordError:
@@ -108,6 +125,7 @@ def begin(
     working_directory: Path,
     state: Mapping[str, Any],
     times: Mapping[str, str],
+    search: Mapping[str, Any] | None = None,
 ) -> Sweep:
     """Return the record of a new sweep, without jobs yet; nothing is written."""
     manifest = {
@@ -120,6 +138,7 @@ def begin(
         "jobs": [],
         "state": dict(state),
         "times": dict(times),
+        "search": search,
         "environment": records.environment(),
     }
     return Sweep(directory, manifest)
@@ -148,8 +167,9 @@ def read(directory: Path) -> Sweep:
         "jobs": list,
         "state": dict,
         "times": dict,
+        "search": dict | None,
     }
-    lacking = [key for key, kind in required.items() if not isinstance(manifest.get(key), kind)]
+    lacking = [key for key, kind in required.items() if key not in manifest or not isinstance(manifest[key], kind)]
     if lacking:
         raise RecordError(f"{path} is damaged: {', '.join(lacking)} missing or of the wrong type.")
     return Sweep(directory.absolute(), manifest)

@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from chainrule import compose
+from chainrule import compose, paths
 from chainrule.errors import ChainruleError
 from chainrule.records import Failure
 from chainrule.results import objective
@@ -18,6 +19,11 @@ from chainrule.watchers import Session
 def train(config: DictConfig) -> float:
     """Train one run; the number returned is what a sweeper minimises."""
     context = HydraConfig.get()
+    with paths.started_in(Path(context.runtime.cwd)):  # a job may have a working directory of its own
+        return _train(config, context)
+
+
+def _train(config: DictConfig, context: HydraConf) -> float:
     directory, of_sweep = Path(context.runtime.output_dir), context.mode == RunMode.MULTIRUN
     registry = compose.register()
     try:

@@ -45,6 +45,7 @@ class StackedOptunaConf:
     """``hydra.sweeper``."""
 
     _target_: str = "hydra_plugins.chainrule_stacked.StackedOptunaSweeper"
+    params: dict[str, str] | None = None  # overrides besides those typed
     trials: int = 50  # settings to try
     batch: int = 16  # of them at once
     sampler: str = "tpe"  # or random, gp, cmaes, nsgaii, qmc
@@ -123,8 +124,8 @@ class StackedSweeper(Sweeper):
 class StackedOptunaSweeper(Sweeper):
     """Searches by Optuna; trials that are asked for at once are trained as stacks."""
 
-    def __init__(self, **options: Any) -> None:
-        self._options = options
+    def __init__(self, params: dict[str, str] | None, **options: Any) -> None:
+        self._params, self._options = dict(params or {}), options
         self._search: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -140,7 +141,8 @@ class StackedOptunaSweeper(Sweeper):
         if stacked is None or not is_own(task_function):
             raise ConfigurationError("hydra/sweeper=stacked_optuna needs hydra/launcher=stacked, in chainrule.")
         lists = {name: tuple(self._options[name]) for name in ("metrics", "directions")}
-        self._search = Search(hydra_context, config, stacked, Options(**{**self._options, **lists}))
+        options = Options(**{**self._options, **lists})
+        self._search = Search(hydra_context, config, stacked, options, self._params)
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the search that overrides of the task describe."""

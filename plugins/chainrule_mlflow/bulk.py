@@ -160,7 +160,7 @@ def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]
     Args:
         file: the database.
         run_id: the run.
-        run: what is to be known of it now; parameters stay as they are.
+        run: what is to be known of it now; parameters that are there stay as they are.
         experiment_tags: to be set on its experiment.
 
     Returns:
@@ -176,6 +176,8 @@ def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]
         database.execute("UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?", [run.status, run.end, run_id])
         (experiment_id,) = database.execute("SELECT experiment_id FROM runs WHERE run_uuid = ?", [run_id]).fetchone()
         _insert(database, "tags (run_uuid, key, value)", ((run_id, *item) for item in run.tags.items()), "OR REPLACE ")
+        params = ((run_id, *item) for item in run.params.items())
+        _insert(database, "params (run_uuid, key, value)", params, "OR IGNORE ")
         columns = "(run_uuid, key, value, timestamp, step, is_nan)"
         for table, points in (("metrics", run.points), ("latest_metrics", _latest(run.points))):
             _insert(database, f"{table} {columns}", ((run_id, *point, 0) for point in points), "OR REPLACE ")

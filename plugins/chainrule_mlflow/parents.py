@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -64,7 +65,9 @@ def finish(sweep: "Sweep", outcomes: "Sequence[Outcome]", store: Store, experime
             if bulk.finish(store.file, run_id, run, {view.tag: view.value}):
                 return experiment_id, run_id, view.key
     with store.opened() as client:
-        sending.log(client, run_id, run)
+        there = client.get_run(run_id).data.params  # MLflow refuses to change them
+        missing = {name: value for name, value in run.params.items() if name not in there}
+        sending.log(client, run_id, replace(run, params=missing))
         for path in files:
             client.log_artifact(run_id, str(path))
         client.log_text(run_id, ranking, overview.RANKING)

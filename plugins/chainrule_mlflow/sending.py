@@ -303,6 +303,6 @@ def _leave_receipt(record: "Record", store: Store, experiment_id: str, run_id: s
     with suppress(OSError):
         if path.is_file() and path.read_bytes() == content:
             return
-        temporary = path.with_name(f".{RECEIPT}.{os.getpid()}.tmp")
+        temporary = path.with_name(f".{RECEIPT}.tmp")  # the same for all, so that a kill leaves none for good
         temporary.write_bytes(content)
         os.replace(temporary, path)

@@ -1,22 +1,29 @@
 """Sweeps in MLflow: one run with the others beneath it."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import zlib
 from base64 import b64decode
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
+from subprocess import PIPE, STDOUT
+from unittest import mock
 
 import pytest
 from mlflow import MlflowClient
 
 from chainrule import sweeps
+from chainrule.errors import ChainruleError
 from chainrule.ranking import groups
-from chainrule_mlflow import bulk, overview, parents
+from chainrule_mlflow import bulk, overview, parents, sending
 from chainrule_mlflow.store import Store
 
 # SQLAlchemy's, about MLflow's own code.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:sqlalchemy.exc.SADeprecationWarning")
+TABLES = ("runs", "params", "metrics", "latest_metrics", "tags", "inputs", "experiments", "experiment_tags")
 COMMAND = [sys.executable, "-m", "chainrule"]
 SWEEP = [
     "-m",
@@ -112,6 +119,61 @@ def test_what_was_kept_back_is_sent_with_the_sweep():
     assert "viewStateShareKey=" in done.stdout
     command("sync", "s", "--tracking", "mlflow")
     assert len(the_runs()[2]) == 12
+
+
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=basic"]])
+def test_a_resumed_sweep_sends_what_was_not_sent(launcher, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    command(*SWEEP, *launcher)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    command("resume", "s")
+    _, parent, children = the_runs()
+    assert (parent.info.status, len(children)) == ("FINISHED", 12)
+
+
+def test_resuming_a_finished_sweep_changes_nothing():
+    """A kill may come when all is done, but the process has not yet ended."""
+    seen = []
+    for arguments in (SWEEP, ["resume", "s"]):
+        command(*arguments)
+        with closing(sqlite3.connect("mlflow.db")) as database:
+            tables = {t: database.execute(f"SELECT * FROM {t} ORDER BY 1, 2, 3").fetchall() for t in TABLES}
+        seen.append((tables, sweeps.read(Path("s")).manifest))
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_the_run_of_a_sweep_is_completed_where_its_beginning_broke_off(prepared, tmp_path, monkeypatch, supported):
+    command(*SWEEP, "tracking=none")
+    sweep, path = sweeps.read(Path("s")), tmp_path / "mlflow.db"
+    path.write_bytes(prepared.read_bytes())
+    with mock.patch.object(sending, "log", side_effect=OSError), pytest.raises(ChainruleError):
+        parents.begin(sweep, Store.at(f"sqlite:///{path}"), "chainrule")
+    if not supported:
+        monkeypatch.setattr(bulk, "supports", lambda file: False)
+    fewer = sweeps.Sweep(sweep.directory, {**sweep.manifest, "jobs": sweep.manifest["jobs"][:3]})
+    for ended in (sweep, fewer):  # parameters that are there already are not changed
+        parents.finish(ended, list(ended.outcomes()), Store.at(f"sqlite:///{path}"), "chainrule")
+    _, parent, _ = the_runs(path)
+    assert parent.data.params == {"varied/activation": "tanh, relu", "varied/seed": "0, 1, 2, 3, 4, 5"}
+    assert parent.info.status == "FINISHED"
+
+
+def test_eight_sweeps_at_once_share_a_fresh_database(tmp_path):
+    (tmp_path / "pyproject.toml").touch()
+    arguments = ["-m", "training.epochs=2", "seed=range(4)"]
+    begun = [
+        subprocess.Popen([*COMMAND, *arguments, f"hydra.sweep.dir=s{n}"], stdout=PIPE, stderr=STDOUT, text=True)
+        for n in range(8)
+    ]
+    for process in begun:
+        output = process.communicate()[0]
+        assert (process.returncode, "Nothing is lost" in output) == (0, False), output
+    runs = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["1"])
+    assert [run.info.status for run in runs] == ["FINISHED"] * 40
+    sizes = Counter(run.data.tags.get("mlflow.parentRunId") for run in runs)
+    parents = {run.info.run_id for run in runs if run.info.run_name == "sweep: 4 seeds"}
+    assert sizes == {None: 8, **dict.fromkeys(parents, 4)}
 
 
 def test_a_store_that_is_down_costs_the_sweep_nothing():

@@ -10,6 +10,7 @@ import functools
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,14 @@ class Composer:
     Args:
         loader: Hydra's.
         master: the configuration of the sweep itself, from which jobs take their overrides of Hydra.
+        places: output directories that the first jobs have had already, whatever their configuration says now.
 
     Attributes:
         directory: of the sweep, absolute.
     """
 
-    def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
-        self._loader, self._master = loader, master
+    def __init__(self, loader: ConfigLoader, master: DictConfig, places: Sequence[Path] = ()) -> None:
+        self._loader, self._master, self._places = loader, master, places
         # First, so that jobs take over the time in it.
         self.directory = Path(str(master.hydra.sweep.dir)).absolute()
         parser = OverridesParser.create(config_loader=loader)
@@ -60,7 +62,10 @@ class Composer:
         Raises:
             HydraException, OmegaConfBaseException: an override is wrong, as Hydra would raise it.
         """
-        texts = tuple(overrides)
+        job = self._composed(number, tuple(overrides))
+        return replace(job, directory=str(self._places[number])) if number < len(self._places) else job
+
+    def _composed(self, number: int, texts: tuple[str, ...]) -> Job:
         plain = [self._parse(text) for text in texts if self._is_plain(text)]
         if not _overlap([self._parse(text).key_or_group for text in texts if not self._is_group(text)]):
             groups = tuple(text for text in texts if not self._is_plain(text))

@@ -17,7 +17,7 @@ from chainrule.records import Failure, Record, read
 from chainrule.results import objective
 from chainrule.runs import Crowd
 from chainrule.settings import described
-from chainrule.sweep.jobs import Job
+from chainrule.sweep.jobs import Job, require_own_places
 from chainrule.sweep.plan import Unit
 from chainrule.sweep.work import End
 from chainrule.sweeps import Sweep
@@ -33,14 +33,17 @@ class Conductor:
     Args:
         sweep: its record, so far.
         watchers: who is told, besides the trackers of the runs.
+        resumed: whether runs that are recorded already belong to it.
     """
 
-    def __init__(self, sweep: Sweep, watchers: Iterable[Watcher]) -> None:
+    def __init__(self, sweep: Sweep, watchers: Iterable[Watcher], resumed: bool) -> None:
         self.sweep = sweep
+        self._resumed = resumed
         self._crowd = Crowd(watchers)
         self._trackers: dict[str, Crowd] = {}
         self._outcomes: dict[int, Outcome] = {}
-        self._expected = self._failed = 0
+        self._expected = self._failed = self._earlier = 0
+        self._has_news = False  # whether a job has ended that had not when the sweep was resumed
         self._best: float | None = None
         self._local: tuple[int, float] = (0, 0.0)  # runs in training in this process, and the fraction they have done
         self._telling = threading.Lock()
@@ -63,10 +66,12 @@ class Conductor:
             ChainruleError: another process is at work on it.
         """
         self.sweep.directory.mkdir(parents=True, exist_ok=True)
-        lock = self.sweep.directory / _LOCK
         with ExitStack() as stack:
             try:
-                stack.enter_context(exclusive(lock, wait=0))
+                # Not at once, because two that come at the same moment would keep each other out. The file stays: when
+                # it is removed, a third process can lock another of this name while a second still holds this one.
+                stack.enter_context(exclusive(self.sweep.directory / _LOCK, wait=1))
+                self._catch_up()
             except BlockingIOError:
                 raise ChainruleError(f"{self.sweep.directory} is being worked on by another process.") from None
             shutil.rmtree(self.progress, ignore_errors=True)
@@ -76,12 +81,14 @@ class Conductor:
             thread.start()
             try:
                 yield
+            except KeyboardInterrupt as interrupt:
+                told = f"{len(self._outcomes)} of {max(self.sweep.runs, self._expected)} runs have ended"
+                interrupt.add_note(f"{told}; `chainrule resume {self.sweep.directory}` goes on.")
+                raise
             finally:
                 stop.set()
                 thread.join()
                 shutil.rmtree(self.progress, ignore_errors=True)
-        with suppress(OSError):
-            lock.unlink()
 
     def add(
         self, jobs: Sequence[Job], trackers: Iterable[Tracker], notes: Sequence[str], expected: int | None = None
@@ -95,33 +102,42 @@ class Conductor:
             expected: how many jobs there will be in the end; None if these are the last.
 
         Raises:
+            ConfigurationError: one would leave its record where another does.
             OSError: the record cannot be written.
         """
         for tracker in trackers:
             self._trackers.setdefault(_key(described(tracker)), Crowd([tracker]))
+        directories = [job.directory for job in jobs]
         entries = [
             {"overrides": list(job.overrides), "directory": _relative(job.directory, self.sweep.directory)}
             for job in jobs
         ]
         self._expected = expected or 0
-        self.sweep = self.sweep.write(jobs=[*self.sweep.manifest["jobs"][: jobs[0].number], *entries])
+        earlier = self.sweep.manifest["jobs"][: jobs[0].number]
+        require_own_places([*(str(self.sweep.directory / entry["directory"]) for entry in earlier), *directories])
+        self.sweep = self.sweep.write(jobs=[*earlier, *entries])
         self._tell_all("sweep_started", self.sweep, notes)
 
     def finished(self, job: Job) -> Record | None:
-        """Return the intact record that a job has left earlier, or None."""
+        """Return the intact record that a job has left before the sweep was resumed, or None."""
+        if not self._resumed:
+            return None
         try:
             record = read(Path(job.directory))
         except RecordError:
             return None
-        return record if record.is_intact() else None
+        return record if record.manifest["overrides"] == list(job.overrides) and record.is_intact() else None
 
-    def end(self, ends: Sequence[End], tracked: bool = False) -> None:
+    def end(self, ends: Sequence[End], tracked: bool = False, earlier: bool = False) -> None:
         """Take in what became of some jobs.
 
         Args:
             ends: number of each job and its record or failure.
             tracked: whether their trackers know already.
+            earlier: whether they had ended before the sweep was resumed.
         """
+        self._has_news |= not earlier
+        self._earlier += len(ends) if earlier else 0
         records: dict[str, list[Record]] = {}
         for number, end in ends:
             self._outcomes[number] = outcome = self.sweep.outcome(number, end)
@@ -134,22 +150,25 @@ class Conductor:
         self._local = (0, 0.0)
         self._tell_progress()
         if not tracked:
-            for key, found in records.items():
-                self._trackers[key].tell("runs_recorded", found)
+            for key in records.keys() & self._trackers.keys():  # jobs that ran alone may have had others
+                self._trackers[key].tell("runs_recorded", records[key])
         everything = [record for found in records.values() for record in found]
         if everything:
             with self._telling:
                 self._crowd.tell("runs_recorded", everything)
 
     def finish(self) -> None:
-        """Say that all jobs have ended, and write the report.
+        """Say that all jobs have ended, and write the report. A sweep that had ended before has ended then.
 
         Raises:
             OSError: the record cannot be written.
         """
         from chainrule import report
 
-        self.sweep = self.sweep.write(finished=sweeps.now())
+        for outcome in self.sweep.outcomes(known=self._outcomes):  # of earlier batches of another sweeper
+            self._outcomes[outcome.number] = outcome
+        if self._has_news or not self.sweep.manifest["finished"]:
+            self.sweep = self.sweep.write(finished=sweeps.now())
         self.sweep.links["report"] = str(report.write(self.sweep, self.outcomes))
         self._tell_all("sweep_finished", self.sweep, self.outcomes)
 
@@ -161,17 +180,30 @@ class Conductor:
         """Return what has become of a job that has ended."""
         return self._outcomes[number]
 
-    def raise_failures(self) -> None:
+    def raise_failures(self, hint: str = "") -> None:
         """Complain about runs that raised an error, if there are any.
+
+        Args:
+            hint: what can be done about them.
 
         Raises:
             ChainruleError: says how many.
         """
-        if self._failed:
-            raise ChainruleError(
-                f"{self._failed} of {len(self._outcomes)} runs failed; "
-                f"`chainrule resume {self.sweep.directory}` tries them again."
-            )
+        failed = sum(outcome.reason == "failed" for outcome in self.outcomes)
+        if failed:
+            raise ChainruleError(f"{failed} of {len(self.outcomes)} runs failed{hint}.")
+
+    def _catch_up(self) -> None:
+        """Read the record again, to which another process may have added until now.
+
+        Raises:
+            BlockingIOError: it has become that of another sweep.
+        """
+        if (self.sweep.directory / sweeps.FILE).exists():
+            there = sweeps.read(self.sweep.directory)
+            if there.manifest["key"] != self.sweep.manifest["key"]:
+                raise BlockingIOError
+            self.sweep = there
 
     def _tell_all(self, event: str, *arguments: Any) -> None:
         for crowd in self._trackers.values():
@@ -194,8 +226,9 @@ class Conductor:
                 advanced += active * epoch / max(epochs, 1)
         runs, done = max(self.sweep.runs, self._expected), len(self._outcomes)
         fraction = min(1.0, (done + advanced) / max(runs, 1))
+        progress = SweepProgress(runs, done, running, self._failed, self._earlier, self._best, fraction)
         with self._telling:
-            self._crowd.tell("sweep_progressed", SweepProgress(runs, done, running, self._failed, self._best, fraction))
+            self._crowd.tell("sweep_progressed", progress)
 
 
 class _Inside(Watcher):

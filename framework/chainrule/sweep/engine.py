@@ -1,6 +1,7 @@
 """Where units are trained: in this process, in others of this machine, or on a cluster, by joblib."""
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from chainrule.errors import ConfigurationError, nearest
+from chainrule.errors import ChainruleError, ConfigurationError, nearest
 from chainrule.sweep import work
 from chainrule.sweep.plan import Unit
 from chainrule.watchers import Watcher
@@ -61,6 +63,9 @@ class Engine:
             units: what to train.
             progress: a folder in which other processes say how far they are.
             watcher: makes one who hears how a unit proceeds, where it is trained in this process.
+
+        Raises:
+            ChainruleError: a process was killed, or what they need is not installed.
         """
         local = self.backend == "loky"
         if local and (self.cores == 1 or len(units) < 2 or sum(unit.seconds for unit in units) < _SMALL):
@@ -69,10 +74,17 @@ class Engine:
             return
         with self._cluster():
             parallel = joblib.Parallel(n_jobs=self.workers, return_as="generator_unordered", batch_size=1)
-            yield from parallel(joblib.delayed(work.train_elsewhere)(unit, progress) for unit in units)
+            parent = os.getpid() if local else None
+            try:
+                yield from parallel(joblib.delayed(work.train_elsewhere)(unit, progress, parent) for unit in units)
+            except TerminatedWorkerError:
+                raise ChainruleError(
+                    "A process that trained runs was killed, perhaps because memory ran out "
+                    "(hydra.launcher.workers=1 needs the least)."
+                ) from None
 
     def _start(self) -> None:
-        with self._cluster():
+        with self._cluster(), contextlib.suppress(TerminatedWorkerError):  # others start when they are needed
             joblib.Parallel(n_jobs=self.workers)(joblib.delayed(work.ready)() for _ in range(self.cores))
 
     @contextlib.contextmanager

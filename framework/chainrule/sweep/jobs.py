@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from chainrule.errors import ConfigurationError
 from chainrule.yamltext import dump
 
 # Where each job has something of its own in Hydra's configuration.
@@ -144,6 +145,21 @@ def _within(path: Sequence[str], value: Any) -> str:
 def job_name(number: int, overrides: Sequence[str]) -> str:
     """Return what messages call a job."""
     return f"job {number} ({' '.join(overrides)})" if overrides else f"job {number}"
+
+
+def require_own_places(directories: Sequence[str]) -> None:
+    """Make sure that each job leaves its record in a directory of its own.
+
+    Raises:
+        ConfigurationError: two share one.
+    """
+    seen: dict[str, int] = {}
+    for number, directory in enumerate(directories):
+        if seen.setdefault(directory, number) != number:
+            raise ConfigurationError(
+                f"jobs {seen[directory]} and {number} would both leave their record in {directory}: "
+                "put ${hydra.job.num}, or what varies, into hydra.sweep.subdir."
+            )
 
 
 def _changed(data: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any]:

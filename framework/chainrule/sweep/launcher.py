@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.records import Failure, Record, read_end
 from chainrule.results import objective
 from chainrule.sweep.composer import Composer
@@ -49,6 +51,7 @@ class StackedReturn(JobReturn):
         """The configuration of Hydra."""
         config = self._composer.full(self._job)
         with open_dict(config):
+            config.hydra.runtime.output_dir = self._job.directory
             for key in [key for key in config if key != "hydra"]:
                 del config[key]
         return config
@@ -72,6 +75,10 @@ class Stacked:
     engine: Engine
     stack: int | None
 
+    def __post_init__(self) -> None:
+        if self.stack is not None and self.stack < 1:
+            raise ConfigurationError(f"hydra.launcher.stack must be 1 or more, not {self.stack}.")
+
     def run(
         self,
         jobs: Sequence[Job],
@@ -92,30 +99,38 @@ class Stacked:
             conductor: is told what becomes of them.
             together: how many consecutive jobs must be in one stack.
             referee: gives some of them up early.
+
+        Raises:
+            ChainruleError: they cannot all be trained; says how to go on.
         """
         returns: dict[int, JobReturn] = {}
         by_number = {job.number: job for job in jobs}
-        earlier = {job.number: record for job in jobs if not job.alone and (record := conductor.finished(job))}
+        earlier = {job.number: record for job in jobs if (record := conductor.finished(job))}
 
-        def commit(ends: Sequence[End]) -> None:
-            conductor.end(ends)
+        def commit(ends: Sequence[End], earlier: bool = False) -> None:
+            conductor.end(ends, earlier=earlier)
             for number, end in ends:
                 returns[number] = StackedReturn(by_number[number], composer, end)
 
         if earlier:
-            commit(list(earlier.items()))
+            commit(list(earlier.items()), earlier=True)
         left = by_number.keys() - earlier.keys()
         units = checked.units(self.engine.cores, self.stack, lambda job: job.number in left, together, referee)
-        for ends in self.engine.run(units, conductor.progress, conductor.watch):
-            commit(ends)
+        try:
+            for ends in self.engine.run(units, conductor.progress, conductor.watch):
+                commit(ends)
+        except ChainruleError as error:
+            raise ChainruleError(f"{error} `chainrule resume {conductor.sweep.directory}` goes on.") from error
         if self.master.hydra.callbacks:
             for number in sorted(returns):
                 self._call_back(composer, by_number[number], returns[number])
-        for job in jobs:
-            if job.alone:
-                log.warning("%s runs alone, because %s", job, job.alone)
-                returns[job.number] = self._alone(composer.full(job))
-                conductor.end([(job.number, read_end(Path(job.directory)))], tracked=True)
+        alone = [job for job in jobs if job.alone and job.number not in earlier]
+        for reason in dict.fromkeys(job.alone for job in alone):
+            log.warning("%d jobs run one by one, because %s", sum(job.alone == reason for job in alone), reason)
+        for job in alone:
+            returns[job.number] = self._alone(composer.full(job))
+            configure_log(self.master.hydra.hydra_logging, self.master.hydra.verbose)
+            conductor.end([(job.number, read_end(Path(job.directory)))], tracked=True)
         return [returns[job.number] for job in jobs]
 
     def run_foreign(self, lists: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
@@ -151,5 +166,10 @@ class Stacked:
         config = composer.full(job)
         with open_dict(config):
             config.hydra.runtime.output_dir = job.directory
-        self.context.callbacks.on_job_start(config=config, task_function=self.task)
-        self.context.callbacks.on_job_end(config=config, job_return=done)
+        around = HydraConfig.instance().cfg
+        HydraConfig.instance().set_config(config)
+        try:
+            self.context.callbacks.on_job_start(config=config, task_function=self.task)
+            self.context.callbacks.on_job_end(config=config, job_return=done)
+        finally:
+            HydraConfig.instance().cfg = around

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from chainrule import sweeps, task
 from chainrule.compose import register
 from chainrule.errors import ConfigurationError
+from chainrule.records import replace
 from chainrule.sweep.composer import Composer, restore_times, times
 from chainrule.sweep.conductor import Conductor
 from chainrule.sweep.jobs import Job
@@ -47,13 +48,20 @@ def is_own(function: TaskFunction) -> bool:
 def composer(context: HydraContext, master: DictConfig) -> Composer:
     """Return a composer of the jobs of a sweep, for which it is as late as when the sweep began."""
     former = resumed()
-    if former:
-        restore_times(master, former.manifest["times"])
-    return Composer(context.config_loader, master)
+    if not former:
+        return Composer(context.config_loader, master)
+    restore_times(master, former.manifest["times"])
+    return Composer(context.config_loader, master, [former.place(number) for number in range(former.runs)])
 
 
 def opened(
-    master: DictConfig, directory: Path, jobs: Sequence[Job], checked: Checked, goes_on: bool = False
+    master: DictConfig,
+    directory: Path,
+    jobs: Sequence[Job],
+    checked: Checked,
+    *,
+    goes_on: bool = False,
+    search: Mapping[str, Any] | None = None,
 ) -> Conductor:
     """Return the conductor of a sweep; nothing is written.
 
@@ -63,24 +71,28 @@ def opened(
         jobs: that show what its configuration is.
         checked: the same, by kind.
         goes_on: whether these are further jobs of the sweep that was last begun there.
+        search: of a search, see :class:`chainrule.sweeps.Sweep`.
 
     Raises:
         ConfigurationError: the directory holds another sweep, or something is no longer as it was.
     """
     registry = register()
-    sweep = sweeps.read(directory) if goes_on else _begun(directory, state(jobs, checked, registry), times(master))
-    return Conductor(sweep, registry.watchers(Session(interactive=sys.stdout.isatty())))
+    now = state(jobs, checked, registry)
+    sweep = sweeps.read(directory) if goes_on else _begun(directory, now, times(master), search)
+    watchers = registry.watchers(Session(interactive=sys.stdout.isatty()))
+    return Conductor(sweep, watchers, resumed() is not None)
 
 
 def save_master(master: DictConfig, directory: Path) -> None:
-    """Write the configuration of a sweep, as every sweeper of Hydra does; once."""
-    path = directory / "multirun.yaml"
-    if not path.exists():
+    """Write the configuration of a sweep when it begins, as every sweeper of Hydra does."""
+    if resumed() is None:
         directory.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(master, path)
+        replace(directory / "multirun.yaml", OmegaConf.to_yaml(master).encode())
 
 
-def _begun(directory: Path, now: Mapping[str, Any], patterns: Mapping[str, str]) -> Sweep:
+def _begun(
+    directory: Path, now: Mapping[str, Any], patterns: Mapping[str, str], search: Mapping[str, Any] | None
+) -> Sweep:
     """Return the record of the sweep: that of an earlier attempt if it is resumed, else a new one.
 
     Raises:
@@ -93,9 +105,12 @@ def _begun(directory: Path, now: Mapping[str, Any], patterns: Mapping[str, str])
                 f"{directory} holds a sweep already: `chainrule resume {directory}` finishes it; "
                 "choose another hydra.sweep.dir for a new one."
             )
-        return sweeps.begin(directory, sys.argv[1:], Path.cwd(), now, patterns)
-    if directory != former.directory:
-        raise ConfigurationError(f"{former.directory} was {directory} when its sweep began: move it back.")
+        return sweeps.begin(directory, sys.argv[1:], Path.cwd(), now, patterns, search)
+    if directory.resolve() != former.directory.resolve():
+        raise ConfigurationError(
+            f"{former.directory} holds a sweep whose configuration says hydra.sweep.dir={directory}: "
+            "move it there to resume it."
+        )
     changed = differences(former.manifest["state"], now)
     if changed:
         raise ConfigurationError(

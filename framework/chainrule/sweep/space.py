@@ -11,6 +11,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from chainrule.errors import ConfigurationError, nearest
 
 SEED = "seed"
+_TAGS = {"log", "int"}  # of intervals
 _REPETITIONS = 1000  # of points that were drawn already, one after the other: there are hardly any others
 
 
@@ -116,15 +117,26 @@ def _drawn(columns: Sequence[Column], draws: int, seed: int) -> Iterable[Iterabl
             yield from itertools.product(*choices)
 
 
+def require_known_tags(override: Override) -> None:
+    """Refuse an interval with a tag that means nothing.
+
+    Raises:
+        ConfigurationError: it has one.
+    """
+    value: Any = override.value()
+    for tag in sorted(value.tags - _TAGS):
+        raise ConfigurationError(
+            f"{override.input_line} has the tag {tag}, which is unknown{nearest(tag, _TAGS)}; there is log and int."
+        )
+
+
 def _number(override: Override, rng: random.Random) -> str:
     """Draw a number from ``interval(a, b)``; ``tag(log, ...)`` draws its logarithm, ``tag(int, ...)`` rounds."""
     value: Any = override.value()
     assert isinstance(value, IntervalSweep)
     key, text = override.get_key_element(), override.get_value_string()
     low, high = float(value.start or 0), float(value.end or 0)
-    unknown = sorted(value.tags - {"log", "int"})
-    if unknown:
-        raise ConfigurationError(f"{key}={text} has the tag {unknown[0]}, which is unknown; there is log and int.")
+    require_known_tags(override)
     if not low < high:
         raise ConfigurationError(f"{key}={text} is empty: the first number must be smaller than the second.")
     if "log" in value.tags:

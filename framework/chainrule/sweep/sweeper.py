@@ -12,12 +12,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from chainrule.compose import register
-from chainrule.errors import RecordError
+from chainrule.errors import ConfigurationError, RecordError
 from chainrule.records import Failure, Record, read_end
 from chainrule.sweep import listing, opening, space
 from chainrule.sweep.composer import Composer
 from chainrule.sweep.conductor import Conductor
-from chainrule.sweep.jobs import Job
+from chainrule.sweep.jobs import Job, require_own_places
 from chainrule.sweep.launcher import Stacked, StackedReturn
 from chainrule.sweep.plan import Checked
 
@@ -41,6 +41,10 @@ class Options:
     random: int | None
     random_seed: int
     dry_run: bool
+
+    def __post_init__(self) -> None:
+        if self.max_batch_size is not None and self.max_batch_size < 1:
+            raise ConfigurationError(f"hydra.sweeper.max_batch_size must be 1 or more, not {self.max_batch_size}.")
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class Sweeper:
         if self.stacked and not self.options.dry_run:
             self.stacked.engine.start_early(len(lists))
         jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists)]
+        require_own_places([job.directory for job in jobs])
         checked = Checked((job for job in jobs if not job.alone), register())
         if self.options.dry_run:
             print(listing.text(jobs, checked, self.stacked))
@@ -104,7 +109,7 @@ class Sweeper:
                 for first, batch in self._batches(lists)
             ]
             conductor.finish()
-        conductor.raise_failures()
+        conductor.raise_failures(f"; `chainrule resume {composer.directory}` tries them again")
         return returns
 
     def _launch(
@@ -114,7 +119,7 @@ class Sweeper:
             self.stacked.prepare()
             return self.stacked.run(jobs, checked, composer, conductor)
         earlier = {job.number: record for job in jobs if (record := conductor.finished(job))}
-        conductor.end(list(earlier.items()), tracked=True)
+        conductor.end(list(earlier.items()), earlier=True)
         returns: list[JobReturn] = []
         for is_earlier, group in groupby(jobs, lambda job: job.number in earlier):
             part = list(group)  # of consecutive numbers, which is what a launcher can number

@@ -1,6 +1,9 @@
 """What a process does with one unit of a sweep: train a stack, leave a directory and a record for each job."""
 
+import functools
 import logging
+import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +21,9 @@ End = tuple[int, Record | Failure]  # a job's number and what became of it
 
 log = logging.getLogger(__name__)
 
+_FAILURES = (Exception, SystemExit)  # of a plugin: it has no right to end the sweep
+_ORPHANED = 0.1  # seconds until a process notices that its parent has gone, less than a sweep takes to be resumed
+
 
 def train(unit: Unit, *watchers: Watcher) -> list[End]:
     """Train the jobs of a unit; whatever a plugin raises is the failure of the jobs that meet it, and of no others.
@@ -34,7 +40,7 @@ def train(unit: Unit, *watchers: Watcher) -> list[End]:
         try:
             job.write_files()
             prepared = prepare(Settings.from_config(job.config, registry))
-        except Exception as error:
+        except _FAILURES as error:
             ends[job.number] = _failure(job, error)
         else:
             task = Task(prepared, Path(job.directory), job.overrides)
@@ -49,13 +55,35 @@ def ready() -> None:
     installed()
 
 
-def train_elsewhere(unit: Unit, progress: Path) -> list[End]:
-    """Train a unit in a process of its own, and say in a file of the folder ``progress`` how far it is."""
+def train_elsewhere(unit: Unit, progress: Path, parent: int | None) -> list[End]:
+    """Train a unit in a process of its own, and say in a file of the folder ``progress`` how far it is.
+
+    Args:
+        unit: what to train.
+        progress: the folder.
+        parent: without this process, nothing is trained any more; None for a process of a cluster.
+    """
+    if parent is not None:
+        _end_with(parent)
     heartbeat = Heartbeat(progress / str(unit.jobs[0].number))
     try:
         return train(unit, heartbeat)
     finally:
         heartbeat.path.unlink(missing_ok=True)
+
+
+@functools.cache
+def _end_with(parent: int) -> None:
+    """Let this process end with its parent: else it would go on to write where a resumed sweep writes, too."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_ORPHANED)
+        os._exit(1)
+
+    if os.getppid() != parent:
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class Heartbeat(Watcher):
@@ -84,7 +112,7 @@ def _train(
         judge = referee.judge([job.number for job, _ in stack]) if referee else None
         # Not synced: what a failure of power damages is trained again when the sweep is resumed.
         done = execute([task for _, task in stack], crowd, registry, judge, synced=False)
-    except Exception as error:
+    except _FAILURES as error:
         if len(stack) == 1:
             job = stack[0][0]
             yield job.number, _failure(job, error)
@@ -98,11 +126,11 @@ def _train(
             yield job.number, record
 
 
-def _failure(job: Job, error: Exception) -> Failure:
+def _failure(job: Job, error: BaseException) -> Failure:
     failure = Failure.of(Path(job.directory), error)
     try:
         job.log(f"{failure.sentence}\n{failure.details}".rstrip())
         failure.write()
-    except OSError:
-        log.exception("the failure of %s cannot be written", job)
+    except OSError as cause:
+        log.error("%s: %s (and this cannot be written there: %s)", job, failure.sentence, cause)
     return failure

@@ -2,20 +2,29 @@
 
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
 
 from chainrule import records, sweeps
+from chainrule.errors import ChainruleError
+from chainrule.sweep.conductor import Conductor
 
 COMMAND = [sys.executable, "-m", "chainrule"]
 SHORT = ["training.epochs=4", "training.batch_size=16", "tracking=none"]
 PLACE = "hydra.sweep.dir=sweep"
+# Expected to take so long that it is trained in processes of its own.
+LONG = ["training.epochs=4000", "training.batch_size=16", "tracking=none", "activation=moody",
+        "hydra.launcher.workers=2", "hydra.launcher.stack=1"]  # fmt: skip
 PLUGIN = '''
 from dataclasses import dataclass
 from typing import Annotated
@@ -40,15 +49,41 @@ def chainrule_activations():
 '''
 
 
+def environment(path):
+    """That of this process, with a further folder of packages if there is one."""
+    folders = [str(path)] if path else []
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")])}
+
+
 def command(*arguments, code=0, folder=".", path=None):
-    variables = dict(os.environ)
-    if path:
-        variables["PYTHONPATH"] = str(path)
     done = subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, cwd=folder, env=variables, timeout=300
+        [*COMMAND, *arguments], capture_output=True, text=True, cwd=folder, env=environment(path), timeout=300
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done
+
+
+def started(*arguments, path):
+    """The command in a session of its own."""
+    return subprocess.Popen(
+        [*COMMAND, *arguments], stdout=PIPE, stderr=PIPE, text=True, env=environment(path), start_new_session=True
+    )
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def hold(plugin, meanwhile="time.sleep(0.05)"):
+    """Let the plugin wait as long as there is a file of this name, or do something else."""
+    imports = "import os\nimport signal\nimport time\nfrom dataclasses"
+    waiting = f'while os.path.exists("hold"):\n            {meanwhile}\n        return np.tanh'
+    source = PLUGIN.replace("from dataclasses", imports, 1).replace("return np.tanh", waiting)
+    (plugin / "chainrule_moody.py").write_text(source)
+    Path("hold").touch()
 
 
 def contents(folder):
@@ -189,55 +224,51 @@ def test_a_sweep_with_configuration_of_its_own_for_each_job(tmp_path):
     record = records.read(tmp_path / "sweep" / "s2")
     assert record.manifest["configuration"]["data"]["samples"] == 4
     command("-m", *SHORT, "hydra.sweep.dir=moved", "seed=1,2", "hydra.job.chdir=true")
-    assert (tmp_path / "moved" / "0" / "manifest.json").is_file()
+    moved = (tmp_path / "moved" / "0" / "manifest.json").read_bytes()
+    command("resume", "moved")
+    assert (tmp_path / "moved" / "0" / "manifest.json").read_bytes() == moved
     command("-m", *SHORT, "hydra.sweep.dir=asked", "seed=1,2", "training.epochs=${hydra:job.num}")
     assert records.read(tmp_path / "asked" / "1").manifest["epochs"] == 1
 
 
-SWEEP = ["-m", "training.epochs=40", "tracking=none", PLACE, "seed=range(40)", "activation=tanh,relu"]
+def test_the_runs_of_a_killed_sweep_are_left_to_its_resumption(plugin):
+    """Where only the process that was started is killed, those that it has started end, too."""
+    hold(plugin)
+    arguments = ["-m", *LONG, PLACE, "seed=range(4)"]
+    process = started(*arguments, path=plugin)
+    wait_for(lambda: len(list(Path("sweep").glob("*/.hydra"))) == 2)
+    process.kill()
+    Path("hold").unlink()
+    resumed = started("resume", "sweep", path=plugin)
+    process.communicate(timeout=120)  # as long as anybody can write to its output
+    assert resumed.communicate()[1] == ""
+    found = contents("sweep")
+    Path("sweep").rename("resumed")
+    command(*arguments, path=plugin)
+    assert contents("sweep") == found
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    """A sweep in a folder of its own, under a name that an interrupted one can take."""
-    folder = tmp_path_factory.mktemp("whole")
-    begin = time.monotonic()
-    command(*SWEEP, folder=folder)
-    return contents(folder / "sweep"), folder, time.monotonic() - begin
-
-
-def without_places(found, folder):
-    """The files without the name of the folder that they were made in."""
-    place = str(folder)
-
-    def cut(content):
-        if isinstance(content, bytes):
-            return content.replace(place.encode(), b"")
-        return json.loads(json.dumps(content).replace(place, ""))
-
-    return {name: cut(content) for name, content in found.items()}
-
-
-@pytest.mark.parametrize("moment", [0.35, 0.55, 0.8])
-def test_a_killed_sweep_is_resumed_to_the_same_bytes(tmp_path, uninterrupted, moment):
-    expected, folder, seconds = uninterrupted
-    process = subprocess.Popen(
-        [*COMMAND, *SWEEP], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+def test_where_a_process_that_trains_is_killed_the_sweep_can_be_resumed(plugin):
+    hold(plugin, "os.kill(os.getpid(), signal.SIGKILL)")
+    arguments = ["-m", *LONG, PLACE, "seed=range(4)"]
+    done = command(*arguments, code=1, path=plugin)
+    assert done.stderr == (
+        "chainrule: A process that trained runs was killed, perhaps because memory ran out (hydra.launcher.workers=1 "
+        f"needs the least). `chainrule resume {Path('sweep').absolute()}` goes on.\n"
     )
-    time.sleep(moment * seconds)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    if not (tmp_path / "sweep" / sweeps.FILE).exists():  # killed before it began
-        command("resume", "sweep", code=1)
-        return
-    trained = {path: path.stat().st_mtime_ns for path in tmp_path.rglob(records.MANIFEST)}
-    command("resume", "sweep")
-    resumed, expected = without_places(contents("sweep"), tmp_path), without_places(expected, folder)
-    assert list(resumed) == list(expected)
-    for name, content in expected.items():
-        assert resumed[name] == content, name
-    assert all(path.stat().st_mtime_ns == when for path, when in trained.items()), "a run was trained again"
-    command("resume", "sweep")  # nothing is left to do
+    Path("hold").unlink()
+    command("resume", "sweep", path=plugin)
+    assert len(list(sweeps.read(Path("sweep")).outcomes())) == 4
+
+
+def test_what_a_kill_has_left_of_a_sweep_that_had_not_begun_is_replaced(tmp_path):
+    command("-m", *SHORT, "seed=0,1", PLACE)
+    whole = (tmp_path / "sweep" / "multirun.yaml").read_bytes()
+    shutil.rmtree("sweep")
+    Path("sweep").mkdir()
+    (tmp_path / "sweep" / "multirun.yaml").write_bytes(whole[:100])
+    command("-m", *SHORT, "seed=0,1", PLACE)
+    assert (tmp_path / "sweep" / "multirun.yaml").read_bytes() == whole
 
 
 def test_what_has_changed_is_named_and_nothing_is_resumed(tmp_path, plugin):
@@ -268,20 +299,45 @@ def test_what_has_changed_is_named_and_nothing_is_resumed(tmp_path, plugin):
     assert records.read(tmp_path / "sweep" / "1")
 
 
-def test_two_resumes_at_once():
-    command("-m", *SHORT, "seed=0,1", PLACE)
-    (Path("sweep") / "1" / records.MANIFEST).unlink()
-    long = [*COMMAND, "-m", "training.epochs=100000", "tracking=none", "seed=0,1", "hydra.sweep.dir=long"]
-    process = subprocess.Popen(long, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        while not Path("long/sweep.json").exists():
-            time.sleep(0.1)
-            assert process.poll() is None
-        done = command("resume", "long", code=1)
-        assert "is being worked on by another process" in done.stderr
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def test_of_two_resumes_at_once_one_is_refused(plugin):
+    hold(plugin)
+    process = started("-m", *LONG, PLACE, "seed=0,1", path=plugin)
+    wait_for(lambda: list(Path("sweep").glob("*/.hydra")))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    both = [started("resume", "sweep", path=plugin) for _ in range(2)]
+    wait_for(lambda: any(resumed.poll() is not None for resumed in both))
+    Path("hold").unlink()  # which the other has been waiting for
+    ends = {resumed.communicate()[1]: resumed.returncode for resumed in both}
+    sentence = f"chainrule: {Path('sweep').absolute()} is being worked on by another process.\n"
+    assert ends == {sentence: 1, "": 0}
+    sweep = sweeps.read(Path("sweep"))
+    assert sweep.manifest["finished"]
+    assert [outcome.reason for outcome in sweep.outcomes()] == ["epochs", "epochs"]
+
+
+def conductor(key="", folder="sweep"):
+    sweep = sweeps.begin(Path(folder).absolute(), [], Path.cwd(), {}, {})
+    return Conductor(sweeps.Sweep(sweep.directory, {**sweep.manifest, "key": key}), [])
+
+
+def test_a_third_process_is_kept_out_when_a_second_takes_over():
+    with conductor().going_on():
+        second = sqlite3.connect("sweep/.sweep.lock", isolation_level=None)
+    with closing(second):
+        second.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(ChainruleError, match="is being worked on by another process"), conductor().going_on():
+            pass
+
+
+def test_what_another_process_has_done_in_the_meantime_is_kept():
+    early, other = conductor(), conductor("another sweep")
+    with conductor().going_on():
+        early.sweep.write(jobs=[{"overrides": ["seed=1"], "directory": "0"}])
+    with early.going_on():
+        assert early.sweep.runs == 1
+    with pytest.raises(ChainruleError, match="is being worked on by another process"), other.going_on():
+        pass
 
 
 def test_resuming_what_is_no_sweep(tmp_path):

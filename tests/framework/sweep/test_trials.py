@@ -98,15 +98,16 @@ def test_two_objectives():
 def test_a_killed_search_is_resumed_to_the_same_trials(tmp_path):
     arguments = [RATE, "seed=range(2)", "hydra.sweeper.trials=40", "hydra.sweeper.batch=5", "training.epochs=60", PLACE]
     (tmp_path / "whole").mkdir()
-    begin = time.monotonic()
     search(*arguments, folder=tmp_path / "whole")
     process = subprocess.Popen([*COMMAND, *SEARCH, *arguments], stdout=subprocess.DEVNULL, start_new_session=True)
-    time.sleep(0.6 * (time.monotonic() - begin))
+    while (before := len(list(Path("found").glob("*/manifest.json")))) < 20:
+        assert process.poll() is None
+        time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    before = len(list(Path("found").glob("*/manifest.json")))
-    subprocess.run([*COMMAND, "resume", "found"], check=True, capture_output=True, timeout=300)
-    assert 0 < before < 80
+    assert before < 80
+    done = subprocess.run([*COMMAND, "resume", "found"], check=True, capture_output=True, text=True, timeout=300)
+    assert "80 runs, 40 settings, 2 seeds" in done.stdout
     sweep, whole = sweeps.read(Path("found")), sweeps.read(tmp_path / "whole" / "found")
     assert sweep.manifest["jobs"] == whole.manifest["jobs"]
     for number in range(80):

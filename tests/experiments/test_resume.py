@@ -1,0 +1,61 @@
+"""Killed sweeps are resumed without a loss, and a loss would be seen."""
+
+import importlib.util
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "experiments" / "resume" / "killed.py"
+
+
+@pytest.fixture
+def killed(monkeypatch):
+    specification = importlib.util.spec_from_file_location("killed", SCRIPT)
+    module = importlib.util.module_from_spec(specification)
+    monkeypatch.setitem(sys.modules, "killed", module)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_nothing_is_lost_repeated_or_different(tmp_path):
+    done = subprocess.run([sys.executable, SCRIPT, "--quick"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    times, flaws = rows[1:5], rows[6:]
+    assert sum(int(count) for _, count in times) == 3
+    assert flaws[1:] == [[kind, "0", "0"] for kind in ("lost", "repeated", "differing")]
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_wrong_is_found(tmp_path, killed):
+    place = killed.Place(tmp_path / "place", 8)
+    reference = killed.Reference.of(place)
+    assert not list(reference.flaws(place))
+    before = place.finished()
+    (place.sweep / "0" / "manifest.json").unlink()
+    (place.sweep / "1" / "curves.npz").write_bytes(b"cut off")
+    (place.sweep / "2" / ".hydra" / "config.yaml").write_text("")
+    (place.sweep / "3" / ".curves.npz.tmp").touch()
+    again = place.sweep / "4" / "manifest.json"
+    again.write_text(json.dumps({**json.loads(again.read_bytes()), "started": "2000-01-01T00:00:00+00:00"}))
+    with closing(sqlite3.connect(place.database)) as database, database:
+        run = "SELECT run_uuid FROM tags WHERE key = 'chainrule.record' AND value LIKE '%/sweep/{}'"
+        database.execute(f"DELETE FROM metrics WHERE step = 0 AND run_uuid = ({run.format(5)})")
+        database.execute(f"UPDATE runs SET status = 'RUNNING' WHERE run_uuid = ({run.format(6)})")
+        (folder,) = database.execute(f"SELECT artifact_uri FROM runs WHERE run_uuid = ({run.format(7)})").fetchone()
+    shutil.rmtree(folder.removeprefix("file://"))
+    found = [*killed.rewritten(before, place.finished()), *reference.flaws(place)]
+    assert sorted((flaw.kind, flaw.where, flaw.run) for flaw in found) == [
+        *(("differing", "in MLflow", run) for run in "567"),
+        *(("differing", "on disk", run) for run in "23"),
+        *(("lost", "in MLflow", run) for run in "014"),
+        *(("lost", "on disk", run) for run in "01"),
+        *(("repeated", "in MLflow", run) for run in "014"),
+        *(("repeated", "on disk", run) for run in "014"),
+    ]
