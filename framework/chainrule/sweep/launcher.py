@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,8 +107,9 @@ class Stacked:
             commit(list(earlier.items()))
         left = by_number.keys() - earlier.keys()
         units = checked.units(self.engine.cores, self.stack, lambda job: job.number in left, together, referee)
-        for ends in self.engine.run(units, conductor.progress, conductor.watch):
-            commit(ends)
+        with closing(self.engine.run(units, conductor.progress, conductor.watch)) as running:
+            for ends in running:
+                commit(ends)
         if self.master.hydra.callbacks:
             for number in sorted(returns):
                 self._call_back(composer, by_number[number], returns[number])

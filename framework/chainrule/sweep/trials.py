@@ -115,7 +115,7 @@ class Search:
         checked = Checked(corners, register())  # what is out of range anywhere is found before the first run
         conductor = opening.opened(self._master, composer.directory, corners, checked)
         returns: list[Sequence[JobReturn]] = []
-        with conductor.going_on(), warnings.catch_warnings():
+        with self._stacked.engine, conductor.going_on(), warnings.catch_warnings():
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
             opening.save_master(self._master, composer.directory)
             study = self._study(composer.directory, conductor.sweep.manifest["key"])
