@@ -8,13 +8,13 @@ import importlib
 import logging
 import os
 import platform
+import signal
 import socket
 import threading
-import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, chdir, contextmanager
+from contextlib import AbstractContextManager, ExitStack, chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,9 @@ from chainrule.plugins import installed
 from chainrule.sweep import work
 from chainrule.sweep.plan import Unit
 from chainrule.sweep.state import changes, code
-from chainrule.watchers import Progress, Watcher
+from chainrule.watchers import Progress
 
 _PATIENCE = 5  # seconds to wait for a cluster to answer
-_GLANCE = 1.0  # seconds between two looks at whether the sweep is still going on
 _alone = threading.Lock()  # the working directory and the threads of BLAS belong to the process
 
 
@@ -84,39 +83,38 @@ class Site:
                 f"a worker on {platform.node()} would not train the same: {'; '.join(different)}. "
                 "Install the same there, and start the workers again."
             )
-        heartbeat = work.Heartbeat(self.progress / f"{unit.jobs[0].number}-{uuid.uuid4().hex}")
+        name = str(unit.jobs[0].number)
+        for earlier in self.progress.glob(f"{name}-*"):  # of a worker that is gone
+            earlier.unlink(missing_ok=True)
+        leash = _Leash(self.progress / f"{name}-{uuid.uuid4().hex}")
         with _alone, chdir(self.directory):
             records.environment.cache_clear()  # a worker outlives sweeps, and commits
-            heartbeat.path.touch()
+            leash.path.touch()
             try:
-                return work.train(unit, heartbeat, _Leash(heartbeat.path))
+                return work.train(unit, leash)
             except _Abandoned:
                 return []
             finally:
-                heartbeat.path.unlink(missing_ok=True)
+                leash.path.unlink(missing_ok=True)
 
 
 class _Abandoned(BaseException):
     """Nobody waits for the unit: no failure of a run, so that nothing on the way may take it for one."""
 
 
-class _Leash(Watcher):
-    """Ends a training whose sweep was broken off: the sweep may have been resumed, and the unit be trained elsewhere."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._due = path, 0.0
+class _Leash(work.Heartbeat):
+    """Ends a training that nobody waits for: the sweep was broken off, or the unit is trained elsewhere by now."""
 
     def epochs_recorded(self, progress: Progress) -> None:
-        self._look()
+        try:
+            self.path.stat()
+            super().epochs_recorded(progress)
+        except FileNotFoundError:
+            raise _Abandoned from None
 
     def run_trained(self, result: Any, directory: Path) -> None:
-        self._look()
-
-    def _look(self) -> None:
-        if time.monotonic() >= self._due:
-            self._due = time.monotonic() + _GLANCE
-            if not self._path.exists():  # the folder is emptied when a sweep ends, and when it is resumed
-                raise _Abandoned
+        if not self.path.exists():
+            raise _Abandoned
 
 
 @functools.cache
@@ -126,11 +124,36 @@ def _code() -> dict[str, str]:
 
 
 @contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore Ctrl-C while processes start. They inherit that, and end with this one."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def _dask(workers: int, address: str | None) -> Iterator[Cluster]:
     distributed = _imported("distributed", "dask")
     for name in ("distributed", *(name for name in logging.root.manager.loggerDict if name.startswith("distributed."))):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what matters arrives as an exception
-    with _dask_client(distributed, workers, address) as client:
+    with ExitStack() as held:
+        if address is not None:
+            _reach("Dask scheduler", address, "dask scheduler")
+        with _undisturbed(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other versions: what must be equal is compared by each worker
+            place = address or held.enter_context(
+                distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    memory_limit=None,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL + 1,
+                )
+            )
+            client = held.enter_context(distributed.Client(place, timeout=_PATIENCE, set_as_default=False))
         try:
             client.wait_for_workers(1, timeout=_PATIENCE)
         except TimeoutError:
@@ -143,46 +166,23 @@ def _dask(workers: int, address: str | None) -> Iterator[Cluster]:
                 f"workers of the Dask scheduler at {address} have several threads, which would wait for one another: "
                 f"start them with `dask worker {address} --nthreads 1 --nworkers {max(threads.values())}`."
             )
-        yield Cluster(_at_most(workers, len(threads)), "dask", {"client": client})
-
-
-@contextmanager
-def _dask_client(distributed: Any, workers: int, address: str | None) -> Iterator[Any]:
-    if address is None:
-        with distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=None,
-            host="127.0.0.1",
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL + 1,
-        ) as cluster, distributed.Client(cluster, set_as_default=False) as client:
-            yield client
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of other versions: what must be equal is compared by each worker
-        try:
-            client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise _unreachable("Dask scheduler", address, "dask scheduler") from error
-    with client:
-        yield client
+        yield Cluster(_size(workers, len(threads)), "dask", {"client": client})
 
 
 @contextmanager
 def _ray(workers: int, address: str | None) -> Iterator[Cluster]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    options: dict[str, Any] = {}
     if address is None:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # whatever the system: listen on 127.0.0.1
+        options = {"num_cpus": workers, "include_dashboard": False}
+    elif ":" in address:  # else "auto", which Ray looks up
+        _reach("Ray cluster", address, "ray start --head")
     ray = _imported("ray", "ray")
-    options: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False}
-    if address is not None:
-        _reach(address)
-        options = {}
-    ray.init(address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **options)
     try:
-        cpus = int(ray.cluster_resources().get("CPU", 0))
-        yield Cluster(_at_most(workers, cpus), _ray_backend(), {})
+        ray.init(address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **options)
+        there = int(ray.cluster_resources().get("CPU", 0))
+        yield Cluster(_size(workers, there), _ray_backend(), {})
     finally:
         ray.shutdown()
 
@@ -191,33 +191,34 @@ def _ray_backend() -> Any:
     backend: Any = importlib.import_module("ray.util.joblib.ray_backend").RayBackend
 
     class Backend(backend):  # type: ignore[misc]
-        """Yields results as they come. Ray takes over that it cannot from a pool of processes that are no actors."""
+        """Yields results as they come: what joblib says of pools of its own processes does not hold for actors."""
 
         supports_return_generator = True
 
     return Backend()
 
 
-def _reach(address: str) -> None:
-    """Complain at once if nothing listens at the address of a Ray cluster, for which Ray would wait long."""
+def _reach(what: str, address: str, command: str) -> None:
+    """Complain at once if nothing listens at an address: Dask and Ray wait long, and leave messages."""
     host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
-    if not host:
-        return  # "auto" and its like, which Ray looks up
     try:
         socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
-    except (OSError, ValueError) as error:
-        raise _unreachable("Ray cluster", address, "ray start --head") from error
+    except (OSError, ValueError):
+        raise ConfigurationError(
+            f"no {what} answers at hydra.launcher.address={address}: start one with `{command}`, "
+            "or leave the address away to have one started on this machine."
+        ) from None
 
 
-def _unreachable(what: str, address: str, command: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"no {what} answers at hydra.launcher.address={address}: start one with `{command}`, "
-        "or leave the address away to have one started on this machine."
-    )
-
-
-def _at_most(workers: int, there: int) -> int:
-    return there if workers == -1 else min(workers, there)
+def _size(workers: int, there: int) -> int:
+    """Return how many workers of a cluster to use."""
+    size = there if workers == -1 else min(workers, there)
+    if size < 2:  # joblib would train everything in this process
+        raise ConfigurationError(
+            f"a cluster of {there} workers with hydra.launcher.workers={workers} shares no work: "
+            "start two workers at least, or leave hydra.launcher.backend away."
+        )
+    return size
 
 
 def _imported(module: str, extra: str) -> Any:

@@ -48,8 +48,8 @@ class Engine:
         Raises:
             ConfigurationError: it cannot be had.
         """
-        if self._backend != "loky":
-            own = self._address is None
+        own = self._address is None
+        if self._backend != "loky" and (not own or self.cores > 1):
             opened = clusters.OPENED[self._backend](self.cores if own else self._workers, self._address)
             self._cluster = self._held.enter_context(opened)
         return self
