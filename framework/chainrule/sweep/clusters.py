@@ -181,6 +181,10 @@ def _ray(workers: int, address: str | None) -> Iterator[Cluster]:
     ray = _imported("ray", "ray")
     try:
         ray.init(address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **options)
+    except Exception as error:
+        where = "does not start" if address is None else f"at hydra.launcher.address={address} does not let us in"
+        raise ConfigurationError(f"the Ray cluster {where}: {' '.join(str(error).split())}") from error
+    try:
         there = int(ray.cluster_resources().get("CPU", 0))
         yield Cluster(_size(workers, there), _ray_backend(), {})
     finally:
