@@ -12,6 +12,7 @@ from processes import answers, free_port, running, wait_until
 from sweeping import command
 
 pytest.importorskip("ray")
+pytest.importorskip("hydra_plugins.hydra_ray_launcher")
 RAY = "hydra.launcher.backend=ray"
 
 
@@ -26,7 +27,7 @@ def _own_ray():
 
 
 def test_a_cluster_started_for_the_sweep_leaves_the_same_bytes(train):
-    done = train(RAY, "hydra.launcher.workers=2", "hydra.launcher.stack=1")
+    done = train(RAY, "hydra.launcher.workers=2", "hydra.launcher.stack=1", again=False)
     assert done.stderr == ""
 
 
@@ -53,6 +54,5 @@ def test_a_cluster_that_is_not_there_is_said_in_a_sentence(tmp_path):
 
 
 def test_hydra_s_launcher_leaves_the_same_bytes(train):
-    pytest.importorskip("hydra_plugins.hydra_ray_launcher")
     init = ["+hydra.launcher.ray.init.num_cpus=2", "+hydra.launcher.ray.init.include_dashboard=false"]
     train("hydra/launcher=ray", *init)

@@ -106,8 +106,9 @@ class Engine:
             except ChainruleError:
                 raise
             except Exception as error:
+                sentence = f"{type(error).__name__}: {error}".splitlines()[0]
                 raise ChainruleError(
-                    f"the {self._backend} cluster failed ({type(error).__name__}: {error}); "
+                    f"the {self._backend} cluster failed ({sentence}); "
                     f"`chainrule resume {site.progress.parent}` trains what is left."
                 ) from error
 
