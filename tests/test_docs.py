@@ -53,14 +53,25 @@ COMMANDS = [
 ]
 
 
+NEEDS = {
+    "hydra/sweeper=stacked_optuna": "optuna",
+    "hydra/launcher=submitit_slurm": "hydra_plugins.hydra_submitit_launcher",
+    "hydra/launcher=submitit_local": "hydra_plugins.hydra_submitit_launcher",
+    "hydra/launcher=joblib": "hydra_plugins.hydra_joblib_launcher",
+    "hydra/launcher=ray": "hydra_plugins.hydra_ray_launcher",
+}
+
+
 @pytest.mark.parametrize("line", COMMANDS)
 def test_the_commands_in_the_documents_compose(line):
     words = shlex.split(line, comments=True)[1:]
+    for word, package in NEEDS.items():
+        if word in words:
+            pytest.importorskip(package)
     if "-m" not in words:
         settings_from(words)
         return
     if "hydra/sweeper=stacked_optuna" in words:
-        pytest.importorskip("optuna")
         words += ["hydra.sweeper.trials=1", "training.epochs=0", "tracking=none"]
     elif "hydra.sweeper.dry_run=true" not in words:
         words.append("hydra.sweeper.dry_run=true")

@@ -2,4 +2,5 @@
 
 from chainrule.cli import main
 
-main()
+if __name__ == "__main__":  # other processes that this one starts may import it
+    main()

@@ -84,6 +84,11 @@ class Registry:
                     provider = Provider(distribution.metadata["Name"], distribution.version, entry.name, entry.value)
                     self._load(entry, provider)
 
+    @property
+    def providers(self) -> set[Provider]:
+        """Who provides components."""
+        return {provider for kind in self._components.values() for rivals in kind.values() for _, provider in rivals}
+
     def names(self, kind: str) -> list[str]:
         """Return the names of all components of a kind, sorted."""
         return sorted(self._components[kind])

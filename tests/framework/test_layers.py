@@ -14,7 +14,7 @@ LAYERS = [
     {"compose", "interface", "helptext", "task", "report"},
     {"sweep.jobs", "sweep.plan", "sweep.work", "sweep.engine", "sweep.composer", "sweep.conductor"}
     | {"sweep.launcher", "sweep.sweeper", "sweep.space", "sweep.state", "sweep.listing"}
-    | {"sweep.opening", "sweep.trials", "sweep.referee"},
+    | {"sweep.opening", "sweep.trials", "sweep.referee", "sweep.clusters"},
     {"cli"},
 ]
 DOORS = {

@@ -147,7 +147,12 @@ def test_the_run_of_a_sweep_is_completed_where_its_beginning_broke_off(prepared,
     command(*SWEEP, "tracking=none")
     sweep, path = sweeps.read(Path("s")), tmp_path / "mlflow.db"
     path.write_bytes(prepared.read_bytes())
-    with mock.patch.object(sending, "log", side_effect=OSError), pytest.raises(ChainruleError):
+    with (
+        mock.patch.object(sending, "log", side_effect=OSError),
+        pytest.raises(ChainruleError),
+        monkeypatch.context() as m,
+    ):
+        m.setattr(bulk, "supports", lambda file: False)
         parents.begin(sweep, Store.at(f"sqlite:///{path}"), "chainrule")
     if not supported:
         monkeypatch.setattr(bulk, "supports", lambda file: False)

@@ -1,10 +1,9 @@
 """Where units are trained: in this process, in others of this machine, or on a cluster, by joblib."""
 
-import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,51 +11,70 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from chainrule.errors import ChainruleError, ConfigurationError, nearest
-from chainrule.sweep import work
+from chainrule.sweep import clusters, work
+from chainrule.sweep.clusters import Cluster, Site
 from chainrule.sweep.plan import Unit
 from chainrule.watchers import Watcher
 
-BACKENDS = ("loky", "dask", "ray")
+BACKENDS = ("loky", *clusters.OPENED)
 _MANY = 200  # jobs that are worth processes, whatever they are
 _SMALL = 2.0  # seconds of work that other processes would not finish earlier, because they must start
 
 
-@dataclass(frozen=True)
 class Engine:
-    """How much is done at once, and where.
+    """How much is done at once, and where. Units are run within ``with engine:``, as long as which a cluster is held.
 
-    Attributes:
+    Args:
         workers: processes; -1 for one a core.
         backend: ``loky`` (processes of this machine), ``dask`` or ``ray``.
         address: of a running Dask scheduler or Ray cluster; None starts one on this machine.
     """
 
-    workers: int
-    backend: str
-    address: str | None
-
-    def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
+    def __init__(self, workers: int, backend: str, address: str | None) -> None:
+        if backend not in BACKENDS:
             raise ConfigurationError(
-                f"hydra.launcher.backend={self.backend} is unknown{nearest(self.backend, BACKENDS)}; "
+                f"hydra.launcher.backend={backend} is unknown{nearest(backend, BACKENDS)}; "
                 f"there is {', '.join(BACKENDS)}."
             )
-        if self.workers == 0 or self.workers < -1:
-            raise ConfigurationError(f"hydra.launcher.workers must be 1 or more, or -1 for all, not {self.workers}.")
+        if workers == 0 or workers < -1:
+            raise ConfigurationError(f"hydra.launcher.workers must be 1 or more, or -1 for all, not {workers}.")
+        if address is not None and backend == "loky":
+            raise ConfigurationError("hydra.launcher.address needs hydra.launcher.backend=dask or ray.")
+        self._workers, self._backend, self._address = workers, backend, address
+        self._cluster: Cluster | None = None
+        self._held = ExitStack()
+
+    def __enter__(self) -> "Engine":
+        """Find the cluster, or start it.
+
+        Raises:
+            ConfigurationError: it cannot be had.
+        """
+        own = self._address is None
+        if self._backend != "loky" and (not own or self.cores > 1):
+            opened = clusters.OPENED[self._backend](self.cores if own else self._workers, self._address)
+            self._cluster = self._held.enter_context(opened)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._cluster = None
+        self._held.close()
 
     @property
     def cores(self) -> int:
-        """How many processes share the work, as far as this machine knows."""
-        return joblib.cpu_count() if self.workers == -1 else self.workers
+        """How many processes share the work; of a cluster as far as it is known before it is there."""
+        if self._cluster:
+            return self._cluster.workers
+        return joblib.cpu_count() if self._workers == -1 else self._workers
 
     def start_early(self, jobs: int) -> None:
         """Let processes of this machine start while jobs are still being composed, if there are many."""
-        if self.backend == "loky" and self.cores > 1 and jobs >= _MANY:
+        if self._backend == "loky" and self.cores > 1 and jobs >= _MANY:
             threading.Thread(target=self._start).start()
 
     def run(
         self, units: Sequence[Unit], progress: Path, watcher: Callable[[Unit], Watcher]
-    ) -> Iterator[list[work.End]]:
+    ) -> Generator[list[work.End]]:
         """Train units and yield what became of their jobs, unit by unit, as they end.
 
         Args:
@@ -65,55 +83,48 @@ class Engine:
             watcher: makes one who hears how a unit proceeds, where it is trained in this process.
 
         Raises:
-            ChainruleError: a process was killed, or what they need is not installed.
+            ChainruleError: a process was killed, or the cluster fails.
         """
-        local = self.backend == "loky"
-        if local and (self.cores == 1 or len(units) < 2 or sum(unit.seconds for unit in units) < _SMALL):
+        if self._cluster:
+            yield from self._run_there(units, Site.here(progress), self._cluster)
+        elif self.cores == 1 or len(units) < 2 or sum(unit.seconds for unit in units) < _SMALL:
             for unit in units:
                 yield work.train(unit, watcher(unit))
-            return
-        with self._cluster():
-            parallel = joblib.Parallel(n_jobs=self.workers, return_as="generator_unordered", batch_size=1)
-            parent = os.getpid() if local else None
+        else:
+            yield from self._run_here(units, progress)
+
+    def _run_here(self, units: Sequence[Unit], progress: Path) -> Generator[list[work.End]]:
+        with _loky():
+            parallel = joblib.Parallel(n_jobs=self._workers, return_as="generator_unordered", batch_size=1)
+            train = joblib.delayed(work.train_elsewhere)
             try:
-                yield from parallel(joblib.delayed(work.train_elsewhere)(unit, progress, parent) for unit in units)
+                yield from parallel(train(unit, progress, os.getpid()) for unit in units)
             except TerminatedWorkerError:
                 raise ChainruleError(
                     "A process that trained runs was killed, perhaps because memory ran out "
                     "(hydra.launcher.workers=1 needs the least)."
                 ) from None
 
-    def _start(self) -> None:
-        with self._cluster(), contextlib.suppress(TerminatedWorkerError):  # others start when they are needed
-            joblib.Parallel(n_jobs=self.workers)(joblib.delayed(work.ready)() for _ in range(self.cores))
-
-    @contextlib.contextmanager
-    def _cluster(self) -> Iterator[None]:
-        if self.backend == "loky":
-            with joblib.parallel_config("loky", inner_max_num_threads=1):
-                yield
-        elif self.backend == "dask":
-            distributed = _imported("distributed", "dask")
-            options: dict[str, Any] = {"address": self.address} if self.address else {"n_workers": self.cores}
-            with distributed.Client(**options), joblib.parallel_config("dask"):
-                yield
-        else:
-            ray = _imported("ray", "ray")
-            _imported("ray.util.joblib", "ray").register_ray()
-            ray.init(address=self.address, ignore_reinit_error=True, include_dashboard=False, log_to_driver=False)
+    def _run_there(self, units: Sequence[Unit], site: Site, cluster: Cluster) -> Generator[list[work.End]]:
+        with joblib.parallel_config(cluster.backend, **cluster.options):
+            parallel = joblib.Parallel(
+                n_jobs=cluster.workers,
+                return_as="generator_unordered",
+                batch_size=1,
+                pre_dispatch="2*n_jobs" if self._workers == -1 else cluster.workers,  # a cluster of Dask uses all
+            )
             try:
-                with joblib.parallel_config("ray"):
-                    yield
-            finally:
-                ray.shutdown()
+                yield from parallel(joblib.delayed(site.train)(unit) for unit in units)
+            except ChainruleError:
+                raise
+            except Exception as error:
+                sentence = f"{type(error).__name__}: {error}".splitlines()[0]
+                raise ChainruleError(f"The {self._backend} cluster failed: {sentence.rstrip('.')}.") from error
+
+    def _start(self) -> None:
+        with _loky(), suppress(TerminatedWorkerError):  # others start when they are needed
+            joblib.Parallel(n_jobs=self._workers)(joblib.delayed(work.ready)() for _ in range(self.cores))
 
 
-def _imported(module: str, extra: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise ConfigurationError(
-            f"hydra.launcher.backend={extra} needs a package that is not installed: pip install 'chainrule[{extra}]'."
-        ) from None
+def _loky() -> Any:
+    return joblib.parallel_config("loky", inner_max_num_threads=1)

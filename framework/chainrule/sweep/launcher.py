@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,8 +118,9 @@ class Stacked:
         left = by_number.keys() - earlier.keys()
         units = checked.units(self.engine.cores, self.stack, lambda job: job.number in left, together, referee)
         try:
-            for ends in self.engine.run(units, conductor.progress, conductor.watch):
-                commit(ends)
+            with closing(self.engine.run(units, conductor.progress, conductor.watch)) as running:
+                for ends in running:
+                    commit(ends)
         except ChainruleError as error:
             raise ChainruleError(f"{error} `chainrule resume {conductor.sweep.directory}` goes on.") from error
         if self.master.hydra.callbacks:

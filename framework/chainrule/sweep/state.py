@@ -1,13 +1,13 @@
 """What must not change between two parts of a sweep, because its runs would no longer be comparable."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import chainrule
-from chainrule.plugins import Registry, source_digest
+from chainrule.plugins import Provider, Registry, source_digest
 from chainrule.settings import flat
 from chainrule.sweep.jobs import Job
 from chainrule.sweep.plan import Checked
@@ -20,15 +20,20 @@ def state(jobs: Sequence[Job], checked: Checked, registry: Registry) -> dict[str
     ``code`` versions and SHA-256 of the plugins used, of the engine, and versions below them.
     """
     bases = {id(job.base): job.base.task for job in jobs}
-    providers = {registry.provider(kind, name) for kind, name in checked.used}
-    code = {f"plugin {p.distribution}:{p.entry_point}": f"{p.version} {p.digest}" for p in providers}
-    code |= {
+    used = {registry.provider(kind, name) for kind, name in checked.used}
+    return {"configurations": list(bases.values()), "data": checked.data, "code": code(used)}
+
+
+def code(providers: Iterable[Provider]) -> dict[str, str]:
+    """Return versions and SHA-256 of plugins and of the engine, and versions below them."""
+    found = {f"plugin {p.distribution}:{p.entry_point}": f"{p.version} {p.digest}" for p in providers}
+    found |= {
         "chainrule": f"{version('chainrule')} {_engine()}",
         "numpy": version("numpy"),
         "python": platform.python_version(),
         "machine": platform.machine(),
     }
-    return {"configurations": list(bases.values()), "data": checked.data, "code": dict(sorted(code.items()))}
+    return dict(sorted(found.items()))
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -38,17 +43,21 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     if len(before) != len(after):
         found.append(f"there were {len(before)} choices of groups and are {len(after)}")
     for one, other in zip(before, after, strict=False):
-        found += _changes(flat(one), flat(other), "")
-    found += _changes(old.get("data", {}), new["data"], "the data of ")
-    found += _changes(old.get("code", {}), new["code"], "")
+        found += changes(flat(one), flat(other))
+    found += changes(old.get("data", {}), new["data"], "the data of ")
+    found += changes(old.get("code", {}), new["code"])
     return list(dict.fromkeys(found))
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str) -> list[str]:
+def changes(
+    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "", words: tuple[str, str] = ("was", "is")
+) -> list[str]:
+    """Return which entries are different, one phrase each, with a word before the old value and before the new one."""
     keys = dict.fromkeys([*old, *new])
     absent = "not there"
+    before, after = words
     return [
-        f"{prefix}{key}: was {_short(old.get(key, absent))}, is {_short(new.get(key, absent))}"
+        f"{prefix}{key}: {before} {_short(old.get(key, absent))}, {after} {_short(new.get(key, absent))}"
         for key in keys
         if old.get(key, absent) != new.get(key, absent)
     ]

@@ -1,6 +1,7 @@
 """From the command line of a multirun to its sweep: which jobs, checked all, then run by the launcher."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -101,7 +102,7 @@ class Sweeper:
             print(listing.text(jobs, checked, self.stacked))
             return []
         conductor = opening.opened(self.master, composer.directory, jobs, checked)
-        with conductor.going_on():
+        with self.stacked.engine if self.stacked else nullcontext(), conductor.going_on():
             opening.save_master(self.master, composer.directory)
             conductor.add(jobs, checked.trackers, checked.notes)
             returns = [
@@ -174,7 +175,7 @@ def launch(stacked: Stacked, lists: Sequence[Sequence[str]], first: int) -> Sequ
     jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
     checked = Checked((job for job in jobs if not job.alone), register())
     conductor = opening.opened(stacked.master, composer.directory, jobs, checked, goes_on=first > 0)
-    with conductor.going_on():
+    with stacked.engine, conductor.going_on():
         conductor.add(jobs, checked.trackers, checked.notes)
         returns = stacked.run(jobs, checked, composer, conductor)
         conductor.finish()

@@ -136,7 +136,7 @@ class Search:
         search = {"trials": self._options.trials, "space": space.texts, "seeds": space.seeds}
         conductor = opening.opened(self._master, composer.directory, corners, checked, search=search)
         returns: list[Sequence[JobReturn]] = []
-        with conductor.going_on(), warnings.catch_warnings():
+        with self._stacked.engine, conductor.going_on(), warnings.catch_warnings():
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
             opening.save_master(self._master, composer.directory)
             study = self._study(composer.directory, conductor.sweep.manifest["key"], space)

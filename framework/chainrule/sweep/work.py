@@ -55,16 +55,15 @@ def ready() -> None:
     installed()
 
 
-def train_elsewhere(unit: Unit, progress: Path, parent: int | None) -> list[End]:
+def train_elsewhere(unit: Unit, progress: Path, parent: int) -> list[End]:
     """Train a unit in a process of its own, and say in a file of the folder ``progress`` how far it is.
 
     Args:
         unit: what to train.
         progress: the folder.
-        parent: without this process, nothing is trained any more; None for a process of a cluster.
+        parent: without this process, nothing is trained any more.
     """
-    if parent is not None:
-        _end_with(parent)
+    _end_with(parent)
     heartbeat = Heartbeat(progress / str(unit.jobs[0].number))
     try:
         return train(unit, heartbeat)

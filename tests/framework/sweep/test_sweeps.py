@@ -1,12 +1,10 @@
 """Sweeps as people type them: same bytes as Hydra's own launcher, failures, resuming."""
 
-import json
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -18,49 +16,13 @@ import pytest
 from chainrule import records, sweeps
 from chainrule.errors import ChainruleError
 from chainrule.sweep.conductor import Conductor
+from sweeping import COMMAND, PLUGIN, command, contents, environment, install_plugin
 
-COMMAND = [sys.executable, "-m", "chainrule"]
 SHORT = ["training.epochs=4", "training.batch_size=16", "tracking=none"]
 PLACE = "hydra.sweep.dir=sweep"
 # Expected to take so long that it is trained in processes of its own.
 LONG = ["training.epochs=4000", "training.batch_size=16", "tracking=none", "activation=moody",
         "hydra.launcher.workers=2", "hydra.launcher.stack=1"]  # fmt: skip
-PLUGIN = '''
-from dataclasses import dataclass
-from typing import Annotated
-import numpy as np
-from annotated_types import doc
-from chainrule import Activation, hookimpl
-
-@dataclass(frozen=True)
-class Moody(Activation):
-    """Raises where told."""
-    raises: Annotated[float, doc("1: raise")] = 0.0
-    def forward(self, z):
-        if np.any(self.raises == 1):
-            raise ArithmeticError("not in the mood")
-        return np.tanh(z)
-    def slope(self, z, a):
-        return 1 - a * a
-
-@hookimpl
-def chainrule_activations():
-    return [Moody]
-'''
-
-
-def environment(path):
-    """That of this process, with a further folder of packages if there is one."""
-    folders = [str(path)] if path else []
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")])}
-
-
-def command(*arguments, code=0, folder=".", path=None):
-    done = subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, cwd=folder, env=environment(path), timeout=300
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
 
 
 def started(*arguments, path):
@@ -86,33 +48,9 @@ def hold(plugin, meanwhile="time.sleep(0.05)"):
     Path("hold").touch()
 
 
-def contents(folder):
-    """The files below a folder by name, but the report; what says when and how long is left out."""
-    found = {}
-    for path in sorted(Path(folder).rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and path.name != "report.html":
-            found[name] = path.read_bytes()
-            if path.name == records.MANIFEST:
-                manifest = json.loads(found[name])
-                found[name] = {key: value for key, value in manifest.items() if key not in ("started", "seconds")}
-            elif path.name == sweeps.FILE:
-                manifest = json.loads(found[name])
-                timeless = {key: v for key, v in manifest.items() if key not in ("key", "started", "finished", "times")}
-                found[name] = timeless
-    return found
-
-
 @pytest.fixture
 def plugin(tmp_path):
-    """A plugin as a distribution of its own on the path."""
-    folder = tmp_path / "site"
-    information = folder / "chainrule_moody-1.0.dist-info"
-    information.mkdir(parents=True)
-    (folder / "chainrule_moody.py").write_text(PLUGIN)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: chainrule-moody\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[chainrule]\nmoody = chainrule_moody\n")
-    return folder
+    return install_plugin(tmp_path / "site")
 
 
 def test_the_stacked_launcher_leaves_what_hydra_s_own_leaves(tmp_path):
@@ -318,7 +256,7 @@ def test_of_two_resumes_at_once_one_is_refused(plugin):
 
 def conductor(key="", folder="sweep"):
     sweep = sweeps.begin(Path(folder).absolute(), [], Path.cwd(), {}, {})
-    return Conductor(sweeps.Sweep(sweep.directory, {**sweep.manifest, "key": key}), [])
+    return Conductor(sweeps.Sweep(sweep.directory, {**sweep.manifest, "key": key}), [], resumed=True)
 
 
 def test_a_third_process_is_kept_out_when_a_second_takes_over():

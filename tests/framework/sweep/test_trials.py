@@ -33,19 +33,19 @@ def study(path="found/optuna.log", name=None):
 
 def test_a_search_trains_batches_and_finds_a_better_rate_than_most():
     done = search(
-        RATE, "activation=tanh,relu", "seed=range(3)", "hydra.sweeper.trials=20", "hydra.sweeper.batch=5", PLACE
+        RATE, "activation=tanh,relu", "seed=range(3)", "hydra.sweeper.trials=40", "hydra.sweeper.batch=5", PLACE
     )
     trials = study().trials
-    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 20
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 40
     sweep = sweeps.read(Path("found"))
-    assert sweep.runs == 60
+    assert sweep.runs == 120
     for trial in trials:  # the median over seeds of what the records hold
         own = [records.read(sweep.place(3 * trial.number + seed)).manifest for seed in range(3)]
         assert {m["configuration"]["activation"]["name"] for m in own} == {trial.params["activation"]}
         assert {m["configuration"]["optimizer"]["lr"] for m in own} == {trial.params["optimizer.lr"]}
         assert trial.value == np.median([m["metrics"]["validation/loss"] for m in own])
     values = [trial.value for trial in trials]
-    assert np.median(values[10:]) < np.median(values[:10])
+    assert np.median(values[20:]) < np.median(values[:10])  # the first ten are drawn at random
     assert "best trial" in done.stdout
 
 

@@ -1,0 +1,123 @@
+"""Dask: a cluster that is started for a sweep, and one that runs already, whose workers are somewhere else."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from processes import answers, free_port, of_session, running, wait_until
+from sweeping import COMMAND, command, install_plugin
+
+distributed = pytest.importorskip("distributed")
+DASK = "hydra.launcher.backend=dask"
+# An hour of training, so that what ends earlier was given up.
+LONG = ["-m", "training.epochs=1000000", "training.measure_every=20", "seed=0,1", "tracking=none"]
+LONG += ["hydra.launcher.stack=1", "hydra.sweep.dir=long"]
+SHORT = ["-m", "training.epochs=2", "seed=0,1", "tracking=none", "hydra.sweep.dir=short"]
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """A function that starts a scheduler and workers with a number of threads each, and returns its address."""
+    with contextlib.ExitStack() as servers:
+        folder = tmp_path_factory.mktemp("elsewhere")
+
+        def call(*threads):
+            port = free_port()
+            address = f"tcp://127.0.0.1:{port}"
+            dask = [sys.executable, "-m", "dask"]
+            place = ["--host", "127.0.0.1", "--no-dashboard"]
+            servers.enter_context(running(*dask, "scheduler", *place, "--port", str(port), folder=folder))
+            for number in threads:
+                worker = ["worker", address, *place, "--nthreads", str(number)]
+                servers.enter_context(running(*dask, *worker, folder=folder))
+            wait_until(lambda: answers(port))
+            with client(address) as here:
+                wait_until(lambda: len(here.nthreads()) == len(threads))
+            return address
+
+        yield call
+
+
+@pytest.fixture(scope="module")
+def scheduler(start):
+    return start(1, 1)
+
+
+def client(address):
+    return distributed.Client(address, set_as_default=False)
+
+
+def test_a_cluster_started_for_the_sweep_leaves_the_same_bytes(train):
+    done = train(DASK, "hydra.launcher.workers=2", "hydra.launcher.stack=1", again=False)
+    assert done.stderr == ""
+
+
+def test_a_running_cluster_leaves_the_same_bytes(train, scheduler):
+    done = train(DASK, f"hydra.launcher.address={scheduler}", "hydra.launcher.stack=1")
+    assert done.stderr == ""
+    with client(scheduler) as here:
+        assert set(here.run(lambda: "chainrule.sweep.work" in sys.modules).values()) == {True}, "trained here"
+
+
+@pytest.mark.parametrize("to_all", [True, False])
+def test_ctrl_c_ends_a_cluster_started_for_the_sweep(to_all):
+    """A terminal sends it to all processes; a manager of jobs to the first."""
+    process = subprocess.Popen(
+        [*COMMAND, *LONG, DASK, "hydra.launcher.workers=2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: len(os.listdir("long/.progress")) == 2 if os.path.isdir("long/.progress") else False)
+        (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
+        assert process.communicate(timeout=20)[0] == "2 runs: 2 seeds\n"
+        assert process.returncode == 130
+        wait_until(lambda: not of_session(process.pid))
+    finally:
+        if of_session(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_workers_give_up_what_nobody_waits_for(scheduler, ending):
+    words = [*COMMAND, *LONG, DASK, f"hydra.launcher.address={scheduler}"]
+    with running(*words, folder=".") as process:
+        wait_until(lambda: len(os.listdir("long/.progress")) == 2 if os.path.isdir("long/.progress") else False)
+        process.send_signal(ending)
+        process.wait(20)
+    if ending == signal.SIGKILL:  # nobody has tidied up, which the next attempt does
+        with running(*COMMAND, "resume", "long", folder=".") as process:
+            time.sleep(5)
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+    with client(scheduler) as here:
+        workers = here.scheduler_info(n_workers=-1)["workers"]
+        for worker in workers:
+            here.submit(os.getpid, workers=[worker], pure=False).result(timeout=20)
+        assert len(workers) == 2
+
+
+def test_what_is_wrong_with_a_cluster_is_said_in_a_sentence(tmp_path, start, scheduler):
+    def refused(address, *arguments, path=None):
+        done = command(*SHORT, DASK, f"hydra.launcher.address={address}", *arguments, code=1, path=path)
+        assert done.stderr.count("\n") == 1
+        return done.stderr
+
+    begin = time.monotonic()
+    assert refused(f"tcp://127.0.0.1:{free_port()}").startswith("chainrule: no Dask scheduler answers at hydra.launch")
+    assert time.monotonic() - begin < 20
+    assert "has no workers: start some with `dask worker tcp://" in refused(start())
+    assert "--nthreads 1 --nworkers 3`" in refused(start(3))
+    assert "start two workers at least" in refused(scheduler, "hydra.launcher.workers=1")
+    assert not (tmp_path / "short").exists()
+    there = install_plugin(tmp_path / "site")
+    complaint = refused(scheduler, "activation=moody", path=there)
+    assert "would not train the same: plugin chainrule-moody:moody: here 1.0 " in complaint
+    assert ", there not there. Install the same there" in complaint

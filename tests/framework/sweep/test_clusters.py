@@ -1,0 +1,53 @@
+"""Clusters without any: what a worker refuses, and when it gives up."""
+
+import dataclasses
+import sys
+
+import pytest
+
+from chainrule.errors import ConfigurationError
+from chainrule.sweep import clusters
+from chainrule.sweep.clusters import Site
+from chainrule.sweep.engine import Engine
+from chainrule.watchers import Progress
+
+
+@pytest.mark.parametrize(("backend", "package"), [("dask", "distributed"), ("ray", "ray")])
+def test_a_package_that_is_not_installed_is_named(monkeypatch, backend, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigurationError, match=rf"not installed: pip install 'chainrule\[{backend}\]'\."):
+        Engine(2, backend, None).__enter__()
+
+
+def test_options_that_make_no_sense():
+    with pytest.raises(ConfigurationError, match=r"did you mean 'dask'\?"):
+        Engine(2, "dusk", None)
+    with pytest.raises(ConfigurationError, match=r"needs hydra\.launcher\.backend=dask or ray"):
+        Engine(2, "loky", "tcp://127.0.0.1:8786")
+
+
+def test_a_worker_refuses_what_it_would_train_differently(tmp_path):
+    with pytest.raises(ConfigurationError, match="must share the file system"):
+        Site.here(tmp_path / "absent").train(None)
+    here = Site.here(tmp_path)
+    there = dataclasses.replace(here, code={**here.code, "numpy": "0.1"})
+    with pytest.raises(ConfigurationError, match=r"numpy: here 0\.1, there [2-9]"):
+        there.train(None)
+
+
+@pytest.mark.parametrize("whole_folder", [True, False])
+def test_a_training_ends_when_its_file_is_gone(tmp_path, whole_folder):
+    """A sweep that ends takes the folder away; one that is resumed makes it anew."""
+    folder = tmp_path / "progress"
+    folder.mkdir()
+    leash = clusters._Leash(folder / "0-1")
+    leash.path.touch()
+    leash.epochs_recorded(Progress(1, (0.0,), 1))
+    leash.run_trained(None, tmp_path)
+    leash.path.unlink()
+    if whole_folder:
+        folder.rmdir()
+    with pytest.raises(clusters._Abandoned):
+        leash.epochs_recorded(Progress(2, (0.0,), 1))
+    with pytest.raises(clusters._Abandoned):
+        leash.run_trained(None, tmp_path)

@@ -1,0 +1,74 @@
+"""What tests of sweeps share: the command, and what a sweep leaves."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from chainrule import records, sweeps
+
+COMMAND = [sys.executable, "-m", "chainrule"]
+PLUGIN = '''
+from dataclasses import dataclass
+from typing import Annotated
+import numpy as np
+from annotated_types import doc
+from chainrule import Activation, hookimpl
+
+@dataclass(frozen=True)
+class Moody(Activation):
+    """Raises where told."""
+    raises: Annotated[float, doc("1: raise")] = 0.0
+    def forward(self, z):
+        if np.any(self.raises == 1):
+            raise ArithmeticError("not in the mood")
+        return np.tanh(z)
+    def slope(self, z, a):
+        return 1 - a * a
+
+@hookimpl
+def chainrule_activations():
+    return [Moody]
+'''
+
+
+def environment(path):
+    """That of this process, with a further folder of packages if there is one."""
+    folders = [str(path)] if path else []
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")])}
+
+
+def command(*arguments, code=0, folder=".", path=None):
+    done = subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, cwd=folder, env=environment(path), timeout=300
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def contents(folder):
+    """The files below a folder by name, but the report; what says when and how long is left out."""
+    found = {}
+    for path in sorted(Path(folder).rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and path.name != "report.html":
+            found[name] = path.read_bytes()
+            if path.name == records.MANIFEST:
+                manifest = json.loads(found[name])
+                found[name] = {key: value for key, value in manifest.items() if key not in ("started", "seconds")}
+            elif path.name == sweeps.FILE:
+                manifest = json.loads(found[name])
+                timeless = {key: v for key, v in manifest.items() if key not in ("key", "started", "finished", "times")}
+                found[name] = timeless
+    return found
+
+
+def install_plugin(folder):
+    """A plugin as a distribution of its own in a folder for the path."""
+    information = folder / "chainrule_moody-1.0.dist-info"
+    information.mkdir(parents=True)
+    (folder / "chainrule_moody.py").write_text(PLUGIN)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: chainrule-moody\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[chainrule]\nmoody = chainrule_moody\n")
+    return folder
