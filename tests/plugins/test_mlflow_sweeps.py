@@ -147,15 +147,11 @@ def test_the_run_of_a_sweep_is_completed_where_its_beginning_broke_off(prepared,
     command(*SWEEP, "tracking=none")
     sweep, path = sweeps.read(Path("s")), tmp_path / "mlflow.db"
     path.write_bytes(prepared.read_bytes())
-    with (
-        mock.patch.object(sending, "log", side_effect=OSError),
-        pytest.raises(ChainruleError),
-        monkeypatch.context() as m,
-    ):
-        m.setattr(bulk, "supports", lambda file: False)
+    known, by_client = bulk.supports, lambda file: False
+    monkeypatch.setattr(bulk, "supports", by_client)
+    with mock.patch.object(sending, "log", side_effect=OSError), pytest.raises(ChainruleError):
         parents.begin(sweep, Store.at(f"sqlite:///{path}"), "chainrule")
-    if not supported:
-        monkeypatch.setattr(bulk, "supports", lambda file: False)
+    monkeypatch.setattr(bulk, "supports", known if supported else by_client)
     fewer = sweeps.Sweep(sweep.directory, {**sweep.manifest, "jobs": sweep.manifest["jobs"][:3]})
     for ended in (sweep, fewer):  # parameters that are there already are not changed
         parents.finish(ended, list(ended.outcomes()), Store.at(f"sqlite:///{path}"), "chainrule")
