@@ -32,7 +32,7 @@ class StackedSweeperConf:
     """``hydra.sweeper``."""
 
     _target_: str = "hydra_plugins.chainrule_stacked.StackedSweeper"
-    params: dict[str, str] | None = None  # overrides besides those typed
+    params: dict[str, str] = field(default_factory=dict)  # overrides besides those typed
     max_batch_size: int | None = None  # jobs launched together
     zip: list[list[str]] = field(default_factory=list)  # groups of keys whose values go together
     random: int | None = None  # points drawn at random instead of all combinations
@@ -45,7 +45,7 @@ class StackedOptunaConf:
     """``hydra.sweeper``."""
 
     _target_: str = "hydra_plugins.chainrule_stacked.StackedOptunaSweeper"
-    params: dict[str, str] | None = None  # overrides besides those typed
+    params: dict[str, str] = field(default_factory=dict)  # overrides besides those typed
     trials: int = 50  # settings to try
     batch: int = 16  # of them at once
     sampler: str = "tpe"  # or random, gp, cmaes, nsgaii, qmc
@@ -89,7 +89,7 @@ class StackedSweeper(Sweeper):
 
     def __init__(
         self,
-        params: dict[str, str] | None,
+        params: dict[str, str],
         max_batch_size: int | None,
         zip: list[list[str]],  # noqa: A002 - its name in the configuration
         random: int | None,
@@ -97,7 +97,7 @@ class StackedSweeper(Sweeper):
         dry_run: bool,
     ) -> None:
         self._options = (
-            dict(params or {}),
+            dict(params),
             max_batch_size,
             [list(group) for group in zip],
             random,
@@ -124,8 +124,8 @@ class StackedSweeper(Sweeper):
 class StackedOptunaSweeper(Sweeper):
     """Searches by Optuna; trials that are asked for at once are trained as stacks."""
 
-    def __init__(self, params: dict[str, str] | None, **options: Any) -> None:
-        self._params, self._options = dict(params or {}), options
+    def __init__(self, params: dict[str, str], **options: Any) -> None:
+        self._params, self._options = dict(params), options
         self._search: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:

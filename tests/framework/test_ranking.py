@@ -1,5 +1,6 @@
 """Groups, intervals and effects, against scipy, closed cases and simulations."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -37,6 +38,14 @@ def test_median_quartiles_and_interval_agree_with_numpy_and_scipy(values, random
     shuffled = values.copy()
     random.shuffle(shuffled)
     assert one_group(shuffled).values == group.values
+
+
+def test_of_equal_runs_one_counts():
+    """A seed that was typed twice, or a point that was drawn twice, tells nothing more."""
+    different = [outcome(i, 1.0 + i % 3, rate=0.1 * (1 + i // 3)) for i in range(6)]
+    repeated = [dataclasses.replace(one, number=one.number + 6) for one in different]
+    assert [g.values for g in groups([*repeated, *different], LOSS)] == [g.values for g in groups(different, LOSS)]
+    assert effects([*different, *repeated], LOSS) == effects(different, LOSS)
 
 
 def test_the_interval_covers_the_median_at_least_as_often_as_it_says():

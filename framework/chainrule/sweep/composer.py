@@ -98,6 +98,8 @@ class Composer:
         config = self._loader.load_sweep_config(self._master, list(job.overrides))
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = job.number
+            if _directory(config) != job.directory:  # it has the time in its name, or had another when the sweep began
+                config.hydra.sweep.subdir = os.path.relpath(job.directory, config.hydra.sweep.dir)
         return config
 
     def _find_out_whether_plain(self, text: str) -> bool:
@@ -202,8 +204,7 @@ class _Template:
             config.hydra.job.id = config.hydra.job.num = number
             config.hydra.job.override_dirname = dirname
             config.hydra.overrides.task = list(texts)
-        sweep = (str(OmegaConf.select(config, f"hydra.sweep.{key}")) for key in ("dir", "subdir"))
-        return os.path.abspath(os.path.join(*sweep))
+        return _directory(config)
 
 
 def times(master: DictConfig) -> dict[str, str]:
@@ -214,6 +215,11 @@ def times(master: DictConfig) -> dict[str, str]:
 def restore_times(master: DictConfig, patterns: Mapping[str, str]) -> None:
     """Let ``${now:...}`` give what it gave before."""
     OmegaConf.get_cache(master)["now"].update({(pattern,): value for pattern, value in patterns.items()})
+
+
+def _directory(config: DictConfig) -> str:
+    """Return the output directory, absolute."""
+    return os.path.abspath(os.path.join(str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)))
 
 
 def _plain(config: Any) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class Search:
             opening.save_master(self._master, composer.directory)
             study = self._study(composer.directory, conductor.sweep.manifest["key"], space)
             if opening.resumed():
-                self._ask_again(study, conductor)
+                self._ask_again(study, space, conductor)
                 self._recall(study, space, composer, conductor)
             while (ended := len(self._ended(study, conductor.sweep.manifest["key"]))) < self._options.trials:
                 # An interruption may have left a part of a batch.
@@ -284,14 +284,16 @@ class Search:
         found = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished() and t.number not in interrupted]
         return [t for t in found if key in (None, t.user_attrs.get(_OF_SWEEP))]
 
-    def _ask_again(self, study: Any, conductor: Conductor) -> None:
+    def _ask_again(self, study: Any, space: "_Space", conductor: Conductor) -> None:
         """Put the trials back into the queue that an interruption left without an answer."""
         key, states = conductor.sweep.manifest["key"], self._optuna.trial.TrialState
         for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
-            if trial.user_attrs.get(_OF_SWEEP) == key:
+            # In a study of its own, also one that was just being asked for.
+            if trial.user_attrs.get(_OF_SWEEP, study.study_name) == key:
                 study.set_user_attr(_INTERRUPTED, [*study.user_attrs.get(_INTERRUPTED, []), trial.number])
                 study.tell(trial.number, state=states.FAIL)
-                study.enqueue_trial(trial.params)
+                if trial.params.keys() == space.distributions.keys():
+                    study.enqueue_trial(trial.params)
 
     def _best(self, study: Any) -> str:
         """Return the best settings in words."""

@@ -1,6 +1,7 @@
 """Sweeps as people type them: same bytes as Hydra's own launcher, failures, resuming."""
 
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -124,6 +125,90 @@ def test_every_job_is_checked_before_the_first_is_trained(tmp_path):
     done = command("-m", *SHORT, "output=identity,softmax", PLACE, code=1)
     assert "output=softmax" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["seed=0,1", "hydra.sweep.subdir=same"],
+            ["jobs 0 and 1 would both leave their record in", "${hydra.job.num}"],
+        ),
+        (["activation=glob(zz*)"], ["activation=glob(zz*) has no values"]),
+        (["seed=0,1", "hydra.sweeper.max_batch_size=0"], ["max_batch_size must be 1 or more, not 0"]),
+        (["seed=0,1", "hydra.launcher.stack=-5"], ["hydra.launcher.stack must be 1 or more, not -5"]),
+        (
+            ["optimizer.lr=tag(lgo,interval(0.1,1))", "hydra.sweeper.random=2"],
+            ["tag lgo, which is unknown", "did you mean 'log'"],
+        ),
+    ],
+)
+def test_what_makes_no_sweep_gets_one_sentence(tmp_path, arguments, words):
+    (sentence,) = command("-m", *SHORT, PLACE, *arguments, code=1).stderr.splitlines()
+    for word in words:
+        assert word in sentence
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_new_sweep_takes_over_nothing_that_lies_there(tmp_path):
+    command("-m", *SHORT, "hydra.sweep.dir=other", "seed=7,8", "optimizer.lr=0.5")
+    for number in ("0", "1"):
+        shutil.copytree(tmp_path / "other" / number, tmp_path / "sweep" / number)
+    command("-m", *SHORT, PLACE, "seed=0,1")
+    assert [records.read(Path("sweep") / n).manifest["configuration"]["seed"] for n in ("0", "1")] == [0, 1]
+
+
+def test_a_sweep_that_is_interrupted_says_how_to_go_on(plugin):
+    """As by Ctrl-C, which reaches every process of the terminal."""
+    hold(plugin)
+    process = started("-m", *LONG, PLACE, "seed=range(6)", path=plugin)
+    wait_for(lambda: len(list(Path("sweep").glob("*/chainrule.log"))) == 2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    sentence = f"interrupted. 0 of 6 runs have ended; `chainrule resume {Path('sweep').absolute()}` goes on."
+    assert f"chainrule: {sentence}\n" in errors
+
+
+def test_callbacks_of_hydra_see_each_job(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "noting.py").write_text("""
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+
+class Noting(Callback):
+    def on_job_start(self, config, **_):
+        self.note("start", config.hydra, HydraConfig.get())
+    def on_job_end(self, config, job_return, **_):
+        self.note("end", config.hydra, job_return.hydra_cfg.hydra)
+    def note(self, event, *configs):
+        with open("notes", "a") as file:
+            print(event, *(f"{c.job.num} {c.runtime.output_dir.rpartition('/')[2]}" for c in configs), file=file)
+""")
+    command("-m", *SHORT, PLACE, "seed=0,1", "+hydra.callbacks.noting._target_=noting.Noting", path=tmp_path / "site")
+    lines = [f"{event} {n} {n} {n} {n}" for n in (0, 1) for event in ("start", "end")]
+    assert Path("notes").read_text().splitlines() == lines
+
+
+def test_a_plugin_cannot_end_the_sweep(plugin):
+    """Neither by leaving, nor by a long story; a result of another shape is no result."""
+    forward = """
+        if np.any(self.raises == 1):
+            raise SystemExit(3)
+        if np.any(self.raises == 3):
+            raise ValueError(1000 * "long" + chr(10) + "and more")
+        return np.tanh(z)[:, :1] if np.any(self.raises == 2) else np.tanh(z)
+"""
+    start, end = PLUGIN.index("        if np.any"), PLUGIN.index("    def slope")
+    (plugin / "chainrule_moody.py").write_text(PLUGIN[:start].rstrip() + forward + PLUGIN[end:])
+    done = command("-m", *SHORT, PLACE, "activation=moody", "activation.raises=0,1,2,3", code=1, path=plugin)
+    outcomes = list(sweeps.read(Path("sweep")).outcomes())
+    assert [outcome.reason for outcome in outcomes] == ["epochs", "failed", "failed", "failed"]
+    assert outcomes[1].error == "SystemExit: 3"
+    assert "Moody.forward returned an array of shape (1, 1, " in outcomes[2].error
+    assert outcomes[3].error == f"ValueError: {75 * 'long'} ..."
+    assert "and more" not in done.stdout
+    assert re.search(r"activation.raises=1 +1 +failed", done.stdout)
 
 
 def test_a_dry_run_lists_jobs_and_stacks_and_writes_nothing(tmp_path):
@@ -281,6 +366,18 @@ def test_what_another_process_has_done_in_the_meantime_is_kept():
 def test_resuming_what_is_no_sweep(tmp_path):
     (tmp_path / "empty").mkdir()
     assert command("resume", "empty", code=1).stderr == "chainrule: empty holds no sweep: there is no sweep.json.\n"
+
+
+def test_jobs_that_run_alone_are_finished_like_the_others(tmp_path):
+    """Each in a working directory of its own, named after the time; MLflow stays that of the project."""
+    subdirectory = "hydra.sweep.subdir=${hydra.job.num}_${now:%S%f}_${activation.name}"
+    options = ["training.epochs=2", "seed=0,1", "hydra.job.chdir=true", subdirectory]
+    command("-m", *options, PLACE)
+    assert sorted(path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("mlflow.db")) == ["mlflow.db"]
+    before = contents("sweep")
+    done = command("resume", "sweep")
+    assert contents("sweep") == before
+    assert "jobs run one by one" not in done.stdout
 
 
 def test_failed_runs_are_tried_again(plugin):

@@ -86,6 +86,49 @@ def test_a_stored_study_continues():
     assert len({trial.params["optimizer.lr"] for trial in trials}) == 12
 
 
+def test_a_study_of_something_else_is_refused():
+    stored = ["hydra.sweeper.storage=sqlite:///study.db", "hydra.sweeper.study=mine", "hydra.sweeper.trials=2"]
+    search(RATE, *stored, PLACE)
+    other = ["hydra.sweep.dir=other", *stored]
+    done = search(RATE, *other, "hydra.sweeper.directions=[maximize]", code=1)
+    assert "study mine was begun with hydra.sweeper.directions=['minimize'], not ['maximize']" in done.stderr
+    done = search("optimizer.lr=0.1,0.2", *other, code=1)
+    assert "for optimizer.lr, not CategoricalDistribution" in done.stderr
+    assert {trial.state.name for trial in study_in("sqlite:///study.db").trials} == {"COMPLETE"}
+
+
+def study_in(storage):
+    return optuna.load_study(study_name="mine", storage=storage)
+
+
+def test_what_is_given_up_is_what_has_large_losses_whatever_is_optimised():
+    """And the same at every try."""
+    arguments = [RATE, "hydra.sweeper.trials=16", "hydra.sweeper.batch=8", "hydra.sweeper.sampler=random"]
+    maximised = ["hydra.sweeper.metrics=[validation/r2]", "hydra.sweeper.directions=[maximize]"]
+    search(*arguments, *maximised, "hydra.sweeper.pruner=median", PLACE)
+    ends = {"PRUNED": [], "COMPLETE": []}
+    for trial in study().trials[8:]:  # the first are compared with too few
+        ends[trial.state.name].append(records.read(sweeps.read(Path("found")).place(trial.number)))
+    losses = {state: [r.curves().values["validation/loss"][0:8].min() for r in found] for state, found in ends.items()}
+    assert min(losses["PRUNED"]) > np.median(losses["COMPLETE"])
+    states = []
+    for name in ("first", "second"):
+        search(*arguments, "hydra.sweeper.pruner=hyperband", f"hydra.sweep.dir={name}")
+        states.append([trial.state for trial in study(f"{name}/optuna.log").trials])
+    assert states[0] == states[1]
+
+
+def test_another_seed_of_the_sampler_suggests_other_values():
+    found = []
+    for seed in (0, 1):
+        options = [f"hydra.sweeper.sampler_seed={seed}", "hydra.sweeper.trials=6", f"hydra.sweep.dir=s{seed}"]
+        search(RATE, "training.epochs=1", *options, "+hydra.sweeper.params.seed=5")
+        found += [trial.params["optimizer.lr"] for trial in study(f"s{seed}/optuna.log").trials]
+        assert records.read(Path(f"s{seed}") / "0").manifest["configuration"]["seed"] == 5
+    assert len(set(found)) == 12
+    assert sweeps.read(Path("s0")).title == "6 trials of optimizer.lr"
+
+
 def test_two_objectives():
     done = search(RATE, "network.hidden=[1],[2,2],[8]", "hydra.sweeper.trials=8",
                   "hydra.sweeper.metrics=[validation/loss,parameters]", "hydra.sweeper.directions=[minimize,minimize]",
@@ -128,6 +171,10 @@ def test_a_killed_search_is_resumed_to_the_same_trials(tmp_path):
         (["optimizer.lr=0.1"], ["there is nothing to search"]),
         (["optimizer.lr=interval(2,1)"], ["optimizer.lr=interval(2,1) cannot be searched"]),
         ([RATE, "hydra/launcher=basic"], ["needs hydra/launcher=stacked"]),
+        (["optimizer.lr=tag(lgo,interval(0.1,1))"], ["did you mean 'log'"]),
+        ([RATE, "seed=interval(0,5)"], ["seed must have a list of values or a range"]),
+        ([RATE, "hydra.sweeper.metrics=[validation/loos]"], ["did you mean 'validation/loss'", "job 0"]),
+        ([RATE, "hydra.sweeper.storage=nosuch://x"], ["hydra.sweeper.storage=nosuch://x cannot be used"]),
     ],
 )
 def test_what_cannot_be_searched_gets_one_sentence(tmp_path, arguments, words):
