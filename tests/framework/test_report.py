@@ -8,9 +8,11 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from chainrule import report, sweeps
+from chainrule.history import Curves
 from chainrule.outcomes import Outcome
 from chainrule.ranking import groups
 from chainrule.svg import Axis, Series, chart, strip
@@ -97,6 +99,28 @@ def test_what_went_wrong_is_counted_and_escaped():
     text = parsed(html)
     assert "2 Broken: <no> 0, 6" in text
     assert "diverged: a loss or a gradient became infinite or NaN, with path=b" in text
+    failed = parsed(report.render(sweep, outcomes_of(sweep, lambda settings, seed: None)))
+    assert "b 6 failed ∞ to ∞" in failed
+
+
+def test_runs_are_compared_by_a_loss_that_all_have():
+    both = Outcome(0, "0", {"data.validation": 0.2}, 0, "epochs", {"train/loss": 2.0, "validation/loss": 0.1})
+    one = Outcome(1, "1", {"data.validation": 0.0}, 0, "epochs", {"train/loss": 1.0})
+    failed = Outcome(2, "2", {}, 0, "failed", {}, "no")
+    assert [sweeps.metric(found) for found in ([both, failed], [both, one], [one], [])] == [
+        "validation/loss",
+        "train/loss",
+        "train/loss",
+        "train/loss",
+    ]
+
+
+def test_the_line_of_a_curve_is_the_median():
+    values = np.array([4.0, 1.0, 8.0, 2.0])
+    curves = [Curves(np.array([0, 5]), {"train/loss": np.array([value, value / 2])}) for value in values]
+    series = report._series("four", curves, "train/loss")
+    assert series.middle == [(0, 3.0), (5, 1.5)]
+    assert (series.low, series.high) == ([(0, 1.0), (5, 0.5)], [(0, 4.0), (5, 2.0)])
 
 
 @pytest.mark.parametrize("value", [lambda s, seed: None, lambda s, seed: math.inf, lambda s, seed: 1.0])

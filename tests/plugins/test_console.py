@@ -11,9 +11,11 @@ import pytest
 from rich.console import Console as Terminal
 
 from chainrule.records import Record
-from chainrule.watchers import Progress, Session, Start
+from chainrule.watchers import Progress, Session, Start, SweepProgress
 from chainrule_console import Console, chainrule_watchers, words
 from chainrule_console.bar import Bar
+from chainrule_console.lines import SweepLines
+from chainrule_console.sweep import status
 
 TITLE = "linear, 2-2 sigmoid, gradient_descent, seed 0"
 LINK = "http://127.0.0.1:5000/#/experiments/1/runs/" + "0123456789abcdef" * 8
@@ -293,6 +295,27 @@ def test_stacks_one_after_another(monkeypatch):
         console.epochs_recorded(Progress(0, (1.0,), 1))
     console.finished(record("a"))
     assert screen.getvalue().count("\x1b[?25l") == screen.getvalue().count("\x1b[?25h") == 3
+
+
+@pytest.mark.parametrize(
+    ("progress", "expected"),
+    [
+        ((40, 10, 8, 2, 0, 0.125, 0.5), "10/40 runs, 8 training, 2 failed, 2.5 runs/s, 0:04 left, best loss 0.125"),
+        # Of a sweep that is resumed, what had ended before tells nothing about how fast it is.
+        ((40, 10, 2, 0, 10, None, 0.25), "10/40 runs, 2 training"),
+        ((40, 14, 2, 0, 10, None, 0.4), "14/40 runs, 2 training, 1 runs/s, 0:16 left"),
+        ((40, 40, 0, 0, 10, 1.0, 1.0), "40/40 runs, 7.5 runs/s, best loss 1"),
+    ],
+)
+def test_where_a_sweep_stands_after_four_seconds(progress, expected):
+    assert status(SweepProgress(*progress), 4.0) == expected
+
+
+def test_a_sweep_of_long_runs_is_told_before_the_first_has_ended(capsys):
+    shown = SweepLines("2 runs: 2 seeds")
+    for epoch in range(101):
+        shown.show(SweepProgress(2, 2 if epoch == 100 else 0, 2, 0, 0, None, epoch / 100))
+    assert len(capsys.readouterr().out.splitlines()) == 11
 
 
 def test_rich_is_not_imported_before_it_is_used():
