@@ -18,6 +18,8 @@ from chainrule.parameters import plain_defaults
 from chainrule.plugins import Registry, installed
 from chainrule.settings import Settings
 
+_FLAGS = "Only one of --run, --multirun"  # how Hydra's complaint begins
+
 
 @functools.cache
 def register() -> Registry:
@@ -67,8 +69,8 @@ def settings_from(overrides: Sequence[str]) -> Settings:
 
 def is_composition_error(error: BaseException) -> bool:
     """Say whether Hydra or OmegaConf complains about what was typed."""
-    # Hydra lets a plain ValueError through for ``group=null``.
-    plain = isinstance(error, ValueError) and str(error).startswith("Config group override")
+    # Hydra lets a plain ValueError through for ``group=null`` and for flags that exclude one another.
+    plain = isinstance(error, ValueError) and str(error).startswith(("Config group override", _FLAGS))
     return plain or isinstance(error, HydraException | OmegaConfBaseException)
 
 
@@ -83,10 +85,16 @@ def explained(error: Exception) -> ConfigurationError:
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         siblings = [str(key) for key in cause.parent_node if key != "hydra"]
         prefix = str(cause.full_key).rpartition(".")[0]
+        if not siblings:
+            return ConfigurationError(
+                f"{cause.full_key} is not a key of the configuration yet: +{cause.full_key}=VALUE adds it."
+            )
         return ConfigurationError(
             f"{cause.full_key} is not a key of the configuration{nearest(str(cause.key), siblings)}; "
             f"{f'{prefix} has' if prefix else 'there is'} {', '.join(siblings)}."
         )
+    if str(error).startswith(_FLAGS):
+        return ConfigurationError(f"{error}.")
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return ConfigurationError(f"null is no choice: write GROUP=NAME, with one of the groups {', '.join(GROUPS)}.")
     return ConfigurationError(" ".join(str(error).split()))

@@ -149,6 +149,16 @@ def test_bad_input_gives_one_sentence_and_leaves_no_record(tmp_path, arguments, 
     assert not (tmp_path / "mlflow.db").exists()
 
 
+def test_a_mistyped_command_is_named():
+    done = chainrule_command("resum", "x", code=1)
+    assert done.stderr == "chainrule: resum is no command (did you mean 'resume'?); there is report, resume, sync.\n"
+
+
+def test_flags_that_exclude_one_another_get_one_sentence():
+    (sentence,) = chainrule_command("--cfg", "job", "-m", code=1).stderr.splitlines()
+    assert sentence.startswith("chainrule: Only one of --run, --multirun, --cfg")
+
+
 def test_an_unknown_flag_is_a_usage_error():
     assert "unrecognized arguments: --bogus" in chainrule_command("--bogus", code=2).stderr
 
