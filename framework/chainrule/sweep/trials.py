@@ -213,8 +213,8 @@ class Search:
         if all(outcome.reason == "pruned" for outcome in outcomes):
             study.tell(trial, state=states.PRUNED)
             return
-        names = self._options.metrics or ("",)
-        values = [[_metric(record.manifest, name) for record in records] for name in names]
+        wanted = list(zip(self._options.metrics or ("",), self._options.directions, strict=True))
+        values = [[_metric(record.manifest, *each) for record in records] for each in wanted]
         study.tell(trial, [statistics.median(column) for column in values])
 
     def _study(self, directory: Path, key: str, space: "_Space") -> Any:
@@ -377,14 +377,15 @@ def _distribution(distributions: Any, override: Override) -> Any:
         raise ConfigurationError(f"{key}={text} cannot be searched: {error}") from None
 
 
-def _metric(manifest: Mapping[str, Any], name: str) -> float:
-    """Return one number of a run, infinite where it is not finite."""
+def _metric(manifest: Mapping[str, Any], name: str, direction: str) -> float:
+    """Return one number of a run: the worst there is if the run diverged, or the number is not finite."""
     known = {name: manifest[name] for name in _OF_RUN} | manifest["metrics"]
     known["parameters"] = manifest["network"]["parameters"]
     name = name or objective(manifest["metrics"])[0]
     value = known[name]
-    diverged = manifest["reason"] == "diverged" and name.endswith("loss")
-    return math.inf if value is None or diverged else float(value)
+    if value is None or (manifest["reason"] == "diverged" and name in manifest["metrics"]):
+        return math.inf if direction == "minimize" else -math.inf
+    return float(value)
 
 
 def _text(value: Any) -> str:

@@ -101,6 +101,15 @@ def study_in(storage):
     return optuna.load_study(study_name="mine", storage=storage)
 
 
+def test_a_run_that_diverged_is_the_worst_whatever_is_optimised():
+    diverging = ["optimizer.lr=0.001,1e30", "training.epochs=5", "hydra.sweeper.trials=12", "hydra.sweeper.batch=12"]
+    search(*diverging, "hydra.sweeper.metrics=[validation/r2]", "hydra.sweeper.directions=[maximize]", PLACE)
+    found = {float(trial.params["optimizer.lr"]): trial.value for trial in study().trials}
+    assert found[1e30] == -np.inf
+    assert np.isfinite(found[0.001])
+    assert float(study().best_params["optimizer.lr"]) == 0.001
+
+
 def test_what_is_given_up_is_what_has_large_losses_whatever_is_optimised():
     """And the same at every try."""
     arguments = [RATE, "hydra.sweeper.trials=16", "hydra.sweeper.batch=8", "hydra.sweeper.sampler=random"]
