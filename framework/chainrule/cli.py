@@ -46,8 +46,13 @@ def _sync(arguments: Sequence[str]) -> None:
             else:
                 print(f"{record.directory}: {', '.join(record.links.values()) or 'not sent, its tracking is none'}")
         for tracker, sweep in parents.values():
-            tracker.send_sweep(sweep, list(sweep.outcomes()))
-            print(f"{sweep.directory}: {', '.join(sweep.links.values()) or 'not sent, its tracking is none'}")
+            try:
+                tracker.send_sweep(sweep, list(sweep.outcomes()))
+            except ChainruleError as error:
+                failed += 1
+                print(f"chainrule: {sweep.directory}: {error}", file=sys.stderr)
+            else:
+                print(f"{sweep.directory}: {', '.join(sweep.links.values()) or 'not sent, its tracking is none'}")
     if failed:
         raise ChainruleError(f"{failed} not sent.")
 
@@ -75,7 +80,10 @@ def _resume(arguments: Sequence[str]) -> None:
     sweep = sweeps.read(parser.parse_args(arguments).directory)
     from chainrule.sweep.opening import resuming
 
-    os.chdir(sweep.manifest["working_directory"])
+    try:
+        os.chdir(sweep.manifest["working_directory"])
+    except OSError as error:
+        raise ChainruleError(f"the sweep began in {error.filename}, which is not there any more.") from None
     sys.argv[1:] = sweep.manifest["arguments"]
     with resuming(sweep):
         _train()

@@ -27,9 +27,10 @@ class Sweep:
     Attributes:
         directory: where its record lies, absolute; those of its runs lie below.
         manifest: what ``sweep.json`` holds: ``key`` (unique), ``arguments`` (as typed), ``working_directory``,
-            ``started`` and ``finished`` (ISO 8601 with zone; the latter None until then), ``jobs`` (``overrides`` and
-            ``directory``, relative, of each), ``state`` (what must not change before it is resumed), ``environment``
-            and ``search`` (None, or of a search ``trials``, ``space``, which is key to text as typed, and ``seeds``).
+            ``started`` and ``finished`` (ISO 8601 with zone; the latter None until then), ``times`` (what
+            ``${now:...}`` has given, by pattern), ``jobs`` (``overrides`` and ``directory``, relative, of each),
+            ``state`` (what must not change before it is resumed), ``environment`` and ``search`` (None, or of a search
+            ``trials``, ``space``, which is key to text as typed, and ``seeds``).
         links: what a person can open next, by title; watchers add to it.
     """
 
@@ -164,6 +165,8 @@ def read(directory: Path) -> Sweep:
         "arguments": list,
         "working_directory": str,
         "started": str,
+        "finished": str | None,
+        "environment": dict,
         "jobs": list,
         "state": dict,
         "times": dict,
@@ -180,7 +183,8 @@ def around(directory: Path) -> tuple[Sweep, int] | None:
     for above in directory.absolute().parents:
         path = above / FILE
         if path.is_file():
-            sweep, numbers = _indexed(above, path.stat().st_mtime_ns)
+            status = path.stat()
+            sweep, numbers = _indexed(above, (status.st_mtime_ns, status.st_ino))
             number = numbers.get(directory.relative_to(above).as_posix())
             return None if number is None else (sweep, number)
     return None
@@ -198,7 +202,7 @@ def now() -> str:
 
 
 @functools.lru_cache(maxsize=4)
-def _indexed(directory: Path, changed: int) -> tuple[Sweep, dict[str, int]]:
+def _indexed(directory: Path, version: tuple[int, int]) -> tuple[Sweep, dict[str, int]]:
     sweep = read(directory)
     return sweep, {str(job["directory"]): number for number, job in enumerate(sweep.manifest["jobs"])}
 

@@ -32,9 +32,12 @@ def _train(config: DictConfig, context: HydraConf) -> float:
         # The tracker comes before those who show the links that it leaves.
         crowd = Crowd([prepared.settings.tracking, *registry.watchers(session)])
         ((result, record),) = execute([Task(prepared, directory, context.overrides.task)], crowd, registry)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if of_sweep:
-            Failure.of(directory, error).write()
+            failure = Failure.of(directory, error)
+            failure.write()
+            if isinstance(error, SystemExit):  # of a plugin, which has no right to end the sweep
+                raise ChainruleError(failure.sentence) from error
         elif isinstance(error, ChainruleError):
             sys.exit(f"chainrule: {error}")
         raise

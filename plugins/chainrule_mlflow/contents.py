@@ -45,7 +45,7 @@ class Run:
     Attributes:
         name: what tables show.
         start, end: milliseconds since 1970; the latter None for a sweep that goes on.
-        status: ``FINISHED``, ``FAILED`` or ``RUNNING``.
+        status: ``FINISHED``, ``FAILED`` (diverged), ``KILLED`` (pruned) or ``RUNNING``.
         tags: name to value, with the user and what tells this run from all others.
         params: name to value.
         points: of all metrics, each once; every value is finite.

@@ -220,7 +220,12 @@ def view(sweep: "Sweep", run_id: str, watched: str) -> View:
     packed = base64.b64encode(zlib.compress(json.dumps(state).encode(), 9)).decode()
     key = hashlib.sha256(packed.encode()).hexdigest()
     when = _milliseconds(sweep.manifest["started"])
-    shared = {"name": sweep.title, "createdAt": when, "updatedAt": when, "state": f"deflate;{packed}"}
+    shared = {
+        "name": contents.cut(sweep.title, contents.NAME),
+        "createdAt": when,
+        "updatedAt": when,
+        "state": f"deflate;{packed}",
+    }
     value = json.dumps(shared)
     assert len(value) <= _LONGEST, "a view has a bounded number of columns and charts"
     return View(key, f"mlflow.sharedViewState.{key}", value)

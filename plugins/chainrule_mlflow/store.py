@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from chainrule import paths
 from chainrule.errors import ChainruleError
+from chainrule.locks import exclusive
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # What holds unless the person says otherwise. A server that is down would block a call for minutes by default; here
@@ -127,7 +128,7 @@ class Store:
 
     def lock(self) -> AbstractContextManager[None]:
         """Return a context that keeps other processes of this machine out, where the store is a database."""
-        return _exclusive(self._folder / "mlflow.db.lock") if self._is_database else nullcontext()
+        return exclusive(self._folder / "mlflow.db.lock", wait=60) if self._is_database else nullcontext()
 
     @property
     def _is_database(self) -> bool:
@@ -166,17 +167,6 @@ class Store:
 
 def _holds_something(file: Path) -> bool:
     return file.is_file() and file.stat().st_size > 0
-
-
-@contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """Keep other processes out.
-
-    An open transaction on an empty SQLite file is a lock on every system, and ends with its process in any case.
-    """
-    with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as lock:
-        lock.execute("BEGIN EXCLUSIVE")
-        yield
 
 
 @contextmanager

@@ -153,7 +153,12 @@ def _dask(workers: int, address: str | None) -> Iterator[Cluster]:
                     silence_logs=logging.CRITICAL + 1,
                 )
             )
-            client = held.enter_context(distributed.Client(place, timeout=_PATIENCE, set_as_default=False))
+            try:
+                client = held.enter_context(distributed.Client(place, timeout=_PATIENCE, set_as_default=False))
+            except (OSError, ValueError) as error:
+                where = f"at hydra.launcher.address={address}" if address else "started here"
+                cause = " ".join(str(error).split())
+                raise ConfigurationError(f"the Dask scheduler {where} does not let us in: {cause}") from error
         try:
             client.wait_for_workers(1, timeout=_PATIENCE)
         except TimeoutError:

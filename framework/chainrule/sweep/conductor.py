@@ -1,6 +1,7 @@
 """One sweep while it goes on: its record, those who watch it, and what has become of its runs so far."""
 
 import json
+import math
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -144,8 +145,9 @@ class Conductor:
             if isinstance(end, Failure):
                 self._failed += 1
                 continue
-            loss = objective(outcome.metrics)[1]
-            self._best = loss if self._best is None else self._best if loss is None else min(self._best, loss)
+            loss = outcome.value(objective(outcome.metrics)[0])
+            if math.isfinite(loss):
+                self._best = loss if self._best is None else min(self._best, loss)
             records.setdefault(_key(end.manifest["configuration"]["tracking"]), []).append(end)
         self._local = (0, 0.0)
         self._tell_progress()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from chainrule.errors import ChainruleError, ConfigurationError, nearest
 from chainrule.sweep import clusters, work
@@ -41,6 +41,7 @@ class Engine:
         if address is not None and backend == "loky":
             raise ConfigurationError("hydra.launcher.address needs hydra.launcher.backend=dask or ray.")
         self._workers, self._backend, self._address = workers, backend, address
+        self._early = False  # whether processes have been started, as many as there may be
         self._cluster: Cluster | None = None
         self._held = ExitStack()
 
@@ -70,6 +71,7 @@ class Engine:
     def start_early(self, jobs: int) -> None:
         """Let processes of this machine start while jobs are still being composed, if there are many."""
         if self._backend == "loky" and self.cores > 1 and jobs >= _MANY:
+            self._early = True
             threading.Thread(target=self._start).start()
 
     def run(
@@ -95,11 +97,12 @@ class Engine:
 
     def _run_here(self, units: Sequence[Unit], progress: Path) -> Generator[list[work.End]]:
         with _loky():
-            parallel = joblib.Parallel(n_jobs=self._workers, return_as="generator_unordered", batch_size=1)
+            workers = self.cores if self._early else min(self.cores, len(units))
+            parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
             train = joblib.delayed(work.train_elsewhere)
             try:
                 yield from parallel(train(unit, progress, os.getpid()) for unit in units)
-            except TerminatedWorkerError:
+            except BrokenProcessPool:
                 raise ChainruleError(
                     "A process that trained runs was killed, perhaps because memory ran out "
                     "(hydra.launcher.workers=1 needs the least)."
@@ -122,7 +125,7 @@ class Engine:
                 raise ChainruleError(f"The {self._backend} cluster failed: {sentence.rstrip('.')}.") from error
 
     def _start(self) -> None:
-        with _loky(), suppress(TerminatedWorkerError):  # others start when they are needed
+        with _loky(), suppress(BaseException):  # whoever needs the processes meets what is wrong again
             joblib.Parallel(n_jobs=self._workers)(joblib.delayed(work.ready)() for _ in range(self.cores))
 
 

@@ -80,6 +80,11 @@ class Job:
         """The configuration of the task, resolved."""
         return self.task if self.resolved is None else self.resolved
 
+    @property
+    def is_known(self) -> bool:
+        """Whether its configuration is known before Hydra runs it."""
+        return not self.alone or "${hydra:" not in repr(self.config)
+
     def __str__(self) -> str:
         return job_name(self.number, self.overrides)
 

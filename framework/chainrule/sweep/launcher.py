@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from chainrule.errors import ChainruleError, ConfigurationError
+from chainrule.errors import ChainruleError, ConfigurationError, RecordError
 from chainrule.records import Failure, Record, read_end
 from chainrule.results import objective
 from chainrule.sweep.composer import Composer
@@ -25,6 +25,15 @@ from chainrule.sweep.work import End
 log = logging.getLogger(__name__)
 
 
+def end_of(job: Job, done: JobReturn) -> Record | Failure:
+    """Return what a job has left that Hydra ran."""
+    try:
+        return read_end(Path(job.directory))
+    except RecordError as error:
+        failure = done._return_value if isinstance(done._return_value, Exception) else error
+        return Failure.of(Path(job.directory), failure)
+
+
 class StackedReturn(JobReturn):
     """What became of a job. Its configuration is composed when asked for: a thousand of them would fill the memory."""
 
@@ -34,7 +43,7 @@ class StackedReturn(JobReturn):
         self.task_name = str(job.base.hydra["job"]["name"])
         self._job, self._composer = job, composer
         if isinstance(end, Failure):
-            self.status, self._return_value = JobStatus.FAILED, RuntimeError(f"{job}: {end.sentence}")
+            self.status, self._return_value = JobStatus.FAILED, ChainruleError(f"{job}: {end.sentence}")
         else:
             value = objective(end.manifest["metrics"])[1]
             self.status, self._return_value = JobStatus.COMPLETED, float("nan") if value is None else value
@@ -113,10 +122,12 @@ class Stacked:
             for number, end in ends:
                 returns[number] = StackedReturn(by_number[number], composer, end)
 
-        if earlier:
-            commit(list(earlier.items()), earlier=True)
         left = by_number.keys() - earlier.keys()
         units = checked.units(self.engine.cores, self.stack, lambda job: job.number in left, together, referee)
+        for job in (job for unit in units for job in unit.jobs):
+            earlier.pop(job.number, None)
+        if earlier:
+            commit(list(earlier.items()), earlier=True)
         try:
             with closing(self.engine.run(units, conductor.progress, conductor.watch)) as running:
                 for ends in running:
@@ -132,7 +143,7 @@ class Stacked:
         for job in alone:
             returns[job.number] = self._alone(composer.full(job))
             configure_log(self.master.hydra.hydra_logging, self.master.hydra.verbose)
-            conductor.end([(job.number, read_end(Path(job.directory)))], tracked=True)
+            conductor.end([(job.number, end_of(job, returns[job.number]))], tracked=True)
         return [returns[job.number] for job in jobs]
 
     def run_foreign(self, lists: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:

@@ -1,6 +1,6 @@
 """From jobs to stacks: every job is checked before the first is trained."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
@@ -67,8 +67,10 @@ class Kind:
 class Checked:
     """The jobs of a sweep, each known to make sense, by kind.
 
+    Those that run alone are of no kind. Of one that asks Hydra for something, it is only known where it is tracked.
+
     Args:
-        jobs: all that can be part of a stack.
+        jobs: all of them.
         registry: of the components that they choose.
 
     Raises:
@@ -83,18 +85,22 @@ class Checked:
         found: dict[tuple[Any, ...], Kind] = {}
         wrong: list[str] = []
         for job in jobs:
+            if not job.is_known:
+                self._add_tracker(job.config["tracking"], registry)
+                continue
             try:
                 settings = Settings.from_config(job.config, registry)
                 coarse = _coarse(settings)
-                if coarse not in found:
+                if coarse not in found and not job.alone:  # whose data may lie in a directory of its own
                     prepared = prepare(settings)
                     found[coarse] = _kind(prepared)
                     self.data[_data_name(settings)] = prepared.samples.digest
             except ChainruleError as error:
                 wrong.append(f"{job}: {error}")
                 continue
-            kind = found[coarse]
-            self.kinds.setdefault(kind.structure, (kind, []))[1].append(job)
+            if not job.alone:
+                kind = found[coarse]
+                self.kinds.setdefault(kind.structure, (kind, []))[1].append(job)
             if settings.tracking not in self.trackers:
                 self.trackers.append(settings.tracking)
             self.used.update((k.name, getattr(settings, group).name) for group, k in kinds.GROUPS.items())
@@ -102,6 +108,12 @@ class Checked:
             others = len(wrong) - 1
             more = f" {others} other {'job is' if others == 1 else 'jobs are'} wrong as well." if others else ""
             raise ConfigurationError(f"{wrong[0]}{more} Nothing was trained.")
+
+    def _add_tracker(self, tracking: Mapping[str, Any], registry: Registry) -> None:
+        values = dict(tracking)
+        tracker = registry.make("tracking", values.pop("name"), values)
+        if tracker not in self.trackers:
+            self.trackers.append(tracker)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -118,6 +130,8 @@ class Checked:
     ) -> list[Unit]:
         """Cut the jobs of each kind into stacks that suit the cache and keep all workers busy.
 
+        With a referee, a stack is trained as a whole or not at all: its runs are judged by their neighbours.
+
         Args:
             workers: processes that will share the work.
             largest: runs of a stack, at most; None for what suits.
@@ -127,13 +141,14 @@ class Checked:
         """
         units = []
         for kind, jobs in self.kinds.values():
-            left = [job for job in jobs if is_left(job)]
+            left = [job for job in jobs if referee or is_left(job)]
             size = min(MOST, max(LEAST, CACHE // kind.bytes))
             size = min(size, max(LEAST, -(-len(left) // (2 * workers))))
             size = max(1, min(size, largest or size) // together) * together
             for start in range(0, len(left), size):
                 part = tuple(left[start : start + size])
-                units.append(Unit(part, kind.title, kind.step + kind.run * len(part), referee))
+                if any(is_left(job) for job in part):
+                    units.append(Unit(part, kind.title, kind.step + kind.run * len(part), referee))
         return sorted(units, key=lambda unit: unit.jobs[0].number)
 
 

@@ -28,7 +28,8 @@ class Referee:
 
     A trial is judged by the median loss of its seeds, and all of them are given up together. What it is compared with
     are the trials that had ended before this stack began, and those of the stack: so the decision does not depend on
-    how fast other processes are. The loss counts, whatever metric is optimised: no other is known while a run trains.
+    how fast other processes are, but on their number, from which the stacks follow. The loss counts, whatever metric is
+    optimised: no other is known while a run trains.
 
     Attributes:
         pruner: a name of ``PRUNERS``.

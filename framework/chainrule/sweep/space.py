@@ -9,8 +9,8 @@ from typing import Any
 from hydra.core.override_parser.types import IntervalSweep, Override
 
 from chainrule.errors import ConfigurationError, nearest
+from chainrule.sweeps import SEED
 
-SEED = "seed"
 _TAGS = {"log", "int"}  # of intervals
 _REPETITIONS = 1000  # of points that were drawn already, one after the other: there are hardly any others
 
@@ -102,7 +102,7 @@ def _drawn(columns: Sequence[Column], draws: int, seed: int) -> Iterable[Iterabl
     streams = {id(column): random.Random(f"{seed} {' '.join(column)}") for column in columns}
     drawn: set[Sequence[Any]] = set()
     repetitions = 0
-    while len(drawn) < draws and repetitions < _REPETITIONS:
+    while len(drawn) < draws and repetitions < _REPETITIONS + 20 * len(drawn):
         choices: list[Sequence[tuple[str, ...]]] = []
         for column in columns:
             if SEED in column:

@@ -13,13 +13,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from chainrule.compose import register
-from chainrule.errors import ConfigurationError, RecordError
-from chainrule.records import Failure, Record, read_end
+from chainrule.errors import ConfigurationError
 from chainrule.sweep import listing, opening, space
 from chainrule.sweep.composer import Composer
 from chainrule.sweep.conductor import Conductor
 from chainrule.sweep.jobs import Job, require_own_places
-from chainrule.sweep.launcher import Stacked, StackedReturn
+from chainrule.sweep.launcher import Stacked, StackedReturn, end_of
 from chainrule.sweep.plan import Checked
 
 
@@ -97,7 +96,7 @@ class Sweeper:
             self.stacked.engine.start_early(len(lists))
         jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists)]
         require_own_places([job.directory for job in jobs])
-        checked = Checked((job for job in jobs if not job.alone), register())
+        checked = Checked(jobs, register())
         if self.options.dry_run:
             print(listing.text(jobs, checked, self.stacked))
             return []
@@ -128,7 +127,7 @@ class Sweeper:
                 returns += [StackedReturn(job, composer, earlier[job.number]) for job in part]
                 continue
             returns += self.launcher.launch([list(job.overrides) for job in part], initial_job_idx=part[0].number)
-            ends = [(job.number, _end(job, done)) for job, done in zip(part, returns[-len(part) :], strict=True)]
+            ends = [(job.number, end_of(job, done)) for job, done in zip(part, returns[-len(part) :], strict=True)]
             conductor.end(ends, tracked=True)
         return returns
 
@@ -148,15 +147,6 @@ class Sweeper:
             yield first, lists[first : first + size]
 
 
-def _end(job: Job, done: JobReturn) -> Record | Failure:
-    """Return what a job has left that another launcher ran."""
-    try:
-        return read_end(Path(job.directory))
-    except RecordError as error:
-        failure = done._return_value if isinstance(done._return_value, Exception) else error
-        return Failure.of(Path(job.directory), failure)
-
-
 def launch(stacked: Stacked, lists: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
     """Run a batch of jobs for a sweeper that is not ours.
 
@@ -173,7 +163,7 @@ def launch(stacked: Stacked, lists: Sequence[Sequence[str]], first: int) -> Sequ
         return stacked.run_foreign(lists, first)
     composer = opening.composer(stacked.context, stacked.master)
     jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
-    checked = Checked((job for job in jobs if not job.alone), register())
+    checked = Checked(jobs, register())
     conductor = opening.opened(stacked.master, composer.directory, jobs, checked, goes_on=first > 0)
     with stacked.engine, conductor.going_on():
         conductor.add(jobs, checked.trackers, checked.notes)

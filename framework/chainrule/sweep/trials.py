@@ -5,6 +5,7 @@ import math
 import statistics
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from chainrule.compose import register
-from chainrule.errors import ConfigurationError, nearest
-from chainrule.records import read, read_end
+from chainrule.errors import ConfigurationError, RecordError, nearest
+from chainrule.records import Failure, Record, read, read_end
 from chainrule.results import objective
 from chainrule.settings import Settings
 from chainrule.sweep import opening
@@ -28,7 +29,8 @@ from chainrule.sweep.jobs import Job
 from chainrule.sweep.launcher import Stacked
 from chainrule.sweep.plan import Checked
 from chainrule.sweep.referee import PRUNERS, Referee, imported, looks
-from chainrule.sweep.space import SEED, require_known_tags
+from chainrule.sweep.space import require_known_tags
+from chainrule.sweeps import SEED
 
 JOURNAL = "optuna.log"
 SAMPLERS = {
@@ -184,7 +186,17 @@ class Search:
         if count:
             lists = [job["overrides"] for job in conductor.sweep.manifest["jobs"][:count]]
             jobs, _ = self._add(lists, 0, space, composer, conductor)
-            conductor.end([(job.number, read_end(Path(job.directory))) for job in jobs], earlier=True)
+            ends: dict[int, Record | Failure] = {}
+            for job in jobs:
+                with suppress(RecordError):
+                    end = read_end(Path(job.directory))
+                    if isinstance(end, Failure) or end.is_intact():
+                        ends[job.number] = end
+            conductor.end(list(ends.items()), earlier=True)
+            lost = [job for job in jobs if job.number not in ends]
+            if lost:  # or damaged since
+                self._stacked.prepare()
+                self._stacked.run(lost, Checked(lost, register()), composer, conductor)
 
     def _add(
         self, lists: Sequence[list[str]], first: int, space: "_Space", composer: Composer, conductor: Conductor
@@ -210,7 +222,7 @@ class Search:
                 curves.append(dict(zip(recorded.epochs.tolist(), losses.tolist(), strict=True)))
             for epoch, value in looks(curves, epochs):
                 trial.report(value, epoch)
-        if all(outcome.reason == "pruned" for outcome in outcomes):
+        if any(outcome.reason == "pruned" for outcome in outcomes):
             study.tell(trial, state=states.PRUNED)
             return
         wanted = list(zip(self._options.metrics or ("",), self._options.directions, strict=True))

@@ -117,9 +117,12 @@ def _train(
             yield job.number, _failure(job, error)
             return
         for job, task in stack:
-            # Afresh, because the generators of the first attempt have moved on.
-            again = Task(prepare(task.prepared.settings), task.directory, task.overrides)
-            yield from _train([(job, again)], crowd, registry, referee)
+            try:  # afresh, because the generators of the first attempt have moved on
+                again = Task(prepare(task.prepared.settings), task.directory, task.overrides)
+            except _FAILURES as cause:
+                yield job.number, _failure(job, cause)
+            else:
+                yield from _train([(job, again)], crowd, registry, referee)
     else:
         for (job, _), (_, record) in zip(stack, done, strict=True):
             yield job.number, record

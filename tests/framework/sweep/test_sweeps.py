@@ -378,6 +378,12 @@ def test_jobs_that_run_alone_are_finished_like_the_others(tmp_path):
     done = command("resume", "sweep")
     assert contents("sweep") == before
     assert "jobs run one by one" not in done.stdout
+    with closing(sqlite3.connect("mlflow.db")) as database:
+        runs = database.execute("SELECT name, status FROM runs ORDER BY name").fetchall()
+    assert runs == [("seed=0", "FINISHED"), ("seed=1", "FINISHED"), ("sweep: 2 seeds", "FINISHED")]
+    wrong = command("-m", *options, "optimizer.lr=0.1,-1", "hydra.sweep.dir=wrong", code=1)
+    assert "Nothing was trained" in wrong.stderr
+    assert not Path("wrong").exists()
 
 
 def test_failed_runs_are_tried_again(plugin):

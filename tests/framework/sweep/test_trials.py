@@ -101,6 +101,39 @@ def study_in(storage):
     return optuna.load_study(study_name="mine", storage=storage)
 
 
+def test_what_is_damaged_of_a_search_is_trained_again():
+    search(RATE, "seed=range(2)", "hydra.sweeper.trials=12", "hydra.sweeper.batch=6", PLACE)
+    sweep = sweeps.read(Path("found"))
+    before = [outcome.metrics for outcome in sweep.outcomes()]
+    (sweep.place(3) / records.MANIFEST).unlink()
+    (sweep.place(4) / records.CURVES).write_bytes(b"")
+    subprocess.run([*COMMAND, "resume", "found"], check=True, capture_output=True)
+    assert [outcome.metrics for outcome in sweep.outcomes()] == before
+    assert all(records.read(sweep.place(number)).is_intact() for number in range(24))
+
+
+def test_an_interrupted_stack_of_a_search_is_judged_as_a_whole_again(tmp_path):
+    """A part of its records may be there; its decisions depend on all of its runs."""
+    arguments = [
+        RATE,
+        "seed=range(2)",
+        "hydra.sweeper.trials=12",
+        "hydra.sweeper.batch=6",
+        "hydra.sweeper.pruner=median",
+    ]
+    search(*arguments, PLACE)
+    sweep = sweeps.read(Path("found"))
+    expected = [(outcome.reason, outcome.metrics) for outcome in sweep.outcomes()]
+    assert "pruned" in {reason for reason, _ in expected}
+    journal = (tmp_path / "found" / "optuna.log").read_text().splitlines(keepends=True)
+    asked = [n for n, line in enumerate(journal) if "chainrule.sweep" in line][-1]  # nothing of the last batch was told
+    (tmp_path / "found" / "optuna.log").write_text("".join(journal[: asked + 1]))
+    for number in (12, 15, 17):
+        (sweep.place(number) / records.MANIFEST).unlink()
+    subprocess.run([*COMMAND, "resume", "found"], check=True, capture_output=True)
+    assert [(outcome.reason, outcome.metrics) for outcome in sweep.outcomes()] == expected
+
+
 def test_a_run_that_diverged_is_the_worst_whatever_is_optimised():
     diverging = ["optimizer.lr=0.001,1e30", "training.epochs=5", "hydra.sweeper.trials=12", "hydra.sweeper.batch=12"]
     search(*diverging, "hydra.sweeper.metrics=[validation/r2]", "hydra.sweeper.directions=[maximize]", PLACE)
