@@ -136,7 +136,8 @@ def _undisturbed() -> Iterator[None]:
 @contextmanager
 def _dask(workers: int, address: str | None) -> Iterator[Cluster]:
     distributed = _imported("distributed", "dask")
-    for name in ("distributed", *(name for name in logging.root.manager.loggerDict if name.startswith("distributed."))):
+    below = (name for name in logging.root.manager.loggerDict if name.startswith("distributed."))
+    for name in ("asyncio", "distributed", *below):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what matters arrives as an exception
     with ExitStack() as held:
         if address is not None:
