@@ -110,6 +110,8 @@ class Checked:
             raise ConfigurationError(f"{wrong[0]}{more} Nothing was trained.")
 
     def _add_tracker(self, tracking: Mapping[str, Any], registry: Registry) -> None:
+        if "${" in repr(tracking):  # Hydra resolves it when the job's turn comes
+            return
         values = dict(tracking)
         tracker = registry.make("tracking", values.pop("name"), values)
         if tracker not in self.trackers:
