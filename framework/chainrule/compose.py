@@ -1,7 +1,9 @@
 """From overrides to configuration, by Hydra: every component is an option, without YAML."""
 
 import functools
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -10,9 +12,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from yaml import YAMLError
 
 from chainrule import paths
-from chainrule.errors import ConfigurationError, nearest
+from chainrule.choices import SECTION, STRICT, Choices, is_strict
+from chainrule.errors import ConfigurationError, PluginError, nearest
 from chainrule.kinds import GROUPS
 from chainrule.parameters import plain_defaults
 from chainrule.plugins import Registry, installed
@@ -21,13 +25,44 @@ from chainrule.settings import Settings
 _FLAGS = "Only one of --run, --multirun"  # how Hydra's complaint begins
 
 
+_CHOOSING = re.compile(rf"(\+\+)?{SECTION}\.\w+=")
+
+
+def choose_plugins(overrides: Sequence[str]) -> None:
+    """Put into the environment which plugins count, as typed, written in ``conf/plugins.yaml``, or there already.
+
+    To be called before plugins are loaded; processes that this one starts will do as it does.
+
+    Raises:
+        ConfigurationError: an unknown key, or no list of names.
+    """
+    typed = [override.removeprefix("++") for override in overrides if _CHOOSING.match(override)]
+    name = f"{SECTION}.yaml"
+    own, packaged = Path("conf", name), paths.configuration() / name
+    try:
+        config = OmegaConf.merge(OmegaConf.load(own if own.is_file() else packaged), OmegaConf.from_dotlist(typed))
+        section = OmegaConf.to_container(config, resolve=True)
+    except (OmegaConfBaseException, YAMLError, OSError) as error:
+        raise ConfigurationError(f"conf/{name} or what was typed of it cannot be read: {error}.") from None
+    given: Any = section.get(SECTION) if isinstance(section, dict) else None
+    if not isinstance(given, dict):
+        raise ConfigurationError(f"conf/{name} must have the key {SECTION}, with prefer and block beneath it.")
+    Choices.of(given).together(Choices.from_environment()).export()
+
+
 @functools.cache
 def register() -> Registry:
-    """Make every installed component an option of its groups; return the registry they come from."""
+    """Make every installed component an option of its groups; return the registry they come from.
+
+    Raises:
+        PluginError: something is wrong with a plugin, and every report is to be a failure.
+    """
     registry, store = installed(), ConfigStore.instance()
+    if registry.reports and is_strict():
+        raise PluginError(f"{'. '.join(registry.reports)} ({STRICT} is set).")
     for group, kind in GROUPS.items():
         for name in registry.names(kind.name):
-            node = {"name": name, **plain_defaults(registry.first(kind.name, name))}
+            node = {"name": name, **plain_defaults(registry.find(kind.name, name))}
             store.store(name=name, node=node, group=group, provider=__package__)
     return registry
 
@@ -79,9 +114,7 @@ def explained(error: Exception) -> ConfigurationError:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        return ConfigurationError(
-            f"{group}={name} is unknown{nearest(name, error.options)}; there is {', '.join(sorted(error.options))}."
-        )
+        return register().missing(group, name, error.options)
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         siblings = [str(key) for key in cause.parent_node if key != "hydra"]
         prefix = str(cause.full_key).rpartition(".")[0]

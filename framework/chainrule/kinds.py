@@ -43,7 +43,12 @@ class Component(ABC):
 
     def __init_subclass__(cls, name: str | None = None, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        cls.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        cls.name = name or default_name(cls.__name__)
+
+
+def default_name(class_name: str) -> str:
+    """Return the name of a component whose class does not give one: ``GradientDescent`` is ``gradient_descent``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
 
 
 class Activation(Component):

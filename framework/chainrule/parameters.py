@@ -49,6 +49,12 @@ class Parameter:
         """Whether runs that differ in this field can still be trained as one stack (plain floats only)."""
         return self.type is float and not self.many and not self.optional
 
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The bounds that are comparisons, as ``{"ge": 0, "lt": 1}``."""
+        fields = [(_COMPARISONS[type(bound)][1], bound) for bound in self.bounds if type(bound) in _COMPARISONS]
+        return {field: getattr(bound, field) for field, bound in fields}
+
     def convert(self, value: Any, where: str) -> Any:
         """Return ``value`` as this parameter's type, checked against its bounds.
 

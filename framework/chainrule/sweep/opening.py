@@ -18,7 +18,7 @@ from chainrule.sweep.composer import Composer, restore_times, times
 from chainrule.sweep.conductor import Conductor
 from chainrule.sweep.jobs import Job
 from chainrule.sweep.plan import Checked
-from chainrule.sweep.state import differences, state
+from chainrule.sweep.state import PLUGIN, differences, label, state
 from chainrule.sweeps import Sweep
 from chainrule.watchers import Session
 
@@ -38,6 +38,21 @@ def resuming(sweep: Sweep) -> Iterator[None]:
 def resumed() -> Sweep | None:
     """Return the earlier sweep of which this one is the rest, or None."""
     return _resumed.get()
+
+
+def require_plugins(sweep: Sweep) -> None:
+    """Refuse to go on with a sweep whose plugins are not all there: what they bring would only be unknown names.
+
+    Raises:
+        ConfigurationError: one is missing; the sentence names it and its version.
+    """
+    there = {label(plugin.provider) for plugin in register().plugins}
+    for name, entry in sweep.manifest["state"].get("code", {}).items():
+        if name.startswith(PLUGIN) and name not in there:
+            distribution, version = name.removeprefix(PLUGIN).partition(":")[0], str(entry).partition(" ")[0]
+            raise ConfigurationError(
+                f"{sweep.directory} needs a plugin of {distribution} {version}, which is not installed: install it."
+            )
 
 
 def is_own(function: TaskFunction) -> bool:
