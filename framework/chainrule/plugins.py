@@ -348,7 +348,7 @@ def _cure(providers: Sequence[Provider]) -> str:
     """Say how a conflict is resolved."""
     distributions = dict.fromkeys(provider.distribution for provider in providers)
     if len(distributions) == 1:
-        return f"plugins.block=[{providers[0].entry_point}] leaves one out"
+        return f"plugins.block=[{providers[-1].entry_point}] leaves one out"
     return f"plugins.prefer=[{providers[0].distribution}] or [{providers[-1].distribution}] settles it"
 
 
