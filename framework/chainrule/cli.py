@@ -13,6 +13,7 @@ import hydra
 from chainrule import compose, helptext, paths, records, sweeps, task
 from chainrule.errors import ChainruleError, nearest
 from chainrule.kinds import Tracker
+from chainrule.plugins import installed
 
 _train = hydra.main(config_path=str(paths.configuration()), config_name="config", version_base="1.3")(task.train)
 
@@ -59,14 +60,14 @@ def _tracker(record: records.Record, name: str | None) -> Tracker:
     """Return the tracker of a record, or the one called ``name``."""
     own = dict(record.manifest["configuration"]["tracking"])
     recorded = own.pop("name")
-    made = compose.register().make("tracking", name or recorded, {} if name else own)
+    made = installed().make("tracking", name or recorded, {} if name else own)
     assert isinstance(made, Tracker)
     return made
 
 
 def _help(overrides: Sequence[str]) -> None:
     """Print what can be typed, with the values of what was typed already."""
-    registry = compose.register()
+    registry = installed()
     folders = (paths.configuration(), Path("conf"), *registry.folders.values())
     experiments = {path.stem for folder in folders for path in (folder / "experiment").glob("*.yaml")}
     print(helptext.text(compose.settings_from(overrides), registry, sorted(experiments)))
@@ -119,7 +120,7 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 def _open(overrides: Sequence[str]) -> None:
     """Load the plugins that count, say what is wrong with others, and make their components options."""
     compose.choose_plugins(overrides)
-    for report in compose.register().reports:
+    for report in installed().reports:
         print(f"chainrule: {report}.", file=sys.stderr)
 
 

@@ -1,13 +1,11 @@
 """From overrides to configuration, by Hydra: every component is an option, without YAML."""
 
-import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
@@ -15,11 +13,11 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from yaml import YAMLError
 
 from chainrule import paths
-from chainrule.choices import SECTION, STRICT, Choices, is_strict
-from chainrule.errors import ConfigurationError, PluginError, nearest
+from chainrule.choices import SECTION, Choices
+from chainrule.errors import ConfigurationError, nearest
 from chainrule.kinds import GROUPS
 from chainrule.parameters import plain_defaults
-from chainrule.plugins import Registry, installed
+from chainrule.plugins import installed
 from chainrule.settings import Settings
 
 _FLAGS = "Only one of --run, --multirun"  # how Hydra's complaint begins
@@ -43,28 +41,24 @@ def choose_plugins(overrides: Sequence[str]) -> None:
         config = OmegaConf.merge(OmegaConf.load(own if own.is_file() else packaged), OmegaConf.from_dotlist(typed))
         section = OmegaConf.to_container(config, resolve=True)
     except (OmegaConfBaseException, YAMLError, OSError) as error:
-        raise ConfigurationError(f"conf/{name} or what was typed of it cannot be read: {error}.") from None
+        sentence = " ".join(str(error).split())
+        raise ConfigurationError(f"conf/{name} or what was typed of it cannot be read: {sentence}.") from None
     given: Any = section.get(SECTION) if isinstance(section, dict) else None
     if not isinstance(given, dict):
         raise ConfigurationError(f"conf/{name} must have the key {SECTION}, with prefer and block beneath it.")
     Choices.of(given).together(Choices.from_environment()).export()
 
 
-@functools.cache
-def register() -> Registry:
-    """Make every installed component an option of its groups; return the registry they come from.
+def options(group: str) -> list[str]:
+    """Return the components that can be chosen in a group, sorted; none where it is no group of components."""
+    return installed().names(GROUPS[group].name) if group in GROUPS else []
 
-    Raises:
-        PluginError: something is wrong with a plugin, and every report is to be a failure.
-    """
-    registry, store = installed(), ConfigStore.instance()
-    if registry.reports and is_strict():
-        raise PluginError(f"{'. '.join(registry.reports)} ({STRICT} is set).")
-    for group, kind in GROUPS.items():
-        for name in registry.names(kind.name):
-            node = {"name": name, **plain_defaults(registry.find(kind.name, name))}
-            store.store(name=name, node=node, group=group, provider=__package__)
-    return registry
+
+def option(group: str, name: str) -> dict[str, Any] | None:
+    """Return what choosing a component puts into the configuration: its name and defaults; None if there is none."""
+    if name not in options(group):
+        return None
+    return {"name": name, **plain_defaults(installed().find(GROUPS[group].name, name))}
 
 
 def settings_of(config: DictConfig) -> Settings:
@@ -77,7 +71,7 @@ def settings_of(config: DictConfig) -> Settings:
         resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise explained(error) from None
-    return Settings.from_config(resolved, register())
+    return Settings.from_config(resolved, installed())
 
 
 def settings_from(overrides: Sequence[str]) -> Settings:
@@ -86,7 +80,6 @@ def settings_from(overrides: Sequence[str]) -> Settings:
     Raises:
         ConfigurationError: an override is wrong.
     """
-    register()
     held = GlobalHydra.instance().hydra
     try:
         GlobalHydra.instance().clear()
@@ -114,7 +107,7 @@ def explained(error: Exception) -> ConfigurationError:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        return register().missing(group, name, error.options)
+        return installed().missing(group, name, error.options)
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         siblings = [str(key) for key in cause.parent_node if key != "hydra"]
         prefix = str(cause.full_key).rpartition(".")[0]

@@ -10,7 +10,7 @@ from chainrule.choices import STRICT, canonical, is_strict
 from chainrule.errors import ChainruleError, PluginError, nearest
 from chainrule.helptext import shown, summary
 from chainrule.parameters import Parameter, parameters, plain_defaults
-from chainrule.plugins import Offer, Plugin, Registry, Status, installed
+from chainrule.plugins import Offer, Plugin, Registry, Status, found
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -19,12 +19,12 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="of a distribution, entry point, kind or component")
     parser.add_argument("--json", action="store_true", help="for programs")
     chosen = parser.parse_args(arguments)
-    registry = installed()
-    found = _chosen(described(registry), chosen.names)
+    registry = found()
+    plugins = _chosen(described(registry), chosen.names)
     if chosen.json:
-        print(json.dumps({"reports": registry.reports, "plugins": found}, indent=1))
+        print(json.dumps({"reports": registry.reports, "plugins": plugins}, indent=1))
     else:
-        print("\n\n".join([*map(_text, found), *(f"{sentence}." for sentence in registry.reports)]))
+        print("\n\n".join([*map(_text, plugins), *(f"{sentence}." for sentence in registry.reports)]))
     if registry.reports and is_strict():
         raise PluginError(f"{len(registry.reports)} reports about plugins ({STRICT} is set).")
 

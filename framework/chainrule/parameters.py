@@ -187,9 +187,11 @@ def _parameter(cls: type, field: dataclasses.Field[Any], hint: Any) -> Parameter
 
 def _unpacked(item: Any) -> list[Any]:
     """Split grouped constraints (``Interval``) into single ones; drop what is no constraint."""
-    if isinstance(item, bounds_of.GroupedMetadata):
+    if isinstance(item, bounds_of.BaseMetadata):
+        return [item]
+    if not isinstance(item, bounds_of.DocInfo) and isinstance(item, bounds_of.GroupedMetadata):  # a slow question
         return [part for part in item if not isinstance(part, bounds_of.DocInfo)]
-    return [item] if isinstance(item, bounds_of.BaseMetadata) else []
+    return []
 
 
 _COMPARISONS = {

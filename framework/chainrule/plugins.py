@@ -105,7 +105,7 @@ class Registry:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._components: dict[str, dict[str, tuple[type[Component], Provider]]] = {name: {} for name in KINDS}
-        self.plugins += sorted(map(_found, entries), key=lambda plugin: canonical(plugin.provider.distribution))
+        self.plugins += sorted(map(_plugin, entries), key=lambda plugin: canonical(plugin.provider.distribution))
         self._settle_entry_points()
         for plugin in self._by_preference():
             self._load(plugin)
@@ -190,17 +190,17 @@ class Registry:
         Raises:
             PluginError: it fails, and every report is to be a failure.
         """
-        found: list[Watcher] = []
+        watching: list[Watcher] = []
         for implementation in self._manager.hook.chainrule_watchers.get_hookimpls():
             arguments = {"session": session} if "session" in implementation.argnames else {}
             try:
-                found += cast(Sequence[Watcher], implementation.function(**arguments))
+                watching += cast(Sequence[Watcher], implementation.function(**arguments))
             except Exception as error:
                 sentence = f"plugin {implementation.plugin_name} watches nothing: its chainrule_watchers failed"
                 if is_strict():
                     raise PluginError(f"{sentence}: {_cause(error)} ({STRICT} is set).") from error
                 log.exception(sentence)
-        return found
+        return watching
 
     def _entry(self, kind: str, name: str, where: str) -> tuple[type[Component], Provider]:
         known = self._components[kind]
@@ -226,13 +226,13 @@ class Registry:
         provider = plugin.provider
         try:
             module = plugin.entry.load()
-            found, folders = vetting.components(module), vetting.configurations(module)
+            components, folders = vetting.components(module), vetting.configurations(module)
             self._manager.register(module, f"{provider.distribution}:{provider.entry_point}")
         except (Exception, SystemExit) as error:  # a module has no right to end the process
             plugin.status, plugin.reason = Status.BROKEN, _cause(error, provider)
             return
         plugin.description = (module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
-        plugin.offers = [Offer(kind.name, cls) for kind, cls in found]
+        plugin.offers = [Offer(kind.name, cls) for kind, cls in components]
         plugin.folders = folders
 
     def _settle_components(self) -> None:
@@ -321,18 +321,29 @@ class Registry:
 
 
 @functools.cache
-def installed() -> Registry:
+def found() -> Registry:
     """Return the registry of everything installed in this environment, loaded once.
 
     What the person chooses is in ``CHAINRULE_PREFER_PLUGINS`` and ``CHAINRULE_BLOCK_PLUGINS`` by then.
     """
-    entries = importlib.metadata.entry_points(group=hookspecs.PROJECT)
     packaged = paths.configuration()
     reserved = [path.relative_to(packaged).with_suffix("").as_posix() for path in packaged.rglob("*.yaml")]
-    return Registry(entries, Choices.from_environment(), reserved)
+    return Registry(importlib.metadata.entry_points(group=hookspecs.PROJECT), Choices.from_environment(), reserved)
 
 
-def _found(entry: importlib.metadata.EntryPoint) -> Plugin:
+def installed() -> Registry:
+    """Return the registry of everything installed in this environment.
+
+    Raises:
+        PluginError: something is wrong with a plugin, and ``CHAINRULE_STRICT_PLUGINS`` makes every report a failure.
+    """
+    registry = found()
+    if registry.reports and is_strict():
+        raise PluginError(f"{'. '.join(registry.reports)} ({STRICT} is set).")
+    return registry
+
+
+def _plugin(entry: importlib.metadata.EntryPoint) -> Plugin:
     name = version = "unknown"
     with suppress(Exception):  # of a distribution whose metadata are damaged
         assert entry.dist is not None

@@ -1,4 +1,4 @@
-"""Hydra finds this module by itself: ``./conf`` comes before the packaged configuration, that of plugins after it."""
+"""Hydra finds this module by itself: ``./conf`` comes before the packaged configuration, and plugins after it."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from chainrule import paths
 
 
 class ChainruleSearchPath(SearchPathPlugin):
-    """Puts ``conf`` of the working directory first and that of plugins last, in this application only."""
+    """Puts ``conf`` of the working directory first and what plugins bring last, in this application only."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Add the folders, if the main configuration is chainrule's: plugins of Hydra see every application."""
@@ -23,3 +23,4 @@ class ChainruleSearchPath(SearchPathPlugin):
 
         for package, folder in installed().folders.items():
             search_path.append(package, f"file://{folder}")
+        search_path.append("chainrule", "chainrule://")

@@ -11,8 +11,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from chainrule import sweeps, task
-from chainrule.compose import register
 from chainrule.errors import ConfigurationError
+from chainrule.plugins import installed
 from chainrule.records import replace
 from chainrule.sweep.composer import Composer, restore_times, times
 from chainrule.sweep.conductor import Conductor
@@ -46,7 +46,7 @@ def require_plugins(sweep: Sweep) -> None:
     Raises:
         ConfigurationError: one is missing; the sentence names it and its version.
     """
-    there = {label(plugin.provider) for plugin in register().plugins}
+    there = {label(plugin.provider) for plugin in installed().plugins}
     for name, entry in sweep.manifest["state"].get("code", {}).items():
         if name.startswith(PLUGIN) and name not in there:
             distribution, version = name.removeprefix(PLUGIN).partition(":")[0], str(entry).partition(" ")[0]
@@ -91,7 +91,7 @@ def opened(
     Raises:
         ConfigurationError: the directory holds another sweep, or something is no longer as it was.
     """
-    registry = register()
+    registry = installed()
     now = state(jobs, checked, registry)
     sweep = sweeps.read(directory) if goes_on else _begun(directory, now, times(master), search)
     watchers = registry.watchers(Session(interactive=sys.stdout.isatty()))
