@@ -292,6 +292,6 @@ def test_an_epoch_takes_every_sample_once_in_an_order_of_its_own():
 def test_blas_has_one_thread_while_training():
     seen = []
     stack = runs._stack([prepared("training.epochs=1")])
-    trainer.train(stack, trainer.Schedule(1, None, 1), lambda *_: seen.append(threadpool_info()))
+    trainer.train(stack, trainer.Course(1, None, 1), lambda *_: seen.append(threadpool_info()))
     assert seen
     assert {pool["num_threads"] for pools in seen for pool in pools if pool["user_api"] == "blas"} == {1}
