@@ -58,7 +58,8 @@ def test_everything_promised_is_built_in():
         "optimizer": "gradient_descent momentum nesterov adagrad adadelta rmsprop adam adamw nadam rprop",
         "target": "linear xor sine friedman1 two_moons spirals table diabetes breast_cancer wine digits",
         "initializer": "normal uniform xavier_normal xavier_uniform he_normal he_uniform zeros",
-        "rule": "exact as_printed",
+        "schedule": "constant step exponential cosine warmup_cosine reduce_on_plateau",
+        "rule": "exact as_printed feedback_alignment direct_feedback_alignment sign_symmetric",
         "tracker": "mlflow none",
     }
     assert not installed().reports
