@@ -61,3 +61,11 @@ def test_a_sweep_is_measured_and_its_peers_train_the_same(tmp_path):
     assert set(losses) == {"chainrule", *(name for name in expected if importlib.util.find_spec(expected[name]))}
     assert [float(loss) for loss in losses.values()] == pytest.approx([float(losses["chainrule"])] * len(losses), 1e-6)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_cost_of_many_components_is_measured(tmp_path):
+    command = [sys.executable, SPEED / "plugins.py", "--quick"]
+    output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    rows = [line for line in output.splitlines() if "(goal " in line]
+    assert len(rows) == 5
+    assert all(float(cell) > 0 for row in rows for cell in row.split(" | ")[1:3])
