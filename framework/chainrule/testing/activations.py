@@ -75,7 +75,7 @@ def kinks(subject: Subject) -> None:
             place, jump = found
             raise Finding(
                 f"{subject.where('forward')} has a kink at z = {place:.6g}, where its slope changes by {jump:.3g} "
-                f"({activation}); declare it: kinks = ({place:.6g},).",
+                f"({activation}); declare it in kinks.",
                 z=place,
                 jump=jump,
             )
@@ -87,7 +87,9 @@ def slope_at_kinks(subject: Subject) -> None:
     for activation in subject.variants:
         for kink in activation.kinks:
             step = STEP * max(1.0, abs(kink))
-            line = np.array([kink - 4 * step, kink - 2 * step, kink - step, kink + step, kink + 2 * step, kink + 4 * step])
+            line = np.array(
+                [kink - 4 * step, kink - 2 * step, kink - step, kink + step, kink + 2 * step, kink + 4 * step]
+            )
             a = activation.forward(np.repeat(line[None, None], units, axis=1))[0, 0]
             sides = np.array([(a[2] - a[1]) / (line[2] - line[1]), (a[4] - a[3]) / (line[4] - line[3])])
             wide = np.array([(a[1] - a[0]) / (line[1] - line[0]), (a[5] - a[4]) / (line[5] - line[4])])

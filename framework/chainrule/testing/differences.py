@@ -8,8 +8,8 @@ import numpy as np
 from chainrule.kinds import Array
 
 STEP = float(np.finfo(float).eps) ** (1 / 3)  # balances truncation against rounding, as in chainrule.gradcheck
-# A formula of a few operations loses some units in the last place; 64 of them leave a correct one unharmed and are
-# 2e-9 of the value after division by the step.
+# A formula of a few operations loses some units in the last place, of its value or of the 1 that is often added on the
+# way; 64 of them leave a correct one unharmed and are 2e-9 after division by the step.
 _ULPS = 64 * float(np.finfo(float).eps)
 
 
@@ -53,7 +53,7 @@ def differences(function: Callable[[Array], Array], point: Array, unit: int) -> 
         return result
 
     central, wide = quotient(1, 3), quotient(0, 4)
-    rounding = _ULPS * (size + np.abs(point[0, unit] * central) + 1e-3) / step
+    rounding = _ULPS * (size + np.abs(point[0, unit] * central) + 1) / step
     return Differences(central, quotient(1, 2), quotient(2, 3), np.abs(wide - central) + rounding)
 
 
@@ -64,12 +64,10 @@ def unfounded_overflow(values: Array, dtype: np.dtype) -> Array:
     themselves above the root of the largest number. So an infinite value is unfounded where the law of the last two
     finite ones predicts less than that root.
     """
-    suspicious = np.zeros(values.shape, bool)
-    limit = np.sqrt(np.finfo(dtype).max.astype(float))
+    limit = np.sqrt(float(np.finfo(dtype).max))
     size = np.abs(values.astype(float))
-    for index in range(2, len(values)):
-        before, last = size[index - 2], size[index - 1]
-        if np.isinf(size[index]) and np.isfinite(last) and np.isfinite(before):
-            growth = max(1.0, last / before) if before else 1.0
-            suspicious[index] = last * growth < limit
+    before, last, now = size[:-2], size[1:-1], size[2:]
+    growth = np.maximum(1.0, np.divide(last, before, out=np.ones_like(last), where=before > 0))
+    suspicious = np.zeros(values.shape, bool)
+    suspicious[2:] = np.isinf(now) & np.isfinite(last) & np.isfinite(before) & (last * growth < limit)
     return suspicious

@@ -42,7 +42,9 @@ def bounded(subject: Subject) -> None:
             raise Finding(f"{where} has a bound that nobody enforces, {ignored[0]!r}; use Gt, Ge, Lt, Le or Predicate.")
         low, high, closed_below, closed_above = limits(parameter)
         if low > high or (low == high and not (closed_below and closed_above)):
-            raise Finding(f"{where} has bounds that leave nothing, from {low:g} to {high:g}; mend them.", low=low, high=high)
+            raise Finding(
+                f"{where} has bounds that leave nothing, from {low:g} to {high:g}; mend them.", low=low, high=high
+            )
         if parameter.default is not dataclasses.MISSING:
             try:
                 converted = parameter.convert(parameter.default, where)
@@ -102,9 +104,7 @@ def frozen(subject: Subject) -> None:
             )
 
 
-def _beyond(
-    kind: type, low: float, high: float, closed_below: bool, closed_above: bool
-) -> list[float]:
+def _beyond(kind: type, low: float, high: float, closed_below: bool, closed_above: bool) -> list[float]:
     """Return the values next to the interval that do not belong to it."""
     values: list[float] = []
     if math.isfinite(low):

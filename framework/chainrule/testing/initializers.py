@@ -28,7 +28,9 @@ def shapes(subject: Subject) -> None:
                     got = array.shape if isinstance(array, np.ndarray) else type(array).__name__
                     raise Finding(f"{where} returns {got} for fan_in = {fan_in}, fan_out = {fan_out}, not {shape}.")
                 if array.dtype.kind != "f" or not np.isfinite(array).all():
-                    raise Finding(f"{where} returns {array.dtype} values, of which {array.ravel()[:3]}; finite floats are needed.")
+                    raise Finding(
+                        f"{where} returns {array.dtype} values, of which {array.ravel()[:3]}; finite floats are needed."
+                    )
 
 
 def deterministic(subject: Subject) -> None:
@@ -78,9 +80,7 @@ def _drawn(initializer: Any, rng: np.random.Generator) -> dict[str, Array]:
 def _is_random(initializer: Any) -> bool:
     """Say whether weights are drawn: the generator is used, or a variance other than 0 is declared."""
     draws = lambda rng: {"weights": initializer.weights(rng, 5, 4)}  # noqa: E731
-    return bool(initializer.variance(5, 4)) or (
-        initializer.variance(5, 4) is None and randomness.uses_generator(draws)
-    )
+    return bool(initializer.variance(5, 4)) or (initializer.variance(5, 4) is None and randomness.uses_generator(draws))
 
 
 def _moments(weights: Array) -> tuple[float, float]:

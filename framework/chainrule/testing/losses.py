@@ -77,7 +77,9 @@ def gradient(subject: Subject) -> None:
         y_pred = within(loss.prediction_range, rng, shape, _INSET)
         low, high = loss.prediction_range
         offsets = [0.0, *(getattr(loss, name) for name, p in parameters(type(loss)).items() if p.is_stackable)]
-        for number, offset in enumerate([*offsets, *(-offset for offset in offsets[1:])]):  # where a loss may have kinks
+        for number, offset in enumerate(
+            [*offsets, *(-offset for offset in offsets[1:])]
+        ):  # where a loss may have kinks
             edge = y_true[..., number] + offset
             y_pred[..., number] = np.where((low < edge) & (edge < high), edge, y_pred[..., number])
         wanted = loss.gradient(y_pred, y_true)

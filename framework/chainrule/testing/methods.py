@@ -1,6 +1,6 @@
 """Demands on every method that maps arrays to an array, whatever its kind."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,97 +61,85 @@ def _mapped(change: Callable[[Array], Array], argument: Any) -> Any:
 
 def check_shapes(subject: Subject, draw: Draw, sizes: Iterable[Size]) -> None:
     """Demand arrays of the right shape and dtype, for one run and for several."""
-    for components, runs, call, dtype in _each(subject, draw, sizes, (1, RUNS)):
-        result = call.on(stack(components[:runs], dtype))
-        require_array(subject.where(call.method), result, call.shape, dtype)
+    for runs in (1, RUNS):
+        for components, calls, dtype in _each(subject, draw, sizes, runs):
+            for call in calls:
+                result = call.on(stack(components, dtype))
+                require_array(subject.where(call.method), result, call.shape, dtype)
 
 
 def check_buffers(subject: Subject, draw: Draw, sizes: Iterable[Size]) -> None:
     """Demand that ``out`` is filled with the bytes of the result, and returned."""
-    for components, runs, call, dtype in _each(subject, draw, sizes, (RUNS,)):
-        stacked = stack(components[:runs], dtype)
-        if not takes_out(getattr(type(stacked), call.method)):
-            continue
-        expected = call.on(stacked).copy()
-        buffers = [np.full(call.shape, np.nan, dtype)]
-        if len(call.shape) == 3:  # as activations lie under their row of ones
-            under_ones = columns(call.shape[0], 1 + call.shape[1], call.shape[2], dtype)[:, 1:]
-            under_ones[...] = np.nan
-            buffers.append(under_ones)
-        for buffer in buffers:
+    for components, calls, dtype in _each(subject, draw, sizes, RUNS):
+        stacked = stack(components, dtype)
+        for call in calls:
             where = subject.where(call.method)
-            if call.on(stacked, out=buffer) is not buffer:
-                raise Finding(f"{where} does not return the buffer given as out; fill it and return it.")
-            require_same(
-                buffer, expected, f"{where} puts something else into out than it returns without", "fill all of out"
-            )
+            if not takes_out(getattr(type(stacked), call.method)):
+                continue
+            expected = call.on(stacked).copy()
+            buffers = [np.full(call.shape, np.nan, dtype)]
+            if len(call.shape) == 3:  # as activations lie under their row of ones
+                under_ones = columns(call.shape[0], 1 + call.shape[1], call.shape[2], dtype)[:, 1:]
+                under_ones[...] = np.nan
+                buffers.append(under_ones)
+            for buffer in buffers:
+                if call.on(stacked, out=buffer) is not buffer:
+                    raise Finding(f"{where} does not return the buffer given as out; fill it and return it.")
+                what = f"{where} puts something else into out than it returns without"
+                require_same(buffer, expected, what, "fill all of out")
 
 
 def check_purity(subject: Subject, draw: Draw, sizes: Iterable[Size]) -> None:
     """Demand that inputs are left alone, and that equal inputs give equal bytes whatever was computed in between."""
-    for components, runs, call, dtype in _each(subject, draw, sizes, (RUNS,)):
-        stacked, other = stack(components[:runs], dtype), stack(components[::-1][:runs], dtype)
-        where = subject.where(call.method)
-        kept = call.mapped(lambda array: taken(array, np.arange(len(array))))
-        first = protected(call).on(stacked)
-        before = first.copy()
-        elsewhere = kept.mapped(lambda array: (array * 0.5).astype(array.dtype))
-        elsewhere.on(stacked)
-        elsewhere.on(other)
-        advice = "keep nothing between calls: no buffer, no cache, no attribute"
-        require_same(first, before, f"a later call of {where} changes what an earlier one returned", advice)
-        require_same(kept.on(stacked), before, f"{where} gives something else for the same input later", advice)
-        for array, copy in zip(call.arrays(), kept.arrays(), strict=True):
-            require_same(array, copy, f"{where} changes its input", "compute into an array of its own")
+    advice = "keep nothing between calls: no buffer, no cache, no attribute"
+    for components, calls, dtype in _each(subject, draw, sizes, RUNS):
+        stacked, other = stack(components, dtype), stack(components[::-1], dtype)
+        kept = [call.mapped(lambda array: taken(array, np.arange(len(array)))) for call in calls]
+        first = [protected(call).on(stacked) for call in calls]
+        before = [result.copy() for result in first]
+        for call in kept:
+            elsewhere = call.mapped(lambda array: (array * 0.5).astype(array.dtype))
+            elsewhere.on(stacked)
+            elsewhere.on(other)
+        for call, copy, result, earlier in reversed(list(zip(calls, kept, first, before, strict=True))):
+            where = subject.where(call.method)
+            require_same(result, earlier, f"a later call changes what {where} returned earlier", advice)
+            require_same(copy.on(stacked), earlier, f"{where} gives something else for the same input later", advice)
+            for array, original in zip(call.arrays(), copy.arrays(), strict=True):
+                require_same(array, original, f"{where} changes its input", "compute into an array of its own")
 
 
 def check_samples(subject: Subject, draw: Draw, sizes: Iterable[Size]) -> None:
     """Demand that the values of a sample do not depend on the other samples: NaN in one must stay there."""
-    for components, runs, call, dtype in _each(subject, draw, sizes, (2,)):
-        if not call.has_samples or call.shape[-1] < 2:
-            continue
-        stacked = stack(components[:runs], dtype)
-        expected = call.on(stacked).copy()
-        spoilt = call.shape[-1] // 2
-        samples = call.shape[-1]
-
-        def spoil(array: Array, samples: int = samples, spoilt: int = spoilt) -> Array:
-            array = taken(array, np.arange(len(array)))
-            if array.ndim == 3 and array.shape[-1] == samples:
-                array[..., spoilt] = np.nan
-            return array
-
-        result = call.mapped(spoil).on(stacked)
-        rest = np.arange(samples) != spoilt
-        require_same(
-            result[..., rest],
-            expected[..., rest],
-            f"{subject.where(call.method)} mixes samples: a NaN in sample {spoilt} changes others",
-            "compute each sample from its own column, without sums or means over the last axis",
-        )
+    for components, calls, dtype in _each(subject, draw, sizes, 2):
+        for call in calls:
+            if call.has_samples:
+                _require_own_sample(subject, stack(components, dtype), call)
 
 
 def check_stacking(subject: Subject, draw: Draw, sizes: Iterable[Size]) -> None:
     """Demand that a run has the same bytes in a stack, in what is left of the stack, and alone."""
     few = np.array([RUNS - 2, 1])
-    for components, runs, call, dtype in _each(subject, draw, sizes, (RUNS,)):
-        stacked, where = stack(components[:runs], dtype), subject.where(call.method)
-        together = call.on(stacked).copy()
-        for run, component in enumerate(components):
-            own = call.mapped(lambda array, run=run: taken(array, np.array([run])))  # type: ignore[misc]
+    for components, calls, dtype in _each(subject, draw, sizes, RUNS):
+        stacked = stack(components, dtype)
+        for call in calls:
+            where = subject.where(call.method)
+            together = call.on(stacked).copy()
+            for run, component in enumerate(components):
+                own = call.mapped(lambda array, run=run: taken(array, np.array([run])))  # type: ignore[misc]
+                require_same(
+                    own.on(stack([component], dtype)),
+                    together[[run]],
+                    f"{where} gives run {run} of a stack other bytes than the run alone ({component}, {_size(call)})",
+                    _STACKING_ADVICE,
+                )
+            left = call.mapped(lambda array: taken(array, few))
             require_same(
-                own.on(stack([component], dtype)),
-                together[[run]],
-                f"{where} gives run {run} of a stack other bytes than the run alone ({component}, {_size(call)})",
+                left.on(take(stacked, few)),
+                together[few],
+                f"{where} gives runs {few.tolist()} other bytes when the others have left the stack ({_size(call)})",
                 _STACKING_ADVICE,
             )
-        left = call.mapped(lambda array: taken(array, few))
-        require_same(
-            left.on(take(stacked, few)),
-            together[few],
-            f"{where} gives runs {few.tolist()} other bytes when the others have left the stack ({_size(call)})",
-            _STACKING_ADVICE,
-        )
 
 
 _STACKING_ADVICE = (
@@ -176,7 +164,9 @@ def require_array(where: str, result: Any, shape: tuple[int, ...], dtype: DTypeL
     if not isinstance(result, np.ndarray):
         raise Finding(f"{where} returns {type(result).__name__}, not an array {shape}.")
     if result.shape != shape:
-        raise Finding(f"{where} returns an array of shape {result.shape}, not {shape}; (runs, units, samples) is the order.")
+        raise Finding(
+            f"{where} returns an array of shape {result.shape}, not {shape}; (runs, units, samples) is the order."
+        )
     if result.dtype != dtype:
         raise Finding(
             f"{where} returns {result.dtype} for {np.dtype(dtype)} inputs; plain Python numbers keep the dtype, NumPy "
@@ -202,18 +192,36 @@ def require_same(actual: Array, expected: Array, what: str, advice: str) -> None
     )
 
 
+def _require_own_sample(subject: Subject, component: Any, call: Call) -> None:
+    samples = call.shape[-1]
+    spoilt = samples // 2
+
+    def spoil(array: Array) -> Array:
+        array = taken(array, np.arange(len(array)))
+        if array.ndim == 3 and array.shape[-1] == samples:
+            array[..., spoilt] = np.nan
+        return array
+
+    expected, result = call.on(component).copy(), call.mapped(spoil).on(component)
+    rest = np.arange(samples) != spoilt
+    require_same(
+        result[..., rest],
+        expected[..., rest],
+        f"{subject.where(call.method)} mixes samples: a NaN in sample {spoilt} changes others",
+        "compute each sample from its own column, without sums or means over the last axis",
+    )
+
+
 def _size(call: Call) -> str:
-    return f"{call.shape[1:-1]} units and {call.shape[-1]} samples" if call.has_samples else f"shape {call.shape}"
+    return f"array {call.shape[1:]}"
 
 
 def _each(
-    subject: Subject, draw: Draw, sizes: Iterable[Size], stacks: Sequence[int]
-) -> Iterator[tuple[tuple[Any, ...], int, Call, DTypeLike]]:
-    """Go through every stack of the subject, size and dtype: components, number of runs, call, dtype."""
+    subject: Subject, draw: Draw, sizes: Iterable[Size], runs: int
+) -> Iterator[tuple[tuple[Any, ...], list[Call], DTypeLike]]:
+    """Go through every stack of the subject, dtype and size: components, calls drawn for them, dtype."""
     for components in subject.stacks:
         for dtype in DTYPES:
             for size in sizes:
-                for runs in stacks:
-                    rng = np.random.default_rng(3)
-                    for call in draw(stack(components[:runs], dtype), rng, runs, size, dtype):
-                        yield components, runs, call, dtype
+                chosen = components[:runs]
+                yield chosen, draw(stack(chosen, dtype), np.random.default_rng(3), runs, size, dtype), dtype

@@ -109,7 +109,7 @@ def descends(subject: Subject) -> dict[str, float]:
         if not after < _DESCENT * before:
             raise Finding(
                 f"{subject.where('update')} takes the loss of a quadratic from {before:.6g} to {after:.6g} in "
-                f"{_DESCENT_STEPS} steps ({optimizer}); it must fall: is the sign of the step right, and the rate?",
+                f"{_DESCENT_STEPS} steps ({optimizer}); it must fall; look at the sign of the step, and at the rate.",
                 before=before,
                 after=after,
             )
@@ -174,7 +174,10 @@ def runs_apart(subject: Subject) -> None:
             _walk(optimizer, theta, gradients, optimizer.init(theta))
             results.append(theta)
         require_same(
-            results[1][rest], results[0][rest], f"{subject.where('update')} mixes runs: a NaN in run 1 moves others", _ADVICE
+            results[1][rest],
+            results[0][rest],
+            f"{subject.where('update')} mixes runs: a NaN in run 1 moves others",
+            _ADVICE,
         )
 
 
@@ -206,7 +209,10 @@ def stacking(subject: Subject) -> None:
                     require_same(theta[[run]], own, f"{subject.where('update')}: the parameters {what}", _ADVICE)
                     for name, array in own_state.items():
                         require_same(
-                            arrays[name][[run]], array, f"{subject.where('update')}: {name!r} in the state {what}", _ADVICE
+                            arrays[name][[run]],
+                            array,
+                            f"{subject.where('update')}: {name!r} in the state {what}",
+                            _ADVICE,
                         )
 
 
@@ -220,7 +226,9 @@ def _drawn(runs: int, size: int, dtype: DTypeLike, seed: int = 0) -> tuple[Array
     """Return parameters, and for each step gradients of all sizes and signs, some of them 0 and -0."""
     rng = np.random.default_rng([seed, runs, size])
     theta = rng.normal(size=(runs, size)).astype(dtype)
-    gradients = rng.choice([-1, 1, -1, 1, -0.0, 0.0], (_STEPS, runs, size)) * 10 ** rng.uniform(-4, 2, (_STEPS, runs, size))
+    gradients = rng.choice([-1, 1, -1, 1, -0.0, 0.0], (_STEPS, runs, size)) * 10 ** rng.uniform(
+        -4, 2, (_STEPS, runs, size)
+    )
     return theta, gradients.astype(dtype)
 
 

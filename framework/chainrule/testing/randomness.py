@@ -60,7 +60,9 @@ def require_other_seeds_to_differ(where: str, draws: Draws) -> None:
     rng = np.random.default_rng(5)
     first, second = draws(rng), draws(rng)
     if all(first[name].tobytes() == second[name].tobytes() for name in first):
-        raise Finding(f"{where} gives the same numbers when it draws from one rng again; draw from rng, do not copy it.")
+        raise Finding(
+            f"{where} gives the same numbers when it draws from one rng again; draw from rng, do not copy it."
+        )
 
 
 @contextmanager

@@ -107,13 +107,19 @@ def stacking(subject: Subject) -> None:
             fewer = _rates(take(stacked, few), lr[few], 20, [loss[few] for loss in losses[10:20]], left, first=11)
             for rate, whole in zip(fewer, together[10:], strict=True):
                 require_same(
-                    rate, whole[few], f"{subject.where('rate')} of runs {few.tolist()} changes when others leave", _ADVICE
+                    rate,
+                    whole[few],
+                    f"{subject.where('rate')} of runs {few.tolist()} changes when others leave",
+                    _ADVICE,
                 )
             for run, component in enumerate(components):
                 own = [loss[[run]] for loss in losses[:20]]
                 for rate, whole in zip(_rates(stack([component], dtype), lr[[run]], 20, own), together, strict=True):
                     require_same(
-                        whole[[run]], rate, f"{subject.where('rate')} of run {run} in a stack is not that alone", _ADVICE
+                        whole[[run]],
+                        rate,
+                        f"{subject.where('rate')} of run {run} in a stack is not that alone",
+                        _ADVICE,
                     )
 
 

@@ -29,7 +29,9 @@ def declared(subject: Subject) -> None:
         if found["task"] not in ("regression", "classification"):
             raise Finding(f"{where}: task is {found['task']!r}; it must be 'regression' or 'classification'.")
         if not (np.isfinite(found["low"]) and np.isfinite(found["high"]) and found["low"] < found["high"]):
-            raise Finding(f"{where}: low is {found['low']} and high {found['high']}; they must be the ends of an interval.")
+            raise Finding(
+                f"{where}: low is {found['low']} and high {found['high']}; they must be the ends of an interval."
+            )
         samples = found["samples"]
         if samples is not None and (type(samples) is not int or samples < 1):
             raise Finding(f"{where}: samples is {samples!r}; it must be a whole number >= 1, or None for a data set.")
@@ -50,7 +52,9 @@ def shapes(subject: Subject) -> None:
                 if array.shape != wanted:
                     raise Finding(f"{where} returns {name} of shape {array.shape}, not {wanted} ({target}).")
                 if array.dtype.kind != "f" or not np.isfinite(array).all():
-                    raise Finding(f"{where} returns {array.dtype} values for {name} that are no finite floats ({target}).")
+                    raise Finding(
+                        f"{where} returns {array.dtype} values for {name} that are no finite floats ({target})."
+                    )
 
 
 def deterministic(subject: Subject) -> None:
@@ -77,7 +81,9 @@ def function(subject: Subject) -> None:
                 f"{subject.where('data')} draws inputs from {x.min():.6g} to {x.max():.6g}, but low and high are "
                 f"{target.low:g} and {target.high:g} ({target}); mend one of them."
             )
-        _require_close(f"{subject.where('data')} returns other outputs than {subject.where('__call__')}", y, target(x.copy()))
+        _require_close(
+            f"{subject.where('data')} returns other outputs than {subject.where('__call__')}", y, target(x.copy())
+        )
 
 
 def row_by_row(subject: Subject) -> None:
@@ -90,9 +96,13 @@ def row_by_row(subject: Subject) -> None:
         whole = np.array(target(x))
         require_same(x, kept, f"{where} changes its input", "compute into an array of its own")
         other = np.array(target(x[::-1].copy()))
-        require_same(np.array(target(x)), whole, f"{where} gives something else for the same input later", "keep nothing")
+        require_same(
+            np.array(target(x)), whole, f"{where} gives something else for the same input later", "keep nothing"
+        )
         _require_close(f"{where} gives other outputs when rows are reversed", other[::-1], whole)
-        _require_close(f"{where} gives other outputs when a row comes alone", np.array(target(x[7:8].copy())), whole[7:8])
+        _require_close(
+            f"{where} gives other outputs when a row comes alone", np.array(target(x[7:8].copy())), whole[7:8]
+        )
 
 
 def labels(subject: Subject) -> None:

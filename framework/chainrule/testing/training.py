@@ -37,6 +37,19 @@ class Random(Target):
         return x, np.eye(self.outputs)[y.argmax(axis=1)] if self.one_hot else y
 
 
+@dataclass(frozen=True)
+class Teacher(Target):
+    """True values of a fixed smooth function, which a network can learn."""
+
+    inputs: int = 2
+    outputs: int = 1
+
+    def __call__(self, x: Array) -> Array:
+        """Return ``tanh(x W)`` with weights that are the same for all."""
+        weights = np.random.default_rng(0).normal(size=(self.inputs, self.outputs))
+        return np.tanh(np.asarray(x) @ weights)
+
+
 def settings(**parts: Any) -> Settings:
     """Return the settings of a short training, the default ones but for ``parts``; ``hidden`` and others go inwards."""
     base = _base()
@@ -84,9 +97,9 @@ def check_alone(subject: Subject, group: str, components: Sequence[Any], units: 
                     require_same(result.curves.values[name], values, f"The curve {name}: {what}", advice)
 
 
-def losses(one: Settings) -> Array:
+def losses(one: Settings, seed: int) -> Array:
     """Return the curve of the training loss of a run."""
-    (result,) = train_stack([prepare(one)])
+    (result,) = train_stack([prepare(dataclasses.replace(one, seed=seed))])
     return np.asarray(result.curves.values["train/loss"])
 
 
