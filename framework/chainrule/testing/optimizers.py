@@ -223,12 +223,15 @@ def trained(subject: Subject) -> None:
 
 
 def _drawn(runs: int, size: int, dtype: DTypeLike, seed: int = 0) -> tuple[Array, Array]:
-    """Return parameters, and for each step gradients of all sizes and signs, some of them 0 and -0."""
+    """Return parameters, and gradients for each step: in turn of size 1, where sums round most, and of all sizes.
+
+    Some of them are 0 and -0.
+    """
     rng = np.random.default_rng([seed, runs, size])
     theta = rng.normal(size=(runs, size)).astype(dtype)
-    gradients = rng.choice([-1, 1, -1, 1, -0.0, 0.0], (_STEPS, runs, size)) * 10 ** rng.uniform(
-        -4, 2, (_STEPS, runs, size)
-    )
+    gradients = rng.normal(size=(_STEPS, runs, size))
+    gradients[1::2] *= 10 ** rng.uniform(-4, 2, gradients[1::2].shape)
+    gradients[rng.random(gradients.shape) < 0.1] *= 0
     return theta, gradients.astype(dtype)
 
 
