@@ -11,7 +11,7 @@ from chainrule.testing import methods, training
 from chainrule.testing.differences import STEP, differences, unfounded_overflow
 from chainrule.testing.drawing import DTYPES, Subject, filled, random_columns
 from chainrule.testing.methods import Call, Size
-from chainrule.testing.results import Finding
+from chainrule.testing.results import FindingError
 from chainrule.testing.table import Check
 
 _POINTS = 300  # at which derivatives are compared, for each variant
@@ -73,7 +73,7 @@ def kinks(subject: Subject) -> None:
         found = _undeclared_kink(along, np.array(activation.kinks))
         if found:
             place, jump = found
-            raise Finding(
+            raise FindingError(
                 f"{subject.where('forward')} has a kink at z = {place:.6g}, where its slope changes by {jump:.3g} "
                 f"({activation}); declare it in kinks.",
                 z=place,
@@ -99,7 +99,7 @@ def slope_at_kinks(subject: Subject) -> None:
                 point = np.full((1, units, 1), z)
                 slope = float(_backward(activation, point, np.ones_like(point))[0, 0, 0])
                 if not sides.min() - doubt <= slope <= sides.max() + doubt:
-                    raise Finding(
+                    raise FindingError(
                         f"{subject.where('backward')} has the slope {slope:.6g} at the kink z = {z:g}, but forward has "
                         f"{sides[0]:.6g} to the left and {sides[1]:.6g} to the right ({activation}); "
                         "take one of them or a value between.",
@@ -127,14 +127,14 @@ def in_range(subject: Subject) -> None:
     for activation in subject.variants:
         low, high = activation.range
         if not low < high:
-            raise Finding(f"{subject.cls.__qualname__}.range is {(low, high)}; it reads (lowest, highest).")
+            raise FindingError(f"{subject.cls.__qualname__}.range is {(low, high)}; it reads (lowest, highest).")
         for dtype in DTYPES:
             z = np.stack([np.roll(line, 997 * unit) for unit in range(units)])[None].astype(dtype)
             a = stack([activation], dtype).forward(z)
             # Rounding may carry a value over a limit by some units in the last place.
             slack = 4 * float(np.finfo(dtype).eps) * max(1.0, *(abs(end) for end in (low, high) if np.isfinite(end)), 0)
             if not (low - slack <= a.min() and a.max() <= high + slack):
-                raise Finding(
+                raise FindingError(
                     f"{subject.where('forward')} gives values from {a.min():.9g} to {a.max():.9g}, but range is "
                     f"[{low:.9g}, {high:.9g}] ({activation}); mend range.",
                     lowest=a.min(),
@@ -150,7 +150,8 @@ def trained(subject: Subject) -> None:
 
 
 def _calls(activation: Any, rng: np.random.Generator, runs: int, size: Size, dtype: DTypeLike) -> list[Call]:
-    z, grad_a = (random_columns(rng, runs, *size, dtype) for _ in range(2))
+    units, samples = size
+    z, grad_a = (random_columns(rng, runs, units, samples, dtype) for _ in range(2))
     a = filled(activation.forward(z), dtype)
     calls = [Call("forward", (z,), z.shape), Call("backward", (grad_a, z, a), z.shape)]
     if type(activation).slope is not Activation.slope:
@@ -208,7 +209,7 @@ def _compare(subject: Subject, activation: Any, z: Array, grad_a: Array, method:
             at = min(np.flatnonzero(wrong), key=lambda i: abs(abs(z[0, unit, i]) - 1))
             got, want, place = actual[0, unit, at], found.central[at], z[0, unit, at]
             factor = f"grad_a = {grad_a[0, unit, at]:.6g}, " if method == "backward" else ""
-            raise Finding(
+            raise FindingError(
                 f"{subject.where(method)} returns {got:.9g} at z = {place:.6g} ({factor}{activation}), but the central "
                 f"difference of forward is {want:.9g}; {int(wrong.sum())} of {wrong.size} points differ by more than "
                 "rounding explains. Mend the derivative.",
@@ -267,7 +268,7 @@ def _require_finite(subject: Subject, activation: Any, dtype: np.dtype[Any], sig
                 )
             if bad.any():
                 unit, at = np.argwhere(bad)[0]
-                raise Finding(
+                raise FindingError(
                     f"{subject.where(method)} gives {result[0, unit, at]} at z = {z[0, unit, at]:g} in {dtype}, though "
                     "the function itself is finite there; use a form in which nothing overflows.",
                     z=z[0, unit, at],

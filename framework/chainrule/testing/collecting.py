@@ -14,7 +14,7 @@ import pytest
 from chainrule.errors import ChainruleError
 from chainrule.testing import kit
 from chainrule.testing.drawing import Subject
-from chainrule.testing.results import Outcome, Result
+from chainrule.testing.results import FindingError, Outcome, Result
 from chainrule.testing.table import Check
 from chainrule.testing.words import parsed
 
@@ -57,7 +57,7 @@ class CheckItem(pytest.Item):
             result = self._result()
         self.user_properties.append((_PROPERTY, result.as_json()))
         if result.outcome is Outcome.FAILED:
-            raise _Failed(result.message)
+            raise FindingError(result.message)
         if result.outcome is Outcome.EXPECTED:
             pytest.xfail(result.message)
         if result.outcome is Outcome.NOT_APPLICABLE:
@@ -65,7 +65,7 @@ class CheckItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *arguments: Any, **keywords: Any) -> Any:
         """Return the sentence alone; the way to it leads through the kit only."""
-        if isinstance(excinfo.value, _Failed):
+        if isinstance(excinfo.value, FindingError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, *arguments, **keywords)
 
@@ -78,10 +78,6 @@ class CheckItem(pytest.Item):
             return kit.perform(self._subject, self._check, self._reason)
         applicable = [check for check in kit.checks_of(self._subject.kind) if not kit.why_not(self._subject, check)]
         return kit.completeness(self._subject, len(applicable))
-
-
-class _Failed(Exception):
-    """A check has failed."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -101,6 +97,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Find what is to be checked, so that mistakes are known before anything runs."""
     if _has_files(config):
+        if config.getoption("--chainrule-results"):
+            raise pytest.UsageError("--chainrule-results needs a run of all tests: name folders, or nothing.")
         return
     try:
         config.stash[_PLAN] = Plan(config)

@@ -1,5 +1,6 @@
 """Instances of a component that differ in their parameters, and arrays as the engine has them; all from fixed seeds."""
 
+import contextlib
 import dataclasses
 import enum
 import functools
@@ -8,7 +9,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import annotated_types as bounds_of
 import numpy as np
 from numpy.typing import DTypeLike
 from omegaconf import OmegaConf
@@ -17,7 +17,7 @@ from chainrule.errors import ConfigurationError, PluginError
 from chainrule.kinds import KINDS, Array, Component
 from chainrule.network import columns
 from chainrule.parameters import Parameter, build, parameters
-from chainrule.testing.results import Finding
+from chainrule.testing.results import FindingError
 
 DTYPES = (np.float32, np.float64)
 RUNS = 6  # of the stacks that are checked
@@ -61,14 +61,14 @@ class Subject:
         """One instance for each example: all other parameters have their defaults."""
         for name, parameter in parameters(self.cls).items():
             if parameter.default is dataclasses.MISSING and not all(name in values for values in self.examples):
-                raise Finding(
+                raise FindingError(
                     f"{self.cls.__qualname__}.{name} has no default, so that nothing can be checked; give it one, or "
                     f"an example: chainrule_examples = {self} {self.kind}.{name}=VALUE."
                 )
         try:
             return tuple(build(self.cls, values, self.kind) for values in self.examples)
         except ConfigurationError as error:
-            raise Finding(f"{self.cls.__qualname__} cannot be made: {error}") from error
+            raise FindingError(f"{self.cls.__qualname__} cannot be made: {error}") from error
 
     @functools.cached_property
     def choices(self) -> tuple[Any, ...]:
@@ -84,10 +84,9 @@ class Subject:
         found: list[Any] = list(self.defaults)
         for instance in self.defaults:
             for setting in every:
-                turned = dataclasses.replace(instance, **setting)
-                if turned not in found:
-                    found.append(turned)
-        return tuple(found)
+                with contextlib.suppress(ConfigurationError):  # settings that exclude each other
+                    found.append(dataclasses.replace(instance, **setting))
+        return tuple(one for at, one in enumerate(found) if one not in found[:at])
 
     @functools.cached_property
     def stacks(self) -> tuple[tuple[Any, ...], ...]:
@@ -109,26 +108,24 @@ class Subject:
                 return dataclasses.replace(choice, **values)
             except ConfigurationError as error:
                 refusal = str(error)
-        raise Finding(
-            f"{self.cls.__qualname__} refuses all of {_ATTEMPTS} draws within the bounds of its parameters ({refusal}); "
+        raise FindingError(
+            f"{self.cls.__qualname__} refuses all of {_ATTEMPTS} draws within the bounds of its parameters "
+            f"({refusal}); "
             "tighten the bounds."
         )
 
 
 def limits(parameter: Parameter) -> tuple[float, float, bool, bool]:
     """Return the ends of the interval that the bounds leave, and whether each of them belongs to it."""
-    low, high, closed_below, closed_above = -math.inf, math.inf, False, False
-    for bound in parameter.bounds:
-        match bound:
-            case bounds_of.Gt(gt=limit) if limit >= low:
-                low, closed_below = float(limit), False  # type: ignore[arg-type]
-            case bounds_of.Ge(ge=limit) if limit > low:
-                low, closed_below = float(limit), True  # type: ignore[arg-type]
-            case bounds_of.Lt(lt=limit) if limit <= high:
-                high, closed_above = float(limit), False  # type: ignore[arg-type]
-            case bounds_of.Le(le=limit) if limit < high:
-                high, closed_above = float(limit), True  # type: ignore[arg-type]
-    return low, high, closed_below, closed_above
+    low, is_open = max(_ends(parameter, gt=True, ge=False), default=(-math.inf, True))
+    high, is_closed = min(_ends(parameter, lt=False, le=True), default=(math.inf, False))
+    return low, high, not is_open, is_closed
+
+
+def _ends(parameter: Parameter, **flags: bool) -> list[tuple[float, bool]]:
+    return [
+        (float(getattr(b, name)), flag) for b in parameter.bounds for name, flag in flags.items() if hasattr(b, name)
+    ]
 
 
 def drawn(rng: np.random.Generator, parameter: Parameter, usual: float) -> float:
@@ -169,7 +166,8 @@ def random_columns(
 
 def filled(values: Array, dtype: DTypeLike) -> Array:
     """Return ``values (runs, units, samples)`` in the memory order of the engine."""
-    result = columns(*values.shape, dtype)  # type: ignore[call-arg]
+    runs, units, samples = values.shape
+    result = columns(runs, units, samples, dtype)
     result[...] = values
     return result
 

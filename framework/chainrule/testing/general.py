@@ -12,7 +12,7 @@ import annotated_types as bounds_of
 from chainrule.errors import ChainruleError
 from chainrule.parameters import build, parameters, plain
 from chainrule.testing.drawing import Subject, from_yaml, limits
-from chainrule.testing.results import Finding
+from chainrule.testing.results import FindingError
 from chainrule.testing.table import Check
 from chainrule.yamltext import dump
 
@@ -24,10 +24,10 @@ def documented(subject: Subject) -> None:
     cls = subject.cls
     text = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
     if not text or text.startswith(f"{cls.__name__}("):  # what a dataclass writes itself
-        raise Finding(f"{cls.__qualname__} has no docstring; say in it what it computes, with formula and source.")
+        raise FindingError(f"{cls.__qualname__} has no docstring; say in it what it computes, with formula and source.")
     silent = [name for name, parameter in parameters(cls).items() if not parameter.description.strip()]
     if silent:
-        raise Finding(
+        raise FindingError(
             f"{cls.__qualname__} does not say what {', '.join(silent)} is; write Annotated[..., doc('...')], which "
             f"--help shows."
         )
@@ -39,19 +39,21 @@ def bounded(subject: Subject) -> None:
         where = f"{subject.cls.__qualname__}.{name}"
         ignored = [bound for bound in parameter.bounds if not isinstance(bound, _ENFORCED)]
         if ignored:
-            raise Finding(f"{where} has a bound that nobody enforces, {ignored[0]!r}; use Gt, Ge, Lt, Le or Predicate.")
+            raise FindingError(
+                f"{where} has a bound that nobody enforces, {ignored[0]!r}; use Gt, Ge, Lt, Le or Predicate."
+            )
         low, high, closed_below, closed_above = limits(parameter)
         if low > high or (low == high and not (closed_below and closed_above)):
-            raise Finding(
+            raise FindingError(
                 f"{where} has bounds that leave nothing, from {low:g} to {high:g}; mend them.", low=low, high=high
             )
         if parameter.default is not dataclasses.MISSING:
             try:
                 converted = parameter.convert(parameter.default, where)
             except ChainruleError as error:
-                raise Finding(f"The default of {where} is none that it takes: {error}") from error
+                raise FindingError(f"The default of {where} is none that it takes: {error}") from error
             if type(converted) is not type(parameter.default) or converted != parameter.default:
-                raise Finding(
+                raise FindingError(
                     f"The default of {where} is {parameter.default!r}, which is read as {converted!r}; write it so."
                 )
         if not parameter.many and parameter.type in (int, float):
@@ -66,7 +68,9 @@ def configured(subject: Subject) -> None:
         for way, back in (("plain configuration", values), ("YAML", from_yaml(dump(values)))):
             again = build(subject.cls, back, subject.kind)
             if again != variant:
-                raise Finding(f"{variant} becomes {again} by way of {way}; compute nothing in fields, use properties.")
+                raise FindingError(
+                    f"{variant} becomes {again} by way of {way}; compute nothing in fields, use properties."
+                )
 
 
 def pickled(subject: Subject) -> None:
@@ -76,29 +80,31 @@ def pickled(subject: Subject) -> None:
     for part in cls.__qualname__.split("."):
         home = getattr(home, part, None)
     if home is not cls:
-        raise Finding(
-            f"{cls.__qualname__} is not to be found in {cls.__module__} under its name; define it at the top of the module."
+        raise FindingError(
+            f"{cls.__qualname__} is not to be found in {cls.__module__} under its name; define it at the top of "
+            "the module."
         )
     for variant in subject.variants:
         try:
             again = pickle.loads(pickle.dumps(variant))
         except Exception as error:
-            raise Finding(
-                f"{variant} cannot be pickled ({type(error).__name__}: {error}), so that no other process can train it; "
+            raise FindingError(
+                f"{variant} cannot be pickled ({type(error).__name__}: {error}), so that no other process can "
+                "train it; "
                 "keep only fields in it."
             ) from error
         if type(again) is not cls or again != variant or vars(again).keys() != vars(variant).keys():
-            raise Finding(f"{variant} becomes {again} by pickling; keep only fields in it.")
+            raise FindingError(f"{variant} becomes {again} by pickling; keep only fields in it.")
 
 
 def frozen(subject: Subject) -> None:
     """Instances are frozen dataclasses without attributes besides their parameters."""
     if not vars(subject.cls)["__dataclass_params__"].frozen:
-        raise Finding(f"{subject.cls.__qualname__} can be altered; write @dataclass(frozen=True).")
+        raise FindingError(f"{subject.cls.__qualname__} can be altered; write @dataclass(frozen=True).")
     for variant in subject.variants:
         extra = vars(variant).keys() - parameters(subject.cls).keys()
         if extra:
-            raise Finding(
+            raise FindingError(
                 f"{subject.cls.__qualname__} keeps {', '.join(sorted(extra))} besides its parameters, which a stack "
                 "does not have; use properties."
             )
@@ -120,7 +126,9 @@ def _require_refused(subject: Subject, name: str, value: float) -> None:
             build(subject.cls, {**plain(instance), name: value}, subject.kind)
         except ChainruleError:
             continue
-        raise Finding(f"{subject.cls.__qualname__}.{name} takes {value!r}, which lies beyond its bounds.", value=value)
+        raise FindingError(
+            f"{subject.cls.__qualname__}.{name} takes {value!r}, which lies beyond its bounds.", value=value
+        )
 
 
 CHECKS = (Check(documented), Check(bounded), Check(configured), Check(pickled), Check(frozen))

@@ -7,7 +7,7 @@ import numpy as np
 from chainrule.kinds import Array
 from chainrule.testing import randomness
 from chainrule.testing.drawing import Subject
-from chainrule.testing.results import Finding
+from chainrule.testing.results import FindingError
 from chainrule.testing.table import Check
 
 _SIZES = ((1, 1), (2, 3), (5, 1), (40, 7))  # fan_in, fan_out
@@ -26,9 +26,11 @@ def shapes(subject: Subject) -> None:
                 where = subject.where(method)
                 if not isinstance(array, np.ndarray) or array.shape != shape:
                     got = array.shape if isinstance(array, np.ndarray) else type(array).__name__
-                    raise Finding(f"{where} returns {got} for fan_in = {fan_in}, fan_out = {fan_out}, not {shape}.")
+                    raise FindingError(
+                        f"{where} returns {got} for fan_in = {fan_in}, fan_out = {fan_out}, not {shape}."
+                    )
                 if array.dtype.kind != "f" or not np.isfinite(array).all():
-                    raise Finding(
+                    raise FindingError(
                         f"{where} returns {array.dtype} values, of which {array.ravel()[:3]}; finite floats are needed."
                     )
 
@@ -52,7 +54,8 @@ def variance(subject: Subject) -> dict[str, float]:
     worst = 0.0
     for initializer in subject.variants:
         for fan_in, fan_out in _LARGE:
-            sample, deviation = _moments(initializer.weights(np.random.default_rng(0), fan_in, fan_out))
+            weights = initializer.weights(np.random.default_rng(0), fan_in, fan_out)
+            sample, deviation = _moments(weights)
             expected = initializer.variance(fan_in, fan_out)
             if expected is None:
                 expected, other = _moments(initializer.weights(np.random.default_rng(1), fan_in, fan_out))
@@ -61,10 +64,14 @@ def variance(subject: Subject) -> dict[str, float]:
                 source = "variance() says"
             distance = abs(sample - expected) / deviation if deviation else float("inf") if sample != expected else 0.0
             worst = max(worst, distance)
-            if distance > _DEVIATIONS and abs(sample - expected) > 1e-12 * abs(expected):
-                raise Finding(
-                    f"{subject.where('weights')} has the variance {sample:.6g} in {fan_out * fan_in} weights with fan_in = "
-                    f"{fan_in}, fan_out = {fan_out} ({initializer}), but {source} {expected:.6g}, {distance:.0f} standard "
+            rounding = 1e-12 * expected + (16 * np.finfo(float).eps * np.abs(weights).max()) ** 2  # of equal weights
+            if distance > _DEVIATIONS and abs(sample - expected) > rounding:
+                raise FindingError(
+                    f"{subject.where('weights')} has the variance {sample:.6g} in {fan_out * fan_in} weights "
+                    "with fan_in = "
+                    ""
+                    f"{fan_in}, fan_out = {fan_out} ({initializer}), but {source} {expected:.6g}, "
+                    f"{distance:.0f} standard "
                     "deviations away; mend the one that is wrong.",
                     sample=sample,
                     expected=expected,

@@ -23,7 +23,7 @@ from chainrule.testing import (
     trackers,
 )
 from chainrule.testing.drawing import Subject
-from chainrule.testing.results import Finding, Outcome, Report, Result
+from chainrule.testing.results import FindingError, Outcome, Report, Result
 from chainrule.testing.table import Check
 
 Examples = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -40,8 +40,8 @@ _OWN: dict[str, tuple[Check, ...]] = {
     "tracker": trackers.CHECKS,
     "schedule": schedules.CHECKS,
 }
-# How many checks must have been run for a component of each kind. Written down rather than counted, so that a table that
-# loses a check is noticed.
+# How many checks must have been run for a component of each kind. Written down rather than counted, so that a table
+# that loses one is noticed.
 REQUIRED: dict[str, int] = {
     "activation": 14,
     "loss": 13,
@@ -180,9 +180,9 @@ def perform(subject: Subject, check: Check, reason: str | None = None) -> Result
                 return Result(str(subject), check.name, Outcome.FAILED, f"It is expected to fail, but {inapplicable}.")
             return Result(str(subject), check.name, Outcome.NOT_APPLICABLE, inapplicable)
         try:
-            figures = dict(check.function(subject) or {})
+            figures = {name: float(value) for name, value in (check.function(subject) or {}).items()}
             outcome = Outcome.PASSED
-        except Finding as finding:
+        except FindingError as finding:
             message, figures, outcome = str(finding), finding.figures, Outcome.FAILED
         except Exception as error:
             message, outcome = _raised(subject, error), Outcome.FAILED

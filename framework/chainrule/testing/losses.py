@@ -13,7 +13,7 @@ from chainrule.testing import methods, training
 from chainrule.testing.differences import differences, unfounded_overflow
 from chainrule.testing.drawing import DTYPES, Subject, filled, random_columns, within
 from chainrule.testing.methods import Call, Size
-from chainrule.testing.results import Finding
+from chainrule.testing.results import FindingError
 from chainrule.testing.table import Check
 
 _SAMPLES = 200
@@ -27,17 +27,17 @@ def declared(subject: Subject) -> None:
     for name in ("prediction_range", "target_range"):
         low, high = getattr(cls, name)
         if not low < high:
-            raise Finding(f"{cls.__qualname__}.{name} is {(low, high)}; it reads (lowest, highest).")
+            raise FindingError(f"{cls.__qualname__}.{name} is {(low, high)}; it reads (lowest, highest).")
     if cls.min_outputs < 1:
-        raise Finding(f"{cls.__qualname__}.min_outputs is {cls.min_outputs}; a network has 1 output at least.")
+        raise FindingError(f"{cls.__qualname__}.min_outputs is {cls.min_outputs}; a network has 1 output at least.")
     if cls.one_hot and (cls.min_outputs < 2 or cls.target_range[0] < 0 or cls.target_range[1] > 1):
-        raise Finding(
+        raise FindingError(
             f"{cls.__qualname__} declares one_hot, so min_outputs must be 2 at least and target_range lie in (0, 1), "
             f"not {cls.min_outputs} and {cls.target_range}."
         )
     replaced = [name for name in ("paired_value", "paired_delta") if getattr(cls, name) is not getattr(Loss, name)]
     if bool(cls.paired_output) != (len(replaced) == 2) or (replaced and not cls.paired_output):
-        raise Finding(
+        raise FindingError(
             f"{cls.__qualname__} declares paired_output = {cls.paired_output!r} and defines "
             f"{' and '.join(replaced) or 'no paired form'}; paired_output, paired_value and paired_delta go together."
         )
@@ -76,7 +76,7 @@ def gradient(subject: Subject) -> None:
         y_true = _truth(loss, rng, shape)
         y_pred = within(loss.prediction_range, rng, shape, _INSET)
         low, high = loss.prediction_range
-        offsets = [0.0, *(getattr(loss, name) for name, p in parameters(type(loss)).items() if p.is_stackable)]
+        offsets = [0.0, *(getattr(loss, name) for name, p in parameters(subject.cls).items() if p.is_stackable)]
         for number, offset in enumerate(
             [*offsets, *(-offset for offset in offsets[1:])]
         ):  # where a loss may have kinks
@@ -101,8 +101,9 @@ def adds_up(subject: Subject) -> None:
         if wrong.any():
             _, at = np.argwhere(wrong)[0]
             got, want = together[0, at], apart[:, 0, at].sum()
-            raise Finding(
-                f"{subject.where('value')} of 5 outputs is {got:.9g}, but the losses of each output add up to {want:.9g} "
+            raise FindingError(
+                f"{subject.where('value')} of 5 outputs is {got:.9g}, but the losses of each output add up to "
+                f"{want:.9g} "
                 f"({loss}); add outputs with chainrule.sum_units, without a mean.",
                 returned=got,
                 expected=want,
@@ -136,9 +137,11 @@ def paired(subject: Subject) -> None:
             wrong = ~(np.abs(actual - expected) <= 1e-10 * (1 + np.abs(expected)))
             if wrong.any():
                 run, unit, at = np.argwhere(wrong)[0]
-                raise Finding(
-                    f"{subject.where(method)} returns {actual[run, unit, at]:.9g} at z = {z[0, unit, at]:.6g}, but "
-                    f"by way of output={output.name} it is {expected[run, unit, at]:.9g} ({loss}); both must be one loss.",
+                raise FindingError(
+                    f"{subject.where(method)} returns {actual[run, unit, at]:.9g} at z = {z[0, unit, at]:.6g}, "
+                    "but "
+                    f"by way of output={output.name} it is {expected[run, unit, at]:.9g} ({loss}); both must be "
+                    "one loss.",
                     z=z[0, unit, at],
                     returned=actual[run, unit, at],
                     expected=expected[run, unit, at],
@@ -159,7 +162,7 @@ def paired_finite(subject: Subject) -> None:
             for method, result in (("paired_value", stacked.paired_value(z, truth)), ("paired_delta", delta)):
                 if not np.isfinite(result).all():
                     at = int(np.argwhere(~np.isfinite(result))[0][-1])
-                    raise Finding(
+                    raise FindingError(
                         f"{subject.where(method)} is {result[..., at].ravel()} at z = {z[0, :, at]} in "
                         f"{np.dtype(dtype)}; use a form in which nothing overflows.",
                         z=z[0, 0, at],
@@ -221,7 +224,7 @@ def _require_derivative(
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
         name = "y_pred" if method == "gradient" else "z"
-        raise Finding(
+        raise FindingError(
             f"{subject.where(method)} returns {actual[at]:.9g} at {name} = {place[at]:.6g}, y_true = {y_true[at]:.6g} "
             f"({loss}), but the central difference of the value is {found.central[at]:.9g}; {int(wrong.sum())} of "
             f"{wrong.size} points differ by more than rounding explains. Mend the derivative.",
@@ -262,8 +265,9 @@ def _require_finite(subject: Subject, loss: Any, dtype: np.dtype[Any], truth: fl
             bad |= unfounded_overflow(result, dtype)
         if bad.any():
             at = int(np.flatnonzero(bad)[0])
-            raise Finding(
-                f"{subject.where(method)} is {result[at]} at y_pred = {line[at]:g}, y_true = {truth:g} in {dtype}, though "
+            raise FindingError(
+                f"{subject.where(method)} is {result[at]} at y_pred = {line[at]:g}, y_true = {truth:g} in "
+                f"{dtype}, though "
                 "the loss is finite there; use a form in which nothing overflows and 0 * log 0 counts 0.",
                 y_pred=line[at],
                 y_true=truth,
@@ -274,7 +278,7 @@ def _paired_output(subject: Subject) -> Any:
     name = subject.cls.paired_output  # type: ignore[attr-defined]
     registry = installed()
     if name not in registry.names("activation"):
-        raise Finding(
+        raise FindingError(
             f"{subject.cls.__qualname__}.paired_output is {name!r}, but no activation of that name is installed."
         )
     return registry.find("activation", name)()
@@ -293,7 +297,7 @@ def _output_for(subject: Subject) -> Any:
         output: Any = activation()
         if cls.prediction_range[0] <= output.range[0] and output.range[1] <= cls.prediction_range[1]:
             return output
-    raise Finding(
+    raise FindingError(
         f"{cls.__qualname__}.prediction_range is {cls.prediction_range}, which no installed activation keeps within; "
         "provide one."
     )

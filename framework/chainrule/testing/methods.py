@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 from chainrule.kinds import Array, stack, take, takes_out
 from chainrule.network import columns
 from chainrule.testing.drawing import DTYPES, RUNS, Subject, taken
-from chainrule.testing.results import Finding
+from chainrule.testing.results import FindingError
 
 Size = tuple[int, ...]
 
@@ -84,7 +84,7 @@ def check_buffers(subject: Subject, draw: Draw, sizes: Iterable[Size]) -> None:
                 buffers.append(under_ones)
             for buffer in buffers:
                 if call.on(stacked, out=buffer) is not buffer:
-                    raise Finding(f"{where} does not return the buffer given as out; fill it and return it.")
+                    raise FindingError(f"{where} does not return the buffer given as out; fill it and return it.")
                 what = f"{where} puts something else into out than it returns without"
                 require_same(buffer, expected, what, "fill all of out")
 
@@ -162,13 +162,13 @@ def protected(call: Call) -> Call:
 def require_array(where: str, result: Any, shape: tuple[int, ...], dtype: DTypeLike) -> None:
     """Refuse what is no array of this shape and dtype."""
     if not isinstance(result, np.ndarray):
-        raise Finding(f"{where} returns {type(result).__name__}, not an array {shape}.")
+        raise FindingError(f"{where} returns {type(result).__name__}, not an array {shape}.")
     if result.shape != shape:
-        raise Finding(
+        raise FindingError(
             f"{where} returns an array of shape {result.shape}, not {shape}; (runs, units, samples) is the order."
         )
     if result.dtype != dtype:
-        raise Finding(
+        raise FindingError(
             f"{where} returns {result.dtype} for {np.dtype(dtype)} inputs; plain Python numbers keep the dtype, NumPy "
             "scalars and arrays of float64 do not."
         )
@@ -177,14 +177,16 @@ def require_array(where: str, result: Any, shape: tuple[int, ...], dtype: DTypeL
 def require_same(actual: Array, expected: Array, what: str, advice: str) -> None:
     """Refuse other bytes than expected: ``what`` is wrong, and what to do."""
     if actual.shape != expected.shape or actual.dtype != expected.dtype:
-        raise Finding(f"{what}: {actual.dtype} {actual.shape} instead of {expected.dtype} {expected.shape}; {advice}.")
+        raise FindingError(
+            f"{what}: {actual.dtype} {actual.shape} instead of {expected.dtype} {expected.shape}; {advice}."
+        )
     if actual.tobytes() == expected.tobytes():
         return
     kind = f"u{actual.itemsize}"
     differ = actual.copy(order="C").view(kind) != expected.copy(order="C").view(kind)
     index = tuple(int(i) for i in np.argwhere(differ)[0])
     found, wanted = actual[index], expected[index]
-    raise Finding(
+    raise FindingError(
         f"{what}: {found!r} instead of {wanted!r} at {list(index)}, and {int(differ.sum())} of {differ.size} values "
         f"differ; {advice}.",
         found=found,

@@ -12,7 +12,7 @@ from chainrule.kinds import Array, stack, take
 from chainrule.testing import training
 from chainrule.testing.drawing import DTYPES, RUNS, Subject
 from chainrule.testing.methods import require_same
-from chainrule.testing.results import Finding
+from chainrule.testing.results import FindingError
 from chainrule.testing.table import Check
 
 State = dict[str, Array]
@@ -24,7 +24,7 @@ _ADVICE = "use elementwise formulas of the run's own row, and let float fields (
 
 
 def state(subject: Subject) -> None:
-    """``init`` returns arrays of the dtype of ``theta``, run axis first, and ``update`` keeps their names and shapes."""
+    """``init`` returns arrays of the dtype of ``theta``, run axis first; ``update`` keeps names, shapes and dtypes."""
     for components in subject.stacks:
         for dtype in DTYPES:
             for runs, size in ((1, 1), (1, 7), (RUNS, 1), (RUNS, 7)):
@@ -40,12 +40,13 @@ def state(subject: Subject) -> None:
                     _require_state(subject, "update", arrays, theta)
                     now = {name: (array.shape, array.dtype) for name, array in arrays.items()}
                     if now != described:
-                        raise Finding(
-                            f"{subject.where('update')} makes the state {now} at step {step}, after {described} in init; "
+                        raise FindingError(
+                            f"{subject.where('update')} makes the state {now} at step {step}, after {described} "
+                            "in init; "
                             "keep names, shapes and dtypes."
                         )
                 if theta.dtype != dtype:
-                    raise Finding(f"{subject.where('update')} turns theta into {theta.dtype}.")
+                    raise FindingError(f"{subject.where('update')} turns theta into {theta.dtype}.")
 
 
 def in_place(subject: Subject) -> None:
@@ -61,13 +62,14 @@ def in_place(subject: Subject) -> None:
                 grad.flags.writeable = False
                 returned = optimizer.update(theta, grad, arrays, step)
                 if returned is not None:
-                    raise Finding(
-                        f"{subject.where('update')} returns {type(returned).__name__}, which nobody reads; change theta "
+                    raise FindingError(
+                        f"{subject.where('update')} returns {type(returned).__name__}, which nobody reads; "
+                        "change theta "
                         "in place (theta -= ...) and return nothing."
                     )
                 require_same(grad, kept, f"{subject.where('update')} changes grad", "work on a copy")
             if theta.tobytes() == before.tobytes():
-                raise Finding(
+                raise FindingError(
                     f"{subject.where('update')} leaves theta as it was in {len(gradients)} steps ({components[-1]}); "
                     "change it in place: theta -= ..., not theta = theta - ..."
                 )
@@ -85,9 +87,11 @@ def finite(subject: Subject) -> None:
                 for step in range(1, 6):
                     stacked.update(theta, grad, arrays, step)
                     if not np.isfinite(theta).all():
-                        raise Finding(
-                            f"{subject.where('update')} makes theta {theta[0].tolist()} at step {step} with gradients of "
-                            f"{size:g} in {np.dtype(dtype)} ({optimizer}); steps count from 1, and a denominator needs an eps.",
+                        raise FindingError(
+                            f"{subject.where('update')} makes theta {theta[0].tolist()} at step {step} with "
+                            "gradients of "
+                            f"{size:g} in {np.dtype(dtype)} ({optimizer}); steps count from 1, and a "
+                            "denominator needs an eps.",
                             step=step,
                             gradient=size,
                         )
@@ -107,7 +111,7 @@ def descends(subject: Subject) -> dict[str, float]:
         after = float((curvature * theta**2).sum())
         largest = max(largest, after / before)
         if not after < _DESCENT * before:
-            raise Finding(
+            raise FindingError(
                 f"{subject.where('update')} takes the loss of a quadratic from {before:.6g} to {after:.6g} in "
                 f"{_DESCENT_STEPS} steps ({optimizer}); it must fall; look at the sign of the step, and at the rate.",
                 before=before,
@@ -198,14 +202,15 @@ def stacking(subject: Subject) -> None:
                 require_same(
                     fewer_theta,
                     theta[few],
-                    f"{subject.where('update')} moves runs {few.tolist()} otherwise when the others have left the stack",
+                    f"{subject.where('update')} moves runs {few.tolist()} otherwise when the others have left "
+                    "the stack",
                     _ADVICE,
                 )
                 for run, component in enumerate(components):
                     alone, own = stack([component], dtype), start[[run]]
                     own_state = alone.init(own)
                     _walk(alone, own, gradients[:, [run]], own_state)
-                    what = f"of run {run} in a stack are others than those of the run alone ({component}, {size} parameters)"
+                    what = f"of run {run} in a stack are not those of the run alone ({component}, {size} parameters)"
                     require_same(theta[[run]], own, f"{subject.where('update')}: the parameters {what}", _ADVICE)
                     for name, array in own_state.items():
                         require_same(
@@ -243,15 +248,16 @@ def _walk(optimizer: Any, theta: Array, gradients: Iterable[Array], state: State
 def _require_state(subject: Subject, method: str, arrays: Any, theta: Array) -> None:
     where = subject.where(method)
     if not isinstance(arrays, dict) or not all(isinstance(array, np.ndarray) for array in arrays.values()):
-        raise Finding(f"{where}: the state is {arrays!r}, not a dict of arrays.")
+        raise FindingError(f"{where}: the state is {arrays!r}, not a dict of arrays.")
     for name, array in arrays.items():
         if array.shape[:1] != theta.shape[:1] or array.dtype != theta.dtype:
-            raise Finding(
-                f"{where}: {name!r} in the state is {array.dtype} {array.shape}; the first axis must be the run axis, as "
+            raise FindingError(
+                f"{where}: {name!r} in the state is {array.dtype} {array.shape}; the first axis must be the run "
+                "axis, as "
                 f"that of theta {theta.shape}, and the dtype {theta.dtype}: np.zeros_like(theta)."
             )
         if np.shares_memory(array, theta):
-            raise Finding(f"{where}: {name!r} in the state is theta itself, which changes; take a copy.")
+            raise FindingError(f"{where}: {name!r} in the state is theta itself, which changes; take a copy.")
 
 
 CHECKS = (

@@ -1,15 +1,15 @@
 """Demands on everything that draws: the generator that it is given is the only source of randomness."""
 
+import pickle
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
 from chainrule.kinds import Array
 from chainrule.testing.methods import require_same
-from chainrule.testing.results import Finding
+from chainrule.testing.results import FindingError
 
 Draws = Callable[[np.random.Generator], dict[str, Array]]
 
@@ -27,8 +27,9 @@ def require_deterministic(where: str, draws: Draws) -> None:
             states = _states()
             found = draws(np.random.default_rng(5))
             if _states() != states:
-                raise Finding(
-                    f"{where} draws from a global generator, so that a run does not follow from its seed; draw from rng."
+                raise FindingError(
+                    f"{where} draws from a global generator, so that a run does not follow from its seed; draw "
+                    "from rng."
                 )
             for name, array in found.items():
                 if attempt:
@@ -56,11 +57,11 @@ def require_other_seeds_to_differ(where: str, draws: Draws) -> None:
     """Refuse equal bytes from generators of other seeds, and from one generator used twice."""
     one, other = draws(np.random.default_rng(5)), draws(np.random.default_rng(6))
     if all(one[name].tobytes() == other[name].tobytes() for name in one):
-        raise Finding(f"{where} gives the same numbers for every rng; draw from the rng that is given.")
+        raise FindingError(f"{where} gives the same numbers for every rng; draw from the rng that is given.")
     rng = np.random.default_rng(5)
     first, second = draws(rng), draws(rng)
     if all(first[name].tobytes() == second[name].tobytes() for name in first):
-        raise Finding(
+        raise FindingError(
             f"{where} gives the same numbers when it draws from one rng again; draw from rng, do not copy it."
         )
 
@@ -75,6 +76,5 @@ def _restored() -> Iterator[None]:
         random.setstate(states[1])
 
 
-def _states() -> tuple[str, Any]:
-    name, keys, *rest = np.random.get_state()  # type: ignore[misc]  # noqa: NPY002
-    return f"{name} {keys.tobytes().hex()} {rest}", random.getstate()  # type: ignore[union-attr]
+def _states() -> str:
+    return f"{pickle.dumps(np.random.get_state())!r} {random.getstate()}"  # noqa: NPY002

@@ -15,7 +15,7 @@ class Outcome(enum.StrEnum):
     NOT_APPLICABLE = "not_applicable"  # the component has nothing of the kind that is checked
 
 
-class Finding(Exception):
+class FindingError(Exception):
     """A demand that a component does not meet, in one sentence.
 
     Args:

@@ -12,7 +12,7 @@ from chainrule.parameters import parameters
 from chainrule.testing import methods, randomness, training
 from chainrule.testing.drawing import Subject, random_columns
 from chainrule.testing.methods import Call, Size
-from chainrule.testing.results import Finding
+from chainrule.testing.results import FindingError
 from chainrule.testing.table import Check
 
 _WIDTHS = (3, 4, 5, 2)  # where a rule takes any
@@ -22,7 +22,7 @@ _LEARNED = 0.9  # of the first loss is left at most
 
 
 def init(subject: Subject) -> None:
-    """``init`` returns finite floats without a run axis, from an equal generator equal ones, and draws from no other."""
+    """``init`` returns finite floats without a run axis, equal ones from equal generators, drawn from no other."""
     for rule in subject.variants:
         randomness.require_deterministic(
             subject.where("init"),
@@ -31,11 +31,13 @@ def init(subject: Subject) -> None:
         state = rule.init(np.random.default_rng(0), _widths(subject))
         for name, array in state.items():
             if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or not np.isfinite(array).all():
-                raise Finding(f"{subject.where('init')}: {name!r} is {array!r}; it must be an array of finite floats.")
+                raise FindingError(
+                    f"{subject.where('init')}: {name!r} is {array!r}; it must be an array of finite floats."
+                )
 
 
 def shapes(subject: Subject) -> None:
-    """``error`` is ``(runs, units, samples)``, ``gradient`` ``(runs, units, 1 + units before)``, of the dtype of deltas."""
+    """``error`` is ``(runs, units, samples)``, ``gradient`` ``(runs, units, 1 + units before)``, in the same dtype."""
     methods.check_shapes(subject, _calls, _SAMPLES)
 
 
@@ -69,9 +71,12 @@ def samples_add_up(subject: Subject) -> None:
             # Eight products and their sums: a few units in the last place of the absolute terms.
             slack = 32 * np.finfo(float).eps * (np.abs(delta) @ np.abs(inputs.mT) + np.abs(whole))
             if (~(np.abs(whole - parts[0] - parts[1]) <= slack)).any():
-                raise Finding(
-                    f"{subject.where('gradient')} of 8 samples in layer {layer} is not the sum of those of 3 and of 5 "
-                    f"({rule}): {whole.ravel()[0]:.9g} against {(parts[0] + parts[1]).ravel()[0]:.9g}; add samples up, the "
+                raise FindingError(
+                    f"{subject.where('gradient')} of 8 samples in layer {layer} is not the sum of those of 3 "
+                    "and of 5 "
+                    ""
+                    f"({rule}): {whole.ravel()[0]:.9g} against {(parts[0] + parts[1]).ravel()[0]:.9g}; add "
+                    "samples up, the "
                     "engine divides by their number."
                 )
 
@@ -94,8 +99,9 @@ def learns(subject: Subject) -> dict[str, float]:
             )
             worst = max(worst, losses[-1] / losses[0])
             if not losses[-1] < _LEARNED * losses[0]:
-                raise Finding(
-                    f"With {rule} the training loss goes from {losses[0]:.6g} to {losses[-1]:.6g} in {_LEARNING_EPOCHS} "
+                raise FindingError(
+                    f"With {rule} the training loss goes from {losses[0]:.6g} to {losses[-1]:.6g} in "
+                    f"{_LEARNING_EPOCHS} "
                     f"epochs (network {widths}, seed {seed}); it must fall; look at the signs.",
                     first=losses[0],
                     last=losses[-1],
@@ -112,7 +118,7 @@ def trained(subject: Subject) -> None:
 
 
 def _widths(subject: Subject) -> tuple[int, ...]:
-    return subject.cls.widths or _WIDTHS  # type: ignore[attr-defined, no-any-return]
+    return subject.cls.widths or _WIDTHS  # type: ignore[attr-defined]
 
 
 def _calls(rule: Any, rng: np.random.Generator, runs: int, size: Size, dtype: DTypeLike) -> list[Call]:
@@ -141,8 +147,9 @@ def _state(rule: Any, runs: int, dtype: DTypeLike) -> dict[str, Any]:
 
 
 def _alone(stacked: Any, run: int) -> Any:
-    single = object.__new__(type(stacked))
-    for name, parameter in parameters(type(stacked)).items():
+    cls: type = type(stacked)
+    single: Any = object.__new__(cls)
+    for name, parameter in parameters(cls).items():
         value = getattr(stacked, name)
         object.__setattr__(single, name, float(value[run, 0, 0]) if parameter.is_stackable else value)
     return single

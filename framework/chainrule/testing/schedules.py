@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.kinds import Array, stack, take
 from chainrule.testing.drawing import DTYPES, RUNS, Subject
 from chainrule.testing.methods import require_array, require_same
-from chainrule.testing.results import Finding
+from chainrule.testing.results import FindingError
 from chainrule.testing.table import Check
 
 _EPOCHS = (1, 2, 10, 100)
@@ -36,9 +36,10 @@ def finite(subject: Subject) -> None:
                     wrong = ~((rate >= 0) & np.isfinite(rate))
                     if wrong.any():
                         run = int(np.flatnonzero(wrong)[0])
-                        raise Finding(
+                        raise FindingError(
                             f"{subject.where('rate')} is {float(rate[run, 0]):g} in entry {epoch} of {epochs} epochs "
-                            f"({components[run]}, lr = {float(_lr(RUNS, dtype)[run, 0]):g}); rates are finite and >= 0.",
+                            f"({components[run]}, lr = {float(_lr(RUNS, dtype)[run, 0]):g}); rates are finite "
+                            "and >= 0.",
                             rate=rate[run, 0],
                         )
 

@@ -10,7 +10,7 @@ from chainrule.kinds import Array, Target
 from chainrule.testing import randomness
 from chainrule.testing.drawing import Subject
 from chainrule.testing.methods import require_same
-from chainrule.testing.results import Finding
+from chainrule.testing.results import FindingError
 from chainrule.testing.table import Check
 
 _ROWS = 60
@@ -25,18 +25,22 @@ def declared(subject: Subject) -> None:
         where = f"{subject.cls.__qualname__}, {target}"
         for name in ("inputs", "outputs"):
             if type(found[name]) is not int or found[name] < 1:
-                raise Finding(f"{where}: {name} is {found[name]!r}; it must be a whole number >= 1.")
+                raise FindingError(f"{where}: {name} is {found[name]!r}; it must be a whole number >= 1.")
         if found["task"] not in ("regression", "classification"):
-            raise Finding(f"{where}: task is {found['task']!r}; it must be 'regression' or 'classification'.")
+            raise FindingError(f"{where}: task is {found['task']!r}; it must be 'regression' or 'classification'.")
         if not (np.isfinite(found["low"]) and np.isfinite(found["high"]) and found["low"] < found["high"]):
-            raise Finding(
+            raise FindingError(
                 f"{where}: low is {found['low']} and high {found['high']}; they must be the ends of an interval."
             )
         samples = found["samples"]
         if samples is not None and (type(samples) is not int or samples < 1):
-            raise Finding(f"{where}: samples is {samples!r}; it must be a whole number >= 1, or None for a data set.")
+            raise FindingError(
+                f"{where}: samples is {samples!r}; it must be a whole number >= 1, or None for a data set."
+            )
         if _is_function(subject) and samples is None:
-            raise Finding(f"{where}: samples is None, but a function has no rows of its own; say how many to draw.")
+            raise FindingError(
+                f"{where}: samples is None, but a function has no rows of its own; say how many to draw."
+            )
 
 
 def shapes(subject: Subject) -> None:
@@ -47,12 +51,12 @@ def shapes(subject: Subject) -> None:
             for name, array, width in (("x", x, target.inputs), ("y", y, target.outputs)):
                 where = f"{subject.where('data')} with samples = {samples}"
                 if not isinstance(array, np.ndarray):
-                    raise Finding(f"{where} returns {type(array).__name__} for {name}, not an array.")
+                    raise FindingError(f"{where} returns {type(array).__name__} for {name}, not an array.")
                 wanted = (len(x) if samples is None else samples, width)
                 if array.shape != wanted:
-                    raise Finding(f"{where} returns {name} of shape {array.shape}, not {wanted} ({target}).")
+                    raise FindingError(f"{where} returns {name} of shape {array.shape}, not {wanted} ({target}).")
                 if array.dtype.kind != "f" or not np.isfinite(array).all():
-                    raise Finding(
+                    raise FindingError(
                         f"{where} returns {array.dtype} values for {name} that are no finite floats ({target})."
                     )
 
@@ -77,7 +81,7 @@ def function(subject: Subject) -> None:
     for target in subject.variants:
         x, y = target.data(np.random.default_rng(0), _ROWS)
         if x.min() < target.low or x.max() > target.high:
-            raise Finding(
+            raise FindingError(
                 f"{subject.where('data')} draws inputs from {x.min():.6g} to {x.max():.6g}, but low and high are "
                 f"{target.low:g} and {target.high:g} ({target}); mend one of them."
             )
@@ -116,7 +120,7 @@ def labels(subject: Subject) -> None:
             wrong |= y.sum(axis=1) != 1
         if wrong.any():
             at = int(np.flatnonzero(wrong)[0])
-            raise Finding(
+            raise FindingError(
                 f"{subject.where('data')} gives row {at} the outputs {y[at].tolist()} ({target}); a classification has "
                 "one-hot outputs, or a single one that is 0 or 1."
             )
@@ -133,16 +137,18 @@ def subsets(subject: Subject) -> None:
         for row in chosen:
             count[row.tobytes()] = count.get(row.tobytes(), 0) - 1
         if min(count.values()) < 0:
-            raise Finding(
-                f"{subject.where('data')} returns rows among {len(chosen)} that the whole data set does not have, or not "
+            raise FindingError(
+                f"{subject.where('data')} returns rows among {len(chosen)} that the whole data set does not "
+                "have, or not "
                 "so often; choose without replacement, and keep inputs and outputs together."
             )
         try:
             target.data(np.random.default_rng(0), len(everything) + 1)
         except ConfigurationError:
             continue
-        raise Finding(
-            f"{subject.where('data')} does not refuse {len(everything) + 1} rows of {len(everything)}; raise ConfigurationError."
+        raise FindingError(
+            f"{subject.where('data')} does not refuse {len(everything) + 1} rows of {len(everything)}; raise "
+            "ConfigurationError."
         )
 
 
@@ -159,19 +165,20 @@ def _few(target: Any) -> int:
 
 def _require_close(what: str, actual: Any, expected: Array) -> None:
     if np.shape(actual) != expected.shape:
-        raise Finding(f"{what}: shape {np.shape(actual)} instead of {expected.shape}.")
+        raise FindingError(f"{what}: shape {np.shape(actual)} instead of {expected.shape}.")
     wrong = ~(np.abs(actual - expected) <= _ROUNDING * (1 + np.abs(expected)))
     if wrong.any():
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise Finding(
-            f"{what}: {actual[at]:.9g} instead of {expected[at]:.9g} in row {at[0]}; each output must follow from its own row.",
+        raise FindingError(
+            f"{what}: {actual[at]:.9g} instead of {expected[at]:.9g} in row {at[0]}; each output must follow "
+            "from its own row.",
             returned=actual[at],
             expected=expected[at],
         )
 
 
 def _is_function(subject: Subject) -> bool:
-    return subject.cls.__call__ is not Target.__call__  # type: ignore[attr-defined, comparison-overlap]
+    return subject.cls.__call__ is not Target.__call__
 
 
 def _no_function(subject: Subject) -> str:

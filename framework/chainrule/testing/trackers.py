@@ -12,7 +12,7 @@ from chainrule.plugins import installed
 from chainrule.records import Record
 from chainrule.runs import Crowd, Task, execute, prepare
 from chainrule.testing.drawing import Subject
-from chainrule.testing.results import Finding
+from chainrule.testing.results import FindingError
 from chainrule.testing.table import Check
 from chainrule.watchers import SweepProgress
 
@@ -39,7 +39,7 @@ def told(subject: Subject) -> None:
             for _ in range(2):
                 crowd.tell("send_sweep", sweep, outcomes)
             if not all(kept.is_intact() for kept in (record, *recorded)):
-                raise Finding(f"{subject.cls.__qualname__} alters files of a record; write elsewhere.")
+                raise FindingError(f"{subject.cls.__qualname__} alters files of a record; write elsewhere.")
 
 
 class _Strict(Crowd):
@@ -55,8 +55,9 @@ class _Strict(Crowd):
         try:
             call(*arguments)
         except Exception as error:
-            raise Finding(
-                f"{self._subject.where(event)} raises {type(error).__name__}: {error} ({self._tracker}); a tracker reports "
+            raise FindingError(
+                f"{self._subject.where(event)} raises {type(error).__name__}: {error} ({self._tracker}); a "
+                "tracker reports "
                 "what it cannot do with logging, and only send and send_sweep may raise ChainruleError."
             ) from error
 

@@ -50,7 +50,7 @@ class ClimbsWithOneSwitch(Heavy):
 @GALLERY.flawed("in_place", "descends")
 class NotInPlace(Heavy):
     def update(self, theta, grad, state, step):
-        theta = theta - self.lr * grad  # noqa: F841
+        theta = theta - self.lr * grad
 
 
 @GALLERY.flawed("in_place")

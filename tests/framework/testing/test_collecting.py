@@ -1,0 +1,214 @@
+"""The checks as items of pytest, in a project of an author's own."""
+
+import json
+import os
+import sys
+
+import pytest
+
+from chainrule.errors import PluginError
+from chainrule.testing import REQUIRED, check_distribution, described, kit
+from chainrule.testing.collecting import CheckItem
+
+pytest_plugins = "pytester"
+
+LION = '''
+"""A plugin."""
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+from pathlib import Path
+import numpy as np
+from annotated_types import Gt, Interval, doc
+from chainrule import Optimizer, Target, hookimpl
+
+@dataclass(frozen=True)
+class Lion(Optimizer):
+    """Steps of one size (Chen et al. 2023)."""
+
+    lr: Annotated[float, Gt(0), doc("rate")] = 1e-4
+    beta: Annotated[float, Interval(ge=0, lt=1), doc("decay")] = 0.9
+
+    def init(self, theta):
+        return {"mean": np.zeros_like(theta)}
+
+    def update(self, theta, grad, state, step):
+        theta -= self.lr * np.sign(state["mean"] + grad)
+        state["mean"] *= self.beta
+        state["mean"] += (1 - self.beta) * grad
+
+@hookimpl
+def chainrule_optimizers():
+    return [Lion]
+'''
+POINTS = '''
+@dataclass(frozen=True)
+class Points(Target):
+    """Multiples."""
+
+    path: Annotated[str, doc("file with a factor")]
+    inputs: ClassVar = 1
+    outputs: ClassVar = 1
+
+    def __call__(self, x):
+        return x * float(Path(self.path).read_text())
+
+@hookimpl
+def chainrule_targets():
+    return [Points]
+'''
+ENTRIES = "[chainrule]\nlion = chainrule_lion\n"
+ITEMS = len(described()["optimizer"]) + 1
+
+
+@pytest.fixture
+def project(pytester, monkeypatch):
+    """Return a function that writes a project, as if it were installed."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(pytester.path), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+    def write(source=LION, options="", entries=ENTRIES, name="chainrule-lion"):
+        pytester.makepyprojecttoml(
+            f'[project]\nname = "{name}"\n[tool.pytest.ini_options]\naddopts = "-p chainrule.testing"\n'
+            f'filterwarnings = ["error"]\n{options}'
+        )
+        (pytester.path / "chainrule_lion.py").write_text(source)
+        (pytester.path / "test_own.py").write_text("def test_own():\n    pass\n")
+        info = pytester.path / "chainrule_lion-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chainrule-lion\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(entries)
+        return pytester
+
+    return write
+
+
+def test_one_line_in_pyproject_checks_everything_that_is_registered(project):
+    done = project().runpytest_subprocess("-v")
+    done.assert_outcomes(passed=ITEMS + 1)
+    done.stdout.fnmatch_lines(["chainrule-lion::optimizer=lion::descends PASSED*", "*::complete PASSED*"])
+
+
+def test_checks_are_chosen_by_k(project):
+    project().runpytest_subprocess("-k", "lion and descends").assert_outcomes(passed=1, deselected=ITEMS)
+
+
+def test_a_run_of_single_files_checks_nothing_else(project):
+    author = project()
+    author.runpytest_subprocess("test_own.py").assert_outcomes(passed=1)
+    author.runpytest_subprocess("test_own.py::test_own").assert_outcomes(passed=1)
+    done = author.runpytest_subprocess("test_own.py", "--chainrule-results", "all.json")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*--chainrule-results needs a run of all tests: name folders, or nothing."])
+
+
+def test_processes_of_xdist_share_the_checks_and_one_file_has_all_results(project):
+    author = project()
+    done = author.runpytest_subprocess("-n", "2", "--chainrule-results", "all.json", ".")
+    done.assert_outcomes(passed=ITEMS + 1)
+    content = json.loads((author.path / "all.json").read_text())
+    assert content["distribution"] == "chainrule-lion"
+    assert {result["check"] for result in content["results"]} == {*described()["optimizer"], kit.COMPLETE}
+    (complete,) = (result for result in content["results"] if result["check"] == kit.COMPLETE)
+    assert complete["figures"] == {"ran": REQUIRED["optimizer"], "required": REQUIRED["optimizer"]}
+
+
+def test_a_failure_is_one_sentence(project):
+    author = project(LION.replace("theta -=", "theta +="))
+    done = author.runpytest_subprocess("-k", "lion", "--chainrule-results", "all.json")
+    done.assert_outcomes(passed=ITEMS - 1, failed=1, deselected=1)
+    lines = done.stdout.lines
+    title = next(at for at, line in enumerate(lines) if " chainrule-lion::optimizer=lion::descends " in line)
+    assert lines[title + 1].startswith("Lion.update takes the loss of a quadratic from 2.05 to ")
+    assert lines[title + 2].startswith("====")
+    results = json.loads((author.path / "all.json").read_text())["results"]
+    (failed,) = (result for result in results if result["outcome"] == "failed")
+    assert failed["message"] == lines[title + 1]
+
+
+def test_expected_failures_need_a_reason_and_something_to_expect(project):
+    climbs = LION.replace("theta -=", "theta +=")
+    options = 'chainrule_expected_failures = ["{}"]\n'
+    author = project(climbs, options.format("optimizer=lion descends: it climbs, as published"))
+    done = author.runpytest_subprocess("-k", "lion", "-rx")
+    done.assert_outcomes(passed=ITEMS - 1, xfailed=1, deselected=1)
+    done.stdout.fnmatch_lines(
+        ["XFAIL chainrule-lion::optimizer=lion::descends - it climbs, as published: Lion.update *"]
+    )
+    for line, complaint in [
+        ("optimizer=lion descends", "optimizer=lion: give the reason why descends is expected to fail."),
+        ("optimizer=lion descents: x", "optimizer=lion: there is no check descents (did you mean 'descends'[?]); *"),
+        ("optimizer=lino descends: x", "chainrule_expected_failures names optimizer=lino, which is not registered *"),
+        ("lion", "chainrule_expected_failures has the line 'lion'; it reads KIND=NAME CHECK: REASON."),
+    ]:
+        done = author.runpytest_subprocess("-o", f"chainrule_expected_failures={line}")
+        assert done.ret == pytest.ExitCode.USAGE_ERROR
+        done.stderr.fnmatch_lines([f"ERROR: {complaint}"])
+    done = author.runpytest_subprocess("-k", "stacking", "-o", "chainrule_expected_failures=optimizer=lion stacking: x")
+    done.stdout.fnmatch_lines(["It passes, though it is expected to fail (x); expect it no longer."])
+
+
+def test_examples_are_paths_from_the_root_and_values_as_in_yaml(project):
+    author = project(LION + POINTS, 'chainrule_examples = ["target=points target.path=factor.txt"]\n')
+    (author.path / "factor.txt").write_text("2")
+    (author.path / "folder").mkdir()
+    author.runpytest_subprocess("-k", "points", "--rootdir", ".", "folder").assert_outcomes(
+        passed=11, skipped=3, deselected=ITEMS
+    )
+    done = author.runpytest_subprocess("-k", "points and shapes", "-o", "chainrule_examples=")
+    done.stdout.fnmatch_lines(
+        ["*Points.path has no default, so that nothing can be checked; give it one, or an example: *"]
+    )
+    for line, complaint in [
+        ("target=point target.path=x", "examples names target=point, which is not registered (did you mean *"),
+        ("target.path=x", "'target.path=x' is neither KIND=NAME nor KIND.PARAMETER=VALUE of the component before it."),
+    ]:
+        done = author.runpytest_subprocess("-o", f"chainrule_examples={line}")
+        assert done.ret == pytest.ExitCode.USAGE_ERROR
+        done.stderr.fnmatch_lines([f"ERROR: {complaint}"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"source": "import nothing_of_that_name"}, "plugin chainrule-lion 1.0 * was skipped: ModuleNotFoundError: *"),
+        (
+            {"entries": "[console]\nlion = chainrule_lion\n"},
+            "The distribution chainrule-lion registers no component; *",
+        ),
+        ({"name": "chainrule-tiger"}, "The distribution chainrule-tiger is not installed; *"),
+    ],
+    ids=["broken", "nothing registered", "not installed"],
+)
+def test_a_distribution_without_components_is_an_error(project, changes, complaint):
+    done = project(**changes).runpytest_subprocess()
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([f"ERROR: {complaint}"])
+
+
+def test_the_distribution_may_be_named(project):
+    done = project(name="workspace", options='chainrule_distribution = "Chainrule_Lion"\n').runpytest_subprocess()
+    done.assert_outcomes(passed=ITEMS + 1)
+
+
+def test_the_kit_can_be_had_without_pytest(project):
+    author = project()
+    code = "import sys, chainrule.testing as t; assert 'pytest' not in sys.modules; print(len(t.REQUIRED))"
+    assert author.run(sys.executable, "-c", code).ret == 0
+
+
+def test_a_distribution_is_checked_by_its_name():
+    with pytest.raises(PluginError, match="The distribution chainrule-tiger is not installed"):
+        check_distribution("chainrule-tiger")
+    with pytest.raises(PluginError, match=r"examples names target=tabel.*did you mean 'target=table'"):
+        check_distribution("chainrule", examples={"target=tabel": [{}]})
+    with pytest.raises(PluginError, match="give the reason"):
+        check_distribution("chainrule", expected={"activation=relu": {"gradient": ""}})
+
+
+def test_every_built_in_component_is_checked_in_this_run(request):
+    """Where the tests run as a whole, the checks of each component are among them."""
+    titles = {item.name for item in request.session.items if isinstance(item, CheckItem)}
+    wanted = {f"chainrule::{subject}::{kit.COMPLETE}" for subject in kit.subjects("chainrule", {})}
+    whole_run = not any("::" in word or word.endswith(".py") for word in request.config.args)
+    assert whole_run <= (wanted <= titles)
