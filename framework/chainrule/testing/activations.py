@@ -100,9 +100,9 @@ def slope_at_kinks(subject: Subject) -> None:
                 slope = float(_backward(activation, point, np.ones_like(point))[0, 0, 0])
                 if not sides.min() - doubt <= slope <= sides.max() + doubt:
                     raise FindingError(
-                        f"{subject.where('backward')} has the slope {slope:.6g} at the kink z = {z:g}, but forward has "
-                        f"{sides[0]:.6g} to the left and {sides[1]:.6g} to the right ({activation}); "
-                        "take one of them or a value between.",
+                        f"{subject.where('backward')} has the slope {slope:.6g} at the kink z = {z:g}, but forward "
+                        f"has {sides[0]:.6g} to the left and {sides[1]:.6g} to the right ({activation}); take one of "
+                        "them or a value between.",
                         z=z,
                         slope=slope,
                         left=sides[0],
@@ -210,9 +210,9 @@ def _compare(subject: Subject, activation: Any, z: Array, grad_a: Array, method:
             got, want, place = actual[0, unit, at], found.central[at], z[0, unit, at]
             factor = f"grad_a = {grad_a[0, unit, at]:.6g}, " if method == "backward" else ""
             raise FindingError(
-                f"{subject.where(method)} returns {got:.9g} at z = {place:.6g} ({factor}{activation}), but the central "
-                f"difference of forward is {want:.9g}; {int(wrong.sum())} of {wrong.size} points differ by more than "
-                "rounding explains. Mend the derivative.",
+                f"{subject.where(method)} returns {got:.9g} at z = {place:.6g} ({factor}{activation}), but the "
+                f"central difference of forward is {want:.9g}; {int(wrong.sum())} of {wrong.size} points differ by "
+                "more than rounding explains. Mend the derivative.",
                 z=place,
                 returned=got,
                 expected=want,
@@ -269,8 +269,8 @@ def _require_finite(subject: Subject, activation: Any, dtype: np.dtype[Any], sig
             if bad.any():
                 unit, at = np.argwhere(bad)[0]
                 raise FindingError(
-                    f"{subject.where(method)} gives {result[0, unit, at]} at z = {z[0, unit, at]:g} in {dtype}, though "
-                    "the function itself is finite there; use a form in which nothing overflows.",
+                    f"{subject.where(method)} gives {result[0, unit, at]} at z = {z[0, unit, at]:g} in {dtype}, "
+                    "though the function itself is finite there; use a form in which nothing overflows.",
                     z=z[0, unit, at],
                 )
 

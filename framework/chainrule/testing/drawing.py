@@ -110,8 +110,7 @@ class Subject:
                 refusal = str(error)
         raise FindingError(
             f"{self.cls.__qualname__} refuses all of {_ATTEMPTS} draws within the bounds of its parameters "
-            f"({refusal}); "
-            "tighten the bounds."
+            f"({refusal}); tighten the bounds."
         )
 
 

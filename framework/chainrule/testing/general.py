@@ -29,7 +29,7 @@ def documented(subject: Subject) -> None:
     if silent:
         raise FindingError(
             f"{cls.__qualname__} does not say what {', '.join(silent)} is; write Annotated[..., doc('...')], which "
-            f"--help shows."
+            "--help shows."
         )
 
 
@@ -81,17 +81,16 @@ def pickled(subject: Subject) -> None:
         home = getattr(home, part, None)
     if home is not cls:
         raise FindingError(
-            f"{cls.__qualname__} is not to be found in {cls.__module__} under its name; define it at the top of "
-            "the module."
+            f"{cls.__qualname__} is not to be found in {cls.__module__} under its name; define it at the top of the "
+            "module."
         )
     for variant in subject.variants:
         try:
             again = pickle.loads(pickle.dumps(variant))
         except Exception as error:
             raise FindingError(
-                f"{variant} cannot be pickled ({type(error).__name__}: {error}), so that no other process can "
-                "train it; "
-                "keep only fields in it."
+                f"{variant} cannot be pickled ({type(error).__name__}: {error}), so that no other process can train "
+                "it; keep only fields in it."
             ) from error
         if type(again) is not cls or again != variant or vars(again).keys() != vars(variant).keys():
             raise FindingError(f"{variant} becomes {again} by pickling; keep only fields in it.")

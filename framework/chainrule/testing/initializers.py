@@ -67,12 +67,9 @@ def variance(subject: Subject) -> dict[str, float]:
             rounding = 1e-12 * expected + (16 * np.finfo(float).eps * np.abs(weights).max()) ** 2  # of equal weights
             if distance > _DEVIATIONS and abs(sample - expected) > rounding:
                 raise FindingError(
-                    f"{subject.where('weights')} has the variance {sample:.6g} in {fan_out * fan_in} weights "
-                    "with fan_in = "
-                    ""
-                    f"{fan_in}, fan_out = {fan_out} ({initializer}), but {source} {expected:.6g}, "
-                    f"{distance:.0f} standard "
-                    "deviations away; mend the one that is wrong.",
+                    f"{subject.where('weights')} has the variance {sample:.6g} in {fan_out * fan_in} weights with "
+                    f"fan_in = {fan_in}, fan_out = {fan_out} ({initializer}), but {source} {expected:.6g}, "
+                    f"{distance:.0f} standard deviations away; mend the one that is wrong.",
                     sample=sample,
                     expected=expected,
                     deviations=distance,

@@ -103,8 +103,7 @@ def adds_up(subject: Subject) -> None:
             got, want = together[0, at], apart[:, 0, at].sum()
             raise FindingError(
                 f"{subject.where('value')} of 5 outputs is {got:.9g}, but the losses of each output add up to "
-                f"{want:.9g} "
-                f"({loss}); add outputs with chainrule.sum_units, without a mean.",
+                f"{want:.9g} ({loss}); add outputs with chainrule.sum_units, without a mean.",
                 returned=got,
                 expected=want,
             )
@@ -138,10 +137,8 @@ def paired(subject: Subject) -> None:
             if wrong.any():
                 run, unit, at = np.argwhere(wrong)[0]
                 raise FindingError(
-                    f"{subject.where(method)} returns {actual[run, unit, at]:.9g} at z = {z[0, unit, at]:.6g}, "
-                    "but "
-                    f"by way of output={output.name} it is {expected[run, unit, at]:.9g} ({loss}); both must be "
-                    "one loss.",
+                    f"{subject.where(method)} returns {actual[run, unit, at]:.9g} at z = {z[0, unit, at]:.6g}, but by "
+                    f"way of output={output.name} it is {expected[run, unit, at]:.9g} ({loss}); both must be one loss.",
                     z=z[0, unit, at],
                     returned=actual[run, unit, at],
                     expected=expected[run, unit, at],
@@ -266,9 +263,8 @@ def _require_finite(subject: Subject, loss: Any, dtype: np.dtype[Any], truth: fl
         if bad.any():
             at = int(np.flatnonzero(bad)[0])
             raise FindingError(
-                f"{subject.where(method)} is {result[at]} at y_pred = {line[at]:g}, y_true = {truth:g} in "
-                f"{dtype}, though "
-                "the loss is finite there; use a form in which nothing overflows and 0 * log 0 counts 0.",
+                f"{subject.where(method)} is {result[at]} at y_pred = {line[at]:g}, y_true = {truth:g} in {dtype}, "
+                "though the loss is finite there; use a form in which nothing overflows and 0 * log 0 counts 0.",
                 y_pred=line[at],
                 y_true=truth,
             )

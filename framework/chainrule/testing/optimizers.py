@@ -41,9 +41,8 @@ def state(subject: Subject) -> None:
                     now = {name: (array.shape, array.dtype) for name, array in arrays.items()}
                     if now != described:
                         raise FindingError(
-                            f"{subject.where('update')} makes the state {now} at step {step}, after {described} "
-                            "in init; "
-                            "keep names, shapes and dtypes."
+                            f"{subject.where('update')} makes the state {now} at step {step}, after {described} in "
+                            "init; keep names, shapes and dtypes."
                         )
                 if theta.dtype != dtype:
                     raise FindingError(f"{subject.where('update')} turns theta into {theta.dtype}.")
@@ -63,9 +62,8 @@ def in_place(subject: Subject) -> None:
                 returned = optimizer.update(theta, grad, arrays, step)
                 if returned is not None:
                     raise FindingError(
-                        f"{subject.where('update')} returns {type(returned).__name__}, which nobody reads; "
-                        "change theta "
-                        "in place (theta -= ...) and return nothing."
+                        f"{subject.where('update')} returns {type(returned).__name__}, which nobody reads; change "
+                        "theta in place (theta -= ...) and return nothing."
                     )
                 require_same(grad, kept, f"{subject.where('update')} changes grad", "work on a copy")
             if theta.tobytes() == before.tobytes():
@@ -88,10 +86,9 @@ def finite(subject: Subject) -> None:
                     stacked.update(theta, grad, arrays, step)
                     if not np.isfinite(theta).all():
                         raise FindingError(
-                            f"{subject.where('update')} makes theta {theta[0].tolist()} at step {step} with "
-                            "gradients of "
-                            f"{size:g} in {np.dtype(dtype)} ({optimizer}); steps count from 1, and a "
-                            "denominator needs an eps.",
+                            f"{subject.where('update')} makes theta {theta[0].tolist()} at step {step} with gradients "
+                            f"of {size:g} in {np.dtype(dtype)} ({optimizer}); steps count from 1, and a denominator "
+                            "needs an eps.",
                             step=step,
                             gradient=size,
                         )
@@ -202,8 +199,8 @@ def stacking(subject: Subject) -> None:
                 require_same(
                     fewer_theta,
                     theta[few],
-                    f"{subject.where('update')} moves runs {few.tolist()} otherwise when the others have left "
-                    "the stack",
+                    f"{subject.where('update')} moves runs {few.tolist()} otherwise when the others have left the "
+                    "stack",
                     _ADVICE,
                 )
                 for run, component in enumerate(components):
@@ -252,9 +249,8 @@ def _require_state(subject: Subject, method: str, arrays: Any, theta: Array) -> 
     for name, array in arrays.items():
         if array.shape[:1] != theta.shape[:1] or array.dtype != theta.dtype:
             raise FindingError(
-                f"{where}: {name!r} in the state is {array.dtype} {array.shape}; the first axis must be the run "
-                "axis, as "
-                f"that of theta {theta.shape}, and the dtype {theta.dtype}: np.zeros_like(theta)."
+                f"{where}: {name!r} in the state is {array.dtype} {array.shape}; the first axis must be the run axis, "
+                f"as that of theta {theta.shape}, and the dtype {theta.dtype}: np.zeros_like(theta)."
             )
         if np.shares_memory(array, theta):
             raise FindingError(f"{where}: {name!r} in the state is theta itself, which changes; take a copy.")

@@ -28,8 +28,8 @@ def require_deterministic(where: str, draws: Draws) -> None:
             found = draws(np.random.default_rng(5))
             if _states() != states:
                 raise FindingError(
-                    f"{where} draws from a global generator, so that a run does not follow from its seed; draw "
-                    "from rng."
+                    f"{where} draws from a global generator, so that a run does not follow from its seed; draw from "
+                    "rng."
                 )
             for name, array in found.items():
                 if attempt:

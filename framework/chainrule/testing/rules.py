@@ -72,12 +72,9 @@ def samples_add_up(subject: Subject) -> None:
             slack = 32 * np.finfo(float).eps * (np.abs(delta) @ np.abs(inputs.mT) + np.abs(whole))
             if (~(np.abs(whole - parts[0] - parts[1]) <= slack)).any():
                 raise FindingError(
-                    f"{subject.where('gradient')} of 8 samples in layer {layer} is not the sum of those of 3 "
-                    "and of 5 "
-                    ""
-                    f"({rule}): {whole.ravel()[0]:.9g} against {(parts[0] + parts[1]).ravel()[0]:.9g}; add "
-                    "samples up, the "
-                    "engine divides by their number."
+                    f"{subject.where('gradient')} of 8 samples in layer {layer} is not the sum of those of 3 and of 5 "
+                    f"({rule}): {whole.ravel()[0]:.9g} against {(parts[0] + parts[1]).ravel()[0]:.9g}; add samples "
+                    "up, the engine divides by their number."
                 )
 
 
@@ -101,8 +98,7 @@ def learns(subject: Subject) -> dict[str, float]:
             if not losses[-1] < _LEARNED * losses[0]:
                 raise FindingError(
                     f"With {rule} the training loss goes from {losses[0]:.6g} to {losses[-1]:.6g} in "
-                    f"{_LEARNING_EPOCHS} "
-                    f"epochs (network {widths}, seed {seed}); it must fall; look at the signs.",
+                    f"{_LEARNING_EPOCHS} epochs (network {widths}, seed {seed}); it must fall; look at the signs.",
                     first=losses[0],
                     last=losses[-1],
                 )

@@ -38,8 +38,8 @@ def finite(subject: Subject) -> None:
                         run = int(np.flatnonzero(wrong)[0])
                         raise FindingError(
                             f"{subject.where('rate')} is {float(rate[run, 0]):g} in entry {epoch} of {epochs} epochs "
-                            f"({components[run]}, lr = {float(_lr(RUNS, dtype)[run, 0]):g}); rates are finite "
-                            "and >= 0.",
+                            f"({components[run]}, lr = {float(_lr(RUNS, dtype)[run, 0]):g}); rates are finite and >= "
+                            "0.",
                             rate=rate[run, 0],
                         )
 

@@ -121,8 +121,8 @@ def labels(subject: Subject) -> None:
         if wrong.any():
             at = int(np.flatnonzero(wrong)[0])
             raise FindingError(
-                f"{subject.where('data')} gives row {at} the outputs {y[at].tolist()} ({target}); a classification has "
-                "one-hot outputs, or a single one that is 0 or 1."
+                f"{subject.where('data')} gives row {at} the outputs {y[at].tolist()} ({target}); a classification "
+                "has one-hot outputs, or a single one that is 0 or 1."
             )
 
 
@@ -138,9 +138,8 @@ def subsets(subject: Subject) -> None:
             count[row.tobytes()] = count.get(row.tobytes(), 0) - 1
         if min(count.values()) < 0:
             raise FindingError(
-                f"{subject.where('data')} returns rows among {len(chosen)} that the whole data set does not "
-                "have, or not "
-                "so often; choose without replacement, and keep inputs and outputs together."
+                f"{subject.where('data')} returns rows among {len(chosen)} that the whole data set does not have, or "
+                "not so often; choose without replacement, and keep inputs and outputs together."
             )
         try:
             target.data(np.random.default_rng(0), len(everything) + 1)
@@ -170,8 +169,8 @@ def _require_close(what: str, actual: Any, expected: Array) -> None:
     if wrong.any():
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise FindingError(
-            f"{what}: {actual[at]:.9g} instead of {expected[at]:.9g} in row {at[0]}; each output must follow "
-            "from its own row.",
+            f"{what}: {actual[at]:.9g} instead of {expected[at]:.9g} in row {at[0]}; each output must follow from its "
+            "own row.",
             returned=actual[at],
             expected=expected[at],
         )

@@ -56,9 +56,8 @@ class _Strict(Crowd):
             call(*arguments)
         except Exception as error:
             raise FindingError(
-                f"{self._subject.where(event)} raises {type(error).__name__}: {error} ({self._tracker}); a "
-                "tracker reports "
-                "what it cannot do with logging, and only send and send_sweep may raise ChainruleError."
+                f"{self._subject.where(event)} raises {type(error).__name__}: {error} ({self._tracker}); a tracker "
+                "reports what it cannot do with logging, and only send and send_sweep may raise ChainruleError."
             ) from error
 
 

@@ -3,14 +3,17 @@
 import json
 import os
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
-from chainrule.errors import PluginError
+from chainrule.errors import ChainruleError, PluginError
 from chainrule.testing import REQUIRED, check_distribution, described, kit
-from chainrule.testing.collecting import CheckItem
+from chainrule.testing.collecting import Plan
 
 pytest_plugins = "pytester"
+ROOT = Path(__file__).parents[3]
 
 LION = '''
 """A plugin."""
@@ -135,15 +138,6 @@ def test_expected_failures_need_a_reason_and_something_to_expect(project):
     done.stdout.fnmatch_lines(
         ["XFAIL chainrule-lion::optimizer=lion::descends - it climbs, as published: Lion.update *"]
     )
-    for line, complaint in [
-        ("optimizer=lion descends", "optimizer=lion: give the reason why descends is expected to fail."),
-        ("optimizer=lion descents: x", "optimizer=lion: there is no check descents (did you mean 'descends'[?]); *"),
-        ("optimizer=lino descends: x", "chainrule_expected_failures names optimizer=lino, which is not registered *"),
-        ("lion", "chainrule_expected_failures has the line 'lion'; it reads KIND=NAME CHECK: REASON."),
-    ]:
-        done = author.runpytest_subprocess("-o", f"chainrule_expected_failures={line}")
-        assert done.ret == pytest.ExitCode.USAGE_ERROR
-        done.stderr.fnmatch_lines([f"ERROR: {complaint}"])
     done = author.runpytest_subprocess("-k", "stacking", "-o", "chainrule_expected_failures=optimizer=lion stacking: x")
     done.stdout.fnmatch_lines(["It passes, though it is expected to fail (x); expect it no longer."])
 
@@ -153,19 +147,54 @@ def test_examples_are_paths_from_the_root_and_values_as_in_yaml(project):
     (author.path / "factor.txt").write_text("2")
     (author.path / "folder").mkdir()
     author.runpytest_subprocess("-k", "points", "--rootdir", ".", "folder").assert_outcomes(
-        passed=11, skipped=3, deselected=ITEMS
+        passed=12, skipped=2, deselected=ITEMS
     )
     done = author.runpytest_subprocess("-k", "points and shapes", "-o", "chainrule_examples=")
     done.stdout.fnmatch_lines(
         ["*Points.path has no default, so that nothing can be checked; give it one, or an example: *"]
     )
-    for line, complaint in [
-        ("target=point target.path=x", "examples names target=point, which is not registered (did you mean *"),
-        ("target.path=x", "'target.path=x' is neither KIND=NAME nor KIND.PARAMETER=VALUE of the component before it."),
-    ]:
-        done = author.runpytest_subprocess("-o", f"chainrule_examples={line}")
-        assert done.ret == pytest.ExitCode.USAGE_ERROR
-        done.stderr.fnmatch_lines([f"ERROR: {complaint}"])
+
+
+class Configuration:
+    """What a plan reads of pytest's."""
+
+    def __init__(self, **values):
+        self._values = {"chainrule_distribution": "chainrule", **values}
+
+    def getini(self, name):
+        return self._values.get(name, [])
+
+
+@pytest.mark.parametrize(
+    ("option", "line", "complaint"),
+    [
+        ("expected_failures", "rule=exact learns", r"rule=exact: give the reason why learns is expected to fail\."),
+        (
+            "expected_failures",
+            "rule=exact learn: x",
+            r"rule=exact: there is no check learn \(did you mean 'learns'\?\)",
+        ),
+        (
+            "expected_failures",
+            "rule=exat learns: x",
+            "chainrule_expected_failures names rule=exat, which is not registe",
+        ),
+        ("expected_failures", "exact", "has the line 'exact'; it reads KIND=NAME CHECK: REASON"),
+        (
+            "examples",
+            "target=tabel target.path=x",
+            r"names target=tabel, which is not registered \(did you mean 'target=",
+        ),
+        (
+            "examples",
+            "target.path=x",
+            "'target.path=x' is neither KIND=NAME nor KIND.PARAMETER=VALUE of the component be",
+        ),
+    ],
+)
+def test_a_wrong_line_is_an_error(option, line, complaint):
+    with pytest.raises(ChainruleError, match=complaint):
+        Plan(Configuration(**{f"chainrule_{option}": [line]}))
 
 
 @pytest.mark.parametrize(
@@ -206,9 +235,7 @@ def test_a_distribution_is_checked_by_its_name():
         check_distribution("chainrule", expected={"activation=relu": {"gradient": ""}})
 
 
-def test_every_built_in_component_is_checked_in_this_run(request):
-    """Where the tests run as a whole, the checks of each component are among them."""
-    titles = {item.name for item in request.session.items if isinstance(item, CheckItem)}
-    wanted = {f"chainrule::{subject}::{kit.COMPLETE}" for subject in kit.subjects("chainrule", {})}
-    whole_run = not any("::" in word or word.endswith(".py") for word in request.config.args)
-    assert whole_run <= (wanted <= titles)
+def test_our_own_components_are_checked_in_the_same_way():
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    assert options["addopts"][:2] == ["-p", "chainrule.testing"]
+    assert "chainrule_expected_failures" not in options
