@@ -2,12 +2,14 @@
 
 import importlib.metadata
 import re
+import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule import kinds
 from chainrule.errors import ConfigurationError, PluginError, nearest
 from chainrule.kinds import KINDS, Component
 from chainrule.plugins import installed
@@ -216,16 +218,15 @@ def completeness(subject: Subject, ran: int) -> Result:
 
 
 def _raised(subject: Subject, error: Exception) -> str:
-    """Say in a sentence what a component raised, and where in its own module."""
-    frames = traceback.extract_tb(error.__traceback__)
-    module = importlib.import_module(subject.cls.__module__)
-    own = [frame for frame in frames if frame.filename == getattr(module, "__file__", None)]
-    place = (own or frames)[-1]
+    """Say in a sentence what a component raised, and where in its own modules."""
+    homes = {cls.__module__ for cls in subject.cls.__mro__} - {kinds.__name__}
+    files = {getattr(sys.modules.get(home), "__file__", None) for home in homes} - {None}
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
     cause = type(error).__name__ + (f": {error}".rstrip(".") if str(error) else "")
-    read_only = "read-only" in str(error) or "Cannot cast" in str(error)
-    advice = "; inputs are read-only here, so compute into an array of its own" if read_only else ""
-    where = subject.where(place.name) if own else subject.cls.__qualname__
-    return f"{where} raised {cause} ({place.filename}, line {place.lineno}){advice}."
+    if not own:
+        return f"With {subject.cls.__qualname__} there was {cause}; look at the types and shapes that it returns."
+    read_only = "; inputs are read-only here, so compute into an array of its own" if "read-only" in str(error) else ""
+    return f"{subject.where(own[-1].name)} raised {cause} ({own[-1].filename}, line {own[-1].lineno}){read_only}."
 
 
 def _is_same(name: str, other: str, anywhere: bool = False) -> bool:

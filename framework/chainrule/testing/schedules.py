@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kinds import Array, stack, take
+from chainrule.kinds import GROUPS, Array, stack, take
+from chainrule.testing import training
 from chainrule.testing.drawing import DTYPES, RUNS, Subject
 from chainrule.testing.methods import require_array, require_same
 from chainrule.testing.results import FindingError
@@ -37,7 +38,7 @@ def finite(subject: Subject) -> None:
                     if wrong.any():
                         run = int(np.flatnonzero(wrong)[0])
                         raise FindingError(
-                            f"{subject.where('rate')} is {float(rate[run, 0]):g} in entry {epoch} of {epochs} epochs "
+                            f"{subject.where('rate')} is {float(rate[run, 0]):g} in epoch {epoch} of {epochs} "
                             f"({components[run]}, lr = {float(_lr(RUNS, dtype)[run, 0]):g}); rates are finite and >= "
                             "0.",
                             rate=rate[run, 0],
@@ -45,18 +46,21 @@ def finite(subject: Subject) -> None:
 
 
 def pure(subject: Subject) -> None:
-    """The learning rate and the losses are left alone, and ``rate`` answers alike when it is asked again."""
+    """The learning rate and the losses are left alone; ``rate`` leaves the state alone and answers alike again."""
     for components in subject.stacks:
         schedule, lr = stack(components, float), _lr(RUNS, float)
         kept = lr.copy()
         lr.flags.writeable = False
         state = schedule.init(lr)
-        for epoch, loss in enumerate(_losses(RUNS, float)[:10], 1):
+        for epoch, loss in enumerate(_losses(RUNS, float)[:10]):
             loss.flags.writeable = False
+            schedule.measured(loss, epoch, state)
+            before = {name: array.copy() for name, array in state.items()}
             first = np.array(schedule.rate(lr, epoch, 10, state))
             again = np.array(schedule.rate(lr, epoch, 10, state))
             require_same(again, first, f"{subject.where('rate')} answers otherwise when it is asked again", _ADVICE)
-            schedule.measured(loss, epoch, state)
+            for name, array in before.items():
+                require_same(state[name], array, f"{subject.where('rate')} changes {name!r} in the state", _ADVICE)
         require_same(lr, kept, f"{subject.where('rate')} changes the learning rate", "compute into an array of its own")
 
 
@@ -69,8 +73,8 @@ def resumes(subject: Subject) -> None:
         kept = copy.deepcopy(state)
         fresh = stack([pickle.loads(pickle.dumps(component)) for component in components], float)
         for expected, rate in zip(
-            _rates(schedule, lr, 20, losses[8:20], state, first=9),
-            _rates(fresh, lr, 20, losses[8:20], kept, first=9),
+            _rates(schedule, lr, 20, losses[8:20], state, first=8),
+            _rates(fresh, lr, 20, losses[8:20], kept, first=8),
             strict=True,
         ):
             require_same(rate, expected, f"{subject.where('rate')} goes on otherwise from a copied state", _ADVICE)
@@ -83,16 +87,16 @@ def nothing_kept(subject: Subject) -> None:
         series = [_losses(RUNS, float), _losses(RUNS, float)[::-1]]
         alone = [_rates(stack(components, float), lr, 20, losses[:20]) for losses in series]
         states = [schedule.init(lr) for _ in series]
-        for epoch in range(1, 21):
+        for epoch in range(20):
             for state, losses, expected in zip(states, series, alone, strict=True):
+                schedule.measured(losses[epoch], epoch, state)
                 rate = np.array(schedule.rate(lr, epoch, 20, state))
                 require_same(
                     rate,
-                    expected[epoch - 1],
+                    expected[epoch],
                     f"Two trainings that take turns with {subject.cls.__qualname__} disturb each other",
                     "keep everything in state: nothing on the instance, the class or the module",
                 )
-                schedule.measured(losses[epoch - 1], epoch, state)
 
 
 def stacking(subject: Subject) -> None:
@@ -104,8 +108,8 @@ def stacking(subject: Subject) -> None:
             state = stacked.init(lr)
             together = _rates(stacked, lr, 20, losses[:10], state)
             left = {name: array[few].copy() for name, array in state.items()}
-            together += _rates(stacked, lr, 20, losses[10:20], state, first=11)
-            fewer = _rates(take(stacked, few), lr[few], 20, [loss[few] for loss in losses[10:20]], left, first=11)
+            together += _rates(stacked, lr, 20, losses[10:20], state, first=10)
+            fewer = _rates(take(stacked, few), lr[few], 20, [loss[few] for loss in losses[10:20]], left, first=10)
             for rate, whole in zip(fewer, together[10:], strict=True):
                 require_same(
                     rate,
@@ -124,27 +128,45 @@ def stacking(subject: Subject) -> None:
                     )
 
 
+def trained(subject: Subject) -> None:
+    """A short training has the same bytes in a stack and alone."""
+    for components in subject.stacks:
+        training.check_alone(subject, "schedule", components)
+
+
 def _lr(runs: int, dtype: Any) -> Array:
     return np.geomspace(1e-4, 1.0, runs).reshape(runs, 1).astype(dtype)
 
 
 def _losses(runs: int, dtype: Any) -> list[Array]:
-    """Return 100 losses ``(runs,)`` that fall, stay and rise, each run in its own order."""
+    """Return 100 losses ``(runs, 1)`` that fall, stay and rise, each run in its own order."""
     rng = np.random.default_rng(0)
     falling = np.repeat(np.geomspace(10, 0.1, 10), 10)[:, None] * rng.choice([1.0, 1.0, 1.5, 0.7], size=(100, runs))
-    return list(falling.astype(dtype))
+    return list(falling.astype(dtype)[..., None])
 
 
 def _rates(
-    schedule: Any, lr: Array, epochs: int, losses: list[Array], state: dict[str, Array] | None = None, first: int = 1
+    schedule: Any, lr: Array, epochs: int, losses: list[Array], state: dict[str, Array] | None = None, first: int = 0
 ) -> list[Array]:
-    """Go through epochs that end with these losses, no more than there are, and return the rate of each."""
+    """Return the rate of each epoch, before which a loss is measured; of as many epochs as there are losses."""
     state = schedule.init(lr) if state is None else state
     rates = []
-    for epoch, loss in enumerate(losses[: epochs - first + 1], first):
-        rates.append(np.array(schedule.rate(lr, epoch, epochs, state)))
+    for epoch, loss in enumerate(losses[: epochs - first], first):
         schedule.measured(loss, epoch, state)
+        rates.append(np.array(schedule.rate(lr, epoch, epochs, state)))
     return rates
 
 
-CHECKS = (Check(shapes), Check(finite), Check(pure), Check(resumes), Check(nothing_kept), Check(stacking))
+def _not_in_settings(subject: Subject) -> str:
+    return "" if subject.kind in GROUPS else "no run has a schedule"
+
+
+CHECKS = (
+    Check(shapes),
+    Check(finite),
+    Check(pure),
+    Check(resumes),
+    Check(nothing_kept),
+    Check(stacking),
+    Check(trained, _not_in_settings),
+)

@@ -50,9 +50,9 @@ class Plateaus(Schedule):
         return lr * state["factor"]
 
     def measured(self, loss, epoch, state):
-        worse = loss[:, None] >= state["best"]
+        worse = loss >= state["best"]
         state["factor"] *= np.where(worse, self.factor, state["factor"].dtype.type(1))
-        np.minimum(state["best"], loss[:, None], out=state["best"])
+        np.minimum(state["best"], loss, out=state["best"])
 
 
 @GALLERY.sound
@@ -60,19 +60,19 @@ class Decays(Schedule):
     power: Annotated[float, Gt(0), doc("of the decay")] = 0.5
 
     def rate(self, lr, epoch, epochs, state):
-        return lr * epoch**-self.power
+        return lr * (1 + epoch) ** -self.power
 
 
-@GALLERY.flawed("finite")
+@GALLERY.flawed("finite", others=True)
 class Negative(Decays):
     def rate(self, lr, epoch, epochs, state):
         return lr * (1 - 2 * epoch / epochs)
 
 
-@GALLERY.flawed("finite")
+@GALLERY.flawed("finite", others=True)
 class DividesByEpochsLeft(Decays):
     def rate(self, lr, epoch, epochs, state):
-        return lr / np.asarray(epochs - epoch, lr.dtype)
+        return lr / np.asarray(epochs - 1 - epoch, lr.dtype)
 
 
 @GALLERY.flawed("shapes", others=True)
@@ -112,16 +112,16 @@ class BestOnClass(Decays):
         return lr / (1 + min(type(self).best, 9.0))
 
     def measured(self, loss, epoch, state):
-        type(self).best = float(loss[0]) if epoch > 1 else np.inf
+        type(self).best = float(loss[0, 0]) if epoch else np.inf
 
 
-@GALLERY.flawed("stacking")
+@GALLERY.flawed("stacking", others=True)
 class PowerOfTheFirstRun(Decays):
     def rate(self, lr, epoch, epochs, state):
-        return lr * epoch ** -np.ravel(self.power)[0]
+        return lr * (1 + epoch) ** -np.ravel(self.power)[0]
 
 
-@GALLERY.flawed("stacking")
+@GALLERY.flawed("stacking", others=True)
 class MeanLoss(Plateaus):
     def measured(self, loss, epoch, state):
         super().measured(np.full_like(loss, loss.mean()), epoch, state)
