@@ -24,6 +24,12 @@ RUNS = 6  # of the stacks that are checked
 _MOST_COMBINATIONS = 16  # of switches; where there are more, one switch at a time is turned
 _ATTEMPTS = 100  # to draw parameters that the class itself accepts
 _AT_A_BOUND = 0.3  # share of draws that lie on a bound that belongs to the range
+_ROUND = (
+    0.5,
+    1.0,
+    2.0,
+)  # NumPy raises to these powers by short cuts where all exponents are equal: alone, not in a stack
+_IS_ROUND = 0.3  # share of draws that are such
 
 
 class Subject:
@@ -134,7 +140,9 @@ def drawn(rng: np.random.Generator, parameter: Parameter, usual: float) -> float
     if ends and rng.random() < _AT_A_BOUND:
         return float(rng.choice(ends))
     for _ in range(_ATTEMPTS):
-        if math.isfinite(low) and math.isfinite(high):
+        if rng.random() < _IS_ROUND:
+            value = float(rng.choice(_ROUND))
+        elif math.isfinite(low) and math.isfinite(high):
             value = low + (high - low) * rng.uniform(0.02, 0.98)
         elif math.isfinite(low):
             value = low + _distance(rng, usual - low)

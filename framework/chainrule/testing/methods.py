@@ -143,8 +143,8 @@ def check_stacking(subject: Subject, draw: Draw, sizes: Iterable[Size]) -> None:
 
 
 _STACKING_ADVICE = (
-    "use elementwise formulas, chainrule.sum_units for sums over units and chainrule.product for products, and let "
-    "float fields broadcast"
+    "use elementwise formulas (but no x ** field: alone, NumPy squares where the field is 2), chainrule.sum_units for "
+    "sums over units and chainrule.product for products, and let float fields broadcast"
 )
 
 

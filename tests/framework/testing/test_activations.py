@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 import pytest
-from annotated_types import Gt, doc
+from annotated_types import Gt, Interval, Lt, doc
 
 from chainrule.kinds import Activation, sum_units
 from chainrule.testing import check
@@ -225,6 +225,66 @@ class UndeclaredJump(Activation):
 class WrongSlopeAtKink(Leaky):
     def slope(self, z, a):
         return np.where(z == 0, z.dtype.type(2), np.where(z > 0, z.dtype.type(1), z.dtype.type(0.1)))
+
+
+@GALLERY.sound
+class Clipped(Activation):
+    """Its kinks and its range are parameters."""
+
+    low: Annotated[float, Lt(0), doc("lowest")] = -1.0
+    high: Annotated[float, Gt(0), doc("highest")] = 1.0
+
+    @property
+    def range(self):
+        return float(np.min(self.low)), float(np.max(self.high))
+
+    @property
+    def kinks(self):
+        return (*np.ravel(self.low).tolist(), *np.ravel(self.high).tolist())
+
+    def forward(self, z):
+        return np.clip(z, self.low, self.high)
+
+    def slope(self, z, a):
+        return ((z > self.low) & (z < self.high)).astype(z.dtype)
+
+
+@GALLERY.sound
+class Exponential(Activation):
+    """Overflows, because it is that large."""
+
+    range: ClassVar = (0.0, np.inf)
+
+    def forward(self, z):
+        return np.exp(z)
+
+    def slope(self, z, a):
+        return a.copy()
+
+
+@GALLERY.sound
+class Cube(Activation):
+    def forward(self, z):
+        return z * z * z
+
+    def slope(self, z, a):
+        return 3 * z * z
+
+
+@GALLERY.flawed("stacking", "trained")
+class PowerOfAField(Activation):
+    """NumPy squares where the only exponent is 2, and raises to powers where others stand beside it."""
+
+    power: Annotated[float, Interval(ge=1, le=3), doc("exponent")] = 2.0
+
+    range: ClassVar = (0.0, np.inf)
+    kinks: ClassVar = (0.0,)
+
+    def forward(self, z):
+        return np.maximum(z, 0) ** self.power
+
+    def slope(self, z, a):
+        return np.where(z > 0, self.power * np.maximum(z, 0) ** (self.power - 1), z.dtype.type(0))
 
 
 @GALLERY.sound

@@ -29,6 +29,14 @@ class Undeclared(Scaled):
 
 
 @GALLERY.sound
+class Orthogonal(Initializer):
+    def weights(self, rng, fan_in, fan_out):
+        q, r = np.linalg.qr(rng.normal(size=(max(fan_in, fan_out), min(fan_in, fan_out))))
+        q = q * np.sign(np.diag(r))
+        return q if fan_out >= fan_in else q.T
+
+
+@GALLERY.sound
 class Diagonal(Initializer):
     def weights(self, rng, fan_in, fan_out):
         return np.eye(fan_out, fan_in)

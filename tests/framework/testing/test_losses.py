@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 
 import numpy as np
-from annotated_types import Gt, doc
+from annotated_types import Gt, Interval, doc
 
 from chainrule.kinds import Loss, sum_units
 from mutating import Gallery, require
@@ -114,6 +114,31 @@ class Absolute(Loss):
 
     def gradient(self, y_pred, y_true):
         return np.sign(y_pred - y_true)
+
+
+@GALLERY.sound
+class Quantile(Loss):
+    share: Annotated[float, Interval(gt=0, lt=1), doc("of the errors above")] = 0.9
+
+    def value(self, y_pred, y_true):
+        error = y_true - y_pred
+        return sum_units(np.maximum(self.share * error, (self.share - 1) * error))
+
+    def gradient(self, y_pred, y_true):
+        return np.where(y_true > y_pred, -self.share, 1 - self.share).astype(y_pred.dtype)
+
+
+@GALLERY.sound
+class Poisson(Loss):
+    """Overflows, because it is that large."""
+
+    target_range: ClassVar = (0.0, np.inf)
+
+    def value(self, y_pred, y_true):
+        return sum_units(np.exp(y_pred) - y_true * y_pred)
+
+    def gradient(self, y_pred, y_true):
+        return np.exp(y_pred) - y_true
 
 
 @GALLERY.flawed("gradient")

@@ -35,6 +35,21 @@ class ReplacesArrays(Heavy):
         theta -= self.lr * state["velocity"]
 
 
+@GALLERY.sound
+class History(Optimizer):
+    """The state may have more axes, and a run's parameters may depend on each other."""
+
+    lr: Annotated[float, Ge(0), doc("rate")] = 0.01
+
+    def init(self, theta):
+        return {"last": np.zeros((len(theta), 3, theta.shape[1]), theta.dtype)}
+
+    def update(self, theta, grad, state, step):
+        state["last"] = np.concatenate([state["last"][:, 1:], grad[:, None]], axis=1)
+        mean = state["last"].mean(axis=1)
+        theta -= self.lr * mean / (1 + np.sqrt((mean * mean).sum(axis=1, keepdims=True)))
+
+
 @GALLERY.flawed("descends")
 class Climbs(Heavy):
     def update(self, theta, grad, state, step):

@@ -134,6 +134,25 @@ class Sign(Target):
         return (x[:, :1] > 0).astype(float)
 
 
+@GALLERY.sound
+class Parity(Target):
+    bits: Annotated[int, Gt(0), doc("inputs")] = 4
+
+    task: ClassVar = "classification"
+    outputs: ClassVar = 1
+
+    @property
+    def inputs(self):
+        return self.bits
+
+    def __call__(self, x):
+        return ((x > 0).sum(axis=1, keepdims=True) % 2).astype(float)
+
+    def data(self, rng, samples):
+        x = rng.choice([-1.0, 1.0], size=(samples, self.bits))
+        return x, self(x)
+
+
 @GALLERY.flawed("labels")
 class MinusOne(Sign):
     def __call__(self, x):
