@@ -116,7 +116,7 @@ def subjects(distribution: str, examples: Examples) -> list[Subject]:
             f"The distribution {distribution} is not installed; `pip install -e .` in its folder makes it known."
         ) from None
     registry = installed()
-    broken = [fault for fault in registry.broken if _is_same(fault.provider.distribution, distribution)]
+    broken = [fault for fault in registry.broken if _canonical(fault.provider.distribution) == _canonical(distribution)]
     if broken:
         raise PluginError("; ".join(map(str, broken)) + ".")
     found = []
@@ -125,10 +125,10 @@ def subjects(distribution: str, examples: Examples) -> list[Subject]:
             try:
                 provider = registry.provider(kind, name)
             except ConfigurationError as error:  # two provide it
-                if _is_same(distribution, str(error), anywhere=True):
+                if f" {_canonical(distribution)} " in _canonical(str(error)):
                     raise PluginError(str(error)) from None
                 continue
-            if _is_same(provider.distribution, distribution):
+            if _canonical(provider.distribution) == _canonical(distribution):
                 found.append(Subject(registry.find(kind, name), examples.get(f"{kind}={name}", ())))
     if not found:
         raise PluginError(
@@ -229,6 +229,5 @@ def _raised(subject: Subject, error: Exception) -> str:
     return f"{subject.where(own[-1].name)} raised {cause} ({own[-1].filename}, line {own[-1].lineno}){read_only}."
 
 
-def _is_same(name: str, other: str, anywhere: bool = False) -> bool:
-    one, two = (re.sub(r"[-_.]+", "-", text).lower() for text in (name, other))
-    return f" {one} " in two if anywhere else one == two
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -88,11 +88,11 @@ def nothing_kept(subject: Subject) -> None:
         alone = [_rates(stack(components, float), lr, 20, losses[:20]) for losses in series]
         states = [schedule.init(lr) for _ in series]
         for epoch in range(20):
-            for state, losses, expected in zip(states, series, alone, strict=True):
+            for state, losses in zip(states, series, strict=True):
                 schedule.measured(losses[epoch], epoch, state)
-                rate = np.array(schedule.rate(lr, epoch, 20, state))
+            for state, expected in zip(states, alone, strict=True):
                 require_same(
-                    rate,
+                    np.array(schedule.rate(lr, epoch, 20, state)),
                     expected[epoch],
                     f"Two trainings that take turns with {subject.cls.__qualname__} disturb each other",
                     "keep everything in state: nothing on the instance, the class or the module",

@@ -1,7 +1,9 @@
 """Short trainings of stacks with a component that is checked, beside the default configuration."""
 
+import contextlib
 import dataclasses
 import functools
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,13 +53,16 @@ class Teacher(Target):
 
 
 def settings(**parts: Any) -> Settings:
-    """Return the settings of a short training, the default ones but for ``parts``; ``hidden`` and others go inwards."""
+    """Return the settings of a short training: the default ones but for ``parts``.
+
+    Those named ``hidden``, ``batch_size`` and ``epochs`` belong to the sections ``network`` and ``training``.
+    """
     base = _base()
-    inner = {name: parts.pop(name) for name in ("hidden",) if name in parts}
-    training = {name: parts.pop(name) for name in ("batch_size", "dtype", "epochs") if name in parts}
+    network = {name: parts.pop(name) for name in ("hidden",) if name in parts}
+    training = {name: parts.pop(name) for name in ("batch_size", "epochs") if name in parts}
     return dataclasses.replace(
         base,
-        network=dataclasses.replace(base.network, **inner),
+        network=dataclasses.replace(base.network, **network),
         training=dataclasses.replace(base.training, **training),
         **parts,
     )
@@ -113,12 +118,13 @@ def _trained(runs: Sequence[Prepared], given_up: Sequence[int]) -> list[Result]:
 
 @functools.cache
 def _base() -> Settings:
-    return settings_from(
-        [
-            f"training.epochs={_EPOCHS}",
-            "training.tolerance=0",
-            "training.measure_every=1",
-            f"data.samples={_SAMPLES}",
-            "optimizer.lr=0.01",
-        ]
-    )
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # away from conf/, which changes defaults
+        return settings_from(
+            [
+                f"training.epochs={_EPOCHS}",
+                "training.tolerance=0",
+                "training.measure_every=1",
+                f"data.samples={_SAMPLES}",
+                "optimizer.lr=0.01",
+            ]
+        )

@@ -1,5 +1,6 @@
 """The checks as items of pytest, in a project of an author's own."""
 
+import importlib.metadata
 import json
 import os
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from chainrule.errors import ChainruleError, PluginError
+from chainrule.plugins import Registry
 from chainrule.testing import REQUIRED, check_distribution, described, kit
 from chainrule.testing.collecting import Plan
 
@@ -233,6 +235,22 @@ def test_a_distribution_is_checked_by_its_name():
         check_distribution("chainrule", examples={"target=tabel": [{}]})
     with pytest.raises(PluginError, match="give the reason"):
         check_distribution("chainrule", expected={"activation=relu": {"gradient": ""}})
+
+
+def test_a_component_that_another_distribution_provides_too_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("lion", "lioness", "pride"):
+        info = tmp_path / f"chainrule_{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: chainrule-{name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[chainrule]\n{name} = chainrule_{name}\n")
+        source = LION.replace("Lion", "Pride") if name == "pride" else LION
+        (tmp_path / f"chainrule_{name}.py").write_text(source)
+    registry = Registry(importlib.metadata.distributions(path=[str(tmp_path)]))
+    monkeypatch.setattr(kit, "installed", lambda: registry)
+    with pytest.raises(PluginError, match="optimizer=lion is provided twice, by chainrule-lion"):
+        kit.subjects("chainrule-lioness", {})
+    assert [str(subject) for subject in kit.subjects("Chainrule_Pride", {})] == ["optimizer=pride"]
 
 
 def test_our_own_components_are_checked_in_the_same_way():

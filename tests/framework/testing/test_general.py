@@ -129,11 +129,11 @@ def test_bounds_that_the_class_narrows_itself_are_not_drawn_from():
     class Fussy(Line):
         """Takes its default only."""
 
-        a: Annotated[float, doc("a")] = 1.0
+        a: Annotated[float, doc("a")] = 0.125
 
         def __post_init__(self):
-            if self.a != 1:
-                raise ConfigurationError("a must be 1.")
+            if self.a != 0.125:
+                raise ConfigurationError("a must be 1/8.")
 
     assert "refuses all of 100 draws" in failures(Fussy)["stacking"]
 

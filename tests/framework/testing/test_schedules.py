@@ -104,7 +104,7 @@ class CountsQuestions(Decays):
         return lr / (1 + state["asked"])
 
 
-@GALLERY.flawed("nothing_kept", "resumes", others=True)
+@GALLERY.flawed("nothing_kept", others=True)
 class BestOnClass(Decays):
     best: ClassVar = np.inf
 
