@@ -133,7 +133,10 @@ class Optimizer(Component):
 
     @abstractmethod
     def update(self, theta: Array, grad: Array, state: dict[str, Array], step: int) -> None:
-        """Change ``theta`` and the arrays in ``state`` in place. ``step`` counts from 1; ``grad`` is left alone."""
+        """Change ``theta`` in place. ``step`` counts from 1; ``grad`` is left alone.
+
+        The arrays in ``state`` are changed in place too, or replaced by others of the same shape and dtype.
+        """
 
 
 class Schedule(Component):
@@ -238,6 +241,10 @@ class Initializer(Component):
     def biases(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
         """Return the first biases of a layer, shape ``(fan_out,)``: zeros, unless an initializer draws them."""
         return np.zeros(fan_out)
+
+    def variance(self, fan_in: int, fan_out: int) -> float | None:
+        """Return the variance of the weights, by the formula, or None where there is none; for tests only."""
+        return None
 
 
 class Rule(Component):

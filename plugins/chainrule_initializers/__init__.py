@@ -35,6 +35,10 @@ class Normal(Initializer):
         """Draw ``(fan_out,)`` biases."""
         return rng.normal(self.mean, self.std, size=fan_out)
 
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Return ``std^2``."""
+        return self.std**2
+
 
 @dataclass(frozen=True)
 class Uniform(Initializer):
@@ -55,6 +59,10 @@ class Uniform(Initializer):
         """Draw ``(fan_out,)`` biases."""
         return rng.uniform(self.a, self.b, size=fan_out)
 
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Return ``(b - a)^2 / 12``."""
+        return (self.b - self.a) ** 2 / 12
+
 
 @dataclass(frozen=True)
 class XavierNormal(Initializer):
@@ -65,6 +73,10 @@ class XavierNormal(Initializer):
     def weights(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
         """Draw ``(fan_out, fan_in)`` weights."""
         return _normal(rng, self.gain * math.sqrt(2 / (fan_in + fan_out)), fan_in, fan_out)
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Return ``gain^2 2 / (fan_in + fan_out)``."""
+        return self.gain**2 * 2 / (fan_in + fan_out)
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,10 @@ class XavierUniform(Initializer):
         """Draw ``(fan_out, fan_in)`` weights."""
         return _uniform(rng, self.gain * math.sqrt(2 / (fan_in + fan_out)), fan_in, fan_out)
 
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Return ``gain^2 2 / (fan_in + fan_out)``."""
+        return self.gain**2 * 2 / (fan_in + fan_out)
+
 
 @dataclass(frozen=True)
 class HeNormal(Initializer):
@@ -88,6 +104,10 @@ class HeNormal(Initializer):
     def weights(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
         """Draw ``(fan_out, fan_in)`` weights."""
         return _normal(rng, _he_deviation(self.a, self.mode, fan_in, fan_out), fan_in, fan_out)
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Return ``2 / ((1 + a^2) fan)``."""
+        return 2 / ((1 + self.a**2) * (fan_in if self.mode is Fan.FAN_IN else fan_out))
 
 
 @dataclass(frozen=True)
@@ -104,6 +124,10 @@ class HeUniform(Initializer):
         """Draw ``(fan_out, fan_in)`` weights."""
         return _uniform(rng, _he_deviation(self.a, self.mode, fan_in, fan_out), fan_in, fan_out)
 
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Return ``2 / ((1 + a^2) fan)``."""
+        return 2 / ((1 + self.a**2) * (fan_in if self.mode is Fan.FAN_IN else fan_out))
+
 
 @dataclass(frozen=True)
 class Zeros(Initializer):
@@ -112,6 +136,10 @@ class Zeros(Initializer):
     def weights(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
         """Return ``(fan_out, fan_in)`` zeros."""
         return np.zeros((fan_out, fan_in))
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Return 0."""
+        return 0.0
 
 
 def _he_deviation(a: float, mode: Fan, fan_in: int, fan_out: int) -> float:

@@ -14,7 +14,11 @@ LAYERS = [
     {"compose", "interface", "helptext", "inventory", "task", "report"},
     {"sweep.jobs", "sweep.plan", "sweep.work", "sweep.engine", "sweep.composer", "sweep.conductor"}
     | {"sweep.launcher", "sweep.sweeper", "sweep.space", "sweep.state", "sweep.listing"}
-    | {"sweep.opening", "sweep.trials", "sweep.referee", "sweep.clusters"},
+    | {"sweep.opening", "sweep.trials", "sweep.referee", "sweep.clusters"}
+    | {"testing.results", "testing.drawing", "testing.table", "testing.methods", "testing.differences"}
+    | {"testing.randomness", "testing.training", "testing.general", "testing.activations", "testing.losses"}
+    | {"testing.optimizers", "testing.schedules", "testing.targets", "testing.initializers", "testing.rules"}
+    | {"testing.trackers", "testing.kit", "testing.words", "testing.collecting", "testing.command"},
     {"cli"},
 ]
 DOORS = {
@@ -29,7 +33,9 @@ DOORS = {
         "sweep.sweeper",
         "sweep.opening",
         "sweep.trials",
+        "testing.drawing",
     },
+    "pytest": {"testing.collecting"},
     "jinja2": {"report"},
     "markupsafe": {"report"},
     "joblib": {"sweep.engine"},

@@ -1,4 +1,4 @@
-"""Activations against PyTorch's, recorded in ``tests/reference``, central differences, limits and stacks."""
+"""Activations against PyTorch's, recorded in ``tests/reference``, at their limits, and as plain numbers."""
 
 import json
 import math
@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from chainrule.errors import ConfigurationError
 from chainrule.kinds import stack, takes_out
@@ -72,32 +70,6 @@ def test_softmax_as_in_pytorch():
 
 
 @every_variant
-@settings(max_examples=40, deadline=None)
-@given(z=st.lists(st.floats(-9, 9), min_size=2, max_size=6), seed=st.integers(0, 2**32 - 1))
-def test_backward_is_the_derivative_of_forward(activation, z, seed):
-    z, h = one_run(z), 1e-5
-    for kink in activation.kinks:
-        z = np.where(np.abs(z - kink) < 2 * h, kink + 2 * h, z)
-    grad_a = np.random.default_rng(seed).normal(size=z.shape)
-    steps = h * np.eye(z.size).reshape(z.size, 1, z.size, 1)
-    expected = [
-        np.sum(grad_a * (activation.forward(z + step) - activation.forward(z - step))) / (2 * h) for step in steps
-    ]
-    actual = activation.backward(grad_a, z, activation.forward(z))
-    np.testing.assert_allclose(actual.ravel(), expected, rtol=1e-7, atol=1e-8)
-
-
-@every_variant
-def test_slope_at_a_kink_lies_between_those_beside_it(activation):
-    h = 1e-6
-    for kink in activation.kinks:
-        far_left, left, _, right, far_right = activation.forward(one_run(kink + h * np.arange(-2, 3))).ravel()
-        sides = sorted([(left - far_left) / h, (far_right - right) / h])
-        (slope,) = slope_of(activation, one_run([kink])).ravel()
-        assert sides[0] - 1e-5 <= slope <= sides[1] + 1e-5
-
-
-@every_variant
 def test_range_contains_every_output_and_no_more(activation):
     low, high = activation.range
     rng = np.random.default_rng(0)
@@ -143,44 +115,12 @@ def test_limits_at_extreme_inputs(cls, dtype):
 
 @every_dtype
 @every_variant
-def test_bits_do_not_depend_on_the_stack(activation, dtype):
-    """A run in a stack equals the run alone, and the plain numbers of a component equal its stacked fields."""
-    rng = np.random.default_rng(0)
-    variants = [*(other for other in VARIANTS if type(other) is type(activation)), activation, activation]
-    stacked = stack(variants, dtype)
-    for units, samples in [(2, 1), (2, 256), (9, 1), (10, 3), (200, 1), (129, 7)]:
-        z, grad_a = (random_columns(rng, len(variants), units, samples, dtype) for _ in range(2))
-        z[:, 1] = -0.0
-        a = stacked.forward(z)
-        grad_z = stacked.backward(grad_a, z, a)
-        run = variants.index(activation)
-        for alone in (activation, stack([activation], dtype)):
-            own_z, own_grad = z[[run]], grad_a[[run]]
-            own_a = alone.forward(own_z)
-            assert own_a.tobytes() == a[[run]].tobytes()
-            assert alone.backward(own_grad, own_z, own_a).tobytes() == grad_z[[run]].tobytes()
-
-
-@every_dtype
-@every_variant
-def test_buffers_are_filled_and_inputs_left_alone(activation, dtype):
-    rng = np.random.default_rng(0)
-    z, grad_a = (random_columns(rng, 3, 4, 5, dtype) for _ in range(2))
-    inputs = z.copy(), grad_a.copy()
-    a = activation.forward(z)
-    grad_z = activation.backward(grad_a, z, a)
-    assert a.dtype == grad_z.dtype == dtype
-    assert a.shape == grad_z.shape == z.shape
-    if not isinstance(activation, Identity):
-        below_ones = columns(3, 5, 5, dtype)[:, 1:]
-        assert activation.forward(z, out=below_ones) is below_ones
-        assert below_ones.tobytes() == a.tobytes()
-        kept, buffer = a.copy(), columns(3, 4, 5, dtype)
-        assert activation.backward(grad_a, z, a, out=buffer) is buffer
-        assert buffer.tobytes() == grad_z.tobytes()
-        assert a.tobytes() == kept.tobytes()
-    assert z.tobytes() == inputs[0].tobytes()
-    assert grad_a.tobytes() == inputs[1].tobytes()
+def test_plain_numbers_give_the_bits_of_a_stack(activation, dtype):
+    z, grad_a = (random_columns(np.random.default_rng(seed), 1, 9, 7, dtype) for seed in (0, 1))
+    stacked = stack([activation], dtype)
+    a = stacked.forward(z)
+    assert activation.forward(z).tobytes() == a.tobytes()
+    assert activation.backward(grad_a, z, a).tobytes() == stacked.backward(grad_a, z, a).tobytes()
 
 
 @every_activation

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
 from chainrule.errors import ConfigurationError
 from chainrule.kinds import stack, takes_out
-from chainrule.network import columns
 from chainrule.parameters import build
 from chainrule_activations import chainrule_activations
 from chainrule_losses import BinaryCrossEntropy, CategoricalCrossEntropy, Huber, LogCosh, chainrule_losses
@@ -90,18 +87,6 @@ def test_paired_value_and_delta_as_in_pytorch(case):
     np.testing.assert_allclose(loss.paired_delta(z, y_pred, y_true)[0], case["gradient"], rtol=1e-12, atol=1e-15)
 
 
-@every_variant
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), outputs=st.integers(1, 4))
-def test_gradient_is_the_derivative_of_the_value(loss, seed, outputs):
-    rng = np.random.default_rng(seed)
-    shape = (1, max(outputs, loss.min_outputs), 3)
-    y_true, y_pred = (draw(loss, rng, shape) for draw in (truth_for, predictions_for))
-    assume(loss.name not in KINKED or np.abs(y_pred - y_true).min() > 2 * H)
-    expected = central_differences(lambda x: loss.value(x, y_true), y_pred)
-    np.testing.assert_allclose(loss.gradient(y_pred, y_true), expected, rtol=1e-5, atol=1e-8)
-
-
 @pytest.mark.parametrize(("loss", "output"), COMPOSED, ids=str)
 def test_eq_4_through_every_output_activation(loss, output):
     """``dL/dz`` of the composed ``loss(output(z))``, and of the paired forms where the loss has them."""
@@ -165,48 +150,12 @@ def test_log_cosh_is_precise_for_small_and_large_errors(e):
 
 @every_dtype
 @every_variant
-def test_bits_do_not_depend_on_the_stack(loss, dtype):
-    """A run in a stack equals the run alone, and the plain numbers of a component equal its stacked fields."""
-    rng = np.random.default_rng(0)
-    variants = [*(other for other in VARIANTS if type(other) is type(loss)), loss, loss]
-    stacked, run = stack(variants, dtype), variants.index(loss)
-    for outputs, samples in [(1, 256), (2, 1), (10, 1), (10, 3), (200, 1), (129, 7)]:
-        if outputs < loss.min_outputs:
-            continue
-        z, y_pred, y_true = (columns(len(variants), outputs, samples, dtype) for _ in range(3))
-        z[...] = 5 * rng.normal(size=z.shape)
-        y_pred[...], y_true[...] = (draw(loss, rng, z.shape) for draw in (predictions_for, truth_for))
-        calls = [("value", (y_pred, y_true)), ("gradient", (y_pred, y_true))]
-        if loss.paired_output:
-            calls += [("paired_value", (z, y_true)), ("paired_delta", (z, y_pred, y_true))]
-        for method, arguments in calls:
-            together = getattr(stacked, method)(*arguments)
-            for alone in (loss, stack([loss], dtype)):
-                own = getattr(alone, method)(*(argument[[run]] for argument in arguments))
-                assert own.tobytes() == together[[run]].tobytes(), method
-
-
-@every_dtype
-@every_variant
-def test_buffers_are_filled_and_inputs_left_alone(loss, dtype):
-    rng = np.random.default_rng(0)
-    y_pred, y_true = (draw(loss, rng, (3, 4, 5)).astype(dtype) for draw in (predictions_for, truth_for))
-    z = rng.normal(size=(3, 4, 5)).astype(dtype)
-    inputs = [array.copy() for array in (z, y_pred, y_true)]
-    values, results = [loss.value(y_pred, y_true)], [loss.gradient(y_pred, y_true)]
-    buffers = [np.empty_like(z), np.empty_like(z)]
-    assert loss.gradient(y_pred, y_true, out=buffers[0]) is buffers[0]
-    if loss.paired_output:
-        values.append(loss.paired_value(z, y_true))
-        results.append(loss.paired_delta(z, y_pred, y_true))
-        assert loss.paired_delta(z, y_pred, y_true, out=buffers[1]) is buffers[1]
-    for value in values:
-        assert (value.shape, value.dtype) == ((3, 5), dtype)
-    for result, buffer in zip(results, buffers, strict=False):
-        assert (result.shape, result.dtype) == ((3, 4, 5), dtype)
-        assert result.tobytes() == buffer.tobytes()
-    for array, kept in zip((z, y_pred, y_true), inputs, strict=True):
-        assert array.tobytes() == kept.tobytes()
+def test_plain_numbers_give_the_bits_of_a_stack(loss, dtype):
+    rng, shape = np.random.default_rng(0), (1, 3, 7)
+    y_pred, y_true = (draw(loss, rng, shape).astype(dtype) for draw in (predictions_for, truth_for))
+    stacked = stack([loss], dtype)
+    for method in ("value", "gradient"):
+        assert getattr(loss, method)(y_pred, y_true).tobytes() == getattr(stacked, method)(y_pred, y_true).tobytes()
 
 
 @every_variant

@@ -107,24 +107,6 @@ def test_every_entry_as_printed(samples):
     np.testing.assert_allclose(rule.error(2, weights, deltas, {}), exact, rtol=1e-14)
 
 
-@pytest.mark.parametrize("samples", [1, 2, 16, 17, 256])
-def test_bits_do_not_depend_on_the_stack_nor_on_the_buffer(samples):
-    weights, deltas, inputs = random_layers(np.random.default_rng(0), 5, samples)
-    rule = AsPrinted()
-    for run in range(5):
-        own = [[array[[run]] for array in arrays] for arrays in (weights, deltas, inputs)]
-        for layer in (1, 2):
-            buffer = columns(5, 2, samples, float)
-            together = rule.error(layer, weights, deltas, {}, out=buffer)
-            assert together is buffer
-            assert rule.error(layer, own[0], own[1], {}).tobytes() == together[[run]].tobytes()
-        for layer in (1, 2, 3):
-            buffer = np.empty((5, deltas[layer].shape[1], 3))
-            together = rule.gradient(layer, deltas[layer], inputs[layer - 1], out=buffer)
-            assert together is buffer
-            assert rule.gradient(layer, own[1][layer], own[2][layer - 1]).tobytes() == together[[run]].tobytes()
-
-
 def gradients(rule, weights, biases, x, y, state=None):
     """Return the gradients of one run's mean loss, tanh in the hidden layers, as one flat vector."""
     shape = Shape((len(x), *(len(W) for W in weights)))

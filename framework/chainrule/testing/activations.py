@@ -1,0 +1,300 @@
+"""Checks of activations."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from chainrule.kinds import Activation, Array, stack, takes_out
+from chainrule.testing import methods, training
+from chainrule.testing.differences import STEP, differences, unfounded_overflow
+from chainrule.testing.drawing import DTYPES, Subject, filled, random_columns
+from chainrule.testing.methods import Call, Size
+from chainrule.testing.results import FindingError
+from chainrule.testing.table import Check
+
+_POINTS = 300  # at which derivatives are compared, for each variant
+_FINE = 2e-3  # distance of the points between which undeclared kinks are sought
+_FAR = 32.0  # how far from 0
+_SUSPECTS = 8  # places of the largest second differences that are looked at more closely
+_SMALLEST_KINK = 1e-4  # change of slope below which a kink does not matter
+
+
+def shapes(subject: Subject) -> None:
+    """``forward``, ``slope`` and ``backward`` return arrays of the shape and dtype of ``z``."""
+    methods.check_shapes(subject, _calls, _sizes(subject))
+
+
+def buffers(subject: Subject) -> None:
+    """A method that takes ``out`` fills it with what it returns without, and returns it."""
+    methods.check_buffers(subject, _calls, _sizes(subject))
+
+
+def pure(subject: Subject) -> None:
+    """Methods leave their inputs alone and keep nothing between calls."""
+    methods.check_purity(subject, _calls, _sizes(subject)[1:4])
+
+
+def samples_apart(subject: Subject) -> None:
+    """The values of a sample do not depend on other samples."""
+    methods.check_samples(subject, _calls, _sizes(subject)[2:])
+
+
+def stacking(subject: Subject) -> None:
+    """A run has the same bytes in a stack, in what is left of it, and alone."""
+    methods.check_stacking(subject, _calls, _sizes(subject))
+
+
+def gradient(subject: Subject) -> None:
+    """``backward`` (and ``slope``) are the derivative of ``forward``, by central differences away from kinks."""
+    for activation in subject.variants:
+        units = max(_least(subject), 3)
+        z = _away_from_kinks(activation, _points(units))
+        grad_a = np.random.default_rng(1).normal(size=z.shape)
+        _compare(subject, activation, z, grad_a, "backward", _backward(activation, z, grad_a))
+        if _has_slope(subject):
+            slope = activation.slope(z, activation.forward(z))
+            _compare(subject, activation, z, np.ones_like(z), "slope", slope)
+
+
+def kinks(subject: Subject) -> None:
+    """Where the slope of ``forward`` jumps, ``kinks`` says so."""
+    units = _least(subject)
+    weights = np.random.default_rng(1).uniform(0.5, 1, size=(units, 1))
+    others = np.random.default_rng(2).normal(size=(units, 1))
+    for activation in subject.variants:
+
+        def along(t: Array, activation: Any = activation) -> Array:
+            z = np.repeat(others, len(t), axis=1)[None]
+            z[0, 0] = t
+            return np.asarray((weights * activation.forward(z)[0]).sum(axis=0))
+
+        found = _undeclared_kink(along, np.array(activation.kinks))
+        if found:
+            place, jump = found
+            raise FindingError(
+                f"{subject.where('forward')} has a kink at z = {place:.6g}, where its slope changes by {jump:.3g} "
+                f"({activation}); declare it in kinks.",
+                z=place,
+                jump=jump,
+            )
+
+
+def slope_at_kinks(subject: Subject) -> None:
+    """At a declared kink the slope is one of the one-sided derivatives or lies between them."""
+    units = _least(subject)
+    for activation in subject.variants:
+        for kink in activation.kinks:
+            step = STEP * max(1.0, abs(kink))
+            line = np.array(
+                [kink - 4 * step, kink - 2 * step, kink - step, kink + step, kink + 2 * step, kink + 4 * step]
+            )
+            a = activation.forward(np.repeat(line[None, None], units, axis=1))[0, 0]
+            sides = np.array([(a[2] - a[1]) / (line[2] - line[1]), (a[4] - a[3]) / (line[4] - line[3])])
+            wide = np.array([(a[1] - a[0]) / (line[1] - line[0]), (a[5] - a[4]) / (line[5] - line[4])])
+            # One-sided quotients err with the step itself; three times their own change bounds it with room to spare.
+            doubt = 3 * np.abs(wide - sides).max() + 1e-9 * (1 + np.abs(a).max())
+            for z in {kink, -kink} if kink == 0 else {kink}:
+                point = np.full((1, units, 1), z)
+                slope = float(_backward(activation, point, np.ones_like(point))[0, 0, 0])
+                if not sides.min() - doubt <= slope <= sides.max() + doubt:
+                    raise FindingError(
+                        f"{subject.where('backward')} has the slope {slope:.6g} at the kink z = {z:g}, but forward "
+                        f"has {sides[0]:.6g} to the left and {sides[1]:.6g} to the right ({activation}); take one of "
+                        "them or a value between.",
+                        z=z,
+                        slope=slope,
+                        left=sides[0],
+                        right=sides[1],
+                    )
+
+
+def finite(subject: Subject) -> None:
+    """No input, however large or small, gives NaN, nor infinity where the function is not that large."""
+    for components in subject.stacks:
+        for activation in (components[-1], components[0]):
+            for dtype in DTYPES:
+                for sign in (1, -1):
+                    _require_finite(subject, stack([activation], dtype), np.dtype(dtype), sign)
+
+
+def in_range(subject: Subject) -> None:
+    """Every output lies in ``range``."""
+    units = max(_least(subject), 2)
+    rng = np.random.default_rng(0)
+    line = np.concatenate([np.linspace(-2000, 2000, 4001), np.linspace(-4, 4, 4001), 4 * rng.normal(size=400)])
+    for activation in subject.variants:
+        low, high = activation.range
+        if not low < high:
+            raise FindingError(f"{subject.cls.__qualname__}.range is {(low, high)}; it reads (lowest, highest).")
+        for dtype in DTYPES:
+            z = np.stack([np.roll(line, 997 * unit) for unit in range(units)])[None].astype(dtype)
+            a = stack([activation], dtype).forward(z)
+            # Rounding may carry a value over a limit by some units in the last place.
+            slack = 4 * float(np.finfo(dtype).eps) * max(1.0, *(abs(end) for end in (low, high) if np.isfinite(end)), 0)
+            if not (low - slack <= a.min() and a.max() <= high + slack):
+                raise FindingError(
+                    f"{subject.where('forward')} gives values from {a.min():.9g} to {a.max():.9g}, but range is "
+                    f"[{low:.9g}, {high:.9g}] ({activation}); mend range.",
+                    lowest=a.min(),
+                    highest=a.max(),
+                )
+
+
+def trained(subject: Subject) -> None:
+    """A short training as hidden and as output activation has the same bytes in a stack and alone."""
+    for components in subject.stacks:
+        training.check_alone(subject, "activation", components, units=_least(subject) + 1)
+        training.check_alone(subject, "output", components, units=_least(subject) + 1)
+
+
+def _calls(activation: Any, rng: np.random.Generator, runs: int, size: Size, dtype: DTypeLike) -> list[Call]:
+    units, samples = size
+    z, grad_a = (random_columns(rng, runs, units, samples, dtype) for _ in range(2))
+    a = filled(activation.forward(z), dtype)
+    calls = [Call("forward", (z,), z.shape), Call("backward", (grad_a, z, a), z.shape)]
+    if type(activation).slope is not Activation.slope:
+        calls.append(Call("slope", (z, a), z.shape))
+    return calls
+
+
+def _sizes(subject: Subject) -> list[Size]:
+    least = _least(subject)
+    sizes = [(least, 1), (max(2, least), 2), (max(3, least), 7), (max(10, least), 3)]
+    return [*sizes, (max(129, least), 5), (max(200, least), 1), (max(2, least), 256)]
+
+
+def _least(subject: Subject) -> int:
+    return int(subject.cls.min_units)  # type: ignore[attr-defined]
+
+
+def _has_slope(subject: Subject) -> bool:
+    return subject.cls.slope is not Activation.slope  # type: ignore[attr-defined]
+
+
+def _backward(activation: Any, z: Array, grad_a: Array) -> Array:
+    return np.asarray(activation.backward(grad_a, z, activation.forward(z)))
+
+
+def _points(units: int) -> Array:
+    """Return ``(1, units, samples)`` points of all sizes, most of them where activations bend."""
+    rng = np.random.default_rng(0)
+    scale = rng.choice([0.01, 0.5, 2.0, 6.0, 30.0], p=[0.1, 0.2, 0.4, 0.2, 0.1], size=(1, 1, _POINTS))
+    return np.asarray(scale * rng.normal(size=(1, units, _POINTS)))
+
+
+def _away_from_kinks(activation: Any, z: Array) -> Array:
+    for kink in activation.kinks:
+        clearance = 4 * STEP * max(1.0, abs(kink))
+        z = np.where(np.abs(z - kink) < clearance, kink + 2 * clearance, z)
+    return z
+
+
+def _compare(subject: Subject, activation: Any, z: Array, grad_a: Array, method: str, actual: Array) -> None:
+    """Compare ``actual`` with the derivative of the sum of ``grad_a forward(z)`` over units, by each unit."""
+    for unit in range(z.shape[1]):
+        factors = grad_a[0]
+        if method == "slope":  # of its own unit only
+            factors = np.where(np.arange(z.shape[1])[:, None] == unit, factors, 0.0)
+
+        def terms(point: Array, factors: Array = factors) -> Array:
+            return np.asarray(factors * activation.forward(point)[0])
+
+        found = differences(terms, z, unit)
+        error = np.abs(actual[0, unit] - found.central)
+        wrong = ~(error <= found.doubt)
+        if wrong.any():
+            # The first decimal places of a large z hide the cause: show the wrong point nearest to 1.
+            at = min(np.flatnonzero(wrong), key=lambda i: abs(abs(z[0, unit, i]) - 1))
+            got, want, place = actual[0, unit, at], found.central[at], z[0, unit, at]
+            factor = f"grad_a = {grad_a[0, unit, at]:.6g}, " if method == "backward" else ""
+            raise FindingError(
+                f"{subject.where(method)} returns {got:.9g} at z = {place:.6g} ({factor}{activation}), but the "
+                f"central difference of forward is {want:.9g}; {int(wrong.sum())} of {wrong.size} points differ by "
+                "more than rounding explains. Mend the derivative.",
+                z=place,
+                returned=got,
+                expected=want,
+            )
+
+
+def _undeclared_kink(along: Callable[[Array], Array], declared: Array) -> tuple[float, float] | None:
+    """Return where the slope jumps, and by how much: there one-sided differences stay apart as points come closer."""
+    points = np.arange(-_FAR, _FAR, _FINE)
+    jumps = _jumps(along, points, declared, 2 * _FINE)
+    peaks = jumps.copy()
+    for _ in range(_SUSPECTS):
+        at = int(np.argmax(peaks))
+        first = peaks[at]
+        if first < _SMALLEST_KINK:
+            return None
+        peaks[max(0, at - 2) : at + 3] = 0
+        centre, distance, last = points[at + 1], _FINE, first
+        for _ in range(3):  # a smooth function's jump falls with the distance, to a thousandth here
+            near = centre + distance * np.linspace(-1.5, 1.5, 31)
+            distance /= 10
+            close = _jumps(along, near, declared, 0.0)
+            centre, last = near[int(np.argmax(close)) + 1], close.max()
+        if last > 0.1 * first:
+            return float(centre), float(last)
+    return None
+
+
+def _jumps(along: Callable[[Array], Array], points: Array, declared: Array, clearance: float) -> Array:
+    slopes = np.diff(along(points)) / np.diff(points)
+    jumps = np.nan_to_num(np.abs(np.diff(slopes)), nan=0.0, posinf=0.0)
+    for kink in declared:
+        jumps[np.abs(points[1:-1] - kink) <= clearance] = 0
+    return jumps
+
+
+def _require_finite(subject: Subject, activation: Any, dtype: np.dtype[Any], sign: int) -> None:
+    info = np.finfo(dtype)
+    grown = np.geomspace(1e-3, float(info.max) * 0.99, 400 if dtype == np.float32 else 2600)
+    line = sign * np.concatenate([[0.0, float(info.smallest_subnormal), float(info.tiny)], grown]).astype(dtype)
+    units = max(_least(subject), 2)
+    for others in (-1, 0, 1):  # whether the other units go the other way, stay at 0, or go along
+        z = filled(np.stack([line, *([others * line] * (units - 1))])[None], dtype)
+        a = np.array(activation.forward(z))
+        values = {"forward": a, "backward": np.array(activation.backward(np.ones_like(z), z, a))}
+        for method, result in values.items():
+            bad = np.isnan(result[0]) & np.isfinite(a[0])
+            if method == "forward":
+                bad = np.isnan(result[0])
+            for unit in range(units):
+                bad[unit, 3:] |= unfounded_overflow(result[0, unit, 3:], dtype) & np.isfinite(a[0, unit, 3:]) | (
+                    unfounded_overflow(a[0, unit, 3:], dtype)
+                )
+            if bad.any():
+                unit, at = np.argwhere(bad)[0]
+                raise FindingError(
+                    f"{subject.where(method)} gives {result[0, unit, at]} at z = {z[0, unit, at]:g} in {dtype}, "
+                    "though the function itself is finite there; use a form in which nothing overflows.",
+                    z=z[0, unit, at],
+                )
+
+
+def _no_buffers(subject: Subject) -> str:
+    cls: Any = subject.cls
+    taking = takes_out(cls.forward) or takes_out(cls.backward) or takes_out(cls.slope)
+    return "" if taking else "no method takes out"
+
+
+def _no_kinks(subject: Subject) -> str:
+    return "" if any(activation.kinks for activation in subject.variants) else "no kinks are declared"
+
+
+CHECKS = (
+    Check(shapes),
+    Check(buffers, _no_buffers),
+    Check(pure),
+    Check(gradient),
+    Check(kinks),
+    Check(slope_at_kinks, _no_kinks),
+    Check(finite),
+    Check(in_range),
+    Check(samples_apart),
+    Check(stacking),
+    Check(trained),
+)

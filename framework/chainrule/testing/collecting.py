@@ -1,0 +1,183 @@
+"""The checks of a distribution as items of pytest."""
+
+import contextlib
+import json
+import re
+import shlex
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chainrule.errors import ChainruleError
+from chainrule.testing import kit
+from chainrule.testing.drawing import Subject
+from chainrule.testing.results import FindingError, Outcome, Result
+from chainrule.testing.table import Check
+from chainrule.testing.words import parsed
+
+_PROPERTY = "chainrule"  # under which a report carries a result to the process that writes all of them
+_PLAN = pytest.StashKey["Plan"]()
+
+
+class Plan:
+    """What is checked in a run of pytest.
+
+    Attributes:
+        distribution: whose components.
+        subjects: these.
+        expected: why checks are expected to fail, by component and check.
+
+    Raises:
+        ChainruleError: the distribution or an option of pytest's configuration is wrong.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.distribution = config.getini("chainrule_distribution") or _project(config)
+        self.subjects = kit.subjects_of(self.distribution, _examples(config.getini("chainrule_examples")))
+        self.expected = _expected(config.getini("chainrule_expected_failures"))
+        names = {str(subject): subject for subject in self.subjects}
+        kit.require_known("chainrule_expected_failures", self.expected, names)
+        for name, reasons in self.expected.items():
+            kit.require_reasons(names[name], reasons)
+
+
+class CheckItem(pytest.Item):
+    """One check of one component; without a check it asks whether enough of them were run."""
+
+    def __init__(self, *, subject: Subject, check: Check | None, reason: str | None, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self._subject, self._check, self._reason = subject, check, reason
+
+    def runtest(self) -> None:
+        """Run the check in the root directory, where paths in examples begin."""
+        with contextlib.chdir(self.config.rootpath):
+            result = self._result()
+        self.user_properties.append((_PROPERTY, result.as_json()))
+        if result.outcome is Outcome.FAILED:
+            raise FindingError(result.message)
+        if result.outcome is Outcome.EXPECTED:
+            pytest.xfail(result.message)
+        if result.outcome is Outcome.NOT_APPLICABLE:
+            pytest.skip(result.message)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *arguments: Any, **keywords: Any) -> Any:
+        """Return the sentence alone; the way to it leads through the kit only."""
+        if isinstance(excinfo.value, FindingError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, *arguments, **keywords)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """Say where the item comes from."""
+        return self.config.rootpath / "pyproject.toml", None, self.name
+
+    def _result(self) -> Result:
+        if self._check:
+            return kit.perform(self._subject, self._check, self._reason)
+        applicable = [check for check in kit.checks_of(self._subject.kind) if not kit.why_not(self._subject, check)]
+        return kit.completeness(self._subject, len(applicable))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what can be set."""
+    parser.addini("chainrule_distribution", "distribution to check; by default that of pyproject.toml", default="")
+    parser.addini(
+        "chainrule_examples", "lines such as: target=table target.path=small.csv", type="linelist", default=[]
+    )
+    parser.addini(
+        "chainrule_expected_failures", "lines such as: activation=sign gradient: reason", type="linelist", default=[]
+    )
+    parser.getgroup("chainrule").addoption(
+        "--chainrule-results", metavar="FILE", help="write what all checks of components said to FILE, as JSON"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find what is to be checked, so that mistakes are known before anything runs."""
+    if _has_files(config):
+        if config.getoption("--chainrule-results"):
+            raise pytest.UsageError("--chainrule-results needs a run of all tests: name folders, or nothing.")
+        return
+    try:
+        config.stash[_PLAN] = Plan(config)
+    except ChainruleError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.pluginmanager.register(_Results(config), "chainrule_results")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Add an item for each component and check; first, so that ``-k`` chooses among them too."""
+    if _PLAN not in config.stash:
+        return
+    plan = config.stash[_PLAN]
+    for subject in plan.subjects:
+        reasons = plan.expected.get(str(subject), {})
+        for check in (*kit.checks_of(subject.kind), None):
+            name = check.name if check else kit.COMPLETE
+            title = f"{plan.distribution}::{subject}::{name}"
+            items.append(
+                CheckItem.from_parent(
+                    session, name=title, nodeid=title, subject=subject, check=check, reason=reasons.get(name)
+                )
+            )
+
+
+class _Results:
+    """Collects the results of all processes and writes them."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._found: dict[str, dict[str, Any]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, value in report.user_properties:
+            if name == _PROPERTY and report.when == "call":
+                self._found[report.nodeid] = dict(value)  # type: ignore[call-overload]
+
+    def pytest_sessionfinish(self) -> None:
+        path = self._config.getoption("--chainrule-results")
+        if path and not hasattr(self._config, "workerinput"):
+            plan = self._config.stash[_PLAN]
+            results = [self._found[node] for node in sorted(self._found)]
+            content = {"distribution": plan.distribution, "results": results}
+            Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _has_files(config: pytest.Config) -> bool:
+    """Say whether single files or tests are named; processes of xdist are given the same arguments."""
+    base = config.invocation_params.dir
+    return any("::" in word or (base / word).is_file() for word in config.args)
+
+
+def _project(config: pytest.Config) -> str:
+    path = config.rootpath / "pyproject.toml"
+    try:
+        return str(tomllib.loads(path.read_text(encoding="utf-8"))["project"]["name"])
+    except (OSError, tomllib.TOMLDecodeError, KeyError):
+        raise ChainruleError(
+            f"{path} has no [project] name; set chainrule_distribution in pytest's configuration instead."
+        ) from None
+
+
+def _examples(lines: list[str]) -> kit.Examples:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for line in lines:
+        for component, values in parsed(shlex.split(line)):
+            found.setdefault(component, []).append(values)
+    return found
+
+
+def _expected(lines: list[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for line in lines:
+        match = re.fullmatch(r"(\w+=\w+)\s+(\w+)\s*(?::\s*(.*))?", line)
+        if not match:
+            raise ChainruleError(
+                f"chainrule_expected_failures has the line {line!r}; it reads KIND=NAME CHECK: REASON."
+            )
+        component, name, reason = match.groups()
+        found.setdefault(component, {})[name] = reason or ""
+    return found

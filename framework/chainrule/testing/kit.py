@@ -1,0 +1,222 @@
+"""The table of checks, and how they are run."""
+
+import importlib.metadata
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule import kinds
+from chainrule.choices import canonical
+from chainrule.errors import PluginError, nearest
+from chainrule.kinds import KINDS, Component
+from chainrule.plugins import Status, found
+from chainrule.testing import (
+    activations,
+    general,
+    initializers,
+    losses,
+    optimizers,
+    rules,
+    schedules,
+    targets,
+    trackers,
+)
+from chainrule.testing.drawing import Subject
+from chainrule.testing.results import FindingError, Outcome, Report, Result
+from chainrule.testing.table import Check
+
+Examples = Mapping[str, Sequence[Mapping[str, Any]]]
+Expected = Mapping[str, Mapping[str, str]]
+
+COMPLETE = "complete"
+_OWN: dict[str, tuple[Check, ...]] = {
+    "activation": activations.CHECKS,
+    "loss": losses.CHECKS,
+    "optimizer": optimizers.CHECKS,
+    "target": targets.CHECKS,
+    "initializer": initializers.CHECKS,
+    "rule": rules.CHECKS,
+    "tracker": trackers.CHECKS,
+    "schedule": schedules.CHECKS,
+}
+# How many checks must have been run for a component of each kind. Written down rather than counted, so that a table
+# that loses one is noticed.
+REQUIRED: dict[str, int] = {
+    "activation": 14,
+    "loss": 13,
+    "optimizer": 14,
+    "target": 9,
+    "initializer": 8,
+    "rule": 8,
+    "tracker": 6,
+    "schedule": 11,
+}
+
+
+def checks_of(kind: str) -> tuple[Check, ...]:
+    """Return the checks of a kind, the general ones first."""
+    return (*general.CHECKS, *_OWN.get(kind, ()))
+
+
+def described() -> dict[str, dict[str, str]]:
+    """Return what each check demands in a sentence, by kind and name of the check."""
+    return {kind: {check.name: check.sentence for check in checks_of(kind)} for kind in _OWN}
+
+
+def check(
+    component_class: type[Component],
+    *,
+    examples: Sequence[Mapping[str, Any]] = (),
+    expected: Mapping[str, str] | None = None,
+) -> Report:
+    """Run every check of a component's kind.
+
+    Args:
+        component_class: the component.
+        examples: values of parameters, one mapping for each instance to be checked; needed where a parameter has no
+            default.
+        expected: names of checks that are expected to fail, each with the reason.
+
+    Raises:
+        PluginError: the class belongs to no kind, or ``expected`` names an unknown check or gives no reason.
+    """
+    return report(Subject(component_class, examples), expected or {})
+
+
+def check_distribution(
+    distribution: str, *, examples: Examples | None = None, expected: Expected | None = None
+) -> list[Report]:
+    """Run every check of everything that an installed distribution registers.
+
+    Args:
+        distribution: its name, e.g. ``chainrule-lion``.
+        examples: as for :func:`check`, by component, e.g. ``target=table``.
+        expected: as for :func:`check`, by component.
+
+    Raises:
+        PluginError: it is not installed, registers nothing, or one of its plugins is broken.
+    """
+    registered = subjects_of(distribution, examples or {})
+    reasons = {str(subject): (expected or {}).get(str(subject), {}) for subject in registered}
+    require_known("expected", expected or {}, reasons)
+    for subject in registered:
+        require_reasons(subject, reasons[str(subject)])
+    return [report(subject, reasons[str(subject)]) for subject in registered]
+
+
+def subjects_of(distribution: str, examples: Examples) -> list[Subject]:
+    """Return everything that an installed distribution registers; raises as :func:`check_distribution`."""
+    try:
+        importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        raise PluginError(
+            f"The distribution {distribution} is not installed; `pip install -e .` in its folder makes it known."
+        ) from None
+    own = [p for p in found().plugins if canonical(p.provider.distribution) == canonical(distribution)]
+    for plugin in own:
+        if plugin.status is not Status.OK:
+            raise PluginError(f"{plugin}.")
+        for offer in plugin.offers:
+            if offer.status is not Status.OK:
+                raise PluginError(f"{offer.kind}={offer.component.name} cannot be used: {offer.reason}.")
+    subjects = [Subject(offer.component) for plugin in own for offer in plugin.offers]
+    if not subjects:
+        raise PluginError(
+            f"The distribution {distribution} registers no component; name its modules in "
+            "[project.entry-points.chainrule] and install it again."
+        )
+    require_known("examples", examples, [str(subject) for subject in subjects])
+    return [Subject(subject.cls, examples.get(str(subject), ())) for subject in subjects]
+
+
+def require_known(what: str, given: Sequence[str] | Mapping[str, Any], known: Any) -> None:
+    """Refuse names of components that are not among those checked."""
+    for name in given:
+        if name not in known:
+            raise PluginError(f"{what} names {name}, which is not registered{nearest(name, known)}.")
+
+
+def require_reasons(subject: Subject, expected: Mapping[str, str]) -> None:
+    """Refuse expected failures of unknown checks, and those without a reason."""
+    names = [check.name for check in checks_of(subject.kind)]
+    for name, reason in expected.items():
+        if name not in names:
+            raise PluginError(
+                f"{subject}: there is no check {name}{nearest(name, names)}; there is {', '.join(names)}."
+            )
+        if not reason.strip():
+            raise PluginError(f"{subject}: give the reason why {name} is expected to fail.")
+
+
+def report(subject: Subject, expected: Mapping[str, str]) -> Report:
+    """Run every check of a subject; raises PluginError as :func:`check`."""
+    require_reasons(subject, expected)
+    results = [perform(subject, check, expected.get(check.name)) for check in checks_of(subject.kind)]
+    ran = sum(result.outcome is not Outcome.NOT_APPLICABLE for result in results)
+    return Report(str(subject), (*results, completeness(subject, ran)))
+
+
+def perform(subject: Subject, check: Check, reason: str | None = None) -> Result:
+    """Run one check of a subject.
+
+    Args:
+        subject: what is checked.
+        check: the demand.
+        reason: why it is expected to fail, if it is.
+    """
+    message, figures = "", {}
+    with np.errstate(all="ignore"):  # as in training
+        inapplicable = why_not(subject, check)
+        if inapplicable:
+            if reason:
+                return Result(str(subject), check.name, Outcome.FAILED, f"It is expected to fail, but {inapplicable}.")
+            return Result(str(subject), check.name, Outcome.NOT_APPLICABLE, inapplicable)
+        try:
+            figures = {name: float(value) for name, value in (check.function(subject) or {}).items()}
+            outcome = Outcome.PASSED
+        except FindingError as finding:
+            message, figures, outcome = str(finding), finding.figures, Outcome.FAILED
+        except Exception as error:
+            message, outcome = _raised(subject, error), Outcome.FAILED
+    if reason and outcome is Outcome.FAILED:
+        message, outcome = f"{reason}: {message}", Outcome.EXPECTED
+    elif reason:
+        message, outcome = f"It passes, though it is expected to fail ({reason}); expect it no longer.", Outcome.FAILED
+    return Result(str(subject), check.name, outcome, message, figures)
+
+
+def why_not(subject: Subject, check: Check) -> str:
+    """Return why a check does not apply, or an empty text; a component that cannot be asked is checked."""
+    try:
+        return check.unless(subject)
+    except Exception:
+        return ""
+
+
+def completeness(subject: Subject, ran: int) -> Result:
+    """Return whether as many checks were run as a component of this kind requires."""
+    required = REQUIRED.get(subject.kind)
+    figures = {"ran": float(ran), "required": float(required or 0)}
+    message = ""
+    if required is None:
+        message = f"There are no checks of the kind {subject.kind}, so that {subject} is as good as unchecked."
+    elif ran < required:
+        message = (
+            f"Of {subject} {ran} checks were run, but {subject.kind} requires {required}; the others did not apply."
+        )
+    return Result(str(subject), COMPLETE, Outcome.FAILED if message else Outcome.PASSED, message, figures)
+
+
+def _raised(subject: Subject, error: Exception) -> str:
+    """Say in a sentence what a component raised, and where in its own modules."""
+    homes = {cls.__module__ for cls in subject.cls.__mro__} - {kinds.__name__}
+    files = {getattr(sys.modules.get(home), "__file__", None) for home in homes} - {None}
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
+    cause = type(error).__name__ + (f": {error}".rstrip(".") if str(error) else "")
+    if not own:
+        return f"With {subject.cls.__qualname__} there was {cause}; look at the types and shapes that it returns."
+    read_only = "; inputs are read-only here, so compute into an array of its own" if "read-only" in str(error) else ""
+    return f"{subject.where(own[-1].name)} raised {cause} ({own[-1].filename}, line {own[-1].lineno}){read_only}."

@@ -1,0 +1,329 @@
+"""Checks of losses."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from chainrule.kinds import Array, Loss, stack, takes_out
+from chainrule.parameters import parameters
+from chainrule.plugins import installed
+from chainrule.testing import methods, training
+from chainrule.testing.differences import differences, unfounded_overflow
+from chainrule.testing.drawing import DTYPES, Subject, filled, random_columns, within
+from chainrule.testing.methods import Call, Size
+from chainrule.testing.results import FindingError
+from chainrule.testing.table import Check
+
+_SAMPLES = 200
+_INSET = 0.01  # share of the prediction range at its ends that derivatives are not compared in: they may be infinite
+_FARTHEST = 1e3  # z at which paired forms must be finite
+
+
+def declared(subject: Subject) -> None:
+    """Ranges, ``one_hot``, ``min_outputs`` and the paired output are declared so that they fit each other."""
+    cls: Any = subject.cls
+    for name in ("prediction_range", "target_range"):
+        low, high = getattr(cls, name)
+        if not low < high:
+            raise FindingError(f"{cls.__qualname__}.{name} is {(low, high)}; it reads (lowest, highest).")
+    if cls.min_outputs < 1:
+        raise FindingError(f"{cls.__qualname__}.min_outputs is {cls.min_outputs}; a network has 1 output at least.")
+    if cls.one_hot and (cls.min_outputs < 2 or cls.target_range[0] < 0 or cls.target_range[1] > 1):
+        raise FindingError(
+            f"{cls.__qualname__} declares one_hot, so min_outputs must be 2 at least and target_range lie in (0, 1), "
+            f"not {cls.min_outputs} and {cls.target_range}."
+        )
+    replaced = [name for name in ("paired_value", "paired_delta") if getattr(cls, name) is not getattr(Loss, name)]
+    if bool(cls.paired_output) != (len(replaced) == 2) or (replaced and not cls.paired_output):
+        raise FindingError(
+            f"{cls.__qualname__} declares paired_output = {cls.paired_output!r} and defines "
+            f"{' and '.join(replaced) or 'no paired form'}; paired_output, paired_value and paired_delta go together."
+        )
+
+
+def shapes(subject: Subject) -> None:
+    """Values are ``(runs, samples)``, gradients and deltas ``(runs, outputs, samples)``, of the dtype of the inputs."""
+    methods.check_shapes(subject, _calls, _sizes(subject))
+
+
+def buffers(subject: Subject) -> None:
+    """A method that takes ``out`` fills it with what it returns without, and returns it."""
+    methods.check_buffers(subject, _calls, _sizes(subject))
+
+
+def pure(subject: Subject) -> None:
+    """Methods leave their inputs alone and keep nothing between calls."""
+    methods.check_purity(subject, _calls, _sizes(subject)[1:4])
+
+
+def samples_apart(subject: Subject) -> None:
+    """The loss of a sample does not depend on other samples, nor is it divided by their number."""
+    methods.check_samples(subject, _calls, _sizes(subject)[2:])
+
+
+def stacking(subject: Subject) -> None:
+    """A run has the same bytes in a stack, in what is left of it, and alone."""
+    methods.check_stacking(subject, _calls, _sizes(subject))
+
+
+def gradient(subject: Subject) -> None:
+    """``gradient`` is the derivative of ``value``; where that has none, it lies between the one-sided ones."""
+    rng = np.random.default_rng(0)
+    for loss in subject.variants:
+        shape = (1, max(2, loss.min_outputs), _SAMPLES)
+        y_true = _truth(loss, rng, shape)
+        y_pred = within(loss.prediction_range, rng, shape, _INSET)
+        low, high = loss.prediction_range
+        offsets = [0.0, *(getattr(loss, name) for name, p in parameters(subject.cls).items() if p.is_stackable)]
+        for number, offset in enumerate(
+            [*offsets, *(-offset for offset in offsets[1:])]
+        ):  # where a loss may have kinks
+            edge = y_true[..., number] + offset
+            y_pred[..., number] = np.where((low < edge) & (edge < high), edge, y_pred[..., number])
+        wanted = loss.gradient(y_pred, y_true)
+        for unit in range(shape[1]):
+            found = differences(lambda p: loss.value(p, y_true), y_pred, unit)  # noqa: B023 - used at once
+            _require_derivative(subject, "gradient", loss, wanted[0, unit], found, y_pred[0, unit], y_true[0, unit])
+
+
+def adds_up(subject: Subject) -> None:
+    """The loss of several outputs is the sum of the losses of each."""
+    rng = np.random.default_rng(0)
+    for loss in subject.variants:
+        shape = (1, 5, _SAMPLES)
+        y_true, y_pred = _truth(loss, rng, shape), within(loss.prediction_range, rng, shape, _INSET)
+        together = loss.value(y_pred, y_true)
+        apart = np.stack([loss.value(y_pred[:, [k]], y_true[:, [k]]) for k in range(5)])
+        slack = 16 * np.finfo(float).eps * np.abs(apart).sum(axis=0)  # five roundings of the sum, and some in the terms
+        wrong = ~(np.abs(together - apart.sum(axis=0)) <= slack)
+        if wrong.any():
+            _, at = np.argwhere(wrong)[0]
+            got, want = together[0, at], apart[:, 0, at].sum()
+            raise FindingError(
+                f"{subject.where('value')} of 5 outputs is {got:.9g}, but the losses of each output add up to "
+                f"{want:.9g} ({loss}); add outputs with chainrule.sum_units, without a mean.",
+                returned=got,
+                expected=want,
+            )
+
+
+def finite(subject: Subject) -> None:
+    """Within the declared ranges no prediction gives NaN, nor infinity where the loss is not that large."""
+    for components in subject.stacks:
+        for dtype in DTYPES:
+            loss = stack([components[-1]], dtype)
+            for truth in _ends(loss.target_range):
+                for sign in (1, -1):
+                    _require_finite(subject, loss, np.dtype(dtype), truth, sign)
+
+
+def paired(subject: Subject) -> None:
+    """``paired_value`` and ``paired_delta`` equal the loss and its delta through the paired output activation."""
+    rng = np.random.default_rng(0)
+    for loss in subject.variants:
+        output = _paired_output(subject)
+        shape = (1, max(2, loss.min_outputs, output.min_units), _SAMPLES)
+        z, y_true = rng.uniform(-6, 6, size=shape), _truth(loss, rng, shape)
+        a = output.forward(z)
+        pairs = {
+            "paired_value": (loss.paired_value(z, y_true)[:, None], loss.value(a, y_true)[:, None]),
+            "paired_delta": (loss.paired_delta(z, a, y_true), output.backward(loss.gradient(a, y_true), z, a)),
+        }
+        for method, (actual, expected) in pairs.items():
+            # At |z| = 6 the unpaired form has lost e^6 = 400 units in the last place at 1 - a; 1e-10 is far above.
+            wrong = ~(np.abs(actual - expected) <= 1e-10 * (1 + np.abs(expected)))
+            if wrong.any():
+                run, unit, at = np.argwhere(wrong)[0]
+                raise FindingError(
+                    f"{subject.where(method)} returns {actual[run, unit, at]:.9g} at z = {z[0, unit, at]:.6g}, but by "
+                    f"way of output={output.name} it is {expected[run, unit, at]:.9g} ({loss}); both must be one loss.",
+                    z=z[0, unit, at],
+                    returned=actual[run, unit, at],
+                    expected=expected[run, unit, at],
+                )
+
+
+def paired_finite(subject: Subject) -> None:
+    """The paired forms are finite for every ``|z|`` up to 1000, and ``paired_delta`` is the derivative there too."""
+    line = np.linspace(-_FARTHEST, _FARTHEST, 401)
+    for loss in subject.variants:
+        output = _paired_output(subject)
+        units = max(2, loss.min_outputs, output.min_units)
+        y_true = _truth(loss, np.random.default_rng(0), (1, units, len(line)))
+        for dtype in DTYPES:
+            z = np.stack([np.roll(line, 50 * unit) for unit in range(units)])[None].astype(dtype)
+            stacked, truth = stack([loss], dtype), y_true.astype(dtype)
+            delta = stacked.paired_delta(z, output.forward(z), truth)
+            for method, result in (("paired_value", stacked.paired_value(z, truth)), ("paired_delta", delta)):
+                if not np.isfinite(result).all():
+                    at = int(np.argwhere(~np.isfinite(result))[0][-1])
+                    raise FindingError(
+                        f"{subject.where(method)} is {result[..., at].ravel()} at z = {z[0, :, at]} in "
+                        f"{np.dtype(dtype)}; use a form in which nothing overflows.",
+                        z=z[0, 0, at],
+                    )
+        z = z.astype(float)
+        delta = loss.paired_delta(z, output.forward(z), y_true)
+        for unit in range(units):
+            found = differences(lambda p: loss.paired_value(p, y_true), z, unit)  # noqa: B023 - used at once
+            _require_derivative(subject, "paired_delta", loss, delta[0, unit], found, z[0, unit], y_true[0, unit])
+
+
+def trained(subject: Subject) -> None:
+    """A short training has the same bytes in a stack and alone."""
+    for components in subject.stacks:
+        loss = components[-1]
+        output = _output_for(subject)
+        units = max(2, loss.min_outputs, output.min_units)
+        low, high = np.clip(loss.target_range, -3.0, 3.0)
+        target = training.Random(outputs=units, low_value=low, high_value=high, one_hot=loss.one_hot)
+        training.check_alone(subject, "loss", components, target=target, output=output)
+
+
+def _calls(loss: Any, rng: np.random.Generator, runs: int, size: Size, dtype: DTypeLike) -> list[Call]:
+    outputs, samples = size
+    shape, values = (runs, *size), (runs, samples)
+    y_true = filled(_truth(loss, rng, shape), dtype)
+    y_pred = filled(within(loss.prediction_range, rng, shape, _INSET), dtype)
+    calls = [Call("value", (y_pred, y_true), values), Call("gradient", (y_pred, y_true), shape)]
+    if loss.paired_output:
+        z = random_columns(rng, runs, outputs, samples, dtype)
+        calls.append(Call("paired_value", (z, y_true), values))
+        calls.append(Call("paired_delta", (z, y_pred, y_true), shape))
+    return calls
+
+
+def _sizes(subject: Subject) -> list[Size]:
+    least = int(subject.cls.min_outputs)  # type: ignore[attr-defined]
+    sizes = [(least, 1), (max(2, least), 2), (max(3, least), 7), (max(10, least), 3)]
+    return [*sizes, (max(129, least), 5), (max(200, least), 1), (least, 256)]
+
+
+def _truth(loss: Any, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Draw true values that the loss admits: shares that add up to 1 where it wants that, and classes among them."""
+    if not loss.one_hot:
+        return within(loss.target_range, rng, shape, 0.0)
+    y = rng.exponential(size=shape)
+    y = y / y.sum(axis=1, keepdims=True)
+    classes = (y == y.max(axis=1, keepdims=True)).astype(float)
+    return np.asarray(np.where(rng.random((shape[0], 1, shape[2])) < 0.5, y, classes))
+
+
+def _require_derivative(
+    subject: Subject, method: str, loss: Any, actual: Array, found: Any, place: Array, y_true: Array
+) -> None:
+    """Refuse what lies neither near the central difference nor between the one-sided ones."""
+    low = np.minimum(found.left, found.right) - found.doubt
+    high = np.maximum(found.left, found.right) + found.doubt
+    wrong = ~((low <= actual) & (actual <= high))
+    if wrong.any():
+        at = int(np.flatnonzero(wrong)[0])
+        name = "y_pred" if method == "gradient" else "z"
+        raise FindingError(
+            f"{subject.where(method)} returns {actual[at]:.9g} at {name} = {place[at]:.6g}, y_true = {y_true[at]:.6g} "
+            f"({loss}), but the central difference of the value is {found.central[at]:.9g}; {int(wrong.sum())} of "
+            f"{wrong.size} points differ by more than rounding explains. Mend the derivative.",
+            place=place[at],
+            y_true=y_true[at],
+            returned=actual[at],
+            expected=found.central[at],
+        )
+
+
+def _ends(interval: tuple[float, float]) -> list[float]:
+    low, high = np.clip(interval, -3.0, 3.0)
+    return [float(low), float((low + high) / 2), float(high)]
+
+
+def _require_finite(subject: Subject, loss: Any, dtype: np.dtype[Any], truth: float, sign: int) -> None:
+    """Go to the end of the prediction range, in points that grow by one factor or come nearer to the end by one."""
+    info = np.finfo(dtype)
+    end = loss.prediction_range[sign > 0]
+    bounded = bool(np.isfinite(end))
+    if bounded:
+        other = loss.prediction_range[sign < 0]
+        width = min(1.0, end - other if sign > 0 else other - end) if np.isfinite(other) else 1.0
+        gaps = np.geomspace(0.5, 1e-30, 100)
+        line = np.array([end, *(end - sign * width * gaps)], dtype)
+        line = np.clip(line, *loss.prediction_range)
+    else:
+        line = sign * np.geomspace(1e-3, float(info.max) / 8, 400 if dtype == np.float32 else 2600).astype(dtype)
+    units = max(loss.min_outputs, 1)
+    y_pred = filled(np.repeat(line[None, None], units, axis=1), dtype)
+    y_true = filled(np.full(y_pred.shape, truth if not loss.one_hot else 1 / units), dtype)
+    if loss.one_hot:
+        y_true[0, 0], y_true[0, 1:] = truth, (1 - truth) / (units - 1)
+    results = {"value": loss.value(y_pred, y_true)[0], "gradient": loss.gradient(y_pred, y_true)[0, 0]}
+    for method, result in results.items():
+        bad = np.isnan(result)
+        if not bounded:
+            bad |= unfounded_overflow(result, dtype)
+        if bad.any():
+            at = int(np.flatnonzero(bad)[0])
+            raise FindingError(
+                f"{subject.where(method)} is {result[at]} at y_pred = {line[at]:g}, y_true = {truth:g} in {dtype}, "
+                "though the loss is finite there; use a form in which nothing overflows and 0 * log 0 counts 0.",
+                y_pred=line[at],
+                y_true=truth,
+            )
+
+
+def _paired_output(subject: Subject) -> Any:
+    name = subject.cls.paired_output  # type: ignore[attr-defined]
+    registry = installed()
+    if name not in registry.names("activation"):
+        raise FindingError(
+            f"{subject.cls.__qualname__}.paired_output is {name!r}, but no activation of that name is installed."
+        )
+    return registry.find("activation", name)()
+
+
+def _output_for(subject: Subject) -> Any:
+    """Return an installed activation whose values the loss takes."""
+    cls: Any = subject.cls
+    if cls.paired_output:
+        return _paired_output(subject)
+    registry = installed()
+    usual = training.settings().output
+    for activation in (type(usual), *(registry.find("activation", name) for name in registry.names("activation"))):
+        if any(p.default is dataclasses.MISSING for p in parameters(activation).values()):
+            continue
+        output: Any = activation()
+        if cls.prediction_range[0] <= output.range[0] and output.range[1] <= cls.prediction_range[1]:
+            return output
+    raise FindingError(
+        f"{cls.__qualname__}.prediction_range is {cls.prediction_range}, which no installed activation keeps within; "
+        "provide one."
+    )
+
+
+def _no_buffers(subject: Subject) -> str:
+    cls: Any = subject.cls
+    return "" if takes_out(cls.gradient) or takes_out(cls.paired_delta) else "no method takes out"
+
+
+def _not_paired(subject: Subject) -> str:
+    return "" if subject.cls.paired_output else "no paired output is declared"  # type: ignore[attr-defined]
+
+
+def _coupled(subject: Subject) -> str:
+    cls: Any = subject.cls
+    return "outputs belong together" if cls.min_outputs > 1 or cls.one_hot else ""
+
+
+CHECKS = (
+    Check(declared),
+    Check(shapes),
+    Check(buffers, _no_buffers),
+    Check(pure),
+    Check(gradient),
+    Check(adds_up, _coupled),
+    Check(finite),
+    Check(paired, _not_paired),
+    Check(paired_finite, _not_paired),
+    Check(samples_apart),
+    Check(stacking),
+    Check(trained),
+)

@@ -1,0 +1,80 @@
+"""Demands on everything that draws: the generator that it is given is the only source of randomness."""
+
+import pickle
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from chainrule.kinds import Array
+from chainrule.testing.methods import require_same
+from chainrule.testing.results import FindingError
+
+Draws = Callable[[np.random.Generator], dict[str, Array]]
+
+
+def require_deterministic(where: str, draws: Draws) -> None:
+    """Refuse other bytes from an equal generator, with the global generators of Python and NumPy in other states.
+
+    What was returned first is altered in between: it must be nobody else's.
+    """
+    with _restored():
+        kept: dict[str, Array] = {}
+        for attempt, seed in enumerate((1, 1, 2)):
+            np.random.seed(seed)  # noqa: NPY002 - what must not be read
+            random.seed(seed)
+            states = _states()
+            found = draws(np.random.default_rng(5))
+            if _states() != states:
+                raise FindingError(
+                    f"{where} draws from a global generator, so that a run does not follow from its seed; draw from "
+                    "rng."
+                )
+            for name, array in found.items():
+                if attempt:
+                    require_same(
+                        array,
+                        kept[name],
+                        f"{where} gives another {name} for an equal rng",
+                        "draw from rng only, and return arrays that nobody else holds",
+                    )
+            kept = kept or {name: array.copy() for name, array in found.items()}
+            for array in found.values():
+                if array.flags.writeable:
+                    array.fill(7)
+
+
+def uses_generator(draws: Draws) -> bool:
+    """Say whether anything is drawn from the generator."""
+    rng = np.random.default_rng(5)
+    before = repr(rng.bit_generator.state)
+    draws(rng)
+    return repr(rng.bit_generator.state) != before
+
+
+def require_other_seeds_to_differ(where: str, draws: Draws) -> None:
+    """Refuse equal bytes from generators of other seeds, and from one generator used twice."""
+    one, other = draws(np.random.default_rng(5)), draws(np.random.default_rng(6))
+    if all(one[name].tobytes() == other[name].tobytes() for name in one):
+        raise FindingError(f"{where} gives the same numbers for every rng; draw from the rng that is given.")
+    rng = np.random.default_rng(5)
+    first, second = draws(rng), draws(rng)
+    if all(first[name].tobytes() == second[name].tobytes() for name in first):
+        raise FindingError(
+            f"{where} gives the same numbers when it draws from one rng again; draw from rng, do not copy it."
+        )
+
+
+@contextmanager
+def _restored() -> Iterator[None]:
+    states = np.random.get_state(), random.getstate()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(states[0])  # noqa: NPY002
+        random.setstate(states[1])
+
+
+def _states() -> str:
+    return f"{pickle.dumps(np.random.get_state())!r} {random.getstate()}"  # noqa: NPY002

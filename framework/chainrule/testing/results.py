@@ -1,0 +1,84 @@
+"""What a check finds, as plain data."""
+
+import enum
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Outcome(enum.StrEnum):
+    """What became of a check."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    EXPECTED = "expected"  # it failed, and somebody has given the reason
+    NOT_APPLICABLE = "not_applicable"  # the component has nothing of the kind that is checked
+
+
+class FindingError(Exception):
+    """A demand that a component does not meet, in one sentence.
+
+    Args:
+        sentence: what, where, and what to do.
+        figures: the numbers behind it.
+    """
+
+    def __init__(self, sentence: str, **figures: float) -> None:
+        super().__init__(sentence)
+        self.figures = {name: float(value) for name, value in figures.items()}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check said of one component.
+
+    Attributes:
+        component: such as ``activation=mish``.
+        check: its name.
+        outcome: what became of it.
+        message: one sentence, empty where it passed.
+        figures: the numbers behind the sentence.
+    """
+
+    component: str
+    check: str
+    outcome: Outcome
+    message: str = ""
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data; figures that JSON cannot hold become None."""
+        figures = {name: value if math.isfinite(value) else None for name, value in self.figures.items()}
+        return {
+            "component": self.component,
+            "check": self.check,
+            "outcome": self.outcome.value,
+            "message": self.message,
+            "figures": figures,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """What all checks said of one component.
+
+    Attributes:
+        component: such as ``activation=mish``.
+        results: one entry a check, in the order of the table of checks; the last is ``complete``.
+    """
+
+    component: str
+    results: tuple[Result, ...]
+
+    @property
+    def failures(self) -> tuple[Result, ...]:
+        """The checks that failed."""
+        return self.having(Outcome.FAILED)
+
+    def having(self, outcome: Outcome) -> tuple[Result, ...]:
+        """Return the results of one outcome."""
+        return tuple(result for result in self.results if result.outcome is outcome)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {"component": self.component, "results": [result.as_json() for result in self.results]}

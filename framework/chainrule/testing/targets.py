@@ -1,0 +1,209 @@
+"""Checks of targets."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ConfigurationError
+from chainrule.kinds import Array, Target
+from chainrule.testing import randomness
+from chainrule.testing.drawing import Subject
+from chainrule.testing.methods import require_same
+from chainrule.testing.results import FindingError
+from chainrule.testing.table import Check
+
+_ROWS = 60
+# A sum in another order changes the last bits, as a product of matrices of another size does; nothing else may.
+_ROUNDING = 1e-9
+
+
+def declared(subject: Subject) -> None:
+    """``inputs``, ``outputs``, ``task``, ``low``, ``high`` and ``samples`` make sense."""
+    for target in subject.variants:
+        found = {name: getattr(target, name) for name in ("inputs", "outputs", "task", "low", "high", "samples")}
+        where = f"{subject.cls.__qualname__}, {target}"
+        for name in ("inputs", "outputs"):
+            if type(found[name]) is not int or found[name] < 1:
+                raise FindingError(f"{where}: {name} is {found[name]!r}; it must be a whole number >= 1.")
+        if found["task"] not in ("regression", "classification"):
+            raise FindingError(f"{where}: task is {found['task']!r}; it must be 'regression' or 'classification'.")
+        if not (np.isfinite(found["low"]) and np.isfinite(found["high"]) and found["low"] < found["high"]):
+            raise FindingError(
+                f"{where}: low is {found['low']} and high {found['high']}; they must be the ends of an interval."
+            )
+        samples = found["samples"]
+        if samples is not None and (type(samples) is not int or samples < 1):
+            raise FindingError(
+                f"{where}: samples is {samples!r}; it must be a whole number >= 1, or None for a data set."
+            )
+        if _is_function(subject) and samples is None:
+            raise FindingError(
+                f"{where}: samples is None, but a function has no rows of its own; say how many to draw."
+            )
+
+
+def shapes(subject: Subject) -> None:
+    """``data`` returns finite floats ``(samples, inputs)`` and ``(samples, outputs)``, as many as asked for."""
+    for target in subject.variants:
+        for samples in (1, 2, _few(target), target.samples):
+            x, y = target.data(np.random.default_rng(0), samples)
+            for name, array, width in (("x", x, target.inputs), ("y", y, target.outputs)):
+                where = f"{subject.where('data')} with samples = {samples}"
+                if not isinstance(array, np.ndarray):
+                    raise FindingError(f"{where} returns {type(array).__name__} for {name}, not an array.")
+                wanted = (len(x) if samples is None else samples, width)
+                if array.shape != wanted:
+                    raise FindingError(f"{where} returns {name} of shape {array.shape}, not {wanted} ({target}).")
+                if array.dtype.kind != "f" or not np.isfinite(array).all():
+                    raise FindingError(
+                        f"{where} returns {array.dtype} values for {name} that are no finite floats ({target})."
+                    )
+
+
+def deterministic(subject: Subject) -> None:
+    """Equal generators give equal bytes, and no other source of randomness is used or changed."""
+    for target in subject.variants:
+        for instance in (target, pickle.loads(pickle.dumps(target))):
+            for samples in (_few(target), target.samples):
+                randomness.require_deterministic(subject.where("data"), _draws(instance, samples))
+
+
+def seeds(subject: Subject) -> None:
+    """Where rows are drawn, generators of other seeds give other rows."""
+    for target in subject.variants:
+        if randomness.uses_generator(_draws(target, _few(target))):
+            randomness.require_other_seeds_to_differ(subject.where("data"), _draws(target, _few(target)))
+
+
+def function(subject: Subject) -> None:
+    """Rows that ``data`` draws lie between ``low`` and ``high`` and have the outputs that ``__call__`` gives."""
+    for target in subject.variants:
+        x, y = target.data(np.random.default_rng(0), _ROWS)
+        if x.min() < target.low or x.max() > target.high:
+            raise FindingError(
+                f"{subject.where('data')} draws inputs from {x.min():.6g} to {x.max():.6g}, but low and high are "
+                f"{target.low:g} and {target.high:g} ({target}); mend one of them."
+            )
+        _require_close(
+            f"{subject.where('data')} returns other outputs than {subject.where('__call__')}", y, target(x.copy())
+        )
+
+
+def row_by_row(subject: Subject) -> None:
+    """``__call__`` leaves its input alone, keeps nothing, and each output follows from its own row."""
+    for target in subject.variants:
+        x = target.data(np.random.default_rng(0), _ROWS)[0]
+        kept = x.copy()
+        x.flags.writeable = False
+        where = subject.where("__call__")
+        whole = np.array(target(x))
+        require_same(x, kept, f"{where} changes its input", "compute into an array of its own")
+        other = np.array(target(x[::-1].copy()))
+        require_same(
+            np.array(target(x)), whole, f"{where} gives something else for the same input later", "keep nothing"
+        )
+        _require_close(f"{where} gives other outputs when rows are reversed", other[::-1], whole)
+        _require_close(
+            f"{where} gives other outputs when a row comes alone", np.array(target(x[7:8].copy())), whole[7:8]
+        )
+
+
+def labels(subject: Subject) -> None:
+    """The outputs of a classification are one-hot, or 0 and 1 where there is one output."""
+    for target in subject.variants:
+        if target.task != "classification":
+            continue
+        y = target.data(np.random.default_rng(0), target.samples)[1]
+        wrong = ~np.isin(y, (0, 1)).all(axis=1)
+        if y.shape[1] > 1:
+            wrong |= y.sum(axis=1) != 1
+        if wrong.any():
+            at = int(np.flatnonzero(wrong)[0])
+            raise FindingError(
+                f"{subject.where('data')} gives row {at} the outputs {y[at].tolist()} ({target}); a classification "
+                "has one-hot outputs, or a single one that is 0 or 1."
+            )
+
+
+def subsets(subject: Subject) -> None:
+    """Fewer rows of a data set are some of its rows, none more often; more than it has are refused."""
+    for target in subject.variants:
+        everything = np.hstack(target.data(np.random.default_rng(0), None))
+        chosen = np.hstack(target.data(np.random.default_rng(1), _few(target)))
+        count: dict[bytes, int] = {}
+        for row in everything:
+            count[row.tobytes()] = count.get(row.tobytes(), 0) + 1
+        for row in chosen:
+            count[row.tobytes()] = count.get(row.tobytes(), 0) - 1
+        if min(count.values()) < 0:
+            raise FindingError(
+                f"{subject.where('data')} returns rows among {len(chosen)} that the whole data set does not have, or "
+                "not so often; choose without replacement, and keep inputs and outputs together."
+            )
+        try:
+            target.data(np.random.default_rng(0), len(everything) + 1)
+        except ConfigurationError:
+            continue
+        raise FindingError(
+            f"{subject.where('data')} does not refuse {len(everything) + 1} rows of {len(everything)}; raise "
+            "ConfigurationError."
+        )
+
+
+def _draws(target: Any, samples: int | None) -> randomness.Draws:
+    return lambda rng: dict(zip("xy", target.data(rng, samples), strict=True))
+
+
+def _few(target: Any) -> int:
+    """Return fewer rows than there are."""
+    if target.samples is not None:
+        return _ROWS
+    return max(1, min(_ROWS, len(target.data(np.random.default_rng(0), None)[0]) - 1))
+
+
+def _require_close(what: str, actual: Any, expected: Array) -> None:
+    if np.shape(actual) != expected.shape:
+        raise FindingError(f"{what}: shape {np.shape(actual)} instead of {expected.shape}.")
+    wrong = ~(np.abs(actual - expected) <= _ROUNDING * (1 + np.abs(expected)))
+    if wrong.any():
+        at = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise FindingError(
+            f"{what}: {actual[at]:.9g} instead of {expected[at]:.9g} in row {at[0]}; each output must follow from its "
+            "own row.",
+            returned=actual[at],
+            expected=expected[at],
+        )
+
+
+def _is_function(subject: Subject) -> bool:
+    return subject.cls.__call__ is not Target.__call__
+
+
+def _no_function(subject: Subject) -> str:
+    return "" if _is_function(subject) else "it is a data set, not a function"
+
+
+def _no_data_set(subject: Subject) -> str:
+    return "it draws as many rows as are asked for" if subject.defaults[0].samples is not None else ""
+
+
+def _no_classes(subject: Subject) -> str:
+    return "" if any(target.task == "classification" for target in subject.variants) else "it is a regression"
+
+
+def _nothing_drawn(subject: Subject) -> str:
+    drawn = any(randomness.uses_generator(_draws(target, _few(target))) for target in subject.variants)
+    return "" if drawn else "its rows leave nothing to chance"
+
+
+CHECKS = (
+    Check(declared),
+    Check(shapes),
+    Check(deterministic),
+    Check(seeds, _nothing_drawn),
+    Check(function, _no_function),
+    Check(row_by_row, _no_function),
+    Check(labels, _no_classes),
+    Check(subsets, _no_data_set),
+)

@@ -1,0 +1,130 @@
+"""Short trainings of stacks with a component that is checked, beside the default configuration."""
+
+import contextlib
+import dataclasses
+import functools
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.compose import settings_from
+from chainrule.kinds import Array, Target
+from chainrule.results import Result
+from chainrule.runs import Prepared, prepare, train_stack
+from chainrule.settings import Settings
+from chainrule.testing.drawing import Subject, within
+from chainrule.testing.methods import require_same
+
+_EPOCHS, _SAMPLES = 4, 23  # samples in batches of 8 and 7, or all at once
+_GIVEN_UP = 2  # the run that leaves the stack halfway
+
+
+@dataclass(frozen=True)
+class Random(Target):
+    """Random true values within an interval, which suit a loss."""
+
+    inputs: int = 2
+    outputs: int = 1
+    low_value: float = 0.0
+    high_value: float = 1.0
+    one_hot: bool = False
+
+    def data(self, rng: np.random.Generator, samples: int | None) -> tuple[Array, Array]:
+        """Return normal inputs and random outputs."""
+        x = rng.normal(size=(samples or 0, self.inputs))
+        y = within((self.low_value, self.high_value), rng, (len(x), self.outputs), 0.0)
+        return x, np.eye(self.outputs)[y.argmax(axis=1)] if self.one_hot else y
+
+
+@dataclass(frozen=True)
+class Teacher(Target):
+    """True values of a fixed smooth function, which a network can learn."""
+
+    inputs: int = 2
+    outputs: int = 1
+
+    def __call__(self, x: Array) -> Array:
+        """Return ``tanh(x W)`` with weights that are the same for all."""
+        weights = np.random.default_rng(0).normal(size=(self.inputs, self.outputs))
+        return np.tanh(np.asarray(x) @ weights)
+
+
+def settings(**parts: Any) -> Settings:
+    """Return the settings of a short training: the default ones but for ``parts``.
+
+    Those named ``hidden``, ``batch_size`` and ``epochs`` belong to the sections ``network`` and ``training``.
+    """
+    base = _base()
+    network = {name: parts.pop(name) for name in ("hidden",) if name in parts}
+    training = {name: parts.pop(name) for name in ("batch_size", "epochs") if name in parts}
+    return dataclasses.replace(
+        base,
+        network=dataclasses.replace(base.network, **network),
+        training=dataclasses.replace(base.training, **training),
+        **parts,
+    )
+
+
+def check_alone(subject: Subject, group: str, components: Sequence[Any], units: int = 3, **parts: Any) -> None:
+    """Demand that runs with these components train to the same bytes in one stack and alone.
+
+    One of them is given up halfway, so that the others go on in a smaller stack.
+
+    Args:
+        subject: what is checked.
+        group: configuration group that the components are put into.
+        components: one a run.
+        units: of the hidden layer and of the outputs.
+        parts: other settings.
+    """
+    parts = {"hidden": (units,), "target": Random(outputs=units), **parts}
+    base = settings(**parts)
+    for batch_size in (8, None):
+        for dtype in type(base.training.dtype):
+            plan = dataclasses.replace(base.training, batch_size=batch_size, dtype=dtype)
+            every = [
+                dataclasses.replace(base, seed=seed, training=plan, **{group: component})
+                for seed, component in enumerate(components)
+            ]
+            together = _trained([prepare(one) for one in every], [_GIVEN_UP])
+            for number in (0, _GIVEN_UP, len(every) - 1):  # the others would only cost time
+                one, result = every[number], together[number]
+                (alone,) = _trained([prepare(one)], [0] if number == _GIVEN_UP else [])
+                what = (
+                    f"run {number} of a stack with {components[number]} does not train as it does alone "
+                    f"({base.network.hidden} hidden units, batches of {batch_size or 'all'}, {dtype.value})"
+                )
+                advice = "let nothing depend on other runs, nor stay between calls"
+                require_same(result.theta, alone.theta, f"The weights: {what}", advice)
+                for name, values in alone.curves.values.items():
+                    require_same(result.curves.values[name], values, f"The curve {name}: {what}", advice)
+
+
+def losses(one: Settings, seed: int) -> Array:
+    """Return the curve of the training loss of a run."""
+    (result,) = train_stack([prepare(dataclasses.replace(one, seed=seed))])
+    return np.asarray(result.curves.values["train/loss"])
+
+
+def _trained(runs: Sequence[Prepared], given_up: Sequence[int]) -> list[Result]:
+    def judge(epoch: int, active: Array, watched: Array) -> Array:
+        return np.isin(active, given_up) & (epoch >= _EPOCHS // 2)
+
+    return train_stack(runs, judge=judge)
+
+
+@functools.cache
+def _base() -> Settings:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # away from conf/, which changes defaults
+        return settings_from(
+            [
+                f"training.epochs={_EPOCHS}",
+                "training.tolerance=0",
+                "training.measure_every=1",
+                f"data.samples={_SAMPLES}",
+                "optimizer.lr=0.01",
+            ]
+        )

@@ -1,0 +1,260 @@
+"""The checks as items of pytest, in a project of an author's own."""
+
+import importlib.metadata
+import json
+import os
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from chainrule.errors import ChainruleError, PluginError
+from chainrule.plugins import Registry
+from chainrule.testing import REQUIRED, check_distribution, described, kit
+from chainrule.testing.collecting import Plan
+
+pytest_plugins = "pytester"
+ROOT = Path(__file__).parents[3]
+
+LION = '''
+"""A plugin."""
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+from pathlib import Path
+import numpy as np
+from annotated_types import Gt, Interval, doc
+from chainrule import Optimizer, Target, hookimpl
+
+@dataclass(frozen=True)
+class Lion(Optimizer):
+    """Steps of one size (Chen et al. 2023)."""
+
+    lr: Annotated[float, Gt(0), doc("rate")] = 1e-4
+    beta: Annotated[float, Interval(ge=0, lt=1), doc("decay")] = 0.9
+
+    def init(self, theta):
+        return {"mean": np.zeros_like(theta)}
+
+    def update(self, theta, grad, state, step):
+        theta -= self.lr * np.sign(state["mean"] + grad)
+        state["mean"] *= self.beta
+        state["mean"] += (1 - self.beta) * grad
+
+@hookimpl
+def chainrule_optimizers():
+    return [Lion]
+'''
+POINTS = '''
+@dataclass(frozen=True)
+class Points(Target):
+    """Multiples."""
+
+    path: Annotated[str, doc("file with a factor")]
+    inputs: ClassVar = 1
+    outputs: ClassVar = 1
+
+    def __call__(self, x):
+        return x * float(Path(self.path).read_text())
+
+@hookimpl
+def chainrule_targets():
+    return [Points]
+'''
+ENTRIES = "[chainrule]\nlion = chainrule_lion\n"
+ITEMS = len(described()["optimizer"]) + 1
+
+
+@pytest.fixture
+def project(pytester, monkeypatch):
+    """Return a function that writes a project, as if it were installed."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(pytester.path), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+    def write(source=LION, options="", entries=ENTRIES, name="chainrule-lion"):
+        pytester.makepyprojecttoml(
+            f'[project]\nname = "{name}"\n[tool.pytest.ini_options]\naddopts = "-p chainrule.testing"\n'
+            f'filterwarnings = ["error"]\n{options}'
+        )
+        (pytester.path / "chainrule_lion.py").write_text(source)
+        (pytester.path / "test_own.py").write_text("def test_own():\n    pass\n")
+        info = pytester.path / "chainrule_lion-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chainrule-lion\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(entries)
+        return pytester
+
+    return write
+
+
+def test_one_line_in_pyproject_checks_everything_that_is_registered(project):
+    done = project().runpytest_subprocess("-v")
+    done.assert_outcomes(passed=ITEMS + 1)
+    done.stdout.fnmatch_lines(["chainrule-lion::optimizer=lion::descends PASSED*", "*::complete PASSED*"])
+
+
+def test_checks_are_chosen_by_k(project):
+    project().runpytest_subprocess("-k", "lion and descends").assert_outcomes(passed=1, deselected=ITEMS)
+
+
+def test_a_run_of_single_files_checks_nothing_else(project):
+    author = project()
+    author.runpytest_subprocess("test_own.py").assert_outcomes(passed=1)
+    author.runpytest_subprocess("test_own.py::test_own").assert_outcomes(passed=1)
+    done = author.runpytest_subprocess("test_own.py", "--chainrule-results", "all.json")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*--chainrule-results needs a run of all tests: name folders, or nothing."])
+
+
+def test_processes_of_xdist_share_the_checks_and_one_file_has_all_results(project):
+    author = project()
+    done = author.runpytest_subprocess("-n", "2", "--chainrule-results", "all.json", ".")
+    done.assert_outcomes(passed=ITEMS + 1)
+    content = json.loads((author.path / "all.json").read_text())
+    assert content["distribution"] == "chainrule-lion"
+    assert {result["check"] for result in content["results"]} == {*described()["optimizer"], kit.COMPLETE}
+    (complete,) = (result for result in content["results"] if result["check"] == kit.COMPLETE)
+    assert complete["figures"] == {"ran": REQUIRED["optimizer"], "required": REQUIRED["optimizer"]}
+
+
+def test_a_failure_is_one_sentence(project):
+    author = project(LION.replace("theta -=", "theta +="))
+    done = author.runpytest_subprocess("-k", "lion", "--chainrule-results", "all.json")
+    done.assert_outcomes(passed=ITEMS - 1, failed=1, deselected=1)
+    lines = done.stdout.lines
+    title = next(at for at, line in enumerate(lines) if " chainrule-lion::optimizer=lion::descends " in line)
+    assert lines[title + 1].startswith("Lion.update takes the loss of a quadratic from 2.05 to ")
+    assert lines[title + 2].startswith("====")
+    results = json.loads((author.path / "all.json").read_text())["results"]
+    (failed,) = (result for result in results if result["outcome"] == "failed")
+    assert failed["message"] == lines[title + 1]
+
+
+def test_expected_failures_need_a_reason_and_something_to_expect(project):
+    climbs = LION.replace("theta -=", "theta +=")
+    options = 'chainrule_expected_failures = ["{}"]\n'
+    author = project(climbs, options.format("optimizer=lion descends: it climbs, as published"))
+    done = author.runpytest_subprocess("-k", "lion", "-rx")
+    done.assert_outcomes(passed=ITEMS - 1, xfailed=1, deselected=1)
+    done.stdout.fnmatch_lines(
+        ["XFAIL chainrule-lion::optimizer=lion::descends - it climbs, as published: Lion.update *"]
+    )
+    done = author.runpytest_subprocess("-k", "stacking", "-o", "chainrule_expected_failures=optimizer=lion stacking: x")
+    done.stdout.fnmatch_lines(["It passes, though it is expected to fail (x); expect it no longer."])
+
+
+def test_examples_are_paths_from_the_root_and_values_as_in_yaml(project):
+    author = project(LION + POINTS, 'chainrule_examples = ["target=points target.path=factor.txt"]\n')
+    (author.path / "factor.txt").write_text("2")
+    (author.path / "folder").mkdir()
+    author.runpytest_subprocess("-k", "points", "--rootdir", ".", "folder").assert_outcomes(
+        passed=12, skipped=2, deselected=ITEMS
+    )
+    done = author.runpytest_subprocess("-k", "points and shapes", "-o", "chainrule_examples=")
+    done.stdout.fnmatch_lines(
+        ["*Points.path has no default, so that nothing can be checked; give it one, or an example: *"]
+    )
+
+
+class Configuration:
+    """What a plan reads of pytest's."""
+
+    def __init__(self, **values):
+        self._values = {"chainrule_distribution": "chainrule", **values}
+
+    def getini(self, name):
+        return self._values.get(name, [])
+
+
+@pytest.mark.parametrize(
+    ("option", "line", "complaint"),
+    [
+        ("expected_failures", "rule=exact learns", r"rule=exact: give the reason why learns is expected to fail\."),
+        (
+            "expected_failures",
+            "rule=exact learn: x",
+            r"rule=exact: there is no check learn \(did you mean 'learns'\?\)",
+        ),
+        (
+            "expected_failures",
+            "rule=exat learns: x",
+            "chainrule_expected_failures names rule=exat, which is not registe",
+        ),
+        ("expected_failures", "exact", "has the line 'exact'; it reads KIND=NAME CHECK: REASON"),
+        (
+            "examples",
+            "target=tabel target.path=x",
+            r"names target=tabel, which is not registered \(did you mean 'target=",
+        ),
+        (
+            "examples",
+            "target.path=x",
+            "'target.path=x' is neither KIND=NAME nor KIND.PARAMETER=VALUE of the component be",
+        ),
+    ],
+)
+def test_a_wrong_line_is_an_error(option, line, complaint):
+    with pytest.raises(ChainruleError, match=complaint):
+        Plan(Configuration(**{f"chainrule_{option}": [line]}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"source": "import nothing_of_that_name"}, "plugin chainrule-lion 1.0 * was skipped: ModuleNotFoundError: *"),
+        (
+            {"entries": "[console]\nlion = chainrule_lion\n"},
+            "The distribution chainrule-lion registers no component; *",
+        ),
+        ({"name": "chainrule-tiger"}, "The distribution chainrule-tiger is not installed; *"),
+    ],
+    ids=["broken", "nothing registered", "not installed"],
+)
+def test_a_distribution_without_components_is_an_error(project, changes, complaint):
+    done = project(**changes).runpytest_subprocess()
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([f"ERROR: {complaint}"])
+
+
+def test_the_distribution_may_be_named(project):
+    done = project(name="workspace", options='chainrule_distribution = "Chainrule_Lion"\n').runpytest_subprocess()
+    done.assert_outcomes(passed=ITEMS + 1)
+
+
+def test_the_kit_can_be_had_without_pytest(project):
+    author = project()
+    code = "import sys, chainrule.testing as t; assert 'pytest' not in sys.modules; print(len(t.REQUIRED))"
+    assert author.run(sys.executable, "-c", code).ret == 0
+
+
+def test_a_distribution_is_checked_by_its_name():
+    with pytest.raises(PluginError, match="The distribution chainrule-tiger is not installed"):
+        check_distribution("chainrule-tiger")
+    with pytest.raises(PluginError, match=r"examples names target=tabel.*did you mean 'target=table'"):
+        check_distribution("chainrule", examples={"target=tabel": [{}]})
+    with pytest.raises(PluginError, match="give the reason"):
+        check_distribution("chainrule", expected={"activation=relu": {"gradient": ""}})
+
+
+def test_a_component_that_another_distribution_provides_too_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("lion", "lioness", "pride"):
+        info = tmp_path / f"chainrule_{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: chainrule-{name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[chainrule]\n{name} = chainrule_{name}\n")
+        source = LION.replace("Lion", "Pride") if name == "pride" else LION
+        (tmp_path / f"chainrule_{name}.py").write_text(source)
+    entries = [e for d in importlib.metadata.distributions(path=[str(tmp_path)]) for e in d.entry_points]
+    registry = Registry(entries)
+    monkeypatch.setattr(kit, "found", lambda: registry)
+    with pytest.raises(PluginError, match="optimizer=lion cannot be used: it is provided by chainrule-lion"):
+        kit.subjects_of("chainrule-lioness", {})
+    assert [str(subject) for subject in kit.subjects_of("Chainrule_Pride", {})] == ["optimizer=pride"]
+
+
+def test_our_own_components_are_checked_in_the_same_way():
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    assert options["addopts"][:2] == ["-p", "chainrule.testing"]
+    assert "chainrule_expected_failures" not in options

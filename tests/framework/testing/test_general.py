@@ -1,0 +1,222 @@
+"""What is wrong with a component whatever its kind, each caught by the check that is meant for it."""
+
+import dataclasses
+import enum
+import functools
+from typing import Annotated
+
+import numpy as np
+import pytest
+from annotated_types import Gt, Interval, Le, MultipleOf, doc
+
+from chainrule.errors import ConfigurationError, PluginError
+from chainrule.kinds import KINDS, Activation, Component, Kind
+from chainrule.testing import REQUIRED, Outcome, check, described, kit
+from mutating import Gallery, failures, require
+
+GALLERY = Gallery()
+
+
+class Side(enum.Enum):
+    LEFT = "left"
+    RIGHT = "right"
+
+
+class Line(Activation):
+    """Not a component by itself."""
+
+    def forward(self, z):
+        return z.copy()
+
+    def slope(self, z, a):
+        return np.ones_like(z)
+
+
+@GALLERY.sound
+class Everything(Line):
+    """Parameters of every type, none of which matters."""
+
+    a: Annotated[float, Interval(ge=0, lt=1), doc("a")] = 0.5
+    b: Annotated[int, Gt(0), doc("b")] = 3
+    c: Annotated[bool, doc("c")] = False
+    d: Annotated[str, doc("d")] = "yes"
+    e: Annotated[Side, doc("e")] = Side.LEFT
+    f: Annotated[tuple[float, ...], Gt(0), doc("f")] = (1.0, 1e-7)
+    g: Annotated[float | None, Le(3), doc("g")] = None
+
+
+@GALLERY.flawed("documented")
+@dataclasses.dataclass(frozen=True)
+class WithoutDocstring(Line):
+    pass
+
+
+@GALLERY.flawed("documented")
+class SilentParameter(Line):
+    a: float = 1.0
+
+
+@GALLERY.flawed("bounded", others=True)
+class DefaultOutOfBounds(Line):
+    a: Annotated[float, Gt(0), doc("a")] = 0.0
+
+
+@GALLERY.flawed("bounded")
+class DefaultOfAnotherType(Line):
+    a: Annotated[float, doc("a")] = 1
+
+
+@GALLERY.flawed("bounded", others=True)
+class NothingWithinBounds(Line):
+    a: Annotated[float, Gt(2), Le(1), doc("a")] = 1.5
+
+
+@GALLERY.flawed("bounded")
+class IgnoredBound(Line):
+    a: Annotated[float, MultipleOf(2), doc("a")] = 3.0
+
+
+@GALLERY.flawed("frozen")
+@dataclasses.dataclass(unsafe_hash=True)
+class Thawed(Line):
+    """Can be altered."""
+
+    a: Annotated[float, doc("a")] = 1.0
+
+
+@GALLERY.flawed("frozen", "pickled")
+class KeepsMore(Line):
+    a: Annotated[float, doc("a")] = 1.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "function", functools.partial(lambda a: a, self.a))
+
+
+@GALLERY.flawed("configured", "pickled", others=True)
+class Unequal(Line):
+    a: Annotated[float, doc("a")] = 1.0
+
+    def __eq__(self, other):
+        return self is other
+
+    def __hash__(self):
+        return 0
+
+
+@GALLERY.flawed("configured", others=True)
+class Drifts(Line):
+    a: Annotated[float, doc("a")] = 1.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "a", self.a + 1)
+
+
+@GALLERY.every
+def test_flaws_are_found_and_sound_ones_pass(cls, checks, others):
+    require(cls, checks, others)
+
+
+def test_a_class_that_cannot_be_imported_is_found():
+    @dataclasses.dataclass(frozen=True)
+    class Hidden(Line):
+        """Within a function."""
+
+    assert failures(Hidden).keys() == {"pickled"}
+
+
+def test_bounds_that_the_class_narrows_itself_are_not_drawn_from():
+    @dataclasses.dataclass(frozen=True)
+    class Fussy(Line):
+        """Takes its default only."""
+
+        a: Annotated[float, doc("a")] = 0.125
+
+        def __post_init__(self):
+            if self.a != 0.125:
+                raise ConfigurationError("a must be 1/8.")
+
+    assert "refuses all of 100 draws" in failures(Fussy)["stacking"]
+
+
+def test_a_parameter_without_a_default_needs_an_example():
+    found = failures(Needy)
+    assert "Needy.a has no default" in found["gradient"]
+    assert "chainrule_examples = activation=needy activation.a=VALUE" in found["gradient"]
+    assert not failures(Needy, examples=[{"a": 1.0}, {"a": 2.0}])
+
+
+@dataclasses.dataclass(frozen=True)
+class Needy(Line):
+    """Has no default."""
+
+    a: Annotated[float, doc("a")]
+
+
+def test_expected_failures():
+    report = check(SilentParameter, expected={"documented": "written by somebody else"})
+    (result,) = report.having(Outcome.EXPECTED)
+    assert result.message.startswith("written by somebody else: SilentParameter does not say what a is")
+    assert not report.failures
+    failing = check(Everything, expected={"gradient": "it was wrong once"}).failures
+    assert [f.check for f in failing] == ["gradient"]
+    assert failing[0].message == "It passes, though it is expected to fail (it was wrong once); expect it no longer."
+    failing = check(Everything, expected={"slope_at_kinks": "none"}).failures
+    assert failing[0].message == "It is expected to fail, but no kinks are declared."
+    with pytest.raises(PluginError, match=r"give the reason why gradient is expected to fail"):
+        check(Everything, expected={"gradient": " "})
+    with pytest.raises(PluginError, match=r"there is no check gradeint \(did you mean 'gradient'\?\)"):
+        check(Everything, expected={"gradeint": "x"})
+
+
+def test_what_belongs_to_no_kind_is_refused():
+    with pytest.raises(PluginError, match="is no component"):
+        check(int)
+
+
+def test_a_kind_without_checks_of_its_own_fails(monkeypatch):
+    class Sampler(Component):
+        pass
+
+    @dataclasses.dataclass(frozen=True)
+    class Bootstrap(Sampler):
+        """Of a kind that the kit does not know."""
+
+    monkeypatch.setitem(KINDS, "sampler", Kind("sampler", Sampler, "chainrule_samplers", ("sampler",), None))
+    assert "There are no checks of the kind sampler" in failures(Bootstrap)[kit.COMPLETE]
+
+
+def test_a_kind_that_loses_a_check_fails(monkeypatch):
+    monkeypatch.setitem(kit._OWN, "activation", kit._OWN["activation"][:-1])
+    message = failures(Bare)[kit.COMPLETE]
+    assert message.startswith("Of activation=bare 13 checks were run, but activation requires 14;")
+
+
+@dataclasses.dataclass(frozen=True)
+class Bare(Line):
+    """Has neither kinks nor buffers."""
+
+    def backward(self, grad_a, z, a):
+        return grad_a.copy()
+
+
+def test_every_kind_is_checked_and_every_check_says_what_it_demands():
+    table = described()
+    assert table.keys() == REQUIRED.keys()
+    assert set(KINDS) <= table.keys()
+    for kind, checks in table.items():
+        assert len(checks) == len(kit.checks_of(kind)), "names are unique"
+        assert all(sentence.endswith(".") for sentence in checks.values())
+
+
+@pytest.mark.parametrize("kind", REQUIRED)
+def test_what_is_required_is_what_always_applies(kind):
+    always = [c for c in kit.checks_of(kind) if c.unless.__name__ == "<lambda>"]
+    either_or = 1 if kind == "target" else 0  # a function, or a data set
+    assert REQUIRED[kind] == len(always) + either_or
+
+
+def test_a_report_is_plain_data():
+    content = check(Everything).as_json()
+    assert content["component"] == "activation=everything"
+    assert [r["check"] for r in content["results"]] == [*described()["activation"], kit.COMPLETE]
+    assert {r["outcome"] for r in content["results"]} == {"passed", "not_applicable"}

@@ -1,0 +1,200 @@
+"""Faulty optimizers, each caught by the check that is meant for it."""
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+from annotated_types import Ge, Interval, doc
+
+from chainrule.kinds import Optimizer
+from mutating import Gallery, require
+
+GALLERY = Gallery()
+VELOCITY = {}
+
+
+@GALLERY.sound
+class Heavy(Optimizer):
+    lr: Annotated[float, Ge(0), doc("rate")] = 0.01
+    momentum: Annotated[float, Interval(ge=0, lt=1), doc("kept")] = 0.5
+    lookahead: Annotated[bool, doc("as Nesterov")] = False
+
+    def init(self, theta):
+        return {"velocity": np.zeros_like(theta)}
+
+    def update(self, theta, grad, state, step):
+        velocity = state["velocity"]
+        velocity *= self.momentum
+        velocity += grad
+        theta -= self.lr * (grad + self.momentum * velocity if self.lookahead else velocity)
+
+
+@GALLERY.sound
+class ReplacesArrays(Heavy):
+    def update(self, theta, grad, state, step):
+        state["velocity"] = self.momentum * state["velocity"] + grad
+        theta -= self.lr * state["velocity"]
+
+
+@GALLERY.sound
+class History(Optimizer):
+    """The state may have more axes, and a run's parameters may depend on each other."""
+
+    lr: Annotated[float, Ge(0), doc("rate")] = 0.01
+
+    def init(self, theta):
+        return {"last": np.zeros((len(theta), 3, theta.shape[1]), theta.dtype)}
+
+    def update(self, theta, grad, state, step):
+        state["last"] = np.concatenate([state["last"][:, 1:], grad[:, None]], axis=1)
+        mean = state["last"].mean(axis=1)
+        theta -= self.lr * mean / (1 + np.sqrt((mean * mean).sum(axis=1, keepdims=True)))
+
+
+@GALLERY.flawed("descends")
+class Climbs(Heavy):
+    def update(self, theta, grad, state, step):
+        theta += self.lr * grad
+
+
+@GALLERY.flawed("descends")
+class ClimbsWithOneSwitch(Heavy):
+    def update(self, theta, grad, state, step):
+        theta -= self.lr * (-grad if self.lookahead else grad)
+
+
+@GALLERY.flawed("in_place", "descends")
+class NotInPlace(Heavy):
+    def update(self, theta, grad, state, step):
+        theta = theta - self.lr * grad
+
+
+@GALLERY.flawed("in_place")
+class Returns(Heavy):
+    def update(self, theta, grad, state, step):
+        theta -= self.lr * grad
+        return theta
+
+
+@GALLERY.flawed("in_place", others=True)
+class SpoilsGrad(Heavy):
+    def update(self, theta, grad, state, step):
+        grad *= self.lr
+        theta -= grad
+
+
+@GALLERY.sound
+class Bias(Optimizer):
+    """Adam's correction."""
+
+    lr: Annotated[float, Ge(0), doc("rate")] = 0.01
+    beta: Annotated[float, Interval(ge=0, lt=1), doc("decay")] = 0.9
+
+    def init(self, theta):
+        return {"mean": np.zeros_like(theta)}
+
+    def update(self, theta, grad, state, step):
+        state["mean"][...] = self.beta * state["mean"] + (1 - self.beta) * grad
+        theta -= self.lr * state["mean"] / (1 - self.beta**step)
+
+
+@GALLERY.flawed("finite", "descends")
+class StepFromZero(Bias):
+    def update(self, theta, grad, state, step):
+        super().update(theta, grad, state, step - 1)
+
+
+@GALLERY.flawed("finite")
+class NoEps(Heavy):
+    def update(self, theta, grad, state, step):
+        theta -= self.lr * grad / np.sqrt(grad * grad)
+
+
+@GALLERY.flawed("state")
+class PromotedState(Heavy):
+    def init(self, theta):
+        return {"velocity": np.zeros(theta.shape)}
+
+
+@GALLERY.flawed("state")
+class StateIsTheta(Heavy):
+    def init(self, theta):
+        return {"velocity": np.zeros_like(theta), "last": theta}
+
+
+@GALLERY.flawed("state", "trained", others=True)
+class NoRunAxis(Heavy):
+    def init(self, theta):
+        return {"velocity": np.zeros_like(theta), "count": np.zeros(1, theta.dtype)}
+
+
+@GALLERY.flawed("state")
+class GrowingState(Heavy):
+    def update(self, theta, grad, state, step):
+        super().update(theta, grad, state, step)
+        state[f"velocity of {step}"] = state["velocity"].copy()
+
+
+@GALLERY.flawed("state")
+class StateOfFloat64(Heavy):
+    def update(self, theta, grad, state, step):
+        state["velocity"] = (self.momentum * state["velocity"] + grad).astype(float)
+        theta -= self.lr * state["velocity"].astype(theta.dtype)
+
+
+@GALLERY.flawed("resumes", "nothing_kept", others=True)
+class KeepsOnInstance(Heavy):
+    """As if it were not frozen."""
+
+    def update(self, theta, grad, state, step):
+        velocity = vars(self).setdefault("velocity", np.zeros_like(theta)) if step > 1 else np.zeros_like(theta)
+        vars(self)["velocity"] = velocity = self.momentum * velocity + grad
+        theta -= self.lr * velocity
+
+
+@GALLERY.flawed("resumes", "nothing_kept", others=True)
+class KeepsOnClass(Heavy):
+    velocity: ClassVar = None
+
+    def update(self, theta, grad, state, step):
+        last = 0 if step == 1 else type(self).velocity
+        type(self).velocity = self.momentum * last + grad
+        theta -= self.lr * type(self).velocity
+
+
+@GALLERY.flawed("resumes", "nothing_kept", others=True)
+class KeepsInModule(Heavy):
+    def update(self, theta, grad, state, step):
+        VELOCITY["velocity"] = grad + (self.momentum * VELOCITY["velocity"] if step > 1 else 0)
+        theta -= self.lr * VELOCITY["velocity"]
+
+
+@GALLERY.flawed("stacking", "trained")
+class RateOfTheFirstRun(Heavy):
+    def update(self, theta, grad, state, step):
+        theta -= np.ravel(self.lr)[0] * grad
+
+
+@GALLERY.flawed("stacking", "trained", "runs_apart")
+class ClipsOverRuns(Heavy):
+    def update(self, theta, grad, state, step):
+        theta -= self.lr * grad / (1 + np.abs(grad).max())
+
+
+@GALLERY.flawed("stacking", "runs_apart")
+class NormOverRuns(Heavy):
+    def update(self, theta, grad, state, step):
+        norm = np.sqrt((grad**2).sum())
+        theta -= self.lr * grad / np.maximum(1, norm / 50)
+
+
+@GALLERY.flawed("stacking", others=True)
+class SumsByProduct(Heavy):
+    """A product with a vector adds in another order for one row than for several."""
+
+    def update(self, theta, grad, state, step):
+        theta -= self.lr * grad / (1 + (grad * grad) @ np.ones((grad.shape[1], 1), grad.dtype))
+
+
+@GALLERY.every
+def test_flaws_are_found_and_sound_ones_pass(cls, checks, others):
+    require(cls, checks, others)

@@ -1,0 +1,132 @@
+"""Faulty schedules, each caught by the check that is meant for it."""
+
+from abc import abstractmethod
+from typing import Annotated, ClassVar
+
+import numpy as np
+import pytest
+from annotated_types import Gt, Interval, doc
+
+from chainrule import kinds
+from chainrule.kinds import KINDS, Component, Kind
+from mutating import Gallery, require
+
+GALLERY = Gallery()
+
+
+class Contract(Component):
+    """What the kind demands, as long as it is not there."""
+
+    def init(self, lr):
+        return {}
+
+    @abstractmethod
+    def rate(self, lr, epoch, epochs, state):
+        pass
+
+    def measured(self, loss, epoch, state):
+        pass
+
+
+Schedule = getattr(kinds, "Schedule", Contract)
+
+
+@pytest.fixture(autouse=True)
+def _kind(monkeypatch):
+    if "schedule" not in KINDS:
+        monkeypatch.setitem(KINDS, "schedule", Kind("schedule", Contract, "chainrule_schedules", ("schedule",), (1,)))
+
+
+@GALLERY.sound
+class Plateaus(Schedule):
+    """Lower after each epoch that is not better."""
+
+    factor: Annotated[float, Interval(gt=0, lt=1), doc("of the rate")] = 0.5
+
+    def init(self, lr):
+        return {"factor": np.ones_like(lr), "best": np.full_like(lr, np.inf)}
+
+    def rate(self, lr, epoch, epochs, state):
+        return lr * state["factor"]
+
+    def measured(self, loss, epoch, state):
+        worse = loss >= state["best"]
+        state["factor"] *= np.where(worse, self.factor, state["factor"].dtype.type(1))
+        np.minimum(state["best"], loss, out=state["best"])
+
+
+@GALLERY.sound
+class Decays(Schedule):
+    power: Annotated[float, Gt(0), doc("of the decay")] = 0.5
+
+    def rate(self, lr, epoch, epochs, state):
+        return lr * (1 + epoch) ** -self.power
+
+
+@GALLERY.flawed("finite", others=True)
+class Negative(Decays):
+    def rate(self, lr, epoch, epochs, state):
+        return lr * (1 - 2 * epoch / epochs)
+
+
+@GALLERY.flawed("finite", others=True)
+class DividesByEpochsLeft(Decays):
+    def rate(self, lr, epoch, epochs, state):
+        return lr / np.asarray(epochs - 1 - epoch, lr.dtype)
+
+
+@GALLERY.flawed("shapes", others=True)
+class RateOfAllRuns(Decays):
+    def rate(self, lr, epoch, epochs, state):
+        return lr[:, 0]
+
+
+@GALLERY.flawed("shapes")
+class PromotedRate(Decays):
+    def rate(self, lr, epoch, epochs, state):
+        return lr * np.float64(0.5)
+
+
+@GALLERY.flawed("pure", others=True)
+class DecaysInPlace(Decays):
+    def rate(self, lr, epoch, epochs, state):
+        lr *= 0.9
+        return lr
+
+
+@GALLERY.flawed("pure", others=True)
+class CountsQuestions(Decays):
+    def init(self, lr):
+        return {"asked": np.zeros_like(lr)}
+
+    def rate(self, lr, epoch, epochs, state):
+        state["asked"] += 1
+        return lr / (1 + state["asked"])
+
+
+@GALLERY.flawed("nothing_kept", others=True)
+class BestOnClass(Decays):
+    best: ClassVar = np.inf
+
+    def rate(self, lr, epoch, epochs, state):
+        return lr / (1 + min(type(self).best, 9.0))
+
+    def measured(self, loss, epoch, state):
+        type(self).best = float(loss[0, 0]) if epoch else np.inf
+
+
+@GALLERY.flawed("stacking", others=True)
+class PowerOfTheFirstRun(Decays):
+    def rate(self, lr, epoch, epochs, state):
+        return lr * (1 + epoch) ** -np.ravel(self.power)[0]
+
+
+@GALLERY.flawed("stacking", others=True)
+class MeanLoss(Plateaus):
+    def measured(self, loss, epoch, state):
+        super().measured(np.full_like(loss, loss.mean()), epoch, state)
+
+
+@GALLERY.every
+def test_flaws_are_found_and_sound_ones_pass(cls, checks, others):
+    require(cls, checks, others)

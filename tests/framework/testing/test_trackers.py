@@ -1,0 +1,58 @@
+"""Faulty trackers, each caught by the check that is meant for it."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from chainrule.kinds import Tracker
+from chainrule.watchers import Watcher
+from mutating import Gallery, failures, require
+
+GALLERY = Gallery()
+
+
+@GALLERY.sound
+class Diary(Tracker):
+    events: ClassVar = []
+
+    def __getattribute__(self, name):
+        if name in vars(Watcher) or name in vars(Tracker):
+            Diary.events.append(name)
+        return super().__getattribute__(name)
+
+
+@GALLERY.flawed("told")
+class FailsOnRecords(Tracker):
+    def runs_recorded(self, records):
+        raise OSError("the disk is full")
+
+
+@GALLERY.flawed("told")
+class FailsOnSecondSending(Tracker):
+    def send(self, record):
+        if record.links:
+            raise ValueError("sent already")
+        record.links["sent"] = "yes"
+
+
+@GALLERY.flawed("told")
+class ForgetsSweeps(Tracker):
+    def sweep_finished(self, sweep):
+        pass
+
+
+@GALLERY.flawed("told")
+class AltersRecords(Tracker):
+    def runs_recorded(self, records):
+        (Path(records[0].directory) / "curves.npz").write_bytes(b"")
+
+
+@GALLERY.every
+def test_flaws_are_found_and_sound_ones_pass(cls, checks, others):
+    require(cls, checks, others)
+
+
+def test_every_event_is_told():
+    Diary.events.clear()
+    assert not failures(Diary)
+    promised = {name for base in (Watcher, Tracker) for name in vars(base) if not name.startswith("_")} - {"name"}
+    assert promised <= set(Diary.events)
