@@ -10,7 +10,10 @@ _HOMES = {
     "chainrule.errors": ("ChainruleError", "ConfigurationError", "PluginError", "RecordError"),
     "chainrule.hookspecs": ("API_VERSION", "hookimpl"),
     "chainrule.interface": ("component", "run", "trace_step"),
-    "chainrule.kinds": ("Activation", "Initializer", "Loss", "Optimizer", "Rule", "Target", "Tracker", "sum_units"),
+    "chainrule.kinds": (
+        *("Activation", "Array", "Initializer", "Loss", "Optimizer", "Rule", "Target", "Tracker"),
+        "sum_units",
+    ),
     "chainrule.network": ("product",),
     "chainrule.watchers": ("Watcher",),
 }

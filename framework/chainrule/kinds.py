@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
+def snake_case(name: str) -> str:
+    """Return the name of a component from that of its class: ``LeakyUnit`` gives ``leaky_unit``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
 class Component(ABC):
     """One named thing of a kind, e.g. the activation ``sigmoid``.
 
@@ -43,7 +48,7 @@ class Component(ABC):
 
     def __init_subclass__(cls, name: str | None = None, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        cls.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        cls.name = name or snake_case(cls.__name__)
 
 
 class Activation(Component):

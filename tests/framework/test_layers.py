@@ -11,7 +11,7 @@ LAYERS = [
     {"network", "backprop", "gradcheck", "data", "hookspecs", "ranking", "svg"},
     {"trainer", "plugins"},
     {"settings", "results", "records", "runs", "sweeps"},
-    {"compose", "interface", "helptext", "task", "report"},
+    {"compose", "interface", "helptext", "task", "report", "scaffold"},
     {"sweep.jobs", "sweep.plan", "sweep.work", "sweep.engine", "sweep.composer", "sweep.conductor"}
     | {"sweep.launcher", "sweep.sweeper", "sweep.space", "sweep.state", "sweep.listing"}
     | {"sweep.opening", "sweep.trials", "sweep.referee", "sweep.clusters"},
@@ -30,7 +30,7 @@ DOORS = {
         "sweep.opening",
         "sweep.trials",
     },
-    "jinja2": {"report"},
+    "jinja2": {"report", "scaffold"},
     "markupsafe": {"report"},
     "joblib": {"sweep.engine"},
     "yaml": {"yamltext"},
