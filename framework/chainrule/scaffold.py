@@ -26,12 +26,12 @@ _VALUES = {"true", "false", "null", "inf", "nan"}  # what an override of this te
 
 # By kind: the class of the example, and the group of a sweep that compares it, with what it is compared with.
 _EXAMPLES = {
-    "activation": ("Snake", "activation=tanh,"),
+    "activation": ("PenalizedTanh", "activation=tanh,"),
     "loss": ("Quantile", "loss=half_squared_error,"),
     "optimizer": ("Lion", "optimizer=gradient_descent,"),
     "target": ("Parity", "network.hidden=[8] target="),
     "initializer": ("Orthogonal", "initializer=normal,"),
-    "rule": ("FeedbackAlignment", "rule=exact,"),
+    "rule": ("ClippedError", "rule=exact,"),
     "schedule": ("SearchThenConverge", "schedule=constant,"),
     "tracker": ("Spreadsheet", "tracking="),
     _WATCHER: ("Bell", ""),

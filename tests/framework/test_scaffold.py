@@ -133,7 +133,7 @@ def test_it_is_for_this_version_of_the_interface(tmp_path):
 def test_without_a_kind_it_is_an_activation_called_like_the_plugin(tmp_path, capsys):
     folder = write(tmp_path, "swiglu")
     module = (folder / "src" / "chainrule_swiglu" / "activation.py").read_text()
-    assert module.startswith('"""The activation swiglu.\n\nIt begins as snake: put your own in its place')
+    assert module.startswith('"""The activation swiglu.\n\nIt begins as penalized_tanh: put your own in its place')
     assert "class Swiglu(Activation):" in module
     assert capsys.readouterr().out == (
         f"{folder} holds the activation swiglu. Next:\n\n  cd {folder}\n  pip install -e '.[test]'\n  pytest\n"
@@ -142,8 +142,8 @@ def test_without_a_kind_it_is_an_activation_called_like_the_plugin(tmp_path, cap
 
 
 def test_an_example_under_its_own_name_is_complete(tmp_path):
-    module = write(tmp_path, "snake", "activation") / "src" / "chainrule_snake" / "activation.py"
-    assert module.read_text().startswith('"""The activation snake."""\n')
+    module = write(tmp_path, "penalized-tanh", "activation") / "src" / "chainrule_penalized_tanh" / "activation.py"
+    assert module.read_text().startswith('"""The activation penalized_tanh."""\n')
 
 
 @pytest.mark.parametrize("given", ["my-lion", "My-Lion", "chainrule-my-lion", "chainrule_my_lion", "my.lion"])
@@ -214,7 +214,7 @@ def test_an_example_that_is_installed_already_is_refused(tmp_path, registry, mon
     with pytest.raises(chainrule.ConfigurationError) as caught:
         write(tmp_path, "second", "activation", "loss")
     assert str(caught.value) == (
-        "there is activation=snake already, of chainrule-zoo 0.1.0 (entry point 'zoo'): "
+        "there is activation=penalized_tanh already, of chainrule-zoo 0.1.0 (entry point 'zoo'): "
         "ask for one kind, and it is called like the plugin."
     )
     write(tmp_path, "second", "activation")
@@ -224,5 +224,5 @@ def test_help_says_what_there_is(capsys):
     with pytest.raises(SystemExit, match="0"):
         scaffold.main(["--help"])
     told = " ".join(capsys.readouterr().out.split())
-    for text in ("usage: chainrule new-plugin", "activation unless told", ", ".join(scaffold.kinds()), "rule feedback"):
+    for text in ("usage: chainrule new-plugin", "activation unless told", ", ".join(scaffold.kinds()), "rule clipped_error"):
         assert text in told
