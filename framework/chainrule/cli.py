@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,10 +13,7 @@ import hydra
 from chainrule import compose, helptext, paths, records, sweeps, task
 from chainrule.errors import ChainruleError, nearest
 from chainrule.kinds import Tracker
-
-# Options must be known before Hydra composes; importing this module is enough for workers in other processes.
-_registry = compose.register()
-
+from chainrule.plugins import installed
 
 _train = hydra.main(config_path=str(paths.configuration()), config_name="config", version_base="1.3")(task.train)
 
@@ -26,6 +24,7 @@ def _sync(arguments: Sequence[str]) -> None:
     parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="holds records, at any depth")
     parser.add_argument("--tracking", metavar="NAME", help="tracker to use instead of each record's own")
     chosen = parser.parse_args(arguments)
+    _open([])
     failed = 0
     for directory in chosen.directories:
         found = sorted(directory.rglob(records.MANIFEST))
@@ -61,16 +60,17 @@ def _tracker(record: records.Record, name: str | None) -> Tracker:
     """Return the tracker of a record, or the one called ``name``."""
     own = dict(record.manifest["configuration"]["tracking"])
     recorded = own.pop("name")
-    made = _registry.make("tracking", name or recorded, {} if name else own)
+    made = installed().make("tracking", name or recorded, {} if name else own)
     assert isinstance(made, Tracker)
     return made
 
 
 def _help(overrides: Sequence[str]) -> None:
     """Print what can be typed, with the values of what was typed already."""
-    folders = (paths.configuration(), Path("conf"))
+    registry = installed()
+    folders = (paths.configuration(), Path("conf"), *registry.folders.values())
     experiments = {path.stem for folder in folders for path in (folder / "experiment").glob("*.yaml")}
-    print(helptext.text(compose.settings_from(overrides), _registry, sorted(experiments)))
+    print(helptext.text(compose.settings_from(overrides), registry, sorted(experiments)))
 
 
 def _resume(arguments: Sequence[str]) -> None:
@@ -78,13 +78,15 @@ def _resume(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="chainrule resume", description=_resume.__doc__)
     parser.add_argument("directory", type=Path, metavar="DIR", help="of the sweep, such as multirun/DATE/TIME")
     sweep = sweeps.read(parser.parse_args(arguments).directory)
-    from chainrule.sweep.opening import resuming
+    from chainrule.sweep.opening import require_plugins, resuming
 
     try:
         os.chdir(sweep.manifest["working_directory"])
     except OSError as error:
         raise ChainruleError(f"the sweep began in {error.filename}, which is not there any more.") from None
     sys.argv[1:] = sweep.manifest["arguments"]
+    _open(sys.argv[1:])
+    require_plugins(sweep)
     with resuming(sweep):
         _train()
 
@@ -99,24 +101,45 @@ def _report(arguments: Sequence[str]) -> None:
     print(report.write(sweep, list(sweep.outcomes())))
 
 
-_COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"report": _report, "resume": _resume, "sync": _sync}
+def _plugins(arguments: Sequence[str]) -> None:
+    """List the plugins."""
+    from chainrule import inventory
+
+    compose.choose_plugins([])
+    inventory.main(arguments)
+
+
+_COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
+    "plugins": _plugins,
+    "report": _report,
+    "resume": _resume,
+    "sync": _sync,
+}
+
+
+def _open(overrides: Sequence[str]) -> None:
+    """Load the plugins that count, say what is wrong with others, and make their components options."""
+    compose.choose_plugins(overrides)
+    for report in installed().reports:
+        print(f"chainrule: {report}.", file=sys.stderr)
 
 
 def main() -> None:
     """Run the command line and exit with 0, or with 1 and one sentence where the input is wrong."""
-    for broken in _registry.broken:
-        print(f"chainrule: {broken}", file=sys.stderr)
     traceback_wanted = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands its errors over instead of printing them
     try:
         if sys.argv[1:2] and sys.argv[1] in _COMMANDS:
             _COMMANDS[sys.argv[1]](sys.argv[2:])
         elif {"--help", "-h"} & set(sys.argv):
-            _help([argument for argument in sys.argv[1:] if not argument.startswith("-")])
-        elif sys.argv[1:2] and sys.argv[1].isalpha():  # neither an override nor a flag
+            overrides = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+            _open(overrides)
+            _help(overrides)
+        elif sys.argv[1:2] and re.fullmatch(r"[a-zA-Z][a-zA-Z-]*", sys.argv[1]):  # neither an override nor a flag
             close = nearest(sys.argv[1], _COMMANDS)
             raise ChainruleError(f"{sys.argv[1]} is no command{close}; there is {', '.join(_COMMANDS)}.")
         else:
+            _open(sys.argv[1:])
             _train()
     except KeyboardInterrupt as interrupt:
         print(" ".join(["chainrule: interrupted.", *getattr(interrupt, "__notes__", [])]), file=sys.stderr)

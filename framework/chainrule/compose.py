@@ -1,35 +1,64 @@
 """From overrides to configuration, by Hydra: every component is an option, without YAML."""
 
-import functools
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from yaml import YAMLError
 
 from chainrule import paths
+from chainrule.choices import SECTION, Choices
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.kinds import GROUPS
 from chainrule.parameters import plain_defaults
-from chainrule.plugins import Registry, installed
+from chainrule.plugins import installed
 from chainrule.settings import Settings
 
 _FLAGS = "Only one of --run, --multirun"  # how Hydra's complaint begins
 
 
-@functools.cache
-def register() -> Registry:
-    """Make every installed component an option of its groups; return the registry they come from."""
-    registry, store = installed(), ConfigStore.instance()
-    for group, kind in GROUPS.items():
-        for name in registry.names(kind.name):
-            node = {"name": name, **plain_defaults(registry.first(kind.name, name))}
-            store.store(name=name, node=node, group=group, provider=__package__)
-    return registry
+_CHOOSING = re.compile(rf"(\+\+)?{SECTION}\.\w+=")
+
+
+def choose_plugins(overrides: Sequence[str]) -> None:
+    """Put into the environment which plugins count, as typed, written in ``conf/plugins.yaml``, or there already.
+
+    To be called before plugins are loaded; processes that this one starts will do as it does.
+
+    Raises:
+        ConfigurationError: an unknown key, or no list of names.
+    """
+    typed = [override.removeprefix("++") for override in overrides if _CHOOSING.match(override)]
+    name = f"{SECTION}.yaml"
+    own, packaged = Path("conf", name), paths.configuration() / name
+    try:
+        config = OmegaConf.merge(OmegaConf.load(own if own.is_file() else packaged), OmegaConf.from_dotlist(typed))
+        section = OmegaConf.to_container(config, resolve=True)
+    except (OmegaConfBaseException, YAMLError, OSError) as error:
+        sentence = " ".join(str(error).split())
+        raise ConfigurationError(f"conf/{name} or what was typed of it cannot be read: {sentence}.") from None
+    given: Any = section.get(SECTION) if isinstance(section, dict) else None
+    if not isinstance(given, dict):
+        raise ConfigurationError(f"conf/{name} must have the key {SECTION}, with prefer and block beneath it.")
+    Choices.of(given).together(Choices.from_environment()).export()
+
+
+def options(group: str) -> list[str]:
+    """Return the components that can be chosen in a group, sorted; none where it is no group of components."""
+    return installed().names(GROUPS[group].name) if group in GROUPS else []
+
+
+def option(group: str, name: str) -> dict[str, Any] | None:
+    """Return what choosing a component puts into the configuration: its name and defaults; None if there is none."""
+    if name not in options(group):
+        return None
+    return {"name": name, **plain_defaults(installed().find(GROUPS[group].name, name))}
 
 
 def settings_of(config: DictConfig) -> Settings:
@@ -42,7 +71,7 @@ def settings_of(config: DictConfig) -> Settings:
         resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise explained(error) from None
-    return Settings.from_config(resolved, register())
+    return Settings.from_config(resolved, installed())
 
 
 def settings_from(overrides: Sequence[str]) -> Settings:
@@ -51,7 +80,6 @@ def settings_from(overrides: Sequence[str]) -> Settings:
     Raises:
         ConfigurationError: an override is wrong.
     """
-    register()
     held = GlobalHydra.instance().hydra
     try:
         GlobalHydra.instance().clear()
@@ -79,9 +107,7 @@ def explained(error: Exception) -> ConfigurationError:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        return ConfigurationError(
-            f"{group}={name} is unknown{nearest(name, error.options)}; there is {', '.join(sorted(error.options))}."
-        )
+        return installed().missing(group, name, error.options)
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         siblings = [str(key) for key in cause.parent_node if key != "hydra"]
         prefix = str(cause.full_key).rpartition(".")[0]

@@ -7,8 +7,9 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from chainrule.choices import SECTION
 from chainrule.kinds import GROUPS, Component
-from chainrule.parameters import Parameter, parameters
+from chainrule.parameters import Parameter, parameters, plain
 from chainrule.plugins import Registry
 from chainrule.settings import Settings, flat, keys
 
@@ -38,7 +39,7 @@ def text(settings: Settings, registry: Registry, experiments: Iterable[str]) -> 
         registry: whose components are listed.
         experiments: names of the prepared configurations.
     """
-    values = flat(settings.to_config())
+    values = flat({**settings.to_config(), SECTION: plain(registry.choices)})
     groups = [f"  {group:<12} {', '.join(registry.names(kind.name))}" for group, kind in GROUPS.items()]
     groups.append(f"  {'experiment':<12} {', '.join(experiments)}")
     sections = [
@@ -53,24 +54,28 @@ def text(settings: Settings, registry: Registry, experiments: Iterable[str]) -> 
     return "\n\n".join(sections)
 
 
+def summary(component: type[Component]) -> str:
+    """Return the first paragraph of a component's documentation, on one line."""
+    return (inspect.getdoc(component) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
+
+
 def _component(group: str, component: Component, values: Mapping[str, Any]) -> str:
-    """Return the first line of a component's documentation and its parameters."""
-    summary = (inspect.getdoc(type(component)) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
+    """Return the first sentence about a component, and its parameters."""
     own = {f"{group}.{name}": parameter for name, parameter in parameters(type(component)).items()}
-    return "\n".join(filter(None, [f"  {group}={component.name}: {summary}", _rows(own, values)]))
+    return "\n".join(filter(None, [f"  {group}={component.name}: {summary(type(component))}", _rows(own, values)]))
 
 
 def _rows(described: Mapping[str, Parameter], values: Mapping[str, Any]) -> str:
     return "\n".join(
-        f"  {f'{key}={_shown(values[key])}':<34} {p.description or 'no description'} ({p.wanted()})"
+        f"  {f'{key}={shown(values[key])}':<34} {p.description or 'no description'} ({p.wanted()})"
         for key, p in described.items()
     )
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Write a value as one would type it."""
     if isinstance(value, list):
-        return f"[{','.join(map(_shown, value))}]"
+        return f"[{','.join(map(shown, value))}]"
     if isinstance(value, float):
         return f"{value:g}"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,4 +1,4 @@
-"""The hooks that a plugin may implement, one per kind of component and one for those who watch runs."""
+"""The hooks that a plugin may implement: one per kind of component, one for watchers, one for configuration."""
 
 from collections.abc import Sequence
 
@@ -107,4 +107,16 @@ def chainrule_watchers(session: Session) -> Sequence[Watcher]:  # type: ignore[e
         @hookimpl
         def chainrule_watchers(session):
             return [Bell()] if session.interactive else []
+    """
+
+
+@hookspec
+def chainrule_configurations() -> Sequence[str]:  # type: ignore[empty-body]
+    """Return names of packages whose YAML files are prepared configurations, such as ``experiment/lion.yaml``.
+
+    Example::
+
+        @hookimpl
+        def chainrule_configurations():
+            return ["chainrule_lion.conf"]
     """

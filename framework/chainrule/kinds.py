@@ -33,11 +33,6 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-def snake_case(name: str) -> str:
-    """Return the name of a component from that of its class: ``LeakyUnit`` gives ``leaky_unit``."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
 class Component(ABC):
     """One named thing of a kind, e.g. the activation ``sigmoid``.
 
@@ -48,7 +43,12 @@ class Component(ABC):
 
     def __init_subclass__(cls, name: str | None = None, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        cls.name = name or snake_case(cls.__name__)
+        cls.name = name or default_name(cls.__name__)
+
+
+def default_name(class_name: str) -> str:
+    """Return the name of a component whose class does not give one: ``GradientDescent`` is ``gradient_descent``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
 
 
 class Activation(Component):

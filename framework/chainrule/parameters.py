@@ -49,6 +49,12 @@ class Parameter:
         """Whether runs that differ in this field can still be trained as one stack (plain floats only)."""
         return self.type is float and not self.many and not self.optional
 
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The bounds that are comparisons, as ``{"ge": 0, "lt": 1}``."""
+        fields = [(_COMPARISONS[type(bound)][1], bound) for bound in self.bounds if type(bound) in _COMPARISONS]
+        return {field: getattr(bound, field) for field, bound in fields}
+
     def convert(self, value: Any, where: str) -> Any:
         """Return ``value`` as this parameter's type, checked against its bounds.
 
@@ -181,9 +187,11 @@ def _parameter(cls: type, field: dataclasses.Field[Any], hint: Any) -> Parameter
 
 def _unpacked(item: Any) -> list[Any]:
     """Split grouped constraints (``Interval``) into single ones; drop what is no constraint."""
-    if isinstance(item, bounds_of.GroupedMetadata):
+    if isinstance(item, bounds_of.BaseMetadata):
+        return [item]
+    if not isinstance(item, bounds_of.DocInfo) and isinstance(item, bounds_of.GroupedMetadata):  # a slow question
         return [part for part in item if not isinstance(part, bounds_of.DocInfo)]
-    return [item] if isinstance(item, bounds_of.BaseMetadata) else []
+    return []
 
 
 _COMPARISONS = {

@@ -1,109 +1,140 @@
-"""Find plugins, look up their components, and say who provides what."""
+"""Find plugins, settle who provides what, and look components up.
 
-import difflib
+One plugin cannot harm another: one that is broken is reported and left out, and where two use one name, neither has it
+until the person says which.
+"""
+
+import enum
 import functools
-import hashlib
 import importlib.metadata
-import importlib.util
 import logging
-import re
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import pluggy
 
-from chainrule import hookspecs
+from chainrule import hookspecs, paths, vetting
+from chainrule.choices import STRICT, Choices, canonical, is_strict
 from chainrule.errors import ConfigurationError, PluginError, nearest
-from chainrule.kinds import GROUPS, KINDS, Component, Kind
-from chainrule.parameters import build, parameters
+from chainrule.kinds import GROUPS, KINDS, Component
+from chainrule.parameters import build
+from chainrule.providers import Provider
 from chainrule.watchers import Session, Watcher
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Provider:
-    """Where a plugin comes from.
+class Status(enum.StrEnum):
+    """What became of a plugin, or of one of its components."""
+
+    OK = "ok"
+    BROKEN = "broken"  # it cannot be used, or another one uses the same name
+    BLOCKED = "blocked"  # by the person
+    SHADOWED = "shadowed"  # another one of the same name is preferred
+
+
+@dataclass
+class Offer:
+    """A component that a plugin brings.
 
     Attributes:
-        distribution, version: as installed.
-        entry_point: its name in the group ``chainrule``.
-        module: what the entry point names.
+        kind: name of its kind.
+        component: its class.
+        status, reason: whether it can be used; why not.
     """
 
-    distribution: str
-    version: str
-    entry_point: str
-    module: str
-
-    def __str__(self) -> str:
-        return f"{self.distribution} {self.version} (entry point {self.entry_point!r})"
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the source of the plugin's module, or of all modules where it is a package."""
-        spec = importlib.util.find_spec(self.module.partition(":")[0])
-        origin = Path(str(spec.origin)) if spec and spec.origin else Path()
-        return source_digest(origin.parent if origin.name == "__init__.py" else origin)
+    kind: str
+    component: type[Component]
+    status: Status = Status.OK
+    reason: str = ""
 
 
-@dataclass(frozen=True)
-class Broken:
-    """A plugin that could not be used, and why."""
+@dataclass
+class Plugin:
+    """A plugin that is installed.
+
+    Attributes:
+        provider: where it comes from.
+        entry: by which it is loaded.
+        status, reason: whether it is used; why not.
+        description: of its module, in a line.
+        offers: its components; none of a plugin that is not used.
+        folders: of its configuration, by the package that holds it.
+    """
 
     provider: Provider
-    cause: str
+    entry: importlib.metadata.EntryPoint
+    status: Status = Status.OK
+    reason: str = ""
+    description: str = ""
+    offers: list[Offer] = field(default_factory=list)
+    folders: dict[str, Path] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"plugin {self.provider} was skipped: {self.cause}"
+        verb = "was skipped" if self.status is Status.BROKEN else f"is {self.status}"
+        return f"plugin {self.provider} {verb}: {self.reason}"
 
 
 class Registry:
     """The components of all plugins, by kind and name.
 
+    Args:
+        entries: entry points of the group ``chainrule``, each of an installed distribution.
+        choices: whom the person prefers and blocks.
+        reserved: names of the packaged configuration files, as ``experiment/article``.
+
     Attributes:
-        broken: plugins that were skipped.
+        choices: likewise.
+        plugins: all that are installed, whether they can be used or not.
+        reports: what is wrong with plugins, one sentence each.
     """
 
-    def __init__(self, distributions: Iterable[importlib.metadata.Distribution]) -> None:
-        self.broken: list[Broken] = []
-        self._components: dict[str, dict[str, list[tuple[type[Component], Provider]]]] = {name: {} for name in KINDS}
+    def __init__(
+        self,
+        entries: Iterable[importlib.metadata.EntryPoint],
+        choices: Choices | None = None,
+        reserved: Iterable[str] = (),
+    ) -> None:
+        self.choices = choices or Choices()
+        self.plugins: list[Plugin] = []
+        self.reports: list[str] = []
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        seen: set[str] = set()
-        for distribution in distributions:
-            canonical = re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()
-            if canonical in seen:  # an older copy further down the path, which Python does not import either
-                continue
-            seen.add(canonical)
-            for entry in distribution.entry_points:
-                if entry.group == hookspecs.PROJECT:
-                    provider = Provider(distribution.metadata["Name"], distribution.version, entry.name, entry.value)
-                    self._load(entry, provider)
+        self._components: dict[str, dict[str, tuple[type[Component], Provider]]] = {name: {} for name in KINDS}
+        self.plugins += sorted(map(_plugin, entries), key=lambda plugin: canonical(plugin.provider.distribution))
+        self._settle_entry_points()
+        for plugin in self._by_preference():
+            self._load(plugin)
+        self._settle_components()
+        self._settle_configurations(reserved)
+        self.reports += [str(plugin) for plugin in self.plugins if plugin.status is Status.BROKEN]
+        self.reports += self._unknown_choices()
 
     @property
     def providers(self) -> set[Provider]:
-        """Who provides components."""
-        return {provider for kind in self._components.values() for rivals in kind.values() for _, provider in rivals}
+        """Who provides components that can be used."""
+        return {provider for kind in self._components.values() for _, provider in kind.values()}
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """Folders of configuration that plugins bring, by package; those of preferred distributions come first."""
+        return {name: path for plugin in self._by_preference() for name, path in plugin.folders.items()}
 
     def names(self, kind: str) -> list[str]:
-        """Return the names of all components of a kind, sorted."""
+        """Return the names of all components of a kind that can be used, sorted."""
         return sorted(self._components[kind])
 
     def find(self, kind: str, name: str, where: str | None = None) -> type[Component]:
         """Return the component class called ``name``.
 
         Raises:
-            ConfigurationError: nobody provides it, or several plugins do.
+            ConfigurationError: nobody provides it, or it cannot be used; the sentence begins with ``where``.
         """
         return self._entry(kind, name, where or kind)[0]
-
-    def first(self, kind: str, name: str) -> type[Component]:
-        """Return the first component found under a name, even where several plugins provide it."""
-        return self._components[kind][name][0][0]
 
     def provider(self, kind: str, name: str) -> Provider:
         """Return who provides a component; raises as :meth:`find`."""
@@ -118,83 +149,235 @@ class Registry:
         component: Component = build(self.find(GROUPS[group].name, name, group), values, group)
         return component
 
+    def missing(self, where: str, name: str, choices: Iterable[str]) -> ConfigurationError:
+        """Return the error for a choice ``where=name`` that there is not: what keeps it away, or what there is.
+
+        Args:
+            where: a kind, a component's group, or another group of the configuration.
+            name: what was chosen.
+            choices: what can be chosen.
+        """
+        kind = GROUPS[where].name if where in GROUPS else where
+        for plugin in self.plugins:
+            reasons = [o.reason for o in plugin.offers if (o.kind, o.component.name) == (kind, name)]
+            if plugin.status is not Status.OK and (kind, name) in plugin.provider.promised:
+                reasons.append(str(plugin))
+            if reasons:
+                return ConfigurationError(f"{where}={name} cannot be used: {reasons[0]}.")
+        known = sorted(choices)
+        broken = "".join(f" Besides, {plugin}." for plugin in self.plugins if plugin.status is Status.BROKEN)
+        return ConfigurationError(
+            f"{where}={name} is unknown{nearest(name, known)}; there is {', '.join(known)}.{broken}"
+        )
+
+    def require_choices(self, section: Mapping[str, Any]) -> None:
+        """Refuse a section ``plugins`` of the configuration that came too late to be heeded.
+
+        Raises:
+            ConfigurationError: it says other than what was known when the plugins were found.
+        """
+        chosen = Choices.of(section)
+        for name, late in (("prefer", chosen.prefer), ("block", chosen.block)):
+            if not set(late) <= set(getattr(self.choices, name)):
+                raise ConfigurationError(
+                    f"plugins.{name} must be known before plugins are loaded: write it on the command line, into "
+                    f"conf/plugins.yaml, or into the environment variable CHAINRULE_{name.upper()}_PLUGINS."
+                )
+
     def watchers(self, session: Session) -> list[Watcher]:
-        """Return those who watch the runs of a session, besides its tracker; a plugin that fails here is reported."""
-        found: list[Watcher] = []
+        """Return those who watch the runs of a session, besides its tracker; a plugin that fails here is reported.
+
+        Raises:
+            PluginError: it fails, and every report is to be a failure.
+        """
+        watching: list[Watcher] = []
         for implementation in self._manager.hook.chainrule_watchers.get_hookimpls():
             arguments = {"session": session} if "session" in implementation.argnames else {}
             try:
-                found += cast(Sequence[Watcher], implementation.function(**arguments))
-            except Exception:
-                log.exception("plugin %s watches nothing: its chainrule_watchers failed", implementation.plugin_name)
-        return found
+                watching += cast(Sequence[Watcher], implementation.function(**arguments))
+            except Exception as error:
+                sentence = f"plugin {implementation.plugin_name} watches nothing: its chainrule_watchers failed"
+                if is_strict():
+                    raise PluginError(f"{sentence}: {_cause(error)} ({STRICT} is set).") from error
+                log.exception(sentence)
+        return watching
 
     def _entry(self, kind: str, name: str, where: str) -> tuple[type[Component], Provider]:
         known = self._components[kind]
         if name not in known:
-            skipped = "".join(f" {broken}." for broken in self.broken)
-            raise ConfigurationError(
-                f"{where}={name} is unknown{nearest(name, known)}; there is {', '.join(sorted(known))}.{skipped}"
-            )
-        if len(known[name]) > 1:
-            rivals = " and ".join(str(provider) for _, provider in known[name])
-            raise ConfigurationError(f"{where}={name} is provided twice, by {rivals}; uninstall one of them.")
-        return known[name][0]
+            raise self.missing(where, name, known)
+        return known[name]
 
-    def _load(self, entry: importlib.metadata.EntryPoint, provider: Provider) -> None:
+    def _settle_entry_points(self) -> None:
+        """Leave out what is blocked, and all but one of those that share the name of an entry point."""
+        rivals: dict[str, list[Plugin]] = {}
+        for plugin in self.plugins:
+            by = self.choices.blocks(plugin.provider.distribution, plugin.provider.entry_point)
+            if by:
+                plugin.status, plugin.reason = Status.BLOCKED, _blocked(by)
+            else:
+                rivals.setdefault(plugin.provider.entry_point, []).append(plugin)
+        for same in rivals.values():
+            providers = [plugin.provider for plugin in same]
+            versions = " and ".join(f"{p.distribution} {p.version}" for p in providers)
+            self._settle(same, providers, f"{versions} use the same entry point")
+
+    def _load(self, plugin: Plugin) -> None:
+        provider = plugin.provider
         try:
-            module = entry.load()
+            module = plugin.entry.load()
+            components, folders = vetting.components(module), vetting.configurations(module)
             self._manager.register(module, f"{provider.distribution}:{provider.entry_point}")
-            self._refuse_misspelt(module)
-            found = [(kind, cls) for kind in KINDS.values() for cls in _provided(module, kind)]
-        except Exception as error:
-            self._manager.set_blocked(f"{provider.distribution}:{provider.entry_point}")
-            self.broken.append(Broken(provider, _cause(error)))
+        except (Exception, SystemExit) as error:  # a module has no right to end the process
+            plugin.status, plugin.reason = Status.BROKEN, _cause(error, provider)
             return
-        for kind, cls in found:
-            self._components[kind.name].setdefault(cls.name, []).append((cls, provider))
+        plugin.description = (module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+        plugin.offers = [Offer(kind.name, cls) for kind, cls in components]
+        plugin.folders = folders
 
-    def _refuse_misspelt(self, module: Any) -> None:
-        hooks = [name for name in vars(hookspecs) if name.startswith("chainrule_")]
-        for name, member in vars(module).items():
-            if hasattr(member, "chainrule_impl") and name not in hooks:
-                close = difflib.get_close_matches(name, hooks, n=1)
-                hint = f" (did you mean {close[0]}?)" if close else ""
-                raise PluginError(f"there is no hook {name}{hint}")
+    def _settle_components(self) -> None:
+        """Leave out components that are blocked, and all but one of those that share a name."""
+        rivals: dict[tuple[str, str], list[tuple[Offer, Provider]]] = {}
+        for plugin in self.plugins:
+            for offer in plugin.offers:
+                by = self.choices.blocks("", offer.component.name)
+                if by:
+                    offer.status = Status.BLOCKED
+                    offer.reason = f"that of {plugin.provider} is blocked: {_blocked(by)}"
+                else:
+                    key = offer.kind, offer.component.name
+                    rivals.setdefault(key, []).append((offer, plugin.provider))
+        for (kind, name), same in rivals.items():
+            offers, providers = [offer for offer, _ in same], [provider for _, provider in same]
+            self._settle(offers, providers, f"it is provided by {' and by '.join(map(str, providers))}")
+            if offers[0].status is Status.BROKEN:
+                self.reports.append(f"{kind}={name} cannot be used: {offers[0].reason}")
+            for offer, provider in same:
+                if offer.status is Status.OK:
+                    self._components[kind][name] = offer.component, provider
 
+    def _settle(self, same: Sequence[Plugin | Offer], providers: Sequence[Provider], conflict: str) -> None:
+        """Settle who of those that share a name has it: the one that is preferred, else none.
 
-def source_digest(path: Path) -> str:
-    """Return the SHA-256 of a Python file, or of all Python files of a folder with their names."""
-    found = hashlib.sha256()
-    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-        content = file.read_bytes() if file.is_file() else b""
-        found.update(f"{file.relative_to(path.parent).as_posix()} {len(content)} ".encode() + content)
-    return found.hexdigest()
+        Args:
+            same: their status is set.
+            providers: where each comes from.
+            conflict: says that they share it.
+        """
+        if len(same) == 1:
+            return
+        ranks = [self.choices.rank(provider.distribution) for provider in providers]
+        best = min((rank for rank in ranks if rank is not None), default=None)
+        winner = ranks.index(best) if best is not None and ranks.count(best) == 1 else None
+        for index, one in enumerate(same):
+            if winner is None:
+                one.status, one.reason = Status.BROKEN, f"{conflict}; {_cure(providers)}"
+            elif index != winner:
+                one.status, one.reason = (
+                    Status.SHADOWED,
+                    f"{conflict}, and {providers[winner].distribution} is preferred",
+                )
+
+    def _settle_configurations(self, reserved: Iterable[str]) -> None:
+        """Leave out the configuration of a plugin where one of its files would hide another one, or a component."""
+        taken = dict.fromkeys(reserved, "chainrule itself")
+        for group, kind in GROUPS.items():
+            taken |= {f"{group}/{name}": str(provider) for name, (_, provider) in self._components[kind.name].items()}
+        for plugin in self._by_preference():
+            for package, folder in list(plugin.folders.items()):
+                names = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")}
+                hidden = sorted(names & taken.keys())
+                if hidden:
+                    del plugin.folders[package]
+                    self.reports.append(
+                        f"the configuration of plugin {plugin.provider} is left out: "
+                        f"{hidden[0]}.yaml would hide that of {taken[hidden[0]]}"
+                    )
+                taken |= dict.fromkeys(names - taken.keys(), str(plugin.provider))
+
+    def _by_preference(self) -> list[Plugin]:
+        """Return the plugins that can be used, those of preferred distributions first."""
+
+        def place(plugin: Plugin) -> int:
+            rank = self.choices.rank(plugin.provider.distribution)
+            return len(self.choices.prefer) if rank is None else rank
+
+        return sorted((plugin for plugin in self.plugins if plugin.status is Status.OK), key=place)
+
+    def _unknown_choices(self) -> list[str]:
+        """Return a sentence for each name that is preferred or blocked and is not there."""
+        distributions = {canonical(plugin.provider.distribution) for plugin in self.plugins}
+        brought = {plugin.provider.entry_point for plugin in self.plugins}
+        brought |= {offer.component.name for plugin in self.plugins for offer in plugin.offers}
+        return [
+            f"plugins.{setting} names {name!r}, which is no {noun}{nearest(name, known)}"
+            for setting, noun, known in (
+                ("prefer", "distribution with plugins", distributions),
+                ("block", "distribution, entry point or component", distributions | brought),
+            )
+            for name in getattr(self.choices, setting)
+            if not {name, canonical(name)} & known
+        ]
 
 
 @functools.cache
+def found() -> Registry:
+    """Return the registry of everything installed in this environment, loaded once.
+
+    What the person chooses is in ``CHAINRULE_PREFER_PLUGINS`` and ``CHAINRULE_BLOCK_PLUGINS`` by then.
+    """
+    packaged = paths.configuration()
+    reserved = [path.relative_to(packaged).with_suffix("").as_posix() for path in packaged.rglob("*.yaml")]
+    return Registry(importlib.metadata.entry_points(group=hookspecs.PROJECT), Choices.from_environment(), reserved)
+
+
 def installed() -> Registry:
-    """Return the registry of everything installed in this environment, loaded once."""
-    return Registry(importlib.metadata.distributions())
+    """Return the registry of everything installed in this environment.
+
+    Raises:
+        PluginError: something is wrong with a plugin, and ``CHAINRULE_STRICT_PLUGINS`` makes every report a failure.
+    """
+    registry = found()
+    if registry.reports and is_strict():
+        raise PluginError(f"{'. '.join(registry.reports)} ({STRICT} is set).")
+    return registry
 
 
-def _provided(module: Any, kind: Kind) -> list[type[Component]]:
-    """Call one hook of a plugin and check what it returns."""
-    implementation = getattr(module, kind.hook, None)
-    if not hasattr(implementation, "chainrule_impl"):
-        return []
-    classes = list(implementation())  # type: ignore[misc]
-    for cls in classes:
-        if not (isinstance(cls, type) and issubclass(cls, kind.contract)):
-            raise PluginError(f"{kind.hook} returned {cls!r}, which is no subclass of {kind.contract.__name__}")
-        if cls.__abstractmethods__:
-            raise PluginError(f"{cls.__qualname__} lacks {', '.join(sorted(cls.__abstractmethods__))}")
-        if "name" in parameters(cls):
-            raise PluginError(f"{cls.__qualname__} has a parameter called 'name', which configuration uses itself")
-    return classes
+def _plugin(entry: importlib.metadata.EntryPoint) -> Plugin:
+    name = version = "unknown"
+    with suppress(Exception):  # of a distribution whose metadata are damaged
+        assert entry.dist is not None
+        name, version = str(entry.dist.name), str(entry.dist.version)
+    return Plugin(Provider(name, version, entry.name, entry.value), entry)
 
 
-def _cause(error: Exception) -> str:
-    where = traceback.extract_tb(error.__traceback__)
-    place = f" ({where[-1].filename}, line {where[-1].lineno})" if where else ""
-    return f"{type(error).__name__}: {error}{place}"
+def _blocked(by: str) -> str:
+    return f"{by!r} is in plugins.block or CHAINRULE_BLOCK_PLUGINS"
+
+
+def _cure(providers: Sequence[Provider]) -> str:
+    """Say how a conflict is resolved."""
+    distributions = dict.fromkeys(provider.distribution for provider in providers)
+    if len(distributions) == 1:
+        return f"plugins.block=[{providers[-1].entry_point}] leaves one out"
+    return f"plugins.prefer=[{providers[0].distribution}] or [{providers[-1].distribution}] settles it"
+
+
+def _cause(error: BaseException, provider: Provider | None = None) -> str:
+    """Return one phrase for what went wrong in a plugin, with its place in the plugin's own files if it is known."""
+    if isinstance(error, PluginError):
+        return str(error).rstrip(".")
+    if provider and provider.file:
+        try:
+            declared = vetting.declared_in(provider.file.read_text(errors="replace"))
+            if declared is not None:
+                vetting.require_api(declared)  # what it could not import may be there in another version
+        except PluginError as other:
+            return str(other)
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+    place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {first}{place}"

@@ -46,11 +46,11 @@ class Record:
     Attributes:
         directory: where it lies.
         manifest: what ``manifest.json`` holds: ``title``, ``overrides`` (as typed), ``configuration`` (nested),
-            ``identity`` (SHA-256 of settings, data and plugin versions), ``network`` (widths, parameters), ``reason``,
+            ``identity`` (SHA-256 of settings, data and plugins), ``network`` (widths, parameters), ``reason``,
             ``epochs``, ``metrics`` (None for a value that is not finite), ``notes``, ``started`` (ISO 8601 with zone),
             ``seconds``, ``data`` (target, task, inputs, outputs, training, validation, digest), ``plugins``
-            (distribution to version), ``environment`` (user, git_commit, versions of libraries) and ``files``
-            (name to SHA-256, bytes).
+            (``distribution:entry point`` to version and SHA-256 of its source), ``environment`` (user, git_commit,
+            versions of libraries) and ``files`` (name to SHA-256, bytes).
         links: what a person can open next, by title; watchers add to it.
         written: the full curves, where this process, or one that handed the record over, has just written them.
     """
@@ -168,7 +168,7 @@ def write(
         if path.is_file():
             contents[path.relative_to(directory).as_posix()] = path.read_bytes()
     data = _data(result)
-    plugins = plugin_versions(result, registry)
+    plugins = plugins_used(result, registry)
     identity = {
         "configuration": {k: v for k, v in configuration.items() if k != "tracking"},
         "data": data,
@@ -244,10 +244,11 @@ def read_end(directory: Path) -> "Record | Failure":
         raise
 
 
-def plugin_versions(result: Result, registry: Registry) -> dict[str, str]:
-    """Return the distributions whose components a run used, with their versions."""
-    used = [registry.provider(kind.name, getattr(result.settings, group).name) for group, kind in GROUPS.items()]
-    return {provider.distribution: provider.version for provider in used}
+def plugins_used(result: Result, registry: Registry) -> dict[str, dict[str, str]]:
+    """Return the plugins that a run depends on, by distribution and entry point; its tracker only shows it."""
+    groups = {group: kind for group, kind in GROUPS.items() if group != "tracking"}
+    used = [registry.provider(kind.name, getattr(result.settings, group).name) for group, kind in groups.items()]
+    return {f"{p.distribution}:{p.entry_point}": {"version": p.version, "sha256": p.digest} for p in used}
 
 
 @cache

@@ -26,7 +26,7 @@ def objective(metrics: Mapping[str, float | None]) -> tuple[str, float | None]:
 
 @dataclass(frozen=True)
 class Result:
-    """One finished run.
+    """One finished run; its arrays are read-only.
 
     Attributes:
         settings: what was asked for.
@@ -56,6 +56,9 @@ class Result:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", self._metrics())
+        samples, curves = self.samples, self.curves
+        for array in (self.theta, samples.train, samples.validation, curves.epochs, *curves.values.values()):
+            array.setflags(write=False)  # watchers see them before the record is written
 
     @property
     def weights(self) -> list[Array]:

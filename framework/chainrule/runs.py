@@ -160,7 +160,7 @@ def execute(
 
 
 class Crowd:
-    """Watchers, none of which can stop a run: one that raises is reported and left out from then on.
+    """Watchers, none of which can stop or alter a run: one that raises is reported and left out from then on.
 
     Args:
         watchers: who is told, in this order.
@@ -174,10 +174,11 @@ class Crowd:
         for watcher in list(self._watchers):
             call: Callable[..., None] = getattr(watcher, event)
             try:
-                call(*arguments)
+                with np.errstate():  # which a watcher may change, and training goes on with
+                    call(*arguments)
             except BrokenPipeError:  # whoever read the output has seen enough
                 self._watchers.remove(watcher)
-            except Exception:
+            except (Exception, SystemExit):
                 self._watchers.remove(watcher)
                 log.exception("%s failed in %s and is left out from now on", type(watcher).__qualname__, event)
 

@@ -16,8 +16,8 @@ import jinja2
 
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.hookspecs import API_VERSION
-from chainrule.kinds import KINDS, snake_case
-from chainrule.plugins import installed
+from chainrule.kinds import KINDS, default_name
+from chainrule.plugins import found
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _WATCHER = "watcher"  # not among the kinds, since nobody chooses one by name
@@ -55,7 +55,7 @@ class Part:
     @property
     def name(self) -> str:
         """What its component is chosen by."""
-        return snake_case(self.cls)
+        return default_name(self.cls)
 
     @property
     def title(self) -> str:
@@ -67,7 +67,7 @@ class Part:
         """The docstring of the module."""
         if self.cls == self.example:
             return f"The {self.title}."
-        example = snake_case(self.example)
+        example = default_name(self.example)
         return f"The {self.title}.\n\nIt begins as {example}: put your own in its place, here and in the tests.\n"
 
     @property
@@ -142,9 +142,9 @@ def _plugin_name(given: str) -> str:
             f"and is none of {', '.join(sorted(_VALUES))}."
         )
     package = _package(name)
-    found = find_spec(package)
-    if found:
-        raise ConfigurationError(f"{package} is there already, in {found.origin}; choose another name.")
+    spec = find_spec(package)
+    if spec:
+        raise ConfigurationError(f"{package} is there already, in {spec.origin}; choose another name.")
     return name
 
 
@@ -155,10 +155,11 @@ def _parts(name: str, wanted: Sequence[str]) -> list[Part]:
     chosen = sorted(set(wanted))
     own = "".join(word.capitalize() for word in name.split("-"))
     parts = [Part(kind, own if len(chosen) == 1 else _EXAMPLES[kind][0], _EXAMPLES[kind][0]) for kind in chosen]
+    hint = "choose another name" if len(parts) == 1 else "ask for one kind, and it is called like the plugin"
+    taken = {(o.kind, o.component.name): plugin.provider for plugin in found().plugins for o in plugin.offers}
     for part in parts:
-        if part.kind in KINDS and part.name in installed().names(part.kind):
-            hint = "choose another name" if len(parts) == 1 else "ask for one kind, and it is called like the plugin"
-            provider = installed().provider(part.kind, part.name)
+        if (part.kind, part.name) in taken:
+            provider = taken[part.kind, part.name]
             raise ConfigurationError(f"there is {part.group}={part.name} already, of {provider}: {hint}.")
     return parts
 
@@ -224,7 +225,7 @@ def _listing(titles: Iterable[str]) -> str:
 
 
 def _example(kind: str) -> str:
-    return snake_case(_EXAMPLES[kind][0])
+    return default_name(_EXAMPLES[kind][0])
 
 
 def _package(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Interval, doc
 
+from chainrule import choices
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.kinds import GROUPS, Activation, Component, Initializer, Loss, Optimizer, Rule, Target, Tracker
 from chainrule.parameters import Parameter, build, parameters, plain
@@ -85,7 +86,8 @@ class Settings:
         Raises:
             ConfigurationError: an unknown key or name, a wrong type, a value out of range, or a group is missing.
         """
-        known = ["seed", *_SECTIONS, *GROUPS]
+        known = ["seed", *_SECTIONS, *GROUPS, choices.SECTION]
+        registry.require_choices(_mapping(config.get(choices.SECTION, {}), choices.SECTION))
         for key in config:
             if key not in known:
                 raise ConfigurationError(f"{key} is not a key of the configuration{nearest(str(key), known)}.")
@@ -127,7 +129,7 @@ def described(component: Component) -> dict[str, Any]:
 def keys() -> dict[str, Parameter]:
     """Return every key of the configuration that belongs to no component, e.g. ``training.epochs``."""
     found = dict(parameters(_Seed))
-    for section, cls in _SECTIONS.items():
+    for section, cls in {**_SECTIONS, choices.SECTION: choices.Choices}.items():
         found |= {f"{section}.{name}": parameter for name, parameter in parameters(cls).items()}
     return found
 

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from chainrule import compose, paths
 from chainrule.errors import ChainruleError
+from chainrule.plugins import installed
 from chainrule.records import Failure
 from chainrule.results import objective
 from chainrule.runs import Crowd, Task, execute, prepare
@@ -25,7 +26,7 @@ def train(config: DictConfig) -> float:
 
 def _train(config: DictConfig, context: HydraConf) -> float:
     directory, of_sweep = Path(context.runtime.output_dir), context.mode == RunMode.MULTIRUN
-    registry = compose.register()
+    registry = installed()
     try:
         prepared = prepare(compose.settings_of(config))
         session = Session(interactive=sys.stdout.isatty(), of_sweep=of_sweep)

@@ -1,4 +1,4 @@
-"""Hydra finds this module by itself: the user's own ``./conf`` comes before the packaged configuration."""
+"""Hydra finds this module by itself: ``./conf`` comes before the packaged configuration, and plugins after it."""
 
 from pathlib import Path
 
@@ -9,11 +9,18 @@ from chainrule import paths
 
 
 class ChainruleSearchPath(SearchPathPlugin):
-    """Puts ``conf`` of the working directory first, in this application only."""
+    """Puts ``conf`` of the working directory first and what plugins bring last, in this application only."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Prepend ``./conf``, if the main configuration is chainrule's: plugins of Hydra see every application."""
+        """Add the folders, if the main configuration is chainrule's: plugins of Hydra see every application."""
         packaged, own = paths.configuration(), Path.cwd() / "conf"
         main = {entry.path.removeprefix("file://") for entry in search_path.get_path() if entry.provider == "main"}
-        if str(packaged) in main and own.is_dir() and own.resolve() != packaged.resolve():
+        if str(packaged) not in main:
+            return
+        if own.is_dir() and own.resolve() != packaged.resolve():
             search_path.prepend("chainrule-project", f"file://{own}")
+        from chainrule.plugins import installed  # here, because every application of Hydra imports this module
+
+        for package, folder in installed().folders.items():
+            search_path.append(package, f"file://{folder}")
+        search_path.append("chainrule", "chainrule://")

@@ -158,10 +158,20 @@ def tags(record: "Record") -> dict[str, str]:
         "chainrule.record": str(record.directory),
         "chainrule.identity": manifest["identity"],
         "chainrule.reason": manifest["reason"],
-        **{f"chainrule.plugin.{name}": version for name, version in manifest["plugins"].items()},
+        **{f"chainrule.plugin.{name}": text for name, text in plugins(manifest).items()},
         **origin(manifest["environment"]),
     }
     return {legal(name): cut(value, TAG) for name, value in found.items()}
+
+
+def plugins(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the distributions that a run depends on: version, and the beginning of each plugin's source digest."""
+    found: dict[str, str] = {}
+    for name, plugin in manifest["plugins"].items():
+        distribution, _, entry_point = name.partition(":")
+        before = found.get(distribution, plugin["version"])
+        found[distribution] = f"{before} {entry_point}:{plugin['sha256'][:12]}"
+    return found
 
 
 def origin(environment: Mapping[str, str]) -> dict[str, str]:

@@ -8,10 +8,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"errors", "parameters", "paths", "watchers", "kinds", "history", "locks", "yamltext", "outcomes"},
-    {"network", "backprop", "gradcheck", "data", "hookspecs", "ranking", "svg"},
-    {"trainer", "plugins"},
+    {"network", "backprop", "gradcheck", "data", "hookspecs", "ranking", "svg", "choices", "providers"},
+    {"trainer", "plugins", "vetting"},
     {"settings", "results", "records", "runs", "sweeps"},
-    {"compose", "interface", "helptext", "task", "report", "scaffold"},
+    {"compose", "interface", "helptext", "inventory", "task", "report", "scaffold"},
     {"sweep.jobs", "sweep.plan", "sweep.work", "sweep.engine", "sweep.composer", "sweep.conductor"}
     | {"sweep.launcher", "sweep.sweeper", "sweep.space", "sweep.state", "sweep.listing"}
     | {"sweep.opening", "sweep.trials", "sweep.referee", "sweep.clusters"},
@@ -33,7 +33,7 @@ DOORS = {
     "jinja2": {"report", "scaffold"},
     "markupsafe": {"report"},
     "joblib": {"sweep.engine"},
-    "yaml": {"yamltext"},
+    "yaml": {"yamltext", "compose"},
     "mlflow": set(),
     "matplotlib": set(),
     "rich": set(),

@@ -7,8 +7,9 @@ import pytest
 
 import chainrule
 from chainrule import hookspecs
+from chainrule.choices import Choices
 from chainrule.kinds import KINDS
-from chainrule.plugins import Registry, installed
+from chainrule.plugins import Registry, Status, installed
 from chainrule.watchers import Session
 
 LION = """
@@ -35,7 +36,7 @@ def install(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     found = []
 
-    def _install(name, source, version="1.0"):
+    def _install(name, source, version="1.0", entry_point=None, prefer=(), block=(), files=()):
         module = name.replace("-", "_")
         monkeypatch.delitem(sys.modules, module, raising=False)
         importlib.invalidate_caches()
@@ -43,16 +44,30 @@ def install(tmp_path, monkeypatch):
         info = tmp_path / f"{module}-{version}.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        (info / "entry_points.txt").write_text(f"[chainrule]\n{module} = {module}\n")
+        (info / "entry_points.txt").write_text(f"[chainrule]\n{entry_point or module} = {module}\n")
+        for file in files:
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file).write_text("")
         found.append(importlib.metadata.PathDistribution(info))
-        return Registry(found)
+        return _registry(prefer, block)
 
+    def _registry(prefer=(), block=(), reserved=()):
+        entries = [entry for distribution in found for entry in distribution.entry_points]
+        return Registry(entries, Choices(tuple(prefer), tuple(block)), reserved)
+
+    _install.registry = _registry
     return _install
+
+
+def refusal(registry, name, group="optimizer"):
+    with pytest.raises(chainrule.ConfigurationError) as caught:
+        registry.make(group, name, {})
+    return str(caught.value)
 
 
 def test_every_kind_has_its_hook_and_every_hook_its_kind():
     hooks = {name for name in vars(hookspecs) if name.startswith("chainrule_")}
-    assert {kind.hook for kind in KINDS.values()} | {"chainrule_watchers"} == hooks
+    assert {kind.hook for kind in KINDS.values()} | {"chainrule_watchers", "chainrule_configurations"} == hooks
 
 
 def test_everything_promised_is_built_in():
@@ -65,7 +80,7 @@ def test_everything_promised_is_built_in():
         "rule": "exact as_printed",
         "tracker": "mlflow none",
     }
-    assert not installed().broken
+    assert not installed().reports
     for kind, names in promised.items():
         assert set(names.split()) <= set(installed().names(kind))
 
@@ -76,35 +91,157 @@ def test_a_stranger_s_component_is_made_by_name(install):
     assert str(registry.provider("optimizer", "lion")) == "chainrule-lion 1.0 (entry point 'chainrule_lion')"
 
 
-def test_a_broken_plugin_is_reported_and_the_others_work(install):
+def test_a_broken_plugin_is_reported_and_the_others_work(install, tmp_path):
     install("chainrule-lion", LION)
-    registry = install("chainrule-bad", "import nothing_of_that_name")
-    (broken,) = registry.broken
-    assert str(broken).startswith(
+    registry = install("chainrule-bad", "import nothing_of_that_name\n" + LION.replace("Lion", "Tiger"))
+    sentence = (
         "plugin chainrule-bad 1.0 (entry point 'chainrule_bad') was skipped: "
-        "ModuleNotFoundError: No module named 'nothing_of_that_name'"
+        f"ModuleNotFoundError: No module named 'nothing_of_that_name' ({tmp_path}/chainrule_bad.py, line 1)"
     )
+    assert registry.reports == [sentence]
     assert registry.names("optimizer") == ["lion"]
-    with pytest.raises(chainrule.ConfigurationError, match=r"optimizer=tiger is unknown.* plugin chainrule-bad 1.0"):
-        registry.make("optimizer", "tiger", {})
+    assert refusal(registry, "tiger") == f"optimizer=tiger cannot be used: {sentence}."
+    assert refusal(registry, "lino") == (
+        f"optimizer=lino is unknown (did you mean 'lion'?); there is lion. Besides, {sentence}."
+    )
 
 
-def test_a_distribution_found_twice_counts_once(install):
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("def broken(:\n    pass", "SyntaxError: invalid syntax ({file}, line 1)"),
+        ("import sys\nsys.exit(3)", "SystemExit: 3 ({file}, line 2)"),
+        ("x = 1\n", "it implements no hook: mark a function such as chainrule_activations with @hookimpl"),
+    ],
+)
+def test_no_module_can_end_the_process(install, tmp_path, source, cause):
+    (report,) = install("chainrule-bad", source).reports
+    cause = cause.format(file=tmp_path / "chainrule_bad.py")
+    assert report == f"plugin chainrule-bad 1.0 (entry point 'chainrule_bad') was skipped: {cause}"
+
+
+def test_a_module_that_is_not_there_is_reported(install, tmp_path):
     install("chainrule-lion", LION)
-    registry = install("Chainrule_Lion", LION.replace("1e-4", "1e-3"), version="0.9")
-    assert not registry.broken
-    assert registry.make("optimizer", "lion", {}).lr == 1e-4
+    (tmp_path / "chainrule_lion.py").unlink()
+    sys.modules.pop("chainrule_lion", None)
+    importlib.invalidate_caches()
+    (plugin,) = install.registry().plugins
+    assert plugin.provider.file is None
+    assert plugin.reason.startswith("ModuleNotFoundError: No module named 'chainrule_lion'")
 
 
-def test_two_plugins_with_one_name_are_both_named(install):
+def test_two_plugins_with_one_component_are_both_named(install):
     install("chainrule-lion", LION)
     registry = install("chainrule-lioness", LION, "2.0")
-    with pytest.raises(chainrule.ConfigurationError) as caught:
-        registry.make("optimizer", "lion", {})
-    assert str(caught.value) == (
-        "optimizer=lion is provided twice, by chainrule-lion 1.0 (entry point 'chainrule_lion') and "
-        "chainrule-lioness 2.0 (entry point 'chainrule_lioness'); uninstall one of them."
+    reason = (
+        "it is provided by chainrule-lion 1.0 (entry point 'chainrule_lion') and by chainrule-lioness 2.0 (entry point "
+        "'chainrule_lioness'); plugins.prefer=[chainrule-lion] or [chainrule-lioness] settles it"
     )
+    assert refusal(registry, "lion") == f"optimizer=lion cannot be used: {reason}."
+    assert registry.reports == [f"optimizer=lion cannot be used: {reason}"]
+    assert registry.names("optimizer") == []
+
+
+def test_one_distribution_with_a_name_twice_is_told_what_helps(install, tmp_path):
+    install("chainrule-lion", LION)
+    (tmp_path / "chainrule_lion-1.0.dist-info" / "entry_points.txt").write_text(
+        "[chainrule]\nlion = chainrule_lion\nlioness = chainrule_lioness\n"
+    )
+    (tmp_path / "chainrule_lioness.py").write_text(LION)
+    assert refusal(install.registry(), "lion").endswith("; plugins.block=[lioness] leaves one out.")
+    assert install.registry(block=["lioness"]).names("optimizer") == ["lion"]
+
+
+@pytest.mark.parametrize("preferred", ["chainrule-lion", "Chainrule_Lion"])
+def test_the_preferred_distribution_has_the_name(install, preferred):
+    install("chainrule-lion", LION)
+    registry = install("chainrule-lioness", LION.replace("1e-4", "1e-3"), prefer=[preferred, "chainrule-lioness"])
+    assert registry.make("optimizer", "lion", {}).lr == 1e-4
+    assert not registry.reports
+    shadowed = registry.plugins[1].offers[0]
+    assert shadowed.status is Status.SHADOWED
+    assert shadowed.reason.endswith("and chainrule-lion is preferred")
+
+
+def test_two_plugins_with_one_entry_point_are_both_named(install):
+    install("chainrule-lion", LION, entry_point="cat")
+    registry = install("chainrule-tiger", LION.replace("Lion", "Tiger"), "2.0", entry_point="cat")
+    cause = (
+        "was skipped: chainrule-lion 1.0 and chainrule-tiger 2.0 use the same entry point; "
+        "plugins.prefer=[chainrule-lion] or [chainrule-tiger] settles it"
+    )
+    assert registry.reports == [
+        f"plugin chainrule-lion 1.0 (entry point 'cat') {cause}",
+        f"plugin chainrule-tiger 2.0 (entry point 'cat') {cause}",
+    ]
+    assert refusal(registry, "tiger") == (
+        f"optimizer=tiger cannot be used: plugin chainrule-tiger 2.0 (entry point 'cat') {cause}."
+    )
+    registry = install.registry(prefer=["chainrule-tiger"])
+    assert registry.names("optimizer") == ["tiger"]
+    assert refusal(registry, "lion") == (
+        "optimizer=lion cannot be used: plugin chainrule-lion 1.0 (entry point 'cat') is shadowed: "
+        "chainrule-lion 1.0 and chainrule-tiger 2.0 use the same entry point, and chainrule-tiger is preferred."
+    )
+    assert install.registry(block=["chainrule-lion"]).names("optimizer") == ["tiger"]
+
+
+@pytest.mark.parametrize("name", ["chainrule-lion", "Chainrule.Lion", "chainrule_lion"])
+def test_a_blocked_plugin_is_not_even_imported(install, name):
+    registry = install("chainrule-lion", "raise SystemExit\n" + LION, block=[name])
+    assert not registry.reports
+    assert registry.plugins[0].status is Status.BLOCKED
+    assert refusal(registry, "lion") == (
+        "optimizer=lion cannot be used: plugin chainrule-lion 1.0 (entry point 'chainrule_lion') is blocked: "
+        f"{name!r} is in plugins.block or CHAINRULE_BLOCK_PLUGINS."
+    )
+
+
+def test_a_component_can_be_blocked(install):
+    registry = install("chainrule-lion", LION, block=["lion"])
+    assert registry.plugins[0].status is Status.OK
+    assert refusal(registry, "lion") == (
+        "optimizer=lion cannot be used: that of chainrule-lion 1.0 (entry point 'chainrule_lion') is blocked: "
+        "'lion' is in plugins.block or CHAINRULE_BLOCK_PLUGINS."
+    )
+
+
+def test_blocking_one_of_two_settles_a_conflict(install):
+    install("chainrule-lion", LION)
+    registry = install("chainrule-lioness", LION, block=["chainrule_lioness"])
+    assert registry.names("optimizer") == ["lion"]
+
+
+def test_names_that_are_not_there_are_reported(install):
+    registry = install("chainrule-lion", LION, block=["chainrule-loin"], prefer=["somebody"])
+    assert registry.reports == [
+        "plugins.prefer names 'somebody', which is no distribution with plugins",
+        "plugins.block names 'chainrule-loin', which is no distribution, entry point or component "
+        "(did you mean 'chainrule-lion'?)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "cure"),
+    [(0, "upgrade the plugin"), (2, "upgrade chainrule"), ('"1"', "upgrade the plugin")],
+)
+def test_a_plugin_for_another_interface_is_told_both_versions(install, declared, cure):
+    (report,) = install("chainrule-lion", f"CHAINRULE_API = {declared}\n{LION}").reports
+    version = str(declared).strip('"')
+    assert report == (
+        "plugin chainrule-lion 1.0 (entry point 'chainrule_lion') was skipped: it is written for version "
+        f"{version} of the plugin interface, and this chainrule has version {hookspecs.API_VERSION}: {cure}"
+    )
+
+
+def test_what_another_interface_lacks_is_not_blamed(install):
+    source = "CHAINRULE_API = 2\nfrom chainrule import Quantizer\n"
+    (report,) = install("chainrule-lion", source).reports
+    assert "it is written for version 2 of the plugin interface" in report
+
+
+def test_the_present_interface_may_be_declared(install):
+    assert install("chainrule-lion", f"CHAINRULE_API = {hookspecs.API_VERSION}\n{LION}").names("optimizer") == ["lion"]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +251,18 @@ def test_two_plugins_with_one_name_are_both_named(install):
             ("chainrule_optimizers", "chainrule_optimisers"),
             "there is no hook chainrule_optimisers (did you mean chainrule_optimizers?)",
         ),
-        (("@dataclass(frozen=True)", ""), "Lion must be a dataclass"),
+        (("@hookimpl", ""), "chainrule_optimizers is not marked with @hookimpl"),
+        (("chainrule_optimizers()", "chainrule_optimizers(theta)"), "chainrule_optimizers(theta) must be "),
+        (("@dataclass(frozen=True)", ""), "Lion must be a frozen dataclass: add @dataclass(frozen=True)"),
+        (("(frozen=True)", ""), "Lion must be a frozen dataclass: add @dataclass(frozen=True)"),
+        (
+            ("theta, grad, state, step):", "theta, grad, state):"),
+            "Lion.update(self, theta, grad, state) must take what ",
+        ),
+        (("return [Lion]", "return [Lion, Lion]"), "it has two components optimizer=lion"),
+        (("return [Lion]", "return Lion"), "which is no list of classes"),
+        (("(Optimizer)", "(Optimizer, name='Big Lion')"), "names have small letters, digits and _ only"),
+        (("lr: Annotated[float, Gt(0)]", "lr: complex"), "parameters are float, int, bool, str"),
         (("def update", "def updated"), "Lion lacks update"),
         (
             ("return [Lion]", "return [int]"),
@@ -124,8 +272,79 @@ def test_two_plugins_with_one_name_are_both_named(install):
     ],
 )
 def test_a_plugin_that_breaks_its_contract_says_how(install, change, cause):
-    (broken,) = install("chainrule-lion", LION.replace(*change)).broken
-    assert cause in broken.cause
+    (report,) = install("chainrule-lion", LION.replace(*change)).reports
+    assert cause in report
+
+
+SQUARE = """
+from dataclasses import dataclass
+from chainrule import Activation, Loss, hookimpl
+
+@dataclass(frozen=True)
+class Square(Activation):
+    def forward(self, z):
+        return z * z
+
+@dataclass(frozen=True)
+class Half(Loss):
+    paired_output = "square"
+    def value(self, y_pred, y_true): ...
+    def gradient(self, y_pred, y_true): ...
+    def paired_value(self, z, y_true): ...
+
+@hookimpl
+def {hook}():
+    return [{cls}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("hook", "cls", "cause"),
+    [
+        ("chainrule_activations", "Square", "Square lacks slope or backward"),
+        ("chainrule_losses", "Half", "Half declares a paired output and lacks paired_delta"),
+    ],
+)
+def test_what_would_fail_in_training_fails_at_start(install, hook, cls, cause):
+    (report,) = install("chainrule-square", SQUARE.format(hook=hook, cls=cls)).reports
+    assert report.endswith(cause)
+
+
+PRESETS = (
+    LION
+    + """
+@hookimpl
+def chainrule_configurations():
+    return ["{}"]
+"""
+)
+
+
+def test_configuration_of_plugins_is_found_and_hides_nothing(install, tmp_path):
+    folder = "lion_conf"
+    registry = install("chainrule-lion", PRESETS.format(folder), files=[f"{folder}/optimizer/hasty.yaml"])
+    assert registry.folders == {folder: tmp_path / folder}
+    (report,) = install.registry(reserved=["optimizer/hasty"]).reports
+    assert report == (
+        "the configuration of plugin chainrule-lion 1.0 (entry point 'chainrule_lion') is left out: "
+        "optimizer/hasty.yaml would hide that of chainrule itself"
+    )
+    (tmp_path / folder / "optimizer" / "lion.yaml").write_text("")
+    (report,) = install.registry().reports
+    assert report.endswith("optimizer/lion.yaml would hide that of chainrule-lion 1.0 (entry point 'chainrule_lion')")
+
+
+def test_of_two_configurations_with_one_name_the_preferred_one_stays(install):
+    install("chainrule-lion", PRESETS.format("lion_conf"), files=["lion_conf/experiment/cat.yaml"])
+    source = PRESETS.replace("Lion", "Tiger").format("tiger_conf")
+    registry = install("chainrule-tiger", source, files=["tiger_conf/experiment/cat.yaml"])
+    assert list(registry.folders) == ["lion_conf"]
+    assert list(install.registry(prefer=["chainrule-tiger"]).folders) == ["tiger_conf"]
+
+
+def test_a_configuration_that_is_not_there_is_told(install):
+    (report,) = install("chainrule-lion", PRESETS.format("nothing.of.that.name")).reports
+    assert report.endswith("chainrule_configurations names nothing.of.that.name, which is no package")
 
 
 def test_a_plugin_whose_watchers_fail_is_reported_and_the_others_watch(install, caplog):

@@ -112,3 +112,36 @@ def test_watchers_hear_everything_in_order_and_one_that_fails_is_left_out(tmp_pa
     assert bad.heard == ["started", 0, 1]
     assert "Listener failed in epochs_recorded and is left out from now on" in caplog.text
     assert record.manifest["epochs"] == result.epochs == 3
+
+
+class Meddler(Watcher):
+    """Does what watchers should not."""
+
+    def stack_started(self, start):
+        np.seterr(all="raise")
+        np.random.seed(0)  # noqa: NPY002 - what a watcher should not do
+
+    def epochs_recorded(self, progress):
+        np.seterr(all="raise")
+
+    def run_trained(self, result, directory):
+        result.theta[...] = 0
+
+
+class Quitter(Watcher):
+    def epochs_recorded(self, progress):
+        raise SystemExit(3)
+
+
+def test_watchers_alter_nothing_and_end_nothing(tmp_path, caplog):
+    # Diverges, so that NumPy has something to raise about.
+    settings = settings_from(["training.epochs=30", "optimizer.lr=100", "activation=relu", "training.batch_size=null"])
+    results = []
+    with np.errstate(), caplog.at_level(logging.ERROR):
+        for name, watchers in (("alone", []), ("watched", [Meddler(), Quitter()])):
+            task = Task(prepare(settings), tmp_path / name)
+            ((result, record),) = execute([task], Crowd(watchers), installed())
+            results.append((result.theta.tobytes(), result.reason, record.curves().values["train/loss"].tobytes()))
+    assert results[0] == results[1]
+    assert "Meddler failed in run_trained and is left out from now on" in caplog.text
+    assert "Quitter failed in epochs_recorded and is left out from now on" in caplog.text

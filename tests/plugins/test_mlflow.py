@@ -58,7 +58,11 @@ MANIFEST = {
     | {"digest": "ab" * 32},
     "environment": {"user": "ada", "python": "3.11.7", "platform": "Linux", "chainrule": "0.1.0", "numpy": "2.4.6"}
     | {"git_commit": "c0ffee" * 6 + "c0ff-dirty"},
-    "plugins": {"chainrule": "0.1.0", "chainrule-lion": "2.0"},
+    "plugins": {
+        "chainrule:losses": {"version": "0.1.0", "sha256": "a1" * 32},
+        "chainrule:rules": {"version": "0.1.0", "sha256": "b2" * 32},
+        "chainrule-lion:lion": {"version": "2.0", "sha256": "c3" * 32},
+    },
 }
 STARTED = 1795428000250  # of the manifest, in milliseconds
 FINITE = {"train/loss": 0.125, "validation/loss": 0.25}
@@ -231,8 +235,8 @@ def test_a_run_has_its_name_times_and_tags(client, record):
         "chainrule.version": "0.1.0",
         "chainrule.environment.python": "3.11.7",
         "chainrule.environment.numpy": "2.4.6",
-        "chainrule.plugin.chainrule": "0.1.0",
-        "chainrule.plugin.chainrule-lion": "2.0",
+        "chainrule.plugin.chainrule": "0.1.0 losses:a1a1a1a1a1a1 rules:b2b2b2b2b2b2",
+        "chainrule.plugin.chainrule-lion": "2.0 lion:c3c3c3c3c3c3",
     }
     assert tags.items() >= expected.items()
 

@@ -11,14 +11,14 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from chainrule import sweeps, task
-from chainrule.compose import register
 from chainrule.errors import ConfigurationError
+from chainrule.plugins import installed
 from chainrule.records import replace
 from chainrule.sweep.composer import Composer, restore_times, times
 from chainrule.sweep.conductor import Conductor
 from chainrule.sweep.jobs import Job
 from chainrule.sweep.plan import Checked
-from chainrule.sweep.state import differences, state
+from chainrule.sweep.state import PLUGIN, differences, label, state
 from chainrule.sweeps import Sweep
 from chainrule.watchers import Session
 
@@ -38,6 +38,21 @@ def resuming(sweep: Sweep) -> Iterator[None]:
 def resumed() -> Sweep | None:
     """Return the earlier sweep of which this one is the rest, or None."""
     return _resumed.get()
+
+
+def require_plugins(sweep: Sweep) -> None:
+    """Refuse to go on with a sweep whose plugins are not all there: what they bring would only be unknown names.
+
+    Raises:
+        ConfigurationError: one is missing; the sentence names it and its version.
+    """
+    there = {label(plugin.provider) for plugin in installed().plugins}
+    for name, entry in sweep.manifest["state"].get("code", {}).items():
+        if name.startswith(PLUGIN) and name not in there:
+            distribution, version = name.removeprefix(PLUGIN).partition(":")[0], str(entry).partition(" ")[0]
+            raise ConfigurationError(
+                f"{sweep.directory} needs a plugin of {distribution} {version}, which is not installed: install it."
+            )
 
 
 def is_own(function: TaskFunction) -> bool:
@@ -76,7 +91,7 @@ def opened(
     Raises:
         ConfigurationError: the directory holds another sweep, or something is no longer as it was.
     """
-    registry = register()
+    registry = installed()
     now = state(jobs, checked, registry)
     sweep = sweeps.read(directory) if goes_on else _begun(directory, now, times(master), search)
     watchers = registry.watchers(Session(interactive=sys.stdout.isatty()))

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import chainrule
-from chainrule.plugins import Provider, Registry, source_digest
+from chainrule.choices import SECTION
+from chainrule.plugins import Registry
+from chainrule.providers import Provider, source_digest
 from chainrule.settings import flat
 from chainrule.sweep.jobs import Job
 from chainrule.sweep.plan import Checked
+
+PLUGIN = "plugin "  # how the names of plugins begin
 
 
 def state(jobs: Sequence[Job], checked: Checked, registry: Registry) -> dict[str, Any]:
@@ -19,14 +23,15 @@ def state(jobs: Sequence[Job], checked: Checked, registry: Registry) -> dict[str
     ``configurations`` are what the choices of groups compose to, ``data`` SHA-256 of what was drawn for some runs,
     ``code`` versions and SHA-256 of the plugins used, of the engine, and versions below them.
     """
-    bases = {id(job.base): job.base.task for job in jobs}
+    # Which plugins count shows in those that are used.
+    bases = {id(job.base): {k: v for k, v in job.base.task.items() if k != SECTION} for job in jobs}
     used = {registry.provider(kind, name) for kind, name in checked.used}
     return {"configurations": list(bases.values()), "data": checked.data, "code": code(used)}
 
 
 def code(providers: Iterable[Provider]) -> dict[str, str]:
     """Return versions and SHA-256 of plugins and of the engine, and versions below them."""
-    found = {f"plugin {p.distribution}:{p.entry_point}": f"{p.version} {p.digest}" for p in providers}
+    found = {label(provider): f"{provider.version} {provider.digest}" for provider in providers}
     found |= {
         "chainrule": f"{version('chainrule')} {_engine()}",
         "numpy": version("numpy"),
@@ -34,6 +39,11 @@ def code(providers: Iterable[Provider]) -> dict[str, str]:
         "machine": platform.machine(),
     }
     return dict(sorted(found.items()))
+
+
+def label(provider: Provider) -> str:
+    """Return the name that a plugin has in :func:`code`."""
+    return f"{PLUGIN}{provider.distribution}:{provider.entry_point}"
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

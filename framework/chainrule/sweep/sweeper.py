@@ -12,8 +12,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from chainrule.compose import register
 from chainrule.errors import ConfigurationError
+from chainrule.plugins import installed
 from chainrule.sweep import listing, opening, space
 from chainrule.sweep.composer import Composer
 from chainrule.sweep.conductor import Conductor
@@ -96,7 +96,7 @@ class Sweeper:
             self.stacked.engine.start_early(len(lists))
         jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists)]
         require_own_places([job.directory for job in jobs])
-        checked = Checked(jobs, register())
+        checked = Checked(jobs, installed())
         if self.options.dry_run:
             print(listing.text(jobs, checked, self.stacked))
             return []
@@ -163,7 +163,7 @@ def launch(stacked: Stacked, lists: Sequence[Sequence[str]], first: int) -> Sequ
         return stacked.run_foreign(lists, first)
     composer = opening.composer(stacked.context, stacked.master)
     jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
-    checked = Checked(jobs, register())
+    checked = Checked(jobs, installed())
     conductor = opening.opened(stacked.master, composer.directory, jobs, checked, goes_on=first > 0)
     with stacked.engine, conductor.going_on():
         conductor.add(jobs, checked.trackers, checked.notes)

@@ -17,8 +17,8 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from chainrule.compose import register
 from chainrule.errors import ConfigurationError, RecordError, nearest
+from chainrule.plugins import installed
 from chainrule.records import Failure, Record, read, read_end
 from chainrule.results import objective
 from chainrule.settings import Settings
@@ -133,7 +133,7 @@ class Search:
         space = _Space(self._optuna, parser.parse_overrides([*self._params, *typed]))
         composer = opening.composer(self._context, self._master)
         corners = [composer.explained_job(number, overrides) for number, overrides in enumerate(space.corners())]
-        checked = Checked(corners, register())  # what is out of range anywhere is found before the first run
+        checked = Checked(corners, installed())  # what is out of range anywhere is found before the first run
         self._require_metrics(corners)
         search = {"trials": self._options.trials, "space": space.texts, "seeds": space.seeds}
         conductor = opening.opened(self._master, composer.directory, corners, checked, search=search)
@@ -196,14 +196,14 @@ class Search:
             lost = [job for job in jobs if job.number not in ends]
             if lost:  # or damaged since
                 self._stacked.prepare()
-                self._stacked.run(lost, Checked(lost, register()), composer, conductor)
+                self._stacked.run(lost, Checked(lost, installed()), composer, conductor)
 
     def _add(
         self, lists: Sequence[list[str]], first: int, space: "_Space", composer: Composer, conductor: Conductor
     ) -> tuple[list[Job], Checked]:
         """Make jobs of override lists, the first of them with the number ``first``, and put them into the sweep."""
         jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
-        checked = Checked(jobs, register())
+        checked = Checked(jobs, installed())
         conductor.add(jobs, checked.trackers, checked.notes, expected=self._options.trials * space.each)
         return jobs, checked
 
@@ -270,7 +270,7 @@ class Search:
             ConfigurationError: one will not.
         """
         for job in corners:
-            settings = Settings.from_config(job.config, register())
+            settings = Settings.from_config(job.config, installed())
             score = "r2" if settings.target.task == "regression" else "accuracy"
             parts = ["train", "validation"] if settings.data.validation else ["train"]
             known = [*(f"{part}/{name}" for part in parts for name in ("loss", score)), *_OF_RUN, "parameters"]

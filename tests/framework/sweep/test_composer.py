@@ -62,7 +62,6 @@ def random_overrides(rng):
 @contextlib.contextmanager
 def sweep(tmp_path, *overrides):
     """A loader and the configuration of a sweep, as Hydra makes them for a multirun."""
-    compose.register()
     setup_globals()
     with initialize_config_dir(str(paths.configuration()), version_base="1.3", job_name="chainrule"):
         hydra = GlobalHydra.instance().hydra

@@ -1,0 +1,77 @@
+"""Which of the installed plugins count: what the person prefers and blocks, known before anything is composed."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from annotated_types import doc
+
+from chainrule.parameters import build, plain
+
+SECTION = "plugins"  # key of the configuration
+STRICT = "CHAINRULE_STRICT_PLUGINS"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """``plugins``: which installed plugins count.
+
+    Names of distributions are compared as Python's packaging does: ``Chainrule_Lion`` is ``chainrule-lion``.
+    """
+
+    prefer: Annotated[tuple[str, ...], doc("distributions that win, first one first, where several use one name")] = ()
+    block: Annotated[tuple[str, ...], doc("distributions, entry points or components to leave out")] = ()
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Choices":
+        """Return the choices in a section of the configuration.
+
+        Raises:
+            ConfigurationError: an unknown key, or no list of names.
+        """
+        choices: Choices = build(cls, values, SECTION)
+        return choices
+
+    @classmethod
+    def from_environment(cls) -> "Choices":
+        """Return the choices that the environment makes, as lists of names between commas."""
+        return cls(**{name: tuple(_split(os.environ.get(variable, ""))) for name, variable in _VARIABLES.items()})
+
+    def together(self, other: "Choices") -> "Choices":
+        """Return both, these first."""
+        merged = {name: tuple(dict.fromkeys([*plain(self)[name], *plain(other)[name]])) for name in _VARIABLES}
+        return Choices(**merged)
+
+    def export(self) -> None:
+        """Put them into the environment, from where processes that this one starts have them."""
+        for name, variable in _VARIABLES.items():
+            if getattr(self, name):
+                os.environ[variable] = ",".join(getattr(self, name))
+
+    def rank(self, distribution: str) -> int | None:
+        """Return the place of a distribution among the preferred ones, or None."""
+        names = [canonical(name) for name in self.prefer]
+        return names.index(canonical(distribution)) if canonical(distribution) in names else None
+
+    def blocks(self, distribution: str, *names: str) -> str | None:
+        """Return the name by which a distribution, or one of the ``names`` of what it brings, is blocked, or None."""
+        return next((b for b in self.block if canonical(b) == canonical(distribution) or b in names), None)
+
+
+_VARIABLES = {"prefer": "CHAINRULE_PREFER_PLUGINS", "block": "CHAINRULE_BLOCK_PLUGINS"}
+
+
+def is_strict() -> bool:
+    """Say whether every report about plugins is to be a failure."""
+    return os.environ.get(STRICT, "").lower() not in ("", "0", "false")
+
+
+def canonical(name: str) -> str:
+    """Return the name of a distribution in the form in which names are compared (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _split(text: str) -> Sequence[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

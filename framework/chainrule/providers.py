@@ -1,0 +1,88 @@
+"""Where plugins come from: distribution, file, source."""
+
+import hashlib
+import importlib.util
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from chainrule.kinds import KINDS, default_name
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Where a plugin comes from.
+
+    Attributes:
+        distribution, version: as installed.
+        entry_point: its name in the group ``chainrule``.
+        module: what the entry point names.
+    """
+
+    distribution: str
+    version: str
+    entry_point: str
+    module: str
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version} (entry point {self.entry_point!r})"
+
+    @cached_property
+    def file(self) -> Path | None:
+        """File of the plugin's module, found without importing it; None if there is none."""
+        top, *inner = self.module.partition(":")[0].split(".")
+        try:
+            spec = importlib.util.find_spec(top)
+        except (ImportError, ValueError):
+            return None
+        if spec is None:
+            return None
+        if not inner:
+            return Path(spec.origin) if spec.origin else None
+        places = [Path(folder, *inner) for folder in spec.submodule_search_locations or ()]
+        candidates = [file for place in places for file in (place / "__init__.py", place.with_suffix(".py"))]
+        return next((file for file in candidates if file.is_file()), None)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the source of the plugin's module, or of all modules where it is a package."""
+        return source_digest(self._source)
+
+    @cached_property
+    def promised(self) -> frozenset[tuple[str, str]]:
+        """Kind and name of the components that the source defines, read without running it, as far as that can tell."""
+        kinds = {kind.contract.__name__: kind.name for kind in KINDS.values()}
+        found = set()
+        for file in _python_files(self._source):
+            # A pattern and no parser, because what is looked for may be what is wrong with a file.
+            for name, bases in _CLASS.findall(file.read_text(errors="replace") if file.is_file() else ""):
+                kind = next((kinds[word] for word in re.findall(r"\w+", bases) if word in kinds), None)
+                if kind:
+                    kinds[name] = kind
+                    given = _GIVEN.search(bases)
+                    found.add((kind, given[1] if given else default_name(name)))
+        return frozenset(found)
+
+    @property
+    def _source(self) -> Path:
+        """The folder of a package, or the file of a module."""
+        file = self.file or Path()
+        return file.parent if file.name == "__init__.py" else file
+
+
+_CLASS = re.compile(r"^class\s+(\w+)\s*\(([^)]*)\)\s*:", re.MULTILINE)
+_GIVEN = re.compile(r"\bname\s*=\s*[\"']([^\"']+)[\"']")
+
+
+def source_digest(path: Path) -> str:
+    """Return the SHA-256 of a Python file, or of all Python files of a folder with their names."""
+    found = hashlib.sha256()
+    for file in _python_files(path):
+        content = file.read_bytes() if file.is_file() else b""
+        found.update(f"{file.relative_to(path.parent).as_posix()} {len(content)} ".encode() + content)
+    return found.hexdigest()
+
+
+def _python_files(path: Path) -> list[Path]:
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path]

@@ -1,0 +1,161 @@
+"""What a plugin must be: its module is checked when it is found, so that it does not fail in the middle of a run."""
+
+import difflib
+import functools
+import importlib.util
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from chainrule import hookspecs
+from chainrule.errors import PluginError
+from chainrule.kinds import KINDS, Activation, Component, Kind, Loss
+from chainrule.parameters import parameters
+
+HOOKS: dict[str, Callable[..., Any]] = {
+    name: hook for name, hook in vars(hookspecs).items() if name.startswith("chainrule_")
+}
+_DECLARED = "CHAINRULE_API"
+_FIRST_API = 1  # of plugins that declare none
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def declared_in(source: str) -> int | None:
+    """Return the version of the interface that the text of a module declares, or None."""
+    found = re.search(rf"^{_DECLARED}\s*=\s*(\d+)", source, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def require_api(version: object) -> None:
+    """Refuse a plugin that is written for another version of the interface.
+
+    Raises:
+        PluginError: it is; the sentence names both versions.
+    """
+    if version != hookspecs.API_VERSION:
+        newer = isinstance(version, int) and version > hookspecs.API_VERSION
+        raise PluginError(
+            f"it is written for version {version} of the plugin interface, and this chainrule has version "
+            f"{hookspecs.API_VERSION}: upgrade {'chainrule' if newer else 'the plugin'}"
+        )
+
+
+def components(module: Any) -> list[tuple[Kind, type[Component]]]:
+    """Return the components that the module of a plugin registers, each checked as far as that needs no numbers.
+
+    Raises:
+        PluginError: the module or one of its components breaks the contract.
+    """
+    if not isinstance(module, ModuleType):
+        raise PluginError(f"its entry point names {module!r}, which is no module")
+    require_api(getattr(module, _DECLARED, _FIRST_API))
+    hooks = list(_implemented(module))
+    if not hooks:
+        raise PluginError("it implements no hook: mark a function such as chainrule_activations with @hookimpl")
+    found = [(kind, cls) for kind in KINDS.values() if kind.hook in hooks for cls in _returned(module, kind)]
+    for kind, cls in found:
+        _check(kind, cls)
+    names = [(kind.name, cls.name) for kind, cls in found]
+    for kind_name, name in names:
+        if names.count((kind_name, name)) > 1:
+            raise PluginError(f"it has two components {kind_name}={name}")
+    return found
+
+
+def configurations(module: Any) -> dict[str, Path]:
+    """Return the folders of configuration that the module of a plugin brings, by the package that holds each.
+
+    Raises:
+        PluginError: there is no such package.
+    """
+    hook = vars(module).get("chainrule_configurations")
+    packages = hook() if hook else []
+    if not isinstance(packages, list | tuple):
+        raise PluginError(f"chainrule_configurations returned {packages!r}, which is no list of packages")
+    return {str(package): _folder(str(package)) for package in packages}
+
+
+def _folder(package: str) -> Path:
+    try:
+        spec = importlib.util.find_spec(package)
+    except ImportError:
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise PluginError(f"chainrule_configurations names {package}, which is no package")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _implemented(module: ModuleType) -> Iterator[str]:
+    """Yield the names of the hooks that a module implements."""
+    for name, member in vars(module).items():
+        if hasattr(member, "chainrule_impl"):
+            if name not in HOOKS:
+                close = difflib.get_close_matches(name, HOOKS, n=1)
+                raise PluginError(f"there is no hook {name}{f' (did you mean {close[0]}?)' if close else ''}")
+            wanted, given = (list(inspect.signature(hook).parameters) for hook in (HOOKS[name], member))
+            if not set(given) <= set(wanted):
+                raise PluginError(f"{name}({', '.join(given)}) must be {name}({', '.join(wanted)})")
+            yield name
+        elif name in HOOKS and inspect.isfunction(member):
+            raise PluginError(f"{name} is not marked with @hookimpl")
+
+
+def _returned(module: ModuleType, kind: Kind) -> list[type[Component]]:
+    returned = getattr(module, kind.hook)()
+    if not isinstance(returned, list | tuple):
+        raise PluginError(f"{kind.hook} returned {returned!r}, which is no list of classes")
+    return list(returned)
+
+
+def _check(kind: Kind, cls: Any) -> None:
+    # Not by issubclass, which for abstract classes goes through all subclasses that there are.
+    if kind.contract not in getattr(cls, "__mro__", ()):
+        raise PluginError(f"{kind.hook} returned {cls!r}, which is no subclass of {kind.contract.__name__}")
+    name = cls.__qualname__
+    if not _NAME.fullmatch(cls.name):
+        raise PluginError(f"{name} is called {cls.name!r}; names have small letters, digits and _ only")
+    if cls.__abstractmethods__:
+        raise PluginError(f"{name} lacks {', '.join(sorted(cls.__abstractmethods__))}")
+    if not ("__dataclass_params__" in vars(cls) and cls.__dataclass_params__.frozen):
+        raise PluginError(f"{name} must be a frozen dataclass: add @dataclass(frozen=True)")
+    if "name" in parameters(cls):
+        raise PluginError(f"{name} has a parameter called 'name', which configuration uses itself")
+    if kind.contract is Activation and (cls.slope, cls.backward) == (Activation.slope, Activation.backward):
+        raise PluginError(f"{name} lacks slope or backward")
+    if kind.contract is Loss and cls.paired_output:
+        for method in ("paired_value", "paired_delta"):
+            if getattr(cls, method) is getattr(Loss, method):
+                raise PluginError(f"{name} declares a paired output and lacks {method}")
+    _check_signatures(kind.contract, cls)
+
+
+def _check_signatures(contract: type[Component], cls: type[Component]) -> None:
+    """Refuse methods that cannot be called as the contract's are."""
+    for method, wanted, names in _methods(contract):
+        given = getattr(cls, method)
+        if given is not wanted and inspect.isfunction(given) and not _takes(given, 1 + len(names)):
+            has = ", ".join(inspect.signature(given).parameters)
+            raise PluginError(
+                f"{cls.__qualname__}.{method}({has}) must take what the contract gives it: {method}({', '.join(names)})"
+            )
+
+
+@functools.cache
+def _methods(contract: type[Component]) -> list[tuple[str, Any, list[str]]]:
+    """Return the public methods of a contract: name, function, and arguments without ``self`` and ``out``."""
+    return [
+        (name, function, [n for n in inspect.signature(function).parameters if n not in ("self", "out")])
+        for name, function in inspect.getmembers(contract, inspect.isfunction)
+        if name == "__call__" or not name.startswith("_")
+    ]
+
+
+def _takes(function: Any, count: int) -> bool:
+    """Say whether a function can be called with so many arguments by place; ``inspect.signature`` takes longer."""
+    code, defaults = function.__code__, function.__defaults__ or ()
+    many = bool(code.co_flags & inspect.CO_VARARGS)
+    keywords = code.co_kwonlyargcount - len(function.__kwdefaults__ or ())
+    return code.co_argcount - len(defaults) <= count and (many or count <= code.co_argcount) and not keywords
