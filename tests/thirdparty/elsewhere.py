@@ -7,6 +7,7 @@ with its extra ``test``; MENAGERIE is a copy of the latter's folder, for its tes
 the end the menagerie is not installed any more, and a plugin that was written here is.
 """
 
+import importlib
 import json
 import os
 import re
@@ -62,12 +63,12 @@ def records(folder: str, distribution: str, jobs: int) -> Iterator[Path]:
     """Return the directories of the records of a sweep; all name the version of a distribution."""
     found = sorted(path.parent for path in Path(folder).glob("*/manifest.json"))
     require(len(found) == jobs, f"{folder} holds {len(found)} records of {jobs}.")
+    importlib.invalidate_caches()  # it may have been installed meanwhile
+    wanted = f"{distribution} {version(distribution)}"
     for place in found:
         plugins = json.loads((place / "manifest.json").read_text())["plugins"]
-        wanted = version(distribution)
-        require(
-            plugins.get(distribution) == wanted, f"{place} names the plugins {plugins}, not {distribution} {wanted}."
-        )
+        named = {f"{plugin.partition(':')[0]} {entry['version']}" for plugin, entry in plugins.items()}
+        require(wanted in named, f"{place} names {named}, not {wanted}.")
         yield place
 
 
@@ -141,7 +142,7 @@ def check_new_plugin() -> None:
 def check_what_is_missed() -> None:
     """Where it was uninstalled, a name of it is unknown, and resuming a sweep says which version is missing."""
     run(sys.executable, "-m", "pip", "uninstall", "--quiet", "--yes", NAME)
-    for choice in (*COMPONENTS, EXPERIMENT, VARIANT):
+    for choice in (COMPONENTS[0], EXPERIMENT, VARIANT):
         told = chainrule(choice, "tracking=none", code=1).stderr
         require(f"{choice} is unknown" in told and told.count("\n") == 1, f"`chainrule {choice}` says: {told}")
     Path("stacked", "0", "manifest.json").unlink()
