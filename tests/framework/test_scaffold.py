@@ -21,6 +21,7 @@ from chainrule.kinds import GROUPS, KINDS
 from chainrule.plugins import Registry
 from chainrule.runs import prepare, train_stack
 from chainrule.watchers import Session
+from sweeping import environment
 
 ROOT = Path(__file__).parents[2]
 # Each kind under the name of the plugin, and all at once under the names of the examples.
@@ -92,9 +93,9 @@ def test_its_components_train_in_a_stack_as_alone(registry, name):
 
 @every_package
 def test_its_own_tests_pass(package):
-    environment = {**os.environ, "PYTHONPATH": str(package / "src")}
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=package, env=environment, capture_output=True, text=True, timeout=300)
+    there = environment(package / "src")
+    done = subprocess.run(command, cwd=package, env=there, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
