@@ -22,7 +22,7 @@ from chainrule.plugins import found
 _TEMPLATES = Path(__file__).parent / "templates"
 _WATCHER = "watcher"  # not among the kinds, since nobody chooses one by name
 _DEFAULT = "activation"
-_VALUES = {"true", "false", "null", "inf", "nan"}  # what an override of this text would mean
+_VALUES = {"true", "false", "none", "null", "inf", "nan"}  # what these words mean in Python or in an override
 
 # By kind: the class of the example, and the group of a sweep that compares it, with what it is compared with.
 _EXAMPLES = {
