@@ -9,28 +9,6 @@ from pathlib import Path
 from chainrule import records, sweeps
 
 COMMAND = [sys.executable, "-m", "chainrule"]
-PLUGIN = '''
-from dataclasses import dataclass
-from typing import Annotated
-import numpy as np
-from annotated_types import doc
-from chainrule import Activation, hookimpl
-
-@dataclass(frozen=True)
-class Moody(Activation):
-    """Raises where told."""
-    raises: Annotated[float, doc("1: raise")] = 0.0
-    def forward(self, z):
-        if np.any(self.raises == 1):
-            raise ArithmeticError("not in the mood")
-        return np.tanh(z)
-    def slope(self, z, a):
-        return 1 - a * a
-
-@hookimpl
-def chainrule_activations():
-    return [Moody]
-'''
 
 
 def environment(path):
@@ -62,13 +40,3 @@ def contents(folder):
                 timeless = {key: v for key, v in manifest.items() if key not in ("key", "started", "finished", "times")}
                 found[name] = timeless
     return found
-
-
-def install_plugin(folder):
-    """A plugin as a distribution of its own in a folder for the path."""
-    information = folder / "chainrule_moody-1.0.dist-info"
-    information.mkdir(parents=True)
-    (folder / "chainrule_moody.py").write_text(PLUGIN)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: chainrule-moody\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[chainrule]\nmoody = chainrule_moody\n")
-    return folder

@@ -76,7 +76,8 @@ def seconds(arguments: list[str], path: str, where: Path) -> float:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([path, os.environ.get("PYTHONPATH", "")]),
-        **{"COMP_LINE": "chainrule optimizer=ada", "COMP_POINT": "23"},  # what the shell says when it completes
+        "COMP_LINE": "chainrule optimizer=ada",
+        "COMP_POINT": "23",  # what the shell says when it completes
     }
     subprocess.run(command, cwd=where, env=environment, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -17,6 +17,7 @@ _HOMES = {
         "Loss",
         "Optimizer",
         "Rule",
+        "Schedule",
         "Target",
         "Tracker",
         "sum_units",

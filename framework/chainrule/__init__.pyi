@@ -3,7 +3,7 @@
 from chainrule.errors import ChainruleError, ConfigurationError, PluginError, RecordError
 from chainrule.hookspecs import API_VERSION, hookimpl
 from chainrule.interface import component, run, trace_step
-from chainrule.kinds import Activation, Array, Initializer, Loss, Optimizer, Rule, Target, Tracker, sum_units
+from chainrule.kinds import Activation, Array, Initializer, Loss, Optimizer, Rule, Schedule, Target, Tracker, sum_units
 from chainrule.network import product
 from chainrule.watchers import Watcher
 
@@ -19,6 +19,7 @@ __all__ = [
     "PluginError",
     "RecordError",
     "Rule",
+    "Schedule",
     "Target",
     "Tracker",
     "Watcher",

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import hydra
@@ -101,16 +102,20 @@ def _report(arguments: Sequence[str]) -> None:
     print(report.write(sweep, list(sweep.outcomes())))
 
 
-def _plugins(arguments: Sequence[str]) -> None:
-    """List the plugins."""
-    from chainrule import inventory
+def _in(module: str) -> Callable[[Sequence[str]], None]:
+    """Return the command that is the ``main`` of a module, imported when it is needed."""
 
-    compose.choose_plugins([])
-    inventory.main(arguments)
+    def command(arguments: Sequence[str]) -> None:
+        compose.choose_plugins([])
+        import_module(module).main(arguments)
+
+    return command
 
 
 _COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
-    "plugins": _plugins,
+    "check": _in("chainrule.testing.command"),
+    "new-plugin": _in("chainrule.scaffold"),
+    "plugins": _in("chainrule.inventory"),
     "report": _report,
     "resume": _resume,
     "sync": _sync,

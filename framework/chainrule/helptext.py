@@ -27,6 +27,9 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
   chainrule experiment=article                   a prepared configuration
   chainrule optimizer=adam --help                this text, with the parameters of adam
   chainrule sync DIR                             send records to the tracker later
+  chainrule plugins                              what is installed, with all parameters; who is broken or blocked
+  chainrule check                                check the gradients, bits and ranges of installed plugins
+  chainrule new-plugin NAME                      write a package for a component of your own
   chainrule --cfg job                            show the configuration and train nothing
   chainrule --hydra-help                         the other flags: config directories, completion ..."""
 

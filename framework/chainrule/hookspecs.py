@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pluggy
 
-from chainrule.kinds import Activation, Initializer, Loss, Optimizer, Rule, Target, Tracker
+from chainrule.kinds import Activation, Initializer, Loss, Optimizer, Rule, Schedule, Target, Tracker
 from chainrule.watchers import Session, Watcher
 
 PROJECT = "chainrule"
@@ -47,6 +47,18 @@ def chainrule_optimizers() -> Sequence[type[Optimizer]]:  # type: ignore[empty-b
         @hookimpl
         def chainrule_optimizers():
             return [Lion]
+    """
+
+
+@hookspec
+def chainrule_schedules() -> Sequence[type[Schedule]]:  # type: ignore[empty-body]
+    """Return learning-rate schedule classes.
+
+    Example::
+
+        @hookimpl
+        def chainrule_schedules():
+            return [Polynomial]
     """
 
 

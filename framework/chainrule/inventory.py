@@ -26,7 +26,8 @@ def main(arguments: Sequence[str]) -> None:
     else:
         print("\n\n".join([*map(_text, plugins), *(f"{sentence}." for sentence in registry.reports)]))
     if registry.reports and is_strict():
-        raise PluginError(f"{len(registry.reports)} reports about plugins ({STRICT} is set).")
+        count = len(registry.reports)
+        raise PluginError(f"{count} report{'s' if count > 1 else ''} about plugins ({STRICT} is set).")
 
 
 def described(registry: Registry) -> list[dict[str, Any]]:

@@ -3,8 +3,8 @@
 A component is a frozen dataclass deriving from one of the abstract classes below. Its fields are its
 hyper-parameters. Arrays have the shape ``(runs, units, samples)``: the article's column vectors, one column a
 sample, with a leading run axis. In a stack of runs the float fields of activations, losses and rules are arrays of
-shape ``(runs, 1, 1)``, those of optimizers ``(runs, 1)``; in a single component they are numbers. Formulas that
-broadcast need not know.
+shape ``(runs, 1, 1)``, those of optimizers and schedules ``(runs, 1)``; in a single component they are numbers.
+Formulas that broadcast need not know.
 
 Methods return arrays. A method of an activation, a loss or a rule that also takes ``out=None`` is handed a buffer to
 fill and returns it; without it the engine copies the result. No method alters its inputs, unless it says so.
@@ -120,7 +120,12 @@ class Optimizer(Component):
     """How parameters move along a gradient: ``theta <- theta - lr dL/dtheta`` and its relatives.
 
     ``theta`` and ``grad`` have the shape ``(runs, parameters)``: all weights and biases of a run lie in one row.
+
+    Attributes:
+        rate: name of the field that schedules change from epoch to epoch; None if there is no such field.
     """
+
+    rate: ClassVar[str | None] = "lr"
 
     def init(self, theta: Array) -> dict[str, Array]:
         """Return the state before the first step: named arrays whose first axis is the run axis."""
@@ -129,6 +134,46 @@ class Optimizer(Component):
     @abstractmethod
     def update(self, theta: Array, grad: Array, state: dict[str, Array], step: int) -> None:
         """Change ``theta`` and the arrays in ``state`` in place. ``step`` counts from 1; ``grad`` is left alone."""
+
+
+class Schedule(Component):
+    """How the learning rate of a run changes from epoch to epoch.
+
+    Rates and losses have the shape ``(runs, 1)``. The optimizer says which of its fields is its learning rate.
+
+    Attributes:
+        is_constant: whether the learning rate never changes; training then leaves it alone.
+    """
+
+    is_constant: ClassVar[bool] = False
+
+    def init(self, lr: Array) -> dict[str, Array]:
+        """Return the state before the first epoch: named arrays whose first axis is the run axis.
+
+        Args:
+            lr: the optimizer's own learning rate; left alone.
+        """
+        return {}
+
+    @abstractmethod
+    def rate(self, lr: Array, epoch: int, epochs: int, state: dict[str, Array]) -> Array:
+        """Return the learning rate of the coming epoch, shape and dtype of ``lr``; ``state`` is left alone.
+
+        Args:
+            lr: the optimizer's own learning rate.
+            epoch: how many epochs have been trained, from 0 (PyTorch's ``last_epoch``).
+            epochs: how many will be trained at most, at least 1.
+            state: the arrays of ``init``, as ``measured`` has changed them.
+        """
+
+    def measured(self, loss: Array, epoch: int, state: dict[str, Array]) -> None:
+        """Change the arrays in ``state`` in place at a point of the curves, before the rate of the coming epoch.
+
+        Args:
+            loss: the validation loss, or the training loss if there is no validation.
+            epoch: how many epochs have been trained; 0 at the first point.
+            state: the arrays of ``init``.
+        """
 
 
 class Target(Component):
@@ -285,6 +330,7 @@ KINDS: dict[str, Kind] = {
         Kind("activation", Activation, "chainrule_activations", ("activation", "output"), (1, 1)),
         Kind("loss", Loss, "chainrule_losses", ("loss",), (1, 1)),
         Kind("optimizer", Optimizer, "chainrule_optimizers", ("optimizer",), (1,)),
+        Kind("schedule", Schedule, "chainrule_schedules", ("schedule",), (1,)),
         Kind("target", Target, "chainrule_targets", ("target",), None),
         Kind("initializer", Initializer, "chainrule_initializers", ("initializer",), None),
         Kind("rule", Rule, "chainrule_rules", ("rule",), (1, 1)),
@@ -292,6 +338,7 @@ KINDS: dict[str, Kind] = {
     )
 }
 GROUPS: dict[str, Kind] = {group: kind for kind in KINDS.values() for group in kind.groups}
+STACKED = tuple(group for group, kind in GROUPS.items() if kind.run_shape is not None)  # what runs of a stack share
 
 C = TypeVar("C", bound=Component)
 

@@ -16,11 +16,12 @@ from chainrule.data import Samples, draw
 from chainrule.errors import ConfigurationError
 from chainrule.kinds import Array
 from chainrule.network import Shape
+from chainrule.parameters import parameters
 from chainrule.plugins import Registry
 from chainrule.records import Record
 from chainrule.results import Result
 from chainrule.settings import Settings
-from chainrule.trainer import Judge, Observer, Schedule, Stack, train
+from chainrule.trainer import Course, Judge, Observer, Stack, train
 from chainrule.watchers import Progress, Start, Watcher
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def prepare(settings: Settings) -> Prepared:
     target, data = settings.target, settings.data
     streams = np.random.SeedSequence(settings.seed).spawn(4)
     shape = Shape((target.inputs, *settings.network.hidden, target.outputs))
-    _check_shape(settings, shape)
+    _check_parts(settings, shape)
     dtype = settings.training.dtype.value
     samples = draw(target, streams[0], samples=data.samples, validation=data.validation, noise=data.noise, dtype=dtype)
     notes = _check_ranges(settings, samples)
@@ -83,18 +84,17 @@ def prepare(settings: Settings) -> Prepared:
 def structure(prepared: Prepared) -> tuple[Any, ...]:
     """Return what must be equal for runs to be trained as one stack."""
     settings, training = prepared.settings, prepared.settings.training
-    parts = (settings.activation, settings.output, settings.loss, settings.optimizer, settings.rule)
     sizes = prepared.samples.train.shape, prepared.samples.validation.shape
-    schedule = training.epochs, training.batch_size, training.interval, training.dtype
-    return (prepared.shape, sizes, schedule, *(kinds.structure(part) for part in parts))
+    course = training.epochs, training.batch_size, training.interval, training.dtype
+    return (prepared.shape, sizes, course, *(kinds.structure(getattr(settings, group)) for group in kinds.STACKED))
 
 
 def train_stack(runs: Sequence[Prepared], observe: Observer | None = None, judge: Judge | None = None) -> list[Result]:
     """Train runs of one :func:`structure` as one stack, and return their results in order."""
     first = runs[0].settings.training
-    schedule = Schedule(first.epochs, first.batch_size, first.interval)
+    course = Course(first.epochs, first.batch_size, first.interval)
     started, clock = datetime.now(UTC), time.perf_counter()
-    trained = train(_stack(runs), schedule, observe, judge)
+    trained = train(_stack(runs), course, observe, judge)
     seconds = time.perf_counter() - clock
     return [
         Result(
@@ -188,13 +188,12 @@ def _stack(runs: Sequence[Prepared]) -> Stack:
     theta = np.stack([run.theta for run in runs])
     dtype = theta.dtype
     patience = [s.training.patience for s in settings]
+    components: dict[str, Any] = {
+        group: kinds.stack([getattr(s, group) for s in settings], dtype) for group in kinds.STACKED
+    }
     return Stack(
         shape=runs[0].shape,
-        hidden=kinds.stack([s.activation for s in settings], dtype),
-        output=kinds.stack([s.output for s in settings], dtype),
-        loss=kinds.stack([s.loss for s in settings], dtype),
-        optimizer=kinds.stack([s.optimizer for s in settings], dtype),
-        rule=kinds.stack([s.rule for s in settings], dtype),
+        **components,
         rule_state={
             name: np.stack([run.rule_state[name] for run in runs]).astype(dtype) for name in runs[0].rule_state
         },
@@ -207,8 +206,14 @@ def _stack(runs: Sequence[Prepared]) -> Stack:
     )
 
 
-def _check_shape(settings: Settings, shape: Shape) -> None:
-    """Refuse components that make no sense on these widths, before any data are drawn."""
+def _check_parts(settings: Settings, shape: Shape) -> None:
+    """Refuse components that make no sense on these widths or with each other, before any data are drawn."""
+    optimizer, schedule = settings.optimizer, settings.schedule
+    field = parameters(type(optimizer)).get(str(optimizer.rate))
+    if not schedule.is_constant and not (field and field.is_stackable):
+        raise ConfigurationError(
+            f"optimizer={optimizer.name} has no learning rate that schedule={schedule.name} could change."
+        )
     target, rule, loss, output = settings.target, settings.rule, settings.loss, settings.output
     outputs = f"target={target.name} has {_count(target.outputs, 'output')}"
     if target.outputs < output.min_units:

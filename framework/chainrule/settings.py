@@ -9,7 +9,18 @@ from annotated_types import Ge, Interval, doc
 
 from chainrule import choices
 from chainrule.errors import ConfigurationError, nearest
-from chainrule.kinds import GROUPS, Activation, Component, Initializer, Loss, Optimizer, Rule, Target, Tracker
+from chainrule.kinds import (
+    GROUPS,
+    Activation,
+    Component,
+    Initializer,
+    Loss,
+    Optimizer,
+    Rule,
+    Schedule,
+    Target,
+    Tracker,
+)
 from chainrule.parameters import Parameter, build, parameters, plain
 from chainrule.plugins import Registry
 
@@ -74,6 +85,7 @@ class Settings:
     output: Activation
     loss: Loss
     optimizer: Optimizer
+    schedule: Schedule
     target: Target
     initializer: Initializer
     rule: Rule

@@ -13,8 +13,8 @@ from chainrule import kinds
 from chainrule.backprop import Backprop, Batch, mean_loss, separate
 from chainrule.errors import PluginError
 from chainrule.history import Curves, History, due_epochs, one_nan
-from chainrule.kinds import Activation, Array, Loss, Optimizer, Rule
-from chainrule.network import Pass, Shape
+from chainrule.kinds import Activation, Array, Loss, Optimizer, Rule, Schedule
+from chainrule.network import Pass, Shape, filling
 
 Observer = Callable[[int, Array, int], None]
 Judge = Callable[[int, Array, Array], Array]
@@ -31,7 +31,7 @@ class Reason(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Course:
     """How long a stack trains, the same for all its runs.
 
     Attributes:
@@ -51,7 +51,7 @@ class Stack:
 
     Attributes:
         shape: widths of the network.
-        hidden, output, loss, optimizer, rule: stacked components.
+        activation, output, loss, optimizer, schedule, rule: stacked components, by the groups that choose them.
         rule_state: the rule's fixed arrays, ``(runs, ...)``.
         theta: parameters before training, ``(runs, parameters)``, in the dtype of the stack.
         train, validation: samples, ``(1 + inputs + outputs, runs, samples)``: ones, ``x`` and ``y``.
@@ -61,10 +61,11 @@ class Stack:
     """
 
     shape: Shape
-    hidden: Activation
+    activation: Activation
     output: Activation
     loss: Loss
     optimizer: Optimizer
+    schedule: Schedule
     rule: Rule
     rule_state: dict[str, Array]
     theta: Array
@@ -76,13 +77,10 @@ class Stack:
 
     def take(self, runs: Array) -> "Stack":
         """Return the stack of the chosen ``runs`` (indices)."""
+        components: dict[str, Any] = {group: kinds.take(getattr(self, group), runs) for group in kinds.STACKED}
         return replace(
             self,
-            hidden=kinds.take(self.hidden, runs),
-            output=kinds.take(self.output, runs),
-            loss=kinds.take(self.loss, runs),
-            optimizer=kinds.take(self.optimizer, runs),
-            rule=kinds.take(self.rule, runs),
+            **components,
             rule_state={name: array[runs] for name, array in self.rule_state.items()},
             theta=self.theta[runs],
             train=self.train[:, runs],
@@ -110,14 +108,12 @@ class Trained:
     epochs: int
 
 
-def train(
-    stack: Stack, schedule: Schedule, observe: Observer | None = None, judge: Judge | None = None
-) -> list[Trained]:
+def train(stack: Stack, course: Course, observe: Observer | None = None, judge: Judge | None = None) -> list[Trained]:
     """Train every run of a stack; the bits of a run do not depend on its neighbours.
 
     Args:
         stack: what to train; its arrays are left alone.
-        schedule: how long.
+        course: how long.
         observe: called at each point of the curves with the epoch, the training losses of all runs and the number of
             runs still training.
         judge: called at each point of the curves but the last, with the epoch, the indices of the runs that go on and
@@ -128,29 +124,30 @@ def train(
         One entry a run, in the order of the stack.
     """
     with _blas().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
-        return _train(stack, schedule, observe, judge)
+        return _train(stack, course, observe, judge)
 
 
-def _train(stack: Stack, schedule: Schedule, observe: Observer | None, judge: Judge | None) -> list[Trained]:
+def _train(stack: Stack, course: Course, observe: Observer | None, judge: Judge | None) -> list[Trained]:
     runs = len(stack.theta)
-    due = due_epochs(schedule.epochs, schedule.measure_every)
+    due = due_epochs(course.epochs, course.measure_every)
     active = np.arange(runs)
-    machine = _Machine(stack, schedule.batch_size, stack.optimizer.init)
+    rate = None if stack.schedule.is_constant else _Rate(stack, course.epochs)
+    machine = _Machine(stack, course.batch_size, stack.optimizer.init, rate)
     history = History(runs, due, machine.curve_names)
     stopping = _Stopping(stack)
     losses = np.full(runs, np.nan)
     trained: dict[int, Trained] = {}
     for previous, epoch in zip([0, *due], due, strict=False):
-        machine.train(epoch - previous)
+        machine.train(previous, epoch)
         values = machine.measure()
-        history.add(active, values)
+        watched = values.get("validation/loss", values["train/loss"])
+        history.add(active, values | machine.set_rate(epoch, watched))
         losses[active] = values["train/loss"]
-        reasons = stopping.reasons(epoch, values)
-        if epoch == schedule.epochs:
+        reasons = stopping.reasons(epoch, values, watched)
+        if epoch == course.epochs:
             reasons = [reason or Reason.EPOCHS for reason in reasons]
         elif judge:
             going = np.array([row for row, reason in enumerate(reasons) if not reason], int)
-            watched = values.get("validation/loss", values["train/loss"])
             for row in going[judge(epoch, active[going], watched[going])]:
                 reasons[row] = Reason.PRUNED
         for row, reason in enumerate(reasons):
@@ -167,21 +164,53 @@ def _train(stack: Stack, schedule: Schedule, observe: Observer | None, judge: Ju
     return [trained[run] for run in range(runs)]
 
 
+class _Rate:
+    """The learning rates of a stack, changed from epoch to epoch by a schedule.
+
+    Attributes:
+        optimizer: that of the stack, with learning rates of its own, which are changed in place.
+    """
+
+    def __init__(self, stack: Stack, epochs: int, state: dict[str, Array] | None = None) -> None:
+        field = str(stack.optimizer.rate)
+        self._stack, self._epochs, self._lr = stack, epochs, getattr(stack.optimizer, field)
+        self.optimizer = kinds.take(stack.optimizer, np.arange(len(self._lr)))
+        self._used = getattr(self.optimizer, field)
+        self._state = stack.schedule.init(self._lr) if state is None else state
+        _require_run_axis(f"schedule={stack.schedule.name}", self._state, len(self._lr))
+        self._fill = filling(stack.schedule.rate)
+
+    def set(self, epoch: int) -> Array:
+        """Set the rates of the epoch after ``epoch`` others, and return them, ``(runs,)``."""
+        self._fill(self._lr, epoch, max(self._epochs, 1), self._state, out=self._used)
+        rates: Array = self._used[:, 0]
+        return rates
+
+    def measured(self, loss: Array, epoch: int) -> None:
+        """Tell the schedule what was measured, ``(runs,)``."""
+        self._stack.schedule.measured(loss[:, None], epoch, self._state)
+
+    def take(self, stack: Stack, runs: Array) -> "_Rate":
+        """Return the rates of the chosen runs, which make up ``stack``."""
+        return _Rate(stack, self._epochs, {name: array[runs] for name, array in self._state.items()})
+
+
 class _Machine:
     """Everything allocated to train a stack: parameters, gradients, optimizer state, buffers of the passes."""
 
     def __init__(
-        self, stack: Stack, batch_size: int | None, state: Callable[[Array], dict[str, Array]], step: int = 0
+        self,
+        stack: Stack,
+        batch_size: int | None,
+        state: Callable[[Array], dict[str, Array]],
+        rate: _Rate | None,
+        step: int = 0,
     ) -> None:
-        self._stack, self._batch_size, self._step = stack, batch_size, step
+        self._stack, self._batch_size, self._step, self._rate = stack, batch_size, step, rate
+        self._optimizer = rate.optimizer if rate else stack.optimizer
         self.theta = stack.theta.copy()
         self._state = state(self.theta)
-        for name, array in self._state.items():
-            if array.shape[:1] != self.theta.shape[:1]:
-                raise PluginError(
-                    f"optimizer={stack.optimizer.name} keeps {name!r} of shape {array.shape}; its first axis must be "
-                    f"the run axis, as that of theta {self.theta.shape}."
-                )
+        _require_run_axis(f"optimizer={stack.optimizer.name}", self._state, len(self.theta))
         samples = stack.train.shape[2]
         full = batch_size is None or batch_size >= samples
         # Bits may depend on the order of axes in memory, which arrays made by indexing do not promise.
@@ -201,18 +230,21 @@ class _Machine:
 
     @property
     def curve_names(self) -> list[str]:
-        """Names of what ``measure`` returns."""
+        """Names of what ``measure`` and ``set_rate`` return."""
         norms = [f"gradient_norm/layer_{layer}" for layer in range(1, self._stack.shape.layers + 1)]
-        return ["train/loss", *(["validation/loss"] if self._held_out else []), *norms]
+        losses = ["train/loss", *(["validation/loss"] if self._held_out else [])]
+        return [*losses, *norms, *(["learning_rate"] if self._rate else [])]
 
-    def train(self, epochs: int) -> None:
-        """Go through the training samples of every run ``epochs`` times."""
-        update, theta, state, step = self._stack.optimizer.update, self.theta, self._state, self._step
-        if epochs and self._measured is not None and not self._epoch:  # the first step's gradients are known
-            step, epochs = step + 1, epochs - 1
-            update(theta, self._measured, state, step)
+    def train(self, start: int, end: int) -> None:
+        """Go through the training samples of every run ``end - start`` times, after ``start`` times before."""
+        update, theta, state, step, rate = self._optimizer.update, self.theta, self._state, self._step, self._rate
+        if start < end and self._measured is not None and not self._epoch:  # the first step's gradients are known
+            start, step = start + 1, step + 1
+            update(theta, self._measured, state, step)  # at the rate set when they were measured
         self._measured = None
-        for _ in range(epochs):
+        for epoch in range(start, end):
+            if rate:
+                rate.set(epoch)
             if self._epoch:
                 self._epoch.shuffle()
             for backprop, batches in self._parts:
@@ -233,14 +265,27 @@ class _Machine:
             values[f"gradient_norm/layer_{layer}"] = np.sqrt(np.square(grad[:, place]).sum(axis=1))
         return values
 
+    def set_rate(self, epoch: int, loss: Array) -> dict[str, Array]:
+        """Set the learning rates of the coming epoch, and return them ``(runs,)``; nothing where they are constant.
+
+        Args:
+            epoch: how many epochs have been trained.
+            loss: what was measured then, ``(runs,)``.
+        """
+        if not self._rate:
+            return {}
+        self._rate.measured(loss, epoch)
+        return {"learning_rate": self._rate.set(epoch)}
+
     def take(self, runs: Array) -> "_Machine":
         """Return a machine that goes on with the chosen runs."""
         stack = replace(self._stack.take(runs), theta=self.theta[runs])
         state = {name: array[runs] for name, array in self._state.items()}
-        return _Machine(stack, self._batch_size, lambda theta: state, self._step)
+        rate = self._rate.take(stack, runs) if self._rate else None
+        return _Machine(stack, self._batch_size, lambda theta: state, rate, self._step)
 
     def _pass(self, samples: int) -> Pass:
-        return Pass(self._stack.shape, self.theta, self._stack.hidden, self._stack.output, samples)
+        return Pass(self._stack.shape, self.theta, self._stack.activation, self._stack.output, samples)
 
     def _backprop(self, samples: Sequence[tuple[Array, Array]]) -> tuple[Backprop, list[Batch]]:
         """Return one set of buffers that serves batches of one size, each ``x`` under a row of ones and ``y``."""
@@ -299,10 +344,14 @@ class _Stopping:
         self._best = np.full(len(stack.theta), np.inf)
         self._best_epoch = np.zeros(len(stack.theta))
 
-    def reasons(self, epoch: int, values: dict[str, Array]) -> list[Reason | None]:
-        """Return the reason for each run that stops now, and None for the others."""
-        loss = values["train/loss"]
-        watched = values.get("validation/loss", loss)
+    def reasons(self, epoch: int, values: dict[str, Array], watched: Array) -> list[Reason | None]:
+        """Return the reason for each run that stops now, and None for the others.
+
+        Args:
+            epoch: how many epochs have been trained.
+            values: losses and gradient norms, each ``(runs,)``.
+            watched: the loss that must improve, ``(runs,)``.
+        """
         better = watched < self._best
         self._best[better] = watched[better]
         self._best_epoch[better] = epoch
@@ -310,7 +359,7 @@ class _Stopping:
         plateau = epoch - self._best_epoch >= self._patience
         return [
             Reason.DIVERGED if not ok else Reason.CONVERGED if done else Reason.PLATEAU if stuck else None
-            for ok, done, stuck in zip(finite, loss <= self._tolerance, plateau, strict=True)
+            for ok, done, stuck in zip(finite, values["train/loss"] <= self._tolerance, plateau, strict=True)
         ]
 
     def take(self, runs: Array) -> "_Stopping":
@@ -318,6 +367,19 @@ class _Stopping:
         chosen = object.__new__(_Stopping)
         chosen.__dict__ = {name: array[runs] for name, array in self.__dict__.items()}
         return chosen
+
+
+def _require_run_axis(owner: str, state: dict[str, Array], runs: int) -> None:
+    """Refuse the state of a component whose arrays do not have one row a run.
+
+    Raises:
+        PluginError: they have not.
+    """
+    for name, array in state.items():
+        if array.shape[:1] != (runs,):
+            raise PluginError(
+                f"{owner} keeps {name!r} of shape {array.shape}; its first axis must be the run axis, of length {runs}."
+            )
 
 
 @functools.cache

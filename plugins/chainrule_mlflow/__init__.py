@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from chainrule.hookspecs import hookimpl
 from chainrule.kinds import Tracker
-from chainrule_mlflow.tracker import MLflow, NoTracking
+from chainrule_mlflow.tracker import MLflow
 
 
 @hookimpl
 def chainrule_trackers() -> Sequence[type[Tracker]]:
-    """Return the tracker that sends to MLflow, and the one that sends nothing."""
-    return [MLflow, NoTracking]
+    """Return the tracker that sends to MLflow."""
+    return [MLflow]

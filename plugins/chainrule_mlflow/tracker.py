@@ -139,8 +139,3 @@ class MLflow(Tracker, name="mlflow"):
         for error in self._send_all([record]):
             raise error
         record.links.pop(_LATER, None)
-
-
-@dataclass(frozen=True)
-class NoTracking(Tracker, name="none"):
-    """Sends nothing."""

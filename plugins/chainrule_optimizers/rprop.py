@@ -2,7 +2,7 @@
 """Rprop: only the sign of the gradient counts."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Interval, doc
@@ -17,10 +17,13 @@ class Rprop(Optimizer):
     ``d`` begins at ``lr``. It grows by ``eta2``, up to ``step_size_max``, where ``g`` has the sign it had before. Where
     the sign has changed, a minimum was stepped over: ``d`` shrinks by ``eta1``, down to ``step_size_min``, and the
     parameter rests for this step (its ``g`` counts as 0). For full batches: in small ones noise changes the signs.
+    Schedules have nothing to change: ``lr`` counts in the first step only.
 
     Riedmiller and Braun (1993), A direct adaptive method for faster backpropagation learning: the RPROP algorithm;
     resting in place of stepping back: Igel and Hüsken (2000), Improving the Rprop learning algorithm.
     """
+
+    rate: ClassVar[str | None] = None
 
     lr: Annotated[float, Ge(0), doc("first step of every parameter")] = 1e-2
     eta1: Annotated[float, Interval(gt=0, lt=1), doc("factor of the step after a change of sign")] = 0.5

@@ -9,8 +9,10 @@ import time
 
 import pytest
 
+import distributions
+from distributions import MOODY
 from processes import answers, free_port, of_session, running, wait_until
-from sweeping import COMMAND, command, install_plugin
+from sweeping import COMMAND, command
 
 distributed = pytest.importorskip("distributed")
 DASK = "hydra.launcher.backend=dask"
@@ -118,7 +120,8 @@ def test_what_is_wrong_with_a_cluster_is_said_in_a_sentence(tmp_path, start, sch
     assert "--nthreads 1 --nworkers 3`" in refused(start(3))
     assert "start two workers at least" in refused(scheduler, "hydra.launcher.workers=1")
     assert not (tmp_path / "short").exists()
-    there = install_plugin(tmp_path / "site")
+    there = tmp_path / "site"
+    distributions.install(there, "chainrule-moody", MOODY)
     complaint = refused(scheduler, "activation=moody", path=there)
     assert "would not train the same: plugin chainrule-moody:moody: here 1.0 " in complaint
     assert ", there not there. Install the same there" in complaint

@@ -64,7 +64,7 @@ def test_help_shows_groups_keys_and_the_parameters_of_a_choice_without_heavy_imp
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")
-    for part in ("optimizer.beta1=0.9", "training.epochs=200", "  rule         as_printed, exact", "sigmoid"):
+    for part in ("optimizer.beta1=0.9", "training.epochs=200", "  rule         as_printed, direct_", "sigmoid"):
         assert part in done.stdout
 
 
@@ -151,7 +151,10 @@ def test_bad_input_gives_one_sentence_and_leaves_no_record(tmp_path, arguments, 
 
 def test_a_mistyped_command_is_named():
     done = chainrule_command("resum", "x", code=1)
-    assert done.stderr == "chainrule: resum is no command (did you mean 'resume'?); there is report, resume, sync.\n"
+    assert done.stderr == (
+        "chainrule: resum is no command (did you mean 'resume'?); "
+        "there is check, new-plugin, plugins, report, resume, sync.\n"
+    )
 
 
 def test_flags_that_exclude_one_another_get_one_sentence():

@@ -23,7 +23,7 @@ def test_the_default_is_the_article_s_run():
     chosen = {group: getattr(settings, group).name for group in GROUPS}
     assert chosen == {
         "activation": "sigmoid", "output": "identity", "loss": "half_squared_error", "optimizer": "gradient_descent",
-        "target": "linear", "initializer": "normal", "rule": "exact", "tracking": "mlflow",
+        "schedule": "constant", "target": "linear", "initializer": "normal", "rule": "exact", "tracking": "mlflow",
     }  # fmt: skip
     assert settings.network.hidden == (2, 2)
     assert settings.training.batch_size == 1

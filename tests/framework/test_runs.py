@@ -39,6 +39,10 @@ def refused(*overrides):
             ["rule=as_printed", "network.hidden=[3]"],
             "rule=as_printed is defined for the 2-2-2-1 network only, but this one is 2-3-1.",
         ),
+        (
+            ["optimizer=rprop", "schedule=cosine"],
+            "optimizer=rprop has no learning rate that schedule=cosine could change.",
+        ),
         (["data.samples=2", "data.validation=0.99"], "data.validation=0.99 of 2 samples leaves none to train on; "),
     ],
 )

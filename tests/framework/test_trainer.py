@@ -1,6 +1,7 @@
 """Training: against closed forms and scikit-learn, byte for byte in stacks, and every reason for stopping."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from threadpoolctl import threadpool_info
 import chainrule
 from chainrule import runs, trainer
 from chainrule.compose import settings_from
+from chainrule.kinds import Schedule
+from chainrule.parameters import parameters
 from chainrule.plugins import installed
 from chainrule.runs import prepare, structure, train_stack
 from chainrule.settings import DType
@@ -63,6 +66,10 @@ def test_a_stack_of_24_runs_has_the_bytes_of_the_24_runs_alone(dtype, batch_size
         ["output=softmax", "loss=half_squared_error", "target=digits", "data.samples=40", "network.hidden=[11]"],
         ["output=sigmoid", "loss=binary_cross_entropy", "target=two_moons", "network.hidden=[]"],
         ["rule=as_printed", "loss=huber", "optimizer=momentum"],
+        ["rule=feedback_alignment", "target=wine", "network.hidden=[7,5]", "output=softmax"],
+        ["rule=direct_feedback_alignment", "target=wine", "network.hidden=[7,5]", "output=softmax"],
+        ["rule=sign_symmetric", "activation=tanh", "network.hidden=[7,5]", "optimizer=adam"],
+        ["rule=sign_symmetric", "network.hidden=[1,4,1]", "schedule=cosine"],
     ],
 )
 @pytest.mark.parametrize("batch_size", ["null", "1", "8"])
@@ -78,6 +85,8 @@ def test_stacks_of_other_components_have_the_bytes_of_single_runs(overrides, bat
     hidden=st.lists(st.integers(1, 20), max_size=3),
     activation=st.sampled_from([n for n in installed().names("activation") if n != "softmax"]),
     optimizer=st.sampled_from(installed().names("optimizer")),
+    schedule=st.sampled_from(installed().names("schedule")),
+    rule=st.sampled_from([n for n in installed().names("rule") if n != "as_printed"]),
     target=st.sampled_from(["linear", "sine", "friedman1", "xor", "wine"]),
     samples=st.integers(2, 40),
     batch_size=st.sampled_from([None, 1, 2, 3, 5, 8, 16, 17, 23]),
@@ -85,13 +94,16 @@ def test_stacks_of_other_components_have_the_bytes_of_single_runs(overrides, bat
     tolerance=st.sampled_from([0.0, 0.5, 5.0]),
 )
 def test_any_run_has_the_same_bytes_in_a_stack_and_alone(
-    hidden, activation, optimizer, target, samples, batch_size, dtype, tolerance
+    hidden, activation, optimizer, schedule, rule, target, samples, batch_size, dtype, tolerance
 ):
+    has_rate = installed().find("optimizer", optimizer).rate
     base = dataclasses.replace(
         BASE,
         network=dataclasses.replace(BASE.network, hidden=tuple(hidden)),
         activation=chainrule.component("activation", activation),
         optimizer=chainrule.component("optimizer", optimizer),
+        schedule=chainrule.component("schedule", schedule if has_rate else "constant"),
+        rule=chainrule.component("rule", rule),
         target=chainrule.component("target", target),
         data=dataclasses.replace(BASE.data, samples=samples),
         training=dataclasses.replace(
@@ -292,6 +304,144 @@ def test_an_epoch_takes_every_sample_once_in_an_order_of_its_own():
 def test_blas_has_one_thread_while_training():
     seen = []
     stack = runs._stack([prepared("training.epochs=1")])
-    trainer.train(stack, trainer.Schedule(1, None, 1), lambda *_: seen.append(threadpool_info()))
+    trainer.train(stack, trainer.Course(1, None, 1), lambda *_: seen.append(threadpool_info()))
     assert seen
     assert {pool["num_threads"] for pools in seen for pool in pools if pool["user_api"] == "blas"} == {1}
+
+
+SCHEDULES = [name for name in installed().names("schedule") if name != "constant"]
+every_schedule = pytest.mark.parametrize("schedule", SCHEDULES)
+
+
+@every_schedule
+@pytest.mark.parametrize("batch_size", ["null", "16"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_scheduled_runs_that_leave_the_stack_do_not_change_their_neighbours(schedule, batch_size, dtype):
+    """They differ in every number of the schedule; one converges, one diverges, the others go on; each as if alone."""
+    common = [f"schedule={schedule}", f"training.batch_size={batch_size}", f"training.dtype={dtype}"]
+    common += ["training.epochs=40", "training.measure_every=3", "training.tolerance=0", "optimizer.weight_decay=0.1"]
+    base = settings_from([*common, "optimizer=adamw", "optimizer.lr=0.05"])
+    floats = [name for name, p in parameters(type(base.schedule)).items() if p.is_stackable]
+    stacked = []
+    for i in range(5):
+        numbers = {name: getattr(base.schedule, name) * 0.9**i + 0.01 * i for name in floats}
+        changed = dataclasses.replace(base.schedule, **numbers)
+        if schedule == "reduce_on_plateau":
+            changed = dataclasses.replace(changed, patience=2, threshold=0.1 * i)
+        stacked.append(dataclasses.replace(base, seed=i, schedule=changed))
+    loose = dataclasses.replace(base.training, tolerance=85.0)
+    stacked[1] = dataclasses.replace(stacked[1], training=loose)
+    stacked[3] = dataclasses.replace(stacked[3], optimizer=dataclasses.replace(base.optimizer, lr=1e30))
+    together = train_stack([prepare(run) for run in stacked])
+    reasons = [result.reason for result in together]
+    assert reasons.count("epochs") >= 3
+    assert reasons[1] == "converged"
+    for run, result in zip(stacked, together, strict=True):
+        assert trained_bytes(result) == trained_bytes(train_stack([prepare(run)])[0])
+        assert result.theta.dtype == dtype
+
+
+@every_schedule
+@pytest.mark.parametrize("batch_size", ["null", "8"])
+def test_each_epoch_is_trained_at_the_rate_of_its_curve(schedule, batch_size):
+    """An epoch at a rate that changes ends where one at that rate, constant, ends from the same parameters."""
+    common = [f"training.batch_size={batch_size}", "training.tolerance=0", "data.samples=32", "activation=tanh"]
+    common += ["training.measure_every=1", "network.hidden=[3]"]
+    choice = [f"schedule={schedule}", "optimizer.lr=0.1"]
+    if schedule == "step":
+        choice.append("schedule.step_size=3")
+    if schedule == "reduce_on_plateau":
+        choice += ["schedule.patience=0", "schedule.threshold=0.3"]
+    run = prepared("training.epochs=10", *choice, *common)
+    result = train_stack([run])[0]
+    rates = result.curves.values["learning_rate"]
+    assert result.curves.epochs.tolist() == list(range(11))
+    assert len(np.unique(rates)) > 2
+    again = prepared("training.epochs=1", "optimizer.lr=0.1", *common)
+    state, size = runs._stack([again]), again.settings.training.batch_size
+    for rate in rates[:-1]:
+        constant = dataclasses.replace(state.optimizer, lr=np.array([[rate]]))
+        (after,) = trainer.train(dataclasses.replace(state, optimizer=constant), trainer.Course(1, size, 1))
+        state = dataclasses.replace(state, theta=after.theta[None])
+    assert state.theta[0].tobytes() == result.theta.tobytes()
+
+
+@pytest.mark.parametrize("batch_size", ["null", "8"])
+@pytest.mark.parametrize("schedule", [name for name in SCHEDULES if name != "reduce_on_plateau"])
+def test_how_often_a_scheduled_run_is_measured_does_not_change_it(schedule, batch_size):
+    run = [f"schedule={schedule}", "training.epochs=30", f"training.batch_size={batch_size}"]
+    ends = [train_stack([prepared(*run, f"training.measure_every={n}")])[0].theta.tobytes() for n in (30, 7, 1)]
+    assert ends[0] == ends[1] == ends[2]
+
+
+def test_only_a_rate_that_may_change_has_a_curve():
+    assert "learning_rate" not in chainrule.run("training.epochs=2").curves.values
+    rates = chainrule.run("training.epochs=4", "schedule=cosine", "optimizer.lr=0.2").curves.values["learning_rate"]
+    np.testing.assert_allclose(rates, 0.1 * (1 + np.cos(np.pi * np.arange(5) / 4)), atol=1e-16)
+
+
+def test_no_epochs_of_a_schedule_measure_only():
+    for schedule in SCHEDULES:
+        result = chainrule.run("training.epochs=0", f"schedule={schedule}", "optimizer.lr=0.3")
+        assert result.curves.values["learning_rate"][0] in (0.3, 0.3 / 3)
+
+
+def test_training_leaves_the_stack_s_own_rates_alone():
+    stack = runs._stack([prepared("schedule=exponential", "optimizer=adam")] * 2)
+    before = stack.optimizer.lr.copy()
+    trainer.train(stack, trainer.Course(3, None, 1))
+    np.testing.assert_array_equal(stack.optimizer.lr, before)
+
+
+@dataclasses.dataclass(frozen=True)
+class Witness(Schedule):
+    """Notes what it is told."""
+
+    told: ClassVar[list] = []
+
+    def rate(self, lr, epoch, epochs, state):
+        self.told.append(("rate", epoch, epochs))
+        return lr
+
+    def measured(self, loss, epoch, state):
+        self.told.append((loss.copy(), epoch))
+
+
+@pytest.mark.parametrize(("validation", "watched"), [("0.2", "validation/loss"), ("0", "train/loss")])
+def test_a_schedule_is_told_the_watched_loss_at_each_point_before_it_gives_the_next_rate(validation, watched):
+    Witness.told.clear()
+    base = settings_from(["training.epochs=5", "training.measure_every=2", f"data.validation={validation}"])
+    result = train_stack([prepare(dataclasses.replace(base, schedule=Witness()))])[0]
+    points = [entry for entry in Witness.told if len(entry) == 2]
+    assert [epoch for _, epoch in points] == [0, 2, 4, 5]
+    assert [loss.item() for loss, _ in points] == result.curves.values[watched].tolist()
+    assert all(loss.shape == (1, 1) for loss, _ in points)
+    order = [entry[1] for entry in Witness.told]
+    assert order == sorted(order)
+    assert {entry[2] for entry in Witness.told if len(entry) == 3} == {5}
+
+
+@dataclasses.dataclass(frozen=True)
+class Flat(Schedule):
+    """Forgets the run axis."""
+
+    where: str = "rate"
+
+    def init(self, lr):
+        return {"seen": np.zeros(3)} if self.where == "init" else {}
+
+    def rate(self, lr, epoch, epochs, state):
+        return lr[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("where", "sentence"),
+    [
+        ("rate", r"Flat.rate returned an array of shape \(2,\), not \(2, 1\)"),
+        ("init", r"schedule=flat keeps 'seen' of shape \(3,\); its first axis must be the run axis, of length 2"),
+    ],
+)
+def test_a_schedule_that_breaks_its_contract_says_how(where, sentence):
+    run = prepare(dataclasses.replace(BASE, schedule=Flat(where)))
+    with pytest.raises(chainrule.PluginError, match=sentence):
+        train_stack([run, run])

@@ -30,7 +30,8 @@ from chainrule.parameters import build, parameters
 from chainrule.records import Record
 from chainrule_mlflow import bulk, contents, tracker
 from chainrule_mlflow.store import Store
-from chainrule_mlflow.tracker import MLflow, NoTracking
+from chainrule_mlflow.tracker import MLflow
+from chainrule_untracked import NoTracking
 
 CONFIGURATION = {
     "seed": 7,

@@ -12,7 +12,7 @@ from PIL import Image
 
 from chainrule.data import draw
 from chainrule.history import Curves
-from chainrule.kinds import Activation, Initializer, Loss, Optimizer, Rule, Target, Tracker
+from chainrule.kinds import Activation, Initializer, Loss, Optimizer, Rule, Schedule, Target, Tracker
 from chainrule.network import Shape
 from chainrule.results import Result
 from chainrule.settings import Data, DType, Network, Settings, Training
@@ -40,6 +40,12 @@ class Squared(Loss):
 class Still(Optimizer):
     def update(self, theta, grad, state, step):
         pass
+
+
+@dataclass(frozen=True)
+class Steady(Schedule):
+    def rate(self, lr, epoch, epochs, state):
+        return lr
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,7 @@ def result(
         output=Straight(),
         loss=Squared(),
         optimizer=Still(),
+        schedule=Steady(),
         target=target,
         initializer=Zeros(),
         rule=Exact(),

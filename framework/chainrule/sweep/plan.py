@@ -160,10 +160,10 @@ def _coarse(settings: Settings) -> tuple[Any, ...]:
     Data are drawn once for runs that differ in what follows from the seed alone, or in numbers that may be stacked.
     """
     training = settings.training
-    parts = (settings.activation, settings.output, settings.loss, settings.optimizer, settings.rule)
-    schedule = training.epochs, training.batch_size, training.interval, training.dtype
+    parts = (getattr(settings, group) for group in kinds.STACKED)
+    course = training.epochs, training.batch_size, training.interval, training.dtype
     initializer = type(settings.initializer)
-    return (settings.network, settings.data, settings.target, schedule, initializer, *map(kinds.structure, parts))
+    return (settings.network, settings.data, settings.target, course, initializer, *map(kinds.structure, parts))
 
 
 def _data_name(settings: Settings) -> str:

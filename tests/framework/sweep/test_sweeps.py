@@ -14,10 +14,12 @@ from subprocess import PIPE
 import numpy as np
 import pytest
 
+import distributions
 from chainrule import records, sweeps
 from chainrule.errors import ChainruleError
 from chainrule.sweep.conductor import Conductor
-from sweeping import COMMAND, PLUGIN, command, contents, environment, install_plugin
+from distributions import MOODY
+from sweeping import COMMAND, command, contents, environment
 
 SHORT = ["training.epochs=4", "training.batch_size=16", "tracking=none"]
 PLACE = "hydra.sweep.dir=sweep"
@@ -44,14 +46,15 @@ def hold(plugin, meanwhile="time.sleep(0.05)"):
     """Let the plugin wait as long as there is a file of this name, or do something else."""
     imports = "import os\nimport signal\nimport time\nfrom dataclasses"
     waiting = f'while os.path.exists("hold"):\n            {meanwhile}\n        return np.tanh'
-    source = PLUGIN.replace("from dataclasses", imports, 1).replace("return np.tanh", waiting)
+    source = MOODY.replace("from dataclasses", imports, 1).replace("return np.tanh", waiting)
     (plugin / "chainrule_moody.py").write_text(source)
     Path("hold").touch()
 
 
 @pytest.fixture
 def plugin(tmp_path):
-    return install_plugin(tmp_path / "site")
+    distributions.install(tmp_path / "site", "chainrule-moody", MOODY)
+    return tmp_path / "site"
 
 
 def test_the_stacked_launcher_leaves_what_hydra_s_own_leaves(tmp_path):
@@ -199,8 +202,8 @@ def test_a_plugin_cannot_end_the_sweep(plugin):
             raise ValueError(1000 * "long" + chr(10) + "and more")
         return np.tanh(z)[:, :1] if np.any(self.raises == 2) else np.tanh(z)
 """
-    start, end = PLUGIN.index("        if np.any"), PLUGIN.index("    def slope")
-    (plugin / "chainrule_moody.py").write_text(PLUGIN[:start].rstrip() + forward + PLUGIN[end:])
+    start, end = MOODY.index("        if np.any"), MOODY.index("    def slope")
+    (plugin / "chainrule_moody.py").write_text(MOODY[:start].rstrip() + forward + MOODY[end:])
     done = command("-m", *SHORT, PLACE, "activation=moody", "activation.raises=0,1,2,3", code=1, path=plugin)
     outcomes = list(sweeps.read(Path("sweep")).outcomes())
     assert [outcome.reason for outcome in outcomes] == ["epochs", "failed", "failed", "failed"]
@@ -315,9 +318,9 @@ def test_what_has_changed_is_named_and_nothing_is_resumed(tmp_path, plugin):
     Path("mine.csv").write_text("x,y\n" + "".join(f"{i},{3 * i}\n" for i in range(20)))
     refused("the data of target=table", "mine.csv", ": was ", ", is ")
     Path("mine.csv").write_text("x,y\n" + "".join(f"{i},{2 * i}\n" for i in range(20)))
-    (plugin / "chainrule_moody.py").write_text(PLUGIN.replace("1 - a * a", "1.0 - a * a"))
+    (plugin / "chainrule_moody.py").write_text(MOODY.replace("1 - a * a", "1.0 - a * a"))
     refused("plugin chainrule-moody:moody: was 1.0 ", ", is 1.0 ")
-    (plugin / "chainrule_moody.py").write_text(PLUGIN)
+    (plugin / "chainrule_moody.py").write_text(MOODY)
     command("resume", "sweep", path=plugin)
     assert records.read(tmp_path / "sweep" / "1")
 

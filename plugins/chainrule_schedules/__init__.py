@@ -1,0 +1,14 @@
+"""Learning-rate schedules: the constant rate, formulas of the epoch, and one that watches the loss."""
+
+from collections.abc import Sequence
+
+from chainrule.hookspecs import hookimpl
+from chainrule.kinds import Schedule
+from chainrule_schedules.annealing import Constant, Cosine, Exponential, Step, WarmupCosine
+from chainrule_schedules.plateau import ReduceOnPlateau
+
+
+@hookimpl
+def chainrule_schedules() -> Sequence[type[Schedule]]:
+    """Return the schedules of this package."""
+    return [Constant, Step, Exponential, Cosine, WarmupCosine, ReduceOnPlateau]

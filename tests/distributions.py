@@ -1,0 +1,53 @@
+"""Made-up distributions, installed in a folder for the path."""
+
+LION = '''
+"""A lion."""
+from dataclasses import dataclass
+from typing import Annotated
+from annotated_types import Gt, doc
+from chainrule import Optimizer, hookimpl
+
+@dataclass(frozen=True)
+class Lion(Optimizer):
+    """Descends."""
+    lr: Annotated[float, Gt(0), doc("learning rate")] = 1e-4
+    def update(self, theta, grad, state, step):
+        theta -= self.lr * grad
+
+@hookimpl
+def chainrule_optimizers():
+    return [Lion]
+'''
+MOODY = '''
+from dataclasses import dataclass
+from typing import Annotated
+import numpy as np
+from annotated_types import doc
+from chainrule import Activation, hookimpl
+
+@dataclass(frozen=True)
+class Moody(Activation):
+    """Raises where told."""
+    raises: Annotated[float, doc("1: raise")] = 0.0
+    def forward(self, z):
+        if np.any(self.raises == 1):
+            raise ArithmeticError("not in the mood")
+        return np.tanh(z)
+    def slope(self, z, a):
+        return 1 - a * a
+
+@hookimpl
+def chainrule_activations():
+    return [Moody]
+'''
+
+
+def install(folder, name, source, version="1.0", entry_point=None):
+    """Install a module as a distribution with one entry point; return its folder of metadata."""
+    module = name.replace("-", "_")
+    information = folder / f"{module}-{version}.dist-info"
+    information.mkdir(parents=True)
+    (folder / f"{module}.py").write_text(source)
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (information / "entry_points.txt").write_text(f"[chainrule]\n{entry_point or module} = {module}\n")
+    return information

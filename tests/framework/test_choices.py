@@ -1,0 +1,167 @@
+"""The person decides which plugins count: on the command line, in a file, in the environment."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import chainrule
+import distributions
+from chainrule import compose, records
+from chainrule.choices import Choices
+from distributions import LION
+from sweeping import command
+
+RUN = ["training.epochs=1", "tracking=none"]
+
+
+@pytest.fixture
+def lions(tmp_path):
+    """Two distributions with an optimizer of one name."""
+    site = tmp_path / "site"
+    distributions.install(site, "chainrule-lion", LION)
+    distributions.install(site, "chainrule-lioness", LION.replace("1e-4", "1e-3"), "2.0")
+    return site
+
+
+def plugins_of(folder="outputs"):
+    """What the records below a folder say about plugins that are not built in."""
+    found = [json.loads(path.read_text())["plugins"] for path in Path(folder).rglob(records.MANIFEST)]
+    return [{name: p["version"] for name, p in one.items() if not name.startswith("chainrule:")} for one in found]
+
+
+CONFLICT = (
+    "optimizer=lion cannot be used: it is provided by chainrule-lion 1.0 (entry point 'chainrule_lion') and by "
+    "chainrule-lioness 2.0 (entry point 'chainrule_lioness'); "
+    "plugins.prefer=[chainrule-lion] or [chainrule-lioness] settles it."
+)
+
+
+def test_a_conflict_is_said_at_start_and_refused_when_it_matters(lions):
+    done = command(*RUN, path=lions)
+    assert done.stderr.startswith(f"chainrule: {CONFLICT}\n")
+    done = command("optimizer=lion", *RUN, path=lions, code=1)
+    assert done.stderr.endswith(f"chainrule: {CONFLICT}\n")
+    assert len(plugins_of()) == 1
+
+
+def test_a_preference_on_the_command_line_holds_in_every_process(lions):
+    arguments = [
+        "-m",
+        "optimizer=lion",
+        "plugins.prefer=[chainrule-lioness]",
+        "seed=range(4)",
+        "hydra.launcher.stack=1",
+    ]
+    done = command(*arguments, "hydra.launcher.workers=2", "training.epochs=200", "tracking=none", path=lions)
+    assert "chainrule-lion 1.0" not in done.stderr
+    assert plugins_of("multirun") == [{"chainrule-lioness:chainrule_lioness": "2.0"}] * 4
+
+
+def test_a_file_of_the_project_decides(lions):
+    Path("conf").mkdir()
+    Path("conf", "plugins.yaml").write_text("plugins:\n  prefer: [Chainrule_Lion]\n  block: []\n")
+    assert not command("optimizer=lion", *RUN, path=lions).stderr.startswith("chainrule:")
+    assert plugins_of() == [{"chainrule-lion:chainrule_lion": "1.0"}]
+    shown = command("--cfg", "job", "plugins.block=[relu]", path=lions).stdout
+    assert "plugins:\n  prefer:\n  - Chainrule_Lion\n  block:\n  - relu\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("prefer: []\n", "conf/plugins.yaml must have the key plugins, with prefer and block beneath it."),
+        ("plugins: {blok: []}\n", "plugins.blok is not a parameter of plugins (did you mean 'block'?)"),
+        ("plugins: {block: relu}\n", "plugins.block must be a list, each entry text, not 'relu'."),
+        ("plugins: [\n", "conf/plugins.yaml or what was typed of it cannot be read: while parsing"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_refused(text, sentence):
+    Path("conf").mkdir()
+    Path("conf", "plugins.yaml").write_text(text)
+    with pytest.raises(chainrule.ConfigurationError) as caught:
+        compose.choose_plugins([])
+    assert str(caught.value).startswith(sentence)
+
+
+def test_the_environment_blocks(monkeypatch):
+    monkeypatch.setenv("CHAINRULE_BLOCK_PLUGINS", "mlflow, tanh")
+    done = command("training.epochs=1", code=1)
+    assert done.stderr == (
+        "chainrule: tracking=mlflow cannot be used: plugin chainrule 0.1.0 (entry point 'mlflow') is blocked: "
+        "'mlflow' is in plugins.block or CHAINRULE_BLOCK_PLUGINS.\n"
+    )
+    done = command("activation=tanh", *RUN, code=1)
+    assert done.stderr == (
+        "chainrule: activation=tanh cannot be used: that of chainrule 0.1.0 (entry point 'activations') is blocked: "
+        "'tanh' is in plugins.block or CHAINRULE_BLOCK_PLUGINS.\n"
+    )
+    assert not Path("outputs").exists()
+
+
+def test_strictness_makes_every_report_a_failure(lions, monkeypatch):
+    monkeypatch.setenv("CHAINRULE_STRICT_PLUGINS", "1")
+    for arguments in (RUN, ["--help"]):
+        done = command(*arguments, path=lions, code=1)
+        assert done.stderr == f"chainrule: {CONFLICT[:-1]} (CHAINRULE_STRICT_PLUGINS is set).\n"
+    done = command("plugins", "chainrule-lion", path=lions, code=1)
+    assert "optimizer=lion (broken: it is provided by" in done.stdout
+    assert done.stderr == "chainrule: 1 report about plugins (CHAINRULE_STRICT_PLUGINS is set).\n"
+    command(*RUN)
+
+
+def test_a_choice_that_comes_too_late_is_refused():
+    with pytest.raises(chainrule.ConfigurationError, match=r"plugins.block must be known before plugins are loaded: "):
+        chainrule.run("plugins.block=[relu]")
+    Path("conf", "experiment").mkdir(parents=True)
+    Path("conf", "experiment", "late.yaml").write_text("# @package _global_\nplugins: {prefer: [chainrule-lion]}\n")
+    assert "or into the environment variable CHAINRULE_PREFER_PLUGINS." in command("experiment=late", code=1).stderr
+
+
+def test_choices_add_up():
+    typed, environment = Choices(prefer=("a",), block=("x",)), Choices(prefer=("b", "a"))
+    assert typed.together(environment) == Choices(prefer=("a", "b"), block=("x",))
+
+
+def test_plugins_are_listed_with_all_that_they_bring(lions):
+    distributions.install(lions, "chainrule-bad", "import nothing_of_that_name\n")
+    listed = json.loads(command("plugins", "--json", "plugins", path=lions, code=1).stdout or "{}")
+    assert not listed  # 'plugins' is no name of one
+    listed = json.loads(command("plugins", "--json", path=lions).stdout)
+    assert [report.partition(" ")[0] for report in listed["reports"]] == ["optimizer=lion", "plugin"]
+    found = {plugin["entry_point"]: plugin for plugin in listed["plugins"]}
+    assert found["chainrule_bad"]["status"] == "broken"
+    assert found["chainrule_bad"]["file"] == str(lions / "chainrule_bad.py")
+    lion = found["chainrule_lion"]
+    assert (lion["distribution"], lion["version"], lion["status"], lion["description"]) == (
+        "chainrule-lion", "1.0", "ok", "A lion.",
+    )  # fmt: skip
+    (component,) = lion["components"]
+    assert (component["kind"], component["name"], component["status"]) == ("optimizer", "lion", "broken")
+    assert component["description"] == "Descends."
+    assert component["parameters"] == [
+        {"name": "lr", "type": "float", "many": False, "optional": False, "default": 0.0001, "bounds": {"gt": 0}}
+        | {"accepts": "a number > 0", "description": "learning rate"}
+    ]
+    text = command("plugins", "chainrule_lion", "initializer", path=lions).stdout
+    assert "chainrule-lion 1.0, entry point chainrule_lion: ok\n" in text
+    assert "    lr=0.0001                        learning rate (a number > 0)\n" in text
+    assert "initializer=zeros" in text
+    assert "activation=tanh" not in text
+
+
+def test_a_plugin_that_is_not_there_has_no_listing():
+    done = command("plugins", "activation", "tnah", code=1)
+    assert done.stderr == (
+        "chainrule: tnah is no distribution with plugins, entry point, kind or component (did you mean 'tanh'?).\n"
+    )
+
+
+def test_a_sweep_names_the_plugin_that_it_lacks(lions):
+    command("-m", "optimizer=lion,adam", "plugins.block=[chainrule-lioness]", *RUN, path=lions)
+    (sweep,) = Path("multirun").glob("*/*")
+    done = command("resume", str(sweep), code=1)
+    assert done.stderr.splitlines()[-1] == (
+        f"chainrule: {sweep.absolute()} needs a plugin of chainrule-lion 1.0, which is not installed: install it."
+    )
+    assert command("resume", str(sweep), path=lions).returncode == 0
