@@ -2,6 +2,8 @@
 
 import pytest
 
+collect_ignore = ["thirdparty"]  # distributions of their own, which are tested where they are installed
+
 
 @pytest.fixture(autouse=True)
 def _own_directory(tmp_path, monkeypatch):

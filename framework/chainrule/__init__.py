@@ -12,6 +12,7 @@ _HOMES = {
     "chainrule.interface": ("component", "run", "trace_step"),
     "chainrule.kinds": (
         "Activation",
+        "Array",
         "Initializer",
         "Loss",
         "Optimizer",

@@ -116,16 +116,17 @@ def trace_step(
         _stacked("activation", hidden),
         _stacked("activation", output),
         _stacked("loss", loss),
-        _stacked("rule", rule),
     ]
-    if parts[3].widths and parts[3].widths != shape.widths:
+    chosen = _made("rule", rule)
+    if chosen.widths and chosen.widths != shape.widths:
         raise ConfigurationError(
-            f"rule={parts[3].name} is defined for the {Shape(parts[3].widths)} network only, but this one is {shape}."
+            f"rule={chosen.name} is defined for the {Shape(chosen.widths)} network only, but this one is {shape}."
         )
     theta = shape.flatten(W, b)[None]
     forward = Pass(shape, theta, parts[0], parts[1], columns.shape[1])
-    state = parts[3].init(np.random.default_rng(0), shape.widths)
-    backprop = Backprop(forward, parts[2], parts[3], {k: v[None] for k, v in state.items()}, np.empty_like(theta))
+    state = chosen.init(np.random.default_rng(0), shape.widths)
+    stacked = _stacked("rule", chosen)
+    backprop = Backprop(forward, parts[2], stacked, {k: v[None] for k, v in state.items()}, np.empty_like(theta))
     block = np.concatenate([np.ones((1, columns.shape[1])), columns, wanted])[:, None]
     with np.errstate(all="ignore"):
         batch = backprop.batch(*separate(block, len(columns)))
@@ -143,8 +144,12 @@ def trace_step(
     )
 
 
+def _made(kind: str, choice: str | Component) -> Any:
+    return component(kind, choice) if isinstance(choice, str) else choice
+
+
 def _stacked(kind: str, choice: str | Component) -> Any:
-    return kinds.stack([component(kind, choice) if isinstance(choice, str) else choice], float)
+    return kinds.stack([_made(kind, choice)], float)
 
 
 def _shape(weights: list[Array], biases: list[Array], x: Array, y: Array) -> Shape:

@@ -1,5 +1,6 @@
 """The article's equations against published numbers and central differences."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -40,6 +41,25 @@ def test_gradients_as_the_article_prints_them():
     close(trace.bias_gradients[0], [1.9300442, 0.10704166])
     exact = chainrule.trace_step(*article_net())
     close(trace.weight_gradients[2], exact.weight_gradients[2])
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaled(chainrule.Rule):
+    """Eq. 5 in layer 2 times a factor that ``init`` makes of a float field."""
+
+    factor: float = 3.0
+
+    def init(self, rng, widths):
+        return {"factors": np.full((widths[2], 1), self.factor)}
+
+    def error(self, layer, weights, deltas, state):
+        exact = chainrule.product(weights[layer + 1].mT, deltas[layer + 1])
+        return exact * state["factors"] if layer == 2 else exact
+
+
+def test_the_state_of_a_rule_has_the_shapes_that_it_has_in_training():
+    scaled, exact = (chainrule.trace_step(*article_net(), rule=rule) for rule in (Scaled(), "exact"))
+    close(scaled.bias_gradients[1], 3 * exact.bias_gradients[1])
 
 
 def test_mazur_s_step_by_step_example():

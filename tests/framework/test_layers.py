@@ -11,7 +11,7 @@ LAYERS = [
     {"network", "backprop", "gradcheck", "data", "hookspecs", "ranking", "svg", "choices", "providers"},
     {"trainer", "plugins", "vetting"},
     {"settings", "results", "records", "runs", "sweeps"},
-    {"compose", "interface", "helptext", "inventory", "task", "report"},
+    {"compose", "interface", "helptext", "inventory", "task", "report", "scaffold"},
     {"sweep.jobs", "sweep.plan", "sweep.work", "sweep.engine", "sweep.composer", "sweep.conductor"}
     | {"sweep.launcher", "sweep.sweeper", "sweep.space", "sweep.state", "sweep.listing"}
     | {"sweep.opening", "sweep.trials", "sweep.referee", "sweep.clusters"}
@@ -36,7 +36,7 @@ DOORS = {
         "testing.drawing",
     },
     "pytest": {"testing.collecting"},
-    "jinja2": {"report"},
+    "jinja2": {"report", "scaffold"},
     "markupsafe": {"report"},
     "joblib": {"sweep.engine"},
     "yaml": {"yamltext", "compose"},

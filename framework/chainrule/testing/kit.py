@@ -11,7 +11,7 @@ import numpy as np
 from chainrule import kinds
 from chainrule.choices import canonical
 from chainrule.errors import PluginError, nearest
-from chainrule.kinds import KINDS, Component
+from chainrule.kinds import Component
 from chainrule.plugins import Status, found
 from chainrule.testing import (
     activations,

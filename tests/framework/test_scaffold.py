@@ -1,0 +1,235 @@
+"""``chainrule new-plugin``: what it writes works, is tested and well-formed, and what is wrong is refused."""
+
+import ast
+import dataclasses
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule
+from chainrule import hookspecs, scaffold
+from chainrule.compose import settings_from
+from chainrule.kinds import GROUPS, KINDS
+from chainrule.plugins import Registry
+from chainrule.runs import prepare, train_stack
+from chainrule.watchers import Session
+from sweeping import environment
+
+ROOT = Path(__file__).parents[2]
+# Each kind under the name of the plugin, and all at once under the names of the examples.
+WRITTEN = {**{f"odd-{kind}": [kind] for kind in scaffold.kinds()}, "zoo": scaffold.kinds()}
+every_package = pytest.mark.parametrize("name", WRITTEN)
+
+
+def write(folder, name, *kinds):
+    """Write a package and return its folder."""
+    scaffold.main([name, "--directory", str(folder), *(word for kind in kinds for word in ("--kind", kind))])
+    return folder / f"chainrule-{name}"
+
+
+@pytest.fixture
+def package(tmp_path, name):
+    """A package as if it were installed: with what says so beside its modules."""
+    folder = write(tmp_path, name, *WRITTEN[name])
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    information = folder / "src" / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    information.mkdir()
+    heading = f"Metadata-Version: 2.4\nName: {project['name']}\nVersion: {project['version']}\n"
+    (information / "METADATA").write_text(heading)
+    ((key, module),) = project["entry-points"]["chainrule"].items()
+    (information / "entry_points.txt").write_text(f"[chainrule]\n{key} = {module}\n")
+    return folder
+
+
+@pytest.fixture
+def registry(package, name, monkeypatch):
+    """Everything that is installed, and the package."""
+    monkeypatch.syspath_prepend(package / "src")
+    importlib.invalidate_caches()
+    yield Registry(importlib.metadata.entry_points(group=hookspecs.PROJECT))
+    for module in [
+        module for module in sys.modules if module.partition(".")[0] == f"chainrule_{name}".replace("-", "_")
+    ]:
+        del sys.modules[module]
+
+
+def test_there_is_an_example_of_every_kind():
+    assert set(scaffold.kinds()) == {*KINDS, "watcher"}
+
+
+@every_package
+def test_it_is_loaded_and_every_component_has_its_name(registry, name):
+    assert not registry.reports
+    for kind in WRITTEN[name]:
+        if kind in KINDS:
+            component = scaffold._example(kind) if name == "zoo" else f"odd_{kind}"
+            assert registry.provider(kind, component).distribution == f"chainrule-{name}"
+    interactive = [type(watcher).__name__ for watcher in registry.watchers(Session(interactive=True))]
+    assert any(found in ("Bell", "OddWatcher") for found in interactive) == ("watcher" in WRITTEN[name])
+
+
+@every_package
+def test_its_components_train_in_a_stack_as_alone(registry, name):
+    settings = settings_from(["training.epochs=4", "training.batch_size=8", "tracking=none"])
+    own = {
+        group: registry.make(group, component, {})
+        for group, kind in GROUPS.items()
+        for component in registry.names(kind.name)
+        if group != "output" and registry.provider(kind.name, component).distribution == f"chainrule-{name}"
+    }
+    runs = [dataclasses.replace(settings, seed=seed, **own) for seed in (0, 1, 2)]
+    for run, together in zip(runs, train_stack([prepare(run) for run in runs]), strict=True):
+        assert np.isfinite(together.theta).all()
+        assert train_stack([prepare(run)])[0].theta.tobytes() == together.theta.tobytes()
+
+
+@every_package
+def test_its_own_tests_pass(package):
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
+    there = environment(package / "src")
+    done = subprocess.run(command, cwd=package, env=there, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@every_package
+def test_linters_have_nothing_to_say(package, name):
+    pytest.importorskip("ruff")
+    rules = ["--config", str(ROOT / "pyproject.toml"), "--config", 'src = ["src"]', "--no-cache"]
+    for command in (["check"], ["format", "--diff"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, *rules, "."], cwd=package, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["zoo"])
+def test_types_are_those_of_the_contracts(package):
+    pytest.importorskip("mypy")
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull, "src"]
+    done = subprocess.run(command, cwd=package, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_type_checkers_see_what_is_importable():
+    stub = ast.parse((ROOT / "framework" / "chainrule" / "__init__.pyi").read_text())
+    imported = {
+        alias.name: node.module for node in ast.walk(stub) if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert imported == chainrule._HOME_OF
+
+
+def test_it_is_for_this_version_of_the_interface(tmp_path):
+    source = (write(tmp_path, "lion") / "src" / "chainrule_lion" / "__init__.py").read_text()
+    assert f"CHAINRULE_API = {hookspecs.API_VERSION} " in source
+
+
+def test_without_a_kind_it_is_an_activation_called_like_the_plugin(tmp_path, capsys):
+    folder = write(tmp_path, "swiglu")
+    module = (folder / "src" / "chainrule_swiglu" / "activation.py").read_text()
+    assert module.startswith('"""The activation swiglu.\n\nIt begins as penalized_tanh: put your own in its place')
+    assert "class Swiglu(Activation):" in module
+    assert capsys.readouterr().out == (
+        f"{folder} holds the activation swiglu. Next:\n\n  cd {folder}\n  pip install -e '.[test]'\n  pytest\n"
+        "  chainrule -m 'seed=range(5)' activation=tanh,swiglu\n"
+    )
+
+
+def test_an_example_under_its_own_name_is_complete(tmp_path):
+    module = write(tmp_path, "penalized-tanh", "activation") / "src" / "chainrule_penalized_tanh" / "activation.py"
+    assert module.read_text().startswith('"""The activation penalized_tanh."""\n')
+
+
+@pytest.mark.parametrize("given", ["my-lion", "My-Lion", "chainrule-my-lion", "chainrule_my_lion", "my.lion"])
+def test_names_are_those_of_packages(tmp_path, given):
+    write(tmp_path, given, "optimizer")
+    module = tmp_path / "chainrule-my-lion" / "src" / "chainrule_my_lion" / "optimizer.py"
+    assert "class MyLion(Optimizer):" in module.read_text()
+
+
+def test_the_author_is_the_one_that_git_knows(tmp_path, monkeypatch):
+    for variable in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(variable, os.devnull)
+    folder = write(tmp_path / "without", "lion")
+    assert "The authors of chainrule-lion\n" in (folder / "LICENSE").read_text()
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "user.name")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", 'Ada "Countess" O\'Lovelace')
+    folder = write(tmp_path / "with", "lion")
+    assert ' Ada "Countess" O\'Lovelace\n' in (folder / "LICENSE").read_text()
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    assert project["authors"] == [{"name": 'Ada "Countess" O\'Lovelace'}]
+
+
+def everything(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_once_more_is_refused_and_elsewhere_gives_the_same(tmp_path):
+    folder = write(tmp_path, "lion", "optimizer")
+    before = everything(folder)
+    with pytest.raises(chainrule.ConfigurationError, match="is there already and holds something; nothing was written"):
+        write(tmp_path, "lion", "optimizer")
+    assert everything(folder) == before
+    (tmp_path / "again" / "chainrule-lion").mkdir(parents=True)
+    again = write(tmp_path / "again", "lion", "optimizer", "optimizer")
+    assert {path.relative_to(again): text for path, text in everything(again).items()} == {
+        path.relative_to(folder): text for path, text in before.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["2fast"], "'2fast' is no name for a plugin: it has letters, digits and hyphens, 40 at most, begins with a"),
+        (["lion!"], "'lion!' is no name for a plugin"),
+        (["löwe"], "'löwe' is no name for a plugin"),
+        (["../lion"], "'../lion' is no name for a plugin"),
+        (["l" * 41], "is no name for a plugin"),
+        (["null"], "'null' is no name for a plugin"),
+        (["None"], "'None' is no name for a plugin"),
+        (["chainrule-"], "'chainrule-' is no name for a plugin"),
+        (["lion", "--kind", "optimiser"], "'optimiser' is no kind (did you mean 'optimizer'?); there is activation, "),
+        (["gelu"], "there is activation=gelu already, of chainrule "),
+        (["mlflow", "--kind", "tracker"], "chainrule_mlflow is there already, in "),
+        (["activation"], "the module of the activation has another Activation; choose another name."),
+        (["array"], "the module of the activation has another Array; choose another name."),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence_and_nothing_is_written(tmp_path, arguments, complaint):
+    with pytest.raises(chainrule.ConfigurationError) as caught:
+        write(tmp_path, arguments[0], *arguments[2:])
+    assert complaint in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["zoo"])
+def test_an_example_that_is_installed_already_is_refused(tmp_path, registry, monkeypatch):
+    monkeypatch.setattr(scaffold, "found", lambda: registry)
+    with pytest.raises(chainrule.ConfigurationError) as caught:
+        write(tmp_path, "second", "activation", "loss")
+    assert str(caught.value) == (
+        "there is activation=penalized_tanh already, of chainrule-zoo 0.1.0 (entry point 'zoo'): "
+        "ask for one kind, and it is called like the plugin."
+    )
+    write(tmp_path, "second", "activation")
+
+
+def test_help_says_what_there_is(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        scaffold.main(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    for text in (
+        "usage: chainrule new-plugin",
+        "activation unless told",
+        ", ".join(scaffold.kinds()),
+        "rule clipped_error",
+    ):
+        assert text in told

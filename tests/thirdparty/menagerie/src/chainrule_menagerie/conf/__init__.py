@@ -1,0 +1,1 @@
+"""Configuration: one folder a group."""
