@@ -1,20 +1,25 @@
 """What the documents say is run."""
 
 import dataclasses
+import inspect
 import re
 import shlex
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import chainrule
-from chainrule import hookspecs
+from chainrule import cli, vetting
 from chainrule.compose import settings_from
-from chainrule.kinds import GROUPS
+from chainrule.kinds import GROUPS, KINDS
 from chainrule.plugins import installed
+from chainrule.runs import Crowd, prepare, train_stack
+from chainrule.testing import REQUIRED, check, described
+from chainrule.watchers import Session, Watcher
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -87,21 +92,76 @@ def test_the_readme_lists_every_component():
         assert table[group] == set(installed().names(kind.name)), group
 
 
-def test_the_example_plugin_of_the_guide_works():
-    names = {}
-    exec(blocks(GUIDE, "python")[0], names)
-    (lion,) = names["chainrule_optimizers"]()
-    settings = dataclasses.replace(settings_from(["training.epochs=30"]), optimizer=lion(lr=0.01))
-    from chainrule.runs import prepare, train_stack
+def guide():
+    """What the code of the guide defines, all of it as one module."""
+    module = types.ModuleType("chainrule_guide")
+    sys.modules[module.__name__] = module
+    for block in blocks(GUIDE, "python"):
+        exec(block, vars(module))
+    return module
 
+
+def signature(function):
+    """A function as the guide writes it."""
+    names = [name for name in inspect.signature(function).parameters if name not in ("self", "out")]
+    return f"`{function.__name__}({', '.join(names)})`"
+
+
+def test_the_plugins_of_the_guide_keep_their_contracts():
+    found = vetting.components(guide())
+    assert [cls.name for _, cls in found] == ["shifted_relu", "lion", "damped"]
+    for _, cls in found:
+        assert not check(cls).failures
+
+
+def test_the_example_plugin_of_the_guide_learns():
+    settings = dataclasses.replace(settings_from(["training.epochs=30"]), optimizer=guide().Lion(lr=0.01))
     losses = train_stack([prepare(settings)])[0].curves.values["train/loss"]
     assert losses[-1] < 0.2 * losses[0]
 
 
-def test_the_guide_names_every_hook():
-    for name in vars(hookspecs):
-        if name.startswith("chainrule_"):
-            assert f"`{name}(" in GUIDE
+def test_the_watcher_of_the_guide_rings(capsys):
+    assert guide().chainrule_watchers(Session(interactive=False)) == []
+    (bell,) = guide().chainrule_watchers(Session(interactive=True))
+    Crowd([bell]).tell("finished", None)
+    assert capsys.readouterr().out == "\a"
+
+
+def test_the_guide_has_every_hook_with_its_signature():
+    rows = re.findall(r"^\| (`chainrule_\w+\(.*?\)`) \|", GUIDE, re.MULTILINE)
+    assert sorted(rows) == sorted(map(signature, vetting.HOOKS.values()))
+
+
+def test_the_guide_has_every_event_with_its_signature():
+    events = [signature(event) for _, event in inspect.getmembers(Watcher, inspect.isfunction)]
+    table = GUIDE[GUIDE.index("| event | when |") :]
+    assert sorted(re.findall(r"^\| (`\w+\(.*?\)`) \|", table, re.MULTILINE)) == sorted(events)
+
+
+def test_the_guide_has_every_method_of_every_contract():
+    rows = dict(re.findall(r"^\| `([A-Z]\w+)` \| (.*) \|$", GUIDE, re.MULTILINE))
+    for kind in KINDS.values():
+        members = {name: member for name, member in vars(kind.contract).items() if not name.startswith("_abc")}
+        for name, member in members.items():
+            if inspect.isfunction(member) and (name == "__call__" or not name.startswith("_")):
+                assert signature(member) in rows[kind.contract.__name__]
+            elif isinstance(member, property) or name in kind.contract.__annotations__:
+                assert f"`{name}`" in rows[kind.contract.__name__], name
+
+
+def test_the_guide_names_every_check():
+    rows = re.findall(r"^\| (\w+) \| (`.*`) \| (\d+) \|$", GUIDE, re.MULTILINE)
+    assert {kind: int(number) for kind, _, number in rows} == REQUIRED
+    for kind, checks, _ in rows:
+        named = re.findall(r"`(\w+)`", checks)
+        assert list(described()[kind])[-len(named) :] == named
+        assert all(f"`{name}`" in GUIDE for name in described()[kind])
+
+
+def test_the_commands_of_the_guide_are_commands():
+    lines = blocks(GUIDE, "sh")[0].splitlines()
+    commands = [shlex.split(line, comments=True) for line in lines if line.startswith("chainrule ")]
+    assert {words[1] for words in commands} - {"-m"} <= set(cli._COMMANDS)
 
 
 def test_everything_importable_from_the_package_is_there():

@@ -2,9 +2,12 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Sequence
 
-from chainrule.errors import ChainruleError
+import numpy as np
+
+from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.kinds import KINDS
 from chainrule.plugins import installed
 from chainrule.testing import kit
@@ -32,6 +35,10 @@ def main(arguments: Sequence[str]) -> None:
     subjects = list(_subjects(options.what))  # all of them, so that a wrong word is known at once
     reports = []
     for subject in subjects:
+        reason = "" if options.what else _unavailable(subject)
+        if reason:
+            print(f"{subject}: not checked, {reason}", file=sys.stderr)
+            continue
         reports.append(kit.report(subject, {}))
         if not options.json:
             print(_text(reports[-1]), flush=True)
@@ -55,6 +62,17 @@ def _subjects(words: Sequence[str]) -> Iterator[Subject]:
         if kind not in KINDS:
             raise ChainruleError(f"{component}: there is no kind {kind}; there is {', '.join(KINDS)}.")
         yield Subject(registry.find(kind, name), [values] if values else ())
+
+
+def _unavailable(subject: Subject) -> str:
+    """Return why a target cannot be had with its defaults, as where a file must be named; else an empty text."""
+    if subject.kind == "target":
+        try:
+            for target in subject.defaults:
+                target.data(np.random.default_rng(0), target.samples)
+        except ConfigurationError as error:
+            return str(error)
+    return ""
 
 
 def _text(report: Report) -> str:

@@ -52,7 +52,7 @@ REQUIRED: dict[str, int] = {
     "initializer": 8,
     "rule": 8,
     "tracker": 6,
-    "schedule": 11,
+    "schedule": 12,
 }
 
 
