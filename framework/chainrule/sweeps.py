@@ -29,8 +29,9 @@ class Sweep:
         manifest: what ``sweep.json`` holds: ``key`` (unique), ``arguments`` (as typed), ``working_directory``,
             ``started`` and ``finished`` (ISO 8601 with zone; the latter None until then), ``times`` (what
             ``${now:...}`` has given, by pattern), ``jobs`` (``overrides`` and ``directory``, relative, of each),
-            ``state`` (what must not change before it is resumed), ``environment`` and ``search`` (None, or of a search
-            ``trials``, ``space``, which is key to text as typed, and ``seeds``).
+            ``state`` (what must not change before it is resumed), ``environment``, ``search`` (None, or of a search
+            ``trials``, ``space``, which is key to text as typed, and ``seeds``) and ``comparison`` (None, or what
+            :class:`chainrule.contest.Contest` is made of).
         links: what a person can open next, by title; watchers add to it.
     """
 
@@ -42,6 +43,14 @@ class Sweep:
     def runs(self) -> int:
         """How many jobs there are."""
         return len(self.manifest["jobs"])
+
+    @property
+    def planned(self) -> int:
+        """How many jobs there will be in the end: those of a comparison or a search follow from earlier ones."""
+        search, comparison = self.manifest["search"], self.manifest["comparison"]
+        if search:
+            return int(search["trials"]) * max(1, len(search["seeds"]))
+        return int(comparison["runs"]) if comparison else self.runs
 
     @functools.cached_property
     def axes(self) -> dict[str, list[str]]:
@@ -71,6 +80,9 @@ class Sweep:
         if search:
             seeds = f" x {len(search['seeds'])} seeds" if search["seeds"] else ""
             return f"{search['trials']} trials of {', '.join(search['space'])}{seeds}"
+        comparison = self.manifest["comparison"]
+        if comparison:
+            return f"{comparison['group']} {', '.join(comparison['contenders'])} on {', '.join(comparison['targets'])}"
         parts = [f"{len(values)} {key}{'s' if key == SEED else ''}" for key, values in self.axes.items()]
         return " x ".join(parts) or "one setting"
 
@@ -127,6 +139,7 @@ def begin(
     state: Mapping[str, Any],
     times: Mapping[str, str],
     search: Mapping[str, Any] | None = None,
+    comparison: Mapping[str, Any] | None = None,
 ) -> Sweep:
     """Return the record of a new sweep, without jobs yet; nothing is written."""
     manifest = {
@@ -140,6 +153,7 @@ def begin(
         "state": dict(state),
         "times": dict(times),
         "search": search,
+        "comparison": comparison,
         "environment": records.environment(),
     }
     return Sweep(directory, manifest)
@@ -171,6 +185,7 @@ def read(directory: Path) -> Sweep:
         "state": dict,
         "times": dict,
         "search": dict | None,
+        "comparison": dict | None,
     }
     lacking = [key for key, kind in required.items() if key not in manifest or not isinstance(manifest[key], kind)]
     if lacking:

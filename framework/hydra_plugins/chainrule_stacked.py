@@ -57,9 +57,29 @@ class StackedOptunaConf:
     storage: str | None = None  # where it lies, a URL or a file; null: in the directory of the sweep
 
 
+@dataclass
+class StackedCompareConf:
+    """``hydra.sweeper``; ``hydra/sweeper=compare`` fills in what is empty here."""
+
+    _target_: str = "hydra_plugins.chainrule_stacked.StackedCompareSweeper"
+    params: dict[str, str] = field(default_factory=dict)  # overrides besides those typed
+    targets: list[str] = field(default_factory=list)  # on which to compare, unless target=A,B says others
+    two_classes: dict[str, str] = field(default_factory=dict)  # overrides for classifications with one output
+    classes: dict[str, str] = field(default_factory=dict)  # likewise with several
+    space: dict[str, str] = field(default_factory=dict)  # what is tuned: key to interval or list
+    budget: int = 16  # points of the space, tried for each contender on each target
+    tuning_seeds: int = 3  # with which each point is tried
+    seeds: int = 20  # with which the tuned contenders are compared
+    random_seed: int = 0  # from which points and seeds follow
+    dry_run: bool = False  # list the jobs, train nothing
+
+
 ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=StackedLauncherConf, provider="chainrule")
 ConfigStore.instance().store(group="hydra/sweeper", name="stacked", node=StackedSweeperConf, provider="chainrule")
 ConfigStore.instance().store(group="hydra/sweeper", name="stacked_optuna", node=StackedOptunaConf, provider="chainrule")
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="stacked_compare", node=StackedCompareConf, provider="chainrule"
+)
 
 
 class StackedLauncher(Launcher):
@@ -147,3 +167,31 @@ class StackedOptunaSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Run the search that overrides of the task describe."""
         return self._search.sweep(arguments)
+
+
+class StackedCompareSweeper(Sweeper):
+    """Tunes the choices of one group on several targets, and compares them with fresh seeds."""
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+        self._comparing: Any = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take in the sweep."""
+        from chainrule.errors import ConfigurationError
+        from chainrule.sweep.comparing import Comparing, Options
+        from chainrule.sweep.opening import is_own
+
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+        stacked = getattr(launcher, "stacked", None)
+        if stacked is None or not is_own(task_function):
+            raise ConfigurationError("hydra/sweeper=stacked_compare needs hydra/launcher=stacked, in chainrule.")
+        mappings = {name: dict(self._options[name]) for name in ("params", "two_classes", "classes", "space")}
+        options = Options(**{**self._options, **mappings, "targets": tuple(self._options["targets"])})
+        self._comparing = Comparing(hydra_context, config, stacked, options)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the comparison that overrides of the task describe."""
+        return self._comparing.sweep(arguments)

@@ -63,7 +63,7 @@ class Console(Watcher):
         if self._sweep:  # a further part of the one that is shown
             return
         self._say_all(f"note: {note}" for note in notes)
-        title = f"{words.count(sweep.runs, 'run')}: {sweep.title}"
+        title = f"{words.count(sweep.planned, 'run')}: {sweep.title}"
         if self._interactive:
             from chainrule_console.bar import SweepBar
 

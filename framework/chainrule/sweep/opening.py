@@ -77,6 +77,7 @@ def opened(
     *,
     goes_on: bool = False,
     search: Mapping[str, Any] | None = None,
+    comparison: Mapping[str, Any] | None = None,
 ) -> Conductor:
     """Return the conductor of a sweep; nothing is written.
 
@@ -87,13 +88,14 @@ def opened(
         checked: the same, by kind.
         goes_on: whether these are further jobs of the sweep that was last begun there.
         search: of a search, see :class:`chainrule.sweeps.Sweep`.
+        comparison: of a comparison, likewise.
 
     Raises:
         ConfigurationError: the directory holds another sweep, or something is no longer as it was.
     """
     registry = installed()
     now = state(jobs, checked, registry)
-    sweep = sweeps.read(directory) if goes_on else _begun(directory, now, times(master), search)
+    sweep = sweeps.read(directory) if goes_on else _begun(directory, now, times(master), search, comparison)
     watchers = registry.watchers(Session(interactive=sys.stdout.isatty()))
     return Conductor(sweep, watchers, resumed() is not None)
 
@@ -106,7 +108,11 @@ def save_master(master: DictConfig, directory: Path) -> None:
 
 
 def _begun(
-    directory: Path, now: Mapping[str, Any], patterns: Mapping[str, str], search: Mapping[str, Any] | None
+    directory: Path,
+    now: Mapping[str, Any],
+    patterns: Mapping[str, str],
+    search: Mapping[str, Any] | None,
+    comparison: Mapping[str, Any] | None,
 ) -> Sweep:
     """Return the record of the sweep: that of an earlier attempt if it is resumed, else a new one.
 
@@ -120,7 +126,7 @@ def _begun(
                 f"{directory} holds a sweep already: `chainrule resume {directory}` finishes it; "
                 "choose another hydra.sweep.dir for a new one."
             )
-        return sweeps.begin(directory, sys.argv[1:], Path.cwd(), now, patterns, search)
+        return sweeps.begin(directory, sys.argv[1:], Path.cwd(), now, patterns, search, comparison)
     if directory.resolve() != former.directory.resolve():
         raise ConfigurationError(
             f"{former.directory} holds a sweep whose configuration says hydra.sweep.dir={directory}: "

@@ -109,12 +109,36 @@ def _drawn(columns: Sequence[Column], draws: int, seed: int) -> Iterable[Iterabl
                 choices.append(_listed(column))
                 continue
             rng, values = streams[id(column)], next(iter(column.values()))
-            choices.append([rng.choice(_listed(column))] if isinstance(values, list) else [(_number(values, rng),)])
+            choices.append([rng.choice(_listed(column))] if isinstance(values, list) else [(number(values, rng.random()),)])
         point = tuple(choice[0] for choice in choices)
         repetitions = repetitions + 1 if point in drawn else 0
         if point not in drawn:
             drawn.add(point)
             yield from itertools.product(*choices)
+
+
+def spread(overrides: Sequence[Override], count: int, seed: int) -> list[dict[str, str]]:
+    """Return points that are spread evenly over every key: key to override of each.
+
+    Each interval is cut into as many parts as there are points, in its logarithm where it is tagged so; each part gives
+    one number at random, and the parts of different keys are paired at random. Of a list each value comes equally often,
+    as nearly as can be. Reference: McKay, Beckman and Conover, A comparison of three methods for selecting values of
+    input variables in the analysis of output from a computer code, Technometrics 21, 1979.
+
+    Args:
+        overrides: parsed, with several values each.
+        count: how many points.
+        seed: from which they follow; each key has a stream of its own.
+    """
+    points: list[dict[str, str]] = [{} for _ in range(count)]
+    for override in overrides:
+        key = override.get_key_element()
+        rng = random.Random(f"{seed} {key}")
+        values = [] if override.is_interval_sweep() else [f"{key}={v}" for v in override.sweep_string_iterator()]
+        for point, part in zip(points, rng.sample(range(count), count), strict=True):
+            fraction = (part + rng.random()) / count
+            point[key] = values[int(fraction * len(values))] if values else number(override, fraction)
+    return points
 
 
 def require_known_tags(override: Override) -> None:
@@ -130,8 +154,14 @@ def require_known_tags(override: Override) -> None:
         )
 
 
-def _number(override: Override, rng: random.Random) -> str:
-    """Draw a number from ``interval(a, b)``; ``tag(log, ...)`` draws its logarithm, ``tag(int, ...)`` rounds."""
+def number(override: Override, fraction: float) -> str:
+    """Return ``key=value`` with the number that lies at a fraction of an interval: uniform fractions draw from it.
+
+    The fraction is one of the logarithms for ``tag(log, ...)``; ``tag(int, ...)`` rounds.
+
+    Raises:
+        ConfigurationError: the interval is empty, has numbers without a logarithm, or an unknown tag.
+    """
     value: Any = override.value()
     assert isinstance(value, IntervalSweep)
     key, text = override.get_key_element(), override.get_value_string()
@@ -142,9 +172,10 @@ def _number(override: Override, rng: random.Random) -> str:
     if "log" in value.tags:
         if low <= 0:
             raise ConfigurationError(f"{key}={text} needs positive numbers, because of its tag log.")
-        number = math.exp(rng.uniform(math.log(low), math.log(high)))
+        low_log, high_log = math.log(low), math.log(high)
+        drawn = math.exp(low_log + (high_log - low_log) * fraction)
     else:
-        number = rng.uniform(low, high)
+        drawn = low + (high - low) * fraction
     if "int" in value.tags:
-        return f"{key}={min(max(round(number), math.ceil(low)), math.floor(high))}"
-    return f"{key}={float(f'{number:.6g}')!r}"
+        return f"{key}={min(max(round(drawn), math.ceil(low)), math.floor(high))}"
+    return f"{key}={float(f'{drawn:.6g}')!r}"
