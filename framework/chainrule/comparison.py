@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import special, stats
 
 from chainrule.kinds import Array
 
@@ -98,6 +97,8 @@ def exchange_test(x: Array, y: Array) -> tuple[float, int]:
     Returns:
         The two-sided p value, and the sign of the difference: -1 where the first has the smaller ranks.
     """
+    from scipy import special, stats  # take longer to import than everything else that a sweep begins with
+
     seeds = x.shape[1]
     ranks = stats.rankdata(np.concatenate([x, y], axis=1), axis=1)
     steps = np.rint(2 * (ranks[:, :seeds] - ranks[:, seeds:])).astype(int).ravel()  # whole numbers: ranks are halves
@@ -145,6 +146,8 @@ def interval(wins: Array) -> tuple[float, float]:
     Args:
         wins: of shape ``(targets, seeds, seeds)``: 1 where the run of the first method is better, 1/2 for a tie.
     """
+    from scipy import special
+
     targets, seeds = wins.shape[:2]
     more = np.pad(wins, ((0, 0), (0, 1), (0, 1)), constant_values=0.5)
     weights = np.append(np.ones(seeds), 0.5 / targets)

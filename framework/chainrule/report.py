@@ -1,35 +1,36 @@
 """The report of a sweep: one HTML file that needs nothing else, made from records."""
 
 import math
-import shlex
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from chainrule import records, svg
+from chainrule import pages, records, svg
 from chainrule.errors import RecordError
 from chainrule.history import Curves
 from chainrule.kinds import Array
 from chainrule.outcomes import Outcome
+from chainrule.pages import number, pair, some
 from chainrule.ranking import Effect, Group, effects, groups
 from chainrule.sweeps import SEED, Sweep, metric
 
 FILE = "report.html"
-_ROWS, _CURVES, _SEEDS, _CHARTS, _DOTS = 200, 6, 20, 3, 2000  # shown at most
+_ROWS, _CURVES, _SEEDS, _CHARTS = 200, 6, 20, 3  # shown at most
 
 
 def write(sweep: Sweep, outcomes: Sequence[Outcome]) -> Path:
-    """Write the report of a sweep into its directory and return its path.
+    """Write the report of a sweep, or of a comparison, into its directory and return its path.
 
     Raises:
         OSError: it cannot be written.
     """
+    if sweep.manifest["comparison"]:
+        from chainrule import contest_report  # with statistics that take half a second to import
+
+        return contest_report.write(sweep, outcomes, sweep.directory / FILE)
     path = sweep.directory / FILE
     records.replace(path, render(sweep, outcomes).encode())
     return path
@@ -47,10 +48,10 @@ def render(sweep: Sweep, outcomes: Sequence[Outcome]) -> str:
     found = [effect for effect in effects(outcomes, watched) if len(effect.levels) > 1]
     lost = any(group.count("diverged") + group.count("failed") for group in ranked)
     axis = svg.Axis.over((value for group in ranked[:_ROWS] for value in group.values), 6, 234)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template("report.html.jinja").render(
+    return pages.render(
+        "report.html.jinja",
+        sweep,
+        outcomes,
         title=f"Sweep: {sweep.title}",
         answer=_answer(ranked, watched, keys, sweep.runs),
         metric=watched,
@@ -60,8 +61,6 @@ def render(sweep: Sweep, outcomes: Sequence[Outcome]) -> str:
         lost=lost,
         effects=[_effect(effect) for effect in found],
         figures=[*_curves(sweep, ranked, watched), *_scatters(outcomes, keys, watched)],
-        failures=_failures(outcomes),
-        facts=_facts(sweep, outcomes),
     )
 
 
@@ -73,9 +72,9 @@ def _answer(ranked: Sequence[Group], watched: str, keys: Sequence[str], runs: in
     if math.isinf(best.median):
         return "No setting was trained to a finite loss in at least half of its runs."
     of = f" over {len(best.values)} seeds" if len(best.values) > 1 else ""
-    first = f"The smallest median {watched} is {_number(best.median)}{of}"
+    first = f"The smallest median {watched} is {number(best.median)}{of}"
     if best.interval:
-        first += f" (95 % interval {_pair(best.interval)})"
+        first += f" (95 % interval {pair(best.interval)})"
     first += f", with {best.title}." if keys else "."
     if len(ranked) < 2:
         return first
@@ -94,16 +93,16 @@ def _row(group: Group, keys: Sequence[str], axis: svg.Axis) -> dict[str, Any]:
         "settings": [group.settings.get(key, "") for key in keys],
         "runs": len(group.values),
         "median": f"{group.median:.5g}" if math.isfinite(group.median) else group.misfortune,
-        "quartiles": _pair(group.quartiles),
-        "interval": _pair(group.interval) if group.interval else "",
-        "strip": Markup(svg.strip(_some(group.values), axis, group.median, group.interval)),
+        "quartiles": pair(group.quartiles),
+        "interval": pair(group.interval) if group.interval else "",
+        "strip": Markup(svg.strip(some(group.values), axis, group.median, group.interval)),
         "diverged": group.count("diverged"),
         "failed": group.count("failed"),
     }
 
 
 def _effect(effect: Effect) -> dict[str, Any]:
-    levels = [f"{label}: {_number(middle)}" for label, middle, _ in effect.levels[:10]]
+    levels = [f"{label}: {number(middle)}" for label, middle, _ in effect.levels[:10]]
     return {
         "parameter": effect.parameter,
         "share": f"{effect.share:.0%}",
@@ -158,52 +157,7 @@ def _scatters(outcomes: Sequence[Outcome], keys: Sequence[str], watched: str) ->
         points = [(float(x), y) for x, y in numbers if isinstance(x, int | float) and math.isfinite(y)]
         if len({x for x, _ in points}) >= 3 and drawn < _CHARTS:
             drawn += 1
-            chart = svg.chart([svg.Series(key, _some(points))], key, watched, f"{watched} over {key}", dots=True)
+            chart = svg.chart([svg.Series(key, some(points))], key, watched, f"{watched} over {key}", dots=True, lines=False, linear=False)
             yield {"svg": Markup(chart), "caption": f"Each run's {watched}, over {key}.", "legend": []}
 
 
-def _failures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    why: dict[str, list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        if outcome.reason == "failed":
-            why[outcome.error].append(outcome)
-        elif outcome.reason == "diverged":
-            why[f"diverged: a loss or a gradient became infinite or NaN, with {outcome.title}"].append(outcome)
-    found = sorted(why.items(), key=lambda item: -len(item[1]))
-    return [
-        {
-            "runs": len(which),
-            "why": reason,
-            "which": ", ".join(outcome.directory for outcome in which[:8]) + (" ..." if len(which) > 8 else ""),
-        }
-        for reason, which in found[:50]
-    ]
-
-
-def _facts(sweep: Sweep, outcomes: Sequence[Outcome]) -> dict[str, str]:
-    manifest = sweep.manifest
-    facts = {
-        "command": shlex.join(["chainrule", *manifest["arguments"]]),
-        "runs": f"{len(outcomes)} of {sweep.runs} ended",
-        "began": manifest["started"][:19].replace("T", " ") + " UTC",
-    }
-    if manifest["finished"]:
-        began, ended = (datetime.fromisoformat(manifest[key]) for key in ("started", "finished"))
-        facts["took"] = f"{(ended - began).total_seconds():.1f} s"
-    facts["directory"] = str(sweep.directory)
-    facts |= {name.replace("_", " "): str(value) for name, value in manifest["environment"].items()}
-    return facts
-
-
-def _some(values: Sequence[Any]) -> Sequence[Any]:
-    """Return some of many values, evenly chosen, so that the file stays small."""
-    return values if len(values) <= _DOTS else values[:: -(-len(values) // _DOTS)]
-
-
-def _number(value: float) -> str:
-    return f"{value:.5g}" if math.isfinite(value) else "diverged"
-
-
-def _pair(pair: tuple[float, float]) -> str:
-    low, high = (f"{value:.3g}" if math.isfinite(value) else "∞" for value in pair)
-    return f"{low} to {high}"

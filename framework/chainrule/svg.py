@@ -85,14 +85,48 @@ class Series:
     high: Sequence[Point] = ()
 
 
-def chart(series: Sequence[Series], x_label: str, y_label: str, title: str, dots: bool = False) -> str:
-    """Return a chart of lines with bands, or of dots, with axes; infinite points are left out."""
+def gauge(value: float, interval: tuple[float, float]) -> str:
+    """Return a probability with its interval, between 0 and 1, with a mark at one half."""
+    axis, y = Axis(0.0, 1.0, 6, 134, log=False), 9
+    low, middle, high, half = (f"{axis.place(at):.1f}" for at in (interval[0], value, interval[1], 0.5))
+    parts = [
+        f'<line class="rule" x1="{axis.start}" x2="{axis.end}" y1="{y}" y2="{y}"/>',
+        f'<line class="rule" x1="{half}" x2="{half}" y1="4" y2="14"/>',
+        f'<line class="interval" x1="{low}" x2="{high}" y1="{y}" y2="{y}"/>',
+        f'<line class="median" x1="{middle}" x2="{middle}" y1="2" y2="16"/>',
+    ]
+    return _svg(axis.end + 6, 18, parts, f"{value:.0%}, 95 % interval {interval[0]:.0%} to {interval[1]:.0%}")
+
+
+def chart(
+    series: Sequence[Series],
+    x_label: str,
+    y_label: str,
+    title: str,
+    *,
+    lines: bool = True,
+    dots: bool = False,
+    linear: bool = True,
+    span: tuple[float, float] | None = None,
+) -> str:
+    """Return a chart of lines with bands, or of dots, with axes; infinite points are left out.
+
+    Args:
+        series: what to draw.
+        x_label: of the axis across.
+        y_label: of the axis upwards.
+        title: for those who cannot see it.
+        lines: whether points are joined.
+        dots: whether points are marked.
+        linear: whether the axis across is linear, else as :meth:`Axis.over` finds.
+        span: ends of the axis upwards, else those of the points.
+    """
     width, height = 640, 300
     points = [p for s in series for part in (s.middle, s.low, s.high) for p in part if all(map(math.isfinite, p))]
     across = Axis.over((x for x, _ in points), 64, width - 12)
-    if not dots:
+    if linear:
         across = Axis(across.low, across.high, across.start, across.end, log=False)
-    up = Axis.over((y for _, y in points), height - 40, 12)
+    up = Axis.over(span or (y for _, y in points), height - 40, 12)
     parts = _axes(across, up, x_label, y_label, width, height)
     for number, line in enumerate(series):
         colour = f"c{number % 6}"
@@ -102,7 +136,7 @@ def chart(series: Sequence[Series], x_label: str, y_label: str, title: str, dots
         if dots:
             spots = (pixel.split(",") for pixel in _pixels(line.middle, across, up))
             parts += [f'<circle class="spot {colour}" cx="{x}" cy="{y}" r="3"/>' for x, y in spots]
-        else:
+        if lines:
             pixels = " ".join(_pixels(line.middle, across, up))
             parts.append(
                 f'<polyline class="line {colour}" points="{pixels}"><title>{escape(line.name)}</title></polyline>'

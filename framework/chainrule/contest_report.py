@@ -1,0 +1,229 @@
+"""The report of a comparison: a page like that of any sweep, and all numbers as JSON."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from chainrule import pages, records, svg
+from chainrule.comparison import LEVEL
+from chainrule.contest import FACTORS, Contest, Entry, Results, p_value, percent, percentages, results
+from chainrule.outcomes import Outcome
+from chainrule.pages import pair, some
+from chainrule.sweeps import Sweep
+
+NUMBERS = "comparison.json"
+FORMAT = 1
+_KEYS = 3  # of the space, drawn at most
+
+
+def write(sweep: Sweep, outcomes: Sequence[Outcome], page: Path) -> Path:
+    """Write the report of a comparison and, when all its runs have ended, ``comparison.json`` beside it.
+
+    Args:
+        sweep: its record.
+        outcomes: of the runs that have ended.
+        page: where the report goes.
+
+    Returns:
+        That path.
+
+    Raises:
+        OSError: one cannot be written.
+    """
+    found = results(sweep, outcomes)
+    if found:
+        records.replace(page.parent / NUMBERS, f"{json.dumps(numbers(found), indent=1, allow_nan=False)}\n".encode())
+    records.replace(page, render(sweep, outcomes, found).encode())
+    return page
+
+
+def render(sweep: Sweep, outcomes: Sequence[Outcome], found: Results | None) -> str:
+    """Return the report as HTML.
+
+    Args:
+        sweep: its record.
+        outcomes: of the runs that have ended.
+        found: what came of it; None as long as runs are missing.
+    """
+    contest = found.contest if found else Contest.of(sweep)
+    content: dict[str, Any] = dict.fromkeys(("pairs", "matrix", "rows", "profile", "tuning"))
+    answer = f"{len(outcomes)} of {contest.runs} runs have ended: `chainrule resume {sweep.directory}` goes on."
+    if found:
+        answer = found.answer
+        content |= {
+            "metric": found.metric,
+            "pairs": list(_pairs(found)),
+            "matrix": list(_matrix(found)) if len(contest.contenders) > 2 else None,
+            "rows": [row for target in contest.targets for row in _rows(found, target)],
+            "lost": any(entry.runs.count("diverged") + entry.runs.count("failed") for entry in found.entries),
+            "edge": any(entry.at_edge for entry in found.entries),
+            "profile": _profile(found) if found.profiled else None,
+            "tuning": [figure for target in contest.targets for figure in _tuning(found, target)],
+        }
+    title = f"Comparison: {contest.group} {', '.join(contest.contenders)}"
+    plan = {field.name: getattr(contest, field.name) for field in dataclasses.fields(contest)}
+    return pages.render("contest.html.jinja", sweep, outcomes, title=title, answer=answer, **plan, **content)
+
+
+def numbers(found: Results) -> dict[str, Any]:
+    """Return everything that came of a comparison as plain data, fit for JSON; None for what is not finite."""
+    contest = found.contest
+    return {
+        "format": FORMAT,
+        **contest.to_manifest(),
+        "metric": found.metric,
+        "level": LEVEL,
+        "answer": found.answer,
+        "pairs": [
+            {
+                **dataclasses.asdict(each),
+                "better": contest.contenders[each.better],
+                "worse": contest.contenders[each.worse],
+                "by_target": dict(zip(contest.targets, each.by_target, strict=True)),
+                "separated": each.is_separated,
+                "verdict": found.verdict(each),
+            }
+            for each in found.pairs
+        ],
+        "results": [_entry(entry, found.metric) for entry in found.entries],
+        "profile": {
+            "targets": list(found.profiled),
+            "factors": list(FACTORS),
+            "shares": dict(zip(contest.contenders, map(list, found.profile), strict=True)),
+        },
+    }
+
+
+def _entry(entry: Entry, metric: str) -> dict[str, Any]:
+    runs = entry.runs
+    return {
+        "target": entry.target,
+        "contender": entry.contender,
+        "tuned": dict(entry.tuned),
+        "at_edge": list(entry.at_edge),
+        "tried": [{"point": dict(point), "median": _finite(median)} for point, median in entry.tried],
+        "losses": {str(outcome.seed): _finite(outcome.value(metric)) for outcome in runs.outcomes},
+        "median": _finite(runs.median),
+        "interval": [_finite(end) for end in runs.interval] if runs.interval else None,
+        "score": {entry.score[0]: _finite(entry.score[1])} if entry.score else None,
+        "diverged": runs.count("diverged"),
+        "failed": runs.count("failed"),
+    }
+
+
+def _pairs(found: Results) -> Iterator[dict[str, Any]]:
+    names = found.contest.contenders
+    for each in found.pairs:
+        yield {
+            "better": names[each.better],
+            "worse": names[each.worse],
+            "probability": f"{percent(each.probability)} ({percentages(each.interval)})",
+            "gauge": Markup(svg.gauge(each.probability, each.interval)),
+            "same_seed": percent(each.same_seed),
+            "p": p_value(each.corrected).removeprefix("p ").removeprefix("= "),
+            "sure": each.is_separated,
+            "by_target": [percent(share) for share in each.by_target],
+        }
+
+
+def _matrix(found: Results) -> Iterator[list[dict[str, Any] | None]]:
+    places = range(len(found.contest.contenders))
+    for row in places:
+        cells: list[dict[str, Any] | None] = []
+        for column in places:
+            if row == column:
+                cells.append(None)
+                continue
+            each, share, interval = found.pair(row, column)
+            cells.append(
+                {
+                    "share": percent(share),
+                    "interval": percentages(interval),
+                    "sure": each.is_separated,
+                    "colour": "mark" if share > 0.5 else "warn",
+                    "depth": round(80 * abs(share - 0.5)),
+                }
+            )
+        yield cells
+
+
+def _rows(found: Results, target: str) -> Iterator[dict[str, Any]]:
+    entries = [entry for entry in found.entries if entry.target == target]
+    axis = svg.Axis.over((value for entry in entries for value in entry.runs.values), 6, 234)
+    best = min(entry.runs.median for entry in entries)
+    for entry in entries:
+        runs = entry.runs
+        yield {
+            "first": entry is entries[0],
+            "target": target if entry is entries[0] else "",
+            "contender": entry.contender,
+            "tuned": described(entry),
+            "edge": bool(entry.at_edge),
+            "best": runs.median == best,
+            "median": f"{runs.median:.4g}" if math.isfinite(runs.median) else runs.misfortune,
+            "interval": pair(runs.interval) if runs.interval else "",
+            "strip": Markup(svg.strip(some(runs.values), axis, runs.median, runs.interval)),
+            "score": score(entry),
+            "diverged": runs.count("diverged"),
+            "failed": runs.count("failed"),
+        }
+
+
+def described(entry: Entry) -> str:
+    """Return the tuned parameters in words, numbers with three digits."""
+    words = [f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in entry.tuned.items()]
+    return ", ".join(words)
+
+
+def score(entry: Entry) -> str:
+    """Return the median score in words."""
+    if entry.score is None or not math.isfinite(entry.score[1]):
+        return ""
+    name, value = entry.score
+    return f"R2 {value:.3f}" if name == "r2" else f"{percent(value)} correct"
+
+
+def _profile(found: Results) -> dict[str, Any]:
+    names = found.contest.contenders
+    series = [
+        svg.Series(name, list(zip(FACTORS, shares, strict=True)))
+        for name, shares in zip(names, found.profile, strict=True)
+    ]
+    drawn = svg.chart(
+        series, "factor", "share of runs", "share of runs within a factor of the best", linear=False, span=(0.0, 1.0)
+    )
+    caption = (
+        f"The share of runs whose {found.metric} is at most so many times the smallest median on the target, averaged over "
+        f"{', '.join(found.profiled)}: performance profiles (Dolan and Moré, 2002) of single runs. Higher is better: at "
+        "the left, how often a contender is among the best; at the right, how rarely it fails."
+    )
+    missing = [target for target in found.contest.targets if target not in found.profiled]
+    if missing:
+        caption += f" Factors have no meaning on {', '.join(missing)}, where losses are 0, negative or infinite."
+    return {"svg": Markup(drawn), "caption": caption}
+
+
+def _tuning(found: Results, target: str) -> Iterator[dict[str, Any]]:
+    """Draw the losses of the points over each number that was tuned: joined if there is only one."""
+    entries = [entry for entry in found.entries if entry.target == target]
+    points = [(point, loss) for entry in entries for point, loss in entry.tried]
+    keys = [k for k in found.contest.space if len({p[k] for p, _ in points if isinstance(p.get(k), int | float)}) > 2]
+    for key in keys[:_KEYS]:
+        series = [
+            svg.Series(entry.contender, sorted((float(point[key]), loss) for point, loss in entry.tried if key in point))
+            for entry in entries
+        ]
+        drawn = svg.chart(
+            series, key, found.metric, f"{target}: {found.metric} over {key}",
+            lines=len(found.contest.space) == 1, dots=True, linear=False,
+        )  # fmt: skip
+        yield {"svg": Markup(drawn), "caption": target}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
