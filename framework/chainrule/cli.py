@@ -102,6 +102,16 @@ def _report(arguments: Sequence[str]) -> None:
     print(report.write(sweep, list(sweep.outcomes())))
 
 
+def _compare(arguments: Sequence[str]) -> None:
+    """Say which choice of a group is better, each tuned alike."""
+    from chainrule import compare
+
+    compose.choose_plugins([text for text in arguments if "=" in text])
+    sys.argv[1:] = compare.arguments(arguments)
+    _open(sys.argv[1:])
+    _train()
+
+
 def _in(module: str) -> Callable[[Sequence[str]], None]:
     """Return the command that is the ``main`` of a module, imported when it is needed."""
 
@@ -114,6 +124,7 @@ def _in(module: str) -> Callable[[Sequence[str]], None]:
 
 _COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "check": _in("chainrule.testing.command"),
+    "compare": _compare,
     "new-plugin": _in("chainrule.scaffold"),
     "plugins": _in("chainrule.inventory"),
     "report": _report,

@@ -80,11 +80,26 @@ def settings_from(overrides: Sequence[str]) -> Settings:
     Raises:
         ConfigurationError: an override is wrong.
     """
+    return settings_of(_composed(overrides))
+
+
+def sweeper(name: str) -> dict[str, Any]:
+    """Return the options of ``hydra/sweeper=name``, with the values they have unless told.
+
+    Raises:
+        ConfigurationError: there is no such sweeper.
+    """
+    config = _composed([f"hydra/sweeper={name}"], return_hydra_config=True)
+    found: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
+    return dict(found)
+
+
+def _composed(overrides: Sequence[str], return_hydra_config: bool = False) -> DictConfig:
     held = GlobalHydra.instance().hydra
     try:
         GlobalHydra.instance().clear()
         with initialize_config_dir(config_dir=str(paths.configuration()), version_base="1.3"):
-            config = compose("config", overrides=list(overrides))
+            return compose("config", overrides=list(overrides), return_hydra_config=return_hydra_config)
     except Exception as error:
         if not is_composition_error(error):
             raise
@@ -92,7 +107,6 @@ def settings_from(overrides: Sequence[str]) -> Settings:
     finally:
         if held is not None:
             GlobalHydra.instance().initialize(held)
-    return settings_of(config)
 
 
 def is_composition_error(error: BaseException) -> bool:

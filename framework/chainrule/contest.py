@@ -5,6 +5,7 @@ the smallest median loss is then trained with seeds that tuning has not seen. On
 """
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,10 +55,22 @@ class Contest:
         return cls(**{**entry, "contenders": tuple(entry["contenders"]), "targets": tuple(entry["targets"])})
 
     def to_manifest(self) -> dict[str, Any]:
-        """Return the plan as plain data, with the number of runs."""
-        plain = dataclasses.asdict(self)
+        """Return the plan as plain data, with numbers of runs."""
+        plain = {**dataclasses.asdict(self), "space": dict(self.space)}
         lists = {"contenders": list(self.contenders), "targets": list(self.targets)}
-        return {**plain, **lists, "space": dict(self.space), "runs": self.runs}
+        return {**plain, **lists, "tuning_runs": self.tuning_runs, "runs": self.runs}
+
+    @property
+    def sentence(self) -> str:
+        """What is done, in words."""
+        fresh = f"{self.seeds} seeds"
+        if not self.tuning_runs:
+            return f"Each was run with {fresh} on each target; nothing was tuned."
+        space = ", ".join(f"{key}={text}" for key, text in self.space.items())
+        return (
+            f"Each was tuned on each target: the same {self.points} points of {space}, with {self.tuning_seeds} "
+            f"seed{'s' * (self.tuning_seeds > 1)} each. The best point was then run with {fresh} that tuning had not seen."
+        )
 
     @property
     def fields(self) -> list[tuple[int, int]]:
@@ -226,6 +239,20 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
+def described(entry: Entry) -> str:
+    """Return the tuned parameters in words, numbers with three digits."""
+    words = [f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in entry.tuned.items()]
+    return ", ".join(words)
+
+
+def scored(entry: Entry) -> str:
+    """Return the median score in words."""
+    if entry.score is None or not math.isfinite(entry.score[1]):
+        return ""
+    name, value = entry.score
+    return f"R2 {value:.3f}" if name == "r2" else f"{percent(value)} correct"
+
+
 def _entry(
     contest: Contest, sweep: Sweep, found: Mapping[int, Outcome], watched: str, target: int, contender: int
 ) -> Entry:
@@ -255,7 +282,7 @@ def _score(runs: Sequence[Outcome], part: str) -> tuple[str, float] | None:
     for name in _SCORES:
         if any(f"{part}/{name}" in run.metrics for run in runs):
             values = [run.metrics.get(f"{part}/{name}") for run in runs]
-            return name, statistics.median(-np.inf if value is None else value for value in values)
+            return name, statistics.median(-math.inf if value is None else value for value in values)
     return None
 
 

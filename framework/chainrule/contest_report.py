@@ -11,7 +11,18 @@ from markupsafe import Markup
 
 from chainrule import pages, records, svg
 from chainrule.comparison import LEVEL
-from chainrule.contest import FACTORS, Contest, Entry, Results, p_value, percent, percentages, results
+from chainrule.contest import (
+    FACTORS,
+    Contest,
+    Entry,
+    Results,
+    described,
+    p_value,
+    percent,
+    percentages,
+    results,
+    scored,
+)
 from chainrule.outcomes import Outcome
 from chainrule.pages import pair, some
 from chainrule.sweeps import Sweep
@@ -19,6 +30,7 @@ from chainrule.sweeps import Sweep
 NUMBERS = "comparison.json"
 FORMAT = 1
 _KEYS = 3  # of the space, drawn at most
+_LOST = ("diverged", "failed")
 
 
 def write(sweep: Sweep, outcomes: Sequence[Outcome], page: Path) -> Path:
@@ -63,11 +75,15 @@ def render(sweep: Sweep, outcomes: Sequence[Outcome], found: Results | None) -> 
             "lost": any(entry.runs.count("diverged") + entry.runs.count("failed") for entry in found.entries),
             "edge": any(entry.at_edge for entry in found.entries),
             "profile": _profile(found) if found.profiled else None,
+            "plan": contest.sentence,
+            "diverged": sum(o.reason in _LOST for o in outcomes if o.number < contest.tuning_runs),
+            # While tuning it is no more than the answer that a point is bad.
+            "failures": pages.failures([o for o in outcomes if o.number >= contest.tuning_runs or o.error]),
             "tuning": [figure for target in contest.targets for figure in _tuning(found, target)],
         }
     title = f"Comparison: {contest.group} {', '.join(contest.contenders)}"
-    plan = {field.name: getattr(contest, field.name) for field in dataclasses.fields(contest)}
-    return pages.render("contest.html.jinja", sweep, outcomes, title=title, answer=answer, **plan, **content)
+    content |= contest.to_manifest()
+    return pages.render("contest.html.jinja", sweep, outcomes, title=title, answer=answer, **content)
 
 
 def numbers(found: Results) -> dict[str, Any]:
@@ -168,24 +184,10 @@ def _rows(found: Results, target: str) -> Iterator[dict[str, Any]]:
             "median": f"{runs.median:.4g}" if math.isfinite(runs.median) else runs.misfortune,
             "interval": pair(runs.interval) if runs.interval else "",
             "strip": Markup(svg.strip(some(runs.values), axis, runs.median, runs.interval)),
-            "score": score(entry),
+            "score": scored(entry),
             "diverged": runs.count("diverged"),
             "failed": runs.count("failed"),
         }
-
-
-def described(entry: Entry) -> str:
-    """Return the tuned parameters in words, numbers with three digits."""
-    words = [f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in entry.tuned.items()]
-    return ", ".join(words)
-
-
-def score(entry: Entry) -> str:
-    """Return the median score in words."""
-    if entry.score is None or not math.isfinite(entry.score[1]):
-        return ""
-    name, value = entry.score
-    return f"R2 {value:.3f}" if name == "r2" else f"{percent(value)} correct"
 
 
 def _profile(found: Results) -> dict[str, Any]:

@@ -23,13 +23,13 @@ def render(template: str, sweep: Sweep, outcomes: Sequence[Outcome], **content: 
         template: its file.
         sweep: its record.
         outcomes: of the runs that have ended.
-        content: ``title``, ``answer``, and what the template needs besides.
+        content: ``title``, ``answer``, what the template needs besides, and ``failures`` or ``facts`` if not the usual.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
     )
     shared = {"failures": failures(outcomes), "facts": facts(sweep, outcomes)}
-    return environment.get_template(template).render(**shared, **content)
+    return environment.get_template(template).render({**shared, **content})
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:

@@ -48,6 +48,8 @@ def summary(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[str]:
 
     if not outcomes:
         return []
+    if sweep.manifest["comparison"]:
+        return _compared(sweep, outcomes)
     watched = metric(outcomes)
     ranked, seeds = groups(outcomes, watched), len({outcome.seed for outcome in outcomes})
     titles = [group.title for group in ranked[:_SETTINGS]]
@@ -61,16 +63,46 @@ def summary(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[str]:
         counts = [group.count(reason) for group in ranked[:_SETTINGS]]
         if any(counts):
             columns.append([reason, *(str(amount or "") for amount in counts)])
-    aligned = [_aligned(column, str.rjust if place else str.ljust) for place, column in enumerate(columns)]
     lines = [
         f"{count(len(outcomes), 'run')}, {count(len(ranked), 'setting')}, {count(seeds, 'seed')}; "
         f"{watched.replace('/', ' ')}, best first"
     ]
-    lines += ["  " + "  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
+    lines += _table(columns, labels=1)
     if len(ranked) > _SETTINGS:
         lines.append(f"  and {len(ranked) - _SETTINGS} more")
     found = [effect for effect in effects(outcomes, watched) if len(effect.levels) > 1]
     facts = [("what mattered", ", ".join(f"{e.parameter} {e.share:.0%}" for e in found[:5]))] if len(found) > 1 else []
+    return [*lines, *labelled([*facts, *_ends(sweep, outcomes)])]
+
+
+def _compared(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[str]:
+    """Return what came of a comparison: the answer, each pair, each contender on each target."""
+    from chainrule.contest import described, results, scored
+    from chainrule.ranking import LEVEL
+
+    found = results(sweep, outcomes)
+    if not found:
+        return labelled(_ends(sweep, outcomes))
+    entries = found.entries
+    columns = [
+        ["target", *(entry.target for entry in entries)],
+        [found.contest.group, *(entry.contender for entry in entries)],
+        ["tuned", *(described(entry) + " (edge)" * bool(entry.at_edge) for entry in entries)],
+        ["median", *(_median(entry.runs) for entry in entries)],
+        [f"{LEVEL:.0%} interval", *(_pair(entry.runs.interval) for entry in entries)],
+        ["score", *map(scored, entries)],
+    ]
+    for reason in ("diverged", "failed"):
+        counts = [entry.runs.count(reason) for entry in entries]
+        if any(counts):
+            columns.append([reason, *(str(amount or "") for amount in counts)])
+    verdicts = [f"  {found.verdict(pair)}" for pair in found.pairs if len(found.pairs) > 1]
+    return [found.answer, *verdicts, *_table(columns, labels=3), *labelled(_ends(sweep, outcomes))]
+
+
+def _ends(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
+    """Return what failed, and where to look."""
+    facts = []
     errors = Counter(outcome.error for outcome in outcomes if outcome.error)
     for error, amount in errors.most_common(_FAILURES):
         which = [f"{outcome.directory}" for outcome in outcomes if outcome.error == error]
@@ -78,7 +110,13 @@ def summary(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[str]:
     if len(errors) > _FAILURES:
         facts.append(("failed", f"and {len(errors) - _FAILURES} other errors"))
     facts.append(("records", f"{sweep.directory}{os.sep}"))
-    return [*lines, *labelled([*facts, *sweep.links.items()])]
+    return [*facts, *sweep.links.items()]
+
+
+def _table(columns: Sequence[Sequence[str]], labels: int) -> list[str]:
+    """Return rows with the columns below each other, the first of them to the left and the others to the right."""
+    aligned = [_aligned(column, str.rjust if place >= labels else str.ljust) for place, column in enumerate(columns)]
+    return ["  " + "  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
 
 
 def _median(group: Group) -> str:

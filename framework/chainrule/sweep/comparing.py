@@ -89,7 +89,7 @@ class Comparing:
             ChainruleError: an override is wrong and nothing was trained, or runs failed.
         """
         composer = opening.composer(self._context, self._master)
-        plan = self._plan(self._parser.parse_overrides([*_texts(self._options.params), *typed]), composer)
+        plan = self._plan(self._parser.parse_overrides(list(typed)), composer)
         first = plan.tuning() or plan.tuned([0] * len(plan.contest.fields))
         if self._options.dry_run:
             standing_in = plan.tuned([0] * len(plan.contest.fields)) if plan.contest.tuning_runs else []
@@ -135,6 +135,7 @@ class Comparing:
         Raises:
             ConfigurationError: contenders are missing, or something makes them incomparable.
         """
+        assumed = {key: f"{key}={value}" for key, value in self._options.params.items()}
         fixed: dict[str, str] = {}
         several: dict[str, list[str]] = {}
         for override in overrides:
@@ -153,6 +154,7 @@ class Comparing:
         parsed = self._parser.parse_overrides(_texts(tuned))
         for override in parsed:
             _require_tunable(override, group)
+        fixed = {key: text for key, text in assumed.items() if key not in (group, *tuned)} | fixed
         of_target = {
             target: self._of_target([*fixed.values(), f"{group}={contenders[0]}", f"{TARGET}={target}"], composer)
             for target in targets
@@ -279,9 +281,7 @@ def _require_comparable(
                 f"{', '.join(COMPARED)}. Numbers are tuned by --space KEY=VALUES (hydra.sweeper.space)."
             )
     if not several:
-        one = next((text for key, text in fixed.items() if key in COMPARED), "")
-        said = f"{one} is a single one; " if one else ""
-        raise ConfigurationError(f"There are no contenders: {said}give one group several values, {example}.")
+        raise ConfigurationError(f"There are no contenders: give one group several values, {example}.")
     if len(several) > 1:
         raise ConfigurationError(
             f"{' and '.join(several)} have several values, but contenders are values of one group, {example}; "
