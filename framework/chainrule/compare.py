@@ -1,4 +1,4 @@
-"""``chainrule compare``: is one choice better than another? A short way to type a sweep by ``hydra/sweeper=compare``."""
+"""``chainrule compare``: is one choice better than another? It is short for a sweep by ``hydra/sweeper=compare``."""
 
 import argparse
 import re
@@ -38,14 +38,14 @@ def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chainrule compare",
         usage="chainrule compare GROUP=A,B[,...] [KEY=VALUE ...] [options]",
-        description="Is one better than another? Each choice of GROUP (activation, optimizer, initializer, schedule, rule "
-        "...) is tuned on each target: the same points of the same space, with the same seeds, and the median final "
-        "validation loss decides. The best point is then run with fresh seeds, and these runs are compared: runs that "
-        "diverge or fail count as the worst. The answer, with intervals and tests, is printed and written into a report.",
+        description="Is one better than another? Each choice of GROUP (activation, optimizer, initializer, schedule, "
+        "rule ...) is tuned on each target: the same points of the same space are tried with the same seeds, and the "
+        "median final validation loss decides. The best point is then run with fresh seeds. These runs are compared; "
+        "those that diverge or fail count as the worst. The answer, with intervals and tests, is printed and written "
+        "into a report.",
         epilog=f"KEY=VALUE holds for all contenders. Unless typed: {_listing(defaults['params'])}; for targets of two "
-        f"classes {_listing(defaults['two_classes'])}, of several {_listing(defaults['classes'])}. hydra.KEY=VALUE works "
-        "as in any sweep, --dry-run lists the runs, `chainrule resume DIR` finishes a comparison that broke off. "
-        "docs/sweeps.md explains the statistics.",
+        f"classes {_listing(defaults['two_classes'])}, of several {_listing(defaults['classes'])}. hydra.KEY=VALUE "
+        "works as in any sweep, and `chainrule resume DIR` finishes a comparison that broke off.",
     )
     parser.add_argument("overrides", nargs="+", metavar="GROUP=A,B", help="the contenders, and what holds for all")
     parser.add_argument(
@@ -65,9 +65,9 @@ def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUES",
-        help="what is tuned besides, or in another interval: a list, interval(a,b) or tag(log,interval(a,b)); may be given "
-        f"several times; a contender is tuned in those keys that it has ({_listing(defaults['space'])}). KEY=VALUE "
-        "takes a key out",
+        help="what is tuned besides, or within other bounds: a list, interval(a,b) or tag(log,interval(a,b)); may be "
+        f"given several times; a contender is tuned in those keys that it has ({_listing(defaults['space'])}); "
+        "KEY=VALUE takes a key out",
     )
     parser.add_argument("--dry-run", action="store_true", help="list the runs, train nothing")
     return parser

@@ -69,7 +69,8 @@ class Contest:
         space = ", ".join(f"{key}={text}" for key, text in self.space.items())
         return (
             f"Each was tuned on each target: the same {self.points} points of {space}, with {self.tuning_seeds} "
-            f"seed{'s' * (self.tuning_seeds > 1)} each. The best point was then run with {fresh} that tuning had not seen."
+            f"seed{'s' * (self.tuning_seeds > 1)} each. The best point was then run with {fresh} that tuning had not "
+            "seen."
         )
 
     @property
@@ -167,7 +168,11 @@ class Results:
         if not best:
             return "Each contender is worse than another one: there is no best."
         if len(best) > 1:
-            return f"{_listed(others)} {_is(others)} worse than another; the data do not separate {_listed(best)}."
+            verb = "is" if len(others) == 1 else "are"
+            return (
+                f"Best are {_listed(best)}, which the data do not separate; "
+                f"{_listed(others)} {verb} worse than at least one other."
+            )
         if sum(names[better] == best[0] for better, _ in wins) == len(names) - 1:
             return f"{best[0]} is better than {_listed(others)}."
         equal = [name for name in others if (names.index(best[0]), names.index(name)) not in wins]
@@ -289,7 +294,3 @@ def _score(runs: Sequence[Outcome], part: str) -> tuple[str, float] | None:
 def _listed(names: Sequence[str]) -> str:
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else last
-
-
-def _is(names: Sequence[str]) -> str:
-    return "is" if len(names) == 1 else "are"

@@ -200,9 +200,9 @@ def _profile(found: Results) -> dict[str, Any]:
         series, "factor", "share of runs", "share of runs within a factor of the best", linear=False, span=(0.0, 1.0)
     )
     caption = (
-        f"The share of runs whose {found.metric} is at most so many times the smallest median on the target, averaged over "
-        f"{', '.join(found.profiled)}: performance profiles (Dolan and Moré, 2002) of single runs. Higher is better: at "
-        "the left, how often a contender is among the best; at the right, how rarely it fails."
+        f"The share of runs whose {found.metric} is at most so many times the smallest median on the target, averaged "
+        f"over {', '.join(found.profiled)}: performance profiles (Dolan and Moré, 2002) of single runs. Higher is "
+        "better: at the left, how often a contender is among the best; at the right, how rarely it fails."
     )
     missing = [target for target in found.contest.targets if target not in found.profiled]
     if missing:
@@ -217,7 +217,9 @@ def _tuning(found: Results, target: str) -> Iterator[dict[str, Any]]:
     keys = [k for k in found.contest.space if len({p[k] for p, _ in points if isinstance(p.get(k), int | float)}) > 2]
     for key in keys[:_KEYS]:
         series = [
-            svg.Series(entry.contender, sorted((float(point[key]), loss) for point, loss in entry.tried if key in point))
+            svg.Series(
+                entry.contender, sorted((float(point[key]), loss) for point, loss in entry.tried if key in point)
+            )
             for entry in entries
         ]
         drawn = svg.chart(

@@ -157,7 +157,8 @@ def _scatters(outcomes: Sequence[Outcome], keys: Sequence[str], watched: str) ->
         points = [(float(x), y) for x, y in numbers if isinstance(x, int | float) and math.isfinite(y)]
         if len({x for x, _ in points}) >= 3 and drawn < _CHARTS:
             drawn += 1
-            chart = svg.chart([svg.Series(key, some(points))], key, watched, f"{watched} over {key}", dots=True, lines=False, linear=False)
+            title = f"{watched} over {key}"
+            chart = svg.chart(
+                [svg.Series(key, some(points))], key, watched, title, lines=False, dots=True, linear=False
+            )
             yield {"svg": Markup(chart), "caption": f"Each run's {watched}, over {key}.", "legend": []}
-
-

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from chainrule.sweeps import SEED
-from chainrule_mlflow import contents
+from chainrule_mlflow import compared, contents
 from chainrule_mlflow.contents import Point, Run
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def ended(sweep: "Sweep", outcomes: "Sequence[Outcome]") -> Run:
     from chainrule.ranking import groups
     from chainrule.sweeps import metric
 
-    run, watched = begun(sweep), metric(outcomes)
-    ranked = groups(outcomes, watched)
+    run, watched, found = begun(sweep), metric(outcomes), compared.results(sweep, outcomes)
+    ranked = [] if found else groups(outcomes, watched)
     end = _milliseconds(sweep.manifest["finished"])
     reasons = [outcome.reason for outcome in outcomes]
     single = {
@@ -86,7 +86,10 @@ def ended(sweep: "Sweep", outcomes: "Sequence[Outcome]") -> Run:
                 if rank == 1:
                     points.append((f"best/{name}", value, end, 0))
     best = {"chainrule.best": ranked[0].title} if ranked else {}
-    note = run.tags["mlflow.note.content"] + "\n\n" + _table(ranked, watched, list(sweep.axes))
+    if found:
+        best = {"chainrule.answer": contents.cut(found.answer, contents.TAG)}
+    table = compared.note(found) if found else _table(ranked, watched, list(sweep.axes))
+    note = run.tags["mlflow.note.content"] + "\n\n" + table
     logged = json.dumps([{"path": RANKING, "type": "table"}])
     return Run(
         name=run.name,
@@ -106,11 +109,14 @@ def ended(sweep: "Sweep", outcomes: "Sequence[Outcome]") -> Run:
     )
 
 
-def ranking(outcomes: "Sequence[Outcome]") -> dict[str, Any]:
-    """Return the whole ranking as a table in MLflow's own form."""
+def ranking(sweep: "Sweep", outcomes: "Sequence[Outcome]") -> dict[str, Any]:
+    """Return the whole ranking, or the tuned contenders of a comparison, as a table in MLflow's own form."""
     from chainrule.ranking import groups
     from chainrule.sweeps import metric
 
+    found = compared.results(sweep, outcomes)
+    if found:
+        return compared.table(found)
     ranked = groups(outcomes, metric(outcomes))
     keys = list(dict.fromkeys(key for group in ranked for key in group.settings))
     names = ["median", "quartile 1", "quartile 3", "interval low", "interval high"]

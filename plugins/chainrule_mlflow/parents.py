@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chainrule.outcomes import Outcome
     from chainrule.sweeps import Sweep
 
-_FILES = ("sweep.json", "multirun.yaml", "report.html")
+_FILES = ("sweep.json", "multirun.yaml", "report.html", "comparison.json")
 
 
 def begin(sweep: "Sweep", store: Store, experiment: str) -> tuple[str, str]:
@@ -52,7 +52,7 @@ def finish(sweep: "Sweep", outcomes: "Sequence[Outcome]", store: Store, experime
     experiment_id, run_id = begin(sweep, store, experiment)
     run = overview.ended(sweep, outcomes)
     view = overview.view(sweep, run_id, metric(outcomes))
-    ranking = json.dumps(overview.ranking(outcomes))
+    ranking = json.dumps(overview.ranking(sweep, outcomes))
     files = [sweep.directory / name for name in _FILES if (sweep.directory / name).is_file()]
     place = sending.place_of(store, experiment)
     folder = place.folder(run_id) if place else None

@@ -8,13 +8,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"errors", "parameters", "paths", "watchers", "kinds", "history", "locks", "yamltext", "outcomes"},
-    {"network", "backprop", "gradcheck", "data", "hookspecs", "ranking", "svg", "choices", "providers"},
+    {"network", "backprop", "gradcheck", "data", "hookspecs", "ranking", "comparison", "svg", "choices", "providers"},
     {"trainer", "plugins", "vetting"},
-    {"settings", "results", "records", "runs", "sweeps"},
-    {"compose", "interface", "helptext", "inventory", "task", "report", "scaffold"},
+    {"settings", "results", "records", "runs", "sweeps", "contest"},
+    {"compose", "interface", "helptext", "inventory", "task", "report", "scaffold"}
+    | {"compare", "contest_report", "pages"},
     {"sweep.jobs", "sweep.plan", "sweep.work", "sweep.engine", "sweep.composer", "sweep.conductor"}
     | {"sweep.launcher", "sweep.sweeper", "sweep.space", "sweep.state", "sweep.listing"}
-    | {"sweep.opening", "sweep.trials", "sweep.referee", "sweep.clusters"}
+    | {"sweep.opening", "sweep.trials", "sweep.comparing", "sweep.referee", "sweep.clusters"}
     | {"testing.results", "testing.drawing", "testing.table", "testing.methods", "testing.differences"}
     | {"testing.randomness", "testing.training", "testing.general", "testing.activations", "testing.losses"}
     | {"testing.optimizers", "testing.schedules", "testing.targets", "testing.initializers", "testing.rules"}
@@ -24,7 +25,7 @@ LAYERS = [
 DOORS = {
     "pluggy": {"hookspecs", "plugins"},
     "hydra": {"compose", "cli", "task", "sweep.composer", "sweep.launcher", "sweep.sweeper"}
-    | {"sweep.space", "sweep.opening", "sweep.trials"},
+    | {"sweep.space", "sweep.opening", "sweep.trials", "sweep.comparing"},
     "omegaconf": {
         "compose",
         "task",
@@ -33,18 +34,19 @@ DOORS = {
         "sweep.sweeper",
         "sweep.opening",
         "sweep.trials",
+        "sweep.comparing",
         "testing.drawing",
     },
     "pytest": {"testing.collecting"},
-    "jinja2": {"report", "scaffold"},
-    "markupsafe": {"report"},
+    "jinja2": {"pages", "scaffold"},
+    "markupsafe": {"report", "contest_report"},
     "joblib": {"sweep.engine"},
     "yaml": {"yamltext", "compose"},
     "mlflow": set(),
     "matplotlib": set(),
     "rich": set(),
     "sklearn": set(),
-    "scipy": {"ranking"},
+    "scipy": {"ranking", "comparison"},
 }
 FRAMEWORK = ROOT / "framework" / "chainrule"
 MODULES = {

@@ -120,7 +120,7 @@ class Comparing:
         if contest.seeds < least:
             notes.append(
                 f"{contest.seeds} seeds cannot separate {len(contest.contenders)} contenders on "
-                f"{len(contest.targets)} target{'s' * (len(contest.targets) > 1)}, whatever they do: take {least} or more."
+                f"{len(contest.targets)} target{'s' * (len(contest.targets) > 1)}, whatever comes out: take {least}."
             )
         conductor.add(jobs, checked.trackers, notes, expected=contest.runs)
         self._stacked.prepare()
@@ -265,13 +265,11 @@ def _best(contest: Contest, conductor: Conductor) -> list[int]:
     return found
 
 
-def _require_comparable(
-    fixed: Mapping[str, str], several: Mapping[str, Sequence[str]], targets: Sequence[str]
-) -> None:
+def _require_comparable(fixed: Mapping[str, str], several: Mapping[str, Sequence[str]], targets: Sequence[str]) -> None:
     """Refuse what leaves nothing to compare, or makes losses incomparable."""
     example = "as in activation=tanh,relu"
     if SEED in fixed or SEED in several:
-        raise ConfigurationError(f"{SEED} is what a comparison varies itself: --seeds (hydra.sweeper.seeds) says how many.")
+        raise ConfigurationError(f"{SEED} is for the comparison to vary: --seeds (hydra.sweeper.seeds) says how many.")
     for key in several:
         if key in _MEASURED:
             raise ConfigurationError(f"{key} cannot be compared: it changes what the final loss measures.")
@@ -303,7 +301,7 @@ def _require_tunable(override: Override, group: str) -> None:
         raise ConfigurationError(f"{key} cannot be tuned: its values are the contenders.")
     if not override.is_sweep_override():
         raise ConfigurationError(
-            f"{key}={override.get_value_element_as_str()} is one value; to tune it, give a list or an interval, such as "
+            f"{key}={override.get_value_element_as_str()} is one value; to be tuned it needs several, such as "
             f"{key}=tag(log,interval(1e-4,1))."
         )
 

@@ -109,7 +109,8 @@ def _drawn(columns: Sequence[Column], draws: int, seed: int) -> Iterable[Iterabl
                 choices.append(_listed(column))
                 continue
             rng, values = streams[id(column)], next(iter(column.values()))
-            choices.append([rng.choice(_listed(column))] if isinstance(values, list) else [(number(values, rng.random()),)])
+            one = rng.choice(_listed(column)) if isinstance(values, list) else (number(values, rng.random()),)
+            choices.append([one])
         point = tuple(choice[0] for choice in choices)
         repetitions = repetitions + 1 if point in drawn else 0
         if point not in drawn:
@@ -120,10 +121,10 @@ def _drawn(columns: Sequence[Column], draws: int, seed: int) -> Iterable[Iterabl
 def spread(overrides: Sequence[Override], count: int, seed: int) -> list[dict[str, str]]:
     """Return points that are spread evenly over every key: key to override of each.
 
-    Each interval is cut into as many parts as there are points, in its logarithm where it is tagged so; each part gives
-    one number at random, and the parts of different keys are paired at random. Of a list each value comes equally often,
-    as nearly as can be. Reference: McKay, Beckman and Conover, A comparison of three methods for selecting values of
-    input variables in the analysis of output from a computer code, Technometrics 21, 1979.
+    Each interval is cut into as many parts as there are points, in its logarithm where it is tagged so; each part
+    gives one number at random, and the parts of different keys are paired at random. Of a list each value comes equally
+    often, as nearly as can be. Reference: McKay, Beckman and Conover, A comparison of three methods for selecting
+    values of input variables in the analysis of output from a computer code, Technometrics 21, 1979.
 
     Args:
         overrides: parsed, with several values each.
