@@ -270,7 +270,7 @@ def _entry(
     points = [settings(contest.tuning(target, contender, point)[0]) for point in range(len(medians))]
     tuned = settings(runs[0].number)
     numbers = {key: [point[key] for point in points] for key, v in tuned.items() if isinstance(v, int | float)}
-    at_edge = [key for key, tried in numbers.items() if tuned[key] in (min(tried), max(tried)) and len(set(tried)) > 2]
+    at_edge = [key for key, tried in numbers.items() if len(set(tried)) > 2 and tuned[key] in (min(tried), max(tried))]
     return Entry(
         target=contest.targets[target],
         contender=contest.contenders[contender],

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from chainrule.sweeps import Sweep
 NUMBERS = "comparison.json"
 FORMAT = 1
 _KEYS = 3  # of the space, drawn at most
+_FAR = 1000  # times the usual loss of a point: what is beyond would hide all others
 _LOST = ("diverged", "failed")
 
 
@@ -76,6 +78,7 @@ def render(sweep: Sweep, outcomes: Sequence[Outcome], found: Results | None) -> 
             "edge": any(entry.at_edge for entry in found.entries),
             "profile": _profile(found) if found.profiled else None,
             "plan": contest.sentence,
+            "far": _FAR,
             "diverged": sum(o.reason in _LOST for o in outcomes if o.number < contest.tuning_runs),
             # While tuning it is no more than the answer that a point is bad.
             "failures": pages.failures([o for o in outcomes if o.number >= contest.tuning_runs or o.error]),
@@ -213,19 +216,19 @@ def _profile(found: Results) -> dict[str, Any]:
 def _tuning(found: Results, target: str) -> Iterator[dict[str, Any]]:
     """Draw the losses of the points over each number that was tuned: joined if there is only one."""
     entries = [entry for entry in found.entries if entry.target == target]
-    points = [(point, loss) for entry in entries for point, loss in entry.tried]
-    keys = [k for k in found.contest.space if len({p[k] for p, _ in points if isinstance(p.get(k), int | float)}) > 2]
+    tried = [(point, loss) for entry in entries for point, loss in entry.tried if math.isfinite(loss)]
+    if not tried:
+        return
+    highest = _FAR * statistics.median(abs(loss) for _, loss in tried)
+    keys = [k for k in found.contest.space if len({p[k] for p, _ in tried if isinstance(p.get(k), int | float)}) > 2]
     for key in keys[:_KEYS]:
-        series = [
-            svg.Series(
-                entry.contender, sorted((float(point[key]), loss) for point, loss in entry.tried if key in point)
-            )
-            for entry in entries
-        ]
-        drawn = svg.chart(
-            series, key, found.metric, f"{target}: {found.metric} over {key}",
-            lines=len(found.contest.space) == 1, dots=True, linear=False,
-        )  # fmt: skip
+        series = []
+        for entry in entries:
+            points = sorted((float(point[key]), loss) for point, loss in entry.tried if key in point)
+            series.append(svg.Series(entry.contender, [(x, loss) for x, loss in points if loss <= highest]))
+        joined = len(found.contest.space) == 1
+        title = f"{target}: {found.metric} over {key}"
+        drawn = svg.chart(series, key, found.metric, title, lines=joined, dots=True, linear=False)
         yield {"svg": Markup(drawn), "caption": target}
 
 

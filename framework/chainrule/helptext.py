@@ -22,6 +22,7 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
   chainrule optimizer=adam optimizer.lr=0.01     another optimizer, at another rate
   chainrule -m seed=0,1,2 activation=tanh,relu   every combination, as stacks; ranked over seeds
   chainrule -m ... hydra.sweeper.dry_run=true    only list its jobs and stacks
+  chainrule compare activation=tanh,relu         which is better, each tuned alike, on several targets? see --help
   chainrule resume DIR                           finish a sweep that broke off
   chainrule report DIR                           write the report of a sweep again
   chainrule experiment=article                   a prepared configuration

@@ -56,12 +56,20 @@ class Sweep:
     def axes(self) -> dict[str, list[str]]:
         """What varies: key to its values as typed, in the order of the jobs; the seed comes last.
 
-        Of a search the value of a key is the space that it is searched in.
+        Of a search or a comparison the value of a key is the space that it is searched in.
         """
         search = self.manifest["search"]
         if search:
             axes = {key: [text] for key, text in search["space"].items()}
             return {**axes, SEED: search["seeds"]} if search["seeds"] else axes
+        comparison = self.manifest["comparison"]
+        if comparison:
+            axes = {comparison["group"]: comparison["contenders"], "target": comparison["targets"]}
+            return {
+                **axes,
+                **{key: [text] for key, text in comparison["space"].items()},
+                SEED: [f"{comparison['seeds']} of each target"],
+            }
         jobs = [_typed(job["overrides"]) for job in self.manifest["jobs"]]
         found: dict[str, dict[str, None]] = {}
         for job in jobs:

@@ -1,0 +1,239 @@
+"""Comparisons as people type them: the same for all contenders, tuned first, judged by fresh seeds."""
+
+import html
+import json
+import math
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+import distributions
+from chainrule import contest_report, records, sweeps
+from chainrule.contest import Contest, results
+from chainrule.sweep import space
+from distributions import LION, MOODY
+from sweeping import command, contents
+
+SHORT = ["--budget=4", "--seeds=6", "training.epochs=20", "hydra.sweep.dir=found"]
+TARGETS = ["--targets", "sine,two_moons,wine"]
+
+
+def compared(*arguments, **options):
+    return command("compare", *SHORT, *arguments, **options)
+
+
+def kept(folder):
+    """What a comparison leaves, but for the receipts of MLflow, which name when a run was trained."""
+    return {name: content for name, content in contents(folder).items() if not name.endswith("mlflow.json")}
+
+
+def found(folder="found"):
+    sweep = sweeps.read(Path(folder))
+    return sweep, results(sweep, list(sweep.outcomes()))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A comparison of an idea of somebody else's, kept by MLflow."""
+    folder = tmp_path_factory.mktemp("comparison")
+    distributions.install(folder / "site", "chainrule-lion", LION)
+    folder.joinpath("runs").mkdir()
+    done = compared("optimizer=adam,lion", *TARGETS, folder=folder / "runs", path=folder / "site")
+    return folder, done
+
+
+def test_contenders_have_equal_chances(whole):
+    """The same points and seeds of tuning; other seeds, the same for both, decide; each target has its own."""
+    folder, _ = whole
+    sweep, _ = found(folder / "runs" / "found")
+    contest = Contest.of(sweep)
+    jobs = [dict(text.split("=", 1) for text in job["overrides"]) for job in sweep.manifest["jobs"]]
+    seen = {}
+    for t, target in enumerate(contest.targets):
+        tuning, fresh = [], []
+        for c, contender in enumerate(contest.contenders):
+            tried = [jobs[n] for point in range(4) for n in contest.tuning(t, c, point)]
+            judged = [jobs[n] for n in contest.tuned(t, c)]
+            assert {(job["optimizer"], job["target"]) for job in tried + judged} == {(contender, target)}
+            tuning.append([(job["optimizer.lr"], job["seed"]) for job in tried])
+            fresh.append([job["seed"] for job in judged])
+        assert tuning[0] == tuning[1]
+        assert fresh[0] == fresh[1]
+        seen[target] = {seed for _, seed in tuning[0]} | set(fresh[0])
+        assert len(seen[target]) == 3 + 6
+    assert len(set().union(*seen.values())) == 27
+    assert len(jobs) == contest.runs == sweep.runs == sweep.planned
+
+
+def test_each_target_has_the_output_and_the_loss_that_fit_it(whole):
+    folder, _ = whole
+    sweep, _ = found(folder / "runs" / "found")
+    fitting = set()
+    for number in range(sweep.runs):
+        configuration = records.read(sweep.place(number)).manifest["configuration"]
+        fitting.add(tuple(configuration[group]["name"] for group in ("target", "output", "loss")))
+    assert fitting == {
+        ("sine", "identity", "half_squared_error"),
+        ("two_moons", "sigmoid", "binary_cross_entropy"),
+        ("wine", "softmax", "categorical_cross_entropy"),
+    }
+
+
+def test_the_point_with_the_smallest_median_is_judged(whole):
+    folder, _ = whole
+    sweep, result = found(folder / "runs" / "found")
+    for place, (t, c) in enumerate(result.contest.fields):
+        medians = {}
+        for point in range(4):
+            ends = [records.read(sweep.place(n)).manifest for n in result.contest.tuning(t, c, point)]
+            losses = [math.inf if m["reason"] == "diverged" else m["metrics"]["validation/loss"] for m in ends]
+            medians[ends[0]["configuration"]["optimizer"]["lr"]] = statistics.median(losses)
+        entry = result.entries[place]
+        assert entry.tuned == {"optimizer.lr": min(medians, key=medians.get)}
+        assert {point["optimizer.lr"]: loss for point, loss in entry.tried} == medians
+        ends = [records.read(sweep.place(n)).manifest for n in result.contest.tuned(t, c)]
+        assert {m["configuration"]["optimizer"]["lr"] for m in ends} == set(entry.tuned.values())
+        assert entry.at_edge == ("optimizer.lr",) * (entry.tuned["optimizer.lr"] in (min(medians), max(medians)))
+
+
+def test_the_answer_is_told_everywhere(whole):
+    import mlflow
+
+    folder, done = whole
+    sweep, result = found(folder / "runs" / "found")
+    answer = result.answer
+    assert answer in done.stdout
+    assert f"{result.contest.runs} runs: optimizer adam, lion on sine, two_moons, wine" in done.stdout
+    assert html.escape(answer) in (sweep.directory / "report.html").read_text()
+    numbers = json.loads((sweep.directory / contest_report.NUMBERS).read_text())
+    assert numbers["answer"] == answer
+    assert numbers["pairs"][0]["probability"] == result.pairs[0].probability
+    assert [len(entry["losses"]) for entry in numbers["results"]] == [6] * 6
+    client = mlflow.MlflowClient(f"sqlite:///{folder / 'runs' / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("chainrule").experiment_id], max_results=500)
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(runs) == 1 + result.contest.runs
+    assert answer in parent.data.tags["mlflow.note.content"]
+    assert parent.data.params["varied/optimizer"] == "adam, lion"
+    assert {"report.html", "comparison.json"} <= {
+        artifact.path for artifact in client.list_artifacts(parent.info.run_id)
+    }
+
+
+def test_the_report_needs_nothing_else(whole):
+    folder, _ = whole
+    page = (folder / "runs" / "found" / "report.html").read_text()
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert page.count("<svg") == 1 + 6 + 1 + 3  # the pair, each entry, the profile, each target
+    assert "hydra/sweeper=compare" in page
+
+
+def test_what_broke_off_ends_with_the_same_bytes(whole, tmp_path):
+    """As if it had been killed in its second round, after which something of the first was lost."""
+    folder, _ = whole
+    place = folder / "runs" / "found"
+    before = kept(place)
+    sweep = sweeps.read(place)
+    contest = Contest.of(sweep)
+    for number in (0, 7, *range(contest.tuning_runs + 2, contest.runs)):
+        (sweep.place(number) / records.MANIFEST).unlink()
+    (place / contest_report.NUMBERS).unlink()
+    sweep.write(finished=None, jobs=sweep.manifest["jobs"][: contest.tuning_runs])
+    command("report", str(place), path=folder / "site")
+    assert "chainrule resume" in (place / "report.html").read_text()
+    assert not (place / contest_report.NUMBERS).exists()
+    command("resume", str(place), path=folder / "site")
+    assert kept(place) == before
+
+
+def test_what_fails_or_diverges_is_the_worst(tmp_path):
+    moody = MOODY.replace("np.any(self.raises == 1)", "np.abs(z).max() > 30").replace("Moody", "Fragile")
+    distributions.install(tmp_path / "site", "chainrule-fragile", moody)
+    done = compared(
+        "activation=fragile,tanh", "--targets=linear", "tracking=none", "optimizer.lr=5", code=1, path=tmp_path / "site"
+    )
+    assert "runs failed; `chainrule resume" in done.stderr
+    _, result = found()
+    lost, other = result.entries
+    assert lost.runs.count("failed") > 0
+    assert lost.runs.median == math.inf
+    assert (lost.tried, other.tuned, result.contest.tuning_runs) == ((), {}, 0)
+    assert json.loads(Path("found/comparison.json").read_text())["results"][0]["median"] is None
+
+
+def test_a_dry_run_lists_both_rounds_and_leaves_nothing():
+    done = compared("activation=tanh,relu", "--targets", "sine", "--dry-run", "tracking=none")
+    assert "36 runs" in done.stdout
+    assert "the last 12 runs would have the settings that the others show to be best" in done.stdout
+    assert not Path("found").exists()
+
+
+def test_a_comparison_that_can_show_nothing_is_told_so():
+    done = compared("activation=tanh,relu", "--targets=sine", "--seeds=3", "--budget=1", "tracking=none")
+    assert "note: 3 seeds cannot separate 2 contenders on 1 target, whatever comes out: take 6." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("activation=tanh", "There are no contenders: give one group several values, as in activation=tanh,relu."),
+        ("activaton=tanh,relu", "(did you mean 'activation'?)"),
+        ("loss=huber,log_cosh", "loss cannot be compared: it changes what the final loss measures."),
+        ("tracking=mlflow,none", "tracking has several values, but contenders are values of one group"),
+        ("activation=tanh,relu optimizer=adam,rprop", "activation and optimizer have several values"),
+        ("activation=tanh,rleu", "activation=rleu is unknown (did you mean 'relu'?)"),
+        ("activation=tanh,relu --targets=sine,wnie", "target=wnie is unknown (did you mean 'wine'?)"),
+        ("activation=tanh,relu seed=1", "seed is for the comparison to vary: --seeds"),
+        ("activation=tanh,relu --space data.noise=0,1", "data.noise cannot be tuned: it changes what the final loss"),
+        ("activation=tanh,relu --space optimizer.l=0,1", "optimizer.l is not a key of the configuration (did you mean"),
+        ("activation=tanh,relu --space optimizer.lr=1", "optimizer.lr=1 is one value; to be tuned it needs several"),
+        (
+            "activation=tanh,relu --space activation=tanh,elu",
+            "activation cannot be tuned: its values are the contenders.",
+        ),
+        ("activation=tanh,relu --seeds=1", "hydra.sweeper.seeds must be between 2 and 5000, not 1."),
+        ("activation=tanh,relu hydra/launcher=basic", "hydra/sweeper=stacked_compare needs hydra/launcher=stacked"),
+        (
+            "activation=tanh,relu optimizer=rprop schedule=cosine",
+            "143 other jobs are wrong as well. Nothing was trained.",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_is_trained(typed, sentence):
+    done = compared("--targets=sine,wine", "--tuning-seeds=9", *typed.split(), code=1)
+    assert sentence in done.stderr
+    assert not Path("found").exists()
+
+
+def test_a_contender_is_tuned_in_the_keys_that_it_has(tmp_path):
+    other = LION.replace("lr:", "pace:").replace("self.lr", "self.pace").replace("Lion", "Tiger")
+    distributions.install(tmp_path / "site", "chainrule-tiger", other)
+    arguments = ["optimizer=rprop,tiger", "--targets=sine", "tracking=none"]
+    done = compared(*arguments, code=1, path=tmp_path / "site")
+    assert (
+        "optimizer=tiger has none of the keys that are tuned, optimizer.lr: name one of its own by --space"
+        in done.stderr
+    )
+    more = ["--space", "optimizer.pace=tag(log,interval(1e-3,1))", "--space", "initializer=he_normal,xavier_normal"]
+    compared(*arguments, *more, path=tmp_path / "site")
+    _, result = found()
+    rprop, tiger = result.entries
+    assert rprop.tuned.keys() == {"optimizer.lr", "initializer"}
+    assert tiger.tuned.keys() == {"optimizer.pace", "initializer"}
+
+
+def test_points_are_spread_over_every_part_of_the_space():
+    texts = ["a=interval(0,8)", "b=tag(log,interval(1e-4,1))", "c=x,y", "d=tag(int,interval(1,4))"]
+    overrides = OverridesParser.create().parse_overrides(texts)
+    points = space.spread(overrides, 8, 0)
+    values = [[point[key].partition("=")[2] for point in points] for key in "abcd"]
+    assert sorted(int(float(value)) for value in values[0]) == list(range(8))
+    logarithms = np.log10(np.array(values[1], float))
+    assert sorted(np.floor((logarithms + 4) * 2).astype(int)) == list(range(8))
+    assert sorted(values[2]) == ["x"] * 4 + ["y"] * 4
+    assert set(values[3]) <= set("1234")
+    assert space.spread(overrides[:2], 8, 0) == [{key: point[key] for key in "ab"} for point in points]
+    assert space.spread(overrides, 8, 1) != points
