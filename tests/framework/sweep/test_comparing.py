@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from mlflow import MlflowClient
 
 import distributions
 from chainrule import contest_report, records, sweeps
@@ -99,9 +100,8 @@ def test_the_point_with_the_smallest_median_is_judged(whole):
         assert entry.at_edge == ("optimizer.lr",) * (entry.tuned["optimizer.lr"] in (min(medians), max(medians)))
 
 
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader:sqlalchemy.exc.SADeprecationWarning")
 def test_the_answer_is_told_everywhere(whole):
-    import mlflow
-
     folder, done = whole
     sweep, result = found(folder / "runs" / "found")
     answer = result.answer
@@ -112,7 +112,7 @@ def test_the_answer_is_told_everywhere(whole):
     assert numbers["answer"] == answer
     assert numbers["pairs"][0]["probability"] == result.pairs[0].probability
     assert [len(entry["losses"]) for entry in numbers["results"]] == [6] * 6
-    client = mlflow.MlflowClient(f"sqlite:///{folder / 'runs' / 'mlflow.db'}")
+    client = MlflowClient(f"sqlite:///{folder / 'runs' / 'mlflow.db'}")
     runs = client.search_runs([client.get_experiment_by_name("chainrule").experiment_id], max_results=500)
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert len(runs) == 1 + result.contest.runs
