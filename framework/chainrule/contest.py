@@ -74,19 +74,19 @@ class Contest:
         )
 
     @property
-    def fields(self) -> list[tuple[int, int]]:
+    def cells(self) -> list[tuple[int, int]]:
         """Each place of a target with each place of a contender, in the order of the jobs."""
         return [(t, c) for t in range(len(self.targets)) for c in range(len(self.contenders))]
 
     @property
     def tuning_runs(self) -> int:
         """How many runs there are before the contenders are tuned."""
-        return len(self.fields) * self.points * self.tuning_seeds if self.points > 1 else 0
+        return len(self.cells) * self.points * self.tuning_seeds if self.points > 1 else 0
 
     @property
     def runs(self) -> int:
         """How many runs there are in all."""
-        return self.tuning_runs + len(self.fields) * self.seeds
+        return self.tuning_runs + len(self.cells) * self.seeds
 
     def tuning(self, target: int, contender: int, point: int) -> range:
         """Return the numbers of the jobs that try a point."""
@@ -205,7 +205,7 @@ def results(sweep: Sweep, outcomes: Sequence[Outcome]) -> Results | None:
     found = {outcome.number: outcome for outcome in outcomes}
     if len(found) < contest.runs:
         return None
-    entries = tuple(_entry(contest, sweep, found, watched, *field) for field in contest.fields)
+    entries = tuple(_entry(contest, sweep, found, watched, *cell) for cell in contest.cells)
     losses = np.array(
         [[[found[n].value(watched) for n in contest.tuned(t, c)] for c in range(len(contest.contenders))]
          for t in range(len(contest.targets))]

@@ -179,7 +179,8 @@ class StackedCompareSweeper(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take in the sweep."""
         from chainrule.errors import ConfigurationError
-        from chainrule.sweep.comparing import Comparing, Options
+        from chainrule.sweep.comparing import Comparing
+        from chainrule.sweep.contenders import Options
         from chainrule.sweep.opening import is_own
 
         launcher = Plugins.instance().instantiate_launcher(

@@ -11,8 +11,8 @@ CONTEST = Contest("activation", ("tanh", "relu", "mine"), ("sine", "wine"), {"op
 
 
 def test_the_jobs_are_numbered_without_a_gap():
-    tuning = [n for t, c in CONTEST.fields for point in range(2) for n in CONTEST.tuning(t, c, point)]
-    tuned = [n for t, c in CONTEST.fields for n in CONTEST.tuned(t, c)]
+    tuning = [n for t, c in CONTEST.cells for point in range(2) for n in CONTEST.tuning(t, c, point)]
+    tuned = [n for t, c in CONTEST.cells for n in CONTEST.tuned(t, c)]
     assert tuning + tuned == list(range(CONTEST.runs))
     assert (CONTEST.tuning_runs, CONTEST.runs) == (36, 60)
 

@@ -15,7 +15,7 @@ LAYERS = [
     | {"compare", "contest_report", "pages"},
     {"sweep.jobs", "sweep.plan", "sweep.work", "sweep.engine", "sweep.composer", "sweep.conductor"}
     | {"sweep.launcher", "sweep.sweeper", "sweep.space", "sweep.state", "sweep.listing"}
-    | {"sweep.opening", "sweep.trials", "sweep.comparing", "sweep.referee", "sweep.clusters"}
+    | {"sweep.opening", "sweep.trials", "sweep.comparing", "sweep.contenders", "sweep.referee", "sweep.clusters"}
     | {"testing.results", "testing.drawing", "testing.table", "testing.methods", "testing.differences"}
     | {"testing.randomness", "testing.training", "testing.general", "testing.activations", "testing.losses"}
     | {"testing.optimizers", "testing.schedules", "testing.targets", "testing.initializers", "testing.rules"}
@@ -25,7 +25,7 @@ LAYERS = [
 DOORS = {
     "pluggy": {"hookspecs", "plugins"},
     "hydra": {"compose", "cli", "task", "sweep.composer", "sweep.launcher", "sweep.sweeper"}
-    | {"sweep.space", "sweep.opening", "sweep.trials", "sweep.comparing"},
+    | {"sweep.space", "sweep.opening", "sweep.trials", "sweep.comparing", "sweep.contenders"},
     "omegaconf": {
         "compose",
         "task",

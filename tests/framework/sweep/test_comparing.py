@@ -86,7 +86,7 @@ def test_each_target_has_the_output_and_the_loss_that_fit_it(whole):
 def test_the_point_with_the_smallest_median_is_judged(whole):
     folder, _ = whole
     sweep, result = found(folder / "runs" / "found")
-    for place, (t, c) in enumerate(result.contest.fields):
+    for place, (t, c) in enumerate(result.contest.cells):
         medians = {}
         for point in range(4):
             ends = [records.read(sweep.place(n)).manifest for n in result.contest.tuning(t, c, point)]
