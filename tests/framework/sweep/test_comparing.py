@@ -164,6 +164,16 @@ def test_what_fails_or_diverges_is_the_worst(tmp_path):
     assert json.loads(Path("found/comparison.json").read_text())["results"][0]["median"] is None
 
 
+def test_one_method_under_two_names_is_not_separated_from_itself(tmp_path):
+    distributions.install(tmp_path / "site", "chainrule-moody", MOODY)
+    done = compared("activation=tanh,moody", "--targets=sine,wine", "tracking=none", path=tmp_path / "site")
+    _, result = found()
+    tanh, moody = (entry for entry in result.entries if entry.target == "wine")
+    assert (tanh.tuned, tanh.runs.values) == (moody.tuned, moody.runs.values)
+    assert (result.pairs[0].p, result.pairs[0].same_seed) == (1.0, 0.5)
+    assert "The data do not separate tanh from moody" in done.stdout
+
+
 def test_a_dry_run_lists_both_rounds_and_leaves_nothing():
     done = compared("activation=tanh,relu", "--targets", "sine", "--dry-run", "tracking=none")
     assert "36 runs" in done.stdout
