@@ -153,7 +153,7 @@ def test_a_mistyped_command_is_named():
     done = chainrule_command("resum", "x", code=1)
     assert done.stderr == (
         "chainrule: resum is no command (did you mean 'resume'?); "
-        "there is check, new-plugin, plugins, report, resume, sync.\n"
+        "there is check, compare, new-plugin, plugins, report, resume, sync.\n"
     )
 
 
