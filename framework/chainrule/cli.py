@@ -12,6 +12,7 @@ from pathlib import Path
 import hydra
 
 from chainrule import compose, helptext, paths, records, sweeps, task
+from chainrule.choices import chosen
 from chainrule.errors import ChainruleError, nearest
 from chainrule.kinds import Tracker
 from chainrule.plugins import installed
@@ -106,7 +107,6 @@ def _in(module: str) -> Callable[[Sequence[str]], None]:
     """Return the command that is the ``main`` of a module, imported when it is needed."""
 
     def command(arguments: Sequence[str]) -> None:
-        compose.choose_plugins([])
         import_module(module).main(arguments)
 
     return command
@@ -123,10 +123,11 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 
 
 def _open(overrides: Sequence[str]) -> None:
-    """Load the plugins that count, say what is wrong with others, and make their components options."""
-    compose.choose_plugins(overrides)
-    for report in installed().reports:
-        print(f"chainrule: {report}.", file=sys.stderr)
+    """Load the plugins that count, and say what is wrong with others."""
+    chosen(overrides).export()
+    if not {"-sc", "--shell-completion"} & set(sys.argv):  # which completes a line that a person is typing
+        for report in installed().reports:
+            print(f"chainrule: {report}.", file=sys.stderr)
 
 
 def main() -> None:

@@ -1,8 +1,6 @@
 """From overrides to configuration, by Hydra: every component is an option, without YAML."""
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -10,10 +8,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
-from yaml import YAMLError
 
 from chainrule import paths
-from chainrule.choices import SECTION, Choices
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.kinds import GROUPS
 from chainrule.parameters import plain_defaults
@@ -21,32 +17,6 @@ from chainrule.plugins import installed
 from chainrule.settings import Settings
 
 _FLAGS = "Only one of --run, --multirun"  # how Hydra's complaint begins
-
-
-_CHOOSING = re.compile(rf"(\+\+)?{SECTION}\.\w+=")
-
-
-def choose_plugins(overrides: Sequence[str]) -> None:
-    """Put into the environment which plugins count, as typed, written in ``conf/plugins.yaml``, or there already.
-
-    To be called before plugins are loaded; processes that this one starts will do as it does.
-
-    Raises:
-        ConfigurationError: an unknown key, or no list of names.
-    """
-    typed = [override.removeprefix("++") for override in overrides if _CHOOSING.match(override)]
-    name = f"{SECTION}.yaml"
-    own, packaged = Path("conf", name), paths.configuration() / name
-    try:
-        config = OmegaConf.merge(OmegaConf.load(own if own.is_file() else packaged), OmegaConf.from_dotlist(typed))
-        section = OmegaConf.to_container(config, resolve=True)
-    except (OmegaConfBaseException, YAMLError, OSError) as error:
-        sentence = " ".join(str(error).split())
-        raise ConfigurationError(f"conf/{name} or what was typed of it cannot be read: {sentence}.") from None
-    given: Any = section.get(SECTION) if isinstance(section, dict) else None
-    if not isinstance(given, dict):
-        raise ConfigurationError(f"conf/{name} must have the key {SECTION}, with prefer and block beneath it.")
-    Choices.of(given).together(Choices.from_environment()).export()
 
 
 def options(group: str) -> list[str]:

@@ -10,15 +10,14 @@ import importlib.metadata
 import logging
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pluggy
 
 from chainrule import hookspecs, paths, vetting
-from chainrule.choices import STRICT, Choices, canonical, is_strict
+from chainrule.choices import STRICT, VARIABLES, Choices, canonical, chosen, is_strict
 from chainrule.errors import ConfigurationError, PluginError, nearest
 from chainrule.kinds import GROUPS, KINDS, Component
 from chainrule.parameters import build
@@ -26,6 +25,8 @@ from chainrule.providers import Provider
 from chainrule.watchers import Session, Watcher
 
 log = logging.getLogger(__name__)
+
+_LIKENESS = 0.8  # of a name that is misspelt to the right one
 
 
 class Status(enum.StrEnum):
@@ -176,12 +177,12 @@ class Registry:
         Raises:
             ConfigurationError: it says other than what was known when the plugins were found.
         """
-        chosen = Choices.of(section)
-        for name, late in (("prefer", chosen.prefer), ("block", chosen.block)):
-            if not set(late) <= set(getattr(self.choices, name)):
+        late = Choices.of(section)
+        for name, variable in VARIABLES.items():
+            if not set(getattr(late, name)) <= set(getattr(self.choices, name)):
                 raise ConfigurationError(
-                    f"plugins.{name} must be known before plugins are loaded: write it on the command line, into "
-                    f"conf/plugins.yaml, or into the environment variable CHAINRULE_{name.upper()}_PLUGINS."
+                    f"plugins.{name} must be known before plugins are loaded: write plugins.{name}=[...] on the "
+                    f"command line, or put it into conf/plugins.yaml or into the environment variable {variable}."
                 )
 
     def watchers(self, session: Session) -> list[Watcher]:
@@ -194,8 +195,12 @@ class Registry:
         for implementation in self._manager.hook.chainrule_watchers.get_hookimpls():
             arguments = {"session": session} if "session" in implementation.argnames else {}
             try:
-                watching += cast(Sequence[Watcher], implementation.function(**arguments))
-            except Exception as error:
+                returned: list[Any] = list(implementation.function(**arguments))  # type: ignore[call-overload]
+                strangers = [one for one in returned if not isinstance(one, Watcher)]
+                if strangers:
+                    raise PluginError(f"it returned {strangers[0]!r}, which is no Watcher")
+                watching += returned
+            except (Exception, SystemExit) as error:
                 sentence = f"plugin {implementation.plugin_name} watches nothing: its chainrule_watchers failed"
                 if is_strict():
                     raise PluginError(f"{sentence}: {_cause(error)} ({STRICT} is set).") from error
@@ -226,6 +231,8 @@ class Registry:
         provider = plugin.provider
         try:
             module = plugin.entry.load()
+            if self._manager.is_registered(module):
+                raise PluginError(f"{provider.module} has another entry point already")
             components, folders = vetting.components(module), vetting.configurations(module)
             self._manager.register(module, f"{provider.distribution}:{provider.entry_point}")
         except (Exception, SystemExit) as error:  # a module has no right to end the process
@@ -305,30 +312,34 @@ class Registry:
         return sorted((plugin for plugin in self.plugins if plugin.status is Status.OK), key=place)
 
     def _unknown_choices(self) -> list[str]:
-        """Return a sentence for each name that is preferred or blocked and is not there."""
+        """Return a sentence for each name that is preferred or blocked, and is misspelt as it seems.
+
+        Others may be meant for other machines.
+        """
         distributions = {canonical(plugin.provider.distribution) for plugin in self.plugins}
         brought = {plugin.provider.entry_point for plugin in self.plugins}
         brought |= {offer.component.name for plugin in self.plugins for offer in plugin.offers}
+        brought |= {name for p in self.plugins if p.status is not Status.OK for _, name in p.provider.promised}
         return [
-            f"plugins.{setting} names {name!r}, which is no {noun}{nearest(name, known)}"
+            f"plugins.{setting} names {name!r}, which is no {noun}{nearest(name, known, _LIKENESS)}"
             for setting, noun, known in (
                 ("prefer", "distribution with plugins", distributions),
                 ("block", "distribution, entry point or component", distributions | brought),
             )
             for name in getattr(self.choices, setting)
-            if not {name, canonical(name)} & known
+            if not {name, canonical(name)} & known and nearest(name, known, _LIKENESS)
         ]
 
 
 @functools.cache
 def found() -> Registry:
-    """Return the registry of everything installed in this environment, loaded once.
-
-    What the person chooses is in ``CHAINRULE_PREFER_PLUGINS`` and ``CHAINRULE_BLOCK_PLUGINS`` by then.
-    """
+    """Return the registry of everything installed in this environment, loaded once."""
     packaged = paths.configuration()
     reserved = [path.relative_to(packaged).with_suffix("").as_posix() for path in packaged.rglob("*.yaml")]
-    return Registry(importlib.metadata.entry_points(group=hookspecs.PROJECT), Choices.from_environment(), reserved)
+    entries, damaged = _entry_points()
+    registry = Registry(entries, chosen(), reserved)
+    registry.reports += damaged
+    return registry
 
 
 def installed() -> Registry:
@@ -343,24 +354,40 @@ def installed() -> Registry:
     return registry
 
 
+def _entry_points() -> tuple[list[importlib.metadata.EntryPoint], list[str]]:
+    """Return the entry points of all distributions, and a sentence for each one that cannot be read."""
+    seen: set[str] = set()
+    entries: list[importlib.metadata.EntryPoint] = []
+    damaged = []
+    for distribution in importlib.metadata.distributions():
+        try:
+            if hookspecs.PROJECT not in (distribution.read_text("entry_points.txt") or ""):
+                continue
+            name = canonical(distribution.name)
+            if name not in seen:  # an older copy further down the path is not imported either
+                entries += distribution.entry_points.select(group=hookspecs.PROJECT)
+            seen.add(name)
+        except Exception as error:  # of whatever kind: one distribution must not harm the others
+            damaged.append(f"the distribution at {getattr(distribution, '_path', '?')} cannot be read: {_cause(error)}")
+    return entries, damaged
+
+
 def _plugin(entry: importlib.metadata.EntryPoint) -> Plugin:
-    name = version = "unknown"
-    with suppress(Exception):  # of a distribution whose metadata are damaged
-        assert entry.dist is not None
-        name, version = str(entry.dist.name), str(entry.dist.version)
-    return Plugin(Provider(name, version, entry.name, entry.value), entry)
+    assert entry.dist is not None  # entry points are those of distributions
+    version = entry.dist.version if "Version" in entry.dist.metadata else "without a version"
+    return Plugin(Provider(entry.dist.name, version, entry.name, entry.module), entry)
 
 
 def _blocked(by: str) -> str:
-    return f"{by!r} is in plugins.block or CHAINRULE_BLOCK_PLUGINS"
+    return f"{by!r} is in plugins.block or {VARIABLES['block']}"
 
 
 def _cure(providers: Sequence[Provider]) -> str:
     """Say how a conflict is resolved."""
-    distributions = dict.fromkeys(provider.distribution for provider in providers)
-    if len(distributions) == 1:
+    distributions = [provider.distribution for provider in providers]
+    if len(set(distributions)) < len(distributions):  # one of them would still have two
         return f"plugins.block=[{providers[-1].entry_point}] leaves one out"
-    return f"plugins.prefer=[{providers[0].distribution}] or [{providers[-1].distribution}] settles it"
+    return f"plugins.prefer=[{distributions[0]}] or [{distributions[-1]}] settles it"
 
 
 def _cause(error: BaseException, provider: Provider | None = None) -> str:

@@ -26,7 +26,7 @@ from chainrule.plugins import Registry
 from chainrule.results import Result
 from chainrule.yamltext import dump
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 FAILURE = "failure.json"
 _LONG = 300  # characters of a sentence

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -154,7 +154,7 @@ def execute(
 
     done = []
     for task, result in zip(tasks, train_stack(runs, observe, judge), strict=True):
-        crowd.tell("run_trained", result, task.directory)
+        crowd.tell("run_trained", result.shown(), task.directory)
         done.append((result, records.write(task.directory, result, registry, task.overrides, synced)))
     return done
 
@@ -172,10 +172,9 @@ class Crowd:
     def tell(self, event: str, *arguments: Any) -> None:
         """Call the method of every watcher that is named like the event."""
         for watcher in list(self._watchers):
-            call: Callable[..., None] = getattr(watcher, event)
             try:
                 with np.errstate():  # which a watcher may change, and training goes on with
-                    call(*arguments)
+                    getattr(watcher, event)(*arguments)
             except BrokenPipeError:  # whoever read the output has seen enough
                 self._watchers.remove(watcher)
             except (Exception, SystemExit):

@@ -1,6 +1,5 @@
 """What a plugin must be: its module is checked when it is found, so that it does not fail in the middle of a run."""
 
-import difflib
 import functools
 import importlib.util
 import inspect
@@ -11,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from chainrule import hookspecs
-from chainrule.errors import PluginError
+from chainrule.errors import PluginError, nearest
 from chainrule.kinds import KINDS, Activation, Component, Kind, Loss
 from chainrule.parameters import parameters
 
@@ -35,8 +34,10 @@ def require_api(version: object) -> None:
     Raises:
         PluginError: it is; the sentence names both versions.
     """
+    if type(version) is not int:
+        raise PluginError(f"its {_DECLARED} is {version!r}, which is no whole number")
     if version != hookspecs.API_VERSION:
-        newer = isinstance(version, int) and version > hookspecs.API_VERSION
+        newer = version > hookspecs.API_VERSION
         raise PluginError(
             f"it is written for version {version} of the plugin interface, and this chainrule has version "
             f"{hookspecs.API_VERSION}: upgrade {'chainrule' if newer else 'the plugin'}"
@@ -91,16 +92,18 @@ def _folder(package: str) -> Path:
 def _implemented(module: ModuleType) -> Iterator[str]:
     """Yield the names of the hooks that a module implements."""
     for name, member in vars(module).items():
-        if hasattr(member, "chainrule_impl"):
+        if not inspect.isroutine(member):
+            continue
+        own = name.startswith("chainrule_") and getattr(member, "__module__", None) == module.__name__
+        if isinstance(getattr(member, "chainrule_impl", None), dict):
             if name not in HOOKS:
-                close = difflib.get_close_matches(name, HOOKS, n=1)
-                raise PluginError(f"there is no hook {name}{f' (did you mean {close[0]}?)' if close else ''}")
+                raise PluginError(f"there is no hook {name}{nearest(name, HOOKS)}")
             wanted, given = (list(inspect.signature(hook).parameters) for hook in (HOOKS[name], member))
             if not set(given) <= set(wanted):
                 raise PluginError(f"{name}({', '.join(given)}) must be {name}({', '.join(wanted)})")
             yield name
-        elif name in HOOKS and inspect.isfunction(member):
-            raise PluginError(f"{name} is not marked with @hookimpl")
+        elif own and (name in HOOKS or nearest(name, HOOKS, 0.8)):
+            raise PluginError(f"{name} is not marked with @hookimpl{'' if name in HOOKS else nearest(name, HOOKS)}")
 
 
 def _returned(module: ModuleType, kind: Kind) -> list[type[Component]]:

@@ -7,7 +7,7 @@ import pytest
 
 import chainrule
 import distributions
-from chainrule import compose, records
+from chainrule import choices, records
 from chainrule.choices import Choices
 from distributions import LION
 from sweeping import command
@@ -80,7 +80,7 @@ def test_a_file_that_makes_no_sense_is_refused(text, sentence):
     Path("conf").mkdir()
     Path("conf", "plugins.yaml").write_text(text)
     with pytest.raises(chainrule.ConfigurationError) as caught:
-        compose.choose_plugins([])
+        choices.chosen()
     assert str(caught.value).startswith(sentence)
 
 

@@ -26,6 +26,7 @@ DOORS = {
     "hydra": {"compose", "cli", "task", "sweep.composer", "sweep.launcher", "sweep.sweeper"}
     | {"sweep.space", "sweep.opening", "sweep.trials"},
     "omegaconf": {
+        "choices",
         "compose",
         "task",
         "sweep.composer",
@@ -39,7 +40,7 @@ DOORS = {
     "jinja2": {"report", "scaffold"},
     "markupsafe": {"report"},
     "joblib": {"sweep.engine"},
-    "yaml": {"yamltext", "compose"},
+    "yaml": {"yamltext", "choices"},
     "mlflow": set(),
     "matplotlib": set(),
     "rich": set(),
