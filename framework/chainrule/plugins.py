@@ -316,6 +316,8 @@ class Registry:
 
         Others may be meant for other machines.
         """
+        if self.choices == Choices():
+            return []
         distributions = {canonical(plugin.provider.distribution) for plugin in self.plugins}
         brought = {plugin.provider.entry_point for plugin in self.plugins}
         brought |= {offer.component.name for plugin in self.plugins for offer in plugin.offers}

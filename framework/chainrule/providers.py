@@ -39,7 +39,7 @@ class Provider:
         if spec is None:
             return None
         if not inner:
-            return Path(spec.origin) if spec.origin else None
+            return Path(spec.origin) if spec.origin and Path(spec.origin).is_file() else None
         places = [Path(folder, *inner) for folder in spec.submodule_search_locations or ()]
         candidates = [file for place in places for file in (place / "__init__.py", place.with_suffix(".py"))]
         return next((file for file in candidates if file.is_file()), None)

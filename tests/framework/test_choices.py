@@ -1,6 +1,8 @@
 """The person decides which plugins count: on the command line, in a file, in the environment."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -165,3 +167,40 @@ def test_a_sweep_names_the_plugin_that_it_lacks(lions):
         f"chainrule: {sweep.absolute()} needs a plugin of chainrule-lion 1.0, which is not installed: install it."
     )
     assert command("resume", str(sweep), path=lions).returncode == 0
+
+
+def test_a_damaged_distribution_harms_no_other(tmp_path, lions):
+    for name, text in (("other", "[console_scripts]\nnonsense\n"), ("ours", "[chainrule]\nnonsense\n")):
+        information = distributions.install(lions, f"damaged-{name}", "")
+        (information / "entry_points.txt").write_text(text)
+    done = command("optimizer=lion", "plugins.prefer=[chainrule-lion]", *RUN, path=lions)
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("chainrule: ")]
+    assert line.startswith(f"chainrule: the distribution at {lions}/damaged_ours-1.0.dist-info cannot be read: ")
+
+
+def test_a_notebook_heeds_the_file_of_the_project():
+    Path("conf").mkdir()
+    Path("conf", "plugins.yaml").write_text("plugins: {block: [relu], prefer: []}\n")
+    code = (
+        "import chainrule\nprint(chainrule.run('training.epochs=0').reason)\n"
+        "try: chainrule.component('activation', 'relu')\nexcept chainrule.ConfigurationError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("epochs\nactivation=relu cannot be used: that of chainrule ")
+
+
+def test_what_is_typed_takes_the_place_of_the_file():
+    Path("conf").mkdir()
+    Path("conf", "plugins.yaml").write_text("plugins: {block: [relu], prefer: []}\n")
+    assert "activation=relu cannot be used" in command("activation=relu", *RUN, code=1).stderr
+    command("activation=relu", "plugins.block=[]", *RUN)
+    done = command("activation=tanh", "plugins={block:[tanh],prefer:[]}", *RUN, code=1)
+    assert "activation=tanh cannot be used" in done.stderr
+
+
+def test_completion_is_not_disturbed_by_reports(lions, monkeypatch):
+    monkeypatch.setenv("COMP_LINE", "chainrule optimizer=ada")
+    monkeypatch.setenv("COMP_POINT", "23")
+    done = command("-sc", "query=bash", path=lions)
+    assert done.stdout.split() == [f"optimizer={name}" for name in ("adadelta", "adagrad", "adam", "adamw")]
+    assert not done.stderr

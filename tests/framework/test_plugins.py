@@ -352,3 +352,55 @@ def test_component_by_hand():
         chainrule.component("optimizer", "adam", lr=-1)
     with pytest.raises(chainrule.ConfigurationError, match=r"'optimiser' is no kind \(did you mean 'optimizer'\?\)"):
         chainrule.component("optimiser", "adam")
+
+
+def test_a_module_that_is_not_there_promises_nothing_of_the_working_directory(install, tmp_path):
+    install("chainrule-gone", "")
+    (tmp_path / "chainrule_gone.py").unlink()
+    (tmp_path / "mine.py").write_text(LION)
+    importlib.invalidate_caches()
+    (plugin,) = install.registry().plugins
+    assert plugin.provider.promised == frozenset()
+    assert plugin.provider.digest == ""
+    assert refusal(install.registry(), "lion").startswith("optimizer=lion is unknown; there is ")
+
+
+def test_the_digest_is_that_of_the_whole_package(install, tmp_path):
+    """Also where the entry point names a module in it, which leaves most of the work to others."""
+    for name in ("pride", "pride/inner"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+    (tmp_path / "pride" / "plugin.py").write_text(LION)
+    (tmp_path / "pride" / "inner" / "core.py").write_text("x = 1\n")
+    information = distributions.install(tmp_path, "chainrule-pride", "")
+    digests = []
+    for value in ("pride.plugin", "pride", "pride.plugin"):
+        (information / "entry_points.txt").write_text(f"[chainrule]\npride = {value}\n")
+        (entry,) = importlib.metadata.PathDistribution(information).entry_points
+        (plugin,) = Registry([entry]).plugins
+        digests.append(plugin.provider.digest)
+        (tmp_path / "pride" / "inner" / "core.py").write_text("x = 2\n" if len(digests) == 2 else "x = 1\n")
+    assert digests[0] == digests[1] != digests[2]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pride"]:
+        del sys.modules[name]
+
+
+def test_two_entry_points_for_one_module_are_told_so(install, tmp_path):
+    install("chainrule-lion", LION)
+    text = "[chainrule]\nlion = chainrule_lion\nagain = chainrule_lion\n"
+    (tmp_path / "chainrule_lion-1.0.dist-info" / "entry_points.txt").write_text(text)
+    (report,) = install.registry().reports
+    assert report.endswith("was skipped: chainrule_lion has another entry point already")
+    assert install.registry().names("optimizer") == ["lion"]
+
+
+@pytest.mark.parametrize("body", ["return [object()]", "raise SystemExit(3)", "return 3"])
+def test_a_hook_for_watchers_that_returns_something_else_watches_nothing(install, caplog, body):
+    source = f"from chainrule import hookimpl\n@hookimpl\ndef chainrule_watchers(session):\n    {body}\n"
+    registry = install("chainrule-bad", source)
+    assert registry.watchers(Session(interactive=False)) == []
+    assert "plugin chainrule-bad:chainrule_bad watches nothing" in caplog.text
+
+
+def test_members_that_answer_to_everything_are_no_hooks(install):
+    assert not install("chainrule-lion", f"from unittest.mock import MagicMock\ncol = MagicMock()\n{LION}").reports
