@@ -17,7 +17,7 @@ SECTION = "plugins"  # key of the configuration
 STRICT = "CHAINRULE_STRICT_PLUGINS"
 VARIABLES = {"prefer": "CHAINRULE_PREFER_PLUGINS", "block": "CHAINRULE_BLOCK_PLUGINS"}
 _EXPORTED = "CHAINRULE_PLUGINS_CHOSEN"  # set where the other variables hold everything that there is to know
-_TYPED = re.compile(rf"(\+\+)?{SECTION}(\.\w+)?=")
+_TYPED = re.compile(rf"\+{{0,2}}{SECTION}(\.\w+)?=")
 
 
 @dataclass(frozen=True)
@@ -84,17 +84,23 @@ def chosen(typed: Sequence[str] | None = None) -> Choices:
 
     name = f"{SECTION}.yaml"
     own, packaged = Path("conf", name), paths.configuration() / name
-    words = [word.removeprefix("++") for word in typed or () if _TYPED.match(word)]
+    words = [word.lstrip("+") for word in typed or () if is_choice(word)]
     try:
-        config = OmegaConf.merge(OmegaConf.load(own if own.is_file() else packaged), OmegaConf.from_dotlist(words))
-        section = OmegaConf.to_container(config, resolve=True)
-    except (OmegaConfBaseException, YAMLError, OSError) as error:
-        sentence = " ".join(str(error).split())
-        raise ConfigurationError(f"conf/{name} or what was typed of it cannot be read: {sentence}.") from None
-    given: Any = section.get(SECTION) if isinstance(section, dict) else None
-    if not isinstance(given, dict):
+        file: Any = OmegaConf.to_container(OmegaConf.load(own if own.is_file() else packaged), resolve=True)
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
+        raise ConfigurationError(f"conf/{name} cannot be read: {' '.join(str(error).split())}.") from None
+    if not isinstance(file, dict) or not isinstance(file.get(SECTION), dict):
         raise ConfigurationError(f"conf/{name} must have the key {SECTION}, with prefer and block beneath it.")
-    return Choices.of(given).together(environment)
+    try:
+        config: Any = OmegaConf.to_container(OmegaConf.merge(file, OmegaConf.from_dotlist(words)), resolve=True)
+    except (OmegaConfBaseException, YAMLError, ValueError):
+        raise ConfigurationError(f"{' '.join(words)} is no list of names: write it as [NAME,NAME].") from None
+    return Choices.of(config[SECTION]).together(environment)
+
+
+def is_choice(word: str) -> bool:
+    """Say whether a word of the command line is about plugins."""
+    return _TYPED.match(word) is not None
 
 
 def is_strict() -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import hydra
 
 from chainrule import compose, helptext, paths, records, sweeps, task
-from chainrule.choices import chosen
+from chainrule.choices import chosen, is_choice
 from chainrule.errors import ChainruleError, nearest
 from chainrule.kinds import Tracker
 from chainrule.plugins import installed
@@ -41,17 +41,17 @@ def _sync(arguments: Sequence[str]) -> None:
                 place = sweeps.around(record.directory)
                 if place and place[0].manifest["finished"]:
                     parents[place[0].directory] = tracker, place[0]
-            except ChainruleError as error:
+            except (Exception, SystemExit) as error:  # of a stranger's tracker, too, which must not keep others back
                 failed += 1
-                print(f"chainrule: {manifest.parent}: {error}", file=sys.stderr)
+                print(f"chainrule: {manifest.parent}: {records.sentence(error)}", file=sys.stderr)
             else:
                 print(f"{record.directory}: {', '.join(record.links.values()) or 'not sent, its tracking is none'}")
         for tracker, sweep in parents.values():
             try:
                 tracker.send_sweep(sweep, list(sweep.outcomes()))
-            except ChainruleError as error:
+            except (Exception, SystemExit) as error:
                 failed += 1
-                print(f"chainrule: {sweep.directory}: {error}", file=sys.stderr)
+                print(f"chainrule: {sweep.directory}: {records.sentence(error)}", file=sys.stderr)
             else:
                 print(f"{sweep.directory}: {', '.join(sweep.links.values()) or 'not sent, its tracking is none'}")
     if failed:
@@ -136,7 +136,9 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands its errors over instead of printing them
     try:
         if sys.argv[1:2] and sys.argv[1] in _COMMANDS:
-            _COMMANDS[sys.argv[1]](sys.argv[2:])
+            words = sys.argv[2:]
+            chosen(words).export()
+            _COMMANDS[sys.argv[1]]([word for word in words if not is_choice(word)])
         elif {"--help", "-h"} & set(sys.argv):
             overrides = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
             _open(overrides)

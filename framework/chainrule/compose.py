@@ -7,7 +7,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+from yaml import YAMLError
 
 from chainrule import paths
 from chainrule.errors import ConfigurationError, nearest
@@ -16,6 +17,7 @@ from chainrule.parameters import plain_defaults
 from chainrule.plugins import installed
 from chainrule.settings import Settings
 
+_UNREAD = "Invalid loaded object type"  # how OmegaConf's begins
 _FLAGS = "Only one of --run, --multirun"  # how Hydra's complaint begins
 
 
@@ -69,7 +71,9 @@ def is_composition_error(error: BaseException) -> bool:
     """Say whether Hydra or OmegaConf complains about what was typed."""
     # Hydra lets a plain ValueError through for ``group=null`` and for flags that exclude one another.
     plain = isinstance(error, ValueError) and str(error).startswith(("Config group override", _FLAGS))
-    return plain or isinstance(error, HydraException | OmegaConfBaseException)
+    # Files that are no YAML, or hold a mere number.
+    unread = isinstance(error, YAMLError) or (isinstance(error, OSError) and str(error).startswith(_UNREAD))
+    return plain or unread or isinstance(error, HydraException | OmegaConfBaseException)
 
 
 def explained(error: Exception) -> ConfigurationError:
@@ -91,6 +95,10 @@ def explained(error: Exception) -> ConfigurationError:
         )
     if str(error).startswith(_FLAGS):
         return ConfigurationError(f"{error}.")
+    if isinstance(error, YAMLError | OSError):
+        return ConfigurationError(f"a file of the configuration cannot be read: {' '.join(str(error).split())}.")
+    if isinstance(cause, MissingMandatoryValue):
+        return ConfigurationError(f"{cause.full_key} is missing: write {cause.full_key}=VALUE.")
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return ConfigurationError(f"null is no choice: write GROUP=NAME, with one of the groups {', '.join(GROUPS)}.")
     return ConfigurationError(" ".join(str(error).split()))

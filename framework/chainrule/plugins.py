@@ -8,8 +8,10 @@ import enum
 import functools
 import importlib.metadata
 import logging
+import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from chainrule.watchers import Session, Watcher
 
 log = logging.getLogger(__name__)
 
+_HYDRAS = "hydra/"  # where the configuration of Hydra itself lies
 _LIKENESS = 0.8  # of a name that is misspelt to the right one
 
 
@@ -195,16 +198,12 @@ class Registry:
         for implementation in self._manager.hook.chainrule_watchers.get_hookimpls():
             arguments = {"session": session} if "session" in implementation.argnames else {}
             try:
-                returned: list[Any] = list(implementation.function(**arguments))  # type: ignore[call-overload]
-                strangers = [one for one in returned if not isinstance(one, Watcher)]
-                if strangers:
-                    raise PluginError(f"it returned {strangers[0]!r}, which is no Watcher")
-                watching += returned
+                watching += vetting.watchers(implementation.function(**arguments))
             except (Exception, SystemExit) as error:
-                sentence = f"plugin {implementation.plugin_name} watches nothing: its chainrule_watchers failed"
+                sentence = f"plugin {implementation.plugin_name} watches nothing: {_cause(error)}"
                 if is_strict():
-                    raise PluginError(f"{sentence}: {_cause(error)} ({STRICT} is set).") from error
-                log.exception(sentence)
+                    raise PluginError(f"{sentence} ({STRICT} is set).") from error
+                log.error(f"{sentence}.", exc_info=None if isinstance(error, PluginError) else error)
         return watching
 
     def _entry(self, kind: str, name: str, where: str) -> tuple[type[Component], Provider]:
@@ -230,15 +229,18 @@ class Registry:
     def _load(self, plugin: Plugin) -> None:
         provider = plugin.provider
         try:
-            module = plugin.entry.load()
+            with redirect_stdout(sys.stderr):  # what a plugin prints now would be taken for an answer
+                module = plugin.entry.load()
             if self._manager.is_registered(module):
                 raise PluginError(f"{provider.module} has another entry point already")
             components, folders = vetting.components(module), vetting.configurations(module)
             self._manager.register(module, f"{provider.distribution}:{provider.entry_point}")
-        except (Exception, SystemExit) as error:  # a module has no right to end the process
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a module has no right to end the process
             plugin.status, plugin.reason = Status.BROKEN, _cause(error, provider)
             return
-        plugin.description = (module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+        plugin.description = str(module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
         plugin.offers = [Offer(kind.name, cls) for kind, cls in components]
         plugin.folders = folders
 
@@ -293,12 +295,12 @@ class Registry:
         for plugin in self._by_preference():
             for package, folder in list(plugin.folders.items()):
                 names = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")}
-                hidden = sorted(names & taken.keys())
+                hidden = sorted(name for name in names if name in taken or name.startswith(_HYDRAS))
                 if hidden:
                     del plugin.folders[package]
                     self.reports.append(
                         f"the configuration of plugin {plugin.provider} is left out: "
-                        f"{hidden[0]}.yaml would hide that of {taken[hidden[0]]}"
+                        f"{hidden[0]}.yaml would hide that of {taken.get(hidden[0], 'Hydra')}"
                     )
                 taken |= dict.fromkeys(names - taken.keys(), str(plugin.provider))
 
@@ -377,7 +379,8 @@ def _entry_points() -> tuple[list[importlib.metadata.EntryPoint], list[str]]:
 def _plugin(entry: importlib.metadata.EntryPoint) -> Plugin:
     assert entry.dist is not None  # entry points are those of distributions
     version = entry.dist.version if "Version" in entry.dist.metadata else "without a version"
-    return Plugin(Provider(entry.dist.name, version, entry.name, entry.module), entry)
+    module = entry.value.partition(":")[0].partition("[")[0].strip()
+    return Plugin(Provider(entry.dist.name, version, entry.name, module), entry)
 
 
 def _blocked(by: str) -> str:
@@ -408,5 +411,8 @@ def _cause(error: BaseException, provider: Provider | None = None) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
     place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
-    first = next(iter(str(error).splitlines()), "")
-    return f"{type(error).__name__}: {first}{place}"
+    try:
+        first = next(iter(str(error).splitlines()), "")
+    except Exception:  # of an error that cannot even say what it is
+        first = ""
+    return ": ".join(filter(None, [type(error).__name__, first])) + place

@@ -67,8 +67,12 @@ class Provider:
     @property
     def _source(self) -> Path | None:
         """The folder of the package that the module is or lies in, or the file of a module of its own."""
-        inside = "." in self.module or (self.file and self.file.name == "__init__.py")
-        return self.file.parent if self.file and inside else self.file
+        if self.file is None or ("." not in self.module and self.file.name != "__init__.py"):
+            return self.file
+        outermost = importlib.util.find_spec(self.module.partition(".")[0])
+        if outermost is None or outermost.origin is None:  # a namespace, in which others lie as well
+            return self.file.parent
+        return Path(outermost.origin).parent
 
 
 _CLASS = re.compile(r"^class\s+(\w+)\s*\(([^)]*)\)\s*:", re.MULTILINE)

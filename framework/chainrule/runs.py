@@ -179,7 +179,8 @@ class Crowd:
                 self._watchers.remove(watcher)
             except (Exception, SystemExit):
                 self._watchers.remove(watcher)
-                log.exception("%s failed in %s and is left out from now on", type(watcher).__qualname__, event)
+                whose = f"{type(watcher).__module__}.{type(watcher).__qualname__}"
+                log.exception("%s failed in %s and is left out from now on", whose, event)
 
 
 def _stack(runs: Sequence[Prepared]) -> Stack:

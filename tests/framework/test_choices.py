@@ -75,7 +75,7 @@ def test_a_file_of_the_project_decides(lions):
         ("prefer: []\n", "conf/plugins.yaml must have the key plugins, with prefer and block beneath it."),
         ("plugins: {blok: []}\n", "plugins.blok is not a parameter of plugins (did you mean 'block'?)"),
         ("plugins: {block: relu}\n", "plugins.block must be a list, each entry text, not 'relu'."),
-        ("plugins: [\n", "conf/plugins.yaml or what was typed of it cannot be read: while parsing"),
+        ("plugins: [\n", "conf/plugins.yaml cannot be read: while parsing"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused(text, sentence):
@@ -204,3 +204,39 @@ def test_completion_is_not_disturbed_by_reports(lions, monkeypatch):
     done = command("-sc", "query=bash", path=lions)
     assert done.stdout.split() == [f"optimizer={name}" for name in ("adadelta", "adagrad", "adam", "adamw")]
     assert not done.stderr
+
+
+def test_files_that_are_no_configuration_are_said_in_a_sentence():
+    Path("conf", "experiment").mkdir(parents=True)
+    for content in ("a: [", "5"):
+        Path("conf", "experiment", "odd.yaml").write_text(content)
+        done = command("experiment=odd", *RUN, code=1)
+        assert done.stderr.startswith("chainrule: a file of the configuration cannot be read: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_missing_parameter_is_said_in_a_sentence(tmp_path):
+    source = LION.replace("= 1e-4", "")
+    distributions.install(tmp_path / "site", "chainrule-lion", source)
+    done = command("optimizer=lion", *RUN, path=tmp_path / "site", code=1)
+    assert done.stderr == "chainrule: optimizer.lr is missing: write optimizer.lr=VALUE.\n"
+    command("optimizer=lion", "optimizer.lr=0.1", *RUN, path=tmp_path / "site")
+
+
+def test_a_component_that_refuses_its_values_or_ends_the_run_is_named(tmp_path):
+    source = LION.replace(
+        "    def update", "    def __post_init__(self):\n        raise ValueError('odd')\n    def update"
+    )
+    distributions.install(tmp_path / "site", "chainrule-lion", source)
+    done = command("optimizer=lion", *RUN, path=tmp_path / "site", code=1)
+    assert done.stderr == "chainrule: optimizer does not take these values: odd.\n"
+    source = LION.replace("Lion", "Tiger").replace("theta -= self.lr * grad", "raise SystemExit(7)")
+    distributions.install(tmp_path / "site", "chainrule-tiger", source)
+    done = command("optimizer=tiger", *RUN, path=tmp_path / "site", code=1)
+    assert done.stderr.endswith("chainrule: a plugin ended the run: SystemExit: 7.\n")
+
+
+def test_sub_commands_heed_choices_too(lions):
+    done = command("plugins", "lion", "plugins.prefer=[chainrule-lioness]", path=lions)
+    assert "optimizer=lion (shadowed: " in done.stdout
+    assert "optimizer=lion: Descends." in done.stdout

@@ -40,7 +40,7 @@ DOORS = {
     "jinja2": {"report", "scaffold"},
     "markupsafe": {"report"},
     "joblib": {"sweep.engine"},
-    "yaml": {"yamltext", "choices"},
+    "yaml": {"yamltext", "choices", "compose"},
     "mlflow": set(),
     "matplotlib": set(),
     "rich": set(),

@@ -40,7 +40,7 @@ def install(tmp_path, monkeypatch):
     yield _install
     for distribution in found:
         for entry in distribution.entry_points:
-            sys.modules.pop(entry.module, None)
+            sys.modules.pop(entry.value, None)
 
 
 def refusal(registry, name, group="optimizer"):
@@ -333,7 +333,7 @@ def test_of_two_configurations_with_one_name_the_preferred_one_stays(install):
 
 def test_a_configuration_that_is_not_there_is_told(install):
     (report,) = install("chainrule-lion", PRESETS.format("nothing.of.that.name")).reports
-    assert report.endswith("chainrule_configurations names nothing.of.that.name, which is no package")
+    assert report.endswith("chainrule_configurations names 'nothing.of.that.name', which is no package")
 
 
 def test_a_plugin_whose_watchers_fail_is_reported_and_the_others_watch(install, caplog):
@@ -404,3 +404,46 @@ def test_a_hook_for_watchers_that_returns_something_else_watches_nothing(install
 
 def test_members_that_answer_to_everything_are_no_hooks(install):
     assert not install("chainrule-lion", f"from unittest.mock import MagicMock\ncol = MagicMock()\n{LION}").reports
+
+
+HARMLESS = LION.replace("Lion", "Tame")
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("class Skip(BaseException): pass\nraise Skip('no')", "Skip: no ({file}, line 2)"),
+        ("class Mute(Exception):\n    def __str__(self): raise RuntimeError\nraise Mute", "Mute ({file}, line 3)"),
+        ("raise RuntimeError", "RuntimeError ({file}, line 1)"),
+        (LION.replace("@hookimpl", "@hookimpl(wrapper=True)"), "chainrule_optimizers is a wrapper of other plugins' "),
+        (
+            LION.replace("return [Lion]", "return None"),
+            "chainrule_optimizers returned None, which is no list of classes",
+        ),
+        (LION.replace("(Optimizer)", "(Optimizer, name='null')"), "Lion is called 'null'; names have small letters"),
+        (LION.replace("lr: Ann", "defaults: float = 1.0\n    lr: Ann"), "Lion has a parameter called 'defaults'"),
+        (LION.replace("Gt(0)", "Gt('a')"), "Lion.lr has the bound 'a', no number"),
+        (PRESETS.format(""), "chainrule_configurations names '', which is no package"),
+    ],
+)
+def test_whatever_a_plugin_does_the_others_work(install, tmp_path, source, cause):
+    install("chainrule-tame", HARMLESS)
+    registry = install("chainrule-bad", source)
+    (report,) = registry.reports
+    assert report.startswith("plugin chainrule-bad 1.0 (entry point 'chainrule_bad') was skipped: ")
+    assert cause.format(file=tmp_path / "chainrule_bad.py") in report
+    assert registry.names("optimizer") == ["tame"]
+
+
+def test_a_docstring_that_is_no_text_and_an_odd_entry_point_do_no_harm(install, tmp_path, capsys):
+    assert not install("chainrule-lion", f"print('hello')\n__doc__ = 5\n{LION}").reports
+    assert capsys.readouterr() == ("", "hello\n")
+    text = "[chainrule]\nlion = a b c\nbuiltin = sys:nothing\n"
+    (tmp_path / "chainrule_lion-1.0.dist-info" / "entry_points.txt").write_text(text)
+    assert len(install.registry().reports) == 2
+
+
+def test_configuration_of_hydra_is_not_replaced(install):
+    registry = install("chainrule-lion", PRESETS.format("lion_conf"), files=["lion_conf/hydra/launcher/joblib.yaml"])
+    assert not registry.folders
+    assert registry.reports[0].endswith("hydra/launcher/joblib.yaml would hide that of Hydra")

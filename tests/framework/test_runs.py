@@ -7,6 +7,7 @@ import pytest
 import threadpoolctl
 
 import chainrule
+from chainrule import trainer
 from chainrule.compose import settings_from
 from chainrule.plugins import installed
 from chainrule.runs import Crowd, Task, execute, prepare
@@ -166,15 +167,12 @@ def test_watchers_cannot_alter_the_record_nor_the_threads(tmp_path, caplog):
             threadpoolctl.threadpool_limits(8, "blas")
             heard.append(progress.epoch)
 
-        def stack_started(self, start):
-            monitor.append(threadpoolctl.ThreadpoolController().select(user_api="blas"))
-
-    heard, monitor, seen = [], [], []
+    heard, seen = [], []
     settings = settings_from(["training.epochs=3", "network.hidden=[3]", "training.batch_size=null"])
     update = type(settings.optimizer).update
 
     def watched(self, *arguments):
-        seen.extend(library.num_threads for library in monitor[0].lib_controllers)
+        seen.extend(library.num_threads for library in trainer._blas().lib_controllers)
         update(self, *arguments)
 
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.ERROR):
