@@ -104,12 +104,11 @@ class Registry:
         reserved: Iterable[str] = (),
     ) -> None:
         self.choices = choices or Choices()
-        self.plugins: list[Plugin] = []
+        self.plugins = sorted(map(_plugin, entries), key=lambda plugin: canonical(plugin.provider.distribution))
         self.reports: list[str] = []
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._components: dict[str, dict[str, tuple[type[Component], Provider]]] = {name: {} for name in KINDS}
-        self.plugins += sorted(map(_plugin, entries), key=lambda plugin: canonical(plugin.provider.distribution))
         self._settle_entry_points()
         for plugin in self._by_preference():
             self._load(plugin)
@@ -282,10 +281,8 @@ class Registry:
             if winner is None:
                 one.status, one.reason = Status.BROKEN, f"{conflict}; {_cure(providers)}"
             elif index != winner:
-                one.status, one.reason = (
-                    Status.SHADOWED,
-                    f"{conflict}, and {providers[winner].distribution} is preferred",
-                )
+                one.status = Status.SHADOWED
+                one.reason = f"{conflict}, and {providers[winner].distribution} is preferred"
 
     def _settle_configurations(self, reserved: Iterable[str]) -> None:
         """Leave out the configuration of a plugin where one of its files would hide another one, or a component."""
@@ -302,7 +299,8 @@ class Registry:
                         f"the configuration of plugin {plugin.provider} is left out: "
                         f"{hidden[0]}.yaml would hide that of {taken.get(hidden[0], 'Hydra')}"
                     )
-                taken |= dict.fromkeys(names - taken.keys(), str(plugin.provider))
+                else:
+                    taken |= dict.fromkeys(names, str(plugin.provider))
 
     def _by_preference(self) -> list[Plugin]:
         """Return the plugins that can be used, those of preferred distributions first."""
