@@ -16,7 +16,6 @@ from chainrule.data import Samples, draw
 from chainrule.errors import ConfigurationError
 from chainrule.kinds import Array
 from chainrule.network import Shape
-from chainrule.parameters import parameters
 from chainrule.plugins import Registry
 from chainrule.records import Record
 from chainrule.results import Result
@@ -209,8 +208,7 @@ def _stack(runs: Sequence[Prepared]) -> Stack:
 def _check_parts(settings: Settings, shape: Shape) -> None:
     """Refuse components that make no sense on these widths or with each other, before any data are drawn."""
     optimizer, schedule = settings.optimizer, settings.schedule
-    field = parameters(type(optimizer)).get(str(optimizer.rate))
-    if not schedule.is_constant and not (field and field.is_stackable):
+    if not schedule.is_constant and not kinds.has_rate(optimizer):
         raise ConfigurationError(
             f"optimizer={optimizer.name} has no learning rate that schedule={schedule.name} could change."
         )

@@ -63,12 +63,42 @@ def components(module: Any) -> list[tuple[Kind, type[Component]]]:
         raise PluginError("it implements no hook: mark a function such as chainrule_activations with @hookimpl")
     found = [(kind, cls) for kind in KINDS.values() if kind.hook in hooks for cls in _returned(module, kind)]
     for kind, cls in found:
-        _check(kind, cls)
+        require_contract(kind, cls)
     names = [(kind.name, cls.name) for kind, cls in found]
     for kind_name, name in names:
         if names.count((kind_name, name)) > 1:
             raise PluginError(f"it has two components {kind_name}={name}")
     return found
+
+
+def require_contract(kind: Kind, cls: Any) -> None:
+    """Refuse a class that cannot be used as a component of this kind.
+
+    Raises:
+        PluginError: it cannot.
+    """
+    # Not by issubclass, which for abstract classes goes through all subclasses that there are.
+    if kind.contract not in getattr(cls, "__mro__", ()):
+        raise PluginError(f"{kind.hook} returned {_short(cls)}, which is no subclass of {kind.contract.__name__}")
+    name = cls.__qualname__
+    if not _NAME.fullmatch(str(cls.name)) or cls.name in _VALUES:
+        raise PluginError(
+            f"{name} is called {cls.name!r}; names have small letters, digits and _ only, and are none of "
+            f"{', '.join(_VALUES)}"
+        )
+    if cls.__abstractmethods__:
+        raise PluginError(f"{name} lacks {', '.join(sorted(cls.__abstractmethods__))}")
+    if not ("__dataclass_params__" in vars(cls) and cls.__dataclass_params__.frozen):
+        raise PluginError(f"{name} must be a frozen dataclass: add @dataclass(frozen=True)")
+    for parameter in _RESERVED & parameters(cls).keys():
+        raise PluginError(f"{name} has a parameter called {parameter!r}, which configuration uses itself")
+    if kind.contract is Activation and (cls.slope, cls.backward) == (Activation.slope, Activation.backward):
+        raise PluginError(f"{name} lacks slope or backward")
+    if kind.contract is Loss and cls.paired_output:
+        for method in ("paired_value", "paired_delta"):
+            if getattr(cls, method) is getattr(Loss, method):
+                raise PluginError(f"{name} declares a paired output and lacks {method}")
+    _check_signatures(kind.contract, cls)
 
 
 def configurations(module: Any) -> dict[str, Path]:
@@ -138,31 +168,6 @@ def _implemented(module: ModuleType) -> Iterator[str]:
 
 def _returned(module: ModuleType, kind: Kind) -> list[type[Component]]:
     return _listed(kind.hook, getattr(module, kind.hook)(), "classes")
-
-
-def _check(kind: Kind, cls: Any) -> None:
-    # Not by issubclass, which for abstract classes goes through all subclasses that there are.
-    if kind.contract not in getattr(cls, "__mro__", ()):
-        raise PluginError(f"{kind.hook} returned {_short(cls)}, which is no subclass of {kind.contract.__name__}")
-    name = cls.__qualname__
-    if not _NAME.fullmatch(str(cls.name)) or cls.name in _VALUES:
-        raise PluginError(
-            f"{name} is called {cls.name!r}; names have small letters, digits and _ only, and are none of "
-            f"{', '.join(_VALUES)}"
-        )
-    if cls.__abstractmethods__:
-        raise PluginError(f"{name} lacks {', '.join(sorted(cls.__abstractmethods__))}")
-    if not ("__dataclass_params__" in vars(cls) and cls.__dataclass_params__.frozen):
-        raise PluginError(f"{name} must be a frozen dataclass: add @dataclass(frozen=True)")
-    for parameter in _RESERVED & parameters(cls).keys():
-        raise PluginError(f"{name} has a parameter called {parameter!r}, which configuration uses itself")
-    if kind.contract is Activation and (cls.slope, cls.backward) == (Activation.slope, Activation.backward):
-        raise PluginError(f"{name} lacks slope or backward")
-    if kind.contract is Loss and cls.paired_output:
-        for method in ("paired_value", "paired_delta"):
-            if getattr(cls, method) is getattr(Loss, method):
-                raise PluginError(f"{name} declares a paired output and lacks {method}")
-    _check_signatures(kind.contract, cls)
 
 
 def _check_signatures(contract: type[Component], cls: type[Component]) -> None:

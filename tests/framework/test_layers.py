@@ -34,7 +34,7 @@ DOORS = {
         "sweep.sweeper",
         "sweep.opening",
         "sweep.trials",
-        "testing.drawing",
+        "testing.words",
     },
     "pytest": {"testing.collecting"},
     "jinja2": {"report", "scaffold"},
