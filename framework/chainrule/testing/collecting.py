@@ -101,7 +101,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a process of xdist what was typed: to it, ``testpaths`` look typed as well."""
+    """Tell a process of xdist what was decided here, so that all collect the same, wherever they were started."""
     node.workerinput[_TYPED] = _names_files(node.config)
 
 
