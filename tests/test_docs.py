@@ -55,7 +55,7 @@ COMMANDS = [
     for block in blocks(text, "sh")
     for line in block.splitlines()
     if line.startswith("chainrule ") and line.split()[1] not in ("resume", "report", "sync")
-]
+] + [path.read_text().splitlines()[1].removeprefix("# ") for path in sorted(ROOT.glob("conf/experiment/*.yaml"))]
 
 
 NEEDS = {

@@ -23,7 +23,10 @@ _HOMES = {
         "sum_units",
     ),
     "chainrule.network": ("product",),
-    "chainrule.watchers": ("Watcher",),
+    "chainrule.outcomes": ("Outcome",),
+    "chainrule.records": ("Record",),
+    "chainrule.sweeps": ("Sweep",),
+    "chainrule.watchers": ("Session", "Watcher"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)

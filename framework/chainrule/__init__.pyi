@@ -5,7 +5,10 @@ from chainrule.hookspecs import API_VERSION, hookimpl
 from chainrule.interface import component, run, trace_step
 from chainrule.kinds import Activation, Array, Initializer, Loss, Optimizer, Rule, Schedule, Target, Tracker, sum_units
 from chainrule.network import product
-from chainrule.watchers import Watcher
+from chainrule.outcomes import Outcome
+from chainrule.records import Record
+from chainrule.sweeps import Sweep
+from chainrule.watchers import Session, Watcher
 
 __all__ = [
     "API_VERSION",
@@ -16,10 +19,14 @@ __all__ = [
     "Initializer",
     "Loss",
     "Optimizer",
+    "Outcome",
     "PluginError",
+    "Record",
     "RecordError",
     "Rule",
     "Schedule",
+    "Session",
+    "Sweep",
     "Target",
     "Tracker",
     "Watcher",

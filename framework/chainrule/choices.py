@@ -4,14 +4,20 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import doc
 
+from chainrule import paths
+from chainrule.errors import ConfigurationError
 from chainrule.parameters import build, plain
 
 SECTION = "plugins"  # key of the configuration
 STRICT = "CHAINRULE_STRICT_PLUGINS"
+VARIABLES = {"prefer": "CHAINRULE_PREFER_PLUGINS", "block": "CHAINRULE_BLOCK_PLUGINS"}
+_EXPORTED = "CHAINRULE_PLUGINS_CHOSEN"  # set where the other variables hold everything that there is to know
+_TYPED = re.compile(rf"\+{{0,2}}{SECTION}(\.\w+)?=")
 
 
 @dataclass(frozen=True)
@@ -37,18 +43,18 @@ class Choices:
     @classmethod
     def from_environment(cls) -> "Choices":
         """Return the choices that the environment makes, as lists of names between commas."""
-        return cls(**{name: tuple(_split(os.environ.get(variable, ""))) for name, variable in _VARIABLES.items()})
+        return cls(**{name: tuple(_split(os.environ.get(variable, ""))) for name, variable in VARIABLES.items()})
 
     def together(self, other: "Choices") -> "Choices":
         """Return both, these first."""
-        merged = {name: tuple(dict.fromkeys([*plain(self)[name], *plain(other)[name]])) for name in _VARIABLES}
+        merged = {name: tuple(dict.fromkeys([*plain(self)[name], *plain(other)[name]])) for name in VARIABLES}
         return Choices(**merged)
 
     def export(self) -> None:
         """Put them into the environment, from where processes that this one starts have them."""
-        for name, variable in _VARIABLES.items():
-            if getattr(self, name):
-                os.environ[variable] = ",".join(getattr(self, name))
+        for name, variable in VARIABLES.items():
+            os.environ[variable] = ",".join(getattr(self, name))
+        os.environ[_EXPORTED] = "1"
 
     def rank(self, distribution: str) -> int | None:
         """Return the place of a distribution among the preferred ones, or None."""
@@ -60,7 +66,41 @@ class Choices:
         return next((b for b in self.block if canonical(b) == canonical(distribution) or b in names), None)
 
 
-_VARIABLES = {"prefer": "CHAINRULE_PREFER_PLUGINS", "block": "CHAINRULE_BLOCK_PLUGINS"}
+def chosen(typed: Sequence[str] | None = None) -> Choices:
+    """Return the choices of the person: what is typed, or else in ``conf/plugins.yaml``, and what the environment says.
+
+    Args:
+        typed: overrides of the command line, of which those of ``plugins`` count; None in a process that has none.
+
+    Raises:
+        ConfigurationError: an unknown key, or no list of names.
+    """
+    environment = Choices.from_environment()
+    if typed is None and _EXPORTED in os.environ:
+        return environment
+    from omegaconf import OmegaConf  # here, because a process that is told by the environment does not need it
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    name = f"{SECTION}.yaml"
+    own, packaged = Path("conf", name), paths.configuration() / name
+    words = [word.lstrip("+") for word in typed or () if is_choice(word)]
+    try:
+        file: Any = OmegaConf.to_container(OmegaConf.load(own if own.is_file() else packaged), resolve=True)
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
+        raise ConfigurationError(f"conf/{name} cannot be read: {' '.join(str(error).split())}.") from None
+    if not isinstance(file, dict) or not isinstance(file.get(SECTION), dict):
+        raise ConfigurationError(f"conf/{name} must have the key {SECTION}, with prefer and block beneath it.")
+    try:
+        config: Any = OmegaConf.to_container(OmegaConf.merge(file, OmegaConf.from_dotlist(words)), resolve=True)
+    except (OmegaConfBaseException, YAMLError, ValueError):
+        raise ConfigurationError(f"{' '.join(words)} is no list of names: write it as [NAME,NAME].") from None
+    return Choices.of(config[SECTION]).together(environment)
+
+
+def is_choice(word: str) -> bool:
+    """Say whether a word of the command line is about plugins."""
+    return _TYPED.match(word) is not None
 
 
 def is_strict() -> bool:

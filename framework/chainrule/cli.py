@@ -12,6 +12,7 @@ from pathlib import Path
 import hydra
 
 from chainrule import compose, helptext, paths, records, sweeps, task
+from chainrule.choices import chosen, is_choice
 from chainrule.errors import ChainruleError, nearest
 from chainrule.kinds import Tracker
 from chainrule.plugins import installed
@@ -40,17 +41,17 @@ def _sync(arguments: Sequence[str]) -> None:
                 place = sweeps.around(record.directory)
                 if place and place[0].manifest["finished"]:
                     parents[place[0].directory] = tracker, place[0]
-            except ChainruleError as error:
+            except (Exception, SystemExit) as error:  # of a stranger's tracker, too, which must not keep others back
                 failed += 1
-                print(f"chainrule: {manifest.parent}: {error}", file=sys.stderr)
+                print(f"chainrule: {manifest.parent}: {records.sentence(error)}", file=sys.stderr)
             else:
                 print(f"{record.directory}: {', '.join(record.links.values()) or 'not sent, its tracking is none'}")
         for tracker, sweep in parents.values():
             try:
                 tracker.send_sweep(sweep, list(sweep.outcomes()))
-            except ChainruleError as error:
+            except (Exception, SystemExit) as error:
                 failed += 1
-                print(f"chainrule: {sweep.directory}: {error}", file=sys.stderr)
+                print(f"chainrule: {sweep.directory}: {records.sentence(error)}", file=sys.stderr)
             else:
                 print(f"{sweep.directory}: {', '.join(sweep.links.values()) or 'not sent, its tracking is none'}")
     if failed:
@@ -106,8 +107,8 @@ def _compare(arguments: Sequence[str]) -> None:
     """Say which choice of a group is better, each tuned alike."""
     from chainrule import compare
 
-    compose.choose_plugins([text for text in arguments if "=" in text])
-    sys.argv[1:] = compare.arguments(arguments)
+    choices = filter(is_choice, sys.argv[2:])  # which are part of what is recorded
+    sys.argv[1:] = [*compare.arguments(arguments), *choices]
     _open(sys.argv[1:])
     _train()
 
@@ -116,7 +117,6 @@ def _in(module: str) -> Callable[[Sequence[str]], None]:
     """Return the command that is the ``main`` of a module, imported when it is needed."""
 
     def command(arguments: Sequence[str]) -> None:
-        compose.choose_plugins([])
         import_module(module).main(arguments)
 
     return command
@@ -134,10 +134,11 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 
 
 def _open(overrides: Sequence[str]) -> None:
-    """Load the plugins that count, say what is wrong with others, and make their components options."""
-    compose.choose_plugins(overrides)
-    for report in installed().reports:
-        print(f"chainrule: {report}.", file=sys.stderr)
+    """Load the plugins that count, and say what is wrong with others."""
+    chosen(overrides).export()
+    if not {"-sc", "--shell-completion"} & set(sys.argv):  # which completes a line that a person is typing
+        for report in installed().reports:
+            print(f"chainrule: {report}.", file=sys.stderr)
 
 
 def main() -> None:
@@ -146,7 +147,9 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands its errors over instead of printing them
     try:
         if sys.argv[1:2] and sys.argv[1] in _COMMANDS:
-            _COMMANDS[sys.argv[1]](sys.argv[2:])
+            words = sys.argv[2:]
+            chosen(words).export()
+            _COMMANDS[sys.argv[1]]([word for word in words if not is_choice(word)])
         elif {"--help", "-h"} & set(sys.argv):
             overrides = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
             _open(overrides)

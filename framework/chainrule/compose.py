@@ -1,52 +1,24 @@
 """From overrides to configuration, by Hydra: every component is an option, without YAML."""
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
 from chainrule import paths
-from chainrule.choices import SECTION, Choices
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.kinds import GROUPS
 from chainrule.parameters import plain_defaults
 from chainrule.plugins import installed
 from chainrule.settings import Settings
 
+_UNREAD = "Invalid loaded object type"  # how OmegaConf's begins
 _FLAGS = "Only one of --run, --multirun"  # how Hydra's complaint begins
-
-
-_CHOOSING = re.compile(rf"(\+\+)?{SECTION}\.\w+=")
-
-
-def choose_plugins(overrides: Sequence[str]) -> None:
-    """Put into the environment which plugins count, as typed, written in ``conf/plugins.yaml``, or there already.
-
-    To be called before plugins are loaded; processes that this one starts will do as it does.
-
-    Raises:
-        ConfigurationError: an unknown key, or no list of names.
-    """
-    typed = [override.removeprefix("++") for override in overrides if _CHOOSING.match(override)]
-    name = f"{SECTION}.yaml"
-    own, packaged = Path("conf", name), paths.configuration() / name
-    try:
-        config = OmegaConf.merge(OmegaConf.load(own if own.is_file() else packaged), OmegaConf.from_dotlist(typed))
-        section = OmegaConf.to_container(config, resolve=True)
-    except (OmegaConfBaseException, YAMLError, OSError) as error:
-        sentence = " ".join(str(error).split())
-        raise ConfigurationError(f"conf/{name} or what was typed of it cannot be read: {sentence}.") from None
-    given: Any = section.get(SECTION) if isinstance(section, dict) else None
-    if not isinstance(given, dict):
-        raise ConfigurationError(f"conf/{name} must have the key {SECTION}, with prefer and block beneath it.")
-    Choices.of(given).together(Choices.from_environment()).export()
 
 
 def options(group: str) -> list[str]:
@@ -113,7 +85,9 @@ def is_composition_error(error: BaseException) -> bool:
     """Say whether Hydra or OmegaConf complains about what was typed."""
     # Hydra lets a plain ValueError through for ``group=null`` and for flags that exclude one another.
     plain = isinstance(error, ValueError) and str(error).startswith(("Config group override", _FLAGS))
-    return plain or isinstance(error, HydraException | OmegaConfBaseException)
+    # Files that are no YAML, or hold a mere number.
+    unread = isinstance(error, YAMLError) or (isinstance(error, OSError) and str(error).startswith(_UNREAD))
+    return plain or unread or isinstance(error, HydraException | OmegaConfBaseException)
 
 
 def explained(error: Exception) -> ConfigurationError:
@@ -135,6 +109,10 @@ def explained(error: Exception) -> ConfigurationError:
         )
     if str(error).startswith(_FLAGS):
         return ConfigurationError(f"{error}.")
+    if isinstance(error, YAMLError | OSError):
+        return ConfigurationError(f"a file of the configuration cannot be read: {' '.join(str(error).split())}.")
+    if isinstance(cause, MissingMandatoryValue):
+        return ConfigurationError(f"{cause.full_key} is missing: write {cause.full_key}=VALUE.")
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return ConfigurationError(f"null is no choice: write GROUP=NAME, with one of the groups {', '.join(GROUPS)}.")
     return ConfigurationError(" ".join(str(error).split()))

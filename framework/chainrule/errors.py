@@ -20,8 +20,14 @@ class RecordError(ChainruleError):
     """For the reader of a record: it is missing, unfinished or damaged."""
 
 
-def nearest(word: str, choices: Iterable[object]) -> str:
-    """Return ``" (did you mean 'adam'?)"`` for the choice closest to ``word``, or an empty string."""
+def nearest(word: str, choices: Iterable[object], likeness: float = 0.5) -> str:
+    """Return ``" (did you mean 'adam'?)"`` for the choice closest to ``word``, or an empty string.
+
+    Args:
+        word: what was given.
+        choices: what could have been meant.
+        likeness: from 0 to 1, below which nothing is suggested.
+    """
     lowered = {str(choice).lower(): str(choice) for choice in choices}
-    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=likeness)
     return f" (did you mean {lowered[close[0]]!r}?)" if close else ""

@@ -1,5 +1,7 @@
 """chainrule in a notebook: train a run, look into one step, make a component."""
 
+import functools
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +15,11 @@ from chainrule.backprop import Backprop, mean_loss, separate
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.kinds import Array, Component
 from chainrule.network import Pass, Shape
-from chainrule.plugins import installed
+from chainrule.plugins import Registry, installed
 from chainrule.results import Result
 from chainrule.watchers import Session
+
+log = logging.getLogger(__name__)
 
 
 def run(*overrides: str, directory: str | Path | None = None) -> Result:
@@ -36,10 +40,10 @@ def run(*overrides: str, directory: str | Path | None = None) -> Result:
     from chainrule.compose import settings_from
     from chainrule.runs import Crowd, Task, execute, prepare, train_stack
 
+    registry = _registry()
     prepared = prepare(settings_from(overrides))
     if directory is None:
         return train_stack([prepared])[0]
-    registry = installed()
     crowd = Crowd([prepared.settings.tracking, *registry.watchers(Session(interactive=False, quiet=True))])
     ((result, record),) = execute([Task(prepared, Path(directory).absolute(), overrides)], crowd, registry)
     crowd.tell("runs_recorded", [record])
@@ -55,7 +59,16 @@ def component(kind: str, name: str, **parameters: Any) -> Component:
     """
     if kind not in kinds.KINDS:
         raise ConfigurationError(f"{kind!r} is no kind{nearest(kind, kinds.KINDS)}; there is {', '.join(kinds.KINDS)}.")
-    return installed().make(kinds.KINDS[kind].groups[0], name, parameters)
+    return _registry().make(kinds.KINDS[kind].groups[0], name, parameters)
+
+
+@functools.cache
+def _registry() -> Registry:
+    """Return the plugins, and say once what is wrong with them."""
+    registry = installed()
+    for report in registry.reports:
+        log.warning("%s.", report)
+    return registry
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def _plugin(plugin: Plugin) -> dict[str, Any]:
         "entry_point": provider.entry_point,
         "module": provider.module,
         "file": str(provider.file) if provider.file else None,
-        "sha256": provider.digest if provider.file else None,
+        "sha256": provider.digest or None,
         "status": plugin.status.value,
         "reason": plugin.reason,
         "description": plugin.description,

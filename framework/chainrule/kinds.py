@@ -369,6 +369,12 @@ def takes_out(function: Callable[..., Any]) -> bool:
     return "out" in inspect.signature(function).parameters
 
 
+def has_rate(optimizer: Optimizer) -> bool:
+    """Say whether an optimizer names a learning rate that schedules can change: one of its plain floats."""
+    field = parameters(type(optimizer)).get(str(optimizer.rate))
+    return field is not None and field.is_stackable
+
+
 def structure(component: Component) -> tuple[Any, ...]:
     """Return what must be equal for two components to be stacked: the class and every field that is no plain float."""
     kind = type(component)

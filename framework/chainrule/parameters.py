@@ -138,7 +138,10 @@ def build(cls: type, values: Mapping[str, Any], where: str) -> Any:
             converted[name] = parameter.convert(values[name], f"{where}.{name}")
         elif parameter.default is dataclasses.MISSING:
             raise ConfigurationError(f"{where}.{name} is missing: give it {parameter.wanted()}.")
-    return cls(**converted)
+    try:
+        return cls(**converted)
+    except ValueError as error:  # of a component that checks what its parameters have to do with each other
+        raise ConfigurationError(f"{where} does not take these values: {error}.") from error
 
 
 def plain(instance: Any) -> dict[str, Any]:
@@ -180,8 +183,12 @@ def _parameter(cls: type, field: dataclasses.Field[Any], hint: Any) -> Parameter
     default = field.default
     if field.default_factory is not dataclasses.MISSING:
         default = field.default_factory()
-    docs = [item.documentation for item in metadata if isinstance(item, bounds_of.DocInfo)]
     found = tuple(part for item in metadata for part in _unpacked(item))
+    for bound in found:
+        limit = getattr(bound, _COMPARISONS[type(bound)][1]) if type(bound) in _COMPARISONS else 0
+        if not isinstance(limit, int | float):
+            raise PluginError(f"{cls.__module__}.{cls.__qualname__}.{field.name} has the bound {limit!r}, no number.")
+    docs = [item.documentation for item in metadata if isinstance(item, bounds_of.DocInfo)]
     return Parameter(field.name, hint, many, optional, default, found, docs[0] if docs else "")
 
 

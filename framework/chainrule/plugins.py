@@ -8,17 +8,18 @@ import enum
 import functools
 import importlib.metadata
 import logging
+import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pluggy
 
 from chainrule import hookspecs, paths, vetting
-from chainrule.choices import STRICT, Choices, canonical, is_strict
+from chainrule.choices import STRICT, VARIABLES, Choices, canonical, chosen, is_strict
 from chainrule.errors import ConfigurationError, PluginError, nearest
 from chainrule.kinds import GROUPS, KINDS, Component
 from chainrule.parameters import build
@@ -26,6 +27,9 @@ from chainrule.providers import Provider
 from chainrule.watchers import Session, Watcher
 
 log = logging.getLogger(__name__)
+
+_HYDRAS = "hydra/"  # where the configuration of Hydra itself lies
+_LIKENESS = 0.8  # of a name that is misspelt to the right one
 
 
 class Status(enum.StrEnum):
@@ -100,12 +104,11 @@ class Registry:
         reserved: Iterable[str] = (),
     ) -> None:
         self.choices = choices or Choices()
-        self.plugins: list[Plugin] = []
+        self.plugins = sorted(map(_plugin, entries), key=lambda plugin: canonical(plugin.provider.distribution))
         self.reports: list[str] = []
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._components: dict[str, dict[str, tuple[type[Component], Provider]]] = {name: {} for name in KINDS}
-        self.plugins += sorted(map(_plugin, entries), key=lambda plugin: canonical(plugin.provider.distribution))
         self._settle_entry_points()
         for plugin in self._by_preference():
             self._load(plugin)
@@ -176,12 +179,12 @@ class Registry:
         Raises:
             ConfigurationError: it says other than what was known when the plugins were found.
         """
-        chosen = Choices.of(section)
-        for name, late in (("prefer", chosen.prefer), ("block", chosen.block)):
-            if not set(late) <= set(getattr(self.choices, name)):
+        late = Choices.of(section)
+        for name, variable in VARIABLES.items():
+            if not set(getattr(late, name)) <= set(getattr(self.choices, name)):
                 raise ConfigurationError(
-                    f"plugins.{name} must be known before plugins are loaded: write it on the command line, into "
-                    f"conf/plugins.yaml, or into the environment variable CHAINRULE_{name.upper()}_PLUGINS."
+                    f"plugins.{name} must be known before plugins are loaded: write plugins.{name}=[...] on the "
+                    f"command line, or put it into conf/plugins.yaml or into the environment variable {variable}."
                 )
 
     def watchers(self, session: Session) -> list[Watcher]:
@@ -194,12 +197,12 @@ class Registry:
         for implementation in self._manager.hook.chainrule_watchers.get_hookimpls():
             arguments = {"session": session} if "session" in implementation.argnames else {}
             try:
-                watching += cast(Sequence[Watcher], implementation.function(**arguments))
-            except Exception as error:
-                sentence = f"plugin {implementation.plugin_name} watches nothing: its chainrule_watchers failed"
+                watching += vetting.watchers(implementation.function(**arguments))
+            except (Exception, SystemExit) as error:
+                sentence = f"plugin {implementation.plugin_name} watches nothing: {_cause(error)}"
                 if is_strict():
-                    raise PluginError(f"{sentence}: {_cause(error)} ({STRICT} is set).") from error
-                log.exception(sentence)
+                    raise PluginError(f"{sentence} ({STRICT} is set).") from error
+                log.error(f"{sentence}.", exc_info=None if isinstance(error, PluginError) else error)
         return watching
 
     def _entry(self, kind: str, name: str, where: str) -> tuple[type[Component], Provider]:
@@ -225,13 +228,18 @@ class Registry:
     def _load(self, plugin: Plugin) -> None:
         provider = plugin.provider
         try:
-            module = plugin.entry.load()
+            with redirect_stdout(sys.stderr):  # what a plugin prints now would be taken for an answer
+                module = plugin.entry.load()
+            if self._manager.is_registered(module):
+                raise PluginError(f"{provider.module} has another entry point already")
             components, folders = vetting.components(module), vetting.configurations(module)
             self._manager.register(module, f"{provider.distribution}:{provider.entry_point}")
-        except (Exception, SystemExit) as error:  # a module has no right to end the process
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a module has no right to end the process
             plugin.status, plugin.reason = Status.BROKEN, _cause(error, provider)
             return
-        plugin.description = (module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+        plugin.description = str(module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
         plugin.offers = [Offer(kind.name, cls) for kind, cls in components]
         plugin.folders = folders
 
@@ -273,10 +281,8 @@ class Registry:
             if winner is None:
                 one.status, one.reason = Status.BROKEN, f"{conflict}; {_cure(providers)}"
             elif index != winner:
-                one.status, one.reason = (
-                    Status.SHADOWED,
-                    f"{conflict}, and {providers[winner].distribution} is preferred",
-                )
+                one.status = Status.SHADOWED
+                one.reason = f"{conflict}, and {providers[winner].distribution} is preferred"
 
     def _settle_configurations(self, reserved: Iterable[str]) -> None:
         """Leave out the configuration of a plugin where one of its files would hide another one, or a component."""
@@ -286,14 +292,15 @@ class Registry:
         for plugin in self._by_preference():
             for package, folder in list(plugin.folders.items()):
                 names = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")}
-                hidden = sorted(names & taken.keys())
+                hidden = sorted(name for name in names if name in taken or name.startswith(_HYDRAS))
                 if hidden:
                     del plugin.folders[package]
                     self.reports.append(
                         f"the configuration of plugin {plugin.provider} is left out: "
-                        f"{hidden[0]}.yaml would hide that of {taken[hidden[0]]}"
+                        f"{hidden[0]}.yaml would hide that of {taken.get(hidden[0], 'Hydra')}"
                     )
-                taken |= dict.fromkeys(names - taken.keys(), str(plugin.provider))
+                else:
+                    taken |= dict.fromkeys(names, str(plugin.provider))
 
     def _by_preference(self) -> list[Plugin]:
         """Return the plugins that can be used, those of preferred distributions first."""
@@ -305,30 +312,36 @@ class Registry:
         return sorted((plugin for plugin in self.plugins if plugin.status is Status.OK), key=place)
 
     def _unknown_choices(self) -> list[str]:
-        """Return a sentence for each name that is preferred or blocked and is not there."""
+        """Return a sentence for each name that is preferred or blocked, and is misspelt as it seems.
+
+        Others may be meant for other machines.
+        """
+        if self.choices == Choices():
+            return []
         distributions = {canonical(plugin.provider.distribution) for plugin in self.plugins}
         brought = {plugin.provider.entry_point for plugin in self.plugins}
         brought |= {offer.component.name for plugin in self.plugins for offer in plugin.offers}
+        brought |= {name for p in self.plugins if p.status is not Status.OK for _, name in p.provider.promised}
         return [
-            f"plugins.{setting} names {name!r}, which is no {noun}{nearest(name, known)}"
+            f"plugins.{setting} names {name!r}, which is no {noun}{nearest(name, known, _LIKENESS)}"
             for setting, noun, known in (
                 ("prefer", "distribution with plugins", distributions),
                 ("block", "distribution, entry point or component", distributions | brought),
             )
             for name in getattr(self.choices, setting)
-            if not {name, canonical(name)} & known
+            if not {name, canonical(name)} & known and nearest(name, known, _LIKENESS)
         ]
 
 
 @functools.cache
 def found() -> Registry:
-    """Return the registry of everything installed in this environment, loaded once.
-
-    What the person chooses is in ``CHAINRULE_PREFER_PLUGINS`` and ``CHAINRULE_BLOCK_PLUGINS`` by then.
-    """
+    """Return the registry of everything installed in this environment, loaded once."""
     packaged = paths.configuration()
     reserved = [path.relative_to(packaged).with_suffix("").as_posix() for path in packaged.rglob("*.yaml")]
-    return Registry(importlib.metadata.entry_points(group=hookspecs.PROJECT), Choices.from_environment(), reserved)
+    entries, damaged = _entry_points()
+    registry = Registry(entries, chosen(), reserved)
+    registry.reports += damaged
+    return registry
 
 
 def installed() -> Registry:
@@ -343,24 +356,41 @@ def installed() -> Registry:
     return registry
 
 
+def _entry_points() -> tuple[list[importlib.metadata.EntryPoint], list[str]]:
+    """Return the entry points of all distributions, and a sentence for each one that cannot be read."""
+    seen: set[str] = set()
+    entries: list[importlib.metadata.EntryPoint] = []
+    damaged = []
+    for distribution in importlib.metadata.distributions():
+        try:
+            if hookspecs.PROJECT not in (distribution.read_text("entry_points.txt") or ""):
+                continue
+            name = canonical(distribution.name)
+            if name not in seen:  # an older copy further down the path is not imported either
+                entries += distribution.entry_points.select(group=hookspecs.PROJECT)
+            seen.add(name)
+        except Exception as error:  # of whatever kind: one distribution must not harm the others
+            damaged.append(f"the distribution at {getattr(distribution, '_path', '?')} cannot be read: {_cause(error)}")
+    return entries, damaged
+
+
 def _plugin(entry: importlib.metadata.EntryPoint) -> Plugin:
-    name = version = "unknown"
-    with suppress(Exception):  # of a distribution whose metadata are damaged
-        assert entry.dist is not None
-        name, version = str(entry.dist.name), str(entry.dist.version)
-    return Plugin(Provider(name, version, entry.name, entry.value), entry)
+    assert entry.dist is not None  # entry points are those of distributions
+    version = entry.dist.version if "Version" in entry.dist.metadata else "without a version"
+    module = entry.value.partition(":")[0].partition("[")[0].strip()
+    return Plugin(Provider(entry.dist.name, version, entry.name, module), entry)
 
 
 def _blocked(by: str) -> str:
-    return f"{by!r} is in plugins.block or CHAINRULE_BLOCK_PLUGINS"
+    return f"{by!r} is in plugins.block or {VARIABLES['block']}"
 
 
 def _cure(providers: Sequence[Provider]) -> str:
     """Say how a conflict is resolved."""
-    distributions = dict.fromkeys(provider.distribution for provider in providers)
-    if len(distributions) == 1:
+    distributions = [provider.distribution for provider in providers]
+    if len(set(distributions)) < len(distributions):  # one of them would still have two
         return f"plugins.block=[{providers[-1].entry_point}] leaves one out"
-    return f"plugins.prefer=[{providers[0].distribution}] or [{providers[-1].distribution}] settles it"
+    return f"plugins.prefer=[{distributions[0]}] or [{distributions[-1]}] settles it"
 
 
 def _cause(error: BaseException, provider: Provider | None = None) -> str:
@@ -379,5 +409,8 @@ def _cause(error: BaseException, provider: Provider | None = None) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
     place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
-    first = next(iter(str(error).splitlines()), "")
-    return f"{type(error).__name__}: {first}{place}"
+    try:
+        first = next(iter(str(error).splitlines()), "")
+    except Exception:  # of an error that cannot even say what it is
+        first = ""
+    return ": ".join(filter(None, [type(error).__name__, first])) + place

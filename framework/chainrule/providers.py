@@ -31,7 +31,7 @@ class Provider:
     @cached_property
     def file(self) -> Path | None:
         """File of the plugin's module, found without importing it; None if there is none."""
-        top, *inner = self.module.partition(":")[0].split(".")
+        top, *inner = self.module.split(".")
         try:
             spec = importlib.util.find_spec(top)
         except (ImportError, ValueError):
@@ -39,24 +39,24 @@ class Provider:
         if spec is None:
             return None
         if not inner:
-            return Path(spec.origin) if spec.origin else None
+            return Path(spec.origin) if spec.origin and Path(spec.origin).is_file() else None
         places = [Path(folder, *inner) for folder in spec.submodule_search_locations or ()]
         candidates = [file for place in places for file in (place / "__init__.py", place.with_suffix(".py"))]
         return next((file for file in candidates if file.is_file()), None)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the source of the plugin's module, or of all modules where it is a package."""
-        return source_digest(self._source)
+        """SHA-256 of the module, or of the package that it is or lies in; empty if there is no file."""
+        return source_digest(self._source) if self._source else ""
 
     @cached_property
     def promised(self) -> frozenset[tuple[str, str]]:
         """Kind and name of the components that the source defines, read without running it, as far as that can tell."""
         kinds = {kind.contract.__name__: kind.name for kind in KINDS.values()}
         found = set()
-        for file in _python_files(self._source):
+        for file in _python_files(self._source) if self._source else ():
             # A pattern and no parser, because what is looked for may be what is wrong with a file.
-            for name, bases in _CLASS.findall(file.read_text(errors="replace") if file.is_file() else ""):
+            for name, bases in _CLASS.findall(file.read_text(errors="replace")):
                 kind = next((kinds[word] for word in re.findall(r"\w+", bases) if word in kinds), None)
                 if kind:
                     kinds[name] = kind
@@ -65,10 +65,14 @@ class Provider:
         return frozenset(found)
 
     @property
-    def _source(self) -> Path:
-        """The folder of a package, or the file of a module."""
-        file = self.file or Path()
-        return file.parent if file.name == "__init__.py" else file
+    def _source(self) -> Path | None:
+        """The folder of the package that the module is or lies in, or the file of a module of its own."""
+        if self.file is None or ("." not in self.module and self.file.name != "__init__.py"):
+            return self.file
+        outermost = importlib.util.find_spec(self.module.partition(".")[0])
+        if outermost is None or outermost.origin is None:  # a namespace, in which others lie as well
+            return self.file.parent
+        return Path(outermost.origin).parent
 
 
 _CLASS = re.compile(r"^class\s+(\w+)\s*\(([^)]*)\)\s*:", re.MULTILINE)
@@ -79,7 +83,7 @@ def source_digest(path: Path) -> str:
     """Return the SHA-256 of a Python file, or of all Python files of a folder with their names."""
     found = hashlib.sha256()
     for file in _python_files(path):
-        content = file.read_bytes() if file.is_file() else b""
+        content = file.read_bytes()
         found.update(f"{file.relative_to(path.parent).as_posix()} {len(content)} ".encode() + content)
     return found.hexdigest()
 

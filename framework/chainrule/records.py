@@ -26,7 +26,7 @@ from chainrule.plugins import Registry
 from chainrule.results import Result
 from chainrule.yamltext import dump
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 FAILURE = "failure.json"
 _LONG = 300  # characters of a sentence
@@ -110,10 +110,7 @@ class Failure:
     def of(cls, directory: Path, error: BaseException) -> "Failure":
         """Return the failure that an exception is; of a long message the sentence has the beginning."""
         known = isinstance(error, ChainruleError)
-        first = next(iter(str(error).splitlines()), "")
-        shortened = f"{first[:_LONG]} ..." if len(first) > _LONG else first
-        sentence = str(error) if known else f"{type(error).__name__}: {shortened}"
-        return cls(directory, sentence, "" if known else "".join(traceback.format_exception(error)))
+        return cls(directory, sentence(error), "" if known else "".join(traceback.format_exception(error)))
 
     def write(self) -> None:
         """Leave the failure in its directory, which is made if it is not there.
@@ -124,6 +121,14 @@ class Failure:
         self.directory.mkdir(parents=True, exist_ok=True)
         content = {"format": FORMAT, "error": self.sentence, "details": self.details}
         replace(self.directory / FAILURE, json.dumps(content, indent=1).encode())
+
+
+def sentence(error: BaseException) -> str:
+    """Return what an exception says; of the long message of an unexpected one the beginning."""
+    if isinstance(error, ChainruleError):
+        return str(error)
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {f'{first[:_LONG]} ...' if len(first) > _LONG else first}"
 
 
 def claim(directory: Path) -> None:

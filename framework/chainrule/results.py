@@ -1,5 +1,6 @@
 """What a finished run gives: parameters, curves, scores, predictions."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -59,6 +60,13 @@ class Result:
         samples, curves = self.samples, self.curves
         for array in (self.theta, samples.train, samples.validation, curves.epochs, *curves.values.values()):
             array.setflags(write=False)  # watchers see them before the record is written
+
+    def shown(self) -> "Result":
+        """Return the same result for those who watch: what they do to it stays out of the record."""
+        seen = copy.copy(self)
+        object.__setattr__(seen, "metrics", dict(self.metrics))
+        object.__setattr__(seen, "curves", Curves(self.curves.epochs, dict(self.curves.values)))
+        return seen
 
     @property
     def weights(self) -> list[Array]:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -16,7 +16,6 @@ from chainrule.data import Samples, draw
 from chainrule.errors import ConfigurationError
 from chainrule.kinds import Array
 from chainrule.network import Shape
-from chainrule.parameters import parameters
 from chainrule.plugins import Registry
 from chainrule.records import Record
 from chainrule.results import Result
@@ -154,7 +153,7 @@ def execute(
 
     done = []
     for task, result in zip(tasks, train_stack(runs, observe, judge), strict=True):
-        crowd.tell("run_trained", result, task.directory)
+        crowd.tell("run_trained", result.shown(), task.directory)
         done.append((result, records.write(task.directory, result, registry, task.overrides, synced)))
     return done
 
@@ -172,15 +171,15 @@ class Crowd:
     def tell(self, event: str, *arguments: Any) -> None:
         """Call the method of every watcher that is named like the event."""
         for watcher in list(self._watchers):
-            call: Callable[..., None] = getattr(watcher, event)
             try:
                 with np.errstate():  # which a watcher may change, and training goes on with
-                    call(*arguments)
+                    getattr(watcher, event)(*arguments)
             except BrokenPipeError:  # whoever read the output has seen enough
                 self._watchers.remove(watcher)
             except (Exception, SystemExit):
                 self._watchers.remove(watcher)
-                log.exception("%s failed in %s and is left out from now on", type(watcher).__qualname__, event)
+                whose = f"{type(watcher).__module__}.{type(watcher).__qualname__}"
+                log.exception("%s failed in %s and is left out from now on", whose, event)
 
 
 def _stack(runs: Sequence[Prepared]) -> Stack:
@@ -209,8 +208,7 @@ def _stack(runs: Sequence[Prepared]) -> Stack:
 def _check_parts(settings: Settings, shape: Shape) -> None:
     """Refuse components that make no sense on these widths or with each other, before any data are drawn."""
     optimizer, schedule = settings.optimizer, settings.schedule
-    field = parameters(type(optimizer)).get(str(optimizer.rate))
-    if not schedule.is_constant and not (field and field.is_stackable):
+    if not schedule.is_constant and not kinds.has_rate(optimizer):
         raise ConfigurationError(
             f"optimizer={optimizer.name} has no learning rate that schedule={schedule.name} could change."
         )

@@ -201,12 +201,13 @@ def _files(name: str, parts: Sequence[Part]) -> dict[str, str]:
     }
     for part in parts:
         module = environment.get_template(f"{part.kind}.py.jinja").render(common, part=part)
-        if re.search(rf"^(from|import) .*\b{part.cls}\b", module, re.MULTILINE):
-            raise ConfigurationError(f"the module of the {part.kind} has another {part.cls}; choose another name.")
-        files[f"src/{package}/{part.kind}.py"] = module
-        files[f"tests/test_{part.kind}.py"] = environment.get_template(f"test_{part.kind}.py.jinja").render(
-            common, part=part
-        )
+        test = environment.get_template(f"test_{part.kind}.py.jinja").render(common, part=part)
+        for text in (module, test, files[f"src/{package}/__init__.py"]):
+            # All but the import of the class itself.
+            others = re.sub(rf"^from ({package})?\.{part.kind} import {part.cls}$", "", text, flags=re.MULTILINE)
+            if re.search(rf"^((from|import) .*\b{part.cls}\b|{part.cls}\b)", others, re.MULTILINE):
+                raise ConfigurationError(f"the module of the {part.kind} has another {part.cls}; choose another name.")
+        files[f"src/{package}/{part.kind}.py"], files[f"tests/test_{part.kind}.py"] = module, test
     return files
 
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from chainrule import compose, paths
 from chainrule.errors import ChainruleError
 from chainrule.plugins import installed
-from chainrule.records import Failure
+from chainrule.records import Failure, sentence
 from chainrule.results import objective
 from chainrule.runs import Crowd, Task, execute, prepare
 from chainrule.watchers import Session
@@ -41,6 +41,8 @@ def _train(config: DictConfig, context: HydraConf) -> float:
                 raise ChainruleError(failure.sentence) from error
         elif isinstance(error, ChainruleError):
             sys.exit(f"chainrule: {error}")
+        elif isinstance(error, SystemExit):
+            sys.exit(f"chainrule: a plugin ended the run: {sentence(error)}.")
         raise
     crowd.tell("runs_recorded", [record])
     if not of_sweep:

@@ -123,7 +123,7 @@ def train(stack: Stack, course: Course, observe: Observer | None = None, judge: 
     Returns:
         One entry a run, in the order of the stack.
     """
-    with _blas().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
+    with _blas().limit(limits=1), np.errstate(all="ignore"):
         return _train(stack, course, observe, judge)
 
 
@@ -157,6 +157,7 @@ def _train(stack: Stack, course: Course, observe: Observer | None, judge: Judge 
         stay = np.array([row for row, reason in enumerate(reasons) if not reason], int)
         if observe:
             observe(epoch, losses, len(stay))
+            _pin()
         if not len(stay):
             break
         if len(stay) < len(active):
@@ -385,4 +386,11 @@ def _require_run_axis(owner: str, state: dict[str, Array], runs: int) -> None:
 @functools.cache
 def _blas() -> ThreadpoolController:
     """Find the BLAS libraries once; another number of threads gives other bits."""
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api="blas")
+
+
+def _pin() -> None:
+    """Give BLAS one thread again, where a library that an observer uses has given it more."""
+    for library in _blas().lib_controllers:
+        if library.num_threads != 1:
+            library.set_num_threads(1)

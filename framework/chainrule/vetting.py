@@ -1,26 +1,30 @@
 """What a plugin must be: its module is checked when it is found, so that it does not fail in the middle of a run."""
 
-import difflib
 import functools
 import importlib.util
 import inspect
 import re
+import reprlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from chainrule import hookspecs
-from chainrule.errors import PluginError
+from chainrule.errors import PluginError, nearest
 from chainrule.kinds import KINDS, Activation, Component, Kind, Loss
 from chainrule.parameters import parameters
+from chainrule.watchers import Watcher
 
 HOOKS: dict[str, Callable[..., Any]] = {
     name: hook for name, hook in vars(hookspecs).items() if name.startswith("chainrule_")
 }
 _DECLARED = "CHAINRULE_API"
 _FIRST_API = 1  # of plugins that declare none
+_LIKENESS = 0.8  # of a function that is meant for a hook to its name
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_VALUES = ("null", "true", "false", "inf", "nan")  # what an override reads otherwise than as a name
+_RESERVED = {"name", "defaults"}  # keys of an option that are not parameters
 
 
 def declared_in(source: str) -> int | None:
@@ -35,8 +39,10 @@ def require_api(version: object) -> None:
     Raises:
         PluginError: it is; the sentence names both versions.
     """
+    if type(version) is not int:
+        raise PluginError(f"its {_DECLARED} is {version!r}, which is no whole number")
     if version != hookspecs.API_VERSION:
-        newer = isinstance(version, int) and version > hookspecs.API_VERSION
+        newer = version > hookspecs.API_VERSION
         raise PluginError(
             f"it is written for version {version} of the plugin interface, and this chainrule has version "
             f"{hookspecs.API_VERSION}: upgrade {'chainrule' if newer else 'the plugin'}"
@@ -57,12 +63,42 @@ def components(module: Any) -> list[tuple[Kind, type[Component]]]:
         raise PluginError("it implements no hook: mark a function such as chainrule_activations with @hookimpl")
     found = [(kind, cls) for kind in KINDS.values() if kind.hook in hooks for cls in _returned(module, kind)]
     for kind, cls in found:
-        _check(kind, cls)
+        require_contract(kind, cls)
     names = [(kind.name, cls.name) for kind, cls in found]
     for kind_name, name in names:
         if names.count((kind_name, name)) > 1:
             raise PluginError(f"it has two components {kind_name}={name}")
     return found
+
+
+def require_contract(kind: Kind, cls: Any) -> None:
+    """Refuse a class that cannot be used as a component of this kind.
+
+    Raises:
+        PluginError: it cannot.
+    """
+    # Not by issubclass, which for abstract classes goes through all subclasses that there are.
+    if kind.contract not in getattr(cls, "__mro__", ()):
+        raise PluginError(f"{kind.hook} returned {_short(cls)}, which is no subclass of {kind.contract.__name__}")
+    name = cls.__qualname__
+    if not _NAME.fullmatch(str(cls.name)) or cls.name in _VALUES:
+        raise PluginError(
+            f"{name} is called {cls.name!r}; names have small letters, digits and _ only, and are none of "
+            f"{', '.join(_VALUES)}"
+        )
+    if cls.__abstractmethods__:
+        raise PluginError(f"{name} lacks {', '.join(sorted(cls.__abstractmethods__))}")
+    if not ("__dataclass_params__" in vars(cls) and cls.__dataclass_params__.frozen):
+        raise PluginError(f"{name} must be a frozen dataclass: add @dataclass(frozen=True)")
+    for parameter in _RESERVED & parameters(cls).keys():
+        raise PluginError(f"{name} has a parameter called {parameter!r}, which configuration uses itself")
+    if kind.contract is Activation and (cls.slope, cls.backward) == (Activation.slope, Activation.backward):
+        raise PluginError(f"{name} lacks slope or backward")
+    if kind.contract is Loss and cls.paired_output:
+        for method in ("paired_value", "paired_delta"):
+            if getattr(cls, method) is getattr(Loss, method):
+                raise PluginError(f"{name} declares a paired output and lacks {method}")
+    _check_signatures(kind.contract, cls)
 
 
 def configurations(module: Any) -> dict[str, Path]:
@@ -72,64 +108,66 @@ def configurations(module: Any) -> dict[str, Path]:
         PluginError: there is no such package.
     """
     hook = vars(module).get("chainrule_configurations")
-    packages = hook() if hook else []
-    if not isinstance(packages, list | tuple):
-        raise PluginError(f"chainrule_configurations returned {packages!r}, which is no list of packages")
+    packages = _listed("chainrule_configurations", hook() if hook else [], "package names")
     return {str(package): _folder(str(package)) for package in packages}
+
+
+def watchers(returned: Any) -> list[Watcher]:
+    """Return what a hook for watchers returned.
+
+    Raises:
+        PluginError: it is no list of watchers.
+    """
+    found = _listed("chainrule_watchers", returned, "watchers")
+    for one in found:
+        if not isinstance(one, Watcher):
+            raise PluginError(f"chainrule_watchers returned {_short(one)}, which is no Watcher")
+    return found
+
+
+def _listed(hook: str, returned: Any, of: str) -> list[Any]:
+    if not isinstance(returned, list | tuple):
+        raise PluginError(f"{hook} returned {_short(returned)}, which is no list of {of}")
+    return list(returned)
+
+
+def _short(value: Any) -> str:
+    return reprlib.repr(value)
 
 
 def _folder(package: str) -> Path:
     try:
         spec = importlib.util.find_spec(package)
-    except ImportError:
+    except (ImportError, ValueError):
         spec = None
     if spec is None or not spec.submodule_search_locations:
-        raise PluginError(f"chainrule_configurations names {package}, which is no package")
+        raise PluginError(f"chainrule_configurations names {package!r}, which is no package")
     return Path(spec.submodule_search_locations[0])
 
 
 def _implemented(module: ModuleType) -> Iterator[str]:
     """Yield the names of the hooks that a module implements."""
     for name, member in vars(module).items():
-        if hasattr(member, "chainrule_impl"):
+        if not inspect.isroutine(member):
+            continue
+        options: Any = getattr(member, "chainrule_impl", None)
+        if isinstance(options, dict):
             if name not in HOOKS:
-                close = difflib.get_close_matches(name, HOOKS, n=1)
-                raise PluginError(f"there is no hook {name}{f' (did you mean {close[0]}?)' if close else ''}")
+                raise PluginError(f"there is no hook {name}{nearest(name, HOOKS)}")
             wanted, given = (list(inspect.signature(hook).parameters) for hook in (HOOKS[name], member))
             if not set(given) <= set(wanted):
                 raise PluginError(f"{name}({', '.join(given)}) must be {name}({', '.join(wanted)})")
+            if options.get("wrapper") or options.get("hookwrapper"):
+                raise PluginError(f"{name} is a wrapper of other plugins' hooks, which is not allowed")
             yield name
-        elif name in HOOKS and inspect.isfunction(member):
-            raise PluginError(f"{name} is not marked with @hookimpl")
+        elif name.startswith("chainrule_") and getattr(member, "__module__", None) == module.__name__:
+            hint = "" if name in HOOKS else nearest(name, HOOKS, _LIKENESS)
+            if name in HOOKS or hint:
+                raise PluginError(f"{name} is not marked with @hookimpl{hint}")
 
 
 def _returned(module: ModuleType, kind: Kind) -> list[type[Component]]:
-    returned = getattr(module, kind.hook)()
-    if not isinstance(returned, list | tuple):
-        raise PluginError(f"{kind.hook} returned {returned!r}, which is no list of classes")
-    return list(returned)
-
-
-def _check(kind: Kind, cls: Any) -> None:
-    # Not by issubclass, which for abstract classes goes through all subclasses that there are.
-    if kind.contract not in getattr(cls, "__mro__", ()):
-        raise PluginError(f"{kind.hook} returned {cls!r}, which is no subclass of {kind.contract.__name__}")
-    name = cls.__qualname__
-    if not _NAME.fullmatch(cls.name):
-        raise PluginError(f"{name} is called {cls.name!r}; names have small letters, digits and _ only")
-    if cls.__abstractmethods__:
-        raise PluginError(f"{name} lacks {', '.join(sorted(cls.__abstractmethods__))}")
-    if not ("__dataclass_params__" in vars(cls) and cls.__dataclass_params__.frozen):
-        raise PluginError(f"{name} must be a frozen dataclass: add @dataclass(frozen=True)")
-    if "name" in parameters(cls):
-        raise PluginError(f"{name} has a parameter called 'name', which configuration uses itself")
-    if kind.contract is Activation and (cls.slope, cls.backward) == (Activation.slope, Activation.backward):
-        raise PluginError(f"{name} lacks slope or backward")
-    if kind.contract is Loss and cls.paired_output:
-        for method in ("paired_value", "paired_delta"):
-            if getattr(cls, method) is getattr(Loss, method):
-                raise PluginError(f"{name} declares a paired output and lacks {method}")
-    _check_signatures(kind.contract, cls)
+    return _listed(kind.hook, getattr(module, kind.hook)(), "classes")
 
 
 def _check_signatures(contract: type[Component], cls: type[Component]) -> None:

@@ -81,5 +81,6 @@ class WarmupCosine(Schedule):
         rising = epoch < warmup
         share = epoch / np.where(rising, warmup, epochs)
         rise = lr * (self.start_factor + (1 - self.start_factor) * share)
-        angle = math.pi * (epoch - warmup) / (epochs - warmup)
+        falling = epochs - warmup  # 0 where warmup rounds to 1: the fall is then over as soon as the rise
+        angle = np.where(falling > 0, math.pi * (epoch - warmup) / np.where(falling > 0, falling, 1), math.pi)
         return np.where(rising, rise, self.eta_min + (lr - self.eta_min) * ((1 + np.cos(angle)) / 2))

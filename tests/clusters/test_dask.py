@@ -121,7 +121,7 @@ def test_what_is_wrong_with_a_cluster_is_said_in_a_sentence(tmp_path, start, sch
     assert "start two workers at least" in refused(scheduler, "hydra.launcher.workers=1")
     assert not (tmp_path / "short").exists()
     there = tmp_path / "site"
-    distributions.install(there, "chainrule-moody", MOODY)
+    distributions.install(there, "chainrule-moody", MOODY, entry_point="moody")
     complaint = refused(scheduler, "activation=moody", path=there)
     assert "would not train the same: plugin chainrule-moody:moody: here 1.0 " in complaint
     assert ", there not there. Install the same there" in complaint

@@ -1,13 +1,15 @@
 """The person decides which plugins count: on the command line, in a file, in the environment."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import chainrule
 import distributions
-from chainrule import compose, records
+from chainrule import choices, records
 from chainrule.choices import Choices
 from distributions import LION
 from sweeping import command
@@ -73,14 +75,14 @@ def test_a_file_of_the_project_decides(lions):
         ("prefer: []\n", "conf/plugins.yaml must have the key plugins, with prefer and block beneath it."),
         ("plugins: {blok: []}\n", "plugins.blok is not a parameter of plugins (did you mean 'block'?)"),
         ("plugins: {block: relu}\n", "plugins.block must be a list, each entry text, not 'relu'."),
-        ("plugins: [\n", "conf/plugins.yaml or what was typed of it cannot be read: while parsing"),
+        ("plugins: [\n", "conf/plugins.yaml cannot be read: while parsing"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused(text, sentence):
     Path("conf").mkdir()
     Path("conf", "plugins.yaml").write_text(text)
     with pytest.raises(chainrule.ConfigurationError) as caught:
-        compose.choose_plugins([])
+        choices.chosen()
     assert str(caught.value).startswith(sentence)
 
 
@@ -165,3 +167,76 @@ def test_a_sweep_names_the_plugin_that_it_lacks(lions):
         f"chainrule: {sweep.absolute()} needs a plugin of chainrule-lion 1.0, which is not installed: install it."
     )
     assert command("resume", str(sweep), path=lions).returncode == 0
+
+
+def test_a_damaged_distribution_harms_no_other(tmp_path, lions):
+    for name, text in (("other", "[console_scripts]\nnonsense\n"), ("ours", "[chainrule]\nnonsense\n")):
+        information = distributions.install(lions, f"damaged-{name}", "")
+        (information / "entry_points.txt").write_text(text)
+    done = command("optimizer=lion", "plugins.prefer=[chainrule-lion]", *RUN, path=lions)
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("chainrule: ")]
+    assert line.startswith(f"chainrule: the distribution at {lions}/damaged_ours-1.0.dist-info cannot be read: ")
+
+
+def test_a_notebook_heeds_the_file_of_the_project():
+    Path("conf").mkdir()
+    Path("conf", "plugins.yaml").write_text("plugins: {block: [relu], prefer: []}\n")
+    code = (
+        "import chainrule\nprint(chainrule.run('training.epochs=0').reason)\n"
+        "try: chainrule.component('activation', 'relu')\nexcept chainrule.ConfigurationError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("epochs\nactivation=relu cannot be used: that of chainrule ")
+
+
+def test_what_is_typed_takes_the_place_of_the_file():
+    Path("conf").mkdir()
+    Path("conf", "plugins.yaml").write_text("plugins: {block: [relu], prefer: []}\n")
+    assert "activation=relu cannot be used" in command("activation=relu", *RUN, code=1).stderr
+    command("activation=relu", "plugins.block=[]", *RUN)
+    done = command("activation=tanh", "plugins={block:[tanh],prefer:[]}", *RUN, code=1)
+    assert "activation=tanh cannot be used" in done.stderr
+
+
+def test_completion_is_not_disturbed_by_reports(lions, monkeypatch):
+    monkeypatch.setenv("COMP_LINE", "chainrule optimizer=ada")
+    monkeypatch.setenv("COMP_POINT", "23")
+    done = command("-sc", "query=bash", path=lions)
+    assert done.stdout.split() == [f"optimizer={name}" for name in ("adadelta", "adagrad", "adam", "adamw")]
+    assert not done.stderr
+
+
+def test_files_that_are_no_configuration_are_said_in_a_sentence():
+    Path("conf", "experiment").mkdir(parents=True)
+    for content in ("a: [", "5"):
+        Path("conf", "experiment", "odd.yaml").write_text(content)
+        done = command("experiment=odd", *RUN, code=1)
+        assert done.stderr.startswith("chainrule: a file of the configuration cannot be read: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_missing_parameter_is_said_in_a_sentence(tmp_path):
+    source = LION.replace("= 1e-4", "")
+    distributions.install(tmp_path / "site", "chainrule-lion", source)
+    done = command("optimizer=lion", *RUN, path=tmp_path / "site", code=1)
+    assert done.stderr == "chainrule: optimizer.lr is missing: write optimizer.lr=VALUE.\n"
+    command("optimizer=lion", "optimizer.lr=0.1", *RUN, path=tmp_path / "site")
+
+
+def test_a_component_that_refuses_its_values_or_ends_the_run_is_named(tmp_path):
+    source = LION.replace(
+        "    def update", "    def __post_init__(self):\n        raise ValueError('odd')\n    def update"
+    )
+    distributions.install(tmp_path / "site", "chainrule-lion", source)
+    done = command("optimizer=lion", *RUN, path=tmp_path / "site", code=1)
+    assert done.stderr == "chainrule: optimizer does not take these values: odd.\n"
+    source = LION.replace("Lion", "Tiger").replace("theta -= self.lr * grad", "raise SystemExit(7)")
+    distributions.install(tmp_path / "site", "chainrule-tiger", source)
+    done = command("optimizer=tiger", *RUN, path=tmp_path / "site", code=1)
+    assert done.stderr.endswith("chainrule: a plugin ended the run: SystemExit: 7.\n")
+
+
+def test_sub_commands_heed_choices_too(lions):
+    done = command("plugins", "lion", "plugins.prefer=[chainrule-lioness]", path=lions)
+    assert "optimizer=lion (shadowed: " in done.stdout
+    assert "optimizer=lion: Descends." in done.stdout

@@ -27,6 +27,7 @@ DOORS = {
     "hydra": {"compose", "cli", "task", "sweep.composer", "sweep.launcher", "sweep.sweeper"}
     | {"sweep.space", "sweep.opening", "sweep.trials", "sweep.comparing", "sweep.contenders"},
     "omegaconf": {
+        "choices",
         "compose",
         "task",
         "sweep.composer",
@@ -35,13 +36,13 @@ DOORS = {
         "sweep.opening",
         "sweep.trials",
         "sweep.comparing",
-        "testing.drawing",
+        "testing.words",
     },
     "pytest": {"testing.collecting"},
     "jinja2": {"pages", "scaffold"},
     "markupsafe": {"report", "contest_report"},
     "joblib": {"sweep.engine"},
-    "yaml": {"yamltext", "compose"},
+    "yaml": {"yamltext", "choices", "compose"},
     "mlflow": set(),
     "matplotlib": set(),
     "rich": set(),

@@ -37,7 +37,10 @@ def install(tmp_path, monkeypatch):
         return Registry(entries, Choices(tuple(prefer), tuple(block)), reserved)
 
     _install.registry = _registry
-    return _install
+    yield _install
+    for distribution in found:
+        for entry in distribution.entry_points:
+            sys.modules.pop(entry.value, None)
 
 
 def refusal(registry, name, group="optimizer"):
@@ -194,10 +197,9 @@ def test_blocking_one_of_two_settles_a_conflict(install):
     assert registry.names("optimizer") == ["lion"]
 
 
-def test_names_that_are_not_there_are_reported(install):
-    registry = install("chainrule-lion", LION, block=["chainrule-loin"], prefer=["somebody"])
+def test_names_that_are_misspelt_are_reported_and_those_of_other_machines_are_not(install):
+    registry = install("chainrule-lion", LION, block=["chainrule-loin", "mish"], prefer=["somebody"])
     assert registry.reports == [
-        "plugins.prefer names 'somebody', which is no distribution with plugins",
         "plugins.block names 'chainrule-loin', which is no distribution, entry point or component "
         "(did you mean 'chainrule-lion'?)",
     ]
@@ -205,15 +207,19 @@ def test_names_that_are_not_there_are_reported(install):
 
 @pytest.mark.parametrize(
     ("declared", "cure"),
-    [(0, "upgrade the plugin"), (2, "upgrade chainrule"), ('"1"', "upgrade the plugin")],
+    [(0, "upgrade the plugin"), (2, "upgrade chainrule")],
 )
 def test_a_plugin_for_another_interface_is_told_both_versions(install, declared, cure):
     (report,) = install("chainrule-lion", f"CHAINRULE_API = {declared}\n{LION}").reports
-    version = str(declared).strip('"')
     assert report == (
         "plugin chainrule-lion 1.0 (entry point 'chainrule_lion') was skipped: it is written for version "
-        f"{version} of the plugin interface, and this chainrule has version {hookspecs.API_VERSION}: {cure}"
+        f"{declared} of the plugin interface, and this chainrule has version {hookspecs.API_VERSION}: {cure}"
     )
+
+
+def test_a_version_of_the_interface_that_is_no_number_is_refused(install):
+    (report,) = install("chainrule-lion", f"CHAINRULE_API = '1'\n{LION}").reports
+    assert report.endswith("its CHAINRULE_API is '1', which is no whole number")
 
 
 def test_what_another_interface_lacks_is_not_blamed(install):
@@ -231,9 +237,10 @@ def test_the_present_interface_may_be_declared(install):
     [
         (
             ("chainrule_optimizers", "chainrule_optimisers"),
-            "there is no hook chainrule_optimisers (did you mean chainrule_optimizers?)",
+            "there is no hook chainrule_optimisers (did you mean 'chainrule_optimizers'?)",
         ),
         (("@hookimpl", ""), "chainrule_optimizers is not marked with @hookimpl"),
+        (("@hookimpl\ndef chainrule_optimizers", "def chainrule_optimisers"), "is not marked with @hookimpl (did you"),
         (("chainrule_optimizers()", "chainrule_optimizers(theta)"), "chainrule_optimizers(theta) must be "),
         (("@dataclass(frozen=True)", ""), "Lion must be a frozen dataclass: add @dataclass(frozen=True)"),
         (("(frozen=True)", ""), "Lion must be a frozen dataclass: add @dataclass(frozen=True)"),
@@ -326,7 +333,7 @@ def test_of_two_configurations_with_one_name_the_preferred_one_stays(install):
 
 def test_a_configuration_that_is_not_there_is_told(install):
     (report,) = install("chainrule-lion", PRESETS.format("nothing.of.that.name")).reports
-    assert report.endswith("chainrule_configurations names nothing.of.that.name, which is no package")
+    assert report.endswith("chainrule_configurations names 'nothing.of.that.name', which is no package")
 
 
 def test_a_plugin_whose_watchers_fail_is_reported_and_the_others_watch(install, caplog):
@@ -345,3 +352,98 @@ def test_component_by_hand():
         chainrule.component("optimizer", "adam", lr=-1)
     with pytest.raises(chainrule.ConfigurationError, match=r"'optimiser' is no kind \(did you mean 'optimizer'\?\)"):
         chainrule.component("optimiser", "adam")
+
+
+def test_a_module_that_is_not_there_promises_nothing_of_the_working_directory(install, tmp_path):
+    install("chainrule-gone", "")
+    (tmp_path / "chainrule_gone.py").unlink()
+    (tmp_path / "mine.py").write_text(LION)
+    importlib.invalidate_caches()
+    (plugin,) = install.registry().plugins
+    assert plugin.provider.promised == frozenset()
+    assert plugin.provider.digest == ""
+    assert refusal(install.registry(), "lion").startswith("optimizer=lion is unknown; there is ")
+
+
+def test_the_digest_is_that_of_the_whole_package(install, tmp_path):
+    """Also where the entry point names a module in it, which leaves most of the work to others."""
+    for name in ("pride", "pride/inner"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+    (tmp_path / "pride" / "plugin.py").write_text(LION)
+    (tmp_path / "pride" / "inner" / "core.py").write_text("x = 1\n")
+    information = distributions.install(tmp_path, "chainrule-pride", "")
+    digests = []
+    for value in ("pride.plugin", "pride", "pride.plugin"):
+        (information / "entry_points.txt").write_text(f"[chainrule]\npride = {value}\n")
+        (entry,) = importlib.metadata.PathDistribution(information).entry_points
+        (plugin,) = Registry([entry]).plugins
+        digests.append(plugin.provider.digest)
+        (tmp_path / "pride" / "inner" / "core.py").write_text("x = 2\n" if len(digests) == 2 else "x = 1\n")
+    assert digests[0] == digests[1] != digests[2]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pride"]:
+        del sys.modules[name]
+
+
+def test_two_entry_points_for_one_module_are_told_so(install, tmp_path):
+    install("chainrule-lion", LION)
+    text = "[chainrule]\nlion = chainrule_lion\nagain = chainrule_lion\n"
+    (tmp_path / "chainrule_lion-1.0.dist-info" / "entry_points.txt").write_text(text)
+    (report,) = install.registry().reports
+    assert report.endswith("was skipped: chainrule_lion has another entry point already")
+    assert install.registry().names("optimizer") == ["lion"]
+
+
+@pytest.mark.parametrize("body", ["return [object()]", "raise SystemExit(3)", "return 3"])
+def test_a_hook_for_watchers_that_returns_something_else_watches_nothing(install, caplog, body):
+    source = f"from chainrule import hookimpl\n@hookimpl\ndef chainrule_watchers(session):\n    {body}\n"
+    registry = install("chainrule-bad", source)
+    assert registry.watchers(Session(interactive=False)) == []
+    assert "plugin chainrule-bad:chainrule_bad watches nothing" in caplog.text
+
+
+def test_members_that_answer_to_everything_are_no_hooks(install):
+    assert not install("chainrule-lion", f"from unittest.mock import MagicMock\ncol = MagicMock()\n{LION}").reports
+
+
+HARMLESS = LION.replace("Lion", "Tame")
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("class Skip(BaseException): pass\nraise Skip('no')", "Skip: no ({file}, line 2)"),
+        ("class Mute(Exception):\n    def __str__(self): raise RuntimeError\nraise Mute", "Mute ({file}, line 3)"),
+        ("raise RuntimeError", "RuntimeError ({file}, line 1)"),
+        (LION.replace("@hookimpl", "@hookimpl(wrapper=True)"), "chainrule_optimizers is a wrapper of other plugins' "),
+        (
+            LION.replace("return [Lion]", "return None"),
+            "chainrule_optimizers returned None, which is no list of classes",
+        ),
+        (LION.replace("(Optimizer)", "(Optimizer, name='null')"), "Lion is called 'null'; names have small letters"),
+        (LION.replace("lr: Ann", "defaults: float = 1.0\n    lr: Ann"), "Lion has a parameter called 'defaults'"),
+        (LION.replace("Gt(0)", "Gt('a')"), "Lion.lr has the bound 'a', no number"),
+        (PRESETS.format(""), "chainrule_configurations names '', which is no package"),
+    ],
+)
+def test_whatever_a_plugin_does_the_others_work(install, tmp_path, source, cause):
+    install("chainrule-tame", HARMLESS)
+    registry = install("chainrule-bad", source)
+    (report,) = registry.reports
+    assert report.startswith("plugin chainrule-bad 1.0 (entry point 'chainrule_bad') was skipped: ")
+    assert cause.format(file=tmp_path / "chainrule_bad.py") in report
+    assert registry.names("optimizer") == ["tame"]
+
+
+def test_a_docstring_that_is_no_text_and_an_odd_entry_point_do_no_harm(install, tmp_path, capsys):
+    assert not install("chainrule-lion", f"print('hello')\n__doc__ = 5\n{LION}").reports
+    assert capsys.readouterr() == ("", "hello\n")
+    text = "[chainrule]\nlion = a b c\nbuiltin = sys:nothing\n"
+    (tmp_path / "chainrule_lion-1.0.dist-info" / "entry_points.txt").write_text(text)
+    assert len(install.registry().reports) == 2
+
+
+def test_configuration_of_hydra_is_not_replaced(install):
+    registry = install("chainrule-lion", PRESETS.format("lion_conf"), files=["lion_conf/hydra/launcher/joblib.yaml"])
+    assert not registry.folders
+    assert registry.reports[0].endswith("hydra/launcher/joblib.yaml would hide that of Hydra")

@@ -87,7 +87,7 @@ def test_without_a_manifest_there_is_no_record(tmp_path):
     with pytest.raises(chainrule.RecordError, match="cannot be read"):
         records.read(tmp_path)
     (tmp_path / "manifest.json").write_text('{"format": 99}')
-    with pytest.raises(chainrule.RecordError, match="no record of format 1"):
+    with pytest.raises(chainrule.RecordError, match="no record of format 2"):
         records.read(tmp_path)
 
 

@@ -4,8 +4,10 @@ import logging
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 import chainrule
+from chainrule import trainer
 from chainrule.compose import settings_from
 from chainrule.plugins import installed
 from chainrule.runs import Crowd, Task, execute, prepare
@@ -149,3 +151,36 @@ def test_watchers_alter_nothing_and_end_nothing(tmp_path, caplog):
     assert results[0] == results[1]
     assert "Meddler failed in run_trained and is left out from now on" in caplog.text
     assert "Quitter failed in epochs_recorded and is left out from now on" in caplog.text
+
+
+class Duck:
+    """Not even a watcher."""
+
+    def run_trained(self, result, directory):
+        result.metrics["train/loss"] = -1.0
+        result.curves.values["train/loss"] = result.curves.values["train/loss"] * 0
+
+
+def test_watchers_cannot_alter_the_record_nor_the_threads(tmp_path, caplog):
+    class Threads(Watcher):
+        def epochs_recorded(self, progress):
+            threadpoolctl.threadpool_limits(8, "blas")
+            heard.append(progress.epoch)
+
+    heard, seen = [], []
+    settings = settings_from(["training.epochs=3", "network.hidden=[3]", "training.batch_size=null"])
+    update = type(settings.optimizer).update
+
+    def watched(self, *arguments):
+        seen.extend(library.num_threads for library in trainer._blas().lib_controllers)
+        update(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.ERROR):
+        patch.setattr(type(settings.optimizer), "update", watched)
+        task = Task(prepare(settings), tmp_path / "run")
+        ((result, record),) = execute([task], Crowd([Duck(), Threads()]), installed())
+    assert heard
+    assert set(seen) == {1}
+    assert record.manifest["metrics"]["train/loss"] == result.metrics["train/loss"] > 0
+    assert record.curves().values["train/loss"][0] > 0
+    assert "Duck failed in stack_started" in caplog.text

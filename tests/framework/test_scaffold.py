@@ -201,6 +201,8 @@ def test_once_more_is_refused_and_elsewhere_gives_the_same(tmp_path):
         (["mlflow", "--kind", "tracker"], "chainrule_mlflow is there already, in "),
         (["activation"], "the module of the activation has another Activation; choose another name."),
         (["array"], "the module of the activation has another Array; choose another name."),
+        (["z"], "the module of the activation has another Z; choose another name."),
+        (["session", "--kind", "watcher"], "the module of the watcher has another Session; choose another name."),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence_and_nothing_is_written(tmp_path, arguments, complaint):

@@ -148,8 +148,8 @@ def python(code, *arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
-def test_both_trackers_are_registered_and_described():
-    assert [cls.name for cls in chainrule_mlflow.chainrule_trackers()] == ["mlflow", "none"]
+def test_it_is_registered_and_described():
+    assert [cls.name for cls in chainrule_mlflow.chainrule_trackers()] == ["mlflow"]
     assert all(parameter.description for parameter in parameters(MLflow).values())
     assert build(MLflow, {}, "tracking") == MLflow(experiment="chainrule", uri=None)
 

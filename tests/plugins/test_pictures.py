@@ -269,7 +269,9 @@ def test_surface_covers_the_range_of_the_data():
 
 def test_a_constant_input_has_some_range():
     run = result()
-    run.samples.train[1] = run.samples.validation[1] = 3.0
+    for part in (run.samples.train, run.samples.validation):
+        part.setflags(write=True)
+        part[1] = 3.0
     assert surface.draw(run).axes[0].get_xlim() == (2.5, 3.5)
 
 

@@ -165,6 +165,16 @@ def test_closed_forms():
     np.testing.assert_allclose(rates, [0.2, 0.4, 0.6, 0.8, 1, 0.75, 0.5, 0.25, 0], rtol=1e-14, atol=1e-16)
 
 
+@every_dtype
+@pytest.mark.parametrize("epochs", [1, 3, 100])
+def test_a_warm_up_whose_share_rounds_to_1_ends_at_eta_min(dtype, epochs):
+    """The fall takes less than an epoch, and none that a float32 can tell."""
+    schedule, lr = stack([WarmupCosine(0.99999999, 0.2, 0.125)] * 2, dtype), np.full((2, 1), 0.5, dtype)
+    rates = walk(schedule, lr, np.ones((epochs + 1, 2, 1), dtype), epochs, {})
+    assert rates[-1].tolist() == [[0.125], [0.125]]
+    np.testing.assert_allclose(rates[:-1, 0, 0], np.linspace(0.1, 0.5, epochs + 1)[:-1], rtol=1e-6)
+
+
 fractions = st.floats(0, 0.99)
 
 

@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from chainrule import records
+from chainrule.choices import SECTION
 from chainrule.errors import ConfigurationError
+from chainrule.parameters import plain
 from chainrule.plugins import installed
 from chainrule.sweep import work
 from chainrule.sweep.plan import Unit
@@ -119,8 +121,10 @@ class _Leash(work.Heartbeat):
 
 @functools.cache
 def _code() -> dict[str, str]:
-    """Return what this process runs, found out when it is loaded: files can change later."""
-    return code(installed().providers)
+    """Return what this process runs and which plugins count, found out when it is loaded: files can change later."""
+    registry = installed()
+    choices = {f"{SECTION}.{name}": ",".join(names) or "none" for name, names in plain(registry.choices).items()}
+    return code(registry.providers) | choices
 
 
 @contextmanager

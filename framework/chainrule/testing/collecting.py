@@ -5,7 +5,8 @@ import json
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,11 @@ import pytest
 
 from chainrule.errors import ChainruleError
 from chainrule.testing import kit
-from chainrule.testing.drawing import Subject
 from chainrule.testing.results import FindingError, Outcome, Result
-from chainrule.testing.table import Check
 from chainrule.testing.words import parsed
 
 _PROPERTY = "chainrule"  # under which a report carries a result to the process that writes all of them
+_TYPED = "chainrule_names_files"  # in what a process of xdist is told
 _PLAN = pytest.StashKey["Plan"]()
 
 
@@ -27,8 +27,7 @@ class Plan:
 
     Attributes:
         distribution: whose components.
-        subjects: these.
-        expected: why checks are expected to fail, by component and check.
+        pairs: these, and why checks of each are expected to fail.
 
     Raises:
         ChainruleError: the distribution or an option of pytest's configuration is wrong.
@@ -36,25 +35,24 @@ class Plan:
 
     def __init__(self, config: pytest.Config) -> None:
         self.distribution = config.getini("chainrule_distribution") or _project(config)
-        self.subjects = kit.subjects_of(self.distribution, _examples(config.getini("chainrule_examples")))
-        self.expected = _expected(config.getini("chainrule_expected_failures"))
-        names = {str(subject): subject for subject in self.subjects}
-        kit.require_known("chainrule_expected_failures", self.expected, names)
-        for name, reasons in self.expected.items():
-            kit.require_reasons(names[name], reasons)
+        self.pairs = kit.planned(
+            self.distribution,
+            _examples(config.getini("chainrule_examples")),
+            _expected(config.getini("chainrule_expected_failures")),
+        )
 
 
 class CheckItem(pytest.Item):
-    """One check of one component; without a check it asks whether enough of them were run."""
+    """One check of one component, or whether enough of them apply."""
 
-    def __init__(self, *, subject: Subject, check: Check | None, reason: str | None, **keywords: Any) -> None:
+    def __init__(self, *, perform: Callable[[], Result], **keywords: Any) -> None:
         super().__init__(**keywords)
-        self._subject, self._check, self._reason = subject, check, reason
+        self._perform = perform
 
     def runtest(self) -> None:
         """Run the check in the root directory, where paths in examples begin."""
         with contextlib.chdir(self.config.rootpath):
-            result = self._result()
+            result = self._perform()
         self.user_properties.append((_PROPERTY, result.as_json()))
         if result.outcome is Outcome.FAILED:
             raise FindingError(result.message)
@@ -73,12 +71,6 @@ class CheckItem(pytest.Item):
         """Say where the item comes from."""
         return self.config.rootpath / "pyproject.toml", None, self.name
 
-    def _result(self) -> Result:
-        if self._check:
-            return kit.perform(self._subject, self._check, self._reason)
-        applicable = [check for check in kit.checks_of(self._subject.kind) if not kit.why_not(self._subject, check)]
-        return kit.completeness(self._subject, len(applicable))
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what can be set."""
@@ -96,7 +88,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Find what is to be checked, so that mistakes are known before anything runs."""
-    if _has_files(config):
+    if _names_files(config):
         if config.getoption("--chainrule-results"):
             raise pytest.UsageError("--chainrule-results needs a run of all tests: name folders, or nothing.")
         return
@@ -107,22 +99,26 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Results(config), "chainrule_results")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process of xdist what was decided here, so that all collect the same, wherever they were started."""
+    node.workerinput[_TYPED] = _names_files(node.config)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     """Add an item for each component and check; first, so that ``-k`` chooses among them too."""
     if _PLAN not in config.stash:
         return
     plan = config.stash[_PLAN]
-    for subject in plan.subjects:
-        reasons = plan.expected.get(str(subject), {})
-        for check in (*kit.checks_of(subject.kind), None):
-            name = check.name if check else kit.COMPLETE
+    for subject, reasons in plan.pairs:
+        calls = {
+            check.name: partial(kit.perform, subject, check, reasons.get(check.name))
+            for check in kit.checks_of(subject.kind)
+        }
+        for name, call in {**calls, kit.COMPLETE: partial(kit.completeness, subject)}.items():
             title = f"{plan.distribution}::{subject}::{name}"
-            items.append(
-                CheckItem.from_parent(
-                    session, name=title, nodeid=title, subject=subject, check=check, reason=reasons.get(name)
-                )
-            )
+            items.append(CheckItem.from_parent(session, name=title, nodeid=title, perform=call))
 
 
 class _Results:
@@ -146,10 +142,12 @@ class _Results:
             Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _has_files(config: pytest.Config) -> bool:
-    """Say whether single files or tests are named; processes of xdist are given the same arguments."""
-    base = config.invocation_params.dir
-    return any("::" in word or (base / word).is_file() for word in config.args)
+def _names_files(config: pytest.Config) -> bool:
+    """Say whether single files or tests were typed, rather than folders or nothing."""
+    if hasattr(config, "workerinput"):
+        return bool(config.workerinput[_TYPED])
+    base, typed = config.invocation_params.dir, config.args_source is pytest.Config.ArgsSource.ARGS
+    return typed and any("::" in word or (base / word).is_file() for word in config.args)
 
 
 def _project(config: pytest.Config) -> str:

@@ -45,12 +45,15 @@ def main(arguments: Sequence[str]) -> None:
     if options.json:
         print(json.dumps([report.as_json() for report in reports], indent=1))
     failed = sum(len(report.failures) for report in reports)
+    failed += 0 if options.what else len(installed().reports)
     if failed:
         raise ChainruleError(f"{failed} {'check' if failed == 1 else 'checks'} failed.")
 
 
 def _subjects(words: Sequence[str]) -> Iterator[Subject]:
     registry = installed()
+    for report in registry.reports:
+        print(f"chainrule: {report}.", file=sys.stderr)
     if not words:
         for kind in KINDS:
             for name in registry.names(kind):

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
-from omegaconf import OmegaConf
 
 from chainrule.errors import ConfigurationError, PluginError
 from chainrule.kinds import KINDS, Array, Component
@@ -190,8 +189,3 @@ def taken(array: Array, runs: Array) -> Array:
     order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
     part = array[runs].transpose(order).copy()
     return part.transpose(np.argsort(order))
-
-
-def from_yaml(text: str) -> Any:
-    """Return what YAML text says, read as configuration is."""
-    return OmegaConf.to_container(OmegaConf.create(text))

@@ -1,6 +1,7 @@
 """Checks of every component, whatever its kind."""
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import math
@@ -9,14 +10,25 @@ from typing import Any
 
 import annotated_types as bounds_of
 
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, PluginError
+from chainrule.kinds import KINDS
 from chainrule.parameters import build, parameters, plain
-from chainrule.testing.drawing import Subject, from_yaml, limits
+from chainrule.testing.drawing import Subject, limits
 from chainrule.testing.results import FindingError
 from chainrule.testing.table import Check
+from chainrule.testing.words import from_yaml
+from chainrule.vetting import require_contract
 from chainrule.yamltext import dump
 
 _ENFORCED = (bounds_of.Gt, bounds_of.Ge, bounds_of.Lt, bounds_of.Le, bounds_of.Predicate)
+
+
+def registered(subject: Subject) -> None:
+    """The class can be registered: a frozen dataclass with a name, whose methods are called as the contract's are."""
+    try:
+        require_contract(KINDS[subject.kind], subject.cls)
+    except PluginError as error:
+        raise FindingError(f"{str(error).rstrip('.')}.") from error
 
 
 def documented(subject: Subject) -> None:
@@ -97,9 +109,13 @@ def pickled(subject: Subject) -> None:
 
 
 def frozen(subject: Subject) -> None:
-    """Instances are frozen dataclasses without attributes besides their parameters."""
-    if not vars(subject.cls)["__dataclass_params__"].frozen:
-        raise FindingError(f"{subject.cls.__qualname__} can be altered; write @dataclass(frozen=True).")
+    """Instances keep nothing besides their parameters: no other attribute, no ``functools.cached_property``."""
+    cached = [n for n, m in inspect.getmembers_static(subject.cls) if isinstance(m, functools.cached_property)]
+    if cached:
+        raise FindingError(
+            f"{subject.cls.__qualname__} caches {', '.join(cached)}, which is no part of a stack and stays what it was "
+            "when a schedule changes the rate; use properties."
+        )
     for variant in subject.variants:
         extra = vars(variant).keys() - parameters(subject.cls).keys()
         if extra:
@@ -130,4 +146,11 @@ def _require_refused(subject: Subject, name: str, value: float) -> None:
         )
 
 
-CHECKS = (Check(documented), Check(bounded), Check(configured), Check(pickled), Check(frozen))
+CHECKS = (
+    Check(registered),  # the first, without which no other can be run
+    Check(documented),
+    Check(bounded),
+    Check(configured),
+    Check(pickled),
+    Check(frozen),
+)

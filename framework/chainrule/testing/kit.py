@@ -45,19 +45,19 @@ _OWN: dict[str, tuple[Check, ...]] = {
 # How many checks must have been run for a component of each kind. Written down rather than counted, so that a table
 # that loses one is noticed.
 REQUIRED: dict[str, int] = {
-    "activation": 14,
-    "loss": 13,
-    "optimizer": 14,
-    "target": 9,
+    "activation": 15,
+    "loss": 14,
+    "optimizer": 16,
+    "target": 10,
     "initializer": 8,
-    "rule": 8,
-    "tracker": 6,
-    "schedule": 12,
+    "rule": 9,
+    "tracker": 7,
+    "schedule": 13,
 }
 
 
 def checks_of(kind: str) -> tuple[Check, ...]:
-    """Return the checks of a kind, the general ones first."""
+    """Return the checks of a kind: the general ones first, and of these the one that all others need."""
     return (*general.CHECKS, *_OWN.get(kind, ()))
 
 
@@ -99,12 +99,20 @@ def check_distribution(
     Raises:
         PluginError: it is not installed, registers nothing, or one of its plugins is broken.
     """
-    registered = subjects_of(distribution, examples or {})
-    reasons = {str(subject): (expected or {}).get(str(subject), {}) for subject in registered}
-    require_known("expected", expected or {}, reasons)
-    for subject in registered:
-        require_reasons(subject, reasons[str(subject)])
-    return [report(subject, reasons[str(subject)]) for subject in registered]
+    return [report(subject, reasons) for subject, reasons in planned(distribution, examples or {}, expected or {})]
+
+
+def planned(distribution: str, examples: Examples, expected: Expected) -> list[tuple[Subject, Mapping[str, str]]]:
+    """Return everything that an installed distribution registers, and why checks of each are expected to fail.
+
+    Raises:
+        PluginError: as :func:`check_distribution`, or ``expected`` is wrong.
+    """
+    pairs = [(subject, expected.get(str(subject), {})) for subject in subjects_of(distribution, examples)]
+    _require_known("An expected failure", expected, [str(subject) for subject, _ in pairs])
+    for subject, reasons in pairs:
+        _require_reasons(subject, reasons)
+    return pairs
 
 
 def subjects_of(distribution: str, examples: Examples) -> list[Subject]:
@@ -125,38 +133,23 @@ def subjects_of(distribution: str, examples: Examples) -> list[Subject]:
     subjects = [Subject(offer.component) for plugin in own for offer in plugin.offers]
     if not subjects:
         raise PluginError(
-            f"The distribution {distribution} registers no component; name its modules in "
-            "[project.entry-points.chainrule] and install it again."
+            f"The distribution {distribution} registers no component"
+            + ("." if own else "; name its modules in [project.entry-points.chainrule] and install it again.")
         )
-    require_known("examples", examples, [str(subject) for subject in subjects])
+    _require_known("An example", examples, [str(subject) for subject in subjects])
     return [Subject(subject.cls, examples.get(str(subject), ())) for subject in subjects]
-
-
-def require_known(what: str, given: Sequence[str] | Mapping[str, Any], known: Any) -> None:
-    """Refuse names of components that are not among those checked."""
-    for name in given:
-        if name not in known:
-            raise PluginError(f"{what} names {name}, which is not registered{nearest(name, known)}.")
-
-
-def require_reasons(subject: Subject, expected: Mapping[str, str]) -> None:
-    """Refuse expected failures of unknown checks, and those without a reason."""
-    names = [check.name for check in checks_of(subject.kind)]
-    for name, reason in expected.items():
-        if name not in names:
-            raise PluginError(
-                f"{subject}: there is no check {name}{nearest(name, names)}; there is {', '.join(names)}."
-            )
-        if not reason.strip():
-            raise PluginError(f"{subject}: give the reason why {name} is expected to fail.")
 
 
 def report(subject: Subject, expected: Mapping[str, str]) -> Report:
     """Run every check of a subject; raises PluginError as :func:`check`."""
-    require_reasons(subject, expected)
-    results = [perform(subject, check, expected.get(check.name)) for check in checks_of(subject.kind)]
-    ran = sum(result.outcome is not Outcome.NOT_APPLICABLE for result in results)
-    return Report(str(subject), (*results, completeness(subject, ran)))
+    _require_reasons(subject, expected)
+    first, *others = checks_of(subject.kind)
+    results = [perform(subject, first, expected.get(first.name))]
+    if results[0].outcome is not Outcome.PASSED:
+        message = f"Nothing else of {subject} was checked, because it cannot be registered."
+        return Report(str(subject), (*results, Result(str(subject), COMPLETE, Outcome.FAILED, message)))
+    results += [perform(subject, check, expected.get(check.name)) for check in others]
+    return Report(str(subject), (*results, completeness(subject)))
 
 
 def perform(subject: Subject, check: Check, reason: str | None = None) -> Result:
@@ -191,13 +184,15 @@ def perform(subject: Subject, check: Check, reason: str | None = None) -> Result
 def why_not(subject: Subject, check: Check) -> str:
     """Return why a check does not apply, or an empty text; a component that cannot be asked is checked."""
     try:
-        return check.unless(subject)
+        with np.errstate(all="ignore"):  # as in training
+            return check.unless(subject)
     except Exception:
         return ""
 
 
-def completeness(subject: Subject, ran: int) -> Result:
-    """Return whether as many checks were run as a component of this kind requires."""
+def completeness(subject: Subject) -> Result:
+    """Return whether as many checks apply to a component as its kind requires."""
+    ran = sum(not why_not(subject, check) for check in checks_of(subject.kind))
     required = REQUIRED.get(subject.kind)
     figures = {"ran": float(ran), "required": float(required or 0)}
     message = ""
@@ -208,6 +203,25 @@ def completeness(subject: Subject, ran: int) -> Result:
             f"Of {subject} {ran} checks were run, but {subject.kind} requires {required}; the others did not apply."
         )
     return Result(str(subject), COMPLETE, Outcome.FAILED if message else Outcome.PASSED, message, figures)
+
+
+def _require_known(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuse names of components that are not among those checked."""
+    for name in given:
+        if name not in known:
+            raise PluginError(f"{what} names {name}, which is not registered{nearest(name, known)}.")
+
+
+def _require_reasons(subject: Subject, expected: Mapping[str, str]) -> None:
+    """Refuse expected failures of unknown checks, and those without a reason."""
+    names = [check.name for check in checks_of(subject.kind)]
+    for name, reason in expected.items():
+        if name not in names:
+            raise PluginError(
+                f"{subject}: there is no check {name}{nearest(name, names)}; there is {', '.join(names)}."
+            )
+        if not reason.strip():
+            raise PluginError(f"{subject}: give the reason why {name} is expected to fail.")
 
 
 def _raised(subject: Subject, error: Exception) -> str:

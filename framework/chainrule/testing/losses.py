@@ -1,6 +1,7 @@
 """Checks of losses."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,9 @@ def declared(subject: Subject) -> None:
             f"not {cls.min_outputs} and {cls.target_range}."
         )
     replaced = [name for name in ("paired_value", "paired_delta") if getattr(cls, name) is not getattr(Loss, name)]
-    if bool(cls.paired_output) != (len(replaced) == 2) or (replaced and not cls.paired_output):
+    if replaced and not cls.paired_output:
         raise FindingError(
-            f"{cls.__qualname__} declares paired_output = {cls.paired_output!r} and defines "
-            f"{' and '.join(replaced) or 'no paired form'}; paired_output, paired_value and paired_delta go together."
+            f"{cls.__qualname__} defines {' and '.join(replaced)}, but no paired_output; they go together."
         )
 
 
@@ -182,8 +182,8 @@ def trained(subject: Subject) -> None:
         training.check_alone(subject, "loss", components, target=target, output=output)
 
 
-def _calls(loss: Any, rng: np.random.Generator, runs: int, size: Size, dtype: DTypeLike) -> list[Call]:
-    outputs, samples = size
+def _calls(loss: Any, components: Sequence[Any], rng: np.random.Generator, size: Size, dtype: DTypeLike) -> list[Call]:
+    runs, (outputs, samples) = len(components), size
     shape, values = (runs, *size), (runs, samples)
     y_true = filled(_truth(loss, rng, shape), dtype)
     y_pred = filled(within(loss.prediction_range, rng, shape, _INSET), dtype)

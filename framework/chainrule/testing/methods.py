@@ -1,6 +1,6 @@
 """Demands on every method that maps arrays to an array, whatever its kind."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ class Call:
         return found
 
 
-Draw = Callable[[Any, np.random.Generator, int, Size, DTypeLike], list[Call]]
+Draw = Callable[[Any, Sequence[Any], np.random.Generator, Size, DTypeLike], list[Call]]  # of a stack of components
 
 
 def _mapped(change: Callable[[Array], Array], argument: Any) -> Any:
@@ -226,4 +226,4 @@ def _each(
         for dtype in DTYPES:
             for size in sizes:
                 chosen = components[:runs]
-                yield chosen, draw(stack(chosen, dtype), np.random.default_rng(3), runs, size, dtype), dtype
+                yield chosen, draw(stack(chosen, dtype), chosen, np.random.default_rng(3), size, dtype), dtype

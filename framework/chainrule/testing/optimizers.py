@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.kinds import Array, stack, take
+from chainrule.kinds import Array, has_rate, stack, take
 from chainrule.testing import training
 from chainrule.testing.drawing import DTYPES, RUNS, Subject
 from chainrule.testing.methods import require_same
@@ -24,7 +24,7 @@ _ADVICE = "use elementwise formulas of the run's own row, and let float fields (
 
 
 def state(subject: Subject) -> None:
-    """``init`` returns arrays of the dtype of ``theta``, run axis first; ``update`` keeps names, shapes and dtypes."""
+    """``init`` returns arrays, run axis first, floats as ``theta`` has; ``update`` keeps names, shapes and dtypes."""
     for components in subject.stacks:
         for dtype in DTYPES:
             for runs, size in ((1, 1), (1, 7), (RUNS, 1), (RUNS, 7)):
@@ -110,7 +110,8 @@ def descends(subject: Subject) -> dict[str, float]:
         if not after < _DESCENT * before:
             raise FindingError(
                 f"{subject.where('update')} takes the loss of a quadratic from {before:.6g} to {after:.6g} in "
-                f"{_DESCENT_STEPS} steps ({optimizer}); it must fall; look at the sign of the step, and at the rate.",
+                f"{_DESCENT_STEPS} steps at the default rate ({optimizer}); it must fall by 1 % at least; look at the "
+                "sign of the step, and at the default, of which one such as 1e-6 is too small to be seen.",
                 before=before,
                 after=after,
             )
@@ -224,6 +225,30 @@ def trained(subject: Subject) -> None:
         training.check_alone(subject, "optimizer", components)
 
 
+def scheduled(subject: Subject) -> None:
+    """``rate`` is None or names a float field; the steps follow that field when a schedule changes it, in any stack."""
+    cls: Any = subject.cls
+    for components in subject.stacks:
+        usual = components[-1]
+        if usual.rate is None:
+            continue
+        if not has_rate(usual):
+            raise FindingError(
+                f"{cls.__qualname__}.rate is {usual.rate!r}, which is no float field, so that every schedule is "
+                "refused; name the field that is the learning rate, or set rate = None."
+            )
+        training.check_alone(subject, "optimizer", components, schedule=training.Halving())
+        constant, halved = (
+            training.weights(training.settings(optimizer=usual, **parts))
+            for parts in ({}, {"schedule": training.Halving()})
+        )
+        if constant.tobytes() == halved.tobytes():
+            raise FindingError(
+                f"With {usual} a schedule that halves the rate in each epoch changes nothing; read self.{usual.rate} "
+                "in update, at each step, and keep nothing that is computed from it."
+            )
+
+
 def _drawn(runs: int, size: int, dtype: DTypeLike, seed: int = 0) -> tuple[Array, Array]:
     """Return parameters, and gradients for each step: in turn of size 1, where sums round most, and of all sizes.
 
@@ -247,10 +272,10 @@ def _require_state(subject: Subject, method: str, arrays: Any, theta: Array) -> 
     if not isinstance(arrays, dict) or not all(isinstance(array, np.ndarray) for array in arrays.values()):
         raise FindingError(f"{where}: the state is {arrays!r}, not a dict of arrays.")
     for name, array in arrays.items():
-        if array.shape[:1] != theta.shape[:1] or array.dtype != theta.dtype:
+        if array.shape[:1] != theta.shape[:1] or (array.dtype.kind == "f" and array.dtype != theta.dtype):
             raise FindingError(
                 f"{where}: {name!r} in the state is {array.dtype} {array.shape}; the first axis must be the run axis, "
-                f"as that of theta {theta.shape}, and the dtype {theta.dtype}: np.zeros_like(theta)."
+                f"as that of theta {theta.shape}, and the dtype of floats {theta.dtype}: np.zeros_like(theta)."
             )
         if np.shares_memory(array, theta):
             raise FindingError(f"{where}: {name!r} in the state is theta itself, which changes; take a copy.")
@@ -266,4 +291,5 @@ CHECKS = (
     Check(runs_apart),
     Check(stacking),
     Check(trained),
+    Check(scheduled),
 )

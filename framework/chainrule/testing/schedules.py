@@ -1,6 +1,7 @@
 """Checks of schedules of the learning rate."""
 
 import copy
+import itertools
 import pickle
 from typing import Any
 
@@ -14,11 +15,12 @@ from chainrule.testing.results import FindingError
 from chainrule.testing.table import Check
 
 _EPOCHS = (1, 2, 10, 100)
+_MEASURED_EVERY = (1, 3)  # epochs
 _ADVICE = "compute each run's rate from its own row, and keep everything in state"
 
 
 def shapes(subject: Subject) -> None:
-    """Rates are ``(runs, 1)`` in the dtype of the learning rate, from the first epoch to the last."""
+    """Rates are ``(runs, 1)`` in the dtype of the learning rate, from the first epoch to after the last."""
     for components in subject.stacks:
         for dtype in DTYPES:
             for runs in (1, RUNS):
@@ -28,19 +30,20 @@ def shapes(subject: Subject) -> None:
 
 
 def finite(subject: Subject) -> None:
-    """Every rate is finite and not negative."""
+    """No rate is NaN or negative, and at the defaults every one is finite, however often losses are measured."""
+    usual = np.arange(RUNS) == RUNS - 1
     for components in subject.stacks:
         for dtype in DTYPES:
-            for epochs in _EPOCHS:
-                rates = _rates(stack(components, dtype), _lr(RUNS, dtype), epochs, _losses(RUNS, dtype))
+            for epochs, every in itertools.product(_EPOCHS, _MEASURED_EVERY):
+                rates = _rates(stack(components, dtype), _lr(RUNS, dtype), epochs, _losses(RUNS, dtype), every=every)
                 for epoch, rate in enumerate(rates):
-                    wrong = ~((rate >= 0) & np.isfinite(rate))
+                    wrong = ~(rate[:, 0] >= 0) | (usual & np.isinf(rate[:, 0]))  # others may grow out of all bounds
                     if wrong.any():
                         run = int(np.flatnonzero(wrong)[0])
                         raise FindingError(
-                            f"{subject.where('rate')} is {float(rate[run, 0]):g} in epoch {epoch} of {epochs} "
-                            f"({components[run]}, lr = {float(_lr(RUNS, dtype)[run, 0]):g}); rates are finite and >= "
-                            "0.",
+                            f"{subject.where('rate')} is {float(rate[run, 0]):g} after {epoch} of {epochs} epochs "
+                            f"({components[run]}, lr = {float(_lr(RUNS, dtype)[run, 0]):g}, losses measured every "
+                            f"{every}); rates are finite and >= 0.",
                             rate=rate[run, 0],
                         )
 
@@ -73,8 +76,8 @@ def resumes(subject: Subject) -> None:
         kept = copy.deepcopy(state)
         fresh = stack([pickle.loads(pickle.dumps(component)) for component in components], float)
         for expected, rate in zip(
-            _rates(schedule, lr, 20, losses[8:20], state, first=8),
-            _rates(fresh, lr, 20, losses[8:20], kept, first=8),
+            _rates(schedule, lr, 20, losses[8:], state, first=8),
+            _rates(fresh, lr, 20, losses[8:], kept, first=8),
             strict=True,
         ):
             require_same(rate, expected, f"{subject.where('rate')} goes on otherwise from a copied state", _ADVICE)
@@ -85,9 +88,9 @@ def nothing_kept(subject: Subject) -> None:
     for components in subject.stacks:
         schedule, lr = stack(components, float), _lr(RUNS, float)
         series = [_losses(RUNS, float), _losses(RUNS, float)[::-1]]
-        alone = [_rates(stack(components, float), lr, 20, losses[:20]) for losses in series]
+        alone = [_rates(stack(components, float), lr, 20, losses) for losses in series]
         states = [schedule.init(lr) for _ in series]
-        for epoch in range(20):
+        for epoch in range(21):
             for state, losses in zip(states, series, strict=True):
                 schedule.measured(losses[epoch], epoch, state)
             for state, expected in zip(states, alone, strict=True):
@@ -108,8 +111,8 @@ def stacking(subject: Subject) -> None:
             state = stacked.init(lr)
             together = _rates(stacked, lr, 20, losses[:10], state)
             left = {name: array[few].copy() for name, array in state.items()}
-            together += _rates(stacked, lr, 20, losses[10:20], state, first=10)
-            fewer = _rates(take(stacked, few), lr[few], 20, [loss[few] for loss in losses[10:20]], left, first=10)
+            together += _rates(stacked, lr, 20, losses[10:], state, first=10)
+            fewer = _rates(take(stacked, few), lr[few], 20, [loss[few] for loss in losses[10:]], left, first=10)
             for rate, whole in zip(fewer, together[10:], strict=True):
                 require_same(
                     rate,
@@ -118,7 +121,7 @@ def stacking(subject: Subject) -> None:
                     _ADVICE,
                 )
             for run, component in enumerate(components):
-                own = [loss[[run]] for loss in losses[:20]]
+                own = [loss[[run]] for loss in losses]
                 for rate, whole in zip(_rates(stack([component], dtype), lr[[run]], 20, own), together, strict=True):
                     require_same(
                         whole[[run]],
@@ -139,20 +142,37 @@ def _lr(runs: int, dtype: Any) -> Array:
 
 
 def _losses(runs: int, dtype: Any) -> list[Array]:
-    """Return 100 losses ``(runs, 1)`` that fall, stay and rise, each run in its own order."""
+    """Return 110 losses ``(runs, 1)`` that fall, stay and rise, each run in its own order."""
     rng = np.random.default_rng(0)
-    falling = np.repeat(np.geomspace(10, 0.1, 10), 10)[:, None] * rng.choice([1.0, 1.0, 1.5, 0.7], size=(100, runs))
+    falling = np.repeat(np.geomspace(10, 0.1, 11), 10)[:, None] * rng.choice([1.0, 1.0, 1.5, 0.7], size=(110, runs))
     return list(falling.astype(dtype)[..., None])
 
 
 def _rates(
-    schedule: Any, lr: Array, epochs: int, losses: list[Array], state: dict[str, Array] | None = None, first: int = 0
+    schedule: Any,
+    lr: Array,
+    epochs: int,
+    losses: list[Array],
+    state: dict[str, Array] | None = None,
+    first: int = 0,
+    every: int = 1,
 ) -> list[Array]:
-    """Return the rate of each epoch, before which a loss is measured; of as many epochs as there are losses."""
+    """Return the rates before each epoch and after the last, as the trainer asks for them; at most one for each loss.
+
+    Args:
+        schedule: what is asked.
+        lr: the learning rates.
+        epochs: how many there are.
+        losses: from epoch ``first`` on.
+        state: before epoch ``first``, if not a new one.
+        first: how many epochs have been trained.
+        every: number of epochs between two at which the loss is measured; it is after the last, too.
+    """
     state = schedule.init(lr) if state is None else state
     rates = []
-    for epoch, loss in enumerate(losses[: epochs - first], first):
-        schedule.measured(loss, epoch, state)
+    for epoch, loss in enumerate(losses[: epochs + 1 - first], first):
+        if epoch % every == 0 or epoch == epochs:
+            schedule.measured(loss, epoch, state)
         rates.append(np.array(schedule.rate(lr, epoch, epochs, state)))
     return rates
 

@@ -4,22 +4,22 @@ import contextlib
 import dataclasses
 import functools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.compose import settings_from
-from chainrule.kinds import Array, Target
+from chainrule.kinds import Array, Schedule, Target
 from chainrule.results import Result
-from chainrule.runs import Prepared, prepare, train_stack
+from chainrule.runs import prepare, train_stack
 from chainrule.settings import Settings
 from chainrule.testing.drawing import Subject, within
 from chainrule.testing.methods import require_same
 
 _EPOCHS, _SAMPLES = 4, 23  # samples in batches of 8 and 7, or all at once
-_GIVEN_UP = 2  # the run that leaves the stack halfway
+_LEAVING = {2: 2, 3: 3}  # runs that leave the stack, and after which epoch
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,15 @@ class Teacher(Target):
         return np.tanh(np.asarray(x) @ weights)
 
 
+@dataclass(frozen=True)
+class Halving(Schedule):
+    """Half the rate in each epoch."""
+
+    def rate(self, lr: Array, epoch: int, epochs: int, state: dict[str, Array]) -> Array:
+        """Return ``lr / 2^epoch``."""
+        return lr * 0.5**epoch
+
+
 def settings(**parts: Any) -> Settings:
     """Return the settings of a short training: the default ones but for ``parts``.
 
@@ -71,7 +80,7 @@ def settings(**parts: Any) -> Settings:
 def check_alone(subject: Subject, group: str, components: Sequence[Any], units: int = 3, **parts: Any) -> None:
     """Demand that runs with these components train to the same bytes in one stack and alone.
 
-    One of them is given up halfway, so that the others go on in a smaller stack.
+    Two of them are given up, one after the other, so that the rest goes on in smaller stacks.
 
     Args:
         subject: what is checked.
@@ -89,10 +98,10 @@ def check_alone(subject: Subject, group: str, components: Sequence[Any], units: 
                 dataclasses.replace(base, seed=seed, training=plan, **{group: component})
                 for seed, component in enumerate(components)
             ]
-            together = _trained([prepare(one) for one in every], [_GIVEN_UP])
-            for number in (0, _GIVEN_UP, len(every) - 1):  # the others would only cost time
+            together = _trained(every, _LEAVING)
+            for number in (0, min(_LEAVING), len(every) - 1):  # the others would only cost time
                 one, result = every[number], together[number]
-                (alone,) = _trained([prepare(one)], [0] if number == _GIVEN_UP else [])
+                (alone,) = _trained([one], {0: _LEAVING[number]} if number in _LEAVING else {})
                 what = (
                     f"run {number} of a stack with {components[number]} does not train as it does alone "
                     f"({base.network.hidden} hidden units, batches of {batch_size or 'all'}, {dtype.value})"
@@ -105,15 +114,21 @@ def check_alone(subject: Subject, group: str, components: Sequence[Any], units: 
 
 def losses(one: Settings, seed: int) -> Array:
     """Return the curve of the training loss of a run."""
-    (result,) = train_stack([prepare(dataclasses.replace(one, seed=seed))])
+    (result,) = _trained([dataclasses.replace(one, seed=seed)], {})
     return np.asarray(result.curves.values["train/loss"])
 
 
-def _trained(runs: Sequence[Prepared], given_up: Sequence[int]) -> list[Result]:
-    def judge(epoch: int, active: Array, watched: Array) -> Array:
-        return np.isin(active, given_up) & (epoch >= _EPOCHS // 2)
+def weights(one: Settings) -> Array:
+    """Return the weights and biases that a run ends with."""
+    (result,) = _trained([one], {})
+    return result.theta
 
-    return train_stack(runs, judge=judge)
+
+def _trained(every: Sequence[Settings], leaving: Mapping[int, int]) -> list[Result]:
+    def judge(epoch: int, active: Array, watched: Array) -> Array:
+        return np.array([leaving.get(int(run)) == epoch for run in active], bool)
+
+    return train_stack([prepare(one) for one in every], judge=judge)
 
 
 @functools.cache

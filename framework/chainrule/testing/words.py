@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from chainrule.errors import ChainruleError
-from chainrule.testing.drawing import from_yaml
 
 
 def parsed(words: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -27,3 +28,8 @@ def parsed(words: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         component, values = word, {}
     if component:
         yield component, values
+
+
+def from_yaml(text: str) -> Any:
+    """Return what YAML text says, read as configuration is."""
+    return OmegaConf.to_container(OmegaConf.create(text))

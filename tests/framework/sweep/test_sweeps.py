@@ -53,7 +53,7 @@ def hold(plugin, meanwhile="time.sleep(0.05)"):
 
 @pytest.fixture
 def plugin(tmp_path):
-    distributions.install(tmp_path / "site", "chainrule-moody", MOODY)
+    distributions.install(tmp_path / "site", "chainrule-moody", MOODY, entry_point="moody")
     return tmp_path / "site"
 
 

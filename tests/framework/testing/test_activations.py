@@ -7,7 +7,7 @@ import pytest
 from annotated_types import Gt, Interval, Lt, doc
 
 from chainrule.kinds import Activation, sum_units
-from chainrule.testing import check
+from chainrule.testing import check, kit
 from mutating import Gallery, failures, require
 
 GALLERY = Gallery()
@@ -93,7 +93,7 @@ class NarrowRange(Tan):
     range = (-0.9, 0.9)
 
 
-@GALLERY.flawed("shapes", "gradient", others=True)
+@GALLERY.flawed("registered", kit.COMPLETE)
 class NeitherSlopeNorBackward(Activation):
     def forward(self, z):
         return np.tanh(z)
@@ -193,6 +193,21 @@ class Leaky(Activation):
 
     def slope(self, z, a):
         return np.where(z > 0, z.dtype.type(1), z.dtype.type(0.1))
+
+
+@GALLERY.sound
+class Steep(Activation):
+    """``tanh(k z)``, smooth however steep."""
+
+    k: Annotated[float, Gt(0), doc("steepness")] = 500.0
+
+    range: ClassVar = (-1.0, 1.0)
+
+    def forward(self, z):
+        return np.tanh(self.k * z)
+
+    def slope(self, z, a):
+        return self.k * (1 - a * a)
 
 
 @GALLERY.flawed("kinks")

@@ -107,6 +107,18 @@ def test_a_run_of_single_files_checks_nothing_else(project):
     done.stderr.fnmatch_lines(["*--chainrule-results needs a run of all tests: name folders, or nothing."])
 
 
+@pytest.mark.parametrize("processes", [[], ["-n", "2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    ("typed", "items"),
+    [([], ITEMS + 1), (["."], ITEMS + 1), (["folder"], ITEMS), (["test_own.py"], 1), (["test_own.py::test_own"], 1)],
+    ids=["nothing", "folder of all", "another folder", "file", "test"],
+)
+def test_files_that_the_configuration_names_are_not_typed(project, typed, items, processes):
+    author = project(options='testpaths = ["test_own.py"]\n')
+    (author.path / "folder").mkdir()
+    author.runpytest_subprocess(*processes, *typed).assert_outcomes(passed=items)
+
+
 def test_processes_of_xdist_share_the_checks_and_one_file_has_all_results(project):
     author = project()
     done = author.runpytest_subprocess("-n", "2", "--chainrule-results", "all.json", ".")
@@ -149,7 +161,7 @@ def test_examples_are_paths_from_the_root_and_values_as_in_yaml(project):
     (author.path / "factor.txt").write_text("2")
     (author.path / "folder").mkdir()
     author.runpytest_subprocess("-k", "points", "--rootdir", ".", "folder").assert_outcomes(
-        passed=12, skipped=2, deselected=ITEMS
+        passed=13, skipped=2, deselected=ITEMS
     )
     done = author.runpytest_subprocess("-k", "points and shapes", "-o", "chainrule_examples=")
     done.stdout.fnmatch_lines(
@@ -179,13 +191,13 @@ class Configuration:
         (
             "expected_failures",
             "rule=exat learns: x",
-            "chainrule_expected_failures names rule=exat, which is not registe",
+            "An expected failure names rule=exat, which is not registered",
         ),
         ("expected_failures", "exact", "has the line 'exact'; it reads KIND=NAME CHECK: REASON"),
         (
             "examples",
             "target=tabel target.path=x",
-            r"names target=tabel, which is not registered \(did you mean 'target=",
+            r"An example names target=tabel, which is not registered \(did you mean 'target=",
         ),
         (
             "examples",
@@ -231,7 +243,7 @@ def test_the_kit_can_be_had_without_pytest(project):
 def test_a_distribution_is_checked_by_its_name():
     with pytest.raises(PluginError, match="The distribution chainrule-tiger is not installed"):
         check_distribution("chainrule-tiger")
-    with pytest.raises(PluginError, match=r"examples names target=tabel.*did you mean 'target=table'"):
+    with pytest.raises(PluginError, match=r"An example names target=tabel.*did you mean 'target=table'"):
         check_distribution("chainrule", examples={"target=tabel": [{}]})
     with pytest.raises(PluginError, match="give the reason"):
         check_distribution("chainrule", expected={"activation=relu": {"gradient": ""}})

@@ -11,7 +11,7 @@ from chainrule.testing.command import main
 
 def test_one_line_a_component(capsys):
     main(["activation=relu", "initializer=zeros"])
-    assert capsys.readouterr().out == ("activation=relu: 17 passed\ninitializer=zeros: 9 passed, 1 not applicable\n")
+    assert capsys.readouterr().out == ("activation=relu: 18 passed\ninitializer=zeros: 10 passed, 1 not applicable\n")
 
 
 def test_parameters_without_a_default_are_given(tmp_path, capsys):

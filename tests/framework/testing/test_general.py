@@ -76,12 +76,32 @@ class IgnoredBound(Line):
     a: Annotated[float, MultipleOf(2), doc("a")] = 3.0
 
 
-@GALLERY.flawed("frozen")
+@GALLERY.flawed("registered", kit.COMPLETE)
 @dataclasses.dataclass(unsafe_hash=True)
 class Thawed(Line):
     """Can be altered."""
 
     a: Annotated[float, doc("a")] = 1.0
+
+
+@GALLERY.flawed("registered", kit.COMPLETE)
+class CalledOtherwise(Line):
+    def slope(self, z):
+        return np.ones_like(z)
+
+
+@GALLERY.flawed("registered", kit.COMPLETE)
+class OfAnUnknownType(Line):
+    a: Annotated[list[float], doc("a")] = dataclasses.field(default_factory=list)
+
+
+@GALLERY.flawed("frozen")
+class Caches(Line):
+    a: Annotated[float, doc("a")] = 1.0
+
+    @functools.cached_property
+    def double(self):
+        return 2 * self.a
 
 
 @GALLERY.flawed("frozen", "pickled")
@@ -168,6 +188,18 @@ def test_expected_failures():
         check(Everything, expected={"gradeint": "x"})
 
 
+def test_a_class_that_cannot_be_registered_is_told_so_once():
+    report = check(Undecorated)
+    registered, complete = report.results
+    assert registered.message == "Undecorated must be a frozen dataclass: add @dataclass(frozen=True)."
+    assert complete.message == "Nothing else of activation=undecorated was checked, because it cannot be registered."
+    assert report.failures == (registered, complete)
+
+
+class Undecorated(Line):
+    """No dataclass of its own."""
+
+
 def test_what_belongs_to_no_kind_is_refused():
     with pytest.raises(PluginError, match="is no component"):
         check(int)
@@ -188,7 +220,7 @@ def test_a_kind_without_checks_of_its_own_fails(monkeypatch):
 def test_a_kind_that_loses_a_check_fails(monkeypatch):
     monkeypatch.setitem(kit._OWN, "activation", kit._OWN["activation"][:-1])
     message = failures(Bare)[kit.COMPLETE]
-    assert message.startswith("Of activation=bare 13 checks were run, but activation requires 14;")
+    assert message.startswith("Of activation=bare 14 checks were run, but activation requires 15;")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -69,8 +69,10 @@ class UniformOfTheDeviation(Scaled):
         return rng.uniform(-bound, bound, size=(fan_out, fan_in))
 
 
-@GALLERY.flawed("variance")
-class ChangingVariance(Undeclared):
+@GALLERY.sound
+class RandomScale(Undeclared):
+    """No formula gives the variance of one layer."""
+
     def weights(self, rng, fan_in, fan_out):
         return super().weights(rng, fan_in, fan_out) * rng.uniform(0.1, 1)
 

@@ -6,6 +6,7 @@ import numpy as np
 from annotated_types import Gt, Interval, doc
 
 from chainrule.kinds import Loss, sum_units
+from chainrule.testing import kit
 from mutating import Gallery, require
 
 GALLERY = Gallery()
@@ -195,9 +196,14 @@ class NaivePairedValue(Logistic):
         return sum_units(np.log(1 + np.exp(z)) - z * y_true)
 
 
-@GALLERY.flawed("declared", others=True)
+@GALLERY.flawed("registered", kit.COMPLETE)
 class HalfAPair(Logistic):
     paired_delta = Loss.paired_delta
+
+
+@GALLERY.flawed("declared", others=True)
+class PairedWithNothing(Logistic):
+    paired_output = None
 
 
 @GALLERY.flawed("declared", others=True)

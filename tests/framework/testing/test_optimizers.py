@@ -1,12 +1,14 @@
 """Faulty optimizers, each caught by the check that is meant for it."""
 
+import functools
 from typing import Annotated, ClassVar
 
 import numpy as np
+import pytest
 from annotated_types import Ge, Interval, doc
 
 from chainrule.kinds import Optimizer
-from mutating import Gallery, require
+from mutating import Gallery, failures, require
 
 GALLERY = Gallery()
 VELOCITY = {}
@@ -62,7 +64,7 @@ class ClimbsWithOneSwitch(Heavy):
         theta -= self.lr * (-grad if self.lookahead else grad)
 
 
-@GALLERY.flawed("in_place", "descends")
+@GALLERY.flawed("in_place", "descends", "scheduled")
 class NotInPlace(Heavy):
     def update(self, theta, grad, state, step):
         theta = theta - self.lr * grad
@@ -97,7 +99,7 @@ class Bias(Optimizer):
         theta -= self.lr * state["mean"] / (1 - self.beta**step)
 
 
-@GALLERY.flawed("finite", "descends")
+@GALLERY.flawed("finite", "descends", "scheduled")
 class StepFromZero(Bias):
     def update(self, theta, grad, state, step):
         super().update(theta, grad, state, step - 1)
@@ -168,13 +170,13 @@ class KeepsInModule(Heavy):
         theta -= self.lr * VELOCITY["velocity"]
 
 
-@GALLERY.flawed("stacking", "trained")
+@GALLERY.flawed("stacking", "trained", "scheduled")
 class RateOfTheFirstRun(Heavy):
     def update(self, theta, grad, state, step):
         theta -= np.ravel(self.lr)[0] * grad
 
 
-@GALLERY.flawed("stacking", "trained", "runs_apart")
+@GALLERY.flawed("stacking", "trained", "scheduled", "runs_apart")
 class ClipsOverRuns(Heavy):
     def update(self, theta, grad, state, step):
         theta -= self.lr * grad / (1 + np.abs(grad).max())
@@ -193,6 +195,82 @@ class SumsByProduct(Heavy):
 
     def update(self, theta, grad, state, step):
         theta -= self.lr * grad / (1 + (grad * grad) @ np.ones((grad.shape[1], 1), grad.dtype))
+
+
+@GALLERY.sound
+class Counts(Heavy):
+    """A whole number for each run."""
+
+    def init(self, theta):
+        return {"taken": np.zeros((len(theta), 1), int)}
+
+    def update(self, theta, grad, state, step):
+        state["taken"] += 1
+        theta -= self.lr * grad / np.sqrt(state["taken"]).astype(theta.dtype)
+
+
+@GALLERY.sound
+class WithoutRate(Optimizer):
+    """Steps of one size, fixed."""
+
+    rate = None
+
+    def update(self, theta, grad, state, step):
+        theta -= np.sign(grad) * theta.dtype.type(0.001)
+
+
+@GALLERY.flawed("frozen", "scheduled", others=True)
+class CachesTheStep(Heavy):
+    @functools.cached_property
+    def size(self):
+        return 2 * self.lr
+
+    def update(self, theta, grad, state, step):
+        theta -= self.size * grad
+
+
+@GALLERY.flawed("scheduled")
+class KeepsTheRate(Heavy):
+    def init(self, theta):
+        return {"rate": np.full((len(theta), 1), self.lr, theta.dtype)}
+
+    def update(self, theta, grad, state, step):
+        theta -= state["rate"] * grad
+
+
+@GALLERY.flawed("scheduled")
+class AnotherName(Optimizer):
+    eta: Annotated[float, Ge(0), doc("rate")] = 0.01
+
+    def update(self, theta, grad, state, step):
+        theta -= self.eta * grad
+
+
+@GALLERY.flawed("scheduled")
+class RateOfNoNumber(Heavy):
+    rate = "lookahead"
+
+
+@GALLERY.flawed("descends")
+class Timid(Heavy):
+    lr: Annotated[float, Ge(0), doc("rate")] = 1e-6
+
+
+@pytest.mark.parametrize(
+    ("cls", "complaint"),
+    [
+        (KeepsTheRate, "a schedule that halves the rate in each epoch changes nothing; read self.lr in update"),
+        (AnotherName, "AnotherName.rate is 'lr', which is no float field, so that every schedule is refused"),
+    ],
+)
+def test_what_schedules_need_is_said(cls, complaint):
+    assert complaint in failures(cls)["scheduled"]
+
+
+def test_a_rate_that_is_too_small_to_be_seen_is_said():
+    message = failures(Timid)["descends"]
+    assert " in 1000 steps at the default rate (" in message
+    assert message.endswith("of which one such as 1e-6 is too small to be seen.")
 
 
 @GALLERY.every

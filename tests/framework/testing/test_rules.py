@@ -88,6 +88,23 @@ class RemembersDeltas(Feedback):
         return product(state[f"B{layer}"], deltas[layer + 1] + 0.1 * last)
 
 
+@GALLERY.sound
+class OfSevenUnits(Feedback):
+    """As many as there are samples elsewhere."""
+
+    widths = (2, 7, 1)
+
+
+@GALLERY.sound
+class OfSixteenUnits(Feedback):
+    """With biases as many as there are samples elsewhere, too."""
+
+    widths = (2, 16, 16, 1)
+
+    def error(self, layer, weights, deltas, state):
+        return product(weights[layer + 1].mT, deltas[layer + 1])
+
+
 @GALLERY.flawed("samples_apart")
 class NormalizedErrors(Feedback):
     def error(self, layer, weights, deltas, state):

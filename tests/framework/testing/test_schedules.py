@@ -63,6 +63,42 @@ class Decays(Schedule):
         return lr * (1 + epoch) ** -self.power
 
 
+@GALLERY.sound
+class Grows(Schedule):
+    """Out of all bounds in float32, though not at its default."""
+
+    gamma: Annotated[float, Gt(0), doc("of the rate")] = 1.5
+
+    def rate(self, lr, epoch, epochs, state):
+        return lr * self.gamma**epoch
+
+
+@GALLERY.flawed("finite", others=True)
+class GrowsTooFast(Grows):
+    gamma: Annotated[float, Gt(0), doc("of the rate")] = 4.0
+
+
+@GALLERY.flawed("finite")
+class UndefinedAfterTheLastEpoch(Decays):
+    def rate(self, lr, epoch, epochs, state):
+        left = np.full_like(lr, epochs - epoch)
+        return lr * left / left
+
+
+@GALLERY.flawed("finite")
+class NeedsEveryLoss(Decays):
+    """Its table has gaps where losses are not measured in every epoch."""
+
+    def init(self, lr):
+        return {"losses": np.full((len(lr), 200), np.nan, lr.dtype)}
+
+    def rate(self, lr, epoch, epochs, state):
+        return lr / (1 + state["losses"][:, [epoch]])
+
+    def measured(self, loss, epoch, state):
+        state["losses"][:, [epoch]] = loss
+
+
 @GALLERY.flawed("finite", others=True)
 class Negative(Decays):
     def rate(self, lr, epoch, epochs, state):

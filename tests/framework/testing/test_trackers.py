@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from chainrule.kinds import Tracker
+from chainrule.testing import kit
 from chainrule.watchers import Watcher
 from mutating import Gallery, failures, require
 
@@ -34,7 +35,7 @@ class FailsOnSecondSending(Tracker):
         record.links["sent"] = "yes"
 
 
-@GALLERY.flawed("told")
+@GALLERY.flawed("registered", kit.COMPLETE)
 class ForgetsSweeps(Tracker):
     def sweep_finished(self, sweep):
         pass

@@ -63,6 +63,15 @@ def test_sparse_units_have_their_number_of_connections(fan_in, expected):
     assert (np.count_nonzero(weights, axis=1) == expected).all()
 
 
+@pytest.mark.parametrize(("fan_in", "expected"), [(3, 12.0), (15, 60.0), (16, 60.0), (4000, 60.0)])
+def test_the_input_of_a_sparse_unit_varies_with_its_connections_and_not_with_the_layer_before(fan_in, expected):
+    """Of inputs 1, it is the sum of as many independent weights of variance 4 as there are connections."""
+    sparse = Sparse(std=2.0)
+    assert fan_in * sparse.variance(fan_in, 50) == pytest.approx(expected, rel=1e-14)
+    inputs = sparse.weights(np.random.default_rng(0), fan_in, 20_000).sum(axis=1)
+    assert abs(inputs.var() / expected - 1) < 5 * sqrt(2 / len(inputs))  # of the sample variance of normal numbers
+
+
 def test_the_experiment_and_the_variant_are_options():
     settings = settings_from(["experiment=ishigami", "optimizer.eps=1e-6"])
     assert (settings.optimizer, settings.target) == (AdaBelief(lr=0.01, eps=1e-6), Ishigami())

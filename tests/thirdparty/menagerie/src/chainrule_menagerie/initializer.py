@@ -24,3 +24,7 @@ class Sparse(Initializer):
         """Draw ``(fan_out, fan_in)`` weights."""
         order = rng.permuted(np.tile(np.arange(fan_in), (fan_out, 1)), axis=1)
         return np.where(order < self.connections, rng.normal(0.0, self.std, (fan_out, fan_in)), 0.0)
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Return ``std^2`` times the share of the weights that are not 0."""
+        return self.std**2 * min(self.connections, fan_in) / fan_in

@@ -1,0 +1,161 @@
+"""Does the article's network learn its plane?  ``python experiments/article/starts.py``.
+
+Every setting is trained from 200 seeds, as one stack. A run has learned when its validation R2 is 0.999; one that has
+not after 1,000 epochs is stuck, and is looked into.
+"""
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from joblib import Parallel, delayed
+from scipy.stats import binomtest
+
+import chainrule
+from chainrule.compose import settings_from
+from chainrule.results import Result
+from chainrule.runs import prepare, train_stack
+from chainrule.settings import Settings
+from chainrule.trainer import Reason
+from chainrule_pictures.canvas import save
+
+HERE = Path(__file__).parent
+ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "gelu", "silu")
+RATES, RATE = ("0.01", "0.05", "0.2"), "0.05"
+INITIALIZERS = ("normal", "uniform", "xavier_normal", "he_normal", "zeros")
+GOAL = 0.999  # of the validation R2
+SILENT = 0.01  # a unit whose output varies by less, over all training samples, tells the next layer nothing
+LONGER = 5  # times as many epochs, for runs that are stuck
+CAUSES = ("diverged", "a silent layer", "a silent unit", "all units alive")
+
+
+def trained(setting: Settings, seeds: Sequence[int]) -> list[Result]:
+    """Train a run for each seed until its validation R2 is ``GOAL``."""
+    runs = [prepare(replace(setting, seed=seed)) for seed in seeds]
+    # The loss is half the mean squared error, and R2 is 1 - mean squared error / variance.
+    limits = np.array([(1 - GOAL) * run.samples.validation[-1].var() / 2 for run in runs])
+    return train_stack(runs, judge=lambda epoch, rows, losses: losses <= limits[rows])
+
+
+def longer(setting: Settings) -> Settings:
+    return replace(setting, training=replace(setting.training, epochs=LONGER * setting.training.epochs))
+
+
+def learned(result: Result) -> bool:
+    return result.reason in (Reason.PRUNED, Reason.CONVERGED)  # a loss of 1e-6 may be the first that is measured
+
+
+def cause(result: Result) -> str:
+    """Return what is seen in a run that is stuck, one of ``CAUSES``."""
+    if result.reason is Reason.DIVERGED:
+        return CAUSES[0]
+    x, y = result.samples.raw(result.samples.train)
+    trace = chainrule.trace_step(result.weights, result.biases, x, y, hidden=result.settings.activation)
+    silent = [np.ptp(a, axis=1) < SILENT for a in trace.a[:-1]]
+    return CAUSES[1] if any(map(np.all, silent)) else CAUSES[2] if np.any(silent) else CAUSES[3]
+
+
+def epochs(results: Sequence[Result]) -> np.ndarray:
+    """Return how many epochs each run took to ``GOAL``, infinite for those that are stuck."""
+    return np.array([result.epochs if learned(result) else np.inf for result in results])
+
+
+def share(results: Sequence[Result]) -> str:
+    """Return the share of runs that learned, with Wilson's 95 % interval."""
+    count = sum(map(learned, results))
+    interval = binomtest(count, len(results)).proportion_ci(method="wilson")
+    return f"{100 * count / len(results):.0f} % [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+
+
+def pace(results: Sequence[Result]) -> str:
+    """Return the median of the epochs to ``GOAL`` over all runs, and the quartiles; stuck runs count as infinite."""
+    quartiles = np.quantile(epochs(results), (0.25, 0.5, 0.75), method="inverted_cdf")
+    first, middle, third = (f"{q:.0f}" if np.isfinite(q) else "never" for q in quartiles)
+    return f"{middle} ({first} to {third})"
+
+
+def row(*cells: object) -> None:
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
+
+
+def header(*cells: object) -> None:
+    print()
+    row(*cells)
+    row(*["---"] * len(cells))
+
+
+def curves(groups: dict[str, list[Result]]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield of each group its name, epochs, and the share of runs that had learned by then."""
+    for name, results in groups.items():
+        times = np.sort(epochs(results))
+        times = times[np.isfinite(times)]
+        last = results[0].settings.training.epochs
+        shares = np.arange(len(times) + 1) / len(results)
+        yield name, np.array([1, *times, last]), np.array([*shares, shares[-1]])
+
+
+def draw(by_activation: dict[str, list[Result]], by_initializer: dict[str, list[Result]], path: Path) -> None:
+    figure, panels = plt.subplots(1, 2, sharey=True)
+    figure.suptitle("How many of the runs have learned 2 x1 + 3 x2 + 10, and when")
+    titles = "activations, rate 0.05", "initializers, sigmoid, rate 0.05"
+    for axes, groups, title in zip(panels, (by_activation, by_initializer), titles, strict=True):
+        for number, (name, when, shares) in enumerate(curves(groups)):
+            axes.step(when, 100 * shares, where="post", label=name, linestyle="-" if number < 5 else "--")
+        axes.set(title=title, xlabel="epochs", xscale="log", ylim=(-3, 103))
+        axes.legend()
+    panels[0].set_ylabel("% of runs with validation R2 of 0.999")
+    save(figure, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a few settings; the figure goes to the working directory")
+    quick = parser.parse_args().quick
+    plt.style.use(HERE.parent / "figures.mplstyle")
+    begin = time.perf_counter()
+    seeds = range(20 if quick else 200)
+    activations, rates = (("sigmoid", "relu"), (RATE,)) if quick else (ACTIVATIONS, RATES)
+    initializers, compared = (("normal",), ("sigmoid",)) if quick else (INITIALIZERS, ("sigmoid", "tanh", "relu"))
+    common = ["experiment=article", *(["training.epochs=300"] if quick else [])]
+
+    plan = [(a, "normal", rate) for a in activations for rate in rates]
+    plan += [(a, start, RATE) for a in compared for start in initializers if start != "normal"]
+    settings = {
+        (a, start, rate): settings_from([*common, f"activation={a}", f"initializer={start}", f"optimizer.lr={rate}"])
+        for a, start, rate in plan
+    }
+    results = dict(zip(plan, Parallel(n_jobs=2)(delayed(trained)(settings[key], seeds) for key in plan), strict=True))
+
+    header("activation", *(f"learned at rate {rate}" for rate in rates), f"epochs at rate {RATE}, median (quartiles)")
+    for a in activations:
+        row(a, *(share(results[a, "normal", rate]) for rate in rates), pace(results[a, "normal", RATE]))
+    header("initializer", *compared, "epochs with sigmoid, median (quartiles)")
+    for start in initializers:
+        row(start, *(share(results[a, start, RATE]) for a in compared), pace(results["sigmoid", start, RATE]))
+
+    header("stuck", *CAUSES, "validation R2, median", f"learn in {LONGER} times as long")
+    stuck = {key: [r for r in results[key] if not learned(r)] for key in plan if key[2] == RATE}
+    stuck = {key: runs for key, runs in stuck.items() if runs}
+    late = Parallel(n_jobs=2)(
+        delayed(trained)(longer(settings[key]), [r.settings.seed for r in runs]) for key, runs in stuck.items()
+    )
+    for ((a, start, _), runs), again in zip(stuck.items(), late, strict=True):
+        causes, scores = Counter(map(cause, runs)), [r.metrics["validation/r2"] for r in runs]
+        middle = np.median(np.nan_to_num(scores, nan=-np.inf))
+        row(f"{a}, {start}: {len(runs)}", *(causes[c] for c in CAUSES), f"{middle:.3f}", sum(map(learned, again)))
+
+    draw(
+        {a: results[a, "normal", RATE] for a in activations},
+        {start: results["sigmoid", start, RATE] for start in initializers},
+        (Path() if quick else HERE) / "learned.png",
+    )
+    print(f"\n{time.perf_counter() - begin:.0f} s in all.")
+
+
+if __name__ == "__main__":
+    main()

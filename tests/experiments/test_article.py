@@ -1,0 +1,75 @@
+"""The article's network learns its plane as often, and as fast, as the study says, and stuck runs are what it says."""
+
+import re
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.metrics import r2_score
+
+from chainrule.compose import settings_from
+from chainrule.gradcheck import central_differences
+from chainrule.runs import prepare
+from studies import load, small
+
+
+@pytest.fixture(scope="module")
+def starts():
+    return load("article", "starts")
+
+
+def test_the_small_version():
+    _, rows = small("article", "starts")
+    learned = {row[0]: [int(number) for number in re.findall(r"\d+", row[1])] for row in rows[1:3]}
+    assert learned["sigmoid"][1] > learned["relu"][2], "the intervals of sigmoid and relu are apart"
+    stuck = {row[0].split(",")[0]: row for row in rows[6:]}
+    assert int(stuck["relu"][2]) == int(stuck["relu"][0].split(": ")[1]), "every relu that is stuck has a silent layer"
+    assert stuck["relu"][-1] == "0", "no time helps it"
+
+
+def test_the_epochs_are_those_of_a_loop_over_samples(starts):
+    settings = settings_from(["experiment=article", "training.measure_every=1", "seed=2"])
+    (result,) = starts.trained(settings, [2])
+    run = prepare(settings)
+    x, y = np.split(run.samples.train[1:], [2])
+    held_x, held_y = np.split(run.samples.validation[1:], [2])
+    (W1, W2, W3), (b1, b2, b3) = run.shape.split(run.theta)
+    epochs = 0
+    while True:
+        a1 = expit(W1 @ held_x + b1[:, None])
+        if r2_score(held_y[0], (W3 @ expit(W2 @ a1 + b2[:, None]) + b3[:, None])[0]) >= 0.999:
+            break
+        epochs += 1
+        for sample in run.shuffle.permutation(x.shape[1]):
+            a1 = expit(W1 @ x[:, sample] + b1)
+            a2 = expit(W2 @ a1 + b2)
+            d3 = W3 @ a2 + b3 - y[:, sample]
+            d2 = W3.T @ d3 * a2 * (1 - a2)
+            d1 = W2.T @ d2 * a1 * (1 - a1)
+            for W, b, delta, a in ((W3, b3, d3, a2), (W2, b2, d2, a1), (W1, b1, d1, x[:, sample])):
+                W -= 0.05 * np.outer(delta, a)
+                b -= 0.05 * delta
+    assert starts.learned(result)
+    assert result.epochs == epochs
+
+
+def test_a_silent_layer_stops_all_that_lies_before_it(starts):
+    results = starts.trained(settings_from(["experiment=article", "activation=relu", "training.epochs=100"]), range(20))
+    (result, *_) = [r for r in results if not starts.learned(r) and starts.cause(r) == "a silent layer"]
+    x, y = result.samples.raw(result.samples.train)
+
+    def loss(theta):
+        (W1, W2, W3), (b1, b2, b3) = result.shape.split(theta)
+        a = np.maximum(0, W2 @ np.maximum(0, W1 @ x + b1[:, None]) + b2[:, None])
+        return np.square(y - W3 @ a - b3[:, None]).mean() / 2
+
+    gradient = central_differences(loss, result.theta)
+    assert not gradient[:12].any()
+    assert result.metrics["validation/r2"] < 0.01
+
+
+def test_the_share_has_wilson_s_interval(starts):
+    """For 81 of 263 it is 25.53 % to 36.62 %: Newcombe (1998), Statistics in Medicine 17, table I."""
+    (long,) = starts.trained(settings_from(["experiment=article", "training.epochs=0"]), [0])
+    (short,) = starts.trained(settings_from(["experiment=article", "training.tolerance=1000"]), [0])
+    assert starts.share([short] * 81 + [long] * 182) == "31 % [26, 37]"
