@@ -19,10 +19,11 @@ from distributions import LION
 def install(tmp_path, monkeypatch):
     """Install a made-up distribution and return the registry of all made-up ones."""
     monkeypatch.syspath_prepend(tmp_path)
-    found = []
+    found, modules = [], []
 
     def _install(name, source, version="1.0", entry_point=None, prefer=(), block=(), files=()):
-        monkeypatch.delitem(sys.modules, name.replace("-", "_"), raising=False)
+        modules.append(name.replace("-", "_"))
+        sys.modules.pop(modules[-1], None)
         importlib.invalidate_caches()
         found.append(
             importlib.metadata.PathDistribution(distributions.install(tmp_path, name, source, version, entry_point))
@@ -38,9 +39,8 @@ def install(tmp_path, monkeypatch):
 
     _install.registry = _registry
     yield _install
-    for distribution in found:
-        for entry in distribution.entry_points:
-            sys.modules.pop(entry.value, None)
+    for module in modules:
+        sys.modules.pop(module, None)
 
 
 def refusal(registry, name, group="optimizer"):
