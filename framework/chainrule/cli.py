@@ -25,10 +25,10 @@ def _sync(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="chainrule sync", description=_sync.__doc__)
     parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="holds records, at any depth")
     parser.add_argument("--tracking", metavar="NAME", help="tracker to use instead of each record's own")
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     _open([])
     failed = 0
-    for directory in chosen.directories:
+    for directory in options.directories:
         found = sorted(directory.rglob(records.MANIFEST))
         if not found:
             raise ChainruleError(f"{directory} holds no finished record.")
@@ -36,7 +36,7 @@ def _sync(arguments: Sequence[str]) -> None:
         for manifest in found:
             try:
                 record = records.read(manifest.parent.absolute())
-                tracker = _tracker(record, chosen.tracking)
+                tracker = _tracker(record, options.tracking)
                 tracker.send(record)
                 place = sweeps.around(record.directory)
                 if place and place[0].manifest["finished"]:

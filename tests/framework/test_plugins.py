@@ -7,7 +7,7 @@ import pytest
 
 import chainrule
 import distributions
-from chainrule import hookspecs
+from chainrule import hookspecs, plugins
 from chainrule.choices import Choices
 from chainrule.kinds import KINDS
 from chainrule.plugins import Registry, Status, installed
@@ -447,3 +447,15 @@ def test_configuration_of_hydra_is_not_replaced(install):
     registry = install("chainrule-lion", PRESETS.format("lion_conf"), files=["lion_conf/hydra/launcher/joblib.yaml"])
     assert not registry.folders
     assert registry.reports[0].endswith("hydra/launcher/joblib.yaml would hide that of Hydra")
+
+
+def test_a_distribution_found_twice_counts_once(tmp_path, monkeypatch):
+    """The one that comes first on the path is also the one that Python imports."""
+    for name, version in (("chainrule_lion", "0.9"), ("chainrule-lion", "1.0")):
+        distributions.install(tmp_path / version, name, LION, version)
+        monkeypatch.syspath_prepend(tmp_path / version)
+    importlib.invalidate_caches()
+    entries, damaged = plugins._entry_points()
+    assert not damaged
+    (lion,) = [entry for entry in entries if entry.value == "chainrule_lion"]
+    assert lion.dist.version == "1.0"
