@@ -43,9 +43,10 @@ def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
         "median final validation loss decides. The best point is then run with fresh seeds. These runs are compared; "
         "those that diverge or fail count as the worst. The answer, with intervals and tests, is printed and written "
         "into a report.",
-        epilog=f"KEY=VALUE holds for all contenders. Unless typed: {_listing(defaults['params'])}; for targets of two "
-        f"classes {_listing(defaults['two_classes'])}, of several {_listing(defaults['classes'])}. hydra.KEY=VALUE "
-        "works as in any sweep, and `chainrule resume DIR` finishes a comparison that broke off.",
+        epilog="KEY=VALUE holds for all contenders. Unless typed, or changed by experiment=NAME: "
+        f"{_listing(defaults['params'])}; for targets of two classes {_listing(defaults['two_classes'])}, of several "
+        f"{_listing(defaults['classes'])}. hydra.KEY=VALUE works as in any sweep, and `chainrule resume DIR` "
+        "finishes a comparison that broke off.",
     )
     parser.add_argument("overrides", nargs="+", metavar="GROUP=A,B", help="the contenders, and what holds for all")
     parser.add_argument(

@@ -116,12 +116,13 @@ def plan(parser: OverridesParser, composer: Composer, options: Options, typed: S
     overrides = parser.parse_overrides(_texts(tuned))
     for override in overrides:
         _require_tunable(override, group)
-    assumed = {key: value for key, value in options.params.items() if key not in (group, *tuned, *fixed)}
+    decided = {group, *tuned, *fixed, *_brought(fixed, options, composer)}
+    assumed = {key: value for key, value in options.params.items() if key not in decided}
     common = [*_texts(assumed), *fixed.values()]
     bases = []
     for target in targets:
         fitting = _fitting([*common, f"{group}={contenders[0]}", f"{TARGET}={target}"], options, composer)
-        own = [f"{key}={value}" for key, value in fitting.items() if key not in (group, *tuned, *fixed)]
+        own = [f"{key}={value}" for key, value in fitting.items() if key not in decided]
         bases += [[*common, *own, f"{group}={contender}", f"{TARGET}={target}"] for contender in contenders]
     points = space.spread(overrides, options.budget if tuned else 1, options.random_seed)
     keys = [_keys(base, tuned, composer) for base in bases[: len(contenders)]]
@@ -168,6 +169,15 @@ def _read(overrides: Sequence[Override]) -> tuple[dict[str, str], dict[str, list
         else:
             fixed[key] = f"{key}={override.get_value_element_as_str()}"
     return fixed, several
+
+
+def _brought(fixed: Mapping[str, str], options: Options, composer: Composer) -> list[str]:
+    """Return those keys of the assumptions that what was typed brings with it, as an experiment does."""
+    groups = [text for key, text in fixed.items() if "." not in key]
+    before, after = (flat(composer.explained_job(0, overrides).config) for overrides in ([], groups))
+    changed = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
+    assumed = {**options.params, **options.two_classes, **options.classes}
+    return [key for key in assumed if any(f"{other}.".startswith(f"{key}.") for other in changed)]
 
 
 def _fitting(overrides: Sequence[str], options: Options, composer: Composer) -> Mapping[str, str]:

@@ -218,6 +218,34 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_trained(typed, se
     assert not Path("found").exists()
 
 
+EXPERIMENT = """# @package _global_
+defaults:
+  - override /initializer: he_normal
+network:
+  hidden: [8, 8]
+training:
+  epochs: 7
+"""
+
+
+def test_an_experiment_comes_before_the_assumptions_and_what_is_typed_before_both():
+    folder = Path("conf/experiment")
+    folder.mkdir(parents=True)
+    folder.joinpath("deep.yaml").write_text(EXPERIMENT)
+    command(
+        "compare", "experiment=deep", "activation=tanh,relu", "training.epochs=3", "--targets=sine,wine", "--budget=1",
+        "--seeds=2", "tracking=none", "hydra.sweep.dir=found",
+    )  # fmt: skip
+    sweep, _ = found()
+    configurations = [records.read(sweep.place(number)).manifest["configuration"] for number in range(sweep.runs)]
+    for configuration in configurations:
+        assert configuration["network"]["hidden"] == [8, 8]
+        assert configuration["initializer"]["name"] == "he_normal"
+        assert configuration["training"]["epochs"] == 3
+        assert configuration["training"]["batch_size"] == 32, "assumed, since nothing else says it"
+    assert {configuration["output"]["name"] for configuration in configurations} == {"identity", "softmax"}
+
+
 def test_a_contender_is_tuned_in_the_keys_that_it_has(tmp_path):
     other = LION.replace("lr:", "pace:").replace("self.lr", "self.pace").replace("Lion", "Tiger")
     distributions.install(tmp_path / "site", "chainrule-tiger", other)
