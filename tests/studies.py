@@ -1,6 +1,7 @@
 """What the tests of the studies share: run a study's small version, read its tables, load its script."""
 
 import importlib.util
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -18,11 +19,24 @@ def load(study: str, script: str) -> ModuleType:
 
 
 def small(study: str, script: str) -> tuple[str, list[list[str]]]:
-    """Run the small version of a study in the working directory; return what it printed, and the rows of its tables."""
-    command = [sys.executable, EXPERIMENTS / study / f"{script}.py", "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    """Run the small version of a study in the working directory; return what it printed, and the rows of its tables.
+
+    Args:
+        study: its folder.
+        script: in that folder, without its ending; ``compared`` for the study's comparison.
+    """
+    own = [EXPERIMENTS / "compared.py", study] if script == "compared" else [EXPERIMENTS / study / f"{script}.py"]
+    done = subprocess.run([sys.executable, *own, "--quick"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     (figure,) = Path().glob("*.png")
-    assert (EXPERIMENTS / study / figure.name).stat().st_size < 60_000
+    assert (EXPERIMENTS / study / figure.name).stat().st_size < 100_000
     rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
     return done.stdout, [row for row in rows if row[0] != "---"]
+
+
+def table(rows: list[list[str]], corner: str) -> dict[str, dict[str, str]]:
+    """Return the table whose first cell is ``corner``: names of rows to names of columns to cells."""
+    first = [row[0] for row in rows].index(corner)
+    columns = rows[first]
+    below = itertools.takewhile(lambda row: len(row) == len(columns), rows[first + 1 :])
+    return {row[0]: dict(zip(columns, row, strict=True)) for row in below}

@@ -134,6 +134,25 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How one contender stands among the others.
+
+    Attributes:
+        contender: its name.
+        better_than: those from which the data separate it, to its credit.
+        worse_than: likewise, to theirs.
+        level_with: those from which the data do not separate it.
+        probability: that a run of it is better than a run of another, averaged over the others.
+    """
+
+    contender: str
+    better_than: tuple[str, ...]
+    worse_than: tuple[str, ...]
+    level_with: tuple[str, ...]
+    probability: float
+
+
+@dataclass(frozen=True)
 class Results:
     """What came of a comparison.
 
@@ -178,6 +197,12 @@ class Results:
         equal = [name for name in others if (names.index(best[0]), names.index(name)) not in wins]
         return f"Nothing is better than {best[0]}, but the data do not separate it from {_listed(equal)}."
 
+    @property
+    def standings(self) -> list[Standing]:
+        """How each contender stands, from the one that is most likely to be better than another."""
+        found = [self._standing(place) for place in range(len(self.contest.contenders))]
+        return sorted(found, key=lambda standing: -standing.probability)
+
     def verdict(self, pair: Pair) -> str:
         """Return what the data say about two contenders, without the full stop."""
         better, worse = (self.contest.contenders[place] for place in (pair.better, pair.worse))
@@ -192,6 +217,17 @@ class Results:
         if pair.better == first:
             return pair, pair.probability, pair.interval
         return pair, 1 - pair.probability, (1 - pair.interval[1], 1 - pair.interval[0])
+
+    def _standing(self, place: int) -> Standing:
+        names = self.contest.contenders
+        others = [(name, *self.pair(place, other)[:2]) for other, name in enumerate(names) if other != place]
+        return Standing(
+            contender=names[place],
+            better_than=tuple(name for name, pair, _ in others if pair.is_separated and pair.better == place),
+            worse_than=tuple(name for name, pair, _ in others if pair.is_separated and pair.worse == place),
+            level_with=tuple(name for name, pair, _ in others if not pair.is_separated),
+            probability=statistics.fmean(share for _, _, share in others),
+        )
 
 
 def results(sweep: Sweep, outcomes: Sequence[Outcome]) -> Results | None:
@@ -245,9 +281,9 @@ def p_value(p: float) -> str:
 
 
 def described(entry: Entry) -> str:
-    """Return the tuned parameters in words, numbers with three digits."""
-    words = [f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in entry.tuned.items()]
-    return ", ".join(words)
+    """Return the tuned parameters in words, numbers with three digits and a mark where they are outermost."""
+    numbers = {key: f"{value:.3g}" if isinstance(value, float) else value for key, value in entry.tuned.items()}
+    return ", ".join(f"{key}={number}{' (edge)' * (key in entry.at_edge)}" for key, number in numbers.items())
 
 
 def scored(entry: Entry) -> str:

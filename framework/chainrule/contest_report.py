@@ -109,6 +109,7 @@ def numbers(found: Results) -> dict[str, Any]:
             }
             for each in found.pairs
         ],
+        "standings": [dataclasses.asdict(each) for each in found.standings],
         "results": [_entry(entry, found.metric) for entry in found.entries],
         "profile": {
             "targets": list(found.profiled),
@@ -182,7 +183,6 @@ def _rows(found: Results, target: str) -> Iterator[dict[str, Any]]:
             "target": target if entry is entries[0] else "",
             "contender": entry.contender,
             "tuned": described(entry),
-            "edge": bool(entry.at_edge),
             "best": runs.median == best,
             "median": f"{runs.median:.4g}" if math.isfinite(runs.median) else runs.misfortune,
             "interval": pair(runs.interval) if runs.interval else "",

@@ -12,12 +12,14 @@ from chainrule_console.summary import labelled
 from chainrule_console.words import clock_face, count, number
 
 if TYPE_CHECKING:
+    from chainrule.contest import Results
     from chainrule.outcomes import Outcome
     from chainrule.ranking import Group
     from chainrule.sweeps import Sweep
     from chainrule.watchers import SweepProgress
 
 _SETTINGS, _FAILURES = 20, 5  # shown of the ranking, and of different errors
+_PAIRS = 3  # of contenders, told one by one
 
 
 def status(progress: SweepProgress, seconds: float) -> str:
@@ -87,7 +89,7 @@ def _compared(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[str]:
     columns = [
         ["target", *(entry.target for entry in entries)],
         [found.contest.group, *(entry.contender for entry in entries)],
-        ["tuned", *(described(entry) + " (edge)" * bool(entry.at_edge) for entry in entries)],
+        ["tuned", *map(described, entries)],
         ["median", *(_median(entry.runs) for entry in entries)],
         [f"{LEVEL:.0%} interval", *(_pair(entry.runs.interval) for entry in entries)],
         ["score", *map(scored, entries)],
@@ -96,8 +98,24 @@ def _compared(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[str]:
         counts = [entry.runs.count(reason) for entry in entries]
         if any(counts):
             columns.append([reason, *(str(amount or "") for amount in counts)])
-    verdicts = [f"  {found.verdict(pair)}" for pair in found.pairs if len(found.pairs) > 1]
-    return [found.answer, *verdicts, *_table(columns, labels=3), *labelled(_ends(sweep, outcomes))]
+    return [found.answer, *_verdicts(found), *_table(columns, labels=3), *labelled(_ends(sweep, outcomes))]
+
+
+def _verdicts(found: Results) -> list[str]:
+    """Return what the data say about the pairs: a sentence each, or a table where that would be a long list."""
+    from chainrule.contest import percent
+
+    if len(found.pairs) <= _PAIRS:
+        return [f"  {found.verdict(pair)}" for pair in found.pairs if len(found.pairs) > 1]
+    standings = found.standings
+    columns = [
+        [found.contest.group, *(each.contender for each in standings)],
+        ["better than", *(str(len(each.better_than)) for each in standings)],
+        ["worse than", *(str(len(each.worse_than)) for each in standings)],
+        ["pairs of runs won", *(percent(each.probability) for each in standings)],
+    ]
+    level = ["not separated from", *(", ".join(each.level_with) or "-" for each in standings)]
+    return [f"{line}  {names}" for line, names in zip(_table(columns, labels=1), level, strict=True)]
 
 
 def _ends(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:

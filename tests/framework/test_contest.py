@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from chainrule.comparison import Pair
-from chainrule.contest import Contest, Results, least_seeds
+from chainrule.contest import Contest, Results, Standing, least_seeds
 
 CONTEST = Contest("activation", ("tanh", "relu", "mine"), ("sine", "wine"), {"optimizer.lr": "0.1,0.2"}, 2, 3, 4)
 
@@ -74,6 +74,13 @@ def test_both_sides_of_a_pair():
     for first, second, expected in [(1, 0, (0.75, 0.67, 0.82)), (0, 1, (0.25, 0.18, 0.33))]:
         _, share, ends = found.pair(first, second)
         assert (share, *ends) == pytest.approx(expected)
+
+
+def test_standings_count_what_is_separated_and_begin_with_the_best():
+    first, second, third = results(pair(1, 0, share=0.9), pair(1, 2, False, 0.6), pair(2, 0, share=0.8)).standings
+    assert first == Standing("relu", ("tanh",), (), ("mine",), pytest.approx(0.75))
+    assert second == Standing("mine", ("tanh",), (), ("relu",), pytest.approx(0.6))
+    assert third == Standing("tanh", (), ("relu", "mine"), (), pytest.approx(0.15))
 
 
 def test_how_many_seeds_can_show_something_at_all():

@@ -174,6 +174,21 @@ def test_one_method_under_two_names_is_not_separated_from_itself(tmp_path):
     assert "The data do not separate tanh from moody" in done.stdout
 
 
+def test_many_contenders_are_told_as_a_table():
+    done = compared("activation=identity,tanh,relu,elu", "--targets=sine", "optimizer.lr=0.1", "tracking=none")
+    lines = done.stdout.splitlines()
+    (first,) = (number for number, line in enumerate(lines) if "not separated from" in line)
+    assert "pairs of runs" not in "".join(lines[first + 1 :]), "no sentence about each of six pairs"
+    _, result = found()
+    for line, standing in zip(lines[first + 1 :], result.standings, strict=False):
+        name, better, worse, share, _, level = line.split(maxsplit=5)
+        assert (name, int(better), int(worse)) == (
+            standing.contender, len(standing.better_than), len(standing.worse_than),
+        )  # fmt: skip
+        assert float(share) == pytest.approx(100 * standing.probability, abs=0.5)
+        assert level == (", ".join(standing.level_with) or "-")
+
+
 def test_a_dry_run_lists_both_rounds_and_leaves_nothing():
     done = compared("activation=tanh,relu", "--targets", "sine", "--dry-run", "tracking=none")
     assert "36 runs" in done.stdout

@@ -1,0 +1,38 @@
+"""Activations compared: the comparison finds what is known beforehand, and is told as it came out."""
+
+import json
+import re
+from math import pi
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studies import load, small, table
+
+
+def test_the_small_version():
+    printed, rows = small("activations", "compared")
+    standing = table(rows, "contender")
+    numbers = json.loads(Path("multirun/activations-quick/comparison.json").read_text())
+    assert numbers["answer"] in printed.splitlines()
+    assert sum(int(row["better than"]) for row in standing.values()) == sum(p["separated"] for p in numbers["pairs"])
+    assert standing["identity"]["better than"] == "0"
+    assert int(standing["identity"]["worse than"]) >= 6, "no plane fits a sine or separates two moons"
+
+    scores = table(rows, "median score")
+    reached = float(scores["identity"]["sine"].removeprefix("R2 "))
+    assert reached == pytest.approx(6 / pi**2, abs=0.04), "the share of the variance of sin x that a line explains"
+    assert float(scores["gelu"]["sine"].removeprefix("R2 ")) > 0.9
+
+    again, _ = small("activations", "compared")
+    assert re.findall(r"^\|.*", again, re.MULTILINE) == re.findall(r"^\|.*", printed, re.MULTILINE)
+
+
+def test_the_matrix_holds_each_pair_from_both_sides():
+    verdicts = [("b", "a", 0.9, True), ("b", "c", 0.6, False), ("c", "a", 0.8, True)]
+    keys = "better", "worse", "probability", "separated"
+    pairs = [dict(zip(keys, verdict, strict=True)) for verdict in verdicts]
+    share, separated = load("", "compared").matrix({"pairs": pairs}, ["b", "c", "a"])
+    np.testing.assert_allclose(share, [[0.5, 0.6, 0.9], [0.4, 0.5, 0.8], [0.1, 0.2, 0.5]])
+    assert separated.tolist() == [[False, False, True], [False, False, True], [True, True, False]]
