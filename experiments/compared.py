@@ -122,7 +122,7 @@ def _tuned(entry: dict[str, Any]) -> str:
 
 def draw(numbers: dict[str, Any], names: Sequence[str], path: Path) -> None:
     """Draw who is better than whom, and how close to the best each comes."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.1 + 0.22 * len(names)), width_ratios=(1.1, 1))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, max(3.6, 2.1 + 0.22 * len(names))), width_ratios=(1.1, 1))
     targets, seeds = len(numbers["targets"]), numbers["seeds"]
     figure.suptitle(f"{numbers['group']}: tuned alike, then {seeds} fresh seeds on each of {targets} targets")
     _draw_matrix(left, names, *matrix(numbers, names))

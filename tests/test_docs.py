@@ -49,13 +49,27 @@ def test_the_errata_print_what_their_comments_say(capsys):
         np.testing.assert_allclose(values, [float(x) for x in re.findall(r"-?[\d.]+", comment)], atol=1e-4)
 
 
+STUDIES = [path.read_text() for path in sorted(ROOT.glob("experiments/**/*.md"))]
 COMMANDS = [
     line
     for text in (README, (ROOT / "docs" / "sweeps.md").read_text())
     for block in blocks(text, "sh")
     for line in block.splitlines()
     if line.startswith("chainrule ") and line.split()[1] not in ("resume", "report", "sync")
-] + [path.read_text().splitlines()[1].removeprefix("# ") for path in sorted(ROOT.glob("conf/experiment/*.yaml"))]
+]
+COMMANDS += [
+    path.read_text().splitlines()[1].removeprefix("# ") for path in sorted(ROOT.glob("conf/experiment/*.yaml"))
+]
+# Within the text of studies, where a plugin called mine is the reader's.
+COMMANDS += sorted(
+    {
+        " ".join(command.split())
+        for text in STUDIES
+        for command in re.findall(r"`(chainrule [^`]*experiment=[^`]*)`", text)
+        if ",mine" not in command
+    }
+)
+SCRIPTS = [line for text in STUDIES for block in blocks(text, "sh") for line in block.splitlines()]
 
 
 NEEDS = {
@@ -74,7 +88,8 @@ def test_the_commands_in_the_documents_compose(line):
         if word in words:
             pytest.importorskip(package)
     if words[0] == "compare":
-        subprocess.run([sys.executable, "-m", "chainrule", *words, "--dry-run"], check=True, capture_output=True)
+        words += ["--budget=2", "--tuning-seeds=1", "--seeds=2", "--dry-run"]
+        subprocess.run([sys.executable, "-m", "chainrule", *words], check=True, capture_output=True)
         return
     if "-m" not in words:
         settings_from(words)
@@ -84,6 +99,14 @@ def test_the_commands_in_the_documents_compose(line):
     elif "hydra.sweeper.dry_run=true" not in words:
         words.append("hydra.sweeper.dry_run=true")
     subprocess.run([sys.executable, "-m", "chainrule", *words], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("line", SCRIPTS)
+def test_the_commands_of_the_studies_are_there(line):
+    """What they show is tested in tests/experiments, by their small versions."""
+    python, script, *arguments = shlex.split(line, comments=True)
+    assert python == "python"
+    subprocess.run([sys.executable, ROOT / script, *arguments, "--help"], check=True, capture_output=True)
 
 
 def test_the_readme_lists_every_component():

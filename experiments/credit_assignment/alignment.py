@@ -29,7 +29,7 @@ RULES = ("exact", "feedback_alignment", "direct_feedback_alignment", "sign_symme
 DEPTHS = (1, 2, 3, 4, 6)
 SHOWN = 3  # hidden layers of the networks in which angles are measured
 STAGES = (0, 1, 2, 4, 8, 16, 32)  # epochs after which they are measured; the last is how long all train
-RATES = tuple(float(f"{rate:.2g}") for rate in np.geomspace(0.01, 1, 7))
+RATES = tuple(float(f"{rate:.2g}") for rate in np.geomspace(0.001, 2.15, 11))
 TUNING = 3  # seeds with which a rate is tried, from 1000 on
 
 
