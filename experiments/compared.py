@@ -164,7 +164,9 @@ def main() -> None:
     numbers = compared(chosen.study, directory, chosen.quick)
     names = [standing["contender"] for standing in numbers["standings"]]
     tables(numbers, names)
-    draw(numbers, names, (Path() if chosen.quick else HERE / chosen.study) / "comparison.png")
+    place = Path() if chosen.quick else HERE / chosen.study
+    place.mkdir(exist_ok=True)  # a new study has none yet
+    draw(numbers, names, place / "comparison.png")
     print(f"\n{numbers['runs']:,} runs, {time.perf_counter() - begin:.0f} s in all.")
 
 
