@@ -30,13 +30,18 @@ def small(study: str, script: str) -> tuple[str, list[list[str]]]:
     assert (done.returncode, done.stderr) == (0, "")
     (figure,) = Path().glob("*.png")
     assert (EXPERIMENTS / study / figure.name).stat().st_size < 100_000
-    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    rows = [_cells(line) for line in done.stdout.splitlines() if line.startswith("| ")]
     return done.stdout, [row for row in rows if row[0] != "---"]
 
 
-def table(rows: list[list[str]], corner: str) -> dict[str, dict[str, str]]:
-    """Return the table whose first cell is ``corner``: names of rows to names of columns to cells."""
-    first = [row[0] for row in rows].index(corner)
-    columns = rows[first]
-    below = itertools.takewhile(lambda row: len(row) == len(columns), rows[first + 1 :])
+def table(printed: str, corner: str) -> dict[str, dict[str, str]]:
+    """Return the printed table whose first cell is ``corner``: names of rows to names of columns to cells."""
+    lines = iter(printed.splitlines())
+    columns = _cells(next(line for line in lines if line.startswith(f"| {corner} |")))
+    next(lines)  # the line below the head
+    below = map(_cells, itertools.takewhile(lambda line: line.startswith("| "), lines))
     return {row[0]: dict(zip(columns, row, strict=True)) for row in below}
+
+
+def _cells(line: str) -> list[str]:
+    return line.strip("| ").split(" | ")

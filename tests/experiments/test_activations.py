@@ -12,15 +12,15 @@ from studies import load, small, table
 
 
 def test_the_small_version():
-    printed, rows = small("activations", "compared")
-    standing = table(rows, "contender")
+    printed, _ = small("activations", "compared")
+    standing = table(printed, "contender")
     numbers = json.loads(Path("multirun/activations-quick/comparison.json").read_text())
     assert numbers["answer"] in printed.splitlines()
     assert sum(int(row["better than"]) for row in standing.values()) == sum(p["separated"] for p in numbers["pairs"])
     assert standing["identity"]["better than"] == "0"
     assert int(standing["identity"]["worse than"]) >= 6, "no plane fits a sine or separates two moons"
 
-    scores = table(rows, "median score")
+    scores = table(printed, "median score")
     reached = float(scores["identity"]["sine"].removeprefix("R2 "))
     assert reached == pytest.approx(6 / pi**2, abs=0.04), "the share of the variance of sin x that a line explains"
     assert float(scores["gelu"]["sine"].removeprefix("R2 ")) > 0.9

@@ -18,25 +18,25 @@ def middle(cell):
 
 
 def test_the_small_version():
-    _, rows = small("credit_assignment", "alignment")
-    angles = table(rows, "degrees from the gradient, 3 hidden layers")
+    printed, _ = small("credit_assignment", "alignment")
+    angles = table(printed, "degrees from the gradient, 3 hidden layers")
     for rule in ("feedback_alignment", "direct_feedback_alignment"):
         for layer in (1, 2, 3):
             row = angles[f"{rule}, layer {layer}"]
             assert middle(row["after 0 epochs"]) == pytest.approx(90, abs=8), "random matrices know nothing"
             assert min(middle(cell) for name, cell in row.items() if re.match(r"after (8|16|32) ", name)) < 78
     assert middle(angles["sign_symmetric, layer 3"]["after 0 epochs"]) < 50
-    reached = table(rows, "validation accuracy in %, median (quartiles)")
+    reached = table(printed, "validation accuracy in %, median (quartiles)")
     assert all(middle(row["1 hidden"]) > 93 for row in reached.values())
     assert middle(reached["feedback_alignment"]["3 hidden"]) < middle(reached["exact"]["3 hidden"])
 
 
 def test_the_small_comparison():
-    _, rows = small("credit_assignment", "compared")
-    standing = table(rows, "contender")
+    printed, _ = small("credit_assignment", "compared")
+    standing = table(printed, "contender")
     assert standing["exact"]["worse than"] == "0"
     assert standing["direct_feedback_alignment"]["better than"] == "0"
-    assert all(float(row["two_moons"].removesuffix(" %")) > 90 for row in table(rows, "median score").values())
+    assert all(float(row["two_moons"].removesuffix(" %")) > 90 for row in table(printed, "median score").values())
 
 
 def test_what_a_rule_follows_is_its_formula(study):

@@ -4,15 +4,15 @@ from studies import small, table
 
 
 def test_the_small_version():
-    _, rows = small("optimizers", "compared")
-    standing = table(rows, "contender")
+    printed, _ = small("optimizers", "compared")
+    standing = table(printed, "contender")
     assert next(iter(standing)) == "adam"
     assert int(standing["adam"]["better than"]) >= 7
     assert standing["adam"]["worse than"] == "0"
     level = standing["gradient_descent"]["not separated from"].split(", ")
     assert not {"adam", "momentum"} & set(level), "both are better than plain gradient descent"
     assert standing["adadelta"]["better than"] == "0"
-    losses = table(rows, "median loss, 95 % interval")
+    losses = table(printed, "median loss, 95 % interval")
     first, plain = (
         float(losses[name]["sine"].strip("*").split("*")[0].split()[0]) for name in ("adam", "gradient_descent")
     )
