@@ -180,7 +180,7 @@ def test_many_contenders_are_told_as_a_table():
     (first,) = (number for number, line in enumerate(lines) if "not separated from" in line)
     assert "pairs of runs" not in "".join(lines[first + 1 :]), "no sentence about each of six pairs"
     _, result = found()
-    for line, standing in zip(lines[first + 1 :], result.standings, strict=False):
+    for line, standing in zip(lines[first + 1 : first + 5], result.standings, strict=True):
         name, better, worse, share, _, level = line.split(maxsplit=5)
         assert (name, int(better), int(worse)) == (
             standing.contender, len(standing.better_than), len(standing.worse_than),
