@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from chainrule import records, sweeps
+from chainrule.records.run import MANIFEST
+from chainrule.records.sweep import SWEEP
 
 COMMAND = [sys.executable, "-m", "chainrule"]
 
@@ -32,10 +33,10 @@ def contents(folder):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and path.name != "report.html":
             found[name] = path.read_bytes()
-            if path.name == records.MANIFEST:
+            if path.name == MANIFEST:
                 manifest = json.loads(found[name])
                 found[name] = {key: value for key, value in manifest.items() if key not in ("started", "seconds")}
-            elif path.name == sweeps.FILE:
+            elif path.name == SWEEP:
                 manifest = json.loads(found[name])
                 timeless = {key: v for key, v in manifest.items() if key not in ("key", "started", "finished", "times")}
                 found[name] = timeless

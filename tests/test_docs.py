@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 
 import chainrule
-from chainrule import cli, vetting
-from chainrule.compose import settings_from
-from chainrule.kinds import GROUPS, KINDS
-from chainrule.plugins import installed
-from chainrule.runs import Crowd, prepare, train_stack
+from chainrule.cli.main import main
+from chainrule.config.compose import compose_settings
+from chainrule.registry import vetting
+from chainrule.registry.kinds import GROUPS, KINDS
+from chainrule.registry.registry import installed
+from chainrule.registry.watching import Session, Watcher, Watchers
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import prepare
 from chainrule.testing import REQUIRED, check, described
-from chainrule.watchers import Session, Watcher
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -92,7 +94,7 @@ def test_the_commands_in_the_documents_compose(line):
         subprocess.run([sys.executable, "-m", "chainrule", *words], check=True, capture_output=True)
         return
     if "-m" not in words:
-        settings_from(words)
+        compose_settings(words)
         return
     if "hydra/sweeper=stacked_optuna" in words:
         words += ["hydra.sweeper.trials=1", "training.epochs=0", "tracking=none"]
@@ -141,7 +143,7 @@ def test_the_plugins_of_the_guide_keep_their_contracts():
 
 
 def test_the_example_plugin_of_the_guide_learns():
-    settings = dataclasses.replace(settings_from(["training.epochs=30"]), optimizer=guide().Lion(lr=0.01))
+    settings = dataclasses.replace(compose_settings(["training.epochs=30"]), optimizer=guide().Lion(lr=0.01))
     losses = train_stack([prepare(settings)])[0].curves.values["train/loss"]
     assert losses[-1] < 0.2 * losses[0]
 
@@ -149,13 +151,13 @@ def test_the_example_plugin_of_the_guide_learns():
 def test_the_watcher_of_the_guide_rings(capsys):
     assert guide().chainrule_watchers(Session(interactive=False)) == []
     (bell,) = guide().chainrule_watchers(Session(interactive=True))
-    Crowd([bell]).tell("finished", None)
+    Watchers([bell]).tell("finished", None)
     assert capsys.readouterr().out == "\a"
 
 
 def test_the_guide_has_every_hook_with_its_signature():
     rows = re.findall(r"^\| (`chainrule_\w+\(.*?\)`) \|", GUIDE, re.MULTILINE)
-    assert sorted(rows) == sorted(map(signature, vetting.HOOKS.values()))
+    assert sorted(rows) == sorted(map(signature, hookspecs.HOOKS.values()))
 
 
 def test_the_guide_has_every_event_with_its_signature():
@@ -187,7 +189,7 @@ def test_the_guide_names_every_check():
 def test_the_commands_of_the_guide_are_commands():
     lines = blocks(GUIDE, "sh")[0].splitlines()
     commands = [shlex.split(line, comments=True) for line in lines if line.startswith("chainrule ")]
-    assert {words[1] for words in commands} - {"-m"} <= set(cli._COMMANDS)
+    assert {words[1] for words in commands} - {"-m"} <= set(main._COMMANDS)
 
 
 def test_everything_importable_from_the_package_is_there():

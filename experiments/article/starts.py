@@ -17,11 +17,12 @@ from joblib import Parallel, delayed
 from scipy.stats import binomtest
 
 import chainrule
-from chainrule.compose import settings_from
-from chainrule.results import Result
-from chainrule.runs import prepare, train_stack
-from chainrule.settings import Settings
-from chainrule.trainer import Reason
+from chainrule.config.compose import compose_settings
+from chainrule.engine.trainer import Reason
+from chainrule.records.result import Result
+from chainrule.records.settings import Settings
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import prepare
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -126,7 +127,7 @@ def main() -> None:
     plan = [(a, "normal", rate) for a in activations for rate in rates]
     plan += [(a, start, RATE) for a in compared for start in initializers if start != "normal"]
     settings = {
-        (a, start, rate): settings_from([*common, f"activation={a}", f"initializer={start}", f"optimizer.lr={rate}"])
+        (a, start, rate): compose_settings([*common, f"activation={a}", f"initializer={start}", f"optimizer.lr={rate}"])
         for a, start, rate in plan
     }
     results = dict(zip(plan, Parallel(n_jobs=2)(delayed(trained)(settings[key], seeds) for key in plan), strict=True))

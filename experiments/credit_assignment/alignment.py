@@ -15,13 +15,14 @@ import numpy as np
 from joblib import Parallel, delayed
 from matplotlib.axes import Axes
 
-from chainrule import kinds
-from chainrule.backprop import Backprop, separate
-from chainrule.compose import settings_from
-from chainrule.network import Pass
-from chainrule.results import Result
-from chainrule.runs import Prepared, prepare, train_stack
-from chainrule.settings import Settings
+from chainrule.components.stacking import stack
+from chainrule.config.compose import compose_settings
+from chainrule.engine.backprop import Backprop, separate
+from chainrule.engine.network import Pass
+from chainrule.records.result import Result
+from chainrule.records.settings import Settings
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import Prepared, prepare
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -35,7 +36,7 @@ TUNING = 3  # seeds with which a rate is tried, from 1000 on
 
 def settings(rule: str, depth: int, rate: float) -> Settings:
     """Return a run on the digits, without its seed."""
-    return settings_from(
+    return compose_settings(
         [
             "experiment=credit_assignment", "target=digits", "output=softmax", "loss=categorical_cross_entropy",
             f"rule={rule}", f"network.hidden={[32] * depth}", f"optimizer.lr={rate}",
@@ -69,7 +70,7 @@ def gradient(run: Prepared, theta: np.ndarray, rule: str) -> list[np.ndarray]:
     used = chosen.rule if own else settings(rule, 1, 1).rule
     state = {name: array[None] for name, array in run.rule_state.items()} if own else {}
     hidden, output, loss, rule_stack = (
-        kinds.stack([part], float) for part in (chosen.activation, chosen.output, chosen.loss, used)
+        stack([part], float) for part in (chosen.activation, chosen.output, chosen.loss, used)
     )
     samples = run.samples.train[:, None]
     forward = Pass(run.shape, theta[None], hidden, output, samples.shape[2])

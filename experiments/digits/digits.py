@@ -27,12 +27,14 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
-from chainrule import records, sweeps
-from chainrule.compose import settings_from
-from chainrule.kinds import Array
-from chainrule.plugins import installed
-from chainrule.runs import Prepared, prepare, train_stack
-from chainrule.settings import Settings
+from chainrule.components.contracts import Array
+from chainrule.config.compose import compose_settings
+from chainrule.records.run import MANIFEST, read_record
+from chainrule.records.settings import Settings
+from chainrule.records.sweep import read_sweep
+from chainrule.registry.registry import installed
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import Prepared, prepare
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -98,11 +100,11 @@ def our_search(
     begin, clock = time.time(), time.perf_counter()
     subprocess.run([sys.executable, "-m", "chainrule", *command], check=True, stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - clock
-    sweep, trials = sweeps.read(directory), []
+    sweep, trials = read_sweep(directory), []
     for outcome in sweep.outcomes():
         place = sweep.place(outcome.number)
-        settings = Settings.from_config(records.read(place).manifest["configuration"], installed())
-        written = (place / records.MANIFEST).stat().st_mtime
+        settings = Settings.from_config(read_record(place).manifest["configuration"], installed())
+        written = (place / MANIFEST).stat().st_mtime
         trials.append(Trial(settings, outcome.value("validation/loss"), written - begin))
     return trials, seconds
 
@@ -242,7 +244,7 @@ def judged(label: Label, trials: Sequence[Trial], searching: float, folds: dict[
 
 def alone(repetitions: int, *words: str) -> list[float]:
     """Return the least seconds that one run takes, of each contender; they take turns."""
-    run = prepare(settings_from(["experiment=digits", *words]))
+    run = prepare(compose_settings(["experiment=digits", *words]))
     return np.min([[timed(train_stack, [run]), timed(fitted, run)] for _ in range(repetitions)], axis=0).tolist()
 
 

@@ -17,10 +17,12 @@ import numpy as np
 from scipy.stats import binomtest, quantile_test
 
 import chainrule
-from chainrule import records, sweeps
-from chainrule.compose import settings_from
-from chainrule.results import Result
-from chainrule.runs import prepare, train_stack
+from chainrule.config.compose import compose_settings
+from chainrule.records.result import Result
+from chainrule.records.run import Record, read_record
+from chainrule.records.sweep import read_sweep
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import prepare
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -75,7 +77,7 @@ def angle(result: Result) -> float:
 
 def angles(rule: str, seeds: range, stages: tuple[int, ...]) -> np.ndarray:
     """Return the angles on the way of ``rule``, ``(stages, seeds)``: training is repeatable, so each stage is a run."""
-    settings = settings_from(["experiment=errata", f"rule={rule}", "training.measure_every=1000"])
+    settings = compose_settings(["experiment=errata", f"rule={rule}", "training.measure_every=1000"])
     found = []
     for epochs in stages:
         setting = replace(settings, training=replace(settings.training, epochs=epochs))
@@ -83,18 +85,18 @@ def angles(rule: str, seeds: range, stages: tuple[int, ...]) -> np.ndarray:
     return np.array(found)
 
 
-def swept(directory: Path, *overrides: str) -> dict[str, list[records.Record]]:
+def swept(directory: Path, *overrides: str) -> dict[str, list[Record]]:
     """Train both rules by a sweep; return the records of each, in the order of the seeds."""
     command = ["-m", "experiment=errata", f"rule={','.join(RULES)}", *overrides, f"hydra.sweep.dir={directory}"]
     subprocess.run([sys.executable, "-m", "chainrule", *command], check=True, stdout=subprocess.DEVNULL)
-    sweep = sweeps.read(directory)
+    sweep = read_sweep(directory)
     outcomes = sorted(sweep.outcomes(), key=lambda outcome: outcome.seed)
     return {
-        rule: [records.read(sweep.place(o.number)) for o in outcomes if o.settings["rule"] == rule] for rule in RULES
+        rule: [read_record(sweep.place(o.number)) for o in outcomes if o.settings["rule"] == rule] for rule in RULES
     }
 
 
-def metric(found: list[records.Record], name: str) -> np.ndarray:
+def metric(found: list[Record], name: str) -> np.ndarray:
     """Return a final metric of each run; one that is not finite counts as the worst."""
     worst = np.inf if name.endswith("loss") else -np.inf
     values = (record.manifest["metrics"][name] for record in found)
@@ -122,9 +124,7 @@ def quartiles(values: np.ndarray, form: str) -> str:
     return f"{middle:{form}} ({first:{form}} to {third:{form}})"
 
 
-def draw(
-    found: dict[str, list[records.Record]], turned: dict[str, np.ndarray], stages: tuple[int, ...], path: Path
-) -> None:
+def draw(found: dict[str, list[Record]], turned: dict[str, np.ndarray], stages: tuple[int, ...], path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2)
     figure.suptitle("The article's update rules as printed, beside the exact ones")
     for rule, same in found.items():
@@ -189,7 +189,7 @@ def main() -> None:
         "only the exact, only the printed rules learn",
         f"{only[0]}, {only[1]}; McNemar's exact p = {binomtest(only[0], sum(only)).pvalue:.2g}",
     )
-    settings = settings_from(["experiment=errata", *shorter])
+    settings = compose_settings(["experiment=errata", *shorter])
     tied = train_stack([prepare(replace(settings, seed=seed, rule=Tied())) for seed in seeds])
     count = sum(result.metrics["validation/r2"] >= GOAL for result in tied)
     row("the exact rule, units tied as by the printed ones: learned", share(count, len(seeds)))

@@ -12,12 +12,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from chainrule import kinds
-from chainrule.backprop import Backprop, separate
-from chainrule.compose import settings_from
-from chainrule.network import Pass
-from chainrule.results import Result
-from chainrule.runs import Prepared, prepare, train_stack
+from chainrule.components.stacking import stack
+from chainrule.config.compose import compose_settings
+from chainrule.engine.backprop import Backprop, separate
+from chainrule.engine.network import Pass
+from chainrule.records.result import Result
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import Prepared, prepare
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -35,7 +36,7 @@ def gradients(run: Prepared, thetas: np.ndarray) -> np.ndarray:
     """Return the exact gradient of the training loss of ``run`` at each of ``thetas (points, parameters)``."""
     points, chosen = len(thetas), run.settings
     activation, output, loss, rule = (
-        kinds.stack([part] * points, float) for part in (chosen.activation, chosen.output, chosen.loss, chosen.rule)
+        stack([part] * points, float) for part in (chosen.activation, chosen.output, chosen.loss, chosen.rule)
     )
     samples = np.repeat(run.samples.train[:, None], points, axis=1)
     forward = Pass(run.shape, thetas, activation, output, samples.shape[2])
@@ -67,7 +68,7 @@ def onward(run: Prepared, theta: np.ndarray, rate: float, epochs: int, every: in
 
 def quadratic(seeds: Sequence[int], epochs: int) -> float:
     """Return how far the rate at which a linear regression stops converging is from its bound, relatively, at most."""
-    settings = settings_from(["experiment=learning_rate", "network.hidden=[]"])
+    settings = compose_settings(["experiment=learning_rate", "network.hidden=[]"])
     factors, worst = np.linspace(0.99, 1.01, 101), 0.0
     for seed in seeds:
         run = prepare(replace(settings, seed=seed))
@@ -141,7 +142,7 @@ def main() -> None:
 
     print(f"Linear regression: within {quadratic(seeds[:5], 10_000):.1g} of the bound, relatively.", flush=True)
 
-    settings = settings_from(["experiment=learning_rate", *(["training.epochs=5000"] if quick else [])])
+    settings = compose_settings(["experiment=learning_rate", *(["training.epochs=5000"] if quick else [])])
     runs = [prepare(replace(settings, seed=seed)) for seed in seeds]
     places = train_stack(runs)
     found = [sharpness(run, place.theta) for run, place in zip(runs, places, strict=True)]

@@ -12,9 +12,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from chainrule.compose import settings_from
-from chainrule.results import Result
-from chainrule.runs import prepare, train_stack
+from chainrule.config.compose import compose_settings
+from chainrule.records.result import Result
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import prepare
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -38,7 +39,7 @@ def least_squares(result: Result) -> np.ndarray:
 
 
 def trained(seeds: Sequence[int], *overrides: str) -> list[Result]:
-    settings = settings_from(["experiment=linear_regression", *overrides])
+    settings = compose_settings(["experiment=linear_regression", *overrides])
     return train_stack([prepare(replace(settings, seed=seed)) for seed in seeds])
 
 

@@ -17,9 +17,10 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
 
-from chainrule.compose import settings_from
-from chainrule.results import Result
-from chainrule.runs import prepare, train_stack
+from chainrule.config.compose import compose_settings
+from chainrule.records.result import Result
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import prepare
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -39,7 +40,7 @@ NOISELESS = {"two moons": (*MOONS, "data.noise=0"), "breast cancer": ("data.nois
 
 
 def trained(seeds: Sequence[int], *overrides: str) -> list[Result]:
-    settings = settings_from(["experiment=logistic_regression", *overrides])
+    settings = compose_settings(["experiment=logistic_regression", *overrides])
     return train_stack([prepare(replace(settings, seed=seed)) for seed in seeds])
 
 

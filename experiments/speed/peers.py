@@ -14,9 +14,10 @@ from typing import ClassVar
 import numpy as np
 
 from chainrule import Target
-from chainrule.compose import settings_from
-from chainrule.runs import Prepared, prepare, train_stack
-from chainrule.settings import Settings
+from chainrule.config.compose import compose_settings
+from chainrule.records.settings import Settings
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import Prepared, prepare
 
 RATE = 1e-3
 Contender = Callable[[], np.ndarray]
@@ -85,7 +86,7 @@ class Case:
 @functools.cache
 def default_settings() -> Settings:
     """Return the article's run without validation, early stopping and tracking."""
-    return settings_from(["data.validation=0", "training.tolerance=0", "tracking=none"])
+    return compose_settings(["data.validation=0", "training.tolerance=0", "tracking=none"])
 
 
 def start(case: Case) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray, np.ndarray]:

@@ -23,10 +23,11 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule.compose import settings_from
-from chainrule.kinds import GROUPS
-from chainrule.plugins import installed
-from chainrule.runs import prepare, train_stack
+from chainrule.config.compose import compose_settings
+from chainrule.registry.kinds import GROUPS
+from chainrule.registry.registry import installed
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import prepare
 
 SCRIPTS = Path(__file__).parent / "sweep_peers"
 WORKLOAD = (
@@ -165,7 +166,7 @@ class Bench:
 
     def _prepare_reference(self) -> np.ndarray:
         """Train one run, and write its start and its samples down for the peers."""
-        run = prepare(settings_from([*WORKLOAD, "seed=0", "optimizer.lr=0.01"]))
+        run = prepare(compose_settings([*WORKLOAD, "seed=0", "optimizer.lr=0.01"]))
         weights, biases = run.shape.split(run.theta)
         split = 1 + run.samples.inputs
         start = {"x": run.samples.train[1:split].T, "y": run.samples.train[split:].T}

@@ -6,11 +6,11 @@ Everything that a notebook or a plugin needs is importable from here; names are 
 from importlib import import_module
 from typing import Any
 
+from chainrule import moved
+
 _HOMES = {
     "chainrule.errors": ("ChainruleError", "ConfigurationError", "PluginError", "RecordError"),
-    "chainrule.hookspecs": ("API_VERSION", "hookimpl"),
-    "chainrule.interface": ("component", "run", "trace_step"),
-    "chainrule.kinds": (
+    "chainrule.components.contracts": (
         "Activation",
         "Array",
         "Initializer",
@@ -19,17 +19,23 @@ _HOMES = {
         "Rule",
         "Schedule",
         "Target",
-        "Tracker",
-        "sum_units",
     ),
-    "chainrule.network": ("product",),
-    "chainrule.outcomes": ("Outcome",),
-    "chainrule.records": ("Record",),
-    "chainrule.sweeps": ("Sweep",),
-    "chainrule.watchers": ("Session", "Watcher"),
+    "chainrule.components.stacking": ("sum_units",),
+    "chainrule.engine.curves": ("Curves",),
+    "chainrule.engine.network": ("product",),
+    "chainrule.engine.reason": ("Reason",),
+    "chainrule.notebook": ("component", "run", "trace_step", "train"),
+    "chainrule.records.outcome": ("Outcome",),
+    "chainrule.records.result": ("Result",),
+    "chainrule.records.run": ("Record",),
+    "chainrule.records.sweep": ("Sweep",),
+    "chainrule.registry.hookspecs": ("API_VERSION", "hookimpl"),
+    "chainrule.registry.watching": ("Progress", "Session", "Start", "SweepProgress", "Tracker", "Watcher"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)
+
+moved.install(__name__)
 
 
 def __getattr__(name: str) -> Any:

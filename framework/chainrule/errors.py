@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+_LONG = 300  # characters of a sentence
+
 
 class ChainruleError(Exception):
     """Base of every error that is an expected answer rather than a defect; the command prints it as one sentence."""
@@ -31,3 +33,11 @@ def nearest(word: str, choices: Iterable[object], likeness: float = 0.5) -> str:
     lowered = {str(choice).lower(): str(choice) for choice in choices}
     close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=likeness)
     return f" (did you mean {lowered[close[0]]!r}?)" if close else ""
+
+
+def sentence(error: BaseException) -> str:
+    """Return what an exception says; of the long message of an unexpected one the beginning."""
+    if isinstance(error, ChainruleError):
+        return str(error)
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {f'{first[:_LONG]} ...' if len(first) > _LONG else first}"

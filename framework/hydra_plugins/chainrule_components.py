@@ -19,7 +19,7 @@ class ComponentSource(ConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Return the option of a component."""
-        from chainrule.compose import option
+        from chainrule.config.compose import option
 
         found = option(*_parts(config_path))
         if found is None:
@@ -35,21 +35,21 @@ class ComponentSource(ConfigSource):
 
     def is_group(self, config_path: str) -> bool:
         """Say whether a path is a group of components."""
-        from chainrule.compose import options
+        from chainrule.config.compose import options
 
         return config_path in ("", "/") or bool(options(config_path.strip("/")))
 
     def is_config(self, config_path: str) -> bool:
         """Say whether a path is a component of a group."""
-        from chainrule.compose import options
+        from chainrule.config.compose import options
 
         group, name = _parts(config_path)
         return name in options(group)
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """Return the groups, or the components of a group."""
-        from chainrule.compose import options
-        from chainrule.kinds import GROUPS
+        from chainrule.config.compose import options
+        from chainrule.registry.kinds import GROUPS
 
         if config_path.strip("/"):
             return options(config_path.strip("/")) if results_filter is not ObjectType.GROUP else []

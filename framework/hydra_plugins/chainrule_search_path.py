@@ -5,7 +5,7 @@ from pathlib import Path
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from chainrule import paths
+from chainrule.files import paths
 
 
 class ChainruleSearchPath(SearchPathPlugin):
@@ -19,7 +19,9 @@ class ChainruleSearchPath(SearchPathPlugin):
             return
         if own.is_dir() and own.resolve() != packaged.resolve():
             search_path.prepend("chainrule-project", f"file://{own}")
-        from chainrule.plugins import installed  # here, because every application of Hydra imports this module
+        from chainrule.registry.registry import (
+            installed,  # here, because every application of Hydra imports this module
+        )
 
         for package, folder in installed().folders.items():
             search_path.append(package, f"file://{folder}")

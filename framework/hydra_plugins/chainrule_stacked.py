@@ -92,14 +92,14 @@ class StackedLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take in the sweep."""
-        from chainrule.sweep.engine import Engine
-        from chainrule.sweep.launcher import Stacked
+        from chainrule.sweep.execution.pool import Pool
+        from chainrule.sweep.launcher import StackLauncher
 
-        self.stacked = Stacked(hydra_context, task_function, config, Engine(*self._options), self._stack)
+        self.stacked = StackLauncher(hydra_context, task_function, config, Pool(*self._options), self._stack)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run a batch of jobs and return what became of them, in order."""
-        from chainrule.sweep.sweeper import launch
+        from chainrule.sweep.grid import launch
 
         return launch(self.stacked, job_overrides, initial_job_idx)
 
@@ -128,13 +128,14 @@ class StackedSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take in the sweep."""
-        from chainrule.sweep.sweeper import Options, Sweeper
+        from chainrule.sweep.grid import GridOptions, GridSweep
 
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
         stacked = getattr(launcher, "stacked", None)
-        self._sweeper = Sweeper(hydra_context, task_function, config, launcher, stacked, Options(*self._options))
+        options = GridOptions(*self._options)
+        self._sweeper = GridSweep(hydra_context, task_function, config, launcher, stacked, options)
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep that overrides of the task describe."""
@@ -150,9 +151,9 @@ class StackedOptunaSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take in the sweep."""
+        from chainrule.config.task import is_own
         from chainrule.errors import ConfigurationError
-        from chainrule.sweep.opening import is_own
-        from chainrule.sweep.trials import Options, Search
+        from chainrule.sweep.search import Search, SearchOptions
 
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
@@ -161,7 +162,7 @@ class StackedOptunaSweeper(Sweeper):
         if stacked is None or not is_own(task_function):
             raise ConfigurationError("hydra/sweeper=stacked_optuna needs hydra/launcher=stacked, in chainrule.")
         lists = {name: tuple(self._options[name]) for name in ("metrics", "directions")}
-        options = Options(**{**self._options, **lists})
+        options = SearchOptions(**{**self._options, **lists})
         self._search = Search(hydra_context, config, stacked, options, self._params)
 
     def sweep(self, arguments: list[str]) -> Any:
@@ -178,10 +179,10 @@ class StackedCompareSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take in the sweep."""
+        from chainrule.config.task import is_own
         from chainrule.errors import ConfigurationError
-        from chainrule.sweep.comparing import Comparing
-        from chainrule.sweep.contenders import Options
-        from chainrule.sweep.opening import is_own
+        from chainrule.sweep.comparison import ComparisonSweep
+        from chainrule.sweep.jobs.contenders import ComparisonOptions
 
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
@@ -190,8 +191,9 @@ class StackedCompareSweeper(Sweeper):
         if stacked is None or not is_own(task_function):
             raise ConfigurationError("hydra/sweeper=stacked_compare needs hydra/launcher=stacked, in chainrule.")
         mappings = {name: dict(self._options[name]) for name in ("params", "two_classes", "classes", "space")}
-        options = Options(**{**self._options, **mappings, "targets": tuple(self._options["targets"])})
-        self._comparing = Comparing(hydra_context, config, stacked, options)
+        lists = {"targets": tuple(self._options["targets"])}
+        options = ComparisonOptions(**{**self._options, **mappings, **lists})
+        self._comparing = ComparisonSweep(hydra_context, config, stacked, options)
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the comparison that overrides of the task describe."""

@@ -1,7 +1,7 @@
 """Built-in activations."""
 
-from chainrule.hookspecs import hookimpl
-from chainrule.kinds import Activation
+from chainrule.components.contracts import Activation
+from chainrule.registry.hookspecs import hookimpl
 from chainrule_activations.activations import (
     ELU,
     GELU,

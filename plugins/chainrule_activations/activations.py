@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Gt, Interval, doc
 
-from chainrule.kinds import Activation, Array, sum_units
+from chainrule.components.contracts import Activation, Array
+from chainrule.components.stacking import sum_units
 
 # A Python number is converted in every call, which takes as long as the call on a small network; these are not.
 _ONE = {np.dtype(dtype): np.ones((), dtype) for dtype in (np.float16, np.float32, np.float64, np.longdouble)}

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from chainrule.hookspecs import hookimpl
-from chainrule.watchers import Session, Watcher
+from chainrule.registry.hookspecs import hookimpl
+from chainrule.registry.watching import Session, Watcher
 from chainrule_console.watcher import Console
 
 

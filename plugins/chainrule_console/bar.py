@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from chainrule import watchers
+from chainrule.registry import watching
 from chainrule_console import sweep, words
 
 _INTERVAL = 0.1  # seconds between two drawings, at least
@@ -25,7 +25,7 @@ class Bar:
         clock: seconds, from any start.
     """
 
-    def __init__(self, start: watchers.Start, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, start: watching.Start, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._start, self._console, self._clock = start, console, clock
         self._title = words.printable(words.title(start.titles), console.encoding)
         self._due = -math.inf
@@ -34,7 +34,7 @@ class Bar:
         self._screen.start()
         atexit.register(self.close)  # an interrupted run would leave the cursor hidden
 
-    def show(self, progress: watchers.Progress) -> None:
+    def show(self, progress: watching.Progress) -> None:
         """Draw the bar if it is time to; else this takes less than a microsecond."""
         now = self._clock()
         if not progress.running:
@@ -49,11 +49,11 @@ class Bar:
         atexit.unregister(self.close)
         self._screen.stop()
 
-    def _described(self, progress: watchers.Progress) -> str:
+    def _described(self, progress: watching.Progress) -> str:
         stacked = len(progress.loss) > 1
         return f"{self._title}, {progress.running} still training" if stacked else self._title
 
-    def _status(self, progress: watchers.Progress) -> str:
+    def _status(self, progress: watching.Progress) -> str:
         epochs = self._start.epochs
         which = "median loss" if len(progress.loss) > 1 else "loss"
         loss = words.number(words.median(progress.loss))
@@ -83,7 +83,7 @@ class SweepBar:
         self._screen.start()
         atexit.register(self.close)
 
-    def show(self, progress: watchers.SweepProgress) -> None:
+    def show(self, progress: watching.SweepProgress) -> None:
         """Draw the line."""
         line = sweep.status(progress, self._clock() - self._begin)
         self._screen.update(self._task, completed=progress.fraction, status=line, refresh=True)

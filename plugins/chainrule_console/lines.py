@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from chainrule.watchers import Progress, Start, SweepProgress
+from chainrule.registry.watching import Progress, Start, SweepProgress
 from chainrule_console import sweep, words
 
 _PARTS = 10

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from chainrule_console.words import duration, number, reason
 
 if TYPE_CHECKING:
-    from chainrule.records import Record
+    from chainrule.records.run import Record
 
 _SCORES = {"r2": "R2", "accuracy": "accuracy"}
 _PARTS = {"train": "training", "validation": "validation"}
@@ -19,12 +19,12 @@ def lines(record: Record) -> list[str]:
     manifest = record.manifest
     rows = {"loss": _values(record, "loss")}
     rows |= {label: _values(record, score) for score, label in _SCORES.items()}
-    rows |= {"stopped": reason(manifest), "time": duration(manifest["seconds"]), "record": str(record.directory)}
-    return [manifest["title"], *labelled([*rows.items(), *record.links.items()])]
+    rows |= {"stopped": reason(manifest), "time": duration(manifest.seconds), "record": str(record.directory)}
+    return [manifest.title, *labelled([*rows.items(), *record.links.items()])]
 
 
 def _values(record: Record, quantity: str) -> str:
-    metrics = record.manifest["metrics"]
+    metrics = record.manifest.metrics
     return ", ".join(
         f"{number(metrics[f'{part}/{quantity}'])} ({label})"
         for part, label in _PARTS.items()

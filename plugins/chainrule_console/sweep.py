@@ -1,22 +1,18 @@
 """A sweep while it goes on, and what came of it, as lines of text."""
 
-from __future__ import annotations
-
-import math
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+from chainrule.analysis.comparison import ComparisonResult, scored, tuned_words
+from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.analysis.ranking import CONFIDENCE, Group
+from chainrule.analysis.wording import loss, loss_interval, percent
+from chainrule.engine.reason import Reason
+from chainrule.records.sweep import Sweep
+from chainrule.registry.watching import SweepProgress
 from chainrule_console.summary import labelled
 from chainrule_console.words import clock_face, count, number
-
-if TYPE_CHECKING:
-    from chainrule.contest import Results
-    from chainrule.outcomes import Outcome
-    from chainrule.ranking import Group
-    from chainrule.sweeps import Sweep
-    from chainrule.watchers import SweepProgress
 
 _SETTINGS, _FAILURES = 20, 5  # shown of the ranking, and of different errors
 _PAIRS = 3  # of contenders, told one by one
@@ -43,73 +39,64 @@ def status(progress: SweepProgress, seconds: float) -> str:
     return ", ".join(parts)
 
 
-def summary(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[str]:
+def summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
     """Return what came of a sweep: the ranking, what mattered, failures, and where to look."""
-    from chainrule.ranking import LEVEL, effects, groups
-    from chainrule.sweeps import metric
-
     if not outcomes:
         return []
-    if sweep.manifest["comparison"]:
+    if sweep.comparison:
         return _compared(sweep, outcomes)
-    watched = metric(outcomes)
-    ranked, seeds = groups(outcomes, watched), len({outcome.seed for outcome in outcomes})
+    ranked, seeds = outcomes.ranking, len({outcome.seed for outcome in outcomes})
     titles = [group.title for group in ranked[:_SETTINGS]]
     columns: list[list[str]] = [["settings", *titles], ["runs", *(str(len(g.values)) for g in ranked[:_SETTINGS])]]
     several = any(len(group.values) > 1 for group in ranked)
     columns.append(["median" if several else "loss", *(_median(group) for group in ranked[:_SETTINGS])])
     if several:
         columns.append(["quartiles", *(_pair(group.quartiles) for group in ranked[:_SETTINGS])])
-        columns.append([f"{LEVEL:.0%} interval", *(_pair(group.interval) for group in ranked[:_SETTINGS])])
-    for reason in ("pruned", "diverged", "failed"):
+        columns.append([f"{CONFIDENCE:.0%} interval", *(_pair(group.interval) for group in ranked[:_SETTINGS])])
+    for reason in (Reason.PRUNED, Reason.DIVERGED, Reason.FAILED):
         counts = [group.count(reason) for group in ranked[:_SETTINGS]]
         if any(counts):
             columns.append([reason, *(str(amount or "") for amount in counts)])
     lines = [
         f"{count(len(outcomes), 'run')}, {count(len(ranked), 'setting')}, {count(seeds, 'seed')}; "
-        f"{watched.replace('/', ' ')}, best first"
+        f"{outcomes.metric.replace('/', ' ')}, best first"
     ]
     lines += _table(columns, labels=1)
     if len(ranked) > _SETTINGS:
         lines.append(f"  and {len(ranked) - _SETTINGS} more")
-    found = [effect for effect in effects(outcomes, watched) if len(effect.levels) > 1]
+    found = outcomes.effects
     facts = [("what mattered", ", ".join(f"{e.parameter} {e.share:.0%}" for e in found[:5]))] if len(found) > 1 else []
     return [*lines, *labelled([*facts, *_ends(sweep, outcomes)])]
 
 
-def _compared(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[str]:
+def _compared(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
     """Return what came of a comparison: the answer, each pair, each contender on each target."""
-    from chainrule.contest import described, results, scored
-    from chainrule.ranking import LEVEL
-
-    found = results(sweep, outcomes)
+    found = outcomes.comparison
     if not found:
         return labelled(_ends(sweep, outcomes))
     entries = found.entries
     columns = [
         ["target", *(entry.target for entry in entries)],
-        [found.contest.group, *(entry.contender for entry in entries)],
-        ["tuned", *map(described, entries)],
+        [found.comparison.group, *(entry.contender for entry in entries)],
+        ["tuned", *map(tuned_words, entries)],
         ["median", *(_median(entry.runs) for entry in entries)],
-        [f"{LEVEL:.0%} interval", *(_pair(entry.runs.interval) for entry in entries)],
+        [f"{CONFIDENCE:.0%} interval", *(_pair(entry.runs.interval) for entry in entries)],
         ["score", *map(scored, entries)],
     ]
-    for reason in ("diverged", "failed"):
+    for reason in (Reason.DIVERGED, Reason.FAILED):
         counts = [entry.runs.count(reason) for entry in entries]
         if any(counts):
             columns.append([reason, *(str(amount or "") for amount in counts)])
     return [found.answer, *_verdicts(found), *_table(columns, labels=3), *labelled(_ends(sweep, outcomes))]
 
 
-def _verdicts(found: Results) -> list[str]:
+def _verdicts(found: ComparisonResult) -> list[str]:
     """Return what the data say about the pairs: a sentence each, or a table where that would be a long list."""
-    from chainrule.contest import percent
-
     if len(found.pairs) <= _PAIRS:
         return [f"  {found.verdict(pair)}" for pair in found.pairs if len(found.pairs) > 1]
     standings = found.standings
     columns = [
-        [found.contest.group, *(each.contender for each in standings)],
+        [found.comparison.group, *(each.contender for each in standings)],
         ["better than", *(str(len(each.better_than)) for each in standings)],
         ["worse than", *(str(len(each.worse_than)) for each in standings)],
         ["pairs of runs won", *(percent(each.probability) for each in standings)],
@@ -118,7 +105,7 @@ def _verdicts(found: Results) -> list[str]:
     return [f"{line}  {names}" for line, names in zip(_table(columns, labels=1), level, strict=True)]
 
 
-def _ends(sweep: Sweep, outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
+def _ends(sweep: Sweep, outcomes: SweepOutcomes) -> list[tuple[str, str]]:
     """Return what failed, and where to look."""
     facts = []
     errors = Counter(outcome.error for outcome in outcomes if outcome.error)
@@ -138,15 +125,11 @@ def _table(columns: Sequence[Sequence[str]], labels: int) -> list[str]:
 
 
 def _median(group: Group) -> str:
-    return number(group.median) if math.isfinite(group.median) else group.misfortune
+    return loss(group.median, group.misfortune)
 
 
-def _pair(pair: tuple[float, float] | None) -> str:
-    return f"{_short(pair[0])} to {_short(pair[1])}" if pair else "-"
-
-
-def _short(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else "inf"
+def _pair(interval: tuple[float, float] | None) -> str:
+    return loss_interval(interval) or "-"
 
 
 def _aligned(column: Sequence[str], side: Callable[[str, int], str]) -> list[str]:

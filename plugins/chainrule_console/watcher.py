@@ -6,16 +6,16 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from chainrule.watchers import Progress, Start, SweepProgress, Watcher
+from chainrule.registry.watching import Progress, Start, SweepProgress, Watcher
 from chainrule_console import lines, summary, words
 from chainrule_console import sweep as sweeps
 
 if TYPE_CHECKING:
     from rich.console import Console as Terminal
 
-    from chainrule.outcomes import Outcome
-    from chainrule.records import Record
-    from chainrule.sweeps import Sweep
+    from chainrule.analysis.outcomes import SweepOutcomes
+    from chainrule.records.run import Record
+    from chainrule.records.sweep import Sweep
     from chainrule_console.bar import Bar, SweepBar
 
 
@@ -76,7 +76,7 @@ class Console(Watcher):
         if self._sweep:
             self._sweep.show(progress)
 
-    def sweep_finished(self, sweep: Sweep, outcomes: Sequence[Outcome]) -> None:
+    def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
         """Print the ranking, what failed and where to look."""
         self._close()
         self._say_all(sweeps.summary(sweep, outcomes))

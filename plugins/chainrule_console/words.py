@@ -2,8 +2,10 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+
+from chainrule.engine.reason import Reason
+from chainrule.records.run import RunManifest
 
 
 def number(value: float | None) -> str:
@@ -46,30 +48,13 @@ def title(titles: Sequence[str]) -> str:
     return count(len(titles), "run") + (f" ({common})" if common else "")
 
 
-def reason(manifest: Mapping[str, Any]) -> str:
-    """Return why a run stopped, from the manifest of its record."""
-    epochs, metrics, configuration = manifest["epochs"], manifest["metrics"], manifest["configuration"]
-    when = f"after epoch {epochs}" if epochs else "before training"
-    match manifest["reason"]:
-        case "epochs":
-            return f"all {epochs} epochs" if epochs > 1 else count(epochs, "epoch")
-        case "converged":
-            return f"the training loss reached the tolerance {when}"
-        case "plateau":
-            watched = "validation" if "validation/loss" in metrics else "training"
-            patience = count(configuration["training"]["patience"], "epoch")
-            return f"the {watched} loss had not improved for {patience} {when}"
-        case "pruned":
-            return f"given up in favour of others {when}"
-        case "diverged":
-            losses = [value for name, value in metrics.items() if name.endswith("/loss")]
-            what = "the loss" if None in losses else "a gradient"
-            if not epochs:
-                return f"{what} was infinite or NaN {when}"
-            hint = "; try a smaller optimizer.lr" if "lr" in configuration["optimizer"] else ""
-            return f"{what} became infinite or NaN {when}{hint}"
-        case other:
-            return f"{other}, {when}"
+def reason(manifest: RunManifest) -> str:
+    """Return why a run stopped, and when, from the manifest of its record."""
+    when = f"after epoch {manifest.epochs}" if manifest.epochs else "before training"
+    words = f"{manifest.reason.words}, {when}"
+    if manifest.reason == Reason.DIVERGED and manifest.epochs and "lr" in manifest.configuration["optimizer"]:
+        words += "; try a smaller optimizer.lr"
+    return words
 
 
 def printable(text: str, encoding: str | None) -> str:

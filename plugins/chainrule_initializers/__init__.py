@@ -8,9 +8,9 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, doc
 
+from chainrule.components.contracts import Array, Initializer
 from chainrule.errors import ConfigurationError
-from chainrule.hookspecs import hookimpl
-from chainrule.kinds import Array, Initializer
+from chainrule.registry.hookspecs import hookimpl
 
 
 class Fan(enum.StrEnum):

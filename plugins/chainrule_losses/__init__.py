@@ -1,7 +1,7 @@
 """Built-in losses."""
 
-from chainrule.hookspecs import hookimpl
-from chainrule.kinds import Loss
+from chainrule.components.contracts import Loss
+from chainrule.registry.hookspecs import hookimpl
 from chainrule_losses.losses import (
     AbsoluteError,
     BinaryCrossEntropy,

@@ -7,7 +7,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, doc
 
-from chainrule.kinds import Array, Loss, sum_units
+from chainrule.components.contracts import Array, Loss
+from chainrule.components.stacking import sum_units
 
 _HIGHEST_COST = 100.0  # -log 0 in the cross-entropies, as in PyTorch
 _DENOMINATOR_FLOOR = 1e-12  # of their gradients, likewise

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from chainrule.hookspecs import hookimpl
-from chainrule.kinds import Tracker
+from chainrule.registry.hookspecs import hookimpl
+from chainrule.registry.watching import Tracker
 from chainrule_mlflow.tracker import MLflow
 
 

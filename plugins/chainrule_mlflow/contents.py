@@ -7,35 +7,24 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chainrule import sweeps
-from chainrule.history import Curves
-from chainrule.kinds import Array
-from chainrule.settings import flat
-
-if TYPE_CHECKING:
-    from chainrule.records import Record
+from chainrule.components.contracts import Array
+from chainrule.engine.curves import Curves
+from chainrule.engine.reason import Reason
+from chainrule.records.run import Record, RunManifest
+from chainrule.records.settings import flat
 
 Point = tuple[str, float, int, int]  # name, value, time in milliseconds since 1970, step
 
 KEY = "chainrule.key"
 POINTS = 320  # of a curve: the user interface draws no more
 NAME, VALUE, TAG, _DIGEST = 250, 6000, 8000, 36  # longest texts
-_REASONS = {
-    "epochs": "as many as were asked for",
-    "converged": "the training loss reached the tolerance",
-    "plateau": "the loss had not improved for too long",
-    "diverged": "the loss or a gradient became infinite or NaN",
-    "pruned": "given up in favour of others",
-}
 # Only complete records are sent, so no run is there because it crashed. FAILED is free to mean that it diverged: a red
 # mark in the table, and `status = "FINISHED"` leaves out runs whose last finite loss would pass for a result.
-_STATUSES = {"diverged": "FAILED", "pruned": "KILLED"}
-_IN_TITLE = ("target", "network.hidden", "activation", "optimizer", "seed", "tracking")
+_STATUSES = {Reason.DIVERGED: "FAILED", Reason.PRUNED: "KILLED"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +53,7 @@ class Run:
     dataset_tags: Mapping[str, str]
 
 
-def describe(record: "Record", parent_run_id: str | None = None, limit: int = POINTS) -> Run:
+def describe(record: Record, parent_run_id: str | None = None, limit: int = POINTS) -> Run:
     """Return what MLflow is told about a record, the same whenever it is asked.
 
     Args:
@@ -80,7 +69,7 @@ def describe(record: "Record", parent_run_id: str | None = None, limit: int = PO
         name=title(record),
         start=milliseconds(manifest, 0.0),
         end=milliseconds(manifest, 1.0),
-        status=_STATUSES.get(manifest["reason"], "FINISHED"),
+        status=_STATUSES.get(manifest.reason, "FINISHED"),
         tags=tags(record) | ({"mlflow.parentRunId": parent_run_id} if parent_run_id else {}),
         params=params(manifest),
         points=points(record, limit),
@@ -89,38 +78,33 @@ def describe(record: "Record", parent_run_id: str | None = None, limit: int = PO
     )
 
 
-def key(manifest: Mapping[str, Any]) -> str:
+def key(manifest: RunManifest) -> str:
     """Return what tells this run from all others, also from the same one trained again."""
-    return hashlib.sha256(f"{manifest['identity']} {manifest['started']}".encode()).hexdigest()
+    return hashlib.sha256(f"{manifest.identity} {manifest.started}".encode()).hexdigest()
 
 
-def title(record: "Record") -> str:
-    """Return the name of a run: what sets it apart in its sweep; else what was typed and its title, in full."""
-    manifest, place = record.manifest, sweeps.around(record.directory)
-    if place:
-        sweep, number = place
-        apart = ", ".join(f"{key}={value}" for key, value in sweep.settings(number).items())
-        return cut(apart or manifest["title"], NAME)
-    typed = [override for override in manifest["overrides"] if override.lstrip("+~").partition("=")[0] not in _IN_TITLE]
-    typed = [override for override in typed if not override.lstrip("+~").startswith("tracking.")]
-    return cut(", ".join([*typed, manifest["title"]]), NAME)
+def title(record: Record) -> str:
+    """Return the name of a run: what sets it apart in its sweep, else its title."""
+    settings = record.member.settings if record.member else {}
+    apart = ", ".join(f"{key}={value}" for key, value in settings.items())
+    return cut(apart or record.manifest.title, NAME)
 
 
-def milliseconds(manifest: Mapping[str, Any], fraction: float) -> int:
+def milliseconds(manifest: RunManifest, fraction: float) -> int:
     """Return the time since 1970 when a fraction of the training was done; the same whenever it is asked."""
     return int(_times(manifest, fraction))
 
 
-def params(manifest: Mapping[str, Any]) -> dict[str, str]:
+def params(manifest: RunManifest) -> dict[str, str]:
     """Return the settings, written as overrides are; where a run is tracked is no setting of the run."""
-    config = {key: value for key, value in manifest["configuration"].items() if key != "tracking"}
+    config = {key: value for key, value in manifest.configuration.items() if key != "tracking"}
     return {
         legal(key): cut(value if isinstance(value, str) else json.dumps(value), VALUE)
         for key, value in flat(config).items()
     }
 
 
-def points(record: "Record", limit: int = POINTS) -> list[Point]:
+def points(record: Record, limit: int = POINTS) -> list[Point]:
     """Return the points of each curve, then single values.
 
     Of the losses these are ``limit`` at most. Of other curves they are a fifth of that where ``limit`` is less than
@@ -130,7 +114,7 @@ def points(record: "Record", limit: int = POINTS) -> list[Point]:
     """
     manifest, curves = record.manifest, record.curves()
     found = []
-    fractions = curves.epochs / max(manifest["epochs"], 1)
+    fractions = curves.epochs / max(manifest.epochs, 1)
     times = dict(zip(curves.epochs.tolist(), _times(manifest, fractions).tolist(), strict=True))
     limits = {True: limit, False: limit if limit >= POINTS else max(4, limit // 5)}
     for name, values in curves.values.items():
@@ -138,7 +122,7 @@ def points(record: "Record", limit: int = POINTS) -> list[Point]:
         chosen = Curves(curves.epochs[finite], {name: values[finite]}).thinned(name, limits[name.endswith("loss")])
         shown = legal(name)
         found += [(shown, value, times[epoch], epoch) for epoch, value in chosen]
-    single = {"epochs": manifest["epochs"], "seconds": manifest["seconds"], **manifest["metrics"]}
+    single = {"epochs": manifest.epochs, "seconds": manifest.seconds, **manifest.metrics}
     end = milliseconds(manifest, 1.0)
     # Final losses are the last points of their curves. At step 0, single values are drawn as bars that compare runs.
     found += [
@@ -149,28 +133,28 @@ def points(record: "Record", limit: int = POINTS) -> list[Point]:
     return list(dict.fromkeys(found))  # two names may have become one
 
 
-def tags(record: "Record") -> dict[str, str]:
+def tags(record: Record) -> dict[str, str]:
     """Return what else to know about a run, with the tags that MLflow shows in places of its own."""
     manifest = record.manifest
     found = {
         KEY: key(manifest),
         "mlflow.note.content": note(manifest),
         "chainrule.record": str(record.directory),
-        "chainrule.identity": manifest["identity"],
-        "chainrule.reason": manifest["reason"],
+        "chainrule.identity": manifest.identity,
+        "chainrule.reason": manifest.reason.value,
         **{f"chainrule.plugin.{name}": text for name, text in plugins(manifest).items()},
-        **origin(manifest["environment"]),
+        **origin(manifest.environment),
     }
     return {legal(name): cut(value, TAG) for name, value in found.items()}
 
 
-def plugins(manifest: Mapping[str, Any]) -> dict[str, str]:
+def plugins(manifest: RunManifest) -> dict[str, str]:
     """Return the distributions that a run depends on: version, and the beginning of each plugin's source digest."""
     found: dict[str, str] = {}
-    for name, plugin in manifest["plugins"].items():
+    for name, plugin in manifest.plugins.items():
         distribution, _, entry_point = name.partition(":")
-        before = found.get(distribution, plugin["version"])
-        found[distribution] = f"{before} {entry_point}:{plugin['sha256'][:12]}"
+        before = found.get(distribution, plugin.version)
+        found[distribution] = f"{before} {entry_point}:{plugin.sha256[:12]}"
     return found
 
 
@@ -190,43 +174,43 @@ def origin(environment: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def note(manifest: Mapping[str, Any]) -> str:
+def note(manifest: RunManifest) -> str:
     """Return the description of a run in Markdown."""
-    network, data = manifest["network"], manifest["data"]
-    command = shlex.join(["chainrule", *manifest["overrides"]])
-    rows = [f"| {name} | {'not finite' if v is None else f'{v:.6g}'} |" for name, v in manifest["metrics"].items()]
+    network, data = manifest.network, manifest.data
+    command = shlex.join(["chainrule", *manifest.overrides])
+    rows = [f"| {name} | {'not finite' if v is None else f'{v:.6g}'} |" for name, v in manifest.metrics.items()]
     paragraphs = [
-        f"**{manifest['title']}**",
-        f"{'-'.join(map(str, network['widths']))} units, {network['parameters']} parameters; "
-        f"{data['training']} training and {data['validation']} validation samples.",
-        f"Stopped after {manifest['epochs']} epochs: {_REASONS.get(manifest['reason'], manifest['reason'])}.",
-        *manifest["notes"],
+        f"**{manifest.title}**",
+        f"{'-'.join(map(str, network.widths))} units, {network.parameters} parameters; "
+        f"{data.training} training and {data.validation} validation samples.",
+        f"Stopped after {manifest.epochs} epochs; {manifest.reason.words}.",
+        *manifest.notes,
         "\n".join(["| metric | at the end |", "| --- | ---: |", *rows]),
         f"To repeat it:\n\n```\n{command}\n```",
     ]
     return "\n\n".join(paragraphs)
 
 
-def dataset(manifest: Mapping[str, Any]) -> dict[str, str]:
+def dataset(manifest: RunManifest) -> dict[str, str]:
     """Return the fields of the dataset: its source says how to draw it again."""
-    data, configuration = manifest["data"], manifest["configuration"]
+    data, configuration = manifest.data, manifest.configuration
     how = {"seed": configuration["seed"], "target": configuration["target"], "data": configuration["data"]}
     written = {key: value if isinstance(value, str) else json.dumps(value) for key, value in flat(how).items()}
-    source = {"mlflow.source.name": "chainrule", "mlflow.source.type": "LOCAL", "digest": data["digest"], **written}
+    source = {"mlflow.source.name": "chainrule", "mlflow.source.type": "LOCAL", "digest": data.digest, **written}
     profile = {name: value for name, value in data.items() if name not in ("target", "digest")}
     return {
-        "name": data["target"],
-        "digest": data["digest"][:_DIGEST],
+        "name": data.target,
+        "digest": data.digest[:_DIGEST],
         "source_type": "code",
         "source": json.dumps({"tags": source}),
-        "profile": json.dumps({"num_rows": data["training"] + data["validation"], **profile}),
+        "profile": json.dumps({"num_rows": data.training + data.validation, **profile}),
     }
 
 
-def _times(manifest: Mapping[str, Any], fractions: ArrayLike) -> Array:
+def _times(manifest: RunManifest, fractions: ArrayLike) -> Array:
     """Return the milliseconds since 1970 when fractions of the training were done."""
-    began = datetime.fromisoformat(manifest["started"]).timestamp()
-    times: Array = np.rint(1000 * (began + np.asarray(fractions) * manifest["seconds"])).astype(int)
+    began = datetime.fromisoformat(manifest.started).timestamp()
+    times: Array = np.rint(1000 * (began + np.asarray(fractions) * manifest.seconds)).astype(int)
     return times
 
 

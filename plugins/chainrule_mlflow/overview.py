@@ -9,16 +9,14 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from chainrule.sweeps import SEED
-from chainrule_mlflow import compared, contents
+from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.analysis.ranking import Group
+from chainrule.engine.reason import Reason
+from chainrule.records.sweep import SEED, Sweep
+from chainrule_mlflow import comparison, contents
 from chainrule_mlflow.contents import Point, Run
-
-if TYPE_CHECKING:
-    from chainrule.outcomes import Outcome
-    from chainrule.ranking import Group
-    from chainrule.sweeps import Sweep
 
 RANKING = "ranking.json"
 _ROWS = 30  # of the ranking in the description
@@ -39,20 +37,20 @@ class View:
     value: str
 
 
-def begun(sweep: "Sweep") -> Run:
+def begun(sweep: Sweep) -> Run:
     """Return the run of a sweep that goes on."""
-    command = shlex.join(["chainrule", *sweep.manifest["arguments"]])
+    command = shlex.join(["chainrule", *sweep.manifest.arguments])
     tags = {
-        contents.KEY: sweep.manifest["key"],
+        contents.KEY: sweep.manifest.key,
         "mlflow.note.content": f"**{sweep.title}**\n\n```\n{command}\n```",
         "chainrule.record": str(sweep.directory),
         "chainrule.runs": str(sweep.runs),
-        **contents.origin(sweep.manifest["environment"]),
+        **contents.origin(sweep.manifest.environment),
     }
     axes = {f"varied/{key}": ", ".join(values) for key, values in sweep.axes.items()}
     return Run(
         name=contents.cut(f"sweep: {sweep.title}", contents.NAME),
-        start=_milliseconds(sweep.manifest["started"]),
+        start=_milliseconds(sweep.manifest.started),
         end=None,
         status="RUNNING",
         tags={contents.legal(name): contents.cut(value, contents.TAG) for name, value in tags.items()},
@@ -63,19 +61,17 @@ def begun(sweep: "Sweep") -> Run:
     )
 
 
-def ended(sweep: "Sweep", outcomes: "Sequence[Outcome]") -> Run:
+def ended(sweep: Sweep, outcomes: SweepOutcomes) -> Run:
     """Return the run of a sweep that has ended: the best settings, and medians and intervals by rank."""
-    from chainrule.ranking import groups
-    from chainrule.sweeps import metric
-
-    run, watched, found = begun(sweep), metric(outcomes), compared.results(sweep, outcomes)
-    ranked = [] if found else groups(outcomes, watched)
-    end = _milliseconds(sweep.manifest["finished"])
+    run, watched, found = begun(sweep), outcomes.metric, outcomes.comparison
+    ranked = [] if found else outcomes.ranking
+    assert sweep.manifest.finished is not None
+    end = _milliseconds(sweep.manifest.finished)
     reasons = [outcome.reason for outcome in outcomes]
     single = {
         "runs": len(outcomes),
-        "diverged": reasons.count("diverged"),
-        "failed": reasons.count("failed"),
+        "diverged": reasons.count(Reason.DIVERGED),
+        "failed": reasons.count(Reason.FAILED),
         "seconds": (end - run.start) / 1000,
     }
     points: list[Point] = [(name, float(value), end, 0) for name, value in single.items()]
@@ -88,7 +84,7 @@ def ended(sweep: "Sweep", outcomes: "Sequence[Outcome]") -> Run:
     best = {"chainrule.best": ranked[0].title} if ranked else {}
     if found:
         best = {"chainrule.answer": contents.cut(found.answer, contents.TAG)}
-    table = compared.note(found) if found else _table(ranked, watched, list(sweep.axes))
+    table = comparison.note(found) if found else _table(ranked, watched, list(sweep.axes))
     note = run.tags["mlflow.note.content"] + "\n\n" + table
     logged = json.dumps([{"path": RANKING, "type": "table"}])
     return Run(
@@ -109,27 +105,24 @@ def ended(sweep: "Sweep", outcomes: "Sequence[Outcome]") -> Run:
     )
 
 
-def ranking(sweep: "Sweep", outcomes: "Sequence[Outcome]") -> dict[str, Any]:
+def ranking(sweep: Sweep, outcomes: SweepOutcomes) -> dict[str, Any]:
     """Return the whole ranking, or the tuned contenders of a comparison, as a table in MLflow's own form."""
-    from chainrule.ranking import groups
-    from chainrule.sweeps import metric
-
-    found = compared.results(sweep, outcomes)
+    found = outcomes.comparison
     if found:
-        return compared.table(found)
-    ranked = groups(outcomes, metric(outcomes))
+        return comparison.table(found)
+    ranked = outcomes.ranking
     keys = list(dict.fromkeys(key for group in ranked for key in group.settings))
     names = ["median", "quartile 1", "quartile 3", "interval low", "interval high"]
     rows = []
     for rank, group in enumerate(ranked, 1):
         values = _statistics(group)
         numbers = [values[name] if math.isfinite(values.get(name, math.inf)) else None for name in names]
-        counts = [len(group.values), group.count("diverged"), group.count("failed")]
+        counts = [len(group.values), group.count(Reason.DIVERGED), group.count(Reason.FAILED)]
         rows.append([rank, *(group.settings.get(key) for key in keys), *numbers, *counts])
     return {"columns": ["rank", *keys, *names, "runs", "diverged", "failed"], "data": rows}
 
 
-def view(sweep: "Sweep", run_id: str, watched: str) -> View:
+def view(sweep: Sweep, run_id: str, watched: str) -> View:
     """Return the page that shows the runs of a sweep: columns, order, parallel coordinates, curves.
 
     Args:
@@ -225,7 +218,7 @@ def view(sweep: "Sweep", run_id: str, watched: str) -> View:
     }
     packed = base64.b64encode(zlib.compress(json.dumps(state).encode(), 9)).decode()
     key = hashlib.sha256(packed.encode()).hexdigest()
-    when = _milliseconds(sweep.manifest["started"])
+    when = _milliseconds(sweep.manifest.started)
     shared = {
         "name": contents.cut(sweep.title, contents.NAME),
         "createdAt": when,
@@ -237,7 +230,7 @@ def view(sweep: "Sweep", run_id: str, watched: str) -> View:
     return View(key, f"mlflow.sharedViewState.{key}", value)
 
 
-def _statistics(group: "Group") -> dict[str, float]:
+def _statistics(group: Group) -> dict[str, float]:
     low, high = group.quartiles
     found = {"median": group.median, "quartile 1": low, "quartile 3": high}
     if group.interval:
@@ -245,7 +238,7 @@ def _statistics(group: "Group") -> dict[str, float]:
     return found
 
 
-def _table(ranked: "Sequence[Group]", watched: str, axes: Sequence[str]) -> str:
+def _table(ranked: Sequence[Group], watched: str, axes: Sequence[str]) -> str:
     """Return the ranking in Markdown."""
     lines = [
         f"Settings by their median {watched} over seeds, best first.",
@@ -257,7 +250,7 @@ def _table(ranked: "Sequence[Group]", watched: str, axes: Sequence[str]) -> str:
         interval = f"{group.interval[0]:.4g} to {group.interval[1]:.4g}" if group.interval else ""
         low, high = group.quartiles
         cells = [group.title, len(group.values), f"{group.median:.5g}", f"{low:.4g} to {high:.4g}", interval]
-        cells += [group.count("diverged"), group.count("failed")]
+        cells += [group.count(Reason.DIVERGED), group.count(Reason.FAILED)]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     if len(ranked) > _ROWS:
         lines.append(f"\n{len(ranked) - _ROWS} more are in {RANKING}.")

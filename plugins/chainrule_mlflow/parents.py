@@ -2,23 +2,19 @@
 
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
-from chainrule.sweeps import metric
+from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.records.sweep import Sweep
 from chainrule_mlflow import bulk, contents, overview, sending
 from chainrule_mlflow.store import Store
-
-if TYPE_CHECKING:
-    from chainrule.outcomes import Outcome
-    from chainrule.sweeps import Sweep
 
 _FILES = ("sweep.json", "multirun.yaml", "report.html", "comparison.json")
 
 
-def begin(sweep: "Sweep", store: Store, experiment: str) -> tuple[str, str]:
+def begin(sweep: Sweep, store: Store, experiment: str) -> tuple[str, str]:
     """Make sure that a sweep has its run, and return the experiment and the run.
 
     Raises:
@@ -40,7 +36,7 @@ def begin(sweep: "Sweep", store: Store, experiment: str) -> tuple[str, str]:
             return experiment_id, known.info.run_id if known else _create(client, experiment_id, run)
 
 
-def finish(sweep: "Sweep", outcomes: "Sequence[Outcome]", store: Store, experiment: str) -> tuple[str, str, str]:
+def finish(sweep: Sweep, outcomes: SweepOutcomes, store: Store, experiment: str) -> tuple[str, str, str]:
     """Put what came of a sweep into its run, and arrange the page that shows it.
 
     Returns:
@@ -51,7 +47,7 @@ def finish(sweep: "Sweep", outcomes: "Sequence[Outcome]", store: Store, experime
     """
     experiment_id, run_id = begin(sweep, store, experiment)
     run = overview.ended(sweep, outcomes)
-    view = overview.view(sweep, run_id, metric(outcomes))
+    view = overview.view(sweep, run_id, outcomes.metric)
     ranking = json.dumps(overview.ranking(sweep, outcomes))
     files = [sweep.directory / name for name in _FILES if (sweep.directory / name).is_file()]
     place = sending.place_of(store, experiment)

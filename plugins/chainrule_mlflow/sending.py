@@ -7,15 +7,13 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from chainrule.errors import ChainruleError, RecordError
+from chainrule.records.run import Record
 from chainrule_mlflow import bulk, contents
 from chainrule_mlflow.store import Store
-
-if TYPE_CHECKING:
-    from chainrule.records import Record
 
 RECEIPT = "mlflow.json"
 _BATCH = 200  # records in one transaction: others wait for about a second, and a kill costs little
@@ -23,7 +21,7 @@ _METRICS, _PARAMS, _TAGS = 800, 100, 100  # in one call; MLflow allows 1000 alto
 
 
 def send(
-    record: "Record", store: Store, experiment: str, parent_run_id: str | None = None, points: int = contents.POINTS
+    record: Record, store: Store, experiment: str, parent_run_id: str | None = None, points: int = contents.POINTS
 ) -> tuple[str, str]:
     """Make sure that a record is in a store, and return the experiment and the run.
 
@@ -54,7 +52,7 @@ def send(
 
 
 def send_many(
-    records: Sequence["Record"],
+    records: Sequence[Record],
     store: Store,
     experiment: str,
     parent_run_id: str | None = None,
@@ -82,7 +80,7 @@ def send_many(
 
 
 def _send_batch(
-    records: Sequence["Record"], store: Store, experiment: str, parent_run_id: str | None, points: int
+    records: Sequence[Record], store: Store, experiment: str, parent_run_id: str | None, points: int
 ) -> list[tuple[str, str] | RecordError] | None:
     """Send records past the client and return what ``send_many`` does; None, and nothing was sent, if that cannot be.
 
@@ -125,7 +123,7 @@ def place_of(store: Store, experiment: str) -> bulk.Experiment | None:
     return place if place and place.folder("any") else None
 
 
-def _already_there(records: Sequence["Record"], store: Store, file: Path, experiment_id: str) -> dict[str, bulk.Found]:
+def _already_there(records: Sequence[Record], store: Store, file: Path, experiment_id: str) -> dict[str, bulk.Found]:
     """Return the runs of those records that have one, by the records' keys."""
     receipts = {contents.key(record.manifest): run_id for record in records if (run_id := _receipt(record, store))}
     active = bulk.with_ids(file, list(receipts.values()))
@@ -135,8 +133,8 @@ def _already_there(records: Sequence["Record"], store: Store, file: Path, experi
 
 
 def _described(
-    records: Sequence["Record"], known: Container[str], parent_run_id: str | None, points: int
-) -> tuple[dict[str, tuple["Record", contents.Run]], dict[str, RecordError]]:
+    records: Sequence[Record], known: Container[str], parent_run_id: str | None, points: int
+) -> tuple[dict[str, tuple[Record, contents.Run]], dict[str, RecordError]]:
     """Return records whose keys are not known with what to send, by new ids of runs, and why others cannot be sent."""
     new: dict[str, tuple[Record, contents.Run]] = {}
     refused: dict[str, RecordError] = {}
@@ -154,7 +152,7 @@ def _described(
     return new, refused
 
 
-def _insert(file: Path, place: bulk.Experiment, new: Mapping[str, tuple["Record", contents.Run]]) -> bool:
+def _insert(file: Path, place: bulk.Experiment, new: Mapping[str, tuple[Record, contents.Run]]) -> bool:
     """Copy the files and insert the rows of new runs, or neither; return whether it was done."""
     folders = {run_id: folder for run_id in new if (folder := place.folder(run_id))}
     try:
@@ -169,7 +167,7 @@ def _insert(file: Path, place: bulk.Experiment, new: Mapping[str, tuple["Record"
     return inserted
 
 
-def _copy(record: "Record", folder: Path) -> None:
+def _copy(record: Record, folder: Path) -> None:
     copies = [(path, folder / path.relative_to(record.directory)) for path in record.files()]
     for parent in {copy.parent for _, copy in copies}:
         parent.mkdir(parents=True, exist_ok=True)
@@ -183,7 +181,7 @@ def _remove(folders: Iterable[Path]) -> None:
 
 
 def _send_or_refuse(
-    record: "Record", store: Store, experiment: str, parent_run_id: str | None, points: int
+    record: Record, store: Store, experiment: str, parent_run_id: str | None, points: int
 ) -> tuple[str, str] | RecordError:
     try:
         return send(record, store, experiment, parent_run_id, points)
@@ -191,13 +189,13 @@ def _send_or_refuse(
         return error
 
 
-def _check_files(record: "Record") -> None:
+def _check_files(record: Record) -> None:
     for path in record.files():
         if not path.is_file():
             raise RecordError(f"{path} is missing, so the record cannot be sent.")
 
 
-def _receipt(record: "Record", store: Store) -> str | None:
+def _receipt(record: Record, store: Store) -> str | None:
     """Return the run that the receipt beside the record names, or None where there is none for this store."""
     try:
         receipt = json.loads((record.directory / RECEIPT).read_bytes())
@@ -210,7 +208,7 @@ def _receipt(record: "Record", store: Store) -> str | None:
     return str(receipt.get("run_id"))
 
 
-def _from_receipt(record: "Record", store: Store, client: Any) -> Any:
+def _from_receipt(record: Record, store: Store, client: Any) -> Any:
     """Return the run that the receipt beside the record names, or None where it does not hold (any more)."""
     from mlflow.exceptions import MlflowException
 
@@ -252,18 +250,18 @@ def find(client: Any, experiment_id: str, key: str) -> Any:
     return found[0] if found else None
 
 
-def _create(record: "Record", client: Any, experiment_id: str) -> Any:
+def _create(record: Record, client: Any, experiment_id: str) -> Any:
     manifest = record.manifest
     return client.create_run(
         experiment_id,
         start_time=contents.milliseconds(manifest, 0.0),
         # without its key it would not be found again, and the user is taken from here only
-        tags={contents.KEY: contents.key(manifest), "mlflow.user": manifest["environment"]["user"]},
+        tags={contents.KEY: contents.key(manifest), "mlflow.user": manifest.environment["user"]},
         run_name=contents.title(record),
     )
 
 
-def _fill(record: "Record", client: Any, run_id: str, run: contents.Run) -> None:
+def _fill(record: Record, client: Any, run_id: str, run: contents.Run) -> None:
     """Send all there is. Rows that a former attempt left are the same, and MLflow keeps them once."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
@@ -290,7 +288,7 @@ def log(client: Any, run_id: str, run: contents.Run) -> None:
         client.log_batch(run_id, *parts, synchronous=True)
 
 
-def _leave_receipt(record: "Record", store: Store, experiment_id: str, run_id: str) -> None:
+def _leave_receipt(record: Record, store: Store, experiment_id: str, run_id: str) -> None:
     """Write down where the run is, so that it need not be searched for. A record may be read-only; then it is found."""
     receipt = {
         "tracking_uri": store.label,

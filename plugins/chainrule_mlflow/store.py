@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from chainrule import paths
 from chainrule.errors import ChainruleError
-from chainrule.locks import exclusive
+from chainrule.files import paths
+from chainrule.files.locks import exclusive
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # What holds unless the person says otherwise. A server that is down would block a call for minutes by default; here

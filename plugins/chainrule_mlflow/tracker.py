@@ -6,20 +6,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from annotated_types import Predicate, doc
 
-from chainrule import sweeps
+from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ChainruleError, RecordError
-from chainrule.kinds import Tracker
+from chainrule.records.run import Membership, Record
+from chainrule.records.sweep import Sweep, read_sweep
+from chainrule.registry.watching import Tracker
 from chainrule_mlflow import contents, parents, sending
 from chainrule_mlflow.store import Store
-
-if TYPE_CHECKING:
-    from chainrule.outcomes import Outcome
-    from chainrule.records import Record
-    from chainrule.sweeps import Sweep
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +28,16 @@ _paused_until: dict[tuple[str, str], float] = {}
 _parents: dict[tuple[str, str, str], str] = {}  # runs of sweeps, by store, experiment and key of the sweep
 
 
-def _parent(sweep: "Sweep", store: Store, experiment: str) -> str:
-    place = store.uri, experiment, sweep.manifest["key"]
+def _parent(sweep: Sweep, store: Store, experiment: str) -> str:
+    place = store.uri, experiment, sweep.manifest.key
     if place not in _parents:
         _parents[place] = parents.begin(sweep, store, experiment)[1]
     return _parents[place]
+
+
+def _parent_of(member: Membership, store: Store, experiment: str) -> str:
+    known = _parents.get((store.uri, experiment, member.key))
+    return known or _parent(read_sweep(member.directory), store, experiment)
 
 
 def _points(runs: int) -> int:
@@ -59,7 +61,7 @@ class MLflow(Tracker, name="mlflow"):
         doc("server or database; null: MLFLOW_TRACKING_URI, else mlflow.db in the project"),
     ] = None
 
-    def runs_recorded(self, records: Sequence["Record"]) -> None:
+    def runs_recorded(self, records: Sequence[Record]) -> None:
         """Send the records, or say how to send them later."""
 
         def send() -> None:
@@ -70,7 +72,7 @@ class MLflow(Tracker, name="mlflow"):
             for record in records:
                 record.links[_LATER] = f"chainrule sync {shlex.quote(str(record.directory))}"
 
-    def sweep_started(self, sweep: "Sweep", notes: Sequence[str]) -> None:
+    def sweep_started(self, sweep: Sweep, notes: Sequence[str]) -> None:
         """Make the run that those of the sweep are shown beneath."""
 
         def begin() -> None:
@@ -78,12 +80,12 @@ class MLflow(Tracker, name="mlflow"):
 
         self._attempt(begin, sweep.directory)
 
-    def sweep_finished(self, sweep: "Sweep", outcomes: "Sequence[Outcome]") -> None:
+    def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
         """Put the ranking of the sweep into its run, and say where to see it."""
         if not self._attempt(lambda: self.send_sweep(sweep, outcomes), sweep.directory):
             sweep.links[_LATER] = f"chainrule sync {shlex.quote(str(sweep.directory))}"
 
-    def send_sweep(self, sweep: "Sweep", outcomes: "Sequence[Outcome]") -> None:
+    def send_sweep(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
         """Put the ranking of a sweep into its run; the links to it are left in ``sweep.links``.
 
         Raises:
@@ -106,20 +108,16 @@ class MLflow(Tracker, name="mlflow"):
             return False
         return True
 
-    def _send_all(self, records: Sequence["Record"]) -> list[RecordError]:
+    def _send_all(self, records: Sequence[Record]) -> list[RecordError]:
         """Send records, those of sweeps beneath the runs of these; return why some cannot be sent."""
         store, errors = Store.at(self.uri), []
         by_sweep: dict[str, list[Record]] = {}
-        found: dict[str, Sweep] = {}
         for record in records:
-            place = sweeps.around(record.directory)
-            key = place[0].manifest["key"] if place else ""
-            by_sweep.setdefault(key, []).append(record)
-            if place:
-                found[key] = place[0]
-        for key, part in by_sweep.items():
-            parent = _parent(found[key], store, self.experiment) if key else None
-            points = _points(found[key].runs) if key else contents.POINTS
+            by_sweep.setdefault(record.member.key if record.member else "", []).append(record)
+        for part in by_sweep.values():
+            member = part[0].member
+            parent = _parent_of(member, store, self.experiment) if member else None
+            points = _points(member.runs) if member else contents.POINTS
             sent = sending.send_many(part, store, self.experiment, parent, points)
             for record, there in zip(part, sent, strict=True):
                 if isinstance(there, RecordError):
@@ -128,7 +126,7 @@ class MLflow(Tracker, name="mlflow"):
                     record.links.update(store.links(*there))
         return errors
 
-    def send(self, record: "Record") -> None:
+    def send(self, record: Record) -> None:
         """Send a record that may have been made long ago; sending one again changes nothing.
 
         Where the run is in the trash of MLflow, or gone from there, the record is sent as a new run.

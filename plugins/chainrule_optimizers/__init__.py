@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from chainrule.hookspecs import hookimpl
-from chainrule.kinds import Optimizer
+from chainrule.components.contracts import Optimizer
+from chainrule.registry.hookspecs import hookimpl
 from chainrule_optimizers.adam import Adam, AdamW, NAdam
 from chainrule_optimizers.adaptive import Adadelta, Adagrad, RMSprop
 from chainrule_optimizers.descent import GradientDescent, Momentum, Nesterov

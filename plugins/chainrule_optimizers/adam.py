@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, doc
 
-from chainrule.kinds import Array, Optimizer
+from chainrule.components.contracts import Array, Optimizer
 from chainrule_optimizers.terms import (
     DecoupledWeightDecay,
     Epsilon,

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, doc
 
-from chainrule.kinds import Array, Optimizer
+from chainrule.components.contracts import Array, Optimizer
 from chainrule_optimizers.terms import LearningRate, WeightDecay, penalized
 
 

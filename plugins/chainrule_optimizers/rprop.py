@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from annotated_types import Ge, Gt, Interval, doc
 
-from chainrule.kinds import Array, Optimizer
+from chainrule.components.contracts import Array, Optimizer
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Interval, doc
 
-from chainrule.kinds import Array
+from chainrule.components.contracts import Array
 
 LearningRate = Annotated[float, Ge(0), doc("learning rate")]
 WeightDecay = Annotated[float, Ge(0), doc("factor of theta that is added to the gradient (L2 penalty)")]

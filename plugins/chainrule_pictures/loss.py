@@ -4,16 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.results import Result
-from chainrule.trainer import Reason
+from chainrule.engine.reason import Reason
+from chainrule.records.result import Result
 from chainrule_pictures import canvas
 
-_STOPPED = {
-    Reason.EPOCHS: "trained for all epochs",
-    Reason.CONVERGED: "converged: the training loss reached the tolerance",
-    Reason.PLATEAU: "plateau: the loss did not improve any more",
-    Reason.DIVERGED: "diverged: the loss or a gradient became infinite or NaN",
-}
 _MAX = 1e250  # beyond, axes overflow
 
 
@@ -37,13 +31,13 @@ def draw(result: Result) -> Any:
         axes.set_yscale("log")
         if highest > 100 * lowest:
             axes.minorticks_off()  # halves the time; within two decades they carry labels
-    if result.reason is Reason.CONVERGED and result.settings.training.tolerance > 0:
+    if result.reason == Reason.CONVERGED and result.settings.training.tolerance > 0:
         tolerance = result.settings.training.tolerance
         axes.axhline(
             tolerance, color=canvas.GUIDE, linewidth=1, linestyle=":", label=f"tolerance: {canvas.number(tolerance)}"
         )
     axes.axvline(result.epochs, color=canvas.GUIDE, linewidth=1, label=f"end: epoch {result.epochs}")
-    axes.set_title(_STOPPED[result.reason], fontsize=canvas.SMALL, color=canvas.GUIDE)
+    axes.set_title(result.reason.words, fontsize=canvas.SMALL, color=canvas.GUIDE)
     axes.set_xlim(0, max(1, result.epochs) * 1.02)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("epoch")

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kinds import Array
-from chainrule.results import Result
+from chainrule.components.contracts import Array
+from chainrule.records.result import Result
 from chainrule_pictures import canvas
 
 _MAX_PANELS = 4

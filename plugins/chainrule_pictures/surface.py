@@ -8,8 +8,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.ticker import MaxNLocator
 
-from chainrule.kinds import Array, Target
-from chainrule.results import Result
+from chainrule.components.contracts import Array, Target
+from chainrule.records.result import Result
 from chainrule_pictures import canvas
 
 _POINTS, _POINTS_OF_CLASSES = 101, 201  # of the grid, each way; the borders of classes show its steps

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.watchers import Watcher
+from chainrule.registry.watching import Watcher
 
 if TYPE_CHECKING:
-    from chainrule.results import Result
+    from chainrule.records.result import Result
 
 
 class Pictures(Watcher):

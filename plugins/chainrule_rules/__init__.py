@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from chainrule.hookspecs import hookimpl
-from chainrule.kinds import Rule
+from chainrule.components.contracts import Rule
+from chainrule.registry.hookspecs import hookimpl
 from chainrule_rules.article import AsPrinted, Exact
 from chainrule_rules.feedback import DirectFeedbackAlignment, FeedbackAlignment, SignSymmetric
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from chainrule.kinds import Array, Rule
-from chainrule.network import product
+from chainrule.components.contracts import Array, Rule
+from chainrule.engine.network import product
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, doc
 
-from chainrule.kinds import Array, Rule
-from chainrule.network import product
+from chainrule.components.contracts import Array, Rule
+from chainrule.engine.network import product
 
 Scale = Annotated[float, Gt(0), doc("entries of the feedback matrices lie between -scale and scale")]
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from chainrule.hookspecs import hookimpl
-from chainrule.kinds import Schedule
+from chainrule.components.contracts import Schedule
+from chainrule.registry.hookspecs import hookimpl
 from chainrule_schedules.annealing import Constant, Cosine, Exponential, Step, WarmupCosine
 from chainrule_schedules.plateau import ReduceOnPlateau
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from annotated_types import Ge, Gt, Interval, doc
 
-from chainrule.kinds import Array, Schedule
+from chainrule.components.contracts import Array, Schedule
 
 LeastRate = Annotated[float, Ge(0), doc("learning rate after the last epoch")]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Interval, doc
 
-from chainrule.kinds import Array, Schedule
+from chainrule.components.contracts import Array, Schedule
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What can be learned: functions to sample, well-known data sets, and a table of the user's own."""
 
-from chainrule.hookspecs import hookimpl
-from chainrule.kinds import Target
+from chainrule.components.contracts import Target
+from chainrule.registry.hookspecs import hookimpl
 from chainrule_targets.datasets import BreastCancer, Diabetes, Digits, Wine
 from chainrule_targets.functions import XOR, Friedman1, Linear, Sine, Spirals, TwoMoons
 from chainrule_targets.table import Table

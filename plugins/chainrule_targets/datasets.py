@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 from annotated_types import doc
 
+from chainrule.components.contracts import Array, Target
 from chainrule.errors import ConfigurationError
-from chainrule.kinds import Array, Target
 
 
 class DataSet(Target):

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import doc
 
+from chainrule.components.contracts import Array
 from chainrule.errors import ConfigurationError, nearest
-from chainrule.kinds import Array
 from chainrule_targets.datasets import DataSet, frozen
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainrule.hookspecs import hookimpl
-from chainrule.kinds import Tracker
+from chainrule.registry.hookspecs import hookimpl
+from chainrule.registry.watching import Tracker
 
 
 @dataclass(frozen=True)

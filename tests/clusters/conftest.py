@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule import records
+from chainrule.records.run import CONFIGURATION, CURVES, MANIFEST, WEIGHTS
 from sweeping import command, contents
 
 SWEEP = [
@@ -20,7 +20,7 @@ SWEEP = [
     "target.label=y",
     "hydra.sweep.dir=sweep",
 ]
-FILES = {records.MANIFEST, records.CURVES, records.WEIGHTS, records.CONFIGURATION, "config.yaml", "overrides.yaml"}
+FILES = {MANIFEST, CURVES, WEIGHTS, CONFIGURATION, "config.yaml", "overrides.yaml"}
 
 
 def _left():
@@ -54,7 +54,7 @@ def expected(tmp_path_factory):
         _sweep("hydra.launcher.workers=1")
         found = _left()
     assert len(found) == 4 * len(FILES)
-    assert {found[f"{number}/{records.MANIFEST}"]["reason"] for number in range(4)} == {"epochs", "diverged"}
+    assert {found[f"{number}/{MANIFEST}"]["reason"] for number in range(4)} == {"epochs", "diverged"}
     return found
 
 
@@ -69,7 +69,7 @@ def train(expected):
         assert Path("sweep/report.html").is_file()
         if again:
             for number in "12":
-                (Path("sweep") / number / records.MANIFEST).unlink()
+                (Path("sweep") / number / MANIFEST).unlink()
             command("resume", "sweep")
             assert _left() == expected
         return done

@@ -7,9 +7,9 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import r2_score
 
-from chainrule.compose import settings_from
-from chainrule.gradcheck import central_differences
-from chainrule.runs import prepare
+from chainrule.config.compose import compose_settings
+from chainrule.engine.gradcheck import central_differences
+from chainrule.runs.prepare import prepare
 from studies import load, small
 
 
@@ -28,7 +28,7 @@ def test_the_small_version():
 
 
 def test_the_epochs_are_those_of_a_loop_over_samples(starts):
-    settings = settings_from(["experiment=article", "training.measure_every=1", "seed=2"])
+    settings = compose_settings(["experiment=article", "training.measure_every=1", "seed=2"])
     (result,) = starts.trained(settings, [2])
     run = prepare(settings)
     x, y = np.split(run.samples.train[1:], [2])
@@ -54,7 +54,9 @@ def test_the_epochs_are_those_of_a_loop_over_samples(starts):
 
 
 def test_a_silent_layer_stops_all_that_lies_before_it(starts):
-    results = starts.trained(settings_from(["experiment=article", "activation=relu", "training.epochs=100"]), range(20))
+    results = starts.trained(
+        compose_settings(["experiment=article", "activation=relu", "training.epochs=100"]), range(20)
+    )
     (result, *_) = [r for r in results if not starts.learned(r) and starts.cause(r) == "a silent layer"]
     x, y = result.samples.raw(result.samples.train)
 
@@ -70,6 +72,6 @@ def test_a_silent_layer_stops_all_that_lies_before_it(starts):
 
 def test_the_share_has_wilson_s_interval(starts):
     """For 81 of 263 it is 25.53 % to 36.62 %: Newcombe (1998), Statistics in Medicine 17, table I."""
-    (long,) = starts.trained(settings_from(["experiment=article", "training.epochs=0"]), [0])
-    (short,) = starts.trained(settings_from(["experiment=article", "training.tolerance=1000"]), [0])
+    (long,) = starts.trained(compose_settings(["experiment=article", "training.epochs=0"]), [0])
+    (short,) = starts.trained(compose_settings(["experiment=article", "training.tolerance=1000"]), [0])
     assert starts.share([short] * 81 + [long] * 182) == "31 % [26, 37]"

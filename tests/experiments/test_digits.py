@@ -8,8 +8,9 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.preprocessing import StandardScaler
 
-from chainrule.compose import settings_from
-from chainrule.runs import prepare, train_stack
+from chainrule.config.compose import compose_settings
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import prepare
 from studies import load, small
 
 PIXELS, LABELS = load_digits(return_X_y=True)
@@ -29,7 +30,7 @@ def table(study, tmp_path):
 
 
 def trained(*overrides):
-    return train_stack([prepare(settings_from(["experiment=digits", *overrides]))])[0]
+    return train_stack([prepare(compose_settings(["experiment=digits", *overrides]))])[0]
 
 
 def test_the_small_version():
@@ -55,7 +56,7 @@ def test_each_digit_is_tested_once_and_never_trained_on_then(study, consecutive)
 @pytest.mark.parametrize("standardize", [True, False])
 def test_both_see_the_rows_of_the_table_and_no_others(study, table, standardize):
     words, train, test = table
-    run = prepare(settings_from(["experiment=digits", *words, f"target.standardize={standardize}"]))
+    run = prepare(compose_settings(["experiment=digits", *words, f"target.standardize={standardize}"]))
     parts = run.samples.train, run.samples.validation
     seen = np.hstack([np.vstack(run.samples.raw(part)) for part in parts]).T
     rows = np.column_stack([PIXELS, np.eye(10)[LABELS]])[train]
@@ -74,7 +75,7 @@ def test_both_see_the_rows_of_the_table_and_no_others(study, table, standardize)
 def test_from_the_same_start_both_take_the_same_steps(study, activation):
     """Full batches, which shuffling does not alter, and no eps, which each of them adds at another place."""
     words = [f"activation={activation}", "training.epochs=20", "training.batch_size=null", "optimizer.eps=1e-30"]
-    run = prepare(settings_from(["experiment=digits", *words]))
+    run = prepare(compose_settings(["experiment=digits", *words]))
     x, labels = study.as_rows(run.samples.train)
     once = dataclasses.replace(
         run.settings, training=dataclasses.replace(run.settings.training, epochs=1, batch_size=len(x))
@@ -106,7 +107,7 @@ def test_with_the_same_weights_both_give_the_same_probabilities_loss_and_accurac
 
 
 def test_what_a_search_knows_and_when(study):
-    good, poor = (settings_from(["experiment=digits", f"optimizer.lr={lr}"]) for lr in (0.01, 0.02))
+    good, poor = (compose_settings(["experiment=digits", f"optimizer.lr={lr}"]) for lr in (0.01, 0.02))
     trials = [
         study.Trial(dataclasses.replace(settings, seed=seed), loss, seconds)
         for settings, seed, loss, seconds in [

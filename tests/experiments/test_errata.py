@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom
 
 import chainrule
-from chainrule.compose import settings_from
+from chainrule.config.compose import compose_settings
 from studies import load, small
 
 
@@ -34,16 +34,16 @@ def test_the_angle_is_that_of_the_steps(printed):
     steps = []
     for rule in printed.RULES:
         words = ["experiment=errata", f"rule={rule}", "training.batch_size=null", "training.epochs=1"]
-        run = printed.prepare(settings_from(words))
+        run = printed.prepare(compose_settings(words))
         steps.append(printed.train_stack([run])[0].theta - run.theta)
     cosine = steps[0] @ steps[1] / np.linalg.norm(steps[0]) / np.linalg.norm(steps[1])
-    (start,) = printed.train_stack([printed.prepare(settings_from(["experiment=errata", "training.epochs=0"]))])
+    (start,) = printed.train_stack([printed.prepare(compose_settings(["experiment=errata", "training.epochs=0"]))])
     assert printed.angle(start) == pytest.approx(np.degrees(np.arccos(cosine)), abs=1e-6)
 
 
 def test_the_angles_follow_the_run_itself(printed):
     whole = printed.angles("exact", range(2), (0, 5))
-    settings = settings_from(["experiment=errata", "rule=exact", "training.epochs=5", "seed=1"])
+    settings = compose_settings(["experiment=errata", "rule=exact", "training.epochs=5", "seed=1"])
     (alone,) = printed.train_stack([printed.prepare(settings)])
     assert whole[1, 1] == printed.angle(alone)
 
@@ -51,7 +51,7 @@ def test_the_angles_follow_the_run_itself(printed):
 @pytest.mark.parametrize("rule", ["as_printed", "tied", "exact"])
 def test_the_two_units_of_a_layer_keep_the_difference_of_their_weights(printed, rule):
     """But not by the exact rule; both rows of a printed weight gradient are equal, and so are those of tied units."""
-    settings = settings_from(["experiment=errata", "training.epochs=100"])
+    settings = compose_settings(["experiment=errata", "training.epochs=100"])
     chosen = printed.Tied() if rule == "tied" else chainrule.component("rule", rule)
     run = printed.prepare(replace(settings, rule=chosen))
     (result,) = printed.train_stack([run])

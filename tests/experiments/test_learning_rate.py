@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from chainrule.compose import settings_from
-from chainrule.gradcheck import central_differences
+from chainrule.config.compose import compose_settings
+from chainrule.engine.gradcheck import central_differences
 from studies import load, small
 
 
@@ -19,7 +19,7 @@ def study():
 @pytest.fixture(scope="module")
 def place(study):
     """A run, and parameters at which it has nearly come to rest."""
-    run = study.prepare(settings_from(["experiment=learning_rate", "training.epochs=20000"]))
+    run = study.prepare(compose_settings(["experiment=learning_rate", "training.epochs=20000"]))
     return run, study.train_stack([run])[0].theta
 
 
@@ -58,7 +58,7 @@ def test_a_disturbance_shrinks_below_the_bound_and_grows_above_it(study, place, 
 
 
 def test_the_quadratic_bound_is_sharp(study):
-    run = study.prepare(settings_from(["experiment=learning_rate", "network.hidden=[]"]))
+    run = study.prepare(compose_settings(["experiment=learning_rate", "network.hidden=[]"]))
     x = run.samples.train[:3]
     np.testing.assert_allclose(study.hessian(run, run.theta), x @ x.T / x.shape[1], atol=1e-9)
     bound = 2 / np.linalg.eigvalsh(x @ x.T / x.shape[1])[-1]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import chainrule
-from chainrule.gradcheck import central_differences
-from chainrule.network import Shape
-from chainrule.plugins import installed
+from chainrule.engine.gradcheck import central_differences
+from chainrule.engine.network import Shape
+from chainrule.registry.registry import installed
 
 
 def article_net():

@@ -9,8 +9,9 @@ import pytest
 
 import chainrule
 import distributions
-from chainrule import choices, records
-from chainrule.choices import Choices
+from chainrule.records.run import MANIFEST
+from chainrule.registry import preferences
+from chainrule.registry.preferences import Preferences
 from distributions import LION
 from sweeping import command
 
@@ -28,7 +29,7 @@ def lions(tmp_path):
 
 def plugins_of(folder="outputs"):
     """What the records below a folder say about plugins that are not built in."""
-    found = [json.loads(path.read_text())["plugins"] for path in Path(folder).rglob(records.MANIFEST)]
+    found = [json.loads(path.read_text())["plugins"] for path in Path(folder).rglob(MANIFEST)]
     return [{name: p["version"] for name, p in one.items() if not name.startswith("chainrule:")} for one in found]
 
 
@@ -82,7 +83,7 @@ def test_a_file_that_makes_no_sense_is_refused(text, sentence):
     Path("conf").mkdir()
     Path("conf", "plugins.yaml").write_text(text)
     with pytest.raises(chainrule.ConfigurationError) as caught:
-        choices.chosen()
+        preferences.chosen()
     assert str(caught.value).startswith(sentence)
 
 
@@ -121,8 +122,8 @@ def test_a_choice_that_comes_too_late_is_refused():
 
 
 def test_choices_add_up():
-    typed, environment = Choices(prefer=("a",), block=("x",)), Choices(prefer=("b", "a"))
-    assert typed.together(environment) == Choices(prefer=("a", "b"), block=("x",))
+    typed, environment = Preferences(prefer=("a",), block=("x",)), Preferences(prefer=("b", "a"))
+    assert typed.together(environment) == Preferences(prefer=("a", "b"), block=("x",))
 
 
 def test_plugins_are_listed_with_all_that_they_bring(lions):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule
-from chainrule import records
+from chainrule.records.run import MANIFEST, read_record
 
 COMMAND = [sys.executable, "-m", "chainrule"]
 SHORT = ["training.epochs=3", "tracking=none"]
@@ -25,7 +25,7 @@ def chainrule_command(*arguments, code=0, **variables):
 
 
 def record_directories(folder):
-    return sorted(manifest.parent for manifest in Path(folder).rglob(records.MANIFEST))
+    return sorted(manifest.parent for manifest in Path(folder).rglob(MANIFEST))
 
 
 def test_a_run_prints_a_summary_and_leaves_a_record(tmp_path):
@@ -34,7 +34,7 @@ def test_a_run_prints_a_summary_and_leaves_a_record(tmp_path):
     assert done.stderr == ""
     assert "linear, 2-2 sigmoid, adam, seed 0" in done.stdout
     assert f"record   {tmp_path / directory}" in done.stdout
-    record = records.read(directory)
+    record = read_record(directory)
     assert record.manifest["overrides"] == [*SHORT, "optimizer=adam"]
     pictures = {f"pictures/{name}.png" for name in ("loss", "predictions", "surface")}
     assert pictures <= set(record.manifest["files"])
@@ -46,19 +46,19 @@ def test_the_command_and_the_notebook_train_the_same_run():
     chainrule_command(*SHORT, "seed=3")
     (directory,) = record_directories("outputs")
     result = chainrule.run(*SHORT, "seed=3")
-    np.testing.assert_array_equal(records.read(directory).weights()["W1"], result.weights[0])
+    np.testing.assert_array_equal(read_record(directory).weights()["W1"], result.weights[0])
 
 
 def test_a_multirun_trains_every_combination():
     chainrule_command("-m", *SHORT, "seed=0,1", "activation=tanh,relu")
-    found = [records.read(directory).manifest["configuration"] for directory in record_directories("multirun")]
+    found = [read_record(directory).manifest["configuration"] for directory in record_directories("multirun")]
     assert [(c["seed"], c["activation"]["name"]) for c in found] == [(0, "tanh"), (0, "relu"), (1, "tanh"), (1, "relu")]
 
 
 def test_help_shows_groups_keys_and_the_parameters_of_a_choice_without_heavy_imports():
     script = (
         "import sys; sys.argv = ['chainrule', 'optimizer=adam', '--help']\n"
-        "from chainrule.cli import main\n"
+        "from chainrule.cli.main import main\n"
         "main()\n"
         "print(sorted({'mlflow', 'matplotlib', 'scipy', 'sklearn', 'rich'} & set(sys.modules)))"
     )
@@ -87,7 +87,7 @@ def test_a_variant_in_the_working_directory_is_an_option(tmp_path):
     (folder / "hasty.yaml").write_text("defaults: [adam]\nlr: 0.5\n")
     chainrule_command(*SHORT, "optimizer=hasty")
     (directory,) = record_directories("outputs")
-    chosen = records.read(directory).manifest["configuration"]["optimizer"]
+    chosen = read_record(directory).manifest["configuration"]["optimizer"]
     assert (chosen["name"], chosen["lr"]) == ("adam", 0.5)
 
 

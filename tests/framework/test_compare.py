@@ -2,7 +2,7 @@
 
 import pytest
 
-from chainrule import compare
+from chainrule.cli import compare
 from chainrule.errors import ConfigurationError
 
 SWEEP = ["-m", "hydra/sweeper=compare"]

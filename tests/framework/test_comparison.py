@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from chainrule import comparison
-from chainrule.comparison import LEVEL, exchange_test, holm, interval, pairs, profile, smallest_p
+from chainrule.analysis import rank_tests
+from chainrule.analysis.rank_tests import LEVEL, exchange_test, holm, interval, pairs, profile, smallest_p
 
 COMPARISONS = 200
 
@@ -95,7 +95,7 @@ def test_the_p_value_is_that_of_scipy():
 def test_of_many_runs_the_normal_distribution_does(monkeypatch):
     x, y = np.random.default_rng(6).standard_normal((2, 4, 30))
     exact = exchange_test(x, y)[0]
-    monkeypatch.setattr(comparison, "_EXACT", 10)
+    monkeypatch.setattr(rank_tests, "_EXACT", 10)
     assert exchange_test(x, y)[0] == pytest.approx(exact, abs=0.01)
 
 

@@ -5,23 +5,22 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 import chainrule
-from chainrule import paths
-from chainrule.compose import settings_from
-from chainrule.kinds import GROUPS
-from chainrule.plugins import installed
+from chainrule.config.compose import compose_config, compose_settings
+from chainrule.files import paths
+from chainrule.registry.kinds import GROUPS
+from chainrule.registry.registry import installed
 
 
 def refused(*overrides):
     with pytest.raises(chainrule.ConfigurationError) as caught:
-        settings_from(overrides)
+        compose_settings(overrides)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_the_default_is_the_article_s_run():
-    settings = settings_from([])
-    chosen = {group: getattr(settings, group).name for group in GROUPS}
-    assert chosen == {
+    settings, config = compose_settings([]), compose_config([])
+    assert {group: config[group]["name"] for group in GROUPS} == {
         "activation": "sigmoid", "output": "identity", "loss": "half_squared_error", "optimizer": "gradient_descent",
         "schedule": "constant", "target": "linear", "initializer": "normal", "rule": "exact", "tracking": "mlflow",
     }  # fmt: skip
@@ -34,11 +33,13 @@ def test_the_default_is_the_article_s_run():
     ("group", "name"), [(g, n) for g, kind in GROUPS.items() for n in installed().names(kind.name)]
 )
 def test_every_component_is_an_option_of_its_groups(group, name):
-    assert getattr(settings_from([f"{group}={name}"]), group).name == name
+    assert compose_config([f"{group}={name}"])[group]["name"] == name
 
 
 def test_parameters_are_overridden_and_typed():
-    settings = settings_from(["optimizer=adam", "optimizer.lr=1", "target.coefficients=[1,2,3]", "network.hidden=[]"])
+    settings = compose_settings(
+        ["optimizer=adam", "optimizer.lr=1", "target.coefficients=[1,2,3]", "network.hidden=[]"]
+    )
     assert settings.optimizer.lr == 1.0
     assert settings.target.coefficients == (1.0, 2.0, 3.0)
     assert settings.network.hidden == ()
@@ -84,19 +85,19 @@ def test_parameters_are_overridden_and_typed():
 )
 def test_a_wrong_override_gives_one_sentence(overrides, sentence):
     if overrides == ["target=table"]:
-        from chainrule.runs import prepare
+        from chainrule.runs.prepare import prepare
 
         with pytest.raises(chainrule.ConfigurationError, match=sentence):
-            prepare(settings_from(overrides))
+            prepare(compose_settings(overrides))
     else:
         assert sentence in refused(*overrides)
 
 
 def test_composing_inside_another_hydra_application_leaves_it_alone():
     assert not GlobalHydra.instance().is_initialized()
-    settings_from([])
+    compose_settings([])
     assert not GlobalHydra.instance().is_initialized()
     with initialize_config_dir(str(paths.configuration()), version_base="1.3"):
         theirs = GlobalHydra.instance().hydra
-        settings_from([])
+        compose_settings([])
         assert GlobalHydra.instance().hydra is theirs

@@ -4,10 +4,11 @@ import dataclasses
 
 import pytest
 
-from chainrule.comparison import Pair
-from chainrule.contest import Contest, Results, Standing, least_seeds
+from chainrule.analysis.comparison import Results, Standing, least_seeds
+from chainrule.analysis.rank_tests import Pair
+from chainrule.records.comparison import Comparison
 
-CONTEST = Contest("activation", ("tanh", "relu", "mine"), ("sine", "wine"), {"optimizer.lr": "0.1,0.2"}, 2, 3, 4)
+CONTEST = Comparison("activation", ("tanh", "relu", "mine"), ("sine", "wine"), {"optimizer.lr": "0.1,0.2"}, 2, 3, 4)
 
 
 def test_the_jobs_are_numbered_without_a_gap():
@@ -18,9 +19,9 @@ def test_the_jobs_are_numbered_without_a_gap():
 
 
 def test_where_there_is_one_point_nothing_is_tuned():
-    contest = dataclasses.replace(CONTEST, points=1, space={})
-    assert (contest.tuning_runs, contest.runs, contest.medians(0, 0, float)) == (0, 24, [])
-    assert "nothing was tuned" in contest.sentence
+    comparison = dataclasses.replace(CONTEST, points=1, space={})
+    assert (comparison.tuning_runs, comparison.runs, comparison.medians(0, 0, float)) == (0, 24, [])
+    assert "nothing was tuned" in comparison.sentence
 
 
 def test_the_median_over_seeds_judges_a_point():
@@ -33,8 +34,8 @@ def pair(better, worse, separated=True, share=0.78):
     return Pair(better, worse, share, (share - 0.08, share + 0.07), 0.9, (share, share), p, p)
 
 
-def results(*pairs, contest=CONTEST):
-    return Results(contest, "validation/loss", (), pairs, (), ())
+def results(*pairs, comparison=CONTEST):
+    return Results(comparison, "validation/loss", (), pairs, (), ())
 
 
 @pytest.mark.parametrize(
@@ -60,10 +61,10 @@ def test_the_answer_in_a_sentence(pairs, answer):
 
 def test_the_answer_about_two():
     two = dataclasses.replace(CONTEST, contenders=("tanh", "mine"))
-    assert results(pair(1, 0), contest=two).answer == (
+    assert results(pair(1, 0), comparison=two).answer == (
         "mine is better than tanh: in 78 % of pairs of runs (95 % interval 70 to 85 %, p = 0.012)."
     )
-    assert results(pair(1, 0, False, 0.52), contest=two).answer == (
+    assert results(pair(1, 0, False, 0.52), comparison=two).answer == (
         "The data do not separate mine from tanh: mine is better in 52 % of pairs of runs "
         "(95 % interval 44 to 59 %, p = 0.4)."
     )

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chainrule
-from chainrule.data import Scaling, accuracy, draw, r2
+from chainrule.components.contracts import Target
+from chainrule.engine.data import Scaling, accuracy, draw, r2
 from chainrule.errors import ConfigurationError, PluginError
-from chainrule.kinds import Target
 
 ROWS = np.arange(20.0).reshape(10, 2)
 ROWS.flags.writeable = False

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.history import Curves, History, due_epochs
+from chainrule.engine.curves import Curves, History, due_epochs
 
 
 def test_measured_at_the_start_every_so_often_and_at_the_end():

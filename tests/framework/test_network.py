@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule.kinds import sum_units
-from chainrule.network import Shape, columns, planned_product, product
+from chainrule.components.stacking import sum_units
+from chainrule.engine.network import Shape, columns, planned_product, product
 
 widths = st.integers(1, 40)
 samples = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 18, 20, 31, 33, 51, 64, 128, 205, 256])

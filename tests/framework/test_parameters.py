@@ -9,8 +9,8 @@ import pytest
 from annotated_types import Ge, Gt, Interval, doc
 
 import chainrule
+from chainrule.components.parameters import build, parameters, plain, plain_defaults
 from chainrule.errors import ConfigurationError, PluginError
-from chainrule.parameters import build, parameters, plain, plain_defaults
 
 
 class Mode(enum.Enum):

@@ -7,11 +7,11 @@ import pytest
 
 import chainrule
 import distributions
-from chainrule import hookspecs, plugins
-from chainrule.choices import Choices
-from chainrule.kinds import KINDS
-from chainrule.plugins import Registry, Status, installed
-from chainrule.watchers import Session
+from chainrule.registry import hookspecs, registry
+from chainrule.registry.kinds import KINDS
+from chainrule.registry.preferences import Preferences
+from chainrule.registry.registry import Registry, Status, installed
+from chainrule.registry.watching import Session
 from distributions import LION
 
 
@@ -35,7 +35,7 @@ def install(tmp_path, monkeypatch):
 
     def _registry(prefer=(), block=(), reserved=()):
         entries = [entry for distribution in found for entry in distribution.entry_points]
-        return Registry(entries, Choices(tuple(prefer), tuple(block)), reserved)
+        return Registry(entries, Preferences(tuple(prefer), tuple(block)), reserved)
 
     _install.registry = _registry
     yield _install
@@ -455,7 +455,7 @@ def test_a_distribution_found_twice_counts_once(tmp_path, monkeypatch):
         distributions.install(tmp_path / version, name, LION, version)
         monkeypatch.syspath_prepend(tmp_path / version)
     importlib.invalidate_caches()
-    entries, damaged = plugins._entry_points()
+    entries, damaged = registry._entry_points()
     assert not damaged
     (lion,) = [entry for entry in entries if entry.value == "chainrule_lion"]
     assert lion.dist.version == "1.0"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from chainrule.outcomes import Outcome
-from chainrule.ranking import effects, groups
+from chainrule.analysis.ranking import effects, groups
+from chainrule.records.outcome import Outcome
 
 LOSS = "validation/loss"
 

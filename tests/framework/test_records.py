@@ -7,27 +7,32 @@ import numpy as np
 import pytest
 
 import chainrule
-from chainrule import records
-from chainrule.compose import settings_from
-from chainrule.plugins import installed
-from chainrule.runs import prepare, train_stack
-from chainrule.settings import Settings
+from chainrule.config.compose import compose_settings
+from chainrule.config.settings import settings_from_config
+from chainrule.files import atomic
+from chainrule.files.atomic import write_atomically
+from chainrule.records import run
+from chainrule.records.run import MANIFEST, claim_directory, read_record, write_record
+from chainrule.registry.registry import installed
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import prepare
 
 
 @pytest.fixture
 def result():
-    return train_stack([prepare(settings_from(["training.epochs=4", "tracking=none", "optimizer=adam"]))])[0]
+    return train_stack([prepare(compose_settings(["training.epochs=4", "tracking=none", "optimizer=adam"]))])[0]
 
 
 def written(directory, result, overrides=()):
-    records.claim(directory)
-    return records.write(directory, result, installed(), overrides)
+    claim_directory(directory)
+    used = installed().plugins_of(result.settings)
+    return write_record(directory, result, tracking={"name": "none"}, plugins=used, overrides=overrides)
 
 
 def test_what_is_written_is_read_back(result, tmp_path):
-    records.claim(tmp_path / "run")
+    claim_directory(tmp_path / "run")
     original = written(tmp_path / "run", result, ["optimizer=adam"])
-    record = records.read(tmp_path / "run")
+    record = read_record(tmp_path / "run")
     assert json.loads(json.dumps(record.manifest)) == json.loads(json.dumps(original.manifest))
     assert record.manifest["overrides"] == ["optimizer=adam"]
     assert record.manifest["metrics"]["validation/loss"] == result.metrics["validation/loss"]
@@ -44,7 +49,7 @@ def test_what_is_written_is_read_back(result, tmp_path):
 
 def test_the_configuration_in_a_record_makes_the_same_settings(result, tmp_path):
     record = written(tmp_path, result)
-    assert Settings.from_config(record.manifest["configuration"], installed()) == result.settings
+    assert settings_from_config(record.manifest["configuration"], installed()) == result.settings
 
 
 def test_identity_depends_on_settings_and_data_but_not_on_the_tracker(result, tmp_path):
@@ -53,7 +58,7 @@ def test_identity_depends_on_settings_and_data_but_not_on_the_tracker(result, tm
         ["training.epochs=4", "optimizer=adam", "tracking=mlflow"],
         ["training.epochs=4", "tracking=none", "seed=1", "optimizer=adam"],
     ]
-    tracked, reseeded = (train_stack([prepare(settings_from(o))])[0] for o in others)
+    tracked, reseeded = (train_stack([prepare(compose_settings(o))])[0] for o in others)
     assert written(tmp_path / "2", tracked).manifest["identity"] == first
     assert written(tmp_path / "3", reseeded).manifest["identity"] != first
 
@@ -82,13 +87,13 @@ def test_damage_is_noticed(result, tmp_path, damage):
 
 def test_without_a_manifest_there_is_no_record(tmp_path):
     with pytest.raises(chainrule.RecordError, match="holds no finished record"):
-        records.read(tmp_path)
+        read_record(tmp_path)
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(chainrule.RecordError, match="cannot be read"):
-        records.read(tmp_path)
+        read_record(tmp_path)
     (tmp_path / "manifest.json").write_text('{"format": 99}')
     with pytest.raises(chainrule.RecordError, match="no record of format 2"):
-        records.read(tmp_path)
+        read_record(tmp_path)
 
 
 def test_a_manifest_cannot_name_files_outside_of_the_record(result, tmp_path):
@@ -96,29 +101,29 @@ def test_a_manifest_cannot_name_files_outside_of_the_record(result, tmp_path):
     path = tmp_path / "run" / "manifest.json"
     path.write_text(path.read_text().replace("weights.npz", "../../secret"))
     with pytest.raises(chainrule.RecordError, match=r"names the file '../../secret', which lies outside of the record"):
-        records.read(tmp_path / "run")
+        read_record(tmp_path / "run")
 
 
 def test_writing_again_never_leaves_an_old_manifest_beside_new_files(result, tmp_path, monkeypatch):
     written(tmp_path, result)
-    monkeypatch.setattr(records, "_write", lambda *_: pytest.fail("killed"))
+    monkeypatch.setattr(run, "write_whole", lambda *_: pytest.fail("killed"))
     with pytest.raises(pytest.fail.Exception):
         written(tmp_path, result)
     with pytest.raises(chainrule.RecordError, match="holds no finished record"):
-        records.read(tmp_path)
+        read_record(tmp_path)
 
 
 def test_a_directory_that_cannot_be_written_is_found_out_before_training(monkeypatch):
-    monkeypatch.setattr("chainrule.runs.train_stack", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr("chainrule.runs.execute.train_stack", lambda *_: pytest.fail("trained"))
     with pytest.raises(OSError, match="nowhere"):
         chainrule.run("tracking=none", directory="/proc/nowhere")
 
 
 def test_claiming_a_directory_ends_the_record_in_it(result, tmp_path):
     written(tmp_path, result)
-    records.claim(tmp_path)
+    claim_directory(tmp_path)
     with pytest.raises(chainrule.RecordError, match="holds no finished record"):
-        records.read(tmp_path)
+        read_record(tmp_path)
 
 
 def test_only_pictures_join_a_record(result, tmp_path):
@@ -132,14 +137,14 @@ def test_only_pictures_join_a_record(result, tmp_path):
 @pytest.mark.parametrize("change", [{"files": None}, {"configuration": []}, {"overrides": "seed=1"}, {"epochs": "3"}])
 def test_a_damaged_manifest_names_what_is_wrong(result, tmp_path, change):
     record = written(tmp_path, result)
-    (tmp_path / records.MANIFEST).write_text(json.dumps({**record.manifest, **change}))
+    (tmp_path / MANIFEST).write_text(json.dumps({**record.manifest, **change}))
     with pytest.raises(chainrule.RecordError, match=f"is damaged: {next(iter(change))} missing"):
-        records.read(tmp_path)
+        read_record(tmp_path)
 
 
 def test_a_record_made_from_python_has_pictures_and_prints_nothing(tmp_path, capsys):
     chainrule.run("training.epochs=1", "tracking=none", directory=tmp_path)
-    assert {"pictures/loss.png", "pictures/surface.png"} <= set(records.read(tmp_path).manifest["files"])
+    assert {"pictures/loss.png", "pictures/surface.png"} <= set(read_record(tmp_path).manifest["files"])
     assert not capsys.readouterr().out
 
 
@@ -150,7 +155,7 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     def killed(source, destination):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(records.os, "replace", killed)
+    monkeypatch.setattr(atomic.os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        records.replace(path, b"new")
+        write_atomically(path, b"new")
     assert path.read_bytes() == b"old"

@@ -11,11 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule import report, sweeps
-from chainrule.history import Curves
-from chainrule.outcomes import Outcome
-from chainrule.ranking import groups
-from chainrule.svg import Axis, Series, chart, strip
+from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.analysis.ranking import compared_metric, groups
+from chainrule.engine.curves import Curves
+from chainrule.engine.reason import Reason
+from chainrule.records.outcome import Outcome
+from chainrule.records.sweep import Sweep, SweepManifest, new_sweep
+from chainrule.reports import sweep
+from chainrule.reports.svg import Axis, Series, chart, strip
+from chainrule.reports.sweep import render
 
 VOID = {"meta", "line", "circle", "polyline", "polygon", "br"}
 
@@ -52,9 +56,9 @@ def parsed(html):
 
 def sweep_of(settings, seeds, directory="/sweep"):
     jobs = [[*(f"{k}={v}" for k, v in chosen.items()), f"seed={seed}"] for chosen in settings for seed in range(seeds)]
-    sweep = sweeps.begin(Path(directory), ["-m", "x=1,2"], Path("/"), {}, {})
+    sweep = new_sweep(Path(directory), ["-m", "x=1,2"], Path("/"), {}, {})
     entries = [{"overrides": overrides, "directory": str(number)} for number, overrides in enumerate(jobs)]
-    return sweeps.Sweep(sweep.directory, {**sweep.manifest, "jobs": entries})
+    return Sweep(sweep.directory, SweepManifest.checked({**sweep.manifest, "jobs": entries}))
 
 
 def outcomes_of(sweep, value):
@@ -66,15 +70,17 @@ def outcomes_of(sweep, value):
         reason = "failed" if loss is None else "diverged" if math.isinf(loss) else "epochs"
         metrics = {} if loss is None else {"validation/loss": None if math.isinf(loss) else loss}
         found.append(
-            Outcome(number, str(number), settings, seed, reason, metrics, "Broken: <no>" if loss is None else "")
+            Outcome(
+                number, str(number), settings, seed, Reason(reason), metrics, "Broken: <no>" if loss is None else ""
+            )
         )
-    return found
+    return SweepOutcomes(sweep, found)
 
 
 def test_the_report_says_what_the_ranking_says():
     sweep = sweep_of([{"optimizer.lr": rate} for rate in (0.1, 0.2, 0.4)], 8)
     many = outcomes_of(sweep, lambda settings, seed: settings["optimizer.lr"] + 0.001 * seed)
-    text = parsed(report.render(sweep, many))
+    text = parsed(render(sweep, many))
     best = groups(many, "validation/loss")[0]
     assert f"The smallest median validation/loss is {best.median:.5g} over 8 seeds" in text
     assert "Its interval lies below that of the next, optimizer.lr=0.2." in text
@@ -85,29 +91,29 @@ def test_the_report_says_what_the_ranking_says():
 
 def test_what_the_data_do_not_separate_is_said():
     sweep = sweep_of([{"activation": name} for name in ("tanh", "relu")], 8)
-    text = parsed(report.render(sweep, outcomes_of(sweep, lambda settings, seed: 1.0 + seed)))
+    text = parsed(render(sweep, outcomes_of(sweep, lambda settings, seed: 1.0 + seed)))
     assert "do not separate it from activation=relu" in text
     few = sweep_of([{"activation": name} for name in ("tanh", "relu")], 3)
-    assert "fewer than six seeds" in parsed(report.render(few, outcomes_of(few, lambda settings, seed: 1.0 + seed)))
+    assert "fewer than six seeds" in parsed(render(few, outcomes_of(few, lambda settings, seed: 1.0 + seed)))
 
 
 def test_what_went_wrong_is_counted_and_escaped():
     sweep = sweep_of([{"path": "<script>alert(1)</script>"}, {"path": "b"}], 6)
     many = outcomes_of(sweep, lambda settings, seed: {0: None, 1: math.inf}.get(seed, 1.0))
-    html = report.render(sweep, many)
+    html = render(sweep, many)
     assert "<script>" not in html
     text = parsed(html)
     assert "2 Broken: <no> 0, 6" in text
     assert "diverged: a loss or a gradient became infinite or NaN, with path=b" in text
-    failed = parsed(report.render(sweep, outcomes_of(sweep, lambda settings, seed: None)))
-    assert "b 6 failed ∞ to ∞" in failed
+    failed = parsed(render(sweep, outcomes_of(sweep, lambda settings, seed: None)))
+    assert "b 6 failed inf to inf" in failed
 
 
 def test_runs_are_compared_by_a_loss_that_all_have():
     both = Outcome(0, "0", {"data.validation": 0.2}, 0, "epochs", {"train/loss": 2.0, "validation/loss": 0.1})
     one = Outcome(1, "1", {"data.validation": 0.0}, 0, "epochs", {"train/loss": 1.0})
     failed = Outcome(2, "2", {}, 0, "failed", {}, "no")
-    assert [sweeps.metric(found) for found in ([both, failed], [both, one], [one], [])] == [
+    assert [compared_metric(found) for found in ([both, failed], [both, one], [one], [])] == [
         "validation/loss",
         "train/loss",
         "train/loss",
@@ -118,7 +124,7 @@ def test_runs_are_compared_by_a_loss_that_all_have():
 def test_the_line_of_a_curve_is_the_median():
     values = np.array([4.0, 1.0, 8.0, 2.0])
     curves = [Curves(np.array([0, 5]), {"train/loss": np.array([value, value / 2])}) for value in values]
-    series = report._series("four", curves, "train/loss")
+    series = sweep._series("four", curves, "train/loss")
     assert series.middle == [(0, 3.0), (5, 1.5)]
     assert (series.low, series.high) == ([(0, 1.0), (5, 0.5)], [(0, 4.0), (5, 2.0)])
 
@@ -127,14 +133,14 @@ def test_the_line_of_a_curve_is_the_median():
 @pytest.mark.parametrize(("settings", "seeds"), [([{}], 1), ([{"a": 1}, {"a": 2}], 1), ([{}], 9)])
 def test_little_to_report_is_no_error(value, settings, seeds):
     sweep = sweep_of(settings, seeds)
-    assert "Ranking" in parsed(report.render(sweep, outcomes_of(sweep, value)))
-    assert "has ended yet" in parsed(report.render(sweep, []))
+    assert "Ranking" in parsed(render(sweep, outcomes_of(sweep, value)))
+    assert "has ended yet" in parsed(render(sweep, SweepOutcomes(sweep, [])))
 
 
 def test_ten_thousand_runs_make_a_small_report_soon():
     sweep = sweep_of([{"optimizer.lr": 0.001 * rate} for rate in range(1000)], 10)
     many = outcomes_of(sweep, lambda settings, seed: settings["optimizer.lr"] + seed)
-    html = report.render(sweep, many)
+    html = render(sweep, many)
     assert len(html) < 3_000_000
     assert "800 more settings are not shown" in parsed(html)
 

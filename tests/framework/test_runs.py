@@ -7,16 +7,18 @@ import pytest
 import threadpoolctl
 
 import chainrule
-from chainrule import trainer
-from chainrule.compose import settings_from
-from chainrule.plugins import installed
-from chainrule.runs import Crowd, Task, execute, prepare
-from chainrule.watchers import Watcher
+from chainrule.config.compose import compose_settings
+from chainrule.engine import trainer
+from chainrule.registry.registry import installed
+from chainrule.registry.watching import Watcher, Watchers
+from chainrule.runs.execute import Task, execute
+from chainrule.runs.prepare import prepare
+from chainrule_untracked import NoTracking
 
 
 def refused(*overrides):
     with pytest.raises(chainrule.ConfigurationError) as caught:
-        prepare(settings_from(overrides))
+        prepare(compose_settings(overrides))
     return str(caught.value)
 
 
@@ -60,10 +62,10 @@ def test_a_log_loss_on_values_outside_its_range():
 
 
 def test_a_target_that_the_output_cannot_reach_is_noted_before_training():
-    (note,) = prepare(settings_from(["output=sigmoid"])).notes
+    (note,) = prepare(compose_settings(["output=sigmoid"])).notes
     assert note.startswith("target=linear has values from 5.")
     assert "which output=sigmoid cannot reach: its values lie in [0, 1]" in note
-    assert prepare(settings_from(["output=relu"])).notes == ()
+    assert prepare(compose_settings(["output=relu"])).notes == ()
 
 
 def test_no_hidden_layer_is_legal():
@@ -72,9 +74,9 @@ def test_no_hidden_layer_is_legal():
 
 def test_streams_are_independent_of_one_another():
     """The start does not depend on how many samples there are, nor the data on the network."""
-    first, other = prepare(settings_from([])), prepare(settings_from(["data.samples=9", "optimizer=adam"]))
+    first, other = prepare(compose_settings([])), prepare(compose_settings(["data.samples=9", "optimizer=adam"]))
     assert first.theta.tobytes() == other.theta.tobytes()
-    wide = prepare(settings_from(["network.hidden=[5]"]))
+    wide = prepare(compose_settings(["network.hidden=[5]"]))
     assert wide.samples.train.tobytes() == first.samples.train.tobytes()
 
 
@@ -110,10 +112,10 @@ class Listener(Watcher):
 
 def test_watchers_hear_everything_in_order_and_one_that_fails_is_left_out(tmp_path, caplog):
     good, bad = Listener(), Listener(fails=[1])
-    settings = settings_from(["training.epochs=3", "tracking=none"])
+    settings = compose_settings(["training.epochs=3", "tracking=none"])
     with caplog.at_level(logging.ERROR):
-        task = Task(prepare(settings), tmp_path / "run", ["training.epochs=3"])
-        ((result, record),) = execute([task], Crowd([bad, good]), installed())
+        task = Task(prepare(settings), tmp_path / "run", NoTracking(), ["training.epochs=3"])
+        ((result, record),) = execute([task], Watchers([bad, good]), installed())
     assert good.heard == ["started", 0, 1, 2, 3, "trained"]
     assert bad.heard == ["started", 0, 1]
     assert "Listener failed in epochs_recorded and is left out from now on" in caplog.text
@@ -141,12 +143,14 @@ class Quitter(Watcher):
 
 def test_watchers_alter_nothing_and_end_nothing(tmp_path, caplog):
     # Diverges, so that NumPy has something to raise about.
-    settings = settings_from(["training.epochs=30", "optimizer.lr=100", "activation=relu", "training.batch_size=null"])
+    settings = compose_settings(
+        ["training.epochs=30", "optimizer.lr=100", "activation=relu", "training.batch_size=null"]
+    )
     results = []
     with np.errstate(), caplog.at_level(logging.ERROR):
         for name, watchers in (("alone", []), ("watched", [Meddler(), Quitter()])):
-            task = Task(prepare(settings), tmp_path / name)
-            ((result, record),) = execute([task], Crowd(watchers), installed())
+            task = Task(prepare(settings), tmp_path / name, NoTracking())
+            ((result, record),) = execute([task], Watchers(watchers), installed())
             results.append((result.theta.tobytes(), result.reason, record.curves().values["train/loss"].tobytes()))
     assert results[0] == results[1]
     assert "Meddler failed in run_trained and is left out from now on" in caplog.text
@@ -168,7 +172,7 @@ def test_watchers_cannot_alter_the_record_nor_the_threads(tmp_path, caplog):
             heard.append(progress.epoch)
 
     heard, seen = [], []
-    settings = settings_from(["training.epochs=3", "network.hidden=[3]", "training.batch_size=null"])
+    settings = compose_settings(["training.epochs=3", "network.hidden=[3]", "training.batch_size=null"])
     update = type(settings.optimizer).update
 
     def watched(self, *arguments):
@@ -177,8 +181,8 @@ def test_watchers_cannot_alter_the_record_nor_the_threads(tmp_path, caplog):
 
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.ERROR):
         patch.setattr(type(settings.optimizer), "update", watched)
-        task = Task(prepare(settings), tmp_path / "run")
-        ((result, record),) = execute([task], Crowd([Duck(), Threads()]), installed())
+        task = Task(prepare(settings), tmp_path / "run", NoTracking())
+        ((result, record),) = execute([task], Watchers([Duck(), Threads()]), installed())
     assert heard
     assert set(seen) == {1}
     assert record.manifest["metrics"]["train/loss"] == result.metrics["train/loss"] > 0

@@ -15,23 +15,25 @@ import numpy as np
 import pytest
 
 import chainrule
-from chainrule import hookspecs, scaffold
-from chainrule.compose import settings_from
-from chainrule.kinds import GROUPS, KINDS
-from chainrule.plugins import Registry
-from chainrule.runs import prepare, train_stack
-from chainrule.watchers import Session
+from chainrule.cli import new_plugin
+from chainrule.config.compose import compose_settings
+from chainrule.registry import hookspecs
+from chainrule.registry.kinds import GROUPS, KINDS
+from chainrule.registry.registry import Registry
+from chainrule.registry.watching import Session
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import prepare
 from sweeping import environment
 
 ROOT = Path(__file__).parents[2]
 # Each kind under the name of the plugin, and all at once under the names of the examples.
-WRITTEN = {**{f"odd-{kind}": [kind] for kind in scaffold.kinds()}, "zoo": scaffold.kinds()}
+WRITTEN = {**{f"odd-{kind}": [kind] for kind in new_plugin.kinds()}, "zoo": new_plugin.kinds()}
 every_package = pytest.mark.parametrize("name", WRITTEN)
 
 
 def write(folder, name, *kinds):
     """Write a package and return its folder."""
-    scaffold.main([name, "--directory", str(folder), *(word for kind in kinds for word in ("--kind", kind))])
+    new_plugin.main([name, "--directory", str(folder), *(word for kind in kinds for word in ("--kind", kind))])
     return folder / f"chainrule-{name}"
 
 
@@ -62,7 +64,7 @@ def registry(package, name, monkeypatch):
 
 
 def test_there_is_an_example_of_every_kind():
-    assert set(scaffold.kinds()) == {*KINDS, "watcher"}
+    assert set(new_plugin.kinds()) == {*KINDS, "watcher"}
 
 
 @every_package
@@ -70,7 +72,7 @@ def test_it_is_loaded_and_every_component_has_its_name(registry, name):
     assert not registry.reports
     for kind in WRITTEN[name]:
         if kind in KINDS:
-            component = scaffold._example(kind) if name == "zoo" else f"odd_{kind}"
+            component = new_plugin._example(kind) if name == "zoo" else f"odd_{kind}"
             assert registry.provider(kind, component).distribution == f"chainrule-{name}"
     interactive = [type(watcher).__name__ for watcher in registry.watchers(Session(interactive=True))]
     assert any(found in ("Bell", "OddWatcher") for found in interactive) == ("watcher" in WRITTEN[name])
@@ -78,7 +80,7 @@ def test_it_is_loaded_and_every_component_has_its_name(registry, name):
 
 @every_package
 def test_its_components_train_in_a_stack_as_alone(registry, name):
-    settings = settings_from(["training.epochs=4", "training.batch_size=8", "tracking=none"])
+    settings = compose_settings(["training.epochs=4", "training.batch_size=8", "tracking=none"])
     own = {
         group: registry.make(group, component, {})
         for group, kind in GROUPS.items()
@@ -214,7 +216,7 @@ def test_what_is_wrong_is_said_in_a_sentence_and_nothing_is_written(tmp_path, ar
 
 @pytest.mark.parametrize("name", ["zoo"])
 def test_an_example_that_is_installed_already_is_refused(tmp_path, registry, monkeypatch):
-    monkeypatch.setattr(scaffold, "found", lambda: registry)
+    monkeypatch.setattr(new_plugin, "found", lambda: registry)
     with pytest.raises(chainrule.ConfigurationError) as caught:
         write(tmp_path, "second", "activation", "loss")
     assert str(caught.value) == (
@@ -226,12 +228,12 @@ def test_an_example_that_is_installed_already_is_refused(tmp_path, registry, mon
 
 def test_help_says_what_there_is(capsys):
     with pytest.raises(SystemExit, match="0"):
-        scaffold.main(["--help"])
+        new_plugin.main(["--help"])
     told = " ".join(capsys.readouterr().out.split())
     for text in (
         "usage: chainrule new-plugin",
         "activation unless told",
-        ", ".join(scaffold.kinds()),
+        ", ".join(new_plugin.kinds()),
         "rule clipped_error",
     ):
         assert text in told

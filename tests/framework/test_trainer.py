@@ -12,19 +12,20 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
 import chainrule
-from chainrule import runs, trainer
-from chainrule.compose import settings_from
-from chainrule.kinds import Schedule
-from chainrule.parameters import parameters
-from chainrule.plugins import installed
-from chainrule.runs import prepare, structure, train_stack
-from chainrule.settings import DType
+from chainrule.components.contracts import Schedule
+from chainrule.components.parameters import parameters
+from chainrule.config.compose import compose_settings
+from chainrule.engine import trainer
+from chainrule.records.settings import DType
+from chainrule.registry.registry import installed
+from chainrule.runs.execute import _stack, train_stack
+from chainrule.runs.prepare import prepare, run_structure
 
-BASE = settings_from([])
+BASE = compose_settings([])
 
 
 def prepared(*overrides):
-    return prepare(settings_from(overrides))
+    return prepare(compose_settings(overrides))
 
 
 def trained_bytes(result):
@@ -35,7 +36,7 @@ def trained_bytes(result):
 
 def differing_runs(count, *overrides):
     """Settings that differ in seed and rate."""
-    base = settings_from(overrides)
+    base = compose_settings(overrides)
     return [
         dataclasses.replace(base, seed=i, optimizer=dataclasses.replace(base.optimizer, lr=0.002 * (i + 1)))
         for i in range(count)
@@ -49,7 +50,7 @@ def test_a_stack_of_24_runs_has_the_bytes_of_the_24_runs_alone(dtype, batch_size
     common = ["data.samples=129", f"training.dtype={dtype}", f"training.batch_size={batch_size}", "training.epochs=12"]
     runs = differing_runs(24, *common)
     stack = [prepare(run) for run in runs]
-    assert len({structure(run) for run in stack}) == 1
+    assert len({run_structure(run) for run in stack}) == 1
     assert stack[0].samples.train.shape[1] == 103
     together = train_stack(stack)
     assert len({result.theta.tobytes() for result in together}) == 24
@@ -290,7 +291,7 @@ def test_curves_of_gradient_norms_are_euclidean():
 
 def test_an_epoch_takes_every_sample_once_in_an_order_of_its_own():
     run = prepared("data.samples=20", "data.validation=0", "training.batch_size=6")
-    epoch = trainer._Epoch(runs._stack([run]), 6)
+    epoch = trainer._Epoch(_stack([run]), 6)
     orders = []
     for _ in range(2):
         epoch.shuffle()
@@ -303,8 +304,11 @@ def test_an_epoch_takes_every_sample_once_in_an_order_of_its_own():
 
 def test_blas_has_one_thread_while_training():
     seen = []
-    stack = runs._stack([prepared("training.epochs=1")])
-    trainer.train(stack, trainer.Course(1, None, 1), lambda *_: seen.append(threadpool_info()))
+    stack = _stack([prepared("training.epochs=1")])
+    trainer.train(
+        dataclasses.replace(stack, epochs=1, batch_size=None, measure_every=1),
+        lambda *_: seen.append(threadpool_info()),
+    )
     assert seen
     assert {pool["num_threads"] for pools in seen for pool in pools if pool["user_api"] == "blas"} == {1}
 
@@ -320,7 +324,7 @@ def test_scheduled_runs_that_leave_the_stack_do_not_change_their_neighbours(sche
     """They differ in every number of the schedule; one converges, one diverges, the others go on; each as if alone."""
     common = [f"schedule={schedule}", f"training.batch_size={batch_size}", f"training.dtype={dtype}"]
     common += ["training.epochs=40", "training.measure_every=3", "training.tolerance=0", "optimizer.weight_decay=0.1"]
-    base = settings_from([*common, "optimizer=adamw", "optimizer.lr=0.05"])
+    base = compose_settings([*common, "optimizer=adamw", "optimizer.lr=0.05"])
     floats = [name for name, p in parameters(type(base.schedule)).items() if p.is_stackable]
     stacked = []
     for i in range(5):
@@ -358,10 +362,12 @@ def test_each_epoch_is_trained_at_the_rate_of_its_curve(schedule, batch_size):
     assert result.curves.epochs.tolist() == list(range(11))
     assert len(np.unique(rates)) > 2
     again = prepared("training.epochs=1", "optimizer.lr=0.1", *common)
-    state, size = runs._stack([again]), again.settings.training.batch_size
+    state, size = _stack([again]), again.settings.training.batch_size
     for rate in rates[:-1]:
         constant = dataclasses.replace(state.optimizer, lr=np.array([[rate]]))
-        (after,) = trainer.train(dataclasses.replace(state, optimizer=constant), trainer.Course(1, size, 1))
+        (after,) = trainer.train(
+            dataclasses.replace(state, optimizer=constant, epochs=1, batch_size=size, measure_every=1)
+        )
         state = dataclasses.replace(state, theta=after.theta[None])
     assert state.theta[0].tobytes() == result.theta.tobytes()
 
@@ -387,9 +393,9 @@ def test_no_epochs_of_a_schedule_measure_only():
 
 
 def test_training_leaves_the_stack_s_own_rates_alone():
-    stack = runs._stack([prepared("schedule=exponential", "optimizer=adam")] * 2)
+    stack = _stack([prepared("schedule=exponential", "optimizer=adam")] * 2)
     before = stack.optimizer.lr.copy()
-    trainer.train(stack, trainer.Course(3, None, 1))
+    trainer.train(dataclasses.replace(stack, epochs=3, batch_size=None, measure_every=1))
     np.testing.assert_array_equal(stack.optimizer.lr, before)
 
 
@@ -410,7 +416,7 @@ class Witness(Schedule):
 @pytest.mark.parametrize(("validation", "watched"), [("0.2", "validation/loss"), ("0", "train/loss")])
 def test_a_schedule_is_told_the_watched_loss_at_each_point_before_it_gives_the_next_rate(validation, watched):
     Witness.told.clear()
-    base = settings_from(["training.epochs=5", "training.measure_every=2", f"data.validation={validation}"])
+    base = compose_settings(["training.epochs=5", "training.measure_every=2", f"data.validation={validation}"])
     result = train_stack([prepare(dataclasses.replace(base, schedule=Witness()))])[0]
     points = [entry for entry in Witness.told if len(entry) == 2]
     assert [epoch for _, epoch in points] == [0, 2, 4, 5]

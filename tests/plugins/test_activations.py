@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from chainrule.components.contracts import takes_out
+from chainrule.components.parameters import build
+from chainrule.components.stacking import stack
+from chainrule.engine.network import columns
 from chainrule.errors import ConfigurationError
-from chainrule.kinds import stack, takes_out
-from chainrule.network import columns
-from chainrule.parameters import build
 from chainrule_activations import ELU, Identity, LeakyReLU, Softmax, Softplus, chainrule_activations
 
 ACTIVATIONS = {cls.name: cls for cls in chainrule_activations()}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console as Terminal
 
-from chainrule.records import Record
-from chainrule.watchers import Progress, Session, Start, SweepProgress
+from chainrule.records.run import Record
+from chainrule.registry.watching import Progress, Session, Start, SweepProgress
 from chainrule_console import Console, chainrule_watchers, words
 from chainrule_console.bar import Bar
 from chainrule_console.lines import SweepLines

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from chainrule.components.parameters import build
 from chainrule.errors import ConfigurationError
-from chainrule.parameters import build
 from chainrule_initializers import Fan, HeNormal, HeUniform, Normal, Uniform, XavierNormal, XavierUniform, Zeros
 from chainrule_initializers import chainrule_initializers as registered
 

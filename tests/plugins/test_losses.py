@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from chainrule.components.contracts import takes_out
+from chainrule.components.parameters import build
+from chainrule.components.stacking import stack
 from chainrule.errors import ConfigurationError
-from chainrule.kinds import stack, takes_out
-from chainrule.parameters import build
 from chainrule_activations import chainrule_activations
 from chainrule_losses import BinaryCrossEntropy, CategoricalCrossEntropy, Huber, LogCosh, chainrule_losses
 

@@ -23,11 +23,11 @@ from omegaconf import OmegaConf
 
 import chainrule
 import chainrule_mlflow
-from chainrule import records
+from chainrule.components.parameters import build, parameters
+from chainrule.engine.curves import Curves
 from chainrule.errors import ChainruleError, ConfigurationError, RecordError
-from chainrule.history import Curves
-from chainrule.parameters import build, parameters
-from chainrule.records import Record
+from chainrule.records import run
+from chainrule.records.run import Record, read_record
 from chainrule_mlflow import bulk, contents, tracker
 from chainrule_mlflow.store import Store
 from chainrule_mlflow.tracker import MLflow
@@ -43,7 +43,7 @@ CONFIGURATION = {
     "tracking": {"name": "mlflow", "experiment": "study", "uri": None},
 }
 MANIFEST = {
-    "format": records.FORMAT,
+    "format": run.FORMAT,
     "title": "xor, 4-2 sigmoid, adam, seed 7",
     "identity": "1d" * 32,
     "overrides": ["target=xor", "optimizer=adam", "optimizer.lr=0.001", "seed=7", "+experiment=it's"],
@@ -83,15 +83,15 @@ def make(directory, measured=None, **changes):
     """Write a record as the framework does and read it."""
     measured = measured or curves()
     (directory / "pictures").mkdir(parents=True)
-    OmegaConf.save(OmegaConf.create(CONFIGURATION), directory / records.CONFIGURATION)
-    np.savez(directory / records.CURVES, epochs=measured.epochs, **measured.values)
-    np.savez(directory / records.WEIGHTS, W1=np.eye(2), b1=np.zeros(2))
+    OmegaConf.save(OmegaConf.create(CONFIGURATION), directory / run.CONFIGURATION)
+    np.savez(directory / run.CURVES, epochs=measured.epochs, **measured.values)
+    np.savez(directory / run.WEIGHTS, W1=np.eye(2), b1=np.zeros(2))
     (directory / "pictures/loss.png").write_bytes(b"picture")
-    names = [records.CONFIGURATION, records.CURVES, records.WEIGHTS, "pictures/loss.png"]
+    names = [run.CONFIGURATION, run.CURVES, run.WEIGHTS, "pictures/loss.png"]
     content = {name: (directory / name).read_bytes() for name in names}
     files = {name: {"sha256": hashlib.sha256(c).hexdigest(), "bytes": len(c)} for name, c in content.items()}
-    (directory / records.MANIFEST).write_text(json.dumps({**MANIFEST, "files": files, **changes}))
-    return records.read(directory)
+    (directory / run.MANIFEST).write_text(json.dumps({**MANIFEST, "files": files, **changes}))
+    return read_record(directory)
 
 
 @pytest.fixture(autouse=True)
@@ -338,7 +338,7 @@ def test_sending_again_changes_nothing(client, database, record, receipt):
         ("experiment_id", only(client).info.experiment_id),
         ("run_id", only(client).info.run_id),
     }
-    assert records.read(record.directory).manifest == record.manifest
+    assert read_record(record.directory).manifest == record.manifest
 
 
 @pytest.mark.parametrize("where", ["create_run", "log_batch", "log_inputs", "log_artifact", "set_terminated"])
@@ -556,7 +556,7 @@ for directory in sorted(Path().glob("run*")):
     if not child:
         code = 1
         try:
-            MLflow().send(records.read(directory.absolute()))
+            MLflow().send(read_record(directory.absolute()))
             code = 0
         except BaseException as error:
             print(error, file=sys.stderr)

@@ -14,8 +14,8 @@ from unittest import mock
 import pytest
 
 import chainrule
-from chainrule import records
 from chainrule.errors import ChainruleError, RecordError
+from chainrule.records.run import MANIFEST, read_record
 from chainrule_mlflow import bulk, contents, sending
 from chainrule_mlflow.store import Store
 
@@ -43,7 +43,7 @@ def _own_environment():
 def sweep(trained, tmp_path):
     """The records, and two more made of them: names beyond ASCII with the same data, and values that are too long."""
     shutil.copytree(trained, tmp_path / "sweep")
-    found = [records.read(path) for path in sorted((tmp_path / "sweep").iterdir())]
+    found = [read_record(path) for path in sorted((tmp_path / "sweep").iterdir())]
     odd = {"title": "Größe → ∞, 数", "identity": "0d" * 32, "notes": ["été | “quoted”"], "overrides": ["+a='é'"]}
     long = {"title": "x" * 300, "identity": "1e" * 32, "notes": ["y" * 9000], "environment": {"user": "ada"}}
     long["environment"] |= {"chainrule": "0.1.0", "git_commit": "c0ffee-dirty", "platform": "z" * 9000}
@@ -73,8 +73,8 @@ def changed(record, name, **changes):
     """Return another record with a changed manifest."""
     directory = record.directory.with_name(name)
     shutil.copytree(record.directory, directory)
-    (directory / records.MANIFEST).write_text(json.dumps({**record.manifest, **changes}))
-    return records.read(directory)
+    (directory / MANIFEST).write_text(json.dumps({**record.manifest, **changes}))
+    return read_record(directory)
 
 
 def siblings(record, number):

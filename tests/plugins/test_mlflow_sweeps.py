@@ -15,9 +15,9 @@ from unittest import mock
 import pytest
 from mlflow import MlflowClient
 
-from chainrule import sweeps
+from chainrule.analysis.ranking import groups
 from chainrule.errors import ChainruleError
-from chainrule.ranking import groups
+from chainrule.records.sweep import Sweep, new_sweep, read_sweep
 from chainrule_mlflow import bulk, overview, parents, sending
 from chainrule_mlflow.store import Store
 
@@ -60,7 +60,7 @@ def test_a_sweep_is_a_run_with_its_runs_beneath(launcher):
     assert len(children) == 24
     assert {run.info.run_name for run in children} >= {"activation=tanh, optimizer.lr=0.01, seed=5"}
     assert {run.info.status for run in children} == {"FINISHED", "FAILED"}
-    sweep = sweeps.read(Path("s"))
+    sweep = read_sweep(Path("s"))
     ranked = groups(list(sweep.outcomes()), "validation/loss")
     metrics = parent.data.metrics
     assert metrics["best/median"] == ranked[0].median
@@ -84,7 +84,7 @@ def test_a_sweep_is_a_run_with_its_runs_beneath(launcher):
 
 def test_by_the_client_and_past_it_the_run_of_a_sweep_is_the_same(prepared, tmp_path, monkeypatch):
     command(*SWEEP, "tracking=none")
-    sweep = sweeps.read(Path("s"))
+    sweep = read_sweep(Path("s"))
     outcomes = list(sweep.outcomes())
     seen = []
     for name, supported in (("fast.db", True), ("client.db", False)):
@@ -138,21 +138,21 @@ def test_resuming_a_finished_sweep_changes_nothing():
         command(*arguments)
         with closing(sqlite3.connect("mlflow.db")) as database:
             tables = {t: database.execute(f"SELECT * FROM {t} ORDER BY 1, 2, 3").fetchall() for t in TABLES}
-        seen.append((tables, sweeps.read(Path("s")).manifest))
+        seen.append((tables, read_sweep(Path("s")).manifest))
     assert seen[0] == seen[1]
 
 
 @pytest.mark.parametrize("supported", [True, False])
 def test_the_run_of_a_sweep_is_completed_where_its_beginning_broke_off(prepared, tmp_path, monkeypatch, supported):
     command(*SWEEP, "tracking=none")
-    sweep, path = sweeps.read(Path("s")), tmp_path / "mlflow.db"
+    sweep, path = read_sweep(Path("s")), tmp_path / "mlflow.db"
     path.write_bytes(prepared.read_bytes())
     known, by_client = bulk.supports, lambda file: False
     monkeypatch.setattr(bulk, "supports", by_client)
     with mock.patch.object(sending, "log", side_effect=OSError), pytest.raises(ChainruleError):
         parents.begin(sweep, Store.at(f"sqlite:///{path}"), "chainrule")
     monkeypatch.setattr(bulk, "supports", known if supported else by_client)
-    fewer = sweeps.Sweep(sweep.directory, {**sweep.manifest, "jobs": sweep.manifest["jobs"][:3]})
+    fewer = Sweep(sweep.directory, {**sweep.manifest, "jobs": sweep.manifest["jobs"][:3]})
     for ended in (sweep, fewer):  # parameters that are there already are not changed
         parents.finish(ended, list(ended.outcomes()), Store.at(f"sqlite:///{path}"), "chainrule")
     _, parent, _ = the_runs(path)
@@ -186,7 +186,7 @@ def test_a_store_that_is_down_costs_the_sweep_nothing():
 
 def test_a_view_of_many_parameters_fits_into_its_tag():
     axes = {f"a.rather.long.key.of.a.parameter.number.{n}": ["1", "2"] for n in range(40)}
-    sweep = sweeps.begin(Path("/s"), [], Path("/"), {}, {})
+    sweep = new_sweep(Path("/s"), [], Path("/"), {}, {})
     jobs = [{"overrides": [f"{key}={v[i]}" for key, v in axes.items()], "directory": str(i)} for i in range(2)]
-    view = overview.view(sweeps.Sweep(sweep.directory, {**sweep.manifest, "jobs": jobs}), "0" * 32, "validation/loss")
+    view = overview.view(Sweep(sweep.directory, {**sweep.manifest, "jobs": jobs}), "0" * 32, "validation/loss")
     assert len(view.value) < 5000

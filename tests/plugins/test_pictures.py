@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chainrule.data import draw
-from chainrule.history import Curves
-from chainrule.kinds import Activation, Initializer, Loss, Optimizer, Rule, Schedule, Target, Tracker
-from chainrule.network import Shape
-from chainrule.results import Result
-from chainrule.settings import Data, DType, Network, Settings, Training
-from chainrule.trainer import Reason
-from chainrule.watchers import Session
+from chainrule.components.contracts import Activation, Initializer, Loss, Optimizer, Rule, Schedule, Target
+from chainrule.engine.curves import Curves
+from chainrule.engine.data import draw
+from chainrule.engine.network import Shape
+from chainrule.engine.trainer import Reason
+from chainrule.records.result import Result
+from chainrule.records.settings import Data, DType, Network, Settings, Training
+from chainrule.registry.watching import Session, Tracker
 from chainrule_pictures import Pictures, chainrule_watchers, loss, predictions, surface
 
 

@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule
-from chainrule.backprop import Backprop
-from chainrule.compose import settings_from
+from chainrule.components.contracts import Rule
+from chainrule.components.parameters import build, parameters
+from chainrule.components.stacking import stack
+from chainrule.config.compose import compose_settings
+from chainrule.engine.backprop import Backprop
+from chainrule.engine.network import Pass, Shape, columns
 from chainrule.errors import ConfigurationError
-from chainrule.kinds import Rule, stack
-from chainrule.network import Pass, Shape, columns
-from chainrule.parameters import build, parameters
-from chainrule.runs import prepare, train_stack
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import prepare
 from chainrule_rules import (
     AsPrinted,
     DirectFeedbackAlignment,
@@ -265,7 +267,7 @@ def test_training_aligns_the_weights_with_the_feedback():
     """
     choice = ["target=wine", "network.hidden=[10]", "activation=tanh", "training.batch_size=16", "data.validation=0"]
     choice += ["rule=feedback_alignment", "initializer.std=0.3", "optimizer.lr=0.05", "training.epochs=60"]
-    runs = [prepare(settings_from([*choice, f"seed={seed}"])) for seed in range(20)]
+    runs = [prepare(compose_settings([*choice, f"seed={seed}"])) for seed in range(20)]
     angles = []
     for run, result in zip(runs, train_stack(runs), strict=True):
         first = run.shape.slices()[1]
@@ -289,7 +291,9 @@ def test_training_aligns_the_weights_with_the_feedback():
     ["target=wine", "network.hidden=[16,8]", "output=softmax", "loss=categorical_cross_entropy", "optimizer=adam"],
 ])  # fmt: skip
 def test_networks_learn_by_feedback(cls, choice):
-    runs = [prepare(settings_from([f"rule={cls.name}", f"seed={s}", "training.epochs=40", *choice])) for s in range(3)]
+    runs = [
+        prepare(compose_settings([f"rule={cls.name}", f"seed={s}", "training.epochs=40", *choice])) for s in range(3)
+    ]
     for result in train_stack(runs):
         losses = result.curves.values["train/loss"]
         assert losses[-1] < 0.7 * losses[0]

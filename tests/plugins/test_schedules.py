@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chainrule.components.parameters import build, parameters
+from chainrule.components.stacking import stack, take
 from chainrule.errors import ConfigurationError
-from chainrule.kinds import stack, take
-from chainrule.parameters import build, parameters
 from chainrule_schedules import (
     Constant,
     Cosine,

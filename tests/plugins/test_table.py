@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import datasets
 
+from chainrule.components.parameters import build
 from chainrule.errors import ConfigurationError
-from chainrule.parameters import build
 from chainrule_targets.table import Problem, Table
 
 RNG = np.random.default_rng(0)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sklearn import datasets
 
 import chainrule_targets
+from chainrule.components.parameters import build
 from chainrule.errors import ConfigurationError
-from chainrule.parameters import build
 from chainrule_targets.datasets import BreastCancer, Diabetes, Digits, Wine
 from chainrule_targets.functions import XOR, Friedman1, Linear, Sine, Spirals, TwoMoons
 

@@ -10,9 +10,10 @@ import time
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 
-from chainrule.compose import settings_from
-from chainrule.runs import prepare, train_stack
-from chainrule.settings import Settings
+from chainrule.config.compose import compose_settings
+from chainrule.records.settings import Settings
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import prepare
 
 TOGETHER = 64  # runs in a stack
 RATES = (0.01, 0.05)
@@ -29,9 +30,9 @@ def train(jobs: list[tuple[int, float]]) -> None:
 
 def ready(overrides: list[str], all_ready: Barrier) -> None:
     """Compose the settings, train once for practice, and wait for the others."""
-    _base.append(settings_from([*overrides, "training.epochs=1"]))
+    _base.append(compose_settings([*overrides, "training.epochs=1"]))
     train([(0, RATES[0])])
-    _base[:] = [settings_from(overrides)]
+    _base[:] = [compose_settings(overrides)]
     all_ready.wait()
 
 

@@ -13,14 +13,15 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from chainrule.errors import ChainruleError, ConfigurationError, RecordError
-from chainrule.records import Failure, Record, read_end
-from chainrule.results import objective
-from chainrule.sweep.composer import Composer
-from chainrule.sweep.conductor import Conductor
-from chainrule.sweep.engine import Engine
-from chainrule.sweep.jobs import Job
-from chainrule.sweep.plan import Checked, Referee
-from chainrule.sweep.work import End
+from chainrule.records.result import objective
+from chainrule.records.run import Failure, Record, read_end
+from chainrule.sweep.execution.plan import Plan
+from chainrule.sweep.execution.pool import Pool
+from chainrule.sweep.execution.pruning import TrialPruner
+from chainrule.sweep.execution.worker import End
+from chainrule.sweep.jobs.composer import Composer
+from chainrule.sweep.jobs.job import Job
+from chainrule.sweep.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ def end_of(job: Job, done: JobReturn) -> Record | Failure:
         return read_end(Path(job.directory))
     except RecordError as error:
         failure = done._return_value if isinstance(done._return_value, Exception) else error
-        return Failure.of(Path(job.directory), failure)
+        return Failure.of(Path(job.directory), failure, job.seed)
 
 
 class StackedReturn(JobReturn):
@@ -45,7 +46,7 @@ class StackedReturn(JobReturn):
         if isinstance(end, Failure):
             self.status, self._return_value = JobStatus.FAILED, ChainruleError(f"{job}: {end.sentence}")
         else:
-            value = objective(end.manifest["metrics"])[1]
+            value = objective(end.manifest.metrics)[1]
             self.status, self._return_value = JobStatus.COMPLETED, float("nan") if value is None else value
 
     @property
@@ -68,21 +69,21 @@ class StackedReturn(JobReturn):
 
 
 @dataclass(frozen=True)
-class Stacked:
+class StackLauncher:
     """Runs jobs of one sweep.
 
     Attributes:
         context: Hydra's.
         task: what a job does.
         master: configuration of the sweep.
-        engine: where stacks are trained.
+        pool: where stacks are trained.
         stack: runs of a stack, at most; None for what suits the cache.
     """
 
     context: HydraContext
     task: TaskFunction
     master: DictConfig
-    engine: Engine
+    pool: Pool
     stack: int | None
 
     def __post_init__(self) -> None:
@@ -92,11 +93,11 @@ class Stacked:
     def run(
         self,
         jobs: Sequence[Job],
-        checked: Checked,
+        plan: Plan,
         composer: Composer,
-        conductor: Conductor,
+        ledger: Ledger,
         together: int = 1,
-        referee: Referee | None = None,
+        pruner: TrialPruner | None = None,
     ) -> Sequence[JobReturn]:
         """Run jobs that were checked, and return what became of them, in order.
 
@@ -104,36 +105,36 @@ class Stacked:
 
         Args:
             jobs: what to run.
-            checked: the same, by kind.
+            plan: the same, by kind.
             composer: made them.
-            conductor: is told what becomes of them.
+            ledger: is told what becomes of them.
             together: how many consecutive jobs must be in one stack.
-            referee: gives some of them up early.
+            pruner: gives some of them up early.
 
         Raises:
             ChainruleError: they cannot all be trained; says how to go on.
         """
         returns: dict[int, JobReturn] = {}
         by_number = {job.number: job for job in jobs}
-        earlier = {job.number: record for job in jobs if (record := conductor.finished(job))}
+        earlier = {job.number: record for job in jobs if (record := ledger.recorded(job))}
 
         def commit(ends: Sequence[End], earlier: bool = False) -> None:
-            conductor.end(ends, earlier=earlier)
+            ledger.end(ends, earlier=earlier)
             for number, end in ends:
                 returns[number] = StackedReturn(by_number[number], composer, end)
 
         left = by_number.keys() - earlier.keys()
-        units = checked.units(self.engine.cores, self.stack, lambda job: job.number in left, together, referee)
+        units = plan.units(self.pool.cores, self.stack, lambda job: job.number in left, together, pruner)
         for job in (job for unit in units for job in unit.jobs):
             earlier.pop(job.number, None)
         if earlier:
             commit(list(earlier.items()), earlier=True)
         try:
-            with closing(self.engine.run(units, conductor.progress, conductor.watch)) as running:
+            with closing(self.pool.run(units, ledger.progress, ledger.watch)) as running:
                 for ends in running:
                     commit(ends)
         except ChainruleError as error:
-            raise ChainruleError(f"{error} `chainrule resume {conductor.sweep.directory}` goes on.") from error
+            raise ChainruleError(f"{error} `chainrule resume {ledger.sweep.directory}` goes on.") from error
         if self.master.hydra.callbacks:
             for number in sorted(returns):
                 self._call_back(composer, by_number[number], returns[number])
@@ -143,7 +144,7 @@ class Stacked:
         for job in alone:
             returns[job.number] = self._alone(composer.full(job))
             configure_log(self.master.hydra.hydra_logging, self.master.hydra.verbose)
-            conductor.end([(job.number, end_of(job, returns[job.number]))], tracked=True)
+            ledger.end([(job.number, end_of(job, returns[job.number]))], tracked=True)
         return [returns[job.number] for job in jobs]
 
     def run_foreign(self, lists: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:

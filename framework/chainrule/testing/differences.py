@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.kinds import Array
+from chainrule.components.contracts import Array
 
 STEP = float(np.finfo(float).eps) ** (1 / 3)  # balances truncation against rounding, as in chainrule.gradcheck
 # A formula of a few operations loses some units in the last place, of its value or of the 1 that is often added on the

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from chainrule.components.contracts import Array, Component
+from chainrule.components.parameters import Parameter, build, parameters
+from chainrule.engine.network import columns
 from chainrule.errors import ConfigurationError, PluginError
-from chainrule.kinds import KINDS, Array, Component
-from chainrule.network import columns
-from chainrule.parameters import Parameter, build, parameters
+from chainrule.registry.kinds import KINDS
 from chainrule.testing.results import FindingError
 
 DTYPES = (np.float32, np.float64)

@@ -10,15 +10,15 @@ from typing import Any
 
 import annotated_types as bounds_of
 
+from chainrule.components.parameters import build, parameters, plain
 from chainrule.errors import ChainruleError, PluginError
-from chainrule.kinds import KINDS
-from chainrule.parameters import build, parameters, plain
+from chainrule.files.yaml_text import dump
+from chainrule.registry.kinds import KINDS
+from chainrule.registry.vetting import require_contract
 from chainrule.testing.drawing import Subject, limits
 from chainrule.testing.results import FindingError
 from chainrule.testing.table import Check
 from chainrule.testing.words import from_yaml
-from chainrule.vetting import require_contract
-from chainrule.yamltext import dump
 
 _ENFORCED = (bounds_of.Gt, bounds_of.Ge, bounds_of.Lt, bounds_of.Le, bounds_of.Predicate)
 

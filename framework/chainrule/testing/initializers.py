@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kinds import Array
+from chainrule.components.contracts import Array
 from chainrule.testing import randomness
 from chainrule.testing.drawing import Subject
 from chainrule.testing.results import FindingError

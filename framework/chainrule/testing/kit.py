@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import kinds
-from chainrule.choices import canonical
+from chainrule.components import contracts
+from chainrule.components.contracts import Component
 from chainrule.errors import PluginError, nearest
-from chainrule.kinds import Component
-from chainrule.plugins import Status, found
+from chainrule.registry.preferences import canonical
+from chainrule.registry.registry import Status, found
 from chainrule.testing import (
     activations,
     general,
@@ -226,7 +226,7 @@ def _require_reasons(subject: Subject, expected: Mapping[str, str]) -> None:
 
 def _raised(subject: Subject, error: Exception) -> str:
     """Say in a sentence what a component raised, and where in its own modules."""
-    homes = {cls.__module__ for cls in subject.cls.__mro__} - {kinds.__name__}
+    homes = {cls.__module__ for cls in subject.cls.__mro__} - {contracts.__name__}
     files = {getattr(sys.modules.get(home), "__file__", None) for home in homes} - {None}
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
     cause = type(error).__name__ + (f": {error}".rstrip(".") if str(error) else "")

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.kinds import Array, Loss, stack, takes_out
-from chainrule.parameters import parameters
-from chainrule.plugins import installed
+from chainrule.components.contracts import Array, Loss, takes_out
+from chainrule.components.parameters import parameters
+from chainrule.components.stacking import stack
+from chainrule.registry.registry import installed
 from chainrule.testing import methods, training
 from chainrule.testing.differences import differences, unfounded_overflow
 from chainrule.testing.drawing import DTYPES, Subject, filled, random_columns, within

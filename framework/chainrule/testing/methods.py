@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.kinds import Array, stack, take, takes_out
-from chainrule.network import columns
+from chainrule.components.contracts import Array, takes_out
+from chainrule.components.stacking import stack, take
+from chainrule.engine.network import columns
 from chainrule.testing.drawing import DTYPES, RUNS, Subject, taken
 from chainrule.testing.results import FindingError
 

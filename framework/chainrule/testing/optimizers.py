@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.kinds import Array, has_rate, stack, take
+from chainrule.components.contracts import Array
+from chainrule.components.stacking import has_rate, stack, take
 from chainrule.testing import training
 from chainrule.testing.drawing import DTYPES, RUNS, Subject
 from chainrule.testing.methods import require_same

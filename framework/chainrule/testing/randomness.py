@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from chainrule.kinds import Array
+from chainrule.components.contracts import Array
 from chainrule.testing.methods import require_same
 from chainrule.testing.results import FindingError
 

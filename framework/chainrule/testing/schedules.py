@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kinds import Array, stack, take
+from chainrule.components.contracts import Array
+from chainrule.components.stacking import stack, take
 from chainrule.testing import training
 from chainrule.testing.drawing import DTYPES, RUNS, Subject
 from chainrule.testing.methods import require_array, require_same

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.components.contracts import Array, Target
 from chainrule.errors import ConfigurationError
-from chainrule.kinds import Array, Target
 from chainrule.testing import randomness
 from chainrule.testing.drawing import Subject
 from chainrule.testing.methods import require_same

@@ -1,48 +1,51 @@
 """Checks of trackers."""
 
 import contextlib
+import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from chainrule import sweeps
-from chainrule.compose import settings_from
-from chainrule.plugins import installed
-from chainrule.records import Record
-from chainrule.runs import Crowd, Task, execute, prepare
+from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.config.compose import compose_settings
+from chainrule.records.run import Record
+from chainrule.records.sweep import JobEntry, Sweep, new_sweep, now
+from chainrule.registry.registry import installed
+from chainrule.registry.watching import SweepProgress, Tracker, Watchers
+from chainrule.runs.execute import Task, execute
+from chainrule.runs.prepare import prepare
 from chainrule.testing.drawing import Subject
 from chainrule.testing.results import FindingError
 from chainrule.testing.table import Check
-from chainrule.watchers import SweepProgress
 
 
 def told(subject: Subject) -> None:
     """Told of a tiny run and of a sweep, and given their records twice, it raises nothing and leaves records alone."""
     for tracker in subject.choices:
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-            crowd = _Strict(subject, tracker)
-            (record,) = _run(crowd, Path(folder) / "run", seeds=(0,))
-            crowd.tell("finished", record)
+            watchers = _Strict(subject, tracker)
+            (record,) = _run(watchers, tracker, Path(folder) / "run", seeds=(0,))
+            watchers.tell("finished", record)
             for _ in range(2):
-                crowd.tell("send", record)
+                watchers.tell("send", record)
             place = Path(folder) / "sweep"
             place.mkdir()
-            jobs = [{"overrides": [f"seed={seed}"], "directory": str(seed)} for seed in (0, 1)]
-            sweep = sweeps.begin(place, ["seed=0,1"], Path(folder), {}, {}).write(jobs=jobs)
-            crowd.tell("sweep_started", sweep, ())
-            recorded = _run(crowd, place, seeds=(0, 1))
-            crowd.tell("sweep_progressed", SweepProgress(2, 2, 0, 0, 0, 1.0, 1.0))
-            sweep = sweep.write(finished=sweeps.now())
-            outcomes = list(sweep.outcomes())
-            crowd.tell("sweep_finished", sweep, outcomes)
+            jobs = [JobEntry(overrides=[f"seed={seed}"], directory=str(seed)) for seed in (0, 1)]
+            sweep = new_sweep(place, ["seed=0,1"], Path(folder), {}, {}).write(jobs=jobs)
+            watchers.tell("sweep_started", sweep, ())
+            recorded = _run(watchers, tracker, place, seeds=(0, 1), sweep=sweep)
+            watchers.tell("sweep_progressed", SweepProgress(2, 2, 0, 0, 0, 1.0, 1.0))
+            sweep = sweep.write(finished=now())
+            outcomes = SweepOutcomes(sweep, sweep.outcomes())
+            watchers.tell("sweep_finished", sweep, outcomes)
             for _ in range(2):
-                crowd.tell("send_sweep", sweep, outcomes)
+                watchers.tell("send_sweep", sweep, outcomes)
             if not all(kept.is_intact() for kept in (record, *recorded)):
                 raise FindingError(f"{subject.cls.__qualname__} alters files of a record; write elsewhere.")
 
 
-class _Strict(Crowd):
+class _Strict(Watchers):
     """One tracker that is told, and whose errors are findings."""
 
     def __init__(self, subject: Subject, tracker: Any) -> None:
@@ -61,14 +64,19 @@ class _Strict(Crowd):
             ) from error
 
 
-def _run(crowd: Crowd, directory: Path, seeds: tuple[int, ...]) -> list[Record]:
+def _run(
+    watchers: Watchers, tracker: Tracker, directory: Path, seeds: tuple[int, ...], sweep: Sweep | None = None
+) -> list[Record]:
     """Train and record tiny runs; each of several has a directory below."""
     tasks = []
     for seed in seeds:
-        prepared = prepare(settings_from([f"seed={seed}", "training.epochs=2", "data.samples=10"]))
-        tasks.append(Task(prepared, directory / str(seed) if len(seeds) > 1 else directory, (f"seed={seed}",)))
-    recorded = [record for _, record in execute(tasks, crowd, installed(), synced=False)]
-    crowd.tell("runs_recorded", recorded)
+        prepared = prepare(compose_settings([f"seed={seed}", "training.epochs=2", "data.samples=10"]))
+        place = directory / str(seed) if sweep else directory
+        tasks.append(Task(prepared, place, tracker, (f"seed={seed}",)))
+    recorded = [record for _, record in execute(tasks, watchers, installed(), synced=False)]
+    if sweep:
+        recorded = [dataclasses.replace(record, member=sweep.member(n)) for n, record in enumerate(recorded)]
+    watchers.tell("runs_recorded", recorded)
     return recorded
 
 

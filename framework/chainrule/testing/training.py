@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compose import settings_from
-from chainrule.kinds import Array, Schedule, Target
-from chainrule.results import Result
-from chainrule.runs import prepare, train_stack
-from chainrule.settings import Settings
+from chainrule.components.contracts import Array, Schedule, Target
+from chainrule.config.compose import compose_settings
+from chainrule.records.result import Result
+from chainrule.records.settings import Settings
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import prepare
 from chainrule.testing.drawing import Subject, within
 from chainrule.testing.methods import require_same
 
@@ -125,16 +126,16 @@ def weights(one: Settings) -> Array:
 
 
 def _trained(every: Sequence[Settings], leaving: Mapping[int, int]) -> list[Result]:
-    def judge(epoch: int, active: Array, watched: Array) -> Array:
+    def prune(epoch: int, active: Array, watched: Array) -> Array:
         return np.array([leaving.get(int(run)) == epoch for run in active], bool)
 
-    return train_stack([prepare(one) for one in every], judge=judge)
+    return train_stack([prepare(one) for one in every], prune=prune)
 
 
 @functools.cache
 def _base() -> Settings:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # away from conf/, which changes defaults
-        return settings_from(
+        return compose_settings(
             [
                 f"training.epochs={_EPOCHS}",
                 "training.tolerance=0",

@@ -6,24 +6,24 @@ import sys
 import pytest
 
 from chainrule.errors import ConfigurationError
-from chainrule.sweep import clusters
-from chainrule.sweep.clusters import Site
-from chainrule.sweep.engine import Engine
-from chainrule.watchers import Progress
+from chainrule.registry.watching import Progress
+from chainrule.sweep.execution import clusters
+from chainrule.sweep.execution.clusters import Site
+from chainrule.sweep.execution.pool import Pool
 
 
 @pytest.mark.parametrize(("backend", "package"), [("dask", "distributed"), ("ray", "ray")])
 def test_a_package_that_is_not_installed_is_named(monkeypatch, backend, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ConfigurationError, match=rf"not installed: pip install 'chainrule\[{backend}\]'\."):
-        Engine(2, backend, None).__enter__()
+        Pool(2, backend, None).__enter__()
 
 
 def test_options_that_make_no_sense():
     with pytest.raises(ConfigurationError, match=r"did you mean 'dask'\?"):
-        Engine(2, "dusk", None)
+        Pool(2, "dusk", None)
     with pytest.raises(ConfigurationError, match=r"needs hydra\.launcher\.backend=dask or ray"):
-        Engine(2, "loky", "tcp://127.0.0.1:8786")
+        Pool(2, "loky", "tcp://127.0.0.1:8786")
 
 
 def test_a_worker_refuses_what_it_would_train_differently(tmp_path):

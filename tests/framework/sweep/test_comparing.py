@@ -12,9 +12,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from mlflow import MlflowClient
 
 import distributions
-from chainrule import contest_report, records, sweeps
-from chainrule.contest import Contest, results
-from chainrule.sweep import space
+from chainrule.analysis.comparison import results
+from chainrule.records.comparison import Comparison
+from chainrule.records.run import MANIFEST, read_record
+from chainrule.records.sweep import read_sweep
+from chainrule.reports import comparison
+from chainrule.sweep.jobs import space
 from distributions import LION, MOODY
 from sweeping import command, contents
 
@@ -32,7 +35,7 @@ def kept(folder):
 
 
 def found(folder="found"):
-    sweep = sweeps.read(Path(folder))
+    sweep = read_sweep(Path(folder))
     return sweep, results(sweep, list(sweep.outcomes()))
 
 
@@ -50,14 +53,14 @@ def test_contenders_have_equal_chances(whole):
     """The same points and seeds of tuning; other seeds, the same for both, decide; each target has its own."""
     folder, _ = whole
     sweep, _ = found(folder / "runs" / "found")
-    contest = Contest.of(sweep)
+    comparison = Comparison.of(sweep)
     jobs = [dict(text.split("=", 1) for text in job["overrides"]) for job in sweep.manifest["jobs"]]
     seen = {}
-    for t, target in enumerate(contest.targets):
+    for t, target in enumerate(comparison.targets):
         tuning, fresh = [], []
-        for c, contender in enumerate(contest.contenders):
-            tried = [jobs[n] for point in range(4) for n in contest.tuning(t, c, point)]
-            judged = [jobs[n] for n in contest.tuned(t, c)]
+        for c, contender in enumerate(comparison.contenders):
+            tried = [jobs[n] for point in range(4) for n in comparison.tuning(t, c, point)]
+            judged = [jobs[n] for n in comparison.tuned(t, c)]
             assert {(job["optimizer"], job["target"]) for job in tried + judged} == {(contender, target)}
             tuning.append([(job["optimizer.lr"], job["seed"]) for job in tried])
             fresh.append([job["seed"] for job in judged])
@@ -66,7 +69,7 @@ def test_contenders_have_equal_chances(whole):
         seen[target] = {seed for _, seed in tuning[0]} | set(fresh[0])
         assert len(seen[target]) == 3 + 6
     assert len(set().union(*seen.values())) == 27
-    assert len(jobs) == contest.runs == sweep.runs == sweep.planned
+    assert len(jobs) == comparison.runs == sweep.runs == sweep.planned
 
 
 def test_each_target_has_the_output_and_the_loss_that_fit_it(whole):
@@ -74,7 +77,7 @@ def test_each_target_has_the_output_and_the_loss_that_fit_it(whole):
     sweep, _ = found(folder / "runs" / "found")
     fitting = set()
     for number in range(sweep.runs):
-        configuration = records.read(sweep.place(number)).manifest["configuration"]
+        configuration = read_record(sweep.place(number)).manifest["configuration"]
         fitting.add(tuple(configuration[group]["name"] for group in ("target", "output", "loss")))
     assert fitting == {
         ("sine", "identity", "half_squared_error"),
@@ -86,16 +89,16 @@ def test_each_target_has_the_output_and_the_loss_that_fit_it(whole):
 def test_the_point_with_the_smallest_median_is_judged(whole):
     folder, _ = whole
     sweep, result = found(folder / "runs" / "found")
-    for place, (t, c) in enumerate(result.contest.cells):
+    for place, (t, c) in enumerate(result.comparison.cells):
         medians = {}
         for point in range(4):
-            ends = [records.read(sweep.place(n)).manifest for n in result.contest.tuning(t, c, point)]
+            ends = [read_record(sweep.place(n)).manifest for n in result.comparison.tuning(t, c, point)]
             losses = [math.inf if m["reason"] == "diverged" else m["metrics"]["validation/loss"] for m in ends]
             medians[ends[0]["configuration"]["optimizer"]["lr"]] = statistics.median(losses)
         entry = result.entries[place]
         assert entry.tuned == {"optimizer.lr": min(medians, key=medians.get)}
         assert {point["optimizer.lr"]: loss for point, loss in entry.tried} == medians
-        ends = [records.read(sweep.place(n)).manifest for n in result.contest.tuned(t, c)]
+        ends = [read_record(sweep.place(n)).manifest for n in result.comparison.tuned(t, c)]
         assert {m["configuration"]["optimizer"]["lr"] for m in ends} == set(entry.tuned.values())
         assert entry.at_edge == ("optimizer.lr",) * (entry.tuned["optimizer.lr"] in (min(medians), max(medians)))
 
@@ -106,16 +109,16 @@ def test_the_answer_is_told_everywhere(whole):
     sweep, result = found(folder / "runs" / "found")
     answer = result.answer
     assert answer in done.stdout
-    assert f"{result.contest.runs} runs: optimizer adam, lion on sine, two_moons, wine" in done.stdout
+    assert f"{result.comparison.runs} runs: optimizer adam, lion on sine, two_moons, wine" in done.stdout
     assert html.escape(answer) in (sweep.directory / "report.html").read_text()
-    numbers = json.loads((sweep.directory / contest_report.NUMBERS).read_text())
+    numbers = json.loads((sweep.directory / comparison.NUMBERS).read_text())
     assert numbers["answer"] == answer
     assert numbers["pairs"][0]["probability"] == result.pairs[0].probability
     assert [len(entry["losses"]) for entry in numbers["results"]] == [6] * 6
     client = MlflowClient(f"sqlite:///{folder / 'runs' / 'mlflow.db'}")
     runs = client.search_runs([client.get_experiment_by_name("chainrule").experiment_id], max_results=500)
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    assert len(runs) == 1 + result.contest.runs
+    assert len(runs) == 1 + result.comparison.runs
     assert answer in parent.data.tags["mlflow.note.content"]
     assert parent.data.params["varied/optimizer"] == "adam, lion"
     assert {"report.html", "comparison.json"} <= {
@@ -136,15 +139,15 @@ def test_what_broke_off_ends_with_the_same_bytes(whole, tmp_path):
     folder, _ = whole
     place = folder / "runs" / "found"
     before = kept(place)
-    sweep = sweeps.read(place)
-    contest = Contest.of(sweep)
-    for number in (0, 7, *range(contest.tuning_runs + 2, contest.runs)):
-        (sweep.place(number) / records.MANIFEST).unlink()
-    (place / contest_report.NUMBERS).unlink()
-    sweep.write(finished=None, jobs=sweep.manifest["jobs"][: contest.tuning_runs])
+    sweep = read_sweep(place)
+    comparison = Comparison.of(sweep)
+    for number in (0, 7, *range(comparison.tuning_runs + 2, comparison.runs)):
+        (sweep.place(number) / MANIFEST).unlink()
+    (place / comparison.NUMBERS).unlink()
+    sweep.write(finished=None, jobs=sweep.manifest["jobs"][: comparison.tuning_runs])
     command("report", str(place), path=folder / "site")
     assert "chainrule resume" in (place / "report.html").read_text()
-    assert not (place / contest_report.NUMBERS).exists()
+    assert not (place / comparison.NUMBERS).exists()
     command("resume", str(place), path=folder / "site")
     assert kept(place) == before
 
@@ -160,7 +163,7 @@ def test_what_fails_or_diverges_is_the_worst(tmp_path):
     lost, other = result.entries
     assert lost.runs.count("failed") > 0
     assert lost.runs.median == math.inf
-    assert (lost.tried, other.tuned, result.contest.tuning_runs) == ((), {}, 0)
+    assert (lost.tried, other.tuned, result.comparison.tuning_runs) == ((), {}, 0)
     assert json.loads(Path("found/comparison.json").read_text())["results"][0]["median"] is None
 
 
@@ -252,7 +255,7 @@ def test_an_experiment_comes_before_the_assumptions_and_what_is_typed_before_bot
         "--seeds=2", "tracking=none", "hydra.sweep.dir=found",
     )  # fmt: skip
     sweep, _ = found()
-    configurations = [records.read(sweep.place(number)).manifest["configuration"] for number in range(sweep.runs)]
+    configurations = [read_record(sweep.place(number)).manifest["configuration"] for number in range(sweep.runs)]
     for configuration in configurations:
         assert configuration["network"]["hidden"] == [8, 8]
         assert configuration["initializer"]["name"] == "he_normal"

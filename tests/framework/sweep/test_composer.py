@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf, open_dict
 
-from chainrule import compose, paths
-from chainrule.sweep.composer import Composer
-from chainrule.yamltext import dump
+from chainrule.config import compose
+from chainrule.files import paths
+from chainrule.files.yaml_text import dump
+from chainrule.sweep.jobs.composer import Composer
 
 GROUPS = {
     "activation": ["tanh", "relu", "elu", "nothing"],

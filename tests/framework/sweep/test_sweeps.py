@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 import distributions
-from chainrule import records, sweeps
 from chainrule.errors import ChainruleError
-from chainrule.sweep.conductor import Conductor
+from chainrule.records.run import MANIFEST, Failure, Record, read_end, read_record
+from chainrule.records.sweep import Sweep, SweepManifest, new_sweep, read_sweep
+from chainrule.sweep.ledger import Ledger
 from distributions import MOODY
 from sweeping import COMMAND, command, contents, environment
 
@@ -78,7 +79,7 @@ def test_the_stacked_launcher_leaves_what_hydra_s_own_leaves(tmp_path):
         both.append({key: value for key, value in found.items() if "/" in key and not key.endswith("hydra.yaml")})
     assert len(both[0]) == 8 * 7
     assert both[0] == both[1]
-    assert {m["reason"] for key, m in both[0].items() if key.endswith(records.MANIFEST)} == {"epochs", "diverged"}
+    assert {m["reason"] for key, m in both[0].items() if key.endswith(MANIFEST)} == {"epochs", "diverged"}
 
 
 @pytest.mark.parametrize("launcher", [["hydra.launcher.workers=2", "hydra.launcher.stack=2"], ["hydra/launcher=basic"]])
@@ -92,7 +93,7 @@ def test_other_ways_to_run_a_sweep_give_the_same_bytes(tmp_path, launcher):
     for name, content in here.items():
         if "/" in name and not name.endswith("hydra.yaml"):
             assert there[name] == content, name
-    assert sweeps.read(tmp_path / "there" / "sweep").manifest["finished"]
+    assert read_sweep(tmp_path / "there" / "sweep").manifest["finished"]
 
 
 def test_diverging_and_failing_runs_leave_the_others_alone(tmp_path, plugin):
@@ -100,15 +101,15 @@ def test_diverging_and_failing_runs_leave_the_others_alone(tmp_path, plugin):
     arguments = ["-m", *SHORT, "activation=moody", "seed=range(6)"]
     whole = command(*arguments, "optimizer.lr=0.01,1e200", "activation.raises=0,1", PLACE, code=1, path=plugin)
     command(*arguments, "optimizer.lr=0.01", "activation.raises=0", "hydra.sweep.dir=good", path=plugin)
-    ends = [records.read_end(sweeps.read(Path("sweep")).place(number)) for number in range(24)]
-    failed = [end for end in ends if isinstance(end, records.Failure)]
+    ends = [read_end(read_sweep(Path("sweep")).place(number)) for number in range(24)]
+    failed = [end for end in ends if isinstance(end, Failure)]
     assert len(failed) == 12
     assert failed[0].sentence == "ArithmeticError: not in the mood"
     assert 'raise ArithmeticError("not in the mood")' in failed[0].details
     assert "not in the mood" in (failed[0].directory / "chainrule.log").read_text()
-    reasons = [end.manifest["reason"] for end in ends if isinstance(end, records.Record)]
+    reasons = [end.manifest["reason"] for end in ends if isinstance(end, Record)]
     assert reasons.count("diverged") == 6
-    good = [end for end in ends if isinstance(end, records.Record) and end.manifest["reason"] == "epochs"]
+    good = [end for end in ends if isinstance(end, Record) and end.manifest["reason"] == "epochs"]
     for number, record in enumerate(good):
         alone = Path("good") / str(number)
         for name in ("curves.npz", "weights.npz", "configuration.yaml"):
@@ -158,7 +159,7 @@ def test_a_new_sweep_takes_over_nothing_that_lies_there(tmp_path):
     for number in ("0", "1"):
         shutil.copytree(tmp_path / "other" / number, tmp_path / "sweep" / number)
     command("-m", *SHORT, PLACE, "seed=0,1")
-    assert [records.read(Path("sweep") / n).manifest["configuration"]["seed"] for n in ("0", "1")] == [0, 1]
+    assert [read_record(Path("sweep") / n).manifest["configuration"]["seed"] for n in ("0", "1")] == [0, 1]
 
 
 def test_a_sweep_that_is_interrupted_says_how_to_go_on(plugin):
@@ -205,7 +206,7 @@ def test_a_plugin_cannot_end_the_sweep(plugin):
     start, end = MOODY.index("        if np.any"), MOODY.index("    def slope")
     (plugin / "chainrule_moody.py").write_text(MOODY[:start].rstrip() + forward + MOODY[end:])
     done = command("-m", *SHORT, PLACE, "activation=moody", "activation.raises=0,1,2,3", code=1, path=plugin)
-    outcomes = list(sweeps.read(Path("sweep")).outcomes())
+    outcomes = list(read_sweep(Path("sweep")).outcomes())
     assert [outcome.reason for outcome in outcomes] == ["epochs", "failed", "failed", "failed"]
     assert outcomes[1].error == "SystemExit: 3"
     assert "Moody.forward returned an array of shape (1, 1, " in outcomes[2].error
@@ -226,11 +227,11 @@ def test_a_dry_run_lists_jobs_and_stacks_and_writes_nothing(tmp_path):
 def test_paired_values_and_random_draws():
     command("-m", *SHORT, PLACE, "seed=0,1", "optimizer.lr=0.1,0.2,0.3", "data.noise=1,2,3",
             "hydra.sweeper.zip=[[optimizer.lr,data.noise]]")  # fmt: skip
-    found = [o.settings for o in sweeps.read(Path("sweep")).outcomes()]
+    found = [o.settings for o in read_sweep(Path("sweep")).outcomes()]
     assert found == 2 * [{"optimizer.lr": rate, "data.noise": noise} for rate, noise in ((0.1, 1), (0.2, 2), (0.3, 3))]
     command("-m", *SHORT, "hydra.sweep.dir=drawn", "seed=0,1", "optimizer.lr=tag(log,interval(1e-4,1))",
             "hydra.sweeper.random=5")  # fmt: skip
-    outcomes = list(sweeps.read(Path("drawn")).outcomes())
+    outcomes = list(read_sweep(Path("drawn")).outcomes())
     assert len(outcomes) == 10
     assert len({o.settings["optimizer.lr"] for o in outcomes}) == 5
     assert [o.seed for o in outcomes] == 5 * [0, 1]
@@ -247,14 +248,14 @@ def test_a_directory_holds_one_sweep():
 def test_a_sweep_with_configuration_of_its_own_for_each_job(tmp_path):
     """Interpolations, a job in its own directory, and one that asks Hydra for something."""
     command("-m", *SHORT, PLACE, "seed=1,2", "data.samples=${training.epochs}", "hydra.sweep.subdir=s${seed}")
-    record = records.read(tmp_path / "sweep" / "s2")
+    record = read_record(tmp_path / "sweep" / "s2")
     assert record.manifest["configuration"]["data"]["samples"] == 4
     command("-m", *SHORT, "hydra.sweep.dir=moved", "seed=1,2", "hydra.job.chdir=true")
     moved = (tmp_path / "moved" / "0" / "manifest.json").read_bytes()
     command("resume", "moved")
     assert (tmp_path / "moved" / "0" / "manifest.json").read_bytes() == moved
     command("-m", *SHORT, "hydra.sweep.dir=asked", "seed=1,2", "training.epochs=${hydra:job.num}")
-    assert records.read(tmp_path / "asked" / "1").manifest["epochs"] == 1
+    assert read_record(tmp_path / "asked" / "1").manifest["epochs"] == 1
 
 
 def test_the_runs_of_a_killed_sweep_are_left_to_its_resumption(plugin):
@@ -284,7 +285,7 @@ def test_where_a_process_that_trains_is_killed_the_sweep_can_be_resumed(plugin):
     )
     Path("hold").unlink()
     command("resume", "sweep", path=plugin)
-    assert len(list(sweeps.read(Path("sweep")).outcomes())) == 4
+    assert len(list(read_sweep(Path("sweep")).outcomes())) == 4
 
 
 def test_what_a_kill_has_left_of_a_sweep_that_had_not_begun_is_replaced(tmp_path):
@@ -303,7 +304,7 @@ def test_what_has_changed_is_named_and_nothing_is_resumed(tmp_path, plugin):
     Path("conf/optimizer/hasty.yaml").write_text("defaults: [adam]\nlr: 0.5\n")
     command("-m", *SHORT, PLACE, "seed=0,1", "target=table", "target.path=mine.csv", "target.label=y",
             "optimizer=hasty", "activation=moody", path=plugin)  # fmt: skip
-    (tmp_path / "sweep" / "1" / records.MANIFEST).unlink()
+    (tmp_path / "sweep" / "1" / MANIFEST).unlink()
     before = contents("sweep")
 
     def refused(*phrases):
@@ -322,7 +323,7 @@ def test_what_has_changed_is_named_and_nothing_is_resumed(tmp_path, plugin):
     refused("plugin chainrule-moody:moody: was 1.0 ", ", is 1.0 ")
     (plugin / "chainrule_moody.py").write_text(MOODY)
     command("resume", "sweep", path=plugin)
-    assert records.read(tmp_path / "sweep" / "1")
+    assert read_record(tmp_path / "sweep" / "1")
 
 
 def test_of_two_resumes_at_once_one_is_refused(plugin):
@@ -337,32 +338,32 @@ def test_of_two_resumes_at_once_one_is_refused(plugin):
     ends = {resumed.communicate()[1]: resumed.returncode for resumed in both}
     sentence = f"chainrule: {Path('sweep').absolute()} is being worked on by another process.\n"
     assert ends == {sentence: 1, "": 0}
-    sweep = sweeps.read(Path("sweep"))
+    sweep = read_sweep(Path("sweep"))
     assert sweep.manifest["finished"]
     assert [outcome.reason for outcome in sweep.outcomes()] == ["epochs", "epochs"]
 
 
-def conductor(key="", folder="sweep"):
-    sweep = sweeps.begin(Path(folder).absolute(), [], Path.cwd(), {}, {})
-    return Conductor(sweeps.Sweep(sweep.directory, {**sweep.manifest, "key": key}), [], resumed=True)
+def ledger(key="", folder="sweep"):
+    sweep = new_sweep(Path(folder).absolute(), [], Path.cwd(), {}, {})
+    return Ledger(Sweep(sweep.directory, SweepManifest({**sweep.manifest, "key": key})), [], resumed=True)
 
 
 def test_a_third_process_is_kept_out_when_a_second_takes_over():
-    with conductor().going_on():
+    with ledger().working():
         second = sqlite3.connect("sweep/.sweep.lock", isolation_level=None)
     with closing(second):
         second.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(ChainruleError, match="is being worked on by another process"), conductor().going_on():
+        with pytest.raises(ChainruleError, match="is being worked on by another process"), ledger().working():
             pass
 
 
 def test_what_another_process_has_done_in_the_meantime_is_kept():
-    early, other = conductor(), conductor("another sweep")
-    with conductor().going_on():
+    early, other = ledger(), ledger("another sweep")
+    with ledger().working():
         early.sweep.write(jobs=[{"overrides": ["seed=1"], "directory": "0"}])
-    with early.going_on():
+    with early.working():
         assert early.sweep.runs == 1
-    with pytest.raises(ChainruleError, match="is being worked on by another process"), other.going_on():
+    with pytest.raises(ChainruleError, match="is being worked on by another process"), other.working():
         pass
 
 
@@ -392,7 +393,7 @@ def test_jobs_that_run_alone_are_finished_like_the_others(tmp_path):
 def test_failed_runs_are_tried_again(plugin):
     command("-m", *SHORT, PLACE, "activation=moody", "activation.raises=0,1", code=1, path=plugin)
     command("resume", "sweep", code=1, path=plugin)
-    sweep = sweeps.read(Path("sweep"))
+    sweep = read_sweep(Path("sweep"))
     assert [outcome.reason for outcome in sweep.outcomes()] == ["epochs", "failed"]
 
 
@@ -406,13 +407,13 @@ def test_a_stack_of_runs_that_stop_at_different_times_keeps_their_bits():
         "seed=range(8)",
         "optimizer.lr=0.0002,0.03",
     )
-    sweep = sweeps.read(Path("sweep"))
+    sweep = read_sweep(Path("sweep"))
     reasons = [outcome.reason for outcome in sweep.outcomes()]
     assert {"converged", "epochs"} <= set(reasons)
     for number in (0, 5, 15):
         overrides = sweep.manifest["jobs"][number]["overrides"]
         command(*overrides, f"hydra.run.dir=alone{number}")
-        alone, stacked = records.read(Path(f"alone{number}")), records.read(sweep.place(number))
+        alone, stacked = read_record(Path(f"alone{number}")), read_record(sweep.place(number))
         for name, values in alone.weights().items():
             np.testing.assert_array_equal(stacked.weights()[name], values)
         assert (alone.directory / "curves.npz").read_bytes() == (stacked.directory / "curves.npz").read_bytes()

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule import records, sweeps
+from chainrule.records.run import CURVES, MANIFEST, read_record
+from chainrule.records.sweep import read_sweep
 
 optuna = pytest.importorskip("optuna")
 COMMAND = [sys.executable, "-m", "chainrule"]
@@ -37,10 +38,10 @@ def test_a_search_trains_batches_and_finds_a_better_rate_than_most():
     )
     trials = study().trials
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 40
-    sweep = sweeps.read(Path("found"))
+    sweep = read_sweep(Path("found"))
     assert sweep.runs == 120
     for trial in trials:  # the median over seeds of what the records hold
-        own = [records.read(sweep.place(3 * trial.number + seed)).manifest for seed in range(3)]
+        own = [read_record(sweep.place(3 * trial.number + seed)).manifest for seed in range(3)]
         assert {m["configuration"]["activation"]["name"] for m in own} == {trial.params["activation"]}
         assert {m["configuration"]["optimizer"]["lr"] for m in own} == {trial.params["optimizer.lr"]}
         assert trial.value == np.median([m["metrics"]["validation/loss"] for m in own])
@@ -62,9 +63,9 @@ def test_pruned_trials_leave_the_stack_early_and_change_no_bits():
     trials = study().trials
     pruned = [trial.number for trial in trials if trial.state.name == "PRUNED"]
     assert 2 < len(pruned) < 20
-    sweep, whole = sweeps.read(Path("found")), sweeps.read(Path("whole"))
+    sweep, whole = read_sweep(Path("found")), read_sweep(Path("whole"))
     for number in range(48):
-        record, other = records.read(sweep.place(number)), records.read(whole.place(number))
+        record, other = read_record(sweep.place(number)), read_record(whole.place(number))
         if number // 2 in pruned:
             assert record.manifest["reason"] == "pruned"
             assert record.manifest["epochs"] < 40
@@ -103,13 +104,13 @@ def study_in(storage):
 
 def test_what_is_damaged_of_a_search_is_trained_again():
     search(RATE, "seed=range(2)", "hydra.sweeper.trials=12", "hydra.sweeper.batch=6", PLACE)
-    sweep = sweeps.read(Path("found"))
+    sweep = read_sweep(Path("found"))
     before = [outcome.metrics for outcome in sweep.outcomes()]
-    (sweep.place(3) / records.MANIFEST).unlink()
-    (sweep.place(4) / records.CURVES).write_bytes(b"")
+    (sweep.place(3) / MANIFEST).unlink()
+    (sweep.place(4) / CURVES).write_bytes(b"")
     subprocess.run([*COMMAND, "resume", "found"], check=True, capture_output=True)
     assert [outcome.metrics for outcome in sweep.outcomes()] == before
-    assert all(records.read(sweep.place(number)).is_intact() for number in range(24))
+    assert all(read_record(sweep.place(number)).is_intact() for number in range(24))
 
 
 def test_an_interrupted_stack_of_a_search_is_judged_as_a_whole_again(tmp_path):
@@ -122,14 +123,14 @@ def test_an_interrupted_stack_of_a_search_is_judged_as_a_whole_again(tmp_path):
         "hydra.sweeper.pruner=median",
     ]
     search(*arguments, PLACE)
-    sweep = sweeps.read(Path("found"))
+    sweep = read_sweep(Path("found"))
     expected = [(outcome.reason, outcome.metrics) for outcome in sweep.outcomes()]
     assert "pruned" in {reason for reason, _ in expected}
     journal = (tmp_path / "found" / "optuna.log").read_text().splitlines(keepends=True)
     asked = [n for n, line in enumerate(journal) if "chainrule.sweep" in line][-1]  # nothing of the last batch was told
     (tmp_path / "found" / "optuna.log").write_text("".join(journal[: asked + 1]))
     for number in (12, 15, 17):
-        (sweep.place(number) / records.MANIFEST).unlink()
+        (sweep.place(number) / MANIFEST).unlink()
     subprocess.run([*COMMAND, "resume", "found"], check=True, capture_output=True)
     assert [(outcome.reason, outcome.metrics) for outcome in sweep.outcomes()] == expected
 
@@ -150,7 +151,7 @@ def test_what_is_given_up_is_what_has_large_losses_whatever_is_optimised():
     search(*arguments, *maximised, "hydra.sweeper.pruner=median", PLACE)
     ends = {"PRUNED": [], "COMPLETE": []}
     for trial in study().trials[8:]:  # the first are compared with too few
-        ends[trial.state.name].append(records.read(sweeps.read(Path("found")).place(trial.number)))
+        ends[trial.state.name].append(read_record(read_sweep(Path("found")).place(trial.number)))
     losses = {state: [r.curves().values["validation/loss"][0:8].min() for r in found] for state, found in ends.items()}
     assert min(losses["PRUNED"]) > np.median(losses["COMPLETE"])
     states = []
@@ -166,9 +167,9 @@ def test_another_seed_of_the_sampler_suggests_other_values():
         options = [f"hydra.sweeper.sampler_seed={seed}", "hydra.sweeper.trials=6", f"hydra.sweep.dir=s{seed}"]
         search(RATE, "training.epochs=1", *options, "+hydra.sweeper.params.seed=5")
         found += [trial.params["optimizer.lr"] for trial in study(f"s{seed}/optuna.log").trials]
-        assert records.read(Path(f"s{seed}") / "0").manifest["configuration"]["seed"] == 5
+        assert read_record(Path(f"s{seed}") / "0").manifest["configuration"]["seed"] == 5
     assert len(set(found)) == 12
-    assert sweeps.read(Path("s0")).title == "6 trials of optimizer.lr"
+    assert read_sweep(Path("s0")).title == "6 trials of optimizer.lr"
 
 
 def test_two_objectives():
@@ -193,7 +194,7 @@ def test_a_killed_search_is_resumed_to_the_same_trials(tmp_path):
     assert before < 80
     done = subprocess.run([*COMMAND, "resume", "found"], check=True, capture_output=True, text=True, timeout=300)
     assert "80 runs, 40 settings, 2 seeds" in done.stdout
-    sweep, whole = sweeps.read(Path("found")), sweeps.read(tmp_path / "whole" / "found")
+    sweep, whole = read_sweep(Path("found")), read_sweep(tmp_path / "whole" / "found")
     assert sweep.manifest["jobs"] == whole.manifest["jobs"]
     for number in range(80):
         first, other = sweep.place(number), whole.place(number)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from annotated_types import Gt, Interval, Lt, doc
 
-from chainrule.kinds import Activation, sum_units
+from chainrule.components.contracts import Activation
+from chainrule.components.stacking import sum_units
 from chainrule.testing import check, kit
 from mutating import Gallery, failures, require
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chainrule.errors import ChainruleError, PluginError
-from chainrule.plugins import Registry
+from chainrule.registry.registry import Registry
 from chainrule.testing import REQUIRED, check_distribution, described, kit
 from chainrule.testing.collecting import Plan
 

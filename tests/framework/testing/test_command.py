@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from chainrule.cli.check import main
 from chainrule.errors import ChainruleError
 from chainrule.testing import kit
-from chainrule.testing.command import main
 
 
 def test_one_line_a_component(capsys):

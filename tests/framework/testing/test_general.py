@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from annotated_types import Gt, Interval, Le, MultipleOf, doc
 
+from chainrule.components.contracts import Activation, Component
 from chainrule.errors import ConfigurationError, PluginError
-from chainrule.kinds import KINDS, Activation, Component, Kind
+from chainrule.registry.kinds import KINDS, Kind
 from chainrule.testing import REQUIRED, Outcome, check, described, kit
 from mutating import Gallery, failures, require
 

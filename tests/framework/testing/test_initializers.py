@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, doc
 
-from chainrule.kinds import Initializer
+from chainrule.components.contracts import Initializer
 from mutating import Gallery, require
 
 GALLERY = Gallery()

@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 from annotated_types import Gt, Interval, doc
 
-from chainrule.kinds import Loss, sum_units
+from chainrule.components.contracts import Loss
+from chainrule.components.stacking import sum_units
 from chainrule.testing import kit
 from mutating import Gallery, require
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from annotated_types import Ge, Interval, doc
 
-from chainrule.kinds import Optimizer
+from chainrule.components.contracts import Optimizer
 from mutating import Gallery, failures, require
 
 GALLERY = Gallery()

@@ -6,8 +6,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, doc
 
-from chainrule.kinds import Rule
-from chainrule.network import product
+from chainrule.components.contracts import Rule
+from chainrule.engine.network import product
 from mutating import Gallery, require
 
 GALLERY = Gallery()

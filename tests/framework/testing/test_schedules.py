@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from annotated_types import Gt, Interval, doc
 
-from chainrule import kinds
-from chainrule.kinds import KINDS, Component, Kind
+from chainrule.components import contracts
+from chainrule.components.contracts import Component
+from chainrule.registry.kinds import KINDS, Kind
 from mutating import Gallery, require
 
 GALLERY = Gallery()
@@ -28,7 +29,7 @@ class Contract(Component):
         pass
 
 
-Schedule = getattr(kinds, "Schedule", Contract)
+Schedule = getattr(contracts, "Schedule", Contract)
 
 
 @pytest.fixture(autouse=True)

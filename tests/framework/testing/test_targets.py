@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 from annotated_types import Gt, doc
 
+from chainrule.components.contracts import Target
 from chainrule.errors import ConfigurationError
-from chainrule.kinds import Target
 from mutating import Gallery, require
 
 GALLERY = Gallery()

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import ClassVar
 
-from chainrule.kinds import Tracker
+from chainrule.registry.watching import Tracker, Watcher
 from chainrule.testing import kit
-from chainrule.watchers import Watcher
 from mutating import Gallery, failures, require
 
 GALLERY = Gallery()

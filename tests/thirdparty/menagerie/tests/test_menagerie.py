@@ -4,8 +4,8 @@ from math import log, pi, sqrt
 
 import numpy as np
 import pytest
-
 from chainrule.compose import settings_from
+
 from chainrule_menagerie import AdaBelief, Cauchy, Ishigami, Sparse, Squareplus
 
 

@@ -1,0 +1,1 @@
+"""Statistics: what the runs of a sweep or a comparison say."""

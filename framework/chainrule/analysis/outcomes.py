@@ -1,0 +1,55 @@
+"""What a sweep came to, computed once and handed to all who show it."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import overload
+
+from chainrule.analysis.comparison import ComparisonResult, compare_outcomes
+from chainrule.analysis.ranking import Effect, Group, compared_metric, effects, groups
+from chainrule.records.outcome import Outcome
+from chainrule.records.sweep import Sweep
+
+
+class SweepOutcomes(Sequence[Outcome]):
+    """The outcomes of the runs that have ended, in the order of their jobs, and what follows from them.
+
+    Args:
+        sweep: its record.
+        outcomes: of its runs.
+    """
+
+    def __init__(self, sweep: Sweep, outcomes: Iterable[Outcome]) -> None:
+        self._sweep, self._outcomes = sweep, sorted(outcomes, key=lambda outcome: outcome.number)
+
+    @overload
+    def __getitem__(self, place: int) -> Outcome: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Outcome]: ...
+    def __getitem__(self, place: int | slice) -> Outcome | list[Outcome]:
+        """Return one outcome, or some."""
+        return self._outcomes[place]
+
+    def __len__(self) -> int:
+        """Return how many runs have ended."""
+        return len(self._outcomes)
+
+    @cached_property
+    def metric(self) -> str:
+        """Name of the loss by which runs are compared."""
+        return compared_metric(self)
+
+    @cached_property
+    def ranking(self) -> list[Group]:
+        """The settings, the one with the smallest median loss first."""
+        return groups(self, self.metric)
+
+    @cached_property
+    def effects(self) -> list[Effect]:
+        """What each parameter that takes several values has to do with the loss, the largest share first."""
+        return [effect for effect in effects(self, self.metric) if len(effect.levels) > 1]
+
+    @cached_property
+    def comparison(self) -> ComparisonResult | None:
+        """What came of a comparison; None if the sweep is none, or some of its runs have not ended."""
+        compared = self._sweep.comparison
+        return compare_outcomes(self._sweep, compared, self, self.metric) if compared else None

@@ -1,0 +1,35 @@
+"""Numbers of statistics as they are written, the same in the terminal, in reports and in trackers."""
+
+import math
+
+_SMALLEST = 0.001  # p value that is written as a number
+
+
+def percent(share: float) -> str:
+    """Write ``78 %``."""
+    return f"{100 * share:.0f} %"
+
+
+def percent_interval(interval: tuple[float, float]) -> str:
+    """Write ``70 to 85 %``."""
+    return f"{100 * interval[0]:.0f} to {percent(interval[1])}"
+
+
+def p_value(p: float) -> str:
+    """Write ``p < 0.001`` or ``p = 0.02``."""
+    return f"p {p_number(p)}" if p < _SMALLEST else f"p = {p_number(p)}"
+
+
+def p_number(p: float) -> str:
+    """Write ``< 0.001`` or ``0.02``, for a column of p values."""
+    return f"< {_SMALLEST:g}" if p < _SMALLEST else f"{p:.2g}"
+
+
+def loss(value: float, lost: str = "diverged") -> str:
+    """Write a loss with five digits, or what became of runs that have no finite one."""
+    return f"{value:.5g}" if math.isfinite(value) else lost
+
+
+def loss_interval(interval: tuple[float, float] | None) -> str:
+    """Write ``0.0123 to 0.0456``; an infinite end is ``inf``, no interval nothing."""
+    return "" if interval is None else f"{interval[0]:.3g} to {interval[1]:.3g}"

@@ -1,0 +1,1 @@
+"""The command ``chainrule``: one module a command, its parser beside its handler."""

@@ -1,0 +1,89 @@
+"""``chainrule check``: the checks of components, without pytest."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from chainrule.cli.common import parse, parser
+from chainrule.errors import ChainruleError, ConfigurationError
+from chainrule.registry.kinds import KINDS
+from chainrule.registry.registry import installed
+from chainrule.testing import kit
+from chainrule.testing.drawing import Subject
+from chainrule.testing.results import Outcome, Report
+from chainrule.testing.words import parsed
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Check the components that are named, or all that are installed, and say what was found.
+
+    Args:
+        arguments: ``KIND=NAME``, followed by ``KIND.PARAMETER=VALUE`` where a parameter has no default, names of
+            distributions, ``--json``.
+
+    Raises:
+        ChainruleError: something named does not exist, or a check failed.
+    """
+    options = parser("check", "Check that components keep their contracts.")
+    options.add_argument(
+        "what", nargs="*", metavar="KIND=NAME | DISTRIBUTION", help="what to check; without it everything installed"
+    )
+    options.add_argument("--json", action="store_true", help="print everything that was found as JSON")
+    chosen = parse(options, arguments)
+    subjects = list(_subjects(chosen.what))  # all of them, so that a wrong word is known at once
+    reports = []
+    for subject in subjects:
+        reason = "" if chosen.what else _unavailable(subject)
+        if reason:
+            print(f"{subject}: not checked, {reason}", file=sys.stderr)
+            continue
+        reports.append(kit.report(subject, {}))
+        if not chosen.json:
+            print(_text(reports[-1]), flush=True)
+    if chosen.json:
+        print(json.dumps([report.as_json() for report in reports], indent=1))
+    failed = sum(len(report.failures) for report in reports)
+    failed += 0 if chosen.what else len(installed().reports)
+    if failed:
+        raise ChainruleError(f"{failed} {'check' if failed == 1 else 'checks'} failed.")
+
+
+def _subjects(words: Sequence[str]) -> Iterator[Subject]:
+    registry = installed()
+    for report in registry.reports:
+        print(f"chainrule: {report}.", file=sys.stderr)
+    if not words:
+        for kind in KINDS:
+            for name in registry.names(kind):
+                yield Subject(registry.find(kind, name))
+    for distribution in (word for word in words if "=" not in word):
+        yield from kit.subjects_of(distribution, {})
+    for component, values in parsed([word for word in words if "=" in word]):
+        kind, _, name = component.partition("=")
+        if kind not in KINDS:
+            raise ChainruleError(f"{component}: there is no kind {kind}; there is {', '.join(KINDS)}.")
+        yield Subject(registry.find(kind, name), [values] if values else ())
+
+
+def _unavailable(subject: Subject) -> str:
+    """Return why a target cannot be had with its defaults, as where a file must be named; else an empty text."""
+    if subject.kind == "target":
+        try:
+            for target in subject.defaults:
+                target.data(np.random.default_rng(0), target.samples)
+        except ConfigurationError as error:
+            return str(error)
+    return ""
+
+
+def _text(report: Report) -> str:
+    """Return a line for the component, and a sentence for each failure."""
+    counts = {outcome: len(report.having(outcome)) for outcome in Outcome}
+    line = f"{report.component}: {counts[Outcome.PASSED]} passed"
+    if counts[Outcome.NOT_APPLICABLE]:
+        line += f", {counts[Outcome.NOT_APPLICABLE]} not applicable"
+    if counts[Outcome.FAILED]:
+        line += f", {counts[Outcome.FAILED]} failed"
+    return "\n".join([line, *(f"  {failure.check}: {failure.message}" for failure in report.failures)])

@@ -1,0 +1,81 @@
+"""The text of ``chainrule --help``.
+
+Hydra's own help copies its whole store of options once per group, which takes longer than everything else at start.
+"""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chainrule.components.contracts import Component
+from chainrule.components.parameters import Parameter, parameters, plain
+from chainrule.config.settings import TRACKING, keys
+from chainrule.records.settings import Settings, component_config, flat, shown
+from chainrule.registry.kinds import GROUPS
+from chainrule.registry.preferences import SECTION
+from chainrule.registry.registry import Registry
+from chainrule.registry.watching import Tracker
+
+_USAGE = """\
+chainrule trains a network by backpropagation and records what happened.
+
+Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
+
+  chainrule                                      the article's run: 2-2-2-1, learning 2 x1 + 3 x2 + 10
+  chainrule optimizer=adam optimizer.lr=0.01     another optimizer, at another rate
+  chainrule -m seed=0,1,2 activation=tanh,relu   every combination, as stacks; ranked over seeds
+  chainrule -m ... hydra.sweeper.dry_run=true    only list its jobs and stacks
+  chainrule compare activation=tanh,relu         which is better, each tuned alike, on several targets? see --help
+  chainrule resume DIR                           finish a sweep that broke off
+  chainrule report DIR                           write the report of a sweep again
+  chainrule experiment=article                   a prepared configuration
+  chainrule optimizer=adam --help                this text, with the parameters of adam
+  chainrule sync DIR                             send records to the tracker later
+  chainrule plugins                              what is installed, with all parameters; who is broken or blocked
+  chainrule check                                check the gradients, bits and ranges of installed plugins
+  chainrule new-plugin NAME                      write a package for a component of your own
+  chainrule --cfg job                            show the configuration and train nothing
+  chainrule --hydra-help                         the other flags: config directories, completion ..."""
+
+
+def text(settings: Settings, tracker: Tracker, registry: Registry, experiments: Iterable[str]) -> str:
+    """Return the help, with the values that ``settings`` has.
+
+    Args:
+        settings, tracker: the configuration that the rest of the command line describes.
+        registry: whose components are listed.
+        experiments: names of the prepared configurations.
+    """
+    chosen = {group: tracker if group == TRACKING else getattr(settings, group) for group in GROUPS}
+    config = {**settings.to_config(), TRACKING: component_config(tracker), SECTION: plain(registry.preferences)}
+    values = flat(config)
+    groups = [f"  {group:<12} {', '.join(registry.names(kind.name))}" for group, kind in GROUPS.items()]
+    groups.append(f"  {'experiment':<12} {', '.join(experiments)}")
+    sections = [
+        _USAGE,
+        "Groups, chosen by GROUP=NAME",
+        "\n".join(groups),
+        "Keys, changed by KEY=VALUE",
+        _rows(keys(), values),
+    ]
+    sections.append("Parameters of the components chosen here, changed by KEY=VALUE")
+    sections += [_component(group, component, values) for group, component in chosen.items()]
+    return "\n\n".join(sections)
+
+
+def summary(component: type[Component]) -> str:
+    """Return the first paragraph of a component's documentation, on one line."""
+    return (inspect.getdoc(component) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
+
+
+def _component(group: str, component: Component, values: Mapping[str, Any]) -> str:
+    """Return the first sentence about a component, and its parameters."""
+    own = {f"{group}.{name}": parameter for name, parameter in parameters(type(component)).items()}
+    return "\n".join(filter(None, [f"  {group}={component.name}: {summary(type(component))}", _rows(own, values)]))
+
+
+def _rows(described: Mapping[str, Parameter], values: Mapping[str, Any]) -> str:
+    return "\n".join(
+        f"  {f'{key}={shown(values[key])}':<34} {p.description or 'no description'} ({p.wanted()})"
+        for key, p in described.items()
+    )

@@ -1,0 +1,82 @@
+"""The command ``chainrule``: trains what the overrides describe, or runs a sub-command."""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from chainrule.cli import help as help_text
+from chainrule.cli.common import load_plugins
+from chainrule.config import application, compose
+from chainrule.config.settings import settings_from_config, tracker_from_config
+from chainrule.errors import ChainruleError, nearest
+from chainrule.files import paths
+from chainrule.registry.preferences import read_preferences
+from chainrule.registry.registry import installed
+
+_COMMANDS = {  # each a module of this package with a function ``main``, imported when it is needed
+    "check": "check",
+    "compare": "compare",
+    "new-plugin": "new_plugin",
+    "plugins": "plugins",
+    "report": "report",
+    "resume": "resume",
+    "sync": "sync",
+}
+
+
+def _help(overrides: Sequence[str]) -> None:
+    """Print what can be typed, with the values of what was typed already."""
+    registry = installed()
+    folders = (paths.configuration(), Path("conf"), *registry.folders.values())
+    experiments = {path.stem for folder in folders for path in (folder / "experiment").glob("*.yaml")}
+    config = compose.compose_config(overrides)
+    settings, tracker = settings_from_config(config, registry), tracker_from_config(config, registry)
+    print(help_text.text(settings, tracker, registry, sorted(experiments)))
+
+
+def main() -> None:
+    """Run the command line and exit with 0, or with 1 and one sentence where the input is wrong."""
+    arguments = sys.argv[1:]
+    traceback_wanted = "HYDRA_FULL_ERROR" in os.environ
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands its errors over instead of printing them
+    try:
+        if arguments and arguments[0] in _COMMANDS:
+            words = arguments[1:]
+            read_preferences(words).export()
+            import_module(f"chainrule.cli.{_COMMANDS[arguments[0]]}").main(words)
+        elif {"--help", "-h"} & set(arguments):
+            overrides = [argument for argument in arguments if not argument.startswith("-")]
+            load_plugins(overrides)
+            _help(overrides)
+        elif arguments and re.fullmatch(r"[a-zA-Z][a-zA-Z-]*", arguments[0]):  # neither an override nor a flag
+            close = nearest(arguments[0], _COMMANDS)
+            raise ChainruleError(f"{arguments[0]} is no command{close}; there is {', '.join(_COMMANDS)}.")
+        else:
+            load_plugins(arguments)
+            application.run(arguments)
+    except KeyboardInterrupt as interrupt:
+        print(" ".join(["chainrule: interrupted.", *getattr(interrupt, "__notes__", [])]), file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more is written at exit
+    except MemoryError as error:
+        sys.exit(f"chainrule: not enough memory: {error}. Lower data.samples, network.hidden or training.epochs.")
+    except Exception as error:
+        expected = isinstance(error, ChainruleError | OSError) or compose.is_composition_error(error)
+        if traceback_wanted or not expected:
+            raise
+        sys.exit(f"chainrule: {_sentence(error)}")
+    finally:
+        logging.shutdown()
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, ChainruleError):
+        return str(error)
+    if compose.is_composition_error(error):  # first, because Hydra's MissingConfigException is an OSError
+        return str(compose.explained(error))
+    return f"cannot write to {getattr(error, 'filename', None) or 'the output directory'}: {error}."

@@ -1,0 +1,119 @@
+"""What ``chainrule plugins`` shows: every plugin, whether it is used, and what it brings."""
+
+import enum
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from chainrule.cli.common import parse, parser
+from chainrule.cli.help import summary
+from chainrule.components.parameters import Parameter, parameters, plain_defaults
+from chainrule.errors import ChainruleError, PluginError, nearest
+from chainrule.records.settings import shown
+from chainrule.registry.preferences import STRICT, canonical, is_strict
+from chainrule.registry.registry import Offer, Plugin, Registry, Status, found
+
+
+def main(arguments: Sequence[str]) -> None:
+    """List the plugins that are installed: where they come from, whether they are used, what they bring."""
+    options = parser("plugins", main.__doc__)
+    options.add_argument("names", nargs="*", metavar="NAME", help="of a distribution, entry point, kind or component")
+    options.add_argument("--json", action="store_true", help="for programs")
+    chosen = parse(options, arguments)
+    registry = found()
+    plugins = _chosen(plugin_rows(registry), chosen.names)
+    if chosen.json:
+        print(json.dumps({"reports": registry.reports, "plugins": plugins}, indent=1))
+    else:
+        print("\n\n".join([*map(_text, plugins), *(f"{sentence}." for sentence in registry.reports)]))
+    if registry.reports and is_strict():
+        count = len(registry.reports)
+        raise PluginError(f"{count} report{'s' if count > 1 else ''} about plugins ({STRICT} is set).")
+
+
+def plugin_rows(registry: Registry) -> list[dict[str, Any]]:
+    """Return every plugin and what it brings as plain data, fit for JSON."""
+    return [_plugin(plugin) for plugin in registry.plugins]
+
+
+def _plugin(plugin: Plugin) -> dict[str, Any]:
+    provider = plugin.provider
+    return {
+        "distribution": provider.distribution,
+        "version": provider.version,
+        "entry_point": provider.entry_point,
+        "module": provider.module,
+        "file": str(provider.file) if provider.file else None,
+        "sha256": provider.digest or None,
+        "status": plugin.status.value,
+        "reason": plugin.reason,
+        "description": plugin.description,
+        "configurations": {package: str(folder) for package, folder in plugin.folders.items()},
+        "components": [_component(offer) for offer in plugin.offers],
+    }
+
+
+def _component(offer: Offer) -> dict[str, Any]:
+    defaults = plain_defaults(offer.component)
+    return {
+        "kind": offer.kind,
+        "name": offer.component.name,
+        "status": offer.status.value,
+        "reason": offer.reason,
+        "description": summary(offer.component),
+        "parameters": [_parameter(p, defaults[name]) for name, p in parameters(offer.component).items()],
+    }
+
+
+def _parameter(parameter: Parameter, default: Any) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "type": "choice" if issubclass(parameter.type, enum.Enum) else parameter.type.__name__,
+        "many": parameter.many,
+        "optional": parameter.optional,
+        "default": default,
+        "bounds": parameter.limits,
+        "accepts": parameter.wanted(),
+        "description": parameter.description,
+    }
+
+
+def _chosen(plugins: Iterable[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the plugins and components that have one of the names; all if there are no names."""
+    if not names:
+        return list(plugins)
+    found, known, used = [], set(), set()
+    for plugin in plugins:
+        own = {canonical(plugin["distribution"]), plugin["entry_point"]}
+        matching = [c for c in plugin["components"] if {c["kind"], c["name"]} & set(names)]
+        hits = {name for name in names if {name, canonical(name)} & own}
+        if hits:
+            found.append(plugin)
+        elif matching:
+            found.append({**plugin, "components": matching})
+        brought = {word for c in plugin["components"] for word in (c["kind"], c["name"])}
+        known |= own | brought
+        used |= hits | brought & set(names)
+    for name in names:
+        if name not in used:
+            raise ChainruleError(
+                f"{name} is no distribution with plugins, entry point, kind or component{nearest(name, known)}."
+            )
+    return found
+
+
+def _text(plugin: Mapping[str, Any]) -> str:
+    status = plugin["status"] + (f": {plugin['reason']}" if plugin["reason"] else "")
+    lines = [
+        f"{plugin['distribution']} {plugin['version']}, entry point {plugin['entry_point']}: {status}",
+        f"  {plugin['file'] or plugin['module'] + ' (there is no such file)'}",
+        *([f"  {plugin['description']}"] if plugin["description"] else []),
+        *(f"  configuration: {folder}" for folder in plugin["configurations"].values()),
+    ]
+    for component in plugin["components"]:
+        apart = "" if component["status"] == Status.OK else f" ({component['status']}: {component['reason']})"
+        lines.append(f"  {component['kind']}={component['name']}{apart}: {component['description']}")
+        for parameter in component["parameters"]:
+            given = f"{parameter['name']}={shown(parameter['default'])}"
+            lines.append(f"    {given:<32} {parameter['description'] or 'no description'} ({parameter['accepts']})")
+    return "\n".join(lines)

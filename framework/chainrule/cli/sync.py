@@ -1,0 +1,84 @@
+"""``chainrule sync``: send records to the tracker later."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.cli.common import load_plugins, parse, parser
+from chainrule.config.settings import TRACKING
+from chainrule.errors import ChainruleError, sentence
+from chainrule.records.run import MANIFEST, Membership, Record, read_record
+from chainrule.records.sweep import SWEEP, Sweep, read_sweep
+from chainrule.registry.registry import installed
+from chainrule.registry.watching import Tracker
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Send records that were kept back, or were made without a tracker."""
+    options = parser("sync", main.__doc__)
+    options.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="holds records, at any depth")
+    options.add_argument("--tracking", metavar="NAME", help="tracker to use instead of each record's own")
+    chosen = parse(options, arguments)
+    load_plugins([])
+    failed = sum(_send(directory.absolute(), chosen.tracking) for directory in chosen.directories)
+    if failed:
+        raise ChainruleError(f"{failed} {'record was' if failed == 1 else 'records were'} not sent.")
+
+
+def _send(directory: Path, tracking: str | None) -> int:
+    """Send the records below a directory and the sweeps that they belong to; return how many could not be sent."""
+    found = sorted(directory.rglob(MANIFEST))
+    if not found:
+        raise ChainruleError(f"{directory} holds no finished record.")
+    sweeps = {sweep.manifest.key: sweep for sweep in _sweeps(directory)}
+    members: dict[Path, Membership] = {}
+    for sweep in sweeps.values():
+        members |= sweep.members()
+    trackers: dict[str, Tracker] = {}  # of the last record of each sweep
+    failed = 0
+    for place in (manifest.parent for manifest in found):
+        try:
+            record = replace(read_record(place), member=members.get(place))
+            tracker = _tracker(record, tracking)
+            tracker.send(record)
+        except (Exception, SystemExit) as error:  # of a stranger's tracker, too, which must not keep others back
+            failed += 1
+            print(f"chainrule: {place}: {sentence(error)}", file=sys.stderr)
+            continue
+        _say(place, record.links)
+        if record.member:
+            trackers[record.member.key] = tracker
+    for key, tracker in trackers.items():
+        sweep = sweeps[key]
+        if not sweep.manifest.finished:
+            continue
+        try:
+            tracker.send_sweep(sweep, SweepOutcomes(sweep, sweep.outcomes()))
+        except (Exception, SystemExit) as error:
+            failed += 1
+            print(f"chainrule: {sweep.directory}: {sentence(error)}", file=sys.stderr)
+        else:
+            _say(sweep.directory, sweep.links)
+    return failed
+
+
+def _say(place: Path, links: Mapping[str, str]) -> None:
+    print(f"{place}: {', '.join(links.values()) or 'not sent, its tracking is none'}")
+
+
+def _sweeps(directory: Path) -> Iterable[Sweep]:
+    """Yield the sweeps below a directory, and those that it lies in."""
+    above = (folder for folder in directory.parents if (folder / SWEEP).is_file())
+    for folder in (*above, *(path.parent for path in sorted(directory.rglob(SWEEP)))):
+        yield read_sweep(folder)
+
+
+def _tracker(record: Record, name: str | None) -> Tracker:
+    """Return the tracker of a record, or the one called ``name``."""
+    own = dict(record.manifest.configuration[TRACKING])
+    recorded = own.pop("name")
+    made = installed().make(TRACKING, name or recorded, {} if name else own)
+    assert isinstance(made, Tracker)
+    return made

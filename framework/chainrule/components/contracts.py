@@ -1,0 +1,300 @@
+"""The contracts that plugins implement: what an activation, a loss, an optimizer ... is.
+
+A component is a frozen dataclass deriving from one of the abstract classes below. Its fields are its
+hyper-parameters. Arrays have the shape ``(runs, units, samples)``: the article's column vectors, one column a
+sample, with a leading run axis. In a stack of runs the float fields of activations, losses and rules are arrays of
+shape ``(runs, 1, 1)``, those of optimizers and schedules ``(runs, 1)``; in a single component they are numbers.
+Formulas that broadcast need not know.
+
+Methods return arrays. A method of an activation, a loss or a rule that also takes ``out=None`` is handed a buffer to
+fill and returns it; without it the engine copies the result. No method alters its inputs, unless it says so.
+"""
+
+import functools
+import inspect
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class Component(ABC):
+    """One named thing of a kind, e.g. the activation ``sigmoid``.
+
+    The name is the snake_case of the class name, unless given: ``class ELU(Activation, name="elu")``.
+
+    Attributes:
+        run_shape: trailing axes of the float fields in a stack: ``(1, 1)`` gives ``(runs, 1, 1)``; None where runs do
+            not share the component, because each run uses it once. Set by each contract.
+    """
+
+    name: ClassVar[str]
+    run_shape: ClassVar[tuple[int, ...] | None] = None
+
+    def __init_subclass__(cls, name: str | None = None, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls.name = name or default_name(cls.__name__)
+
+
+def default_name(class_name: str) -> str:
+    """Return the name of a component whose class does not give one: ``GradientDescent`` is ``gradient_descent``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
+
+
+class Activation(Component):
+    """``a = g(z)``, eq. 2 of the article.
+
+    Attributes:
+        range: closed interval that contains every output; a target outside it is reported before training.
+        kinks: points ``z`` without a derivative, where ``slope`` is a one-sided derivative or a value between them.
+        min_units: the smallest layer that the activation makes sense on.
+    """
+
+    run_shape: ClassVar[tuple[int, ...] | None] = (1, 1)
+    range: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    kinks: ClassVar[tuple[float, ...]] = ()
+    min_units: ClassVar[int] = 1
+
+    @abstractmethod
+    def forward(self, z: Array) -> Array:
+        """Return ``a = g(z)``, shape and dtype of ``z``."""
+
+    def slope(self, z: Array, a: Array) -> Array:
+        """Return ``g'(z)``, element by element; ``a`` is ``forward(z)``. An activation has this or ``backward``."""
+        raise NotImplementedError(f"{type(self).__name__} has neither slope nor backward")
+
+    def backward(self, grad_a: Array, z: Array, a: Array, out: Array | None = None) -> Array:
+        """Return ``dL/dz`` from ``grad_a = dL/da``: ``grad_a * g'(z)`` (eq. 4 and 5).
+
+        Activations that couple units (softmax) replace this with the product by their Jacobian.
+        """
+        slope = self.slope(z, a, out=out) if takes_out(type(self).slope) else self.slope(z, a)  # type: ignore[call-arg]
+        return np.multiply(grad_a, slope, out=out)
+
+
+class Loss(Component):
+    """``L(y_pred, y_true)`` of each sample; several outputs add up, samples are averaged by the trainer (eq. 3).
+
+    Attributes:
+        prediction_range: closed interval in which predictions must lie (``(0, 1)`` for a log-loss).
+        target_range: closed interval in which the true values must lie.
+        paired_output: name of the output activation for which the loss is computed from ``z`` because that is
+            numerically stable (``sigmoid`` with log-loss); ``paired_value`` and ``paired_delta`` then serve.
+        min_outputs: the smallest number of outputs that the loss makes sense on.
+        one_hot: whether the true values of a sample must be non-negative and add up to 1.
+    """
+
+    run_shape: ClassVar[tuple[int, ...] | None] = (1, 1)
+    prediction_range: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    target_range: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    paired_output: ClassVar[str | None] = None
+    min_outputs: ClassVar[int] = 1
+    one_hot: ClassVar[bool] = False
+
+    @abstractmethod
+    def value(self, y_pred: Array, y_true: Array) -> Array:
+        """Return the loss of each sample, shape ``(runs, samples)``, from two arrays ``(runs, outputs, samples)``."""
+
+    @abstractmethod
+    def gradient(self, y_pred: Array, y_true: Array) -> Array:
+        """Return ``dL/dy_pred`` of each sample's own loss, shape ``(runs, outputs, samples)``."""
+
+    def paired_value(self, z: Array, y_true: Array) -> Array:
+        """Return ``value(g(z), y_true)`` for the paired output activation ``g``, stably."""
+        raise NotImplementedError(f"{type(self).__name__} declares a paired output but no paired_value")
+
+    def paired_delta(self, z: Array, y_pred: Array, y_true: Array) -> Array:
+        """Return ``delta = dL/dz`` (eq. 4) for the paired output activation, stably."""
+        raise NotImplementedError(f"{type(self).__name__} declares a paired output but no paired_delta")
+
+
+class Optimizer(Component):
+    """How parameters move along a gradient: ``theta <- theta - lr dL/dtheta`` and its relatives.
+
+    ``theta`` and ``grad`` have the shape ``(runs, parameters)``: all weights and biases of a run lie in one row.
+
+    Attributes:
+        rate: name of the field that schedules change from epoch to epoch; None if there is no such field.
+    """
+
+    run_shape: ClassVar[tuple[int, ...] | None] = (1,)
+    rate: ClassVar[str | None] = "lr"
+
+    def init(self, theta: Array) -> dict[str, Array]:
+        """Return the state before the first step: named arrays whose first axis is the run axis."""
+        return {}
+
+    @abstractmethod
+    def update(self, theta: Array, grad: Array, state: dict[str, Array], step: int) -> None:
+        """Change ``theta`` in place. ``step`` counts from 1; ``grad`` is left alone.
+
+        The arrays in ``state`` are changed in place too, or replaced by others of the same shape and dtype.
+        """
+
+
+class Schedule(Component):
+    """How the learning rate of a run changes from epoch to epoch.
+
+    Rates and losses have the shape ``(runs, 1)``. The optimizer says which of its fields is its learning rate.
+
+    Attributes:
+        is_constant: whether the learning rate never changes; training then leaves it alone.
+    """
+
+    run_shape: ClassVar[tuple[int, ...] | None] = (1,)
+    is_constant: ClassVar[bool] = False
+
+    def init(self, lr: Array) -> dict[str, Array]:
+        """Return the state before the first epoch: named arrays whose first axis is the run axis.
+
+        Args:
+            lr: the optimizer's own learning rate; left alone.
+        """
+        return {}
+
+    @abstractmethod
+    def rate(self, lr: Array, epoch: int, epochs: int, state: dict[str, Array]) -> Array:
+        """Return the learning rate of the coming epoch, shape and dtype of ``lr``; ``state`` is left alone.
+
+        Args:
+            lr: the optimizer's own learning rate.
+            epoch: how many epochs have been trained, from 0 (PyTorch's ``last_epoch``).
+            epochs: how many will be trained at most, at least 1.
+            state: the arrays of ``init``, as ``measured`` has changed them.
+        """
+
+    def measured(self, loss: Array, epoch: int, state: dict[str, Array]) -> None:
+        """Change the arrays in ``state`` in place at a point of the curves, before the rate of the coming epoch.
+
+        Args:
+            loss: the validation loss, or the training loss if there is no validation.
+            epoch: how many epochs have been trained; 0 at the first point.
+            state: the arrays of ``init``.
+        """
+
+
+class Target(Component):
+    """What is to be learned: a function to sample, or a data set.
+
+    Attributes:
+        task: ``regression`` or ``classification``; decides between R2 and accuracy.
+        low, high: the interval from which ``data`` draws each input.
+        samples: how many samples a run draws unless told, or None for a data set with rows of its own.
+    """
+
+    task: ClassVar[str] = "regression"
+    low: ClassVar[float] = -1.0
+    high: ClassVar[float] = 1.0
+    samples: ClassVar[int | None] = 256
+
+    @property
+    @abstractmethod
+    def inputs(self) -> int:
+        """Number of input features."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Number of outputs: of values in a regression; of classes, or 1 for two classes 0 and 1."""
+
+    @property
+    def standardized(self) -> bool:
+        """Whether inputs and regression outputs are shifted and scaled by mean and deviation of the training rows."""
+        return False
+
+    def __call__(self, x: Array) -> Array:
+        """Return the true outputs ``(samples, outputs)`` at the inputs ``x (samples, inputs)``, without noise.
+
+        A data set knows no function and leaves this out.
+        """
+        raise NotImplementedError(f"the target {self.name} is a data set, not a function")
+
+    def data(self, rng: np.random.Generator, samples: int | None) -> tuple[Array, Array]:
+        """Return ``x (samples, inputs)`` and ``y (samples, outputs)``, without noise.
+
+        Args:
+            rng: the only source of randomness allowed.
+            samples: how many; None for all rows of a data set. A data set returns a random subset where it is fewer.
+
+        Raises:
+            ConfigurationError: the data cannot be had, or hold fewer rows than asked for.
+        """
+        if samples is None:
+            raise ValueError("a function has no rows of its own: say how many samples")
+        x = rng.uniform(self.low, self.high, size=(samples, self.inputs))
+        return x, self(x)
+
+
+class Initializer(Component):
+    """The start of the weights and biases of one layer."""
+
+    @abstractmethod
+    def weights(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
+        """Return the first weights of a layer, shape ``(fan_out, fan_in)``."""
+
+    def biases(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
+        """Return the first biases of a layer, shape ``(fan_out,)``: zeros, unless an initializer draws them."""
+        return np.zeros(fan_out)
+
+    def variance(self, fan_in: int, fan_out: int) -> float | None:
+        """Return the variance of the weights, by the formula, or None where there is none; for tests only."""
+        return None
+
+
+class Rule(Component):
+    """A backward rule: how deltas travel back and become gradients.
+
+    A rule replaces eq. 5 by defining ``error`` and eq. 6 by defining ``gradient``; what it does not define stays exact.
+    Layers count from 1, as in the article. In products of arrays use :func:`chainrule.product` rather than ``@``: its
+    bits do not depend on how many runs are stacked.
+
+    Attributes:
+        widths: the only layer widths that the rule is defined for, inputs and outputs included; None for any.
+    """
+
+    run_shape: ClassVar[tuple[int, ...] | None] = (1, 1)
+    widths: ClassVar[tuple[int, ...] | None] = None
+
+    def init(self, rng: np.random.Generator, widths: Sequence[int]) -> dict[str, Array]:
+        """Return what the rule holds fixed through one run (e.g. feedback matrices), without a run axis.
+
+        Args:
+            rng: the only source of randomness allowed.
+            widths: units of each layer, from the inputs to the outputs.
+        """
+        return {}
+
+    def error(self, layer: int, weights: Sequence[Array], deltas: Sequence[Array], state: dict[str, Array]) -> Array:
+        """Return what stands for ``dL/da^(layer)``, the sum in eq. 5: shape ``(runs, units of the layer, samples)``.
+
+        Args:
+            layer: a hidden layer.
+            weights: ``weights[l]`` is ``W^(l)``, shape ``(runs, units of l, units of l-1)``.
+            deltas: ``deltas[l]`` is ``delta^(l)``, shape ``(runs, units of l, samples)``; those above are there.
+                Index 0 of both lists is an empty array, so that indices are the article's.
+            state: the arrays of ``init``, with a leading run axis.
+        """
+        raise NotImplementedError
+
+    def gradient(self, layer: int, delta: Array, inputs: Array) -> Array:
+        """Return the gradient of a layer's parameters, summed over samples: shape ``(runs, units, 1 + units before)``.
+
+        Args:
+            layer: any layer.
+            delta: ``delta^(layer)``, shape ``(runs, units, samples)``.
+            inputs: a row of ones above ``a^(layer-1)``, shape ``(runs, 1 + units before, samples)``; so column 0 of the
+                result belongs to the biases and the others to the weights (eq. 6).
+        """
+        raise NotImplementedError
+
+
+@functools.cache
+def takes_out(function: Callable[..., Any]) -> bool:
+    """Say whether a method has a parameter ``out``."""
+    return "out" in inspect.signature(function).parameters

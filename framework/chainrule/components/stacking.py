@@ -1,0 +1,67 @@
+"""How runs share a component: one object whose float fields hold the values of all runs of a stack."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from chainrule.components.contracts import Array, Component, Optimizer
+from chainrule.components.parameters import parameters, plain
+
+C = TypeVar("C", bound=Component)
+
+
+def sum_units(values: Array, keepdims: bool = False) -> Array:
+    """Return the sum over units, ``(runs, units, samples)`` to ``(runs, samples)``, in the order of the units.
+
+    ``values.sum(axis=-2)`` adds a single column in pairs but the columns of a stack one after another, so that its bits
+    depend on the number of runs. With ``keepdims`` the result is ``(runs, 1, samples)``.
+    """
+    if values.shape[-1] == 1:
+        total: Array = np.add.accumulate(values, axis=-2)[..., -1:, :]
+        return total if keepdims else total[..., 0, :]
+    added: Array = values.sum(axis=-2, keepdims=keepdims)
+    return added
+
+
+def has_rate(optimizer: Optimizer) -> bool:
+    """Say whether an optimizer names a learning rate that schedules can change: one of its plain floats."""
+    field = parameters(type(optimizer)).get(str(optimizer.rate))
+    return field is not None and field.is_stackable
+
+
+def structure(component: Component) -> tuple[Any, ...]:
+    """Return what must be equal for two components to be stacked: the class and every field that is no plain float."""
+    kind = type(component)
+    fixed = {name: value for name, value in plain(component).items() if not parameters(kind)[name].is_stackable}
+    return (kind, repr(fixed))
+
+
+def stack(components: Sequence[C], dtype: DTypeLike) -> C:
+    """Return one component whose float fields hold the values of all ``components``, one a run.
+
+    Args:
+        components: of equal :func:`structure`.
+        dtype: of the stack; a float64 rate would silently promote float32 weights.
+    """
+    first = components[0]
+    shape = first.run_shape
+    if shape is None:
+        raise TypeError(f"components such as {first.name} are used once per run and do not stack")
+    stacked = object.__new__(type(first))
+    for name, parameter in parameters(type(first)).items():
+        value = getattr(first, name)
+        if parameter.is_stackable:
+            value = np.array([getattr(c, name) for c in components], dtype).reshape(len(components), *shape)
+        object.__setattr__(stacked, name, value)
+    return stacked
+
+
+def take(stacked: C, runs: Array) -> C:
+    """Return the stacked component of the chosen ``runs`` (indices)."""
+    chosen = object.__new__(type(stacked))
+    for name, parameter in parameters(type(stacked)).items():
+        value = getattr(stacked, name)
+        object.__setattr__(chosen, name, value[runs] if parameter.is_stackable else value)
+    return chosen

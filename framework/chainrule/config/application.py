@@ -1,0 +1,45 @@
+"""Running Hydra with the arguments of a command."""
+
+import sys
+from collections.abc import Sequence
+from contextvars import ContextVar
+
+from hydra import version
+from hydra._internal.utils import _run_hydra, get_args_parser  # Hydra's own entry, but for where arguments come from
+
+from chainrule.config import task
+from chainrule.errors import ConfigurationError
+from chainrule.files import paths
+
+_arguments: ContextVar[Sequence[str] | None] = ContextVar("arguments", default=None)
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Do what a command line of Hydra says, such as ``["-m", "seed=0,1"]``: train, show the configuration, complete.
+
+    Raises:
+        ConfigurationError: the flag for running a pickled job again, which would execute what is in the file.
+    """
+    version.setbase("1.3")
+    parser = get_args_parser()
+    parser.allow_abbrev = False
+    options = parser.parse_args(list(arguments))
+    if options.experimental_rerun is not None:
+        raise ConfigurationError("--experimental-rerun is not available: it would execute what lies in the file.")
+    token = _arguments.set(arguments)
+    try:
+        _run_hydra(
+            args=options,
+            args_parser=parser,
+            task_function=task.train,
+            config_path=str(paths.configuration()),
+            config_name="config",
+        )
+    finally:
+        _arguments.reset(token)
+
+
+def typed_arguments() -> list[str]:
+    """Return the arguments of the command that is being run, for its record."""
+    given = _arguments.get()
+    return list(sys.argv[1:] if given is None else given)

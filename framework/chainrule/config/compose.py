@@ -1,0 +1,124 @@
+"""From overrides to configuration, by Hydra: every component is an option, without YAML."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+from yaml import YAMLError
+
+from chainrule.components.parameters import plain_defaults
+from chainrule.config.settings import settings_from_config
+from chainrule.errors import ConfigurationError, nearest
+from chainrule.files import paths
+from chainrule.records.settings import Settings
+from chainrule.registry.kinds import GROUPS
+from chainrule.registry.registry import installed
+
+_UNREAD = "Invalid loaded object type"  # how OmegaConf's begins
+_FLAGS = "Only one of --run, --multirun"  # how Hydra's complaint begins
+
+
+def options(group: str) -> list[str]:
+    """Return the components that can be chosen in a group, sorted; none where it is no group of components."""
+    return installed().names(GROUPS[group].name) if group in GROUPS else []
+
+
+def option(group: str, name: str) -> dict[str, Any] | None:
+    """Return what choosing a component puts into the configuration: its name and defaults; None if there is none."""
+    if name not in options(group):
+        return None
+    return {"name": name, **plain_defaults(installed().find(GROUPS[group].name, name))}
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """Return a composed configuration as plain data.
+
+    Raises:
+        ConfigurationError: a value is missing, or an interpolation cannot be resolved.
+    """
+    try:
+        data: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise explained(error) from None
+    return dict(data)
+
+
+def compose_config(overrides: Sequence[str]) -> dict[str, Any]:
+    """Compose plain data from overrides as typed on the command line, e.g. ``["optimizer=adam", "seed=3"]``.
+
+    Raises:
+        ConfigurationError: an override is wrong.
+    """
+    return resolved(_composed(overrides))
+
+
+def compose_settings(overrides: Sequence[str]) -> Settings:
+    """Compose checked settings from overrides; raises as :func:`compose_config`."""
+    return settings_from_config(compose_config(overrides), installed())
+
+
+def sweeper(name: str) -> dict[str, Any]:
+    """Return the options of ``hydra/sweeper=name``, with the values they have unless told.
+
+    Raises:
+        ConfigurationError: there is no such sweeper.
+    """
+    config = _composed([f"hydra/sweeper={name}"], return_hydra_config=True)
+    found: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
+    return dict(found)
+
+
+def _composed(overrides: Sequence[str], return_hydra_config: bool = False) -> DictConfig:
+    held = GlobalHydra.instance().hydra
+    try:
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(config_dir=str(paths.configuration()), version_base="1.3"):
+            return compose("config", overrides=list(overrides), return_hydra_config=return_hydra_config)
+    except Exception as error:
+        if not is_composition_error(error):
+            raise
+        raise explained(error) from None
+    finally:
+        if held is not None:
+            GlobalHydra.instance().initialize(held)
+
+
+def is_composition_error(error: BaseException) -> bool:
+    """Say whether Hydra or OmegaConf complains about what was typed."""
+    # Hydra lets a plain ValueError through for ``group=null`` and for flags that exclude one another.
+    plain = isinstance(error, ValueError) and str(error).startswith(("Config group override", _FLAGS))
+    # Files that are no YAML, or hold a mere number.
+    unread = isinstance(error, YAMLError) or (isinstance(error, OSError) and str(error).startswith(_UNREAD))
+    return plain or unread or isinstance(error, HydraException | OmegaConfBaseException)
+
+
+def explained(error: Exception) -> ConfigurationError:
+    """Turn an error of Hydra or OmegaConf into one sentence with the nearest valid name."""
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return installed().missing(group, name, error.options)
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
+        siblings = [str(key) for key in cause.parent_node if key != "hydra"]
+        prefix = str(cause.full_key).rpartition(".")[0]
+        if not siblings:
+            return ConfigurationError(
+                f"{cause.full_key} is not a key of the configuration yet: +{cause.full_key}=VALUE adds it."
+            )
+        return ConfigurationError(
+            f"{cause.full_key} is not a key of the configuration{nearest(str(cause.key), siblings)}; "
+            f"{f'{prefix} has' if prefix else 'there is'} {', '.join(siblings)}."
+        )
+    if str(error).startswith(_FLAGS):
+        return ConfigurationError(f"{error}.")
+    if isinstance(error, YAMLError | OSError):
+        return ConfigurationError(f"a file of the configuration cannot be read: {' '.join(str(error).split())}.")
+    if isinstance(cause, MissingMandatoryValue):
+        return ConfigurationError(f"{cause.full_key} is missing: write {cause.full_key}=VALUE.")
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return ConfigurationError(f"null is no choice: write GROUP=NAME, with one of the groups {', '.join(GROUPS)}.")
+    return ConfigurationError(" ".join(str(error).split()))

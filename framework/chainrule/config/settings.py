@@ -1,0 +1,58 @@
+"""From plain configuration to checked settings and the tracker."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from chainrule.components.parameters import Parameter, build, parameters
+from chainrule.errors import ConfigurationError, nearest
+from chainrule.records.settings import SECTIONS, Seed, Settings
+from chainrule.registry.kinds import GROUPS
+from chainrule.registry.preferences import SECTION, Preferences
+from chainrule.registry.registry import Registry
+from chainrule.registry.watching import Tracker
+
+TRACKING = "tracking"  # the group whose component shows runs and decides none
+
+
+def settings_from_config(config: Mapping[str, Any], registry: Registry) -> Settings:
+    """Make settings from plain data, e.g. a resolved configuration.
+
+    Raises:
+        ConfigurationError: an unknown key or name, a wrong type, a value out of range, or a group is missing.
+    """
+    known = ["seed", *SECTIONS, *GROUPS, SECTION]
+    registry.require_preferences(_mapping(config.get(SECTION, {}), SECTION))
+    for key in config:
+        if key not in known:
+            raise ConfigurationError(f"{key} is not a key of the configuration{nearest(str(key), known)}.")
+    seed = parameters(Seed)["seed"].convert(config.get("seed", 0), "seed")
+    sections = {name: build(section, _mapping(config.get(name, {}), name), name) for name, section in SECTIONS.items()}
+    groups = {group: _component(config, group, registry) for group in GROUPS if group != TRACKING}
+    return Settings(seed=seed, **sections, **groups)
+
+
+def tracker_from_config(config: Mapping[str, Any], registry: Registry) -> Tracker:
+    """Return the tracker that plain data name; raises as :func:`settings_from_config`."""
+    return cast("Tracker", _component(config, TRACKING, registry))
+
+
+def keys() -> dict[str, Parameter]:
+    """Return every key of the configuration that belongs to no component, e.g. ``training.epochs``."""
+    found = dict(parameters(Seed))
+    for section, cls in {**SECTIONS, SECTION: Preferences}.items():
+        found |= {f"{section}.{name}": parameter for name, parameter in parameters(cls).items()}
+    return found
+
+
+def _component(config: Mapping[str, Any], group: str, registry: Registry) -> Any:
+    values = dict(_mapping(config.get(group), group))
+    name = values.pop("name", None)
+    if not isinstance(name, str):
+        raise ConfigurationError(f"{group} names no component: write {group}=NAME.")
+    return registry.make(group, name, values)
+
+
+def _mapping(value: Any, key: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{key} must be a group of settings, not {value!r}.")
+    return value

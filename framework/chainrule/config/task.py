@@ -1,0 +1,70 @@
+"""What Hydra runs: one job, by whatever launcher, in whatever process."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from hydra.conf import HydraConf
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode, TaskFunction
+from omegaconf import DictConfig
+
+from chainrule.config.compose import resolved
+from chainrule.config.settings import settings_from_config, tracker_from_config
+from chainrule.errors import ChainruleError, RecordError, sentence
+from chainrule.files import paths
+from chainrule.records.result import objective
+from chainrule.records.run import Failure, Membership
+from chainrule.records.sweep import read_sweep
+from chainrule.registry.registry import installed
+from chainrule.registry.watching import Session, Watchers
+from chainrule.runs.execute import Task, execute
+from chainrule.runs.prepare import prepare
+
+
+def train(config: DictConfig) -> float:
+    """Train one run; the number returned is what a sweeper minimises."""
+    context = HydraConfig.get()
+    with paths.started_in(Path(context.runtime.cwd)):  # a job may have a working directory of its own
+        return _train(config, context)
+
+
+def _train(config: DictConfig, context: HydraConf) -> float:
+    directory, of_sweep = Path(context.runtime.output_dir), context.mode == RunMode.MULTIRUN
+    registry = installed()
+    try:
+        values = resolved(config)
+        tracker, prepared = tracker_from_config(values, registry), prepare(settings_from_config(values, registry))
+        session = Session(interactive=sys.stdout.isatty(), of_sweep=of_sweep)
+        # The tracker comes before those who show the links that it leaves.
+        watchers = Watchers([tracker, *registry.watchers(session)])
+        ((result, record),) = execute([Task(prepared, directory, tracker, context.overrides.task)], watchers, registry)
+    except (Exception, SystemExit) as error:
+        if of_sweep:
+            failure = Failure.of(directory, error, int(config.get("seed", 0)))
+            failure.write()
+            if isinstance(error, SystemExit):  # of a plugin, which has no right to end the sweep
+                raise ChainruleError(failure.sentence) from error
+        elif isinstance(error, ChainruleError):
+            sys.exit(f"chainrule: {error}")
+        elif isinstance(error, SystemExit):
+            sys.exit(f"chainrule: a plugin ended the run: {sentence(error)}.")
+        raise
+    watchers.tell("runs_recorded", [replace(record, member=_member(directory, context)) if of_sweep else record])
+    if not of_sweep:
+        watchers.tell("finished", record)
+    value = objective(result.metrics)[1]
+    return float("nan") if value is None else value
+
+
+def _member(directory: Path, context: HydraConf) -> Membership | None:
+    """Return the place of a job in its sweep, which Hydra names; None if the sweep keeps no record."""
+    try:
+        return read_sweep(Path(context.runtime.cwd, context.sweep.dir)).members().get(directory.absolute())
+    except RecordError:
+        return None
+
+
+def is_own(function: TaskFunction) -> bool:
+    """Say whether a task is chainrule's, rather than that of another application of Hydra."""
+    return function is train

@@ -1,0 +1,125 @@
+"""The article's backward pass, eq. 3 to 6, for a stack of runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from chainrule.components.contracts import Activation, Array, Loss, Rule, takes_out
+from chainrule.engine.network import Call, Pass, columns, filling, planned_product, require_shape
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples, bound to the buffers that they are trained in.
+
+    Attributes:
+        first: eq. 1 in the first layer.
+        gradient: eq. 6 in the first layer.
+        y: true outputs, shape ``(runs, outputs, samples)``.
+    """
+
+    first: Call
+    gradient: Call
+    y: Array
+
+
+def mean_loss(forward: Pass, loss: Loss, y: Array) -> Array:
+    """Return eq. 3 averaged over the samples of the last forward pass, shape ``(runs,)``."""
+    if loss.paired_output == forward.output.name:
+        values = loss.paired_value(forward.z[-1], y)
+    else:
+        values = loss.value(forward.a[-1], y)
+    require_shape(loss.value, values, (len(y), y.shape[2]))
+    mean: Array = values.mean(axis=-1)
+    return mean
+
+
+def separate(block: Array, inputs: int) -> tuple[Array, Array]:
+    """Return views of samples ``(1 + inputs + outputs, runs, samples)``: ones above ``x``, and ``y``, runs first."""
+    return block[: 1 + inputs].swapaxes(0, 1), block[1 + inputs :].swapaxes(0, 1)
+
+
+class Backprop:
+    """Gradients of the mean loss of a stack, by a backward rule.
+
+    Args:
+        forward: the pass to differentiate.
+        loss: stacked for its runs.
+        rule: stacked for its runs.
+        state: the rule's fixed arrays, each with a leading run axis.
+        grad: where the gradients go, shape ``(runs, parameters)``, laid out as ``theta``.
+
+    Attributes:
+        delta: eq. 4 and 5, one array ``(runs, units, samples)`` a layer, of each sample's own loss; index 0 is empty.
+    """
+
+    def __init__(self, forward: Pass, loss: Loss, rule: Rule, state: dict[str, Array], grad: Array) -> None:
+        self.forward, self.loss, self.grad = forward, loss, grad
+        runs, dtype = len(grad), grad.dtype
+        self.delta = [columns(runs, z.shape[1], forward.samples, dtype) for z in forward.z]
+        self._blocks = forward.shape.blocks(grad)
+        self._mean = np.array(1 / forward.samples, dtype)
+        self._rule, self._state = rule, state
+        self._output_delta = self._plan_output()
+        self._backward = filling(forward.hidden.backward)
+        self._hidden_layers = [
+            (
+                self._gradient(above, forward.inputs[above]),
+                *self._error(layer),
+                forward.z[layer],
+                forward.a[layer],
+                self.delta[layer],
+            )
+            for above, layer in pairwise(range(forward.shape.layers, 0, -1))
+        ]
+
+    def batch(self, x: Array, y: Array) -> Batch:
+        """Return samples as a batch: ``x`` under a row of ones and ``y``, each ``(runs, units, samples)``."""
+        return Batch(self.forward.first(x), self._gradient(1, x), y)
+
+    def __call__(self, batch: Batch) -> Array:
+        """Go forward and backward through ``batch`` and return ``grad``, the gradient of the mean loss."""
+        self.forward.forward(batch.first)
+        self._output_delta(batch.y)  # eq. 4
+        for (gradient, factors), (propagate, parts), error, z, a, delta in self._hidden_layers:
+            gradient(*factors)  # eq. 6: dL/dW = delta a^T, dL/db = delta
+            propagate(*parts)  # eq. 5: the sum over the layer above, W^T delta ...
+            self._backward(error, z, a, out=delta)  # ... times g'(z)
+        gradient, factors = batch.gradient
+        gradient(*factors)
+        if self.forward.samples > 1:
+            np.multiply(self.grad, self._mean, self.grad)
+        return self.grad
+
+    def _plan_output(self) -> Callable[[Array], Array]:
+        """Eq. 4: ``delta = dL/dy_pred g'(z)``, or at once where the loss declares the pair stable."""
+        forward, z, delta = self.forward, self.forward.z[-1], self.delta[-1]
+        if self.loss.paired_output == forward.output.name:
+            paired = filling(self.loss.paired_delta)
+            return lambda y: paired(z, forward.a[-1], y, out=delta)
+        gradient, backward = filling(self.loss.gradient), filling(forward.output.backward)
+        error = self._error_buffer(forward.output, delta)
+        return lambda y: backward(gradient(forward.a[-1], y, out=error), z, forward.a[-1], out=delta)
+
+    def _error_buffer(self, activation: Activation, delta: Array) -> Array:
+        """Return where ``dL/da`` goes: apart from ``delta`` if ``backward`` fills buffers, else where it may stay."""
+        return np.empty_like(delta) if takes_out(type(activation).backward) else delta
+
+    def _error(self, layer: int) -> tuple[Call, Array]:
+        """The sum in eq. 5 for a hidden layer, and the buffer that it fills."""
+        rule, weights, delta = self._rule, self.forward.weights, self.delta
+        out = self._error_buffer(self.forward.hidden, delta[layer])
+        if type(rule).error is Rule.error:
+            return planned_product(weights[layer + 1].mT, delta[layer + 1], out, self.forward.samples), out
+        error = filling(rule.error)
+        return (lambda: error(layer, weights, delta, self._state, out=out), ()), out
+
+    def _gradient(self, layer: int, inputs: Array) -> Call:
+        """Eq. 6 for a layer that sees ``inputs``."""
+        rule, delta, out = self._rule, self.delta[layer], self._blocks[layer]
+        if type(rule).gradient is Rule.gradient:
+            return planned_product(delta, inputs.mT, out, self.forward.samples)
+        gradient = filling(rule.gradient)
+        return (lambda: gradient(layer, delta, inputs, out=out)), ()

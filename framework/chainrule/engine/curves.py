@@ -1,0 +1,75 @@
+"""Curves: what was measured while a run trained."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.components.contracts import Array
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The curves of one run.
+
+    Attributes:
+        epochs: epoch of each point, shape ``(points,)``; 0 is the state before training.
+        values: name of the curve, e.g. ``train/loss``, to its float64 values, shape ``(points,)``.
+    """
+
+    epochs: Array
+    values: Mapping[str, Array]
+
+    def thinned(self, name: str, limit: int) -> list[tuple[int, float]]:
+        """Return at most ``limit`` points ``(epoch, value)`` of a curve, evenly spread.
+
+        The first, the last, the smallest and the largest finite value are always among them; ``limit`` is at least 4.
+        """
+        values = self.values[name]
+        if len(values) <= limit - 2:
+            return list(zip(self.epochs.tolist(), values.tolist(), strict=True))
+        chosen = set(np.linspace(0, len(values) - 1, limit - 2).round().astype(int).tolist())
+        finite = np.flatnonzero(np.isfinite(values))
+        if finite.size:
+            chosen |= {int(finite[values[finite].argmin()]), int(finite[values[finite].argmax()])}
+        kept = np.array(sorted(chosen))
+        return list(zip(self.epochs[kept].tolist(), values[kept].tolist(), strict=True))
+
+
+def due_epochs(epochs: int, every: int) -> list[int]:
+    """Return the epochs at which a run is measured: 0, every ``every``-th, and the last."""
+    return [*range(0, epochs, every), epochs]
+
+
+class History:
+    """Collects the curves of a stack, from which runs leave one by one.
+
+    Args:
+        runs: how many runs the stack starts with.
+        due: the epochs at which every run that is still training is measured.
+        names: of the curves.
+    """
+
+    def __init__(self, runs: int, due: Sequence[int], names: Sequence[str]) -> None:
+        self._epochs = np.array(due)
+        self._values = {name: np.full((len(due), runs), np.nan) for name in names}
+        self._points = np.zeros(runs, int)
+
+    def add(self, runs: Array, values: Mapping[str, Array]) -> None:
+        """Add one point for each of ``runs`` (indices); ``values`` holds one array of that length per curve."""
+        points = self._points[runs]
+        for name, column in values.items():
+            self._values[name][points, runs] = column
+        self._points[runs] = points + 1
+
+    def curves(self, run: int) -> Curves:
+        """Return the curves of one run so far."""
+        points = self._points[run]
+        return Curves(self._epochs[:points], {name: one_nan(v[:points, run]) for name, v in self._values.items()})
+
+
+def one_nan(values: Array) -> Array:
+    """Return a copy in which every NaN has the same bits; which NaN an operation gives depends on the instruction."""
+    copy = values.copy()
+    copy[np.isnan(copy)] = np.nan
+    return copy

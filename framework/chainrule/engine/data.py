@@ -1,0 +1,148 @@
+"""From a target to the samples of one run: draw, add noise, split, standardize."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from chainrule.components.contracts import Array, Target
+from chainrule.errors import ConfigurationError, PluginError
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """An affine map ``(v - shift) / scale`` of features, each an array ``(features, 1)``."""
+
+    shift: Array
+    scale: Array
+
+    @classmethod
+    def of(cls, values: Array) -> "Scaling":
+        """Standardize by mean and standard deviation over samples; a constant feature is only shifted."""
+        constant = np.ptp(values, axis=1, keepdims=True) == 0  # rounding may leave it a tiny deviation
+        return cls(values.mean(axis=1, keepdims=True), np.where(constant, 1.0, values.std(axis=1, keepdims=True)))
+
+    @classmethod
+    def none(cls, features: int) -> "Scaling":
+        """The identity map."""
+        return cls(np.zeros((features, 1)), np.ones((features, 1)))
+
+    def apply(self, values: Array) -> Array:
+        """Map ``values (features, samples)`` to what the network sees."""
+        return (values - self.shift) / self.scale
+
+    def undo(self, values: Array) -> Array:
+        """Map what the network sees back to ``values (features, samples)``."""
+        return values * self.scale + self.shift
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The data of one run, scaled as the network sees them, in the run's dtype.
+
+    Attributes:
+        train: a row of ones above ``x`` above ``y``, shape ``(1 + inputs + outputs, training samples)``.
+        validation: the same for the validation samples, of which there may be none.
+        inputs: number of inputs.
+        x_scaling, y_scaling: how raw values were mapped.
+        digest: SHA-256 of the raw data, in hexadecimal.
+    """
+
+    train: Array
+    validation: Array
+    inputs: int
+    x_scaling: Scaling
+    y_scaling: Scaling
+    digest: str
+
+    def raw(self, part: Array) -> tuple[Array, Array]:
+        """Return ``x`` and ``y`` of ``train`` or ``validation`` in the target's units, each ``(features, samples)``."""
+        split = 1 + self.inputs
+        return self.x_scaling.undo(part[1:split]), self.y_scaling.undo(part[split:])
+
+
+def draw(
+    target: Target,
+    seed: np.random.SeedSequence,
+    *,
+    samples: int | None,
+    validation: float,
+    noise: float,
+    dtype: DTypeLike,
+) -> Samples:
+    """Draw the samples of one run.
+
+    Args:
+        target: what is to be learned.
+        seed: from which data, noise and split are drawn, each from a stream of its own.
+        samples: how many in all; None for the target's own number.
+        validation: fraction of the samples that is kept for validation.
+        noise: standard deviation of Gaussian noise, added to the outputs in a regression and to the inputs in a
+            classification.
+        dtype: of the result.
+
+    Raises:
+        ConfigurationError: the data cannot be had, hold NaN or infinite values, or none is left to train on.
+        PluginError: the target returns arrays of the wrong shape.
+    """
+    streams = [np.random.default_rng(child) for child in seed.spawn(3)]
+    x, y = (np.array(part, float) for part in target.data(streams[0], target.samples if samples is None else samples))
+    count = len(x)
+    if x.shape != (count, target.inputs) or y.shape != (count, target.outputs):
+        raise PluginError(
+            f"target={target.name} returned x {x.shape} and y {y.shape}, "
+            f"not (samples, {target.inputs}) and (samples, {target.outputs})."
+        )
+    noisy = y if target.task == "regression" else x
+    if noise:
+        noisy += noise * streams[1].standard_normal(noisy.shape)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ConfigurationError(f"target={target.name} has NaN or infinite values in its data.")
+    held_out = round(count * validation)
+    if held_out >= count:
+        raise ConfigurationError(
+            f"data.validation={validation:g} of {count} samples leaves none to train on; "
+            "lower it or raise data.samples."
+        )
+    order = streams[2].permutation(count)
+    chosen, kept = order[held_out:], order[:held_out]
+    digest = hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest()
+    x, y = x.T, y.T
+    scaled = target.standardized
+    x_scaling = Scaling.of(x[:, chosen]) if scaled else Scaling.none(len(x))
+    y_scaling = Scaling.of(y[:, chosen]) if scaled and target.task == "regression" else Scaling.none(len(y))
+    with np.errstate(all="ignore"):
+        everything = np.concatenate([np.ones((1, count)), x_scaling.apply(x), y_scaling.apply(y)]).astype(dtype)
+    if not np.isfinite(everything).all():
+        raise ConfigurationError(
+            f"target={target.name} has values too large or too small for training.dtype={np.dtype(dtype).name}; "
+            "change their unit or the dtype."
+        )
+    return Samples(everything[:, chosen], everything[:, kept], len(x), x_scaling, y_scaling, digest)
+
+
+def r2(y_pred: Array, y_true: Array) -> float:
+    """Return the coefficient of determination, averaged over outputs, of two arrays ``(outputs, samples)``.
+
+    NaN with fewer than two samples; an output without variance counts 1 if it is met exactly, else 0.
+    """
+    if y_true.shape[1] < 2:
+        return float("nan")
+    with np.errstate(all="ignore"):
+        residual = np.square(y_true - y_pred).sum(axis=1)
+        total = np.square(y_true - y_true.mean(axis=1, keepdims=True)).sum(axis=1)
+        scores = np.where(total == 0, np.where(residual == 0, 1.0, 0.0), 1 - residual / total)
+    return float(scores.mean())
+
+
+def accuracy(y_pred: Array, y_true: Array) -> float:
+    """Return the fraction of samples that are classified correctly, from two arrays ``(outputs, samples)``.
+
+    One output says class 1 from 0.5 on; of several the largest wins. NaN without samples or with a NaN prediction.
+    """
+    if not y_true.shape[1] or np.isnan(y_pred).any():
+        return float("nan")
+    if len(y_true) == 1:
+        return float(((y_pred >= 0.5) == (y_true >= 0.5)).mean())
+    return float((y_pred.argmax(axis=0) == y_true.argmax(axis=0)).mean())

@@ -1,0 +1,32 @@
+"""Where the configuration lies, and where a project keeps its runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+_started: ContextVar[Path | None] = ContextVar("started", default=None)
+
+
+def configuration() -> Path:
+    """Return the folder of the YAML files: the packaged one, else the checkout's."""
+    packaged = Path(__file__).parents[1] / "conf"
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "conf"
+
+
+def project() -> Path:
+    """Return the folder of the project: the nearest one above the working directory that has one of the usual marks."""
+    here = _started.get() or Path.cwd()
+    return next(
+        (d for d in (here, *here.parents) if any((d / mark).exists() for mark in (".git", "pyproject.toml"))), here
+    )
+
+
+@contextmanager
+def started_in(folder: Path) -> Iterator[None]:
+    """Look for the project from ``folder``, wherever the working directory is meanwhile."""
+    token = _started.set(folder)
+    try:
+        yield
+    finally:
+        _started.reset(token)

@@ -1,0 +1,186 @@
+"""chainrule in a notebook: train a run, look into one step, make a component."""
+
+import functools
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from chainrule.components.contracts import Array, Component
+from chainrule.components.stacking import stack
+from chainrule.engine.backprop import Backprop, mean_loss, separate
+from chainrule.engine.network import Pass, Shape
+from chainrule.errors import ConfigurationError, nearest
+from chainrule.records.result import Result
+from chainrule.registry.kinds import KINDS
+from chainrule.registry.registry import Registry, installed
+from chainrule.registry.watching import Session, Watchers
+from chainrule.runs.execute import Task, execute, train_stack
+from chainrule.runs.prepare import prepare
+
+log = logging.getLogger(__name__)
+
+
+def run(*overrides: str, directory: str | Path | None = None) -> Result:
+    """Train one run, configured as on the command line.
+
+    Args:
+        overrides: such as ``"optimizer=adam"`` or ``"seed=3"``.
+        directory: where its record goes and from where it is tracked; without it nothing is written or sent.
+
+    Returns:
+        The result, with ``weights``, ``biases``, ``curves``, ``metrics`` and ``predict(x)``.
+
+    Raises:
+        ConfigurationError: an override is wrong, or the parts do not fit.
+        OSError: the record cannot be written.
+    """
+    from chainrule.config.compose import compose_config  # Hydra takes longer to import than all else that is needed
+    from chainrule.config.settings import settings_from_config, tracker_from_config
+
+    registry = _registry()
+    config = compose_config(overrides)
+    prepared, tracker = prepare(settings_from_config(config, registry)), tracker_from_config(config, registry)
+    if directory is None:
+        return train_stack([prepared])[0]
+    watchers = Watchers([tracker, *registry.watchers(Session(interactive=False, quiet=True))])
+    ((result, record),) = execute([Task(prepared, Path(directory).absolute(), tracker, overrides)], watchers, registry)
+    watchers.tell("runs_recorded", [record])
+    watchers.tell("finished", record)
+    return result
+
+
+def component(kind: str, name: str, **parameters: Any) -> Component:
+    """Return a component by name, e.g. ``component("optimizer", "adam", lr=0.01)``.
+
+    Raises:
+        ConfigurationError: unknown kind, name or parameter, wrong type, out of range.
+    """
+    if kind not in KINDS:
+        raise ConfigurationError(f"{kind!r} is no kind{nearest(kind, KINDS)}; there is {', '.join(KINDS)}.")
+    return _registry().make(KINDS[kind].groups[0], name, parameters)
+
+
+@functools.cache
+def _registry() -> Registry:
+    """Return the plugins, and say once what is wrong with them."""
+    registry = installed()
+    for report in registry.reports:
+        log.warning("%s.", report)
+    return registry
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One forward and backward pass, laid open.
+
+    Lists have one entry a layer, from the first hidden layer to the output. With inputs of shape ``(inputs,)`` the
+    arrays of ``z``, ``a`` and ``delta`` have the shape ``(units,)``, else ``(units, samples)``.
+
+    Attributes:
+        loss: eq. 3, averaged over samples.
+        z: eq. 1.
+        a: eq. 2; the last is the prediction.
+        delta: eq. 4 and 5, of each sample's own loss.
+        weight_gradients: eq. 6, of the averaged loss, ``(units, units before)``.
+        bias_gradients: eq. 6, of the averaged loss, ``(units,)``.
+    """
+
+    loss: float
+    z: list[Array]
+    a: list[Array]
+    delta: list[Array]
+    weight_gradients: list[Array]
+    bias_gradients: list[Array]
+
+
+def trace_step(
+    weights: Sequence[ArrayLike],
+    biases: Sequence[ArrayLike],
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    hidden: str | Component = "sigmoid",
+    output: str | Component = "identity",
+    loss: str | Component = "half_squared_error",
+    rule: str | Component = "exact",
+) -> Trace:
+    """Go once forward and backward through a network and return everything on the way, in float64.
+
+    Args:
+        weights: of each layer, ``(units, units before)``.
+        biases: of each layer, ``(units,)``.
+        x: inputs, ``(inputs, samples)`` or ``(inputs,)``.
+        y: true outputs, ``(outputs, samples)`` or ``(outputs,)``.
+        hidden: activation of the hidden layers, by name or as a component.
+        output: activation of the output layer, by name or as a component.
+        loss: by name or as a component.
+        rule: backward rule, by name or as a component.
+
+    Raises:
+        ConfigurationError: shapes that do not fit, or an unknown name.
+    """
+    W, b = ([np.asarray(part, float) for part in parts] for parts in (weights, biases))
+    points, truth = np.asarray(x, float), np.asarray(y, float)
+    columns, wanted = (part[:, None] if part.ndim == 1 else part for part in (points, truth))
+    shape = _shape(W, b, columns, wanted)
+    parts = [
+        _stacked("activation", hidden),
+        _stacked("activation", output),
+        _stacked("loss", loss),
+    ]
+    chosen = _made("rule", rule)
+    if chosen.widths and chosen.widths != shape.widths:
+        raise ConfigurationError(
+            f"rule={chosen.name} is defined for the {Shape(chosen.widths)} network only, but this one is {shape}."
+        )
+    theta = shape.flatten(W, b)[None]
+    forward = Pass(shape, theta, parts[0], parts[1], columns.shape[1])
+    state = chosen.init(np.random.default_rng(0), shape.widths)
+    stacked = _stacked("rule", chosen)
+    backprop = Backprop(forward, parts[2], stacked, {k: v[None] for k, v in state.items()}, np.empty_like(theta))
+    block = np.concatenate([np.ones((1, columns.shape[1])), columns, wanted])[:, None]
+    with np.errstate(all="ignore"):
+        batch = backprop.batch(*separate(block, len(columns)))
+        grad = backprop(batch)
+        value = float(mean_loss(forward, parts[2], batch.y)[0])
+    pick = (0, slice(None), 0) if points.ndim == 1 else (0,)
+    weight_gradients, bias_gradients = shape.split(grad[0])
+    return Trace(
+        loss=value,
+        z=[layer[pick].copy() for layer in forward.z[1:]],
+        a=[layer[pick].copy() for layer in forward.a[1:]],
+        delta=[layer[pick].copy() for layer in backprop.delta[1:]],
+        weight_gradients=weight_gradients,
+        bias_gradients=bias_gradients,
+    )
+
+
+def _made(kind: str, choice: str | Component) -> Any:
+    return component(kind, choice) if isinstance(choice, str) else choice
+
+
+def _stacked(kind: str, choice: str | Component) -> Any:
+    return stack([_made(kind, choice)], float)
+
+
+def _shape(weights: list[Array], biases: list[Array], x: Array, y: Array) -> Shape:
+    """Return the widths that the arrays agree on."""
+    if not weights or len(weights) != len(biases):
+        raise ConfigurationError(
+            f"there must be as many biases as weights, and one at least, not {len(biases)} and {len(weights)}."
+        )
+    widths = [len(x)]
+    for layer, (W, b) in enumerate(zip(weights, biases, strict=True), 1):
+        if W.ndim != 2 or W.shape[1] != widths[-1] or b.shape != W.shape[:1]:
+            raise ConfigurationError(
+                f"layer {layer} needs weights (units, {widths[-1]}) and biases (units,), not {W.shape} and {b.shape}."
+            )
+        widths.append(len(W))
+    if y.shape != (widths[-1], x.shape[1]):
+        raise ConfigurationError(f"y must have the shape {(widths[-1], x.shape[1])}, not {y.shape}.")
+    return Shape(tuple(widths))

@@ -1,0 +1,115 @@
+"""What a finished run gives: parameters, curves, scores, predictions."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from chainrule.components.contracts import Array
+from chainrule.components.stacking import stack
+from chainrule.engine.curves import Curves
+from chainrule.engine.data import Samples, accuracy, r2
+from chainrule.engine.network import Shape, predict
+from chainrule.engine.reason import Reason
+from chainrule.errors import ConfigurationError
+from chainrule.records.settings import Settings
+
+
+def objective(metrics: Mapping[str, float | None]) -> tuple[str, float | None]:
+    """Return the name and the value of the final loss by which runs are compared: of validation, if there is one."""
+    name = "validation/loss" if "validation/loss" in metrics else "train/loss"
+    return name, metrics[name]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished run; its arrays are read-only.
+
+    Attributes:
+        settings: what was asked for.
+        shape: widths of the network.
+        theta: flat parameters at the end, shape ``(parameters,)``.
+        curves: losses and gradient norms; ``curves.epochs`` and ``curves.values[name]`` are arrays ``(points,)``.
+        reason: why it stopped.
+        epochs: how many epochs it trained.
+        samples: the data, as the network saw them.
+        started: when training began.
+        seconds: time that training took; of the whole stack where runs were stacked.
+        notes: what was said before training.
+        metrics: final losses and scores, by name, e.g. ``validation/r2``.
+    """
+
+    settings: Settings
+    shape: Shape
+    theta: Array
+    curves: Curves
+    reason: Reason
+    epochs: int
+    samples: Samples
+    started: datetime
+    seconds: float
+    notes: tuple[str, ...] = ()
+    metrics: dict[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metrics", self._metrics())
+        samples, curves = self.samples, self.curves
+        for array in (self.theta, samples.train, samples.validation, curves.epochs, *curves.values.values()):
+            array.setflags(write=False)  # watchers see them before the record is written
+
+    def shown(self) -> "Result":
+        """Return the same result for those who watch: what they do to it stays out of the record."""
+        seen = copy.copy(self)
+        object.__setattr__(seen, "metrics", dict(self.metrics))
+        object.__setattr__(seen, "curves", Curves(self.curves.epochs, dict(self.curves.values)))
+        return seen
+
+    @property
+    def weights(self) -> list[Array]:
+        """Weights of each layer, ``(units, units before)``."""
+        return self.shape.split(self.theta)[0]
+
+    @property
+    def biases(self) -> list[Array]:
+        """Biases of each layer, ``(units,)``."""
+        return self.shape.split(self.theta)[1]
+
+    def predict(self, x: ArrayLike) -> Array:
+        """Return predictions in the target's units.
+
+        Args:
+            x: inputs in the target's units, shape ``(inputs, samples)``, or ``(inputs,)`` for one sample.
+
+        Returns:
+            An array ``(outputs, samples)``, or ``(outputs,)`` for one sample.
+
+        Raises:
+            ConfigurationError: ``x`` has another number of inputs.
+        """
+        points = np.asarray(x, float)
+        columns = points[:, None] if points.ndim == 1 else points
+        inputs = self.shape.widths[0]
+        if columns.ndim != 2 or len(columns) != inputs:
+            raise ConfigurationError(
+                f"x must have the shape ({inputs}, samples) or ({inputs},), one row an input, not {points.shape}."
+            )
+        hidden, output = (stack([c], self.theta.dtype) for c in (self.settings.activation, self.settings.output))
+        with np.errstate(all="ignore"):  # a diverged run predicts infinity or NaN
+            scaled = self.samples.x_scaling.apply(columns).astype(self.theta.dtype)
+            y = self.samples.y_scaling.undo(predict(self.shape, self.theta, hidden, output, scaled).astype(float))
+        return y[:, 0] if points.ndim == 1 else y
+
+    def _metrics(self) -> dict[str, float]:
+        metrics: dict[str, float] = {
+            name: float(v[-1]) for name, v in self.curves.values.items() if name.endswith("loss")
+        }
+        score: Any = r2 if self.settings.target.task == "regression" else accuracy
+        for part in ("train", "validation"):
+            x, y = self.samples.raw(getattr(self.samples, part))
+            if x.shape[1]:
+                metrics[f"{part}/{score.__name__}"] = score(self.predict(x), y)
+        return metrics

@@ -1,0 +1,349 @@
+"""The record that a run leaves on disk: written whole or not at all, and checked when read."""
+
+import hashlib
+import io
+import json
+import math
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+import numpy as np
+
+from chainrule.components.contracts import Array
+from chainrule.engine.curves import Curves
+from chainrule.engine.reason import Reason
+from chainrule.errors import ChainruleError, RecordError, sentence
+from chainrule.files.atomic import sync_folder, write_atomically, write_whole
+from chainrule.files.yaml_text import dump
+from chainrule.records.entries import Entries, read_entries
+from chainrule.records.environment import environment
+from chainrule.records.result import Result
+
+FORMAT = 2
+MANIFEST = "manifest.json"
+FAILURE = "failure.json"
+CONFIGURATION, CURVES, WEIGHTS = "configuration.yaml", "curves.npz", "weights.npz"
+
+
+class NetworkEntry(Entries):
+    """Widths of the layers, inputs and outputs included, and how many parameters there are."""
+
+    widths: list[int]
+    parameters: int
+
+
+class DataEntry(Entries):
+    """What the run was trained on: sizes, and the SHA-256 of the raw data."""
+
+    target: str
+    task: str
+    inputs: int
+    outputs: int
+    training: int
+    validation: int
+    digest: str
+
+
+class PluginEntry(Entries):
+    """A plugin that the run used; the SHA-256 is that of its source."""
+
+    version: str
+    sha256: str
+
+
+class FileEntry(Entries):
+    """A file of the record."""
+
+    sha256: str
+    bytes: int
+
+
+class RunManifest(Entries):
+    """What ``manifest.json`` holds.
+
+    Attributes:
+        title: what the run is, in a line.
+        identity: SHA-256 of settings, data and plugins.
+        overrides: as typed.
+        configuration: nested, with the tracker.
+        network, data, plugins, files: see their classes; plugins by ``distribution:entry point``, files by name.
+        reason: why it stopped.
+        epochs: how many it trained.
+        metrics: final losses and scores, None for a value that is not finite.
+        notes: what was said before training.
+        started: ISO 8601 with zone.
+        seconds: that training took; of the whole stack where runs were stacked.
+        environment: user, git commit, versions of libraries.
+    """
+
+    title: str
+    identity: str
+    overrides: list[str]
+    configuration: dict[str, Any]
+    network: NetworkEntry
+    reason: Reason
+    epochs: int
+    metrics: dict[str, float | None]
+    notes: list[str]
+    started: str
+    seconds: float
+    data: DataEntry
+    environment: dict[str, Any]
+    plugins: dict[str, PluginEntry]
+    files: dict[str, FileEntry]
+
+
+@dataclass(frozen=True)
+class Membership:
+    """The place of a run in its sweep.
+
+    Attributes:
+        directory: of the sweep.
+        key: of the sweep.
+        runs: how many jobs it has.
+        number: of the run's job.
+        settings: what sets the run apart from the others of the sweep, key to value.
+    """
+
+    directory: Path
+    key: str
+    runs: int
+    number: int
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A complete record.
+
+    Attributes:
+        directory: where it lies.
+        manifest: what ``manifest.json`` holds; its entries are attributes and, as in the file, keys.
+        links: what a person can open next, by title; watchers add to it.
+        written: the full curves, where this process, or one that handed the record over, has just written them.
+        member: its place in a sweep, or None.
+    """
+
+    directory: Path
+    manifest: RunManifest
+    links: dict[str, str] = field(default_factory=dict)
+    written: Curves | None = field(default=None, repr=False, compare=False)
+    member: Membership | None = field(default=None, compare=False)
+
+    def curves(self) -> Curves:
+        """Return the full curves, read from disk if need be."""
+        if self.written:
+            return self.written
+        arrays = self._arrays(CURVES)
+        return Curves(arrays.pop("epochs"), arrays)
+
+    def weights(self) -> dict[str, Array]:
+        """Read weights and biases ``W1, b1, W2 ...`` and the scaling of data ``x_shift, x_scale, y_shift, y_scale``."""
+        return self._arrays(WEIGHTS)
+
+    def files(self) -> list[Path]:
+        """Return every file of the record, the manifest included."""
+        return [*(self.directory / name for name in self.manifest.files), self.directory / MANIFEST]
+
+    def is_intact(self) -> bool:
+        """Say whether every file is there and is what was recorded."""
+        files = self.manifest.files.items()
+        try:
+            return all(_digest(self.directory / name) == file.sha256 for name, file in files)
+        except OSError:
+            return False
+
+    def _arrays(self, name: str) -> dict[str, Array]:
+        path = self.directory / name
+        expected = self.manifest.files[name]
+        if not path.is_file() or path.stat().st_size != expected.bytes or _digest(path) != expected.sha256:
+            raise RecordError(f"{path} is missing or not what was recorded; train the run again.")
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that raised an error instead of ending.
+
+    Attributes:
+        directory: where its record would lie.
+        sentence: the error.
+        details: traceback, for the author of the plugin that raised it.
+        seed: of the run.
+    """
+
+    directory: Path
+    sentence: str
+    details: str
+    seed: int
+
+    @classmethod
+    def of(cls, directory: Path, error: BaseException, seed: int) -> "Failure":
+        """Return the failure that an exception is; of a long message the sentence has the beginning."""
+        known = isinstance(error, ChainruleError)
+        return cls(directory, sentence(error), "" if known else "".join(traceback.format_exception(error)), seed)
+
+    def write(self) -> None:
+        """Leave the failure in its directory, which is made if it is not there.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        content = {"format": FORMAT, "error": self.sentence, "details": self.details, "seed": self.seed}
+        write_atomically(self.directory / FAILURE, json.dumps(content, indent=1).encode())
+
+
+def claim_directory(directory: Path) -> None:
+    """Make sure that a record can be written into ``directory``, which is made if it is not there.
+
+    A record that is there already ends here: what watchers draw from now on belongs to the new one.
+
+    Raises:
+        OSError: it cannot.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=directory):
+        pass
+    for name in (MANIFEST, FAILURE):
+        (directory / name).unlink(missing_ok=True)
+
+
+def write_record(
+    directory: Path,
+    result: Result,
+    *,
+    tracking: Mapping[str, Any],
+    plugins: Mapping[str, PluginEntry],
+    overrides: Sequence[str] = (),
+    synced: bool = True,
+) -> Record:
+    """Write the record of a run and return it.
+
+    Pictures that watchers left (``pictures/*.png``) become part of it. The manifest comes last, so a directory with a
+    manifest holds a complete record, whatever process is killed.
+
+    Args:
+        directory: where; it exists.
+        result: of the run.
+        tracking: name and parameters of the tracker, which shows the run and does not change it.
+        plugins: that the run used, by ``distribution:entry point``.
+        overrides: as typed.
+        synced: whether the record is whole after a power failure, too; else its checksums then show the damage.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    (directory / MANIFEST).unlink(missing_ok=True)  # from here on an older record is none
+    settings = result.settings.to_config()
+    configuration = {**settings, "tracking": dict(tracking)}
+    contents = {
+        CONFIGURATION: dump(configuration).encode(),
+        CURVES: _archive({"epochs": result.curves.epochs, **result.curves.values}),
+        WEIGHTS: _archive(_named_weights(result)),
+    }
+    for name, content in contents.items():
+        write_whole(directory / name, content, synced)
+    if synced:
+        sync_folder(directory)
+    for path in sorted(directory.glob("pictures/*.png")):
+        if path.is_file():
+            contents[path.relative_to(directory).as_posix()] = path.read_bytes()
+    identity = {"configuration": settings, "data": _data(result), "plugins": plugins}
+    manifest = RunManifest(
+        format=FORMAT,
+        title=result.settings.title,
+        identity=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
+        overrides=list(overrides),
+        configuration=configuration,
+        network=NetworkEntry(widths=list(result.shape.widths), parameters=result.shape.size),
+        reason=result.reason,
+        epochs=result.epochs,
+        metrics={name: value if math.isfinite(value) else None for name, value in result.metrics.items()},
+        notes=list(result.notes),
+        started=result.started.isoformat(),
+        seconds=result.seconds,
+        data=_data(result),
+        environment=environment(),
+        plugins=dict(plugins),
+        files={name: _file(content) for name, content in contents.items()},
+    )
+    # A line for each entry: to indent everything takes ten times as long.
+    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in manifest.items())
+    write_whole(directory / MANIFEST, f"{{\n{lines}\n}}\n".encode(), synced)
+    if synced:
+        sync_folder(directory)
+    return Record(directory, manifest, written=result.curves)
+
+
+def read_record(directory: Path) -> Record:
+    """Read the record in ``directory``.
+
+    Raises:
+        RecordError: there is none, it is damaged, or another version of the format wrote it.
+    """
+    path = directory / MANIFEST
+    try:
+        manifest = read_entries(path, RunManifest, FORMAT, "record")
+    except FileNotFoundError:
+        raise RecordError(f"{directory} holds no finished record: there is no {MANIFEST}.") from None
+    for name in manifest.files:
+        if not (directory / name).resolve().is_relative_to(directory.resolve()):
+            raise RecordError(f"{path} names the file {name!r}, which lies outside of the record.")
+    return Record(directory, manifest)
+
+
+def read_end(directory: Path) -> Record | Failure:
+    """Read the record in ``directory``, or the failure that a run left instead.
+
+    Raises:
+        RecordError: there is neither, or it is damaged.
+    """
+    try:
+        return read_record(directory)
+    except RecordError:
+        try:
+            content = json.loads((directory / FAILURE).read_bytes())
+            return Failure(directory, str(content["error"]), str(content["details"]), int(content.get("seed", 0)))
+        except (OSError, ValueError, TypeError, KeyError):
+            pass
+        raise
+
+
+def _file(content: bytes) -> FileEntry:
+    return FileEntry(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+
+
+def _data(result: Result) -> DataEntry:
+    return DataEntry(
+        target=result.settings.target.name,
+        task=result.settings.target.task,
+        inputs=result.shape.widths[0],
+        outputs=result.shape.widths[-1],
+        training=result.samples.train.shape[1],
+        validation=result.samples.validation.shape[1],
+        digest=result.samples.digest,
+    )
+
+
+def _named_weights(result: Result) -> dict[str, Array]:
+    named: dict[str, Array] = {}
+    for layer, (weights, biases) in enumerate(zip(result.weights, result.biases, strict=True), 1):
+        named |= {f"W{layer}": weights, f"b{layer}": biases}
+    x, y = result.samples.x_scaling, result.samples.y_scaling
+    return named | {"x_shift": x.shift, "x_scale": x.scale, "y_shift": y.shift, "y_scale": y.scale}
+
+
+def _archive(arrays: Mapping[str, Array]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,148 @@
+"""The settings of one run: frozen dataclasses whose fields carry the names of the configuration."""
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+from annotated_types import Ge, Interval, doc
+
+from chainrule.components.contracts import Activation, Component, Initializer, Loss, Optimizer, Rule, Schedule, Target
+from chainrule.components.parameters import plain, plain_defaults
+from chainrule.files.usual import usual
+
+_POINTS = 320  # of a curve, unless told otherwise: MLflow draws no more
+
+
+class DType(enum.Enum):
+    """Floating point precision of a run."""
+
+    FLOAT64 = "float64"
+    FLOAT32 = "float32"
+
+
+@dataclass(frozen=True)
+class Network:
+    """``network``: the hidden layers; inputs and outputs come from the target."""
+
+    hidden: Annotated[tuple[int, ...], Ge(1), doc("units of each hidden layer; [] for none")]
+
+
+@dataclass(frozen=True)
+class Data:
+    """``data``: how the samples of a run are drawn."""
+
+    samples: Annotated[int | None, Ge(1), doc("samples in all; null: the target's own number")]
+    validation: Annotated[float, Interval(ge=0, lt=1), doc("fraction kept for validation")]
+    noise: Annotated[float, Ge(0), doc("standard deviation of noise: on outputs, or on inputs of classes")]
+
+
+@dataclass(frozen=True)
+class Training:
+    """``training``: how long and in what steps."""
+
+    epochs: Annotated[int, Ge(0), doc("passes through the training samples, at most")]
+    batch_size: Annotated[int | None, Ge(1), doc("samples per step; null: all (full batch)")]
+    tolerance: Annotated[float, Ge(0), doc("training loss at which a run has converged")]
+    patience: Annotated[int | None, Ge(1), doc("epochs without improvement before a plateau; null: never")]
+    measure_every: Annotated[int | None, Ge(1), doc("epochs between points of the curves; null: 320 points at most")]
+    dtype: Annotated[DType, doc("floating point precision")]
+
+    @property
+    def resolved_measure_every(self) -> int:
+        """``measure_every`` as a number, also where it is null."""
+        return self.measure_every or max(1, -(-self.epochs // (_POINTS - 1)))
+
+
+SECTIONS = {"network": Network, "data": Data, "training": Training}
+
+
+@dataclass(frozen=True)
+class Seed:
+    """``seed``, the only key of the configuration that stands alone."""
+
+    seed: Annotated[int, Ge(0), doc("from which every random number of the run follows")]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides one run, checked."""
+
+    seed: int
+    network: Network
+    data: Data
+    training: Training
+    activation: Activation
+    output: Activation
+    loss: Loss
+    optimizer: Optimizer
+    schedule: Schedule
+    target: Target
+    initializer: Initializer
+    rule: Rule
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the settings as plain data, from which equal settings can be made."""
+        return {field.name: _config(getattr(self, field.name)) for field in fields(self)}
+
+    @property
+    def title(self) -> str:
+        """One line that says what the run is: target, network, optimizer, whatever is not as usual, and the seed."""
+        widths = "-".join(map(str, self.network.hidden))
+        hidden = f"{widths} {self.activation.name}" if widths else "no hidden layer"
+        changed = (f"{key}={shown(value)}" for key, value in self._unusual())
+        return ", ".join([self.target.name, hidden, self.optimizer.name, *changed, f"seed {self.seed}"])
+
+    def _unusual(self) -> Iterator[tuple[str, Any]]:
+        """Yield keys and values that differ from the packaged configuration, or from the defaults of a component."""
+        for field in fields(self):
+            group, value = field.name, getattr(self, field.name)
+            if isinstance(value, Component):
+                if value.name != usual()[group] and group not in _NOT_LISTED:
+                    yield group, value.name
+                before = plain_defaults(type(value))
+            elif group in SECTIONS:
+                before = usual()[group]
+            else:
+                continue
+            for name, own in plain(value).items():
+                if f"{group}.{name}" not in _NOT_LISTED and own != before[name]:
+                    yield f"{group}.{name}", own
+
+
+# What the title says in other words, and how long a run trains, which does not tell what it is.
+_NOT_LISTED = (
+    *("target", "activation", "optimizer", "network.hidden"),
+    *(f"training.{name}" for name in ("epochs", "tolerance", "patience", "measure_every")),
+)
+
+
+def component_config(component: Component) -> dict[str, Any]:
+    """Return a component as the configuration of its group has it."""
+    return {"name": component.name, **plain(component)}
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested configuration as dotted keys; the name of a component stands at its group's own key."""
+    result: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            result |= flat(value, f"{prefix}{key}.")
+        else:
+            result[prefix.rstrip(".") if key == "name" and prefix else f"{prefix}{key}"] = value
+    return result
+
+
+def shown(value: Any) -> str:
+    """Write a value as one would type it."""
+    if isinstance(value, list):
+        return f"[{','.join(map(shown, value))}]"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _config(value: Any) -> Any:
+    if isinstance(value, Component):
+        return component_config(value)
+    return value if isinstance(value, int) else plain(value)

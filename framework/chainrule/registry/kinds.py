@@ -1,0 +1,43 @@
+"""The table of kinds: what plugins provide. A new kind begins with a row here; CONTRIBUTING.md has the other places."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chainrule.components.contracts import Activation, Component, Initializer, Loss, Optimizer, Rule, Schedule, Target
+from chainrule.registry.watching import Tracker
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One row of the table.
+
+    Attributes:
+        name: what errors and listings call it.
+        plural: likewise.
+        contract: abstract class that its components derive from.
+        groups: configuration groups that choose one of them.
+    """
+
+    name: str
+    plural: str
+    contract: type[Component]
+    groups: Sequence[str]
+
+    @property
+    def hook(self) -> str:
+        """Name of the plugin hook that returns its components."""
+        return f"chainrule_{self.plural}"
+
+
+_ROWS = (
+    Kind("activation", "activations", Activation, ("activation", "output")),
+    Kind("loss", "losses", Loss, ("loss",)),
+    Kind("optimizer", "optimizers", Optimizer, ("optimizer",)),
+    Kind("schedule", "schedules", Schedule, ("schedule",)),
+    Kind("target", "targets", Target, ("target",)),
+    Kind("initializer", "initializers", Initializer, ("initializer",)),
+    Kind("rule", "rules", Rule, ("rule",)),
+    Kind("tracker", "trackers", Tracker, ("tracking",)),
+)
+KINDS: dict[str, Kind] = {kind.name: kind for kind in _ROWS}
+GROUPS: dict[str, Kind] = {group: kind for kind in _ROWS for group in kind.groups}

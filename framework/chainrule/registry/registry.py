@@ -1,0 +1,431 @@
+"""Find plugins, settle who provides what, and look components up.
+
+One plugin cannot harm another: one that is broken is reported and left out, and where two use one name, neither has it
+until the person says which.
+"""
+
+import enum
+import functools
+import importlib.metadata
+import logging
+import sys
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from chainrule.components.contracts import Component
+from chainrule.components.parameters import build
+from chainrule.errors import ConfigurationError, PluginError, nearest
+from chainrule.files import paths
+from chainrule.records.run import PluginEntry
+from chainrule.records.settings import Settings
+from chainrule.registry import hookspecs, vetting
+from chainrule.registry.kinds import GROUPS, KINDS
+from chainrule.registry.preferences import STRICT, VARIABLES, Preferences, canonical, is_strict, read_preferences
+from chainrule.registry.providers import Provider
+from chainrule.registry.watching import Session, Watcher
+
+log = logging.getLogger(__name__)
+
+_HYDRAS = "hydra/"  # where the configuration of Hydra itself lies
+_LIKENESS = 0.8  # of a name that is misspelt to the right one
+
+
+class Status(enum.StrEnum):
+    """What became of a plugin, or of one of its components."""
+
+    OK = "ok"
+    BROKEN = "broken"  # it cannot be used, or another one uses the same name
+    BLOCKED = "blocked"  # by the person
+    SHADOWED = "shadowed"  # another one of the same name is preferred
+
+
+@dataclass
+class Offer:
+    """A component that a plugin brings.
+
+    Attributes:
+        kind: name of its kind.
+        component: its class.
+        status, reason: whether it can be used; why not.
+    """
+
+    kind: str
+    component: type[Component]
+    status: Status = Status.OK
+    reason: str = ""
+
+
+@dataclass
+class Plugin:
+    """A plugin that is installed.
+
+    Attributes:
+        provider: where it comes from.
+        entry: by which it is loaded.
+        status, reason: whether it is used; why not.
+        description: of its module, in a line.
+        offers: its components; none of a plugin that is not used.
+        folders: of its configuration, by the package that holds it.
+    """
+
+    provider: Provider
+    entry: importlib.metadata.EntryPoint
+    status: Status = Status.OK
+    reason: str = ""
+    description: str = ""
+    offers: list[Offer] = field(default_factory=list)
+    folders: dict[str, Path] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        verb = "was skipped" if self.status is Status.BROKEN else f"is {self.status}"
+        return f"plugin {self.provider} {verb}: {self.reason}"
+
+
+class Registry:
+    """The components of all plugins, by kind and name.
+
+    Args:
+        entries: entry points of the group ``chainrule``, each of an installed distribution.
+        preferences: whom the person prefers and blocks.
+        reserved: names of the packaged configuration files, as ``experiment/article``.
+
+    Attributes:
+        preferences: likewise.
+        plugins: all that are installed, whether they can be used or not.
+        reports: what is wrong with plugins, one sentence each.
+    """
+
+    def __init__(
+        self,
+        entries: Iterable[importlib.metadata.EntryPoint],
+        preferences: Preferences | None = None,
+        reserved: Iterable[str] = (),
+    ) -> None:
+        self.preferences = preferences or Preferences()
+        self.plugins = sorted(map(_plugin, entries), key=lambda plugin: canonical(plugin.provider.distribution))
+        self.reports: list[str] = []
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(
+            type("Hooks", (), {name: staticmethod(hook) for name, hook in hookspecs.HOOKS.items()})
+        )
+        self._components: dict[str, dict[str, tuple[type[Component], Provider]]] = {name: {} for name in KINDS}
+        self._settle_entry_points()
+        for plugin in self._by_preference():
+            self._load(plugin)
+        self._settle_components()
+        self._settle_configurations(reserved)
+        self.reports += [str(plugin) for plugin in self.plugins if plugin.status is Status.BROKEN]
+        self.reports += self._unknown_preferences()
+
+    @property
+    def providers(self) -> set[Provider]:
+        """Who provides components that can be used."""
+        return {provider for kind in self._components.values() for _, provider in kind.values()}
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """Folders of configuration that plugins bring, by package; those of preferred distributions come first."""
+        return {name: path for plugin in self._by_preference() for name, path in plugin.folders.items()}
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names of all components of a kind that can be used, sorted."""
+        return sorted(self._components[kind])
+
+    def find(self, kind: str, name: str, where: str | None = None) -> type[Component]:
+        """Return the component class called ``name``.
+
+        Raises:
+            ConfigurationError: nobody provides it, or it cannot be used; the sentence begins with ``where``.
+        """
+        return self._entry(kind, name, where or kind)[0]
+
+    def provider(self, kind: str, name: str) -> Provider:
+        """Return who provides a component; raises as :meth:`find`."""
+        return self._entry(kind, name, kind)[1]
+
+    def plugins_of(self, settings: Settings) -> dict[str, PluginEntry]:
+        """Return the plugins that a run depends on, by ``distribution:entry point``."""
+        used = [
+            self.provider(kind.name, getattr(settings, group).name)
+            for group, kind in GROUPS.items()
+            if hasattr(settings, group)  # a tracker shows runs and decides none
+        ]
+        return {f"{p.distribution}:{p.entry_point}": PluginEntry(version=p.version, sha256=p.digest) for p in used}
+
+    def make(self, group: str, name: str, values: Mapping[str, Any]) -> Component:
+        """Return the component ``name`` for a configuration group, with checked parameters.
+
+        Raises:
+            ConfigurationError: unknown name or parameter, wrong type, out of range.
+        """
+        component: Component = build(self.find(GROUPS[group].name, name, group), values, group)
+        return component
+
+    def missing(self, where: str, name: str, choices: Iterable[str]) -> ConfigurationError:
+        """Return the error for a choice ``where=name`` that there is not: what keeps it away, or what there is.
+
+        Args:
+            where: a kind, a component's group, or another group of the configuration.
+            name: what was chosen.
+            choices: what can be chosen.
+        """
+        kind = GROUPS[where].name if where in GROUPS else where
+        for plugin in self.plugins:
+            reasons = [o.reason for o in plugin.offers if (o.kind, o.component.name) == (kind, name)]
+            if plugin.status is not Status.OK and (kind, name) in plugin.provider.promised:
+                reasons.append(str(plugin))
+            if reasons:
+                return ConfigurationError(f"{where}={name} cannot be used: {reasons[0]}.")
+        known = sorted(choices)
+        broken = "".join(f" Besides, {plugin}." for plugin in self.plugins if plugin.status is Status.BROKEN)
+        return ConfigurationError(
+            f"{where}={name} is unknown{nearest(name, known)}; there is {', '.join(known)}.{broken}"
+        )
+
+    def require_preferences(self, section: Mapping[str, Any]) -> None:
+        """Refuse a section ``plugins`` of the configuration that came too late to be heeded.
+
+        Raises:
+            ConfigurationError: it says other than what was known when the plugins were found.
+        """
+        late = Preferences.of(section)
+        for name, variable in VARIABLES.items():
+            if not set(getattr(late, name)) <= set(getattr(self.preferences, name)):
+                raise ConfigurationError(
+                    f"plugins.{name} must be known before plugins are loaded: write plugins.{name}=[...] on the "
+                    f"command line, or put it into conf/plugins.yaml or into the environment variable {variable}."
+                )
+
+    def watchers(self, session: Session) -> list[Watcher]:
+        """Return those who watch the runs of a session, besides its tracker; a plugin that fails here is reported.
+
+        Raises:
+            PluginError: it fails, and every report is to be a failure.
+        """
+        watching: list[Watcher] = []
+        for implementation in self._manager.hook.chainrule_watchers.get_hookimpls():
+            arguments = {"session": session} if "session" in implementation.argnames else {}
+            try:
+                watching += vetting.watchers(implementation.function(**arguments))
+            except (Exception, SystemExit) as error:
+                sentence = f"plugin {implementation.plugin_name} watches nothing: {_cause(error)}"
+                if is_strict():
+                    raise PluginError(f"{sentence} ({STRICT} is set).") from error
+                log.error(f"{sentence}.", exc_info=None if isinstance(error, PluginError) else error)
+        return watching
+
+    def _entry(self, kind: str, name: str, where: str) -> tuple[type[Component], Provider]:
+        known = self._components[kind]
+        if name not in known:
+            raise self.missing(where, name, known)
+        return known[name]
+
+    def _settle_entry_points(self) -> None:
+        """Leave out what is blocked, and all but one of those that share the name of an entry point."""
+        rivals: dict[str, list[Plugin]] = {}
+        for plugin in self.plugins:
+            by = self.preferences.blocks(plugin.provider.distribution, plugin.provider.entry_point)
+            if by:
+                plugin.status, plugin.reason = Status.BLOCKED, _blocked(by)
+            else:
+                rivals.setdefault(plugin.provider.entry_point, []).append(plugin)
+        for same in rivals.values():
+            providers = [plugin.provider for plugin in same]
+            versions = " and ".join(f"{p.distribution} {p.version}" for p in providers)
+            self._settle(same, providers, f"{versions} use the same entry point")
+
+    def _load(self, plugin: Plugin) -> None:
+        provider = plugin.provider
+        try:
+            with redirect_stdout(sys.stderr):  # what a plugin prints now would be taken for an answer
+                module = plugin.entry.load()
+            if self._manager.is_registered(module):
+                raise PluginError(f"{provider.module} has another entry point already")
+            components, folders = vetting.components(module), vetting.configurations(module)
+            self._manager.register(module, f"{provider.distribution}:{provider.entry_point}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a module has no right to end the process
+            plugin.status, plugin.reason = Status.BROKEN, _cause(error, provider)
+            return
+        plugin.description = str(module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+        plugin.offers = [Offer(kind.name, cls) for kind, cls in components]
+        plugin.folders = folders
+
+    def _settle_components(self) -> None:
+        """Leave out components that are blocked, and all but one of those that share a name."""
+        rivals: dict[tuple[str, str], list[tuple[Offer, Provider]]] = {}
+        for plugin in self.plugins:
+            for offer in plugin.offers:
+                by = self.preferences.blocks("", offer.component.name)
+                if by:
+                    offer.status = Status.BLOCKED
+                    offer.reason = f"that of {plugin.provider} is blocked: {_blocked(by)}"
+                else:
+                    key = offer.kind, offer.component.name
+                    rivals.setdefault(key, []).append((offer, plugin.provider))
+        for (kind, name), same in rivals.items():
+            offers, providers = [offer for offer, _ in same], [provider for _, provider in same]
+            self._settle(offers, providers, f"it is provided by {' and by '.join(map(str, providers))}")
+            if offers[0].status is Status.BROKEN:
+                self.reports.append(f"{kind}={name} cannot be used: {offers[0].reason}")
+            for offer, provider in same:
+                if offer.status is Status.OK:
+                    self._components[kind][name] = offer.component, provider
+
+    def _settle(self, same: Sequence[Plugin | Offer], providers: Sequence[Provider], conflict: str) -> None:
+        """Settle who of those that share a name has it: the one that is preferred, else none.
+
+        Args:
+            same: their status is set.
+            providers: where each comes from.
+            conflict: says that they share it.
+        """
+        if len(same) == 1:
+            return
+        ranks = [self.preferences.rank(provider.distribution) for provider in providers]
+        best = min((rank for rank in ranks if rank is not None), default=None)
+        winner = ranks.index(best) if best is not None and ranks.count(best) == 1 else None
+        for index, one in enumerate(same):
+            if winner is None:
+                one.status, one.reason = Status.BROKEN, f"{conflict}; {_cure(providers)}"
+            elif index != winner:
+                one.status = Status.SHADOWED
+                one.reason = f"{conflict}, and {providers[winner].distribution} is preferred"
+
+    def _settle_configurations(self, reserved: Iterable[str]) -> None:
+        """Leave out the configuration of a plugin where one of its files would hide another one, or a component."""
+        taken = dict.fromkeys(reserved, "chainrule itself")
+        for group, kind in GROUPS.items():
+            taken |= {f"{group}/{name}": str(provider) for name, (_, provider) in self._components[kind.name].items()}
+        for plugin in self._by_preference():
+            for package, folder in list(plugin.folders.items()):
+                names = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")}
+                hidden = sorted(name for name in names if name in taken or name.startswith(_HYDRAS))
+                if hidden:
+                    del plugin.folders[package]
+                    self.reports.append(
+                        f"the configuration of plugin {plugin.provider} is left out: "
+                        f"{hidden[0]}.yaml would hide that of {taken.get(hidden[0], 'Hydra')}"
+                    )
+                else:
+                    taken |= dict.fromkeys(names, str(plugin.provider))
+
+    def _by_preference(self) -> list[Plugin]:
+        """Return the plugins that can be used, those of preferred distributions first."""
+
+        def place(plugin: Plugin) -> int:
+            rank = self.preferences.rank(plugin.provider.distribution)
+            return len(self.preferences.prefer) if rank is None else rank
+
+        return sorted((plugin for plugin in self.plugins if plugin.status is Status.OK), key=place)
+
+    def _unknown_preferences(self) -> list[str]:
+        """Return a sentence for each name that is preferred or blocked, and is misspelt as it seems.
+
+        Others may be meant for other machines.
+        """
+        if self.preferences == Preferences():
+            return []
+        distributions = {canonical(plugin.provider.distribution) for plugin in self.plugins}
+        brought = {plugin.provider.entry_point for plugin in self.plugins}
+        brought |= {offer.component.name for plugin in self.plugins for offer in plugin.offers}
+        brought |= {name for p in self.plugins if p.status is not Status.OK for _, name in p.provider.promised}
+        return [
+            f"plugins.{setting} names {name!r}, which is no {noun}{nearest(name, known, _LIKENESS)}"
+            for setting, noun, known in (
+                ("prefer", "distribution with plugins", distributions),
+                ("block", "distribution, entry point or component", distributions | brought),
+            )
+            for name in getattr(self.preferences, setting)
+            if not {name, canonical(name)} & known and nearest(name, known, _LIKENESS)
+        ]
+
+
+@functools.cache
+def found() -> Registry:
+    """Return the registry of everything installed in this environment, loaded once."""
+    packaged = paths.configuration()
+    reserved = [path.relative_to(packaged).with_suffix("").as_posix() for path in packaged.rglob("*.yaml")]
+    entries, damaged = _entry_points()
+    registry = Registry(entries, read_preferences(), reserved)
+    registry.reports += damaged
+    return registry
+
+
+def installed() -> Registry:
+    """Return the registry of everything installed in this environment.
+
+    Raises:
+        PluginError: something is wrong with a plugin, and ``CHAINRULE_STRICT_PLUGINS`` makes every report a failure.
+    """
+    registry = found()
+    if registry.reports and is_strict():
+        raise PluginError(f"{'. '.join(registry.reports)} ({STRICT} is set).")
+    return registry
+
+
+def _entry_points() -> tuple[list[importlib.metadata.EntryPoint], list[str]]:
+    """Return the entry points of all distributions, and a sentence for each one that cannot be read."""
+    seen: set[str] = set()
+    entries: list[importlib.metadata.EntryPoint] = []
+    damaged = []
+    for distribution in importlib.metadata.distributions():
+        try:
+            if hookspecs.PROJECT not in (distribution.read_text("entry_points.txt") or ""):
+                continue
+            name = canonical(distribution.name)
+            if name not in seen:  # an older copy further down the path is not imported either
+                entries += distribution.entry_points.select(group=hookspecs.PROJECT)
+            seen.add(name)
+        except Exception as error:  # of whatever kind: one distribution must not harm the others
+            damaged.append(f"the distribution at {getattr(distribution, '_path', '?')} cannot be read: {_cause(error)}")
+    return entries, damaged
+
+
+def _plugin(entry: importlib.metadata.EntryPoint) -> Plugin:
+    assert entry.dist is not None  # entry points are those of distributions
+    version = entry.dist.version if "Version" in entry.dist.metadata else "without a version"
+    module = entry.value.partition(":")[0].partition("[")[0].strip()
+    return Plugin(Provider(entry.dist.name, version, entry.name, module), entry)
+
+
+def _blocked(by: str) -> str:
+    return f"{by!r} is in plugins.block or {VARIABLES['block']}"
+
+
+def _cure(providers: Sequence[Provider]) -> str:
+    """Say how a conflict is resolved."""
+    distributions = [provider.distribution for provider in providers]
+    if len(set(distributions)) < len(distributions):  # one of them would still have two
+        return f"plugins.block=[{providers[-1].entry_point}] leaves one out"
+    return f"plugins.prefer=[{distributions[0]}] or [{distributions[-1]}] settles it"
+
+
+def _cause(error: BaseException, provider: Provider | None = None) -> str:
+    """Return one phrase for what went wrong in a plugin, with its place in the plugin's own files if it is known."""
+    if isinstance(error, PluginError):
+        return str(error).rstrip(".")
+    if provider and provider.file:
+        try:
+            declared = vetting.declared_in(provider.file.read_text(errors="replace"))
+            if declared is not None:
+                vetting.require_api(declared)  # what it could not import may be there in another version
+        except PluginError as other:
+            return str(other)
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+    place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+    try:
+        first = next(iter(str(error).splitlines()), "")
+    except Exception:  # of an error that cannot even say what it is
+        first = ""
+    return ": ".join(filter(None, [type(error).__name__, first])) + place

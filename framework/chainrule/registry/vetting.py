@@ -1,0 +1,197 @@
+"""What a plugin must be: its module is checked when it is found, so that it does not fail in the middle of a run."""
+
+import functools
+import importlib.util
+import inspect
+import re
+import reprlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from chainrule.components.contracts import Activation, Component, Loss
+from chainrule.components.parameters import parameters
+from chainrule.errors import PluginError, nearest
+from chainrule.registry.hookspecs import API_VERSION, HOOKS
+from chainrule.registry.kinds import KINDS, Kind
+from chainrule.registry.watching import Watcher
+
+_DECLARED = "CHAINRULE_API"
+_FIRST_API = 1  # of plugins that declare none
+_LIKENESS = 0.8  # of a function that is meant for a hook to its name
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_VALUES = ("null", "true", "false", "inf", "nan")  # what an override reads otherwise than as a name
+_RESERVED = {"name", "defaults"}  # keys of an option that are not parameters
+
+
+def declared_in(source: str) -> int | None:
+    """Return the version of the interface that the text of a module declares, or None."""
+    found = re.search(rf"^{_DECLARED}\s*=\s*(\d+)", source, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def require_api(version: object) -> None:
+    """Refuse a plugin that is written for another version of the interface.
+
+    Raises:
+        PluginError: it is; the sentence names both versions.
+    """
+    if type(version) is not int:
+        raise PluginError(f"its {_DECLARED} is {version!r}, which is no whole number")
+    if version != API_VERSION:
+        newer = version > API_VERSION
+        raise PluginError(
+            f"it is written for version {version} of the plugin interface, and this chainrule has version "
+            f"{API_VERSION}: upgrade {'chainrule' if newer else 'the plugin'}"
+        )
+
+
+def components(module: Any) -> list[tuple[Kind, type[Component]]]:
+    """Return the components that the module of a plugin registers, each checked as far as that needs no numbers.
+
+    Raises:
+        PluginError: the module or one of its components breaks the contract.
+    """
+    if not isinstance(module, ModuleType):
+        raise PluginError(f"its entry point names {module!r}, which is no module")
+    require_api(getattr(module, _DECLARED, _FIRST_API))
+    hooks = list(_implemented(module))
+    if not hooks:
+        raise PluginError("it implements no hook: mark a function such as chainrule_activations with @hookimpl")
+    found = [(kind, cls) for kind in KINDS.values() if kind.hook in hooks for cls in _returned(module, kind)]
+    for kind, cls in found:
+        require_contract(kind, cls)
+    names = [(kind.name, cls.name) for kind, cls in found]
+    for kind_name, name in names:
+        if names.count((kind_name, name)) > 1:
+            raise PluginError(f"it has two components {kind_name}={name}")
+    return found
+
+
+def require_contract(kind: Kind, cls: Any) -> None:
+    """Refuse a class that cannot be used as a component of this kind.
+
+    Raises:
+        PluginError: it cannot.
+    """
+    # Not by issubclass, which for abstract classes goes through all subclasses that there are.
+    if kind.contract not in getattr(cls, "__mro__", ()):
+        raise PluginError(f"{kind.hook} returned {_short(cls)}, which is no subclass of {kind.contract.__name__}")
+    name = cls.__qualname__
+    if not _NAME.fullmatch(str(cls.name)) or cls.name in _VALUES:
+        raise PluginError(
+            f"{name} is called {cls.name!r}; names have small letters, digits and _ only, and are none of "
+            f"{', '.join(_VALUES)}"
+        )
+    if cls.__abstractmethods__:
+        raise PluginError(f"{name} lacks {', '.join(sorted(cls.__abstractmethods__))}")
+    if not ("__dataclass_params__" in vars(cls) and cls.__dataclass_params__.frozen):
+        raise PluginError(f"{name} must be a frozen dataclass: add @dataclass(frozen=True)")
+    for parameter in _RESERVED & parameters(cls).keys():
+        raise PluginError(f"{name} has a parameter called {parameter!r}, which configuration uses itself")
+    if kind.contract is Activation and (cls.slope, cls.backward) == (Activation.slope, Activation.backward):
+        raise PluginError(f"{name} lacks slope or backward")
+    if kind.contract is Loss and cls.paired_output:
+        for method in ("paired_value", "paired_delta"):
+            if getattr(cls, method) is getattr(Loss, method):
+                raise PluginError(f"{name} declares a paired output and lacks {method}")
+    _check_signatures(kind.contract, cls)
+
+
+def configurations(module: Any) -> dict[str, Path]:
+    """Return the folders of configuration that the module of a plugin brings, by the package that holds each.
+
+    Raises:
+        PluginError: there is no such package.
+    """
+    hook = vars(module).get("chainrule_configurations")
+    packages = _listed("chainrule_configurations", hook() if hook else [], "package names")
+    return {str(package): _folder(str(package)) for package in packages}
+
+
+def watchers(returned: Any) -> list[Watcher]:
+    """Return what a hook for watchers returned.
+
+    Raises:
+        PluginError: it is no list of watchers.
+    """
+    found = _listed("chainrule_watchers", returned, "watchers")
+    for one in found:
+        if not isinstance(one, Watcher):
+            raise PluginError(f"chainrule_watchers returned {_short(one)}, which is no Watcher")
+    return found
+
+
+def _listed(hook: str, returned: Any, of: str) -> list[Any]:
+    if not isinstance(returned, list | tuple):
+        raise PluginError(f"{hook} returned {_short(returned)}, which is no list of {of}")
+    return list(returned)
+
+
+def _short(value: Any) -> str:
+    return reprlib.repr(value)
+
+
+def _folder(package: str) -> Path:
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise PluginError(f"chainrule_configurations names {package!r}, which is no package")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _implemented(module: ModuleType) -> Iterator[str]:
+    """Yield the names of the hooks that a module implements."""
+    for name, member in vars(module).items():
+        if not inspect.isroutine(member):
+            continue
+        options: Any = getattr(member, "chainrule_impl", None)
+        if isinstance(options, dict):
+            if name not in HOOKS:
+                raise PluginError(f"there is no hook {name}{nearest(name, HOOKS)}")
+            wanted, given = (list(inspect.signature(hook).parameters) for hook in (HOOKS[name], member))
+            if not set(given) <= set(wanted):
+                raise PluginError(f"{name}({', '.join(given)}) must be {name}({', '.join(wanted)})")
+            if options.get("wrapper") or options.get("hookwrapper"):
+                raise PluginError(f"{name} is a wrapper of other plugins' hooks, which is not allowed")
+            yield name
+        elif name.startswith("chainrule_") and getattr(member, "__module__", None) == module.__name__:
+            hint = "" if name in HOOKS else nearest(name, HOOKS, _LIKENESS)
+            if name in HOOKS or hint:
+                raise PluginError(f"{name} is not marked with @hookimpl{hint}")
+
+
+def _returned(module: ModuleType, kind: Kind) -> list[type[Component]]:
+    return _listed(kind.hook, getattr(module, kind.hook)(), "classes")
+
+
+def _check_signatures(contract: type[Component], cls: type[Component]) -> None:
+    """Refuse methods that cannot be called as the contract's are."""
+    for method, wanted, names in _methods(contract):
+        given = getattr(cls, method)
+        if given is not wanted and inspect.isfunction(given) and not _takes(given, 1 + len(names)):
+            has = ", ".join(inspect.signature(given).parameters)
+            raise PluginError(
+                f"{cls.__qualname__}.{method}({has}) must take what the contract gives it: {method}({', '.join(names)})"
+            )
+
+
+@functools.cache
+def _methods(contract: type[Component]) -> list[tuple[str, Any, list[str]]]:
+    """Return the public methods of a contract: name, function, and arguments without ``self`` and ``out``."""
+    return [
+        (name, function, [n for n in inspect.signature(function).parameters if n not in ("self", "out")])
+        for name, function in inspect.getmembers(contract, inspect.isfunction)
+        if name == "__call__" or not name.startswith("_")
+    ]
+
+
+def _takes(function: Any, count: int) -> bool:
+    """Say whether a function can be called with so many arguments by place; ``inspect.signature`` takes longer."""
+    code, defaults = function.__code__, function.__defaults__ or ()
+    many = bool(code.co_flags & inspect.CO_VARARGS)
+    keywords = code.co_kwonlyargcount - len(function.__kwdefaults__ or ())
+    return code.co_argcount - len(defaults) <= count and (many or count <= code.co_argcount) and not keywords

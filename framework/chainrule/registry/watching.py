@@ -1,0 +1,159 @@
+"""What those who watch runs are told: progress bars, pictures, trackers."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.components.contracts import Component
+from chainrule.records.result import Result
+from chainrule.records.run import Record
+from chainrule.records.sweep import Sweep
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Session:
+    """The circumstances in which runs are watched.
+
+    Attributes:
+        interactive: whether a person sees a terminal (as opposed to a file or a pipe).
+        quiet: whether nothing is to be printed, as in a notebook.
+        of_sweep: whether the runs belong to a sweep, which has a session of its own to tell the person about them.
+    """
+
+    interactive: bool
+    quiet: bool = False
+    of_sweep: bool = False
+
+
+@dataclass(frozen=True)
+class Start:
+    """A stack is about to train.
+
+    Attributes:
+        titles: one line per run that says what it is.
+        epochs: how many epochs it trains at most.
+        notes: what the person should know before training, e.g. that a target cannot be reached.
+    """
+
+    titles: tuple[str, ...]
+    epochs: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A stack has recorded one more point of its curves.
+
+    Attributes:
+        epoch: epochs trained so far; 0 before the first.
+        loss: training loss of every run of the stack, the last known for those that stopped; may be infinite or NaN.
+        running: how many runs are still training.
+    """
+
+    epoch: int
+    loss: tuple[float, ...]
+    running: int
+
+
+@dataclass(frozen=True)
+class SweepProgress:
+    """How far a sweep has come.
+
+    Attributes:
+        runs: how many there are in all.
+        done: how many have ended, the failed ones included.
+        running: how many are being trained now.
+        failed: how many have raised an error.
+        earlier: how many had ended before this session began, where it is the rest of one that broke off.
+        best: the smallest final loss so far, or None.
+        fraction: of the training that is done, from 0 to 1, as far as it is known.
+    """
+
+    runs: int
+    done: int
+    running: int
+    failed: int
+    earlier: int
+    best: float | None
+    fraction: float
+
+
+class Watcher:
+    """Base of everything that watches runs; each method may be left out. An error in a watcher never stops a run."""
+
+    def stack_started(self, start: Start) -> None:
+        """Training is about to begin."""
+
+    def epochs_recorded(self, progress: Progress) -> None:
+        """One more point of the curves is known."""
+
+    def run_trained(self, result: Result, directory: Path) -> None:
+        """A run has ended; images written to ``directory/pictures`` now (``*.png``) become part of its record."""
+
+    def runs_recorded(self, records: Sequence[Record]) -> None:
+        """Records of some runs are complete on disk; their ``links`` may be given what the person can open next."""
+
+    def finished(self, record: Record) -> None:
+        """The one run of the session is recorded, and everyone has been told. Not told in a sweep."""
+
+    def sweep_started(self, sweep: Sweep, notes: Sequence[str]) -> None:
+        """A sweep is about to begin, or a further part of it; every job is known to make sense."""
+
+    def sweep_progressed(self, progress: SweepProgress) -> None:
+        """More runs of a sweep have ended, or are known to have come further."""
+
+    def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
+        """All runs of a sweep have ended; ``sweep.links`` may be given what the person can open next.
+
+        ``outcomes`` is a sequence of :class:`chainrule.Outcome` and holds what follows from them: ``ranking``,
+        ``effects`` and ``comparison``.
+        """
+
+
+class Tracker(Component, Watcher):
+    """A watcher chosen by name that keeps runs where people compare them."""
+
+    def send(self, record: Record) -> None:
+        """Send a record that may have been made long ago; sending one again changes nothing.
+
+        Raises:
+            ChainruleError: it cannot be sent; the record stays as it is.
+        """
+
+    def send_sweep(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
+        """Send what came of a sweep whose records were sent; sending it again changes nothing.
+
+        Raises:
+            ChainruleError: it cannot be sent.
+        """
+
+
+class Watchers:
+    """Watchers, none of which can stop or alter a run: one that raises is reported and left out from then on.
+
+    Args:
+        watchers: who is told, in this order.
+    """
+
+    def __init__(self, watchers: Iterable[Watcher]) -> None:
+        self._watchers = list(watchers)
+
+    def tell(self, event: str, *arguments: Any) -> None:
+        """Call the method of every watcher that is named like the event."""
+        for watcher in list(self._watchers):
+            try:
+                with np.errstate():  # which a watcher may change, and training goes on with
+                    getattr(watcher, event)(*arguments)
+            except BrokenPipeError:  # whoever read the output has seen enough
+                self._watchers.remove(watcher)
+            except (Exception, SystemExit):
+                self._watchers.remove(watcher)
+                whose = f"{type(watcher).__module__}.{type(watcher).__qualname__}"
+                log.exception("%s failed in %s and is left out from now on", whose, event)

@@ -1,0 +1,1 @@
+"""HTML pages about sweeps and comparisons."""

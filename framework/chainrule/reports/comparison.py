@@ -1,0 +1,228 @@
+"""The report of a comparison: a page like that of any sweep, and all numbers as JSON."""
+
+import dataclasses
+import json
+import math
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from chainrule.analysis.comparison import FACTORS, ComparisonResult, Entry, scored, tuned_words
+from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.analysis.rank_tests import SIGNIFICANCE
+from chainrule.analysis.wording import loss, loss_interval, p_number, percent, percent_interval
+from chainrule.engine.reason import Reason
+from chainrule.files.atomic import write_atomically
+from chainrule.records.sweep import Sweep
+from chainrule.reports import page, svg
+from chainrule.reports.page import some
+
+NUMBERS = "comparison.json"
+FORMAT = 1
+_KEYS = 3  # of the space, drawn at most
+_FAR = 1000  # times the usual loss of a point: what is beyond would hide all others
+_LOST = (Reason.DIVERGED, Reason.FAILED)
+
+
+def write(sweep: Sweep, outcomes: SweepOutcomes, path: Path) -> Path:
+    """Write the report of a comparison and, when all its runs have ended, ``comparison.json`` beside it.
+
+    Args:
+        sweep: its record.
+        outcomes: of the runs that have ended.
+        path: where the report goes.
+
+    Returns:
+        That path.
+
+    Raises:
+        OSError: one cannot be written.
+    """
+    found = outcomes.comparison
+    if found:
+        write_atomically(path.parent / NUMBERS, f"{json.dumps(numbers(found), indent=1, allow_nan=False)}\n".encode())
+    write_atomically(path, render(sweep, outcomes).encode())
+    return path
+
+
+def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
+    """Return the report of a comparison as HTML.
+
+    Args:
+        sweep: its record.
+        outcomes: of the runs that have ended.
+    """
+    comparison, found = sweep.comparison, outcomes.comparison
+    assert comparison is not None
+    content: dict[str, Any] = dict.fromkeys(("pairs", "matrix", "rows", "profile", "tuning"))
+    answer = f"{len(outcomes)} of {comparison.runs} runs have ended: `chainrule resume {sweep.directory}` goes on."
+    if found:
+        answer = found.answer
+        content |= {
+            "metric": found.metric,
+            "pairs": list(_pairs(found)),
+            "matrix": list(_matrix(found)) if len(comparison.contenders) > 2 else None,
+            "rows": [row for target in comparison.targets for row in _rows(found, target)],
+            "lost": any(sum(map(entry.runs.count, _LOST)) for entry in found.entries),
+            "edge": any(entry.at_edge for entry in found.entries),
+            "profile": _profile(found) if found.profiled else None,
+            "plan": comparison.sentence,
+            "far": _FAR,
+            "diverged": sum(o.reason in _LOST for o in outcomes if o.number < comparison.tuning_runs),
+            # While tuning it is no more than the answer that a point is bad.
+            "failures": page.failures([o for o in outcomes if o.number >= comparison.tuning_runs or o.error]),
+            "tuning": [figure for target in comparison.targets for figure in _tuning(found, target)],
+        }
+    title = f"Comparison: {comparison.group} {', '.join(comparison.contenders)}"
+    content |= comparison.to_entry()
+    return page.render("comparison.html.jinja", sweep, outcomes, title=title, answer=answer, **content)
+
+
+def numbers(found: ComparisonResult) -> dict[str, Any]:
+    """Return everything that came of a comparison as plain data, fit for JSON; None for what is not finite."""
+    comparison = found.comparison
+    return {
+        "format": FORMAT,
+        **comparison.to_entry(),
+        "metric": found.metric,
+        "level": SIGNIFICANCE,
+        "answer": found.answer,
+        "pairs": [
+            {
+                **dataclasses.asdict(each),
+                "better": comparison.contenders[each.better],
+                "worse": comparison.contenders[each.worse],
+                "by_target": dict(zip(comparison.targets, each.by_target, strict=True)),
+                "separated": each.is_separated,
+                "verdict": found.verdict(each),
+            }
+            for each in found.pairs
+        ],
+        "standings": [dataclasses.asdict(each) for each in found.standings],
+        "results": [_entry(entry, found.metric) for entry in found.entries],
+        "profile": {
+            "targets": list(found.profiled),
+            "factors": list(FACTORS),
+            "shares": dict(zip(comparison.contenders, map(list, found.profile), strict=True)),
+        },
+    }
+
+
+def _entry(entry: Entry, metric: str) -> dict[str, Any]:
+    runs = entry.runs
+    return {
+        "target": entry.target,
+        "contender": entry.contender,
+        "tuned": dict(entry.tuned),
+        "at_edge": list(entry.at_edge),
+        "tried": [{"point": dict(point), "median": _finite(median)} for point, median in entry.tried],
+        "losses": {str(outcome.seed): _finite(outcome.value(metric)) for outcome in runs.outcomes},
+        "median": _finite(runs.median),
+        "interval": [_finite(end) for end in runs.interval] if runs.interval else None,
+        "score": {entry.score[0]: _finite(entry.score[1])} if entry.score else None,
+        "diverged": runs.count(Reason.DIVERGED),
+        "failed": runs.count(Reason.FAILED),
+    }
+
+
+def _pairs(found: ComparisonResult) -> Iterator[dict[str, Any]]:
+    names = found.comparison.contenders
+    for each in found.pairs:
+        yield {
+            "better": names[each.better],
+            "worse": names[each.worse],
+            "probability": f"{percent(each.probability)} ({percent_interval(each.interval)})",
+            "gauge": Markup(svg.gauge(each.probability, each.interval)),
+            "same_seed": percent(each.same_seed),
+            "p": p_number(each.corrected),
+            "sure": each.is_separated,
+            "by_target": [percent(share) for share in each.by_target],
+        }
+
+
+def _matrix(found: ComparisonResult) -> Iterator[list[dict[str, Any] | None]]:
+    places = range(len(found.comparison.contenders))
+    for row in places:
+        cells: list[dict[str, Any] | None] = []
+        for column in places:
+            if row == column:
+                cells.append(None)
+                continue
+            each, share, interval = found.pair(row, column)
+            cells.append(
+                {
+                    "share": percent(share),
+                    "interval": percent_interval(interval),
+                    "sure": each.is_separated,
+                    "colour": "mark" if share > 0.5 else "warn",
+                    "depth": round(80 * abs(share - 0.5)),
+                }
+            )
+        yield cells
+
+
+def _rows(found: ComparisonResult, target: str) -> Iterator[dict[str, Any]]:
+    entries = [entry for entry in found.entries if entry.target == target]
+    axis = svg.Axis.over((value for entry in entries for value in entry.runs.values), 6, 234)
+    best = min(entry.runs.median for entry in entries)
+    for entry in entries:
+        runs = entry.runs
+        yield {
+            "first": entry is entries[0],
+            "target": target if entry is entries[0] else "",
+            "contender": entry.contender,
+            "tuned": tuned_words(entry),
+            "best": runs.median == best,
+            "median": loss(runs.median, runs.misfortune),
+            "interval": loss_interval(runs.interval),
+            "strip": Markup(svg.strip(some(runs.values), axis, runs.median, runs.interval)),
+            "score": scored(entry),
+            "diverged": runs.count(Reason.DIVERGED),
+            "failed": runs.count(Reason.FAILED),
+        }
+
+
+def _profile(found: ComparisonResult) -> dict[str, Any]:
+    names = found.comparison.contenders
+    series = [
+        svg.Series(name, list(zip(FACTORS, shares, strict=True)))
+        for name, shares in zip(names, found.profile, strict=True)
+    ]
+    drawn = svg.chart(
+        series, "factor", "share of runs", "share of runs within a factor of the best", linear=False, span=(0.0, 1.0)
+    )
+    caption = (
+        f"The share of runs whose {found.metric} is at most so many times the smallest median on the target, averaged "
+        f"over {', '.join(found.profiled)}: performance profiles (Dolan and Moré, 2002) of single runs. Higher is "
+        "better: at the left, how often a contender is among the best; at the right, how rarely it fails."
+    )
+    missing = [target for target in found.comparison.targets if target not in found.profiled]
+    if missing:
+        caption += f" Factors have no meaning on {', '.join(missing)}, where losses are 0, negative or infinite."
+    return {"svg": Markup(drawn), "caption": caption}
+
+
+def _tuning(found: ComparisonResult, target: str) -> Iterator[dict[str, Any]]:
+    """Draw the losses of the points over each number that was tuned: joined if there is only one."""
+    entries = [entry for entry in found.entries if entry.target == target]
+    tried = [(point, loss) for entry in entries for point, loss in entry.tried if math.isfinite(loss)]
+    if not tried:
+        return
+    highest = _FAR * statistics.median(abs(loss) for _, loss in tried)
+    keys = [k for k in found.comparison.space if len({p[k] for p, _ in tried if isinstance(p.get(k), int | float)}) > 2]
+    for key in keys[:_KEYS]:
+        series = []
+        for entry in entries:
+            points = sorted((float(point[key]), loss) for point, loss in entry.tried if key in point)
+            series.append(svg.Series(entry.contender, [(x, loss) for x, loss in points if loss <= highest]))
+        joined = len(found.comparison.space) == 1
+        title = f"{target}: {found.metric} over {key}"
+        drawn = svg.chart(series, key, found.metric, title, lines=joined, dots=True, linear=False)
+        yield {"svg": Markup(drawn), "caption": target}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,72 @@
+"""What the reports of sweeps have in common: one HTML file that needs nothing else."""
+
+import shlex
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from chainrule.engine.reason import Reason
+from chainrule.records.outcome import Outcome
+from chainrule.records.sweep import Sweep
+
+_DOTS = 2000  # shown at most
+
+
+def render(template: str, sweep: Sweep, outcomes: Sequence[Outcome], **content: Any) -> str:
+    """Return a page as HTML: what a template makes of its content, what went wrong, and the conditions.
+
+    Args:
+        template: its file.
+        sweep: its record.
+        outcomes: of the runs that have ended.
+        content: ``title``, ``answer``, what the template needs besides, and ``failures`` or ``facts`` if not the usual.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    shared = {"failures": failures(outcomes), "facts": facts(sweep, outcomes)}
+    return environment.get_template(template).render({**shared, **content})
+
+
+def failures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Return why runs have no finite loss, and which: the most frequent reasons first."""
+    why: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.reason == Reason.FAILED:
+            why[outcome.error].append(outcome)
+        elif outcome.reason == Reason.DIVERGED:
+            why[f"{outcome.reason.words}, with {outcome.title}"].append(outcome)
+    found = sorted(why.items(), key=lambda item: -len(item[1]))
+    return [
+        {
+            "runs": len(which),
+            "why": reason,
+            "which": ", ".join(outcome.directory for outcome in which[:8]) + (" ..." if len(which) > 8 else ""),
+        }
+        for reason, which in found[:50]
+    ]
+
+
+def facts(sweep: Sweep, outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Return the conditions of a sweep: the command, when, where, with what."""
+    manifest = sweep.manifest
+    facts = {
+        "command": shlex.join(["chainrule", *manifest.arguments]),
+        "runs": f"{len(outcomes)} of {sweep.runs} ended",
+        "began": manifest.started[:19].replace("T", " ") + " UTC",
+    }
+    if manifest.finished:
+        began, ended = map(datetime.fromisoformat, (manifest.started, manifest.finished))
+        facts["took"] = f"{(ended - began).total_seconds():.1f} s"
+    facts["directory"] = str(sweep.directory)
+    facts |= {name.replace("_", " "): str(value) for name, value in manifest.environment.items()}
+    return facts
+
+
+def some(values: Sequence[Any]) -> Sequence[Any]:
+    """Return some of many values, evenly chosen, so that the file stays small."""
+    return values if len(values) <= _DOTS else values[:: -(-len(values) // _DOTS)]

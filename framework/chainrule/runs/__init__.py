@@ -1,0 +1,1 @@
+"""One run, or a stack of runs: prepare, train, record, tell."""

@@ -1,0 +1,127 @@
+"""Train prepared runs as a stack, write their records, and tell those who watch."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.components.contracts import Array
+from chainrule.components.stacking import stack
+from chainrule.engine.trainer import STACKED, Observer, Pruner, Stack, train
+from chainrule.records.result import Result
+from chainrule.records.run import Record, claim_directory, write_record
+from chainrule.records.settings import component_config
+from chainrule.registry.registry import Registry
+from chainrule.registry.watching import Progress, Start, Tracker, Watchers
+from chainrule.runs.prepare import Prepared
+
+
+def train_stack(runs: Sequence[Prepared], observe: Observer | None = None, prune: Pruner | None = None) -> list[Result]:
+    """Train runs of one :func:`run_structure` as one stack, and return their results in order."""
+    started, clock = datetime.now(UTC), time.perf_counter()
+    trained = train(_stack(runs), observe, prune)
+    seconds = time.perf_counter() - clock
+    return [
+        Result(
+            settings=run.settings,
+            shape=run.shape,
+            theta=outcome.theta,
+            curves=outcome.curves,
+            reason=outcome.reason,
+            epochs=outcome.epochs,
+            samples=run.samples,
+            started=started,
+            seconds=seconds,
+            notes=run.notes,
+        )
+        for run, outcome in zip(runs, trained, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run to be trained and recorded.
+
+    Attributes:
+        prepared: the run.
+        directory: where its record goes; made if it is not there.
+        tracker: for the record; it is told by whoever trains.
+        overrides: what the person typed, for the record.
+    """
+
+    prepared: Prepared
+    directory: Path
+    tracker: Tracker
+    overrides: Sequence[str] = ()
+
+
+def execute(
+    tasks: Sequence[Task], watchers: Watchers, registry: Registry, prune: Pruner | None = None, synced: bool = True
+) -> list[tuple[Result, Record]]:
+    """Train runs of one :func:`run_structure` as one stack, write their records and tell the watchers all along.
+
+    Args:
+        tasks: the runs.
+        watchers: who is told.
+        registry: says which plugins the runs used.
+        prune: gives runs up early, see :func:`chainrule.engine.trainer.train`.
+        synced: whether records survive a failure of power, see :func:`chainrule.records.run.write_record`.
+
+    Raises:
+        OSError: a record cannot be written.
+    """
+    for task in tasks:
+        claim_directory(task.directory)
+    runs = [task.prepared for task in tasks]
+    notes = tuple(dict.fromkeys(note for run in runs for note in run.notes))
+    watchers.tell(
+        "stack_started", Start(tuple(r.settings.title for r in runs), runs[0].settings.training.epochs, notes)
+    )
+
+    def observe(epoch: int, losses: Array, running: int) -> None:
+        watchers.tell("epochs_recorded", Progress(epoch, tuple(losses.tolist()), running))
+
+    done = []
+    for task, result in zip(tasks, train_stack(runs, observe, prune), strict=True):
+        watchers.tell("run_trained", result.shown(), task.directory)
+        done.append((result, _record(task, result, registry, synced)))
+    return done
+
+
+def _record(task: Task, result: Result, registry: Registry, synced: bool) -> Record:
+    return write_record(
+        task.directory,
+        result,
+        tracking=component_config(task.tracker),
+        plugins=registry.plugins_of(result.settings),
+        overrides=task.overrides,
+        synced=synced,
+    )
+
+
+def _stack(runs: Sequence[Prepared]) -> Stack:
+    settings = [run.settings for run in runs]
+    theta = np.stack([run.theta for run in runs])
+    dtype = theta.dtype
+    patience = [s.training.patience for s in settings]
+    components: dict[str, Any] = {group: stack([getattr(s, group) for s in settings], dtype) for group in STACKED}
+    return Stack(
+        shape=runs[0].shape,
+        epochs=settings[0].training.epochs,
+        batch_size=settings[0].training.batch_size,
+        measure_every=settings[0].training.resolved_measure_every,
+        **components,
+        rule_state={
+            name: np.stack([run.rule_state[name] for run in runs]).astype(dtype) for name in runs[0].rule_state
+        },
+        theta=theta,
+        train=np.stack([run.samples.train for run in runs], axis=1),
+        validation=np.stack([run.samples.validation for run in runs], axis=1),
+        shuffles=tuple(run.shuffle for run in runs),
+        tolerance=np.array([s.training.tolerance for s in settings]),
+        patience=np.array([np.inf if p is None else p for p in patience]),
+    )

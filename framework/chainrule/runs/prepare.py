@@ -1,0 +1,146 @@
+"""From settings to a run that can be trained: check that its parts fit, draw its data and its start."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from chainrule.components.contracts import Array
+from chainrule.components.stacking import has_rate, structure
+from chainrule.engine.data import Samples, draw
+from chainrule.engine.network import Shape
+from chainrule.engine.trainer import STACKED
+from chainrule.errors import ConfigurationError
+from chainrule.records.settings import Settings
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is known to fit together, before training.
+
+    Attributes:
+        settings: what was asked for.
+        shape: widths of the network.
+        samples: its data.
+        theta: first parameters, shape ``(parameters,)``.
+        rule_state: what its backward rule holds fixed.
+        shuffle: generator for the order of its samples.
+        notes: what the person should know before training.
+    """
+
+    settings: Settings
+    shape: Shape
+    samples: Samples
+    theta: Array
+    rule_state: dict[str, Array]
+    shuffle: np.random.Generator
+    notes: tuple[str, ...]
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Draw the data and the first parameters of a run, and check that its parts fit.
+
+    Every random number follows from ``settings.seed``: one ``SeedSequence`` each for data, start, rule and order.
+
+    Raises:
+        ConfigurationError: data that cannot be had, or parts that do not fit each other.
+    """
+    target, data = settings.target, settings.data
+    streams = np.random.SeedSequence(settings.seed).spawn(4)
+    shape = Shape((target.inputs, *settings.network.hidden, target.outputs))
+    _check_parts(settings, shape)
+    dtype = settings.training.dtype.value
+    samples = draw(target, streams[0], samples=data.samples, validation=data.validation, noise=data.noise, dtype=dtype)
+    notes = _check_ranges(settings, samples)
+    start, init = np.random.default_rng(streams[1]), settings.initializer
+    weights, biases = [], []
+    for fan_in, fan_out in pairwise(shape.widths):
+        weights.append(init.weights(start, fan_in, fan_out))
+        biases.append(init.biases(start, fan_in, fan_out))
+    return Prepared(
+        settings=settings,
+        shape=shape,
+        samples=samples,
+        theta=shape.flatten(weights, biases).astype(dtype),
+        rule_state=settings.rule.init(np.random.default_rng(streams[2]), shape.widths),
+        shuffle=np.random.default_rng(streams[3]),
+        notes=notes,
+    )
+
+
+def run_structure(prepared: Prepared) -> tuple[Any, ...]:
+    """Return what must be equal for runs to be trained as one stack."""
+    sizes = prepared.samples.train.shape, prepared.samples.validation.shape
+    return (prepared.shape, sizes, *settings_structure(prepared.settings))
+
+
+def settings_structure(settings: Settings) -> tuple[Any, ...]:
+    """Return the part of :func:`run_structure` that is known without drawing data."""
+    training = settings.training
+    loop = training.epochs, training.batch_size, training.resolved_measure_every, training.dtype
+    return (loop, *(structure(getattr(settings, group)) for group in STACKED))
+
+
+def _check_parts(settings: Settings, shape: Shape) -> None:
+    """Refuse components that make no sense on these widths or with each other, before any data are drawn."""
+    optimizer, schedule = settings.optimizer, settings.schedule
+    if not schedule.is_constant and not has_rate(optimizer):
+        raise ConfigurationError(
+            f"optimizer={optimizer.name} has no learning rate that schedule={schedule.name} could change."
+        )
+    target, rule, loss, output = settings.target, settings.rule, settings.loss, settings.output
+    outputs = f"target={target.name} has {_count(target.outputs, 'output')}"
+    if target.outputs < output.min_units:
+        raise ConfigurationError(f"output={output.name} needs at least {output.min_units} outputs, but {outputs}.")
+    if target.outputs < loss.min_outputs:
+        raise ConfigurationError(f"loss={loss.name} needs at least {loss.min_outputs} outputs, but {outputs}.")
+    for index, units in enumerate(settings.network.hidden):
+        if units < settings.activation.min_units:
+            raise ConfigurationError(
+                f"activation={settings.activation.name} needs at least {settings.activation.min_units} units "
+                f"in a layer, but network.hidden[{index}] is {units}."
+            )
+    if rule.widths and shape.widths != rule.widths:
+        wanted = Shape(rule.widths)
+        raise ConfigurationError(f"rule={rule.name} is defined for the {wanted} network only, but this one is {shape}.")
+
+
+def _check_ranges(settings: Settings, samples: Samples) -> tuple[str, ...]:
+    """Refuse losses that are undefined on these values; return notes on targets that cannot be reached."""
+    loss, output, target = settings.loss, settings.output, settings.target
+    y = np.concatenate([part[1 + samples.inputs :] for part in (samples.train, samples.validation)], axis=1)
+    low, high = float(y.min()), float(y.max())
+    if not _inside(output.range, loss.prediction_range):
+        hint = f"; output={loss.paired_output} fits" if loss.paired_output else ""
+        raise ConfigurationError(
+            f"loss={loss.name} needs predictions in {_interval(loss.prediction_range)}, "
+            f"but output={output.name} gives values in {_interval(output.range)}{hint}."
+        )
+    if not _inside((low, high), loss.target_range):
+        raise ConfigurationError(
+            f"loss={loss.name} needs true values in {_interval(loss.target_range)}, "
+            f"but target={target.name} has values from {low:.4g} to {high:.4g}."
+        )
+    if loss.one_hot and not np.allclose(y.sum(axis=0), 1):
+        raise ConfigurationError(
+            f"loss={loss.name} needs one-hot classes, but the outputs of target={target.name} are not."
+        )
+    if not _inside((low, high), output.range):
+        return (
+            f"target={target.name} has values from {low:.4g} to {high:.4g}, which output={output.name} cannot reach: "
+            f"its values lie in {_interval(output.range)}, so the loss will stay above zero.",
+        )
+    return ()
+
+
+def _inside(inner: tuple[float, float], outer: tuple[float, float]) -> bool:
+    return outer[0] <= inner[0] and inner[1] <= outer[1]
+
+
+def _interval(bounds: tuple[float, float]) -> str:
+    return f"[{bounds[0]:g}, {bounds[1]:g}]"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,45 @@
+"""What a sweep would do: its jobs, its stacks, and how long it would take."""
+
+from collections.abc import Sequence
+
+from chainrule.sweep.execution.plan import Plan
+from chainrule.sweep.jobs.job import Job
+from chainrule.sweep.launcher import StackLauncher
+
+
+def text(jobs: Sequence[Job], plan: Plan, stacked: StackLauncher | None) -> str:
+    """Return the listing of a dry run.
+
+    Args:
+        jobs: all of them.
+        plan: the same, by kind.
+        stacked: how they would be run; None where another launcher was chosen, which runs them one by one.
+    """
+    lines = [f"note: {note}" for note in plan.notes]
+    lines.append(f"{len(jobs)} runs")
+    lines += [f"  {job.number:>{len(str(len(jobs)))}}  {' '.join(job.overrides)}" for job in jobs]
+    if stacked is None:
+        return "\n".join([*lines, "run one by one by the launcher that was chosen; nothing was trained"])
+    units = plan.units(stacked.pool.cores, stacked.stack)
+    lines.append(f"{len(units)} stacks")
+    for number, unit in enumerate(units):
+        which = [job.number for job in unit.jobs]
+        lines.append(
+            f"  {number:>{len(str(len(units)))}}  {len(which):>4} runs, jobs {_ranges(which)}: {unit.title}, "
+            f"about {unit.seconds:.2g} s"
+        )
+    lines += [f"{job} would run alone, because {job.alone}" for job in jobs if job.alone]
+    seconds = sum(unit.seconds for unit in units) / max(1, min(stacked.pool.cores, len(units)))
+    lines.append(f"about {seconds:.2g} s of training on {stacked.pool.cores} cores; nothing was trained")
+    return "\n".join(lines)
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Write ``0-3, 7`` for 0, 1, 2, 3, 7."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return ", ".join("-".join(map(str, part)) for part in parts)

@@ -1,0 +1,1 @@
+"""From jobs to stacks, and where stacks are trained: this process, others, clusters."""

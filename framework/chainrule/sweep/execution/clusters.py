@@ -1,0 +1,247 @@
+"""Clusters of Dask and Ray, running ones or such as are started here, and what their workers do.
+
+What is trained in another place is trained as it would be here: in the same working directory, by the same code.
+"""
+
+import functools
+import importlib
+import logging
+import os
+import platform
+import signal
+import socket
+import threading
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, chdir, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chainrule.components.parameters import plain
+from chainrule.errors import ConfigurationError
+from chainrule.records.environment import environment
+from chainrule.registry.preferences import SECTION
+from chainrule.registry.registry import installed
+from chainrule.registry.watching import Progress
+from chainrule.sweep.execution import worker
+from chainrule.sweep.execution.fingerprint import changes, code
+from chainrule.sweep.execution.plan import Unit
+
+_PATIENCE = 5  # seconds to wait for a cluster to answer
+_alone = threading.Lock()  # the working directory and the threads of BLAS belong to the process
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that is ready.
+
+    Attributes:
+        workers: how many units it trains at once.
+        backend: of joblib, as a name or an object.
+        options: for ``joblib.parallel_config``, besides.
+    """
+
+    workers: int
+    backend: Any
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a worker of a cluster must know besides its unit.
+
+    Attributes:
+        directory: working directory of the sweep, absolute.
+        progress: folder in which workers say how far they are, absolute.
+        code: versions and SHA-256 of what the sweep is trained by.
+    """
+
+    directory: Path
+    progress: Path
+    code: Mapping[str, str]
+
+    @classmethod
+    def here(cls, progress: Path) -> "Site":
+        """Return the site of a sweep of this process."""
+        return cls(Path.cwd(), progress.absolute(), _code())
+
+    def train(self, unit: Unit) -> list[worker.End]:
+        """Train a unit in a worker.
+
+        Raises:
+            ConfigurationError: the worker does not see the files of the sweep, or runs other code.
+        """
+        if not self.progress.is_dir():
+            raise ConfigurationError(
+                f"a worker on {platform.node()} does not see {self.progress.parent}: "
+                "the machines of a cluster must share the file system in which a sweep lies."
+            )
+        there = {key: value for key, value in _code().items() if key in self.code}
+        different = changes(self.code, there, words=("here", "there"))
+        if different:
+            raise ConfigurationError(
+                f"a worker on {platform.node()} would not train the same: {'; '.join(different)}. "
+                "Install the same there, and start the workers again."
+            )
+        name = str(unit.jobs[0].number)
+        for earlier in self.progress.glob(f"{name}-*"):  # of a worker that is gone
+            earlier.unlink(missing_ok=True)
+        leash = _Leash(self.progress / f"{name}-{uuid.uuid4().hex}")
+        with _alone, chdir(self.directory):
+            environment.cache_clear()  # a worker outlives sweeps, and commits
+            leash.path.touch()
+            try:
+                return worker.train(unit, leash)
+            except _Abandoned:
+                return []
+            finally:
+                leash.path.unlink(missing_ok=True)
+
+
+class _Abandoned(BaseException):
+    """Nobody waits for the unit: no failure of a run, so that nothing on the way may take it for one."""
+
+
+class _Leash(worker.Heartbeat):
+    """Ends a training that nobody waits for: the sweep was broken off, or the unit is trained elsewhere by now."""
+
+    def epochs_recorded(self, progress: Progress) -> None:
+        try:
+            self.path.stat()
+            super().epochs_recorded(progress)
+        except FileNotFoundError:
+            raise _Abandoned from None
+
+    def run_trained(self, result: Any, directory: Path) -> None:
+        if not self.path.exists():
+            raise _Abandoned
+
+
+@functools.cache
+def _code() -> dict[str, str]:
+    """Return what this process runs and which plugins count, found out when it is loaded: files can change later."""
+    registry = installed()
+    preferred = {f"{SECTION}.{name}": ",".join(names) or "none" for name, names in plain(registry.preferences).items()}
+    return code(registry.providers) | preferred
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore Ctrl-C while processes start. They inherit that, and end with this one."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _dask(workers: int, address: str | None) -> Iterator[Cluster]:
+    distributed = _imported("distributed", "dask")
+    below = (name for name in logging.root.manager.loggerDict if name.startswith("distributed."))
+    for name in ("asyncio", "distributed", *below):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what matters arrives as an exception
+    with ExitStack() as held:
+        if address is not None:
+            _reach("Dask scheduler", address, "dask scheduler")
+        with _undisturbed(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other versions: what must be equal is compared by each worker
+            place = address or held.enter_context(
+                distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    memory_limit=None,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL + 1,
+                )
+            )
+            try:
+                client = held.enter_context(distributed.Client(place, timeout=_PATIENCE, set_as_default=False))
+            except (OSError, ValueError) as error:
+                where = f"at hydra.launcher.address={address}" if address else "started here"
+                cause = " ".join(str(error).split())
+                raise ConfigurationError(f"the Dask scheduler {where} does not let us in: {cause}") from error
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError:
+            raise ConfigurationError(
+                f"the Dask scheduler at {address} has no workers: start some with `dask worker {address} --nthreads 1`."
+            ) from None
+        threads = client.nthreads()
+        if max(threads.values()) > 1:
+            raise ConfigurationError(
+                f"workers of the Dask scheduler at {address} have several threads, which would wait for one another: "
+                f"start them with `dask worker {address} --nthreads 1 --nworkers {max(threads.values())}`."
+            )
+        yield Cluster(_size(workers, len(threads)), "dask", {"client": client})
+
+
+@contextmanager
+def _ray(workers: int, address: str | None) -> Iterator[Cluster]:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    options: dict[str, Any] = {}
+    if address is None:
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # whatever the system: listen on 127.0.0.1
+        options = {"num_cpus": workers, "include_dashboard": False}
+    elif ":" in address:  # else "auto", which Ray looks up
+        _reach("Ray cluster", address, "ray start --head")
+    ray = _imported("ray", "ray")
+    try:
+        ray.init(address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **options)
+    except Exception as error:
+        where = "does not start" if address is None else f"at hydra.launcher.address={address} does not let us in"
+        raise ConfigurationError(f"the Ray cluster {where}: {' '.join(str(error).split())}") from error
+    try:
+        there = int(ray.cluster_resources().get("CPU", 0))
+        yield Cluster(_size(workers, there), _ray_backend(), {})
+    finally:
+        ray.shutdown()
+
+
+def _ray_backend() -> Any:
+    backend: Any = importlib.import_module("ray.util.joblib.ray_backend").RayBackend
+
+    class Backend(backend):  # type: ignore[misc]
+        """Yields results as they come: what joblib says of pools of its own processes does not hold for actors."""
+
+        supports_return_generator = True
+
+    return Backend()
+
+
+def _reach(what: str, address: str, command: str) -> None:
+    """Complain at once if nothing listens at an address: Dask and Ray wait long, and leave messages."""
+    host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+    except (OSError, ValueError):
+        raise ConfigurationError(
+            f"no {what} answers at hydra.launcher.address={address}: start one with `{command}`, "
+            "or leave the address away to have one started on this machine."
+        ) from None
+
+
+def _size(workers: int, there: int) -> int:
+    """Return how many workers of a cluster to use."""
+    size = there if workers == -1 else min(workers, there)
+    if size < 2:  # joblib would train everything in this process
+        raise ConfigurationError(
+            f"a cluster of {there} workers with hydra.launcher.workers={workers} shares no work: "
+            "start two workers at least, or leave hydra.launcher.backend away."
+        )
+    return size
+
+
+def _imported(module: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise ConfigurationError(
+            f"hydra.launcher.backend={extra} needs a package that is not installed: pip install 'chainrule[{extra}]'."
+        ) from None
+
+
+OPENED: dict[str, Callable[[int, str | None], AbstractContextManager[Cluster]]] = {"dask": _dask, "ray": _ray}

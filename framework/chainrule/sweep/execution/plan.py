@@ -1,0 +1,192 @@
+"""From jobs to stacks: every job is checked before the first is trained."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from chainrule.components.parameters import plain
+from chainrule.config.settings import TRACKING, settings_from_config, tracker_from_config
+from chainrule.errors import ChainruleError, ConfigurationError
+from chainrule.records.settings import Settings, component_config, flat
+from chainrule.registry.kinds import GROUPS
+from chainrule.registry.registry import Registry
+from chainrule.registry.watching import Tracker
+from chainrule.runs.prepare import Prepared, prepare, run_structure, settings_structure
+from chainrule.sweep.execution.pruning import TrialPruner
+from chainrule.sweep.jobs.job import Job
+
+CACHE = 4 << 20  # bytes that the arrays of a stack should fill: they pass through the cache in every step
+LEAST, MOST = 16, 256  # runs of a stack: below, NumPy's calls cost more than the numbers; above, nothing is gained
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Jobs that one process trains as one stack.
+
+    Attributes:
+        jobs: in the order of their numbers.
+        title: what the stack is.
+        seconds: that it will take, roughly.
+        pruner: gives some of them up early; None to train all of them to their end.
+    """
+
+    jobs: tuple[Job, ...]
+    title: str
+    seconds: float
+    pruner: TrialPruner | None = None
+
+
+@dataclass(frozen=True)
+class StackProfile:
+    """What runs that can be stacked have in common.
+
+    Attributes:
+        structure: equal for runs that can be stacked.
+        title: of the first of them.
+        notes: what the person should know before training.
+        bytes: of the arrays that a run adds to a stack.
+        step, run: seconds that a stack takes, and that each of its runs adds.
+    """
+
+    structure: tuple[Any, ...]
+    title: str
+    notes: tuple[str, ...]
+    bytes: int
+    step: float
+    run: float
+
+
+class Plan:
+    """The jobs of a sweep, each of them checked, and the stacks that they are trained in.
+
+    Jobs that run alone are in no stack. Of a job that asks Hydra for a value only the tracker is known.
+
+    Args:
+        jobs: all of them.
+        registry: of the components that they choose.
+
+    Attributes:
+        trackers: those of the jobs, each once.
+        data: SHA-256 of what was drawn, by the overrides that decide it.
+        used: kind and name of each component that a job uses.
+
+    Raises:
+        ConfigurationError: a job is wrong; the sentence names it and says how many others are.
+    """
+
+    def __init__(self, jobs: Iterable[Job], registry: Registry) -> None:
+        self.trackers: list[Tracker] = []
+        self.data: dict[str, str] = {}
+        self.used: set[tuple[str, str]] = set()
+        self._stackable: dict[tuple[Any, ...], tuple[StackProfile, list[Job]]] = {}
+        self._profiles: dict[tuple[Any, ...], StackProfile] = {}
+        wrong: list[str] = []
+        for job in jobs:
+            try:
+                self._add(job, registry)
+            except ChainruleError as error:
+                wrong.append(f"{job}: {error}")
+        if wrong:
+            others = len(wrong) - 1
+            more = f" {others} other {'job is' if others == 1 else 'jobs are'} wrong as well." if others else ""
+            raise ConfigurationError(f"{wrong[0]}{more} Nothing was trained.")
+
+    def _add(self, job: Job, registry: Registry) -> None:
+        if job.is_known:
+            settings = settings_from_config(job.config, registry)
+            if not job.alone:  # whose data may lie in a directory of its own
+                profile = self._profile(settings)
+                self._stackable.setdefault(profile.structure, (profile, []))[1].append(job)
+            groups = ((kind.name, group) for group, kind in GROUPS.items() if group != TRACKING)
+            self.used.update((kind, getattr(settings, group).name) for kind, group in groups)
+        elif "${" in repr(job.config[TRACKING]):  # Hydra resolves it when the job's turn comes
+            return
+        tracker = tracker_from_config(job.config, registry)
+        if tracker not in self.trackers:
+            self.trackers.append(tracker)
+        if job.is_known:
+            self.used.add((GROUPS[TRACKING].name, tracker.name))
+
+    def _profile(self, settings: Settings) -> StackProfile:
+        """Return the profile of a run; data are drawn once for runs whose sizes and structure must be equal."""
+        coarse = settings.network, settings.data, settings.target, type(settings.initializer)
+        key = (*coarse, *settings_structure(settings))
+        if key not in self._profiles:
+            prepared = prepare(settings)
+            self._profiles[key] = _profile(prepared)
+            self.data[_data_name(settings)] = prepared.samples.digest
+        return self._profiles[key]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the person should know before training."""
+        return tuple(dict.fromkeys(note for profile, _ in self._stackable.values() for note in profile.notes))
+
+    def units(
+        self,
+        workers: int,
+        largest: int | None,
+        is_left: Callable[[Job], bool] = lambda job: True,
+        together: int = 1,
+        pruner: TrialPruner | None = None,
+    ) -> list[Unit]:
+        """Cut the jobs into stacks that suit the cache and keep all workers busy.
+
+        With a pruner, a stack is trained as a whole or not at all: its runs are compared with their neighbours.
+
+        Args:
+            workers: processes that will share the work.
+            largest: runs of a stack, at most; None for what suits.
+            is_left: which jobs are to be trained.
+            together: how many consecutive jobs must not be separated.
+            pruner: gives some of them up early.
+        """
+        units = []
+        for profile, jobs in self._stackable.values():
+            left = [job for job in jobs if pruner or is_left(job)]
+            size = min(MOST, max(LEAST, CACHE // profile.bytes))
+            size = min(size, max(LEAST, -(-len(left) // (2 * workers))))
+            size = max(1, min(size, largest or size) // together) * together
+            for start in range(0, len(left), size):
+                part = tuple(left[start : start + size])
+                if any(is_left(job) for job in part):
+                    units.append(Unit(part, profile.title, profile.step + profile.run * len(part), pruner))
+        return sorted(units, key=lambda unit: unit.jobs[0].number)
+
+
+def _data_name(settings: Settings) -> str:
+    """Return the overrides that say which data a run draws."""
+    how = {"target": component_config(settings.target), "data": plain(settings.data), "seed": settings.seed}
+    return " ".join(f"{key}={'null' if value is None else value}" for key, value in flat(how).items())
+
+
+def _profile(prepared: Prepared) -> StackProfile:
+    settings, training = prepared.settings, prepared.settings.training
+    widths, samples = prepared.shape.widths, prepared.samples.train.shape[1]
+    batch = min(training.batch_size or samples, samples)
+    steps = training.epochs * -(-samples // batch)
+    points = min(training.epochs, training.epochs // training.resolved_measure_every + 2)
+    everything = samples + prepared.samples.validation.shape[1]
+    work = [(steps, batch), (points, everything)]
+    return StackProfile(
+        structure=run_structure(prepared),
+        title=settings.title,
+        notes=prepared.notes,
+        bytes=prepared.theta.itemsize * (everything * (1 + widths[0] + widths[-1]) + 4 * batch * sum(widths)),
+        step=sum(count * _OVERHEAD * prepared.shape.layers for count, _ in work),
+        run=_RECORD + sum(count * _seconds(widths, size) for count, size in work),
+    )
+
+
+# Seconds on one core of a laptop, see experiments/speed; good to a factor of two or three.
+_OVERHEAD = 5e-6  # of a layer, whatever the size of the stack
+_PER_LAYER = 5e-8  # of a layer of each run
+_PER_VALUE = 4e-9  # of each unit and sample
+_PER_PRODUCT = 1.5e-10  # of each parameter and sample, in the three products of a step
+_RECORD = 0.008  # of a run's files
+
+
+def _seconds(widths: Sequence[int], samples: int) -> float:
+    products = sum(before * units for before, units in pairwise(widths))
+    return len(widths[1:]) * _PER_LAYER + samples * (sum(widths[1:]) * _PER_VALUE + products * _PER_PRODUCT)

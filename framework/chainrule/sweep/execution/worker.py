@@ -1,0 +1,142 @@
+"""What a process does with one unit of a sweep: train a stack, leave a directory and a record for each job."""
+
+import functools
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from chainrule.config.settings import settings_from_config, tracker_from_config
+from chainrule.records.run import Failure, Record
+from chainrule.registry.registry import Registry, installed
+from chainrule.registry.watching import Progress, Session, Start, Watcher, Watchers
+from chainrule.runs.execute import Task, execute
+from chainrule.runs.prepare import prepare, run_structure
+from chainrule.sweep.execution.plan import Unit
+from chainrule.sweep.execution.pruning import TrialPruner
+from chainrule.sweep.jobs.job import Job
+
+End = tuple[int, Record | Failure]  # a job's number and what became of it
+
+log = logging.getLogger(__name__)
+
+_FAILURES = (Exception, SystemExit)  # of a plugin: it has no right to end the sweep
+_ORPHANED = 0.1  # seconds until a process notices that its parent has gone, less than a sweep takes to be resumed
+
+
+def train(unit: Unit, *watchers: Watcher) -> list[End]:
+    """Train the jobs of a unit; whatever a plugin raises is the failure of the jobs that meet it, and of no others.
+
+    Args:
+        unit: its jobs are trained as one stack where their structure allows it.
+        watchers: who is told besides those that plugins provide.
+    """
+    registry = installed()
+    told = Watchers([*watchers, *registry.watchers(Session(interactive=False, quiet=True, of_sweep=True))])
+    ends: dict[int, Record | Failure] = {}
+    tasks: dict[tuple[Any, ...], list[tuple[Job, Task]]] = {}
+    for job in unit.jobs:
+        try:
+            job.write_files()
+            prepared = prepare(settings_from_config(job.config, registry))
+            tracker = tracker_from_config(job.config, registry)
+        except _FAILURES as error:
+            ends[job.number] = _failure(job, error)
+        else:
+            task = Task(prepared, Path(job.directory), tracker, job.overrides)
+            tasks.setdefault(run_structure(prepared), []).append((job, task))
+    for stack in tasks.values():
+        ends.update(_train(stack, told, registry, unit.pruner))
+    return [(job.number, ends[job.number]) for job in unit.jobs]
+
+
+def ready() -> None:
+    """Find the plugins, which is the first thing that a process must do."""
+    installed()
+
+
+def train_elsewhere(unit: Unit, progress: Path, parent: int) -> list[End]:
+    """Train a unit in a process of its own, and say in a file of the folder ``progress`` how far it is.
+
+    Args:
+        unit: what to train.
+        progress: the folder.
+        parent: without this process, nothing is trained any more.
+    """
+    _end_with(parent)
+    heartbeat = Heartbeat(progress / str(unit.jobs[0].number))
+    try:
+        return train(unit, heartbeat)
+    finally:
+        heartbeat.path.unlink(missing_ok=True)
+
+
+@functools.cache
+def _end_with(parent: int) -> None:
+    """Let this process end with its parent: else it would go on to write where a resumed sweep writes, too."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_ORPHANED)
+        os._exit(1)
+
+    if os.getppid() != parent:
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class Heartbeat(Watcher):
+    """Writes epochs trained, epochs in all and runs still training into a file, twice a second at most."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._epochs, self._due = 0, 0.0
+
+    def stack_started(self, start: Start) -> None:
+        """Learn how long the stack is."""
+        self._epochs = start.epochs
+
+    def epochs_recorded(self, progress: Progress) -> None:
+        """Write, if it is time to."""
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + 0.5
+            self.path.write_text(f"{progress.epoch} {self._epochs} {progress.running}")
+
+
+def _train(
+    stack: Sequence[tuple[Job, Task]], watchers: Watchers, registry: Registry, pruner: TrialPruner | None
+) -> Iterator[End]:
+    """Train jobs as one stack, or each alone if one of them raises: alone they have the same bits."""
+    try:
+        prune = pruner.for_stack([job.number for job, _ in stack]) if pruner else None
+        # Not synced: what a failure of power damages is trained again when the sweep is resumed.
+        done = execute([task for _, task in stack], watchers, registry, prune, synced=False)
+    except _FAILURES as error:
+        if len(stack) == 1:
+            job = stack[0][0]
+            yield job.number, _failure(job, error)
+            return
+        for job, task in stack:
+            try:  # afresh, because the generators of the first attempt have moved on
+                again = replace(task, prepared=prepare(task.prepared.settings))
+            except _FAILURES as cause:
+                yield job.number, _failure(job, cause)
+            else:
+                yield from _train([(job, again)], watchers, registry, pruner)
+    else:
+        for (job, _), (_, record) in zip(stack, done, strict=True):
+            yield job.number, record
+
+
+def _failure(job: Job, error: BaseException) -> Failure:
+    failure = Failure.of(Path(job.directory), error, job.seed)
+    try:
+        job.log(f"{failure.sentence}\n{failure.details}".rstrip())
+        failure.write()
+    except OSError as cause:
+        log.error("%s: %s (and this cannot be written there: %s)", job, failure.sentence, cause)
+    return failure

@@ -1,0 +1,244 @@
+"""From what was typed of a comparison to the overrides of its jobs: the same for every contender but for its name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hydra.core.config_loader import ConfigLoader
+
+from chainrule.config.settings import TRACKING, settings_from_config
+from chainrule.errors import ChainruleError, ConfigurationError, nearest
+from chainrule.records.comparison import Comparison
+from chainrule.records.settings import flat
+from chainrule.records.sweep import SEED
+from chainrule.registry.kinds import GROUPS
+from chainrule.registry.registry import installed
+from chainrule.sweep.jobs import space
+from chainrule.sweep.jobs.axes import Axis, read_axes
+from chainrule.sweep.jobs.composer import Composer
+
+TARGET = "target"
+_MEASURED = (SEED, TARGET, "data", "loss")  # what decides what a loss is about, rather than how small it gets
+COMPARED = [group for group in GROUPS if group not in (*_MEASURED, TRACKING)]
+_MOST = 5000  # seeds of a target
+_OF_TARGET, _OF_COMPARISON = 2 * _MOST, 10**6  # seeds that are kept for one target, and for one comparison
+
+
+@dataclass(frozen=True)
+class ComparisonOptions:
+    """How to compare, see ``hydra.sweeper``.
+
+    Attributes:
+        params: overrides that the configuration adds to those typed.
+        targets: on which to compare, unless overrides say others.
+        two_classes: overrides for classifications with one output, unless they are typed.
+        classes: likewise for classifications with several outputs.
+        space: key to interval or list: what is tuned, unless an override gives it one value.
+        budget: points of the space, tried for each contender on each target.
+        tuning_seeds: with which each point is tried.
+        seeds: with which the tuned contenders are compared.
+        random_seed: from which points and seeds follow.
+        dry_run: whether jobs are listed instead of run.
+    """
+
+    params: Mapping[str, str]
+    targets: tuple[str, ...]
+    two_classes: Mapping[str, str]
+    classes: Mapping[str, str]
+    space: Mapping[str, str]
+    budget: int
+    tuning_seeds: int
+    seeds: int
+    random_seed: int
+    dry_run: bool
+
+    def __post_init__(self) -> None:
+        for name, least in {"budget": 1, "tuning_seeds": 1, "seeds": 2, "random_seed": 0}.items():
+            value, most = getattr(self, name), _MOST if "seeds" in name else None
+            if value < least or (most and value > most):
+                wanted = f"between {least} and {most}" if most else f"{least} or more"
+                raise ConfigurationError(f"hydra.sweeper.{name} must be {wanted}, not {value}.")
+
+
+@dataclass(frozen=True)
+class ComparisonJobs:
+    """The overrides of all jobs.
+
+    Attributes:
+        comparison: their numbers.
+        bases: what the jobs of one contender on one target have in common, in the order of the jobs.
+        points: overrides of each point, for each contender.
+        seed: the first one.
+    """
+
+    comparison: Comparison
+    bases: Sequence[Sequence[str]]
+    points: Sequence[Sequence[Sequence[str]]]
+    seed: int
+
+    def tuning(self) -> list[list[str]]:
+        """Return the overrides of the jobs that tune."""
+        return [
+            [*base, *point, f"{SEED}={self.seed + _OF_TARGET * target + _MOST + number}"]
+            for base, (target, contender) in zip(self.bases, self.comparison.cells, strict=True)
+            for point in self.points[contender]
+            for number in range(self.comparison.tuning_seeds)
+        ]
+
+    def tuned(self, best: Sequence[int]) -> list[list[str]]:
+        """Return the overrides of the jobs of the tuned contenders.
+
+        Args:
+            best: place of the point that each contender has on each target.
+        """
+        return [
+            [*base, *self.points[contender][point], f"{SEED}={self.seed + _OF_TARGET * target + number}"]
+            for base, point, (target, contender) in zip(self.bases, best, self.comparison.cells, strict=True)
+            for number in range(self.comparison.seeds)
+        ]
+
+
+def comparison_jobs(
+    loader: ConfigLoader, composer: Composer, options: ComparisonOptions, typed: Sequence[str]
+) -> ComparisonJobs:
+    """Return the overrides of the jobs of a comparison.
+
+    Args:
+        loader: Hydra's.
+        composer: of the sweep.
+        options: how to compare.
+        typed: overrides of the task.
+
+    Raises:
+        ConfigurationError: contenders are missing, or something makes them incomparable.
+    """
+    fixed, several = _read(read_axes(loader, typed))
+    targets = several.pop(TARGET, None) or list(dict.fromkeys(options.targets))
+    _require_comparable(fixed, several, targets)
+    ((group, contenders),) = several.items()
+    tuned = {key: text for key, text in options.space.items() if key not in fixed}
+    axes = read_axes(loader, _texts(tuned))
+    for axis in axes:
+        _require_tunable(axis, group)
+    decided = {group, *tuned, *fixed, *_brought(fixed, options, composer)}
+    assumed = {key: value for key, value in options.params.items() if key not in decided}
+    common = [*_texts(assumed), *fixed.values()]
+    bases = []
+    for target in targets:
+        fitting = _fitting([*common, f"{group}={contenders[0]}", f"{TARGET}={target}"], options, composer)
+        own = [f"{key}={value}" for key, value in fitting.items() if key not in decided]
+        bases += [[*common, *own, f"{group}={contender}", f"{TARGET}={target}"] for contender in contenders]
+    points = space.spread(axes, options.budget if tuned else 1, options.random_seed)
+    keys = [_keys(base, tuned, composer) for base in bases[: len(contenders)]]
+    for key in tuned:
+        if not any(key in known for known in keys):
+            composer.explained_job(0, [*bases[0], points[0][key]])  # says what is wrong
+    for contender, known in zip(contenders, keys, strict=True):
+        if tuned and not known:
+            raise ConfigurationError(
+                f"{group}={contender} has none of the keys that are tuned, {', '.join(tuned)}: name one of its own by "
+                "--space KEY=INTERVAL (hydra.sweeper.space)."
+            )
+    return ComparisonJobs(
+        comparison=Comparison(
+            group=group,
+            contenders=tuple(contenders),
+            targets=tuple(targets),
+            space=tuned,
+            points=len(points),
+            tuning_seeds=options.tuning_seeds,
+            seeds=options.seeds,
+        ),
+        bases=bases,
+        points=[[[point[key] for key in known] for point in points] for known in keys],
+        seed=options.random_seed * _OF_COMPARISON,
+    )
+
+
+def _read(typed: Sequence[Axis]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Return overrides with one value, and the keys that have several; of one key the last counts.
+
+    The target is among the latter, whatever it has; the values of keys that are no groups are left out.
+    """
+    fixed: dict[str, str] = {}
+    several: dict[str, list[str]] = {}
+    for axis in typed:
+        fixed.pop(axis.key, None)
+        several.pop(axis.key, None)
+        if axis.varies:
+            several[axis.key] = list(dict.fromkeys(axis.values)) if axis.key in GROUPS else []
+        elif axis.key == TARGET:
+            several[axis.key] = list(axis.values)
+        else:
+            fixed[axis.key] = str(axis)
+    return fixed, several
+
+
+def _brought(fixed: Mapping[str, str], options: ComparisonOptions, composer: Composer) -> list[str]:
+    """Return those keys of the assumptions that what was typed brings with it, as an experiment does."""
+    groups = [text for key, text in fixed.items() if "." not in key]
+    before, after = (flat(composer.explained_job(0, overrides).config) for overrides in ([], groups))
+    changed = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
+    assumed = {**options.params, **options.two_classes, **options.classes}
+    return [key for key in assumed if any(f"{other}.".startswith(f"{key}.") for other in changed)]
+
+
+def _fitting(overrides: Sequence[str], options: ComparisonOptions, composer: Composer) -> Mapping[str, str]:
+    """Return the output and the loss that fit a target, by their keys; none where the usual ones do."""
+    job = composer.explained_job(0, overrides)
+    try:
+        target = settings_from_config(job.config, installed()).target
+        task, outputs = target.task, target.outputs  # a table reads its file
+    except ChainruleError as error:
+        raise ConfigurationError(f"{job}: {error} Nothing was trained.") from error
+    if task == "regression":
+        return {}
+    return options.two_classes if outputs == 1 else options.classes
+
+
+def _keys(overrides: Sequence[str], keys: Mapping[str, str], composer: Composer) -> list[str]:
+    """Return those keys that there are in a configuration."""
+    known = flat(composer.explained_job(0, overrides).config)
+    return [key for key in keys if key in known]
+
+
+def _require_comparable(fixed: Mapping[str, str], several: Mapping[str, Sequence[str]], targets: Sequence[str]) -> None:
+    """Refuse what leaves nothing to compare, or makes losses incomparable."""
+    example = "as in activation=tanh,relu"
+    if SEED in fixed or SEED in several:
+        raise ConfigurationError(f"{SEED} is for the comparison to vary: --seeds (hydra.sweeper.seeds) says how many.")
+    for key in several:
+        if key in _MEASURED:
+            raise ConfigurationError(f"{key} cannot be compared: it changes what the final loss measures.")
+        if key not in COMPARED:
+            raise ConfigurationError(
+                f"{key} has several values, but contenders are values of one group{nearest(key, COMPARED)}: "
+                f"{', '.join(COMPARED)}. Numbers are tuned by --space KEY=VALUES (hydra.sweeper.space)."
+            )
+    if not several:
+        raise ConfigurationError(f"There are no contenders: give one group several values, {example}.")
+    if len(several) > 1:
+        raise ConfigurationError(
+            f"{' and '.join(several)} have several values, but contenders are values of one group, {example}; "
+            "another can be tuned by --space (hydra.sweeper.space)."
+        )
+    ((group, contenders),) = several.items()
+    if len(contenders) < 2:
+        raise ConfigurationError(f"{group}={','.join(contenders)} is no choice: give it several values, {example}.")
+    if not targets:
+        raise ConfigurationError("There are no targets: write target=A,B (hydra.sweeper.targets).")
+
+
+def _require_tunable(axis: Axis, group: str) -> None:
+    """Refuse a key of the space that would make losses incomparable, or has one value only."""
+    if axis.key.partition(".")[0] in _MEASURED:
+        raise ConfigurationError(f"{axis.key} cannot be tuned: it changes what the final loss measures.")
+    if axis.key == group:
+        raise ConfigurationError(f"{axis.key} cannot be tuned: its values are the contenders.")
+    if not axis.varies:
+        raise ConfigurationError(
+            f"{axis} is one value; to be tuned it needs several, such as {axis.key}=tag(log,interval(1e-4,1))."
+        )
+
+
+def _texts(values: Mapping[str, str]) -> list[str]:
+    return [f"{key}={value}" for key, value in values.items()]

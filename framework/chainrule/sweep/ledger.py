@@ -1,0 +1,261 @@
+"""One sweep while it goes on: its record, those who watch it, and what has become of its runs so far."""
+
+import json
+import math
+import shutil
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.config.settings import TRACKING
+from chainrule.engine.reason import Reason
+from chainrule.errors import ChainruleError, RecordError
+from chainrule.files.locks import exclusive
+from chainrule.records.outcome import Outcome
+from chainrule.records.result import objective
+from chainrule.records.run import Failure, Record, read_record
+from chainrule.records.settings import component_config
+from chainrule.records.sweep import SWEEP, JobEntry, Sweep, now, read_sweep
+from chainrule.registry.watching import Progress, Start, SweepProgress, Tracker, Watcher, Watchers
+from chainrule.sweep.execution.plan import Unit
+from chainrule.sweep.execution.worker import End
+from chainrule.sweep.jobs.job import Job, require_own_places
+
+_LOCK, _PROGRESS = ".sweep.lock", ".progress"
+_PAUSE = 0.5  # seconds between two looks at how far the runs are
+
+
+class Ledger:
+    """Keeps the record of a sweep and tells its watchers.
+
+    Args:
+        sweep: its record, so far.
+        watchers: who is told, besides the trackers of the runs.
+        resumed: whether runs that are recorded already belong to it.
+    """
+
+    def __init__(self, sweep: Sweep, watchers: Iterable[Watcher], resumed: bool) -> None:
+        self.sweep = sweep
+        self._resumed = resumed
+        self._watchers = Watchers(watchers)
+        self._trackers: dict[str, Watchers] = {}
+        self._outcomes: dict[int, Outcome] = {}
+        self._expected = self._failed = self._earlier = 0
+        self._has_news = False  # whether a job has ended that had not when the sweep was resumed
+        self._best: float | None = None
+        self._local: tuple[int, float] = (0, 0.0)  # runs in training in this process, and the fraction they have done
+        self._telling = threading.Lock()
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """What has become of the jobs that have ended, in order."""
+        return [self._outcomes[number] for number in sorted(self._outcomes)]
+
+    @property
+    def progress(self) -> Path:
+        """Folder in which other processes say how far they are."""
+        return self.sweep.directory / _PROGRESS
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Keep other processes out of the sweep, and tell watchers how far it is as long as the block lasts.
+
+        Raises:
+            ChainruleError: another process is at work on it.
+        """
+        self.sweep.directory.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            try:
+                # Not at once, because two that come at the same moment would keep each other out. The file stays: when
+                # it is removed, a third process can lock another of this name while a second still holds this one.
+                stack.enter_context(exclusive(self.sweep.directory / _LOCK, wait=1))
+                self._catch_up()
+            except BlockingIOError:
+                raise ChainruleError(f"{self.sweep.directory} is being worked on by another process.") from None
+            shutil.rmtree(self.progress, ignore_errors=True)
+            self.progress.mkdir()
+            stop = threading.Event()
+            thread = threading.Thread(target=self._keep_telling, args=(stop,), daemon=True)
+            thread.start()
+            try:
+                yield
+            except KeyboardInterrupt as interrupt:
+                told = f"{len(self._outcomes)} of {max(self.sweep.runs, self._expected)} runs have ended"
+                interrupt.add_note(f"{told}; `chainrule resume {self.sweep.directory}` goes on.")
+                raise
+            finally:
+                stop.set()
+                thread.join()
+                shutil.rmtree(self.progress, ignore_errors=True)
+
+    def add(
+        self, jobs: Sequence[Job], trackers: Iterable[Tracker], notes: Sequence[str], expected: int | None = None
+    ) -> None:
+        """Put jobs into the record before the first of them begins.
+
+        Args:
+            jobs: of consecutive numbers.
+            trackers: those that keep their runs.
+            notes: what the person should know before training.
+            expected: how many jobs there will be in the end; None if these are the last.
+
+        Raises:
+            ConfigurationError: one would leave its record where another does.
+            OSError: the record cannot be written.
+        """
+        for tracker in trackers:
+            self._trackers.setdefault(_key(component_config(tracker)), Watchers([tracker]))
+        directories = [job.directory for job in jobs]
+        entries = [
+            JobEntry(overrides=list(job.overrides), directory=_relative(job.directory, self.sweep.directory))
+            for job in jobs
+        ]
+        self._expected = expected or 0
+        earlier = self.sweep.manifest.jobs[: jobs[0].number]
+        require_own_places([*(str(self.sweep.directory / entry.directory) for entry in earlier), *directories])
+        self.sweep = self.sweep.write(jobs=[*earlier, *entries])
+        self._tell_all("sweep_started", self.sweep, notes)
+
+    def recorded(self, job: Job) -> Record | None:
+        """Return the intact record that a job has left before the sweep was resumed, or None."""
+        if not self._resumed:
+            return None
+        try:
+            record = read_record(Path(job.directory))
+        except RecordError:
+            return None
+        return record if record.manifest.overrides == list(job.overrides) and record.is_intact() else None
+
+    def end(self, ends: Sequence[End], tracked: bool = False, earlier: bool = False) -> None:
+        """Take in what became of some jobs.
+
+        Args:
+            ends: number of each job and its record or failure.
+            tracked: whether their trackers know already.
+            earlier: whether they had ended before the sweep was resumed.
+        """
+        self._has_news |= not earlier
+        self._earlier += len(ends) if earlier else 0
+        records: dict[str, list[Record]] = {}
+        for number, end in ends:
+            self._outcomes[number] = outcome = self.sweep.outcome(number, end)
+            if isinstance(end, Failure):
+                self._failed += 1
+                continue
+            loss = outcome.value(objective(outcome.metrics)[0])
+            if math.isfinite(loss):
+                self._best = loss if self._best is None else min(self._best, loss)
+            record = replace(end, member=self.sweep.member(number))
+            records.setdefault(_key(record.manifest.configuration[TRACKING]), []).append(record)
+        self._local = (0, 0.0)
+        self._tell_progress()
+        if not tracked:
+            for key in records.keys() & self._trackers.keys():  # jobs that ran alone may have had others
+                self._trackers[key].tell("runs_recorded", records[key])
+        everything = [record for found in records.values() for record in found]
+        if everything:
+            with self._telling:
+                self._watchers.tell("runs_recorded", everything)
+
+    def finish(self) -> None:
+        """Write into the record that all jobs have ended, write the report, and tell everybody.
+
+        A sweep that had ended earlier, and in which nothing was trained since, keeps the time at which it ended.
+
+        Raises:
+            OSError: the record cannot be written.
+        """
+        from chainrule.reports.sweep import write_report
+
+        for outcome in self.sweep.outcomes(known=self._outcomes):  # of earlier batches of another sweeper
+            self._outcomes[outcome.number] = outcome
+        if self._has_news or not self.sweep.manifest.finished:
+            self.sweep = self.sweep.write(finished=now())
+        outcomes = SweepOutcomes(self.sweep, self.outcomes)
+        self.sweep.links["report"] = str(write_report(self.sweep, outcomes))
+        self._tell_all("sweep_finished", self.sweep, outcomes)
+
+    def watch(self, unit: Unit) -> Watcher:
+        """Return a watcher of a unit that is trained in this process."""
+        return _Inside(self, len(unit.jobs))
+
+    def outcome(self, number: int) -> Outcome:
+        """Return what has become of a job that has ended."""
+        return self._outcomes[number]
+
+    def raise_failures(self, hint: str = "") -> None:
+        """Complain about runs that raised an error, if there are any.
+
+        Args:
+            hint: what can be done about them.
+
+        Raises:
+            ChainruleError: says how many.
+        """
+        failed = sum(outcome.reason == Reason.FAILED for outcome in self.outcomes)
+        if failed:
+            raise ChainruleError(f"{failed} of {len(self.outcomes)} runs failed{hint}.")
+
+    def _catch_up(self) -> None:
+        """Read the record again, to which another process may have added until now.
+
+        Raises:
+            BlockingIOError: it has become that of another sweep.
+        """
+        if (self.sweep.directory / SWEEP).exists():
+            there = read_sweep(self.sweep.directory)
+            if there.manifest.key != self.sweep.manifest.key:
+                raise BlockingIOError
+            self.sweep = there
+
+    def _tell_all(self, event: str, *arguments: Any) -> None:
+        for watchers in self._trackers.values():
+            watchers.tell(event, *arguments)
+        with self._telling:
+            self._watchers.tell(event, *arguments)
+
+    def _keep_telling(self, stop: threading.Event) -> None:
+        import chainrule.reports.sweep  # noqa: F401 - takes half a second that training hides
+
+        while not stop.wait(_PAUSE):
+            self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        running, advanced = self._local
+        for path in self.progress.glob("*"):
+            with suppress(OSError, ValueError):
+                epoch, epochs, active = map(int, path.read_text().split())
+                running += active
+                advanced += active * epoch / max(epochs, 1)
+        runs, done = max(self.sweep.runs, self._expected), len(self._outcomes)
+        fraction = min(1.0, (done + advanced) / max(runs, 1))
+        progress = SweepProgress(runs, done, running, self._failed, self._earlier, self._best, fraction)
+        with self._telling:
+            self._watchers.tell("sweep_progressed", progress)
+
+
+class _Inside(Watcher):
+    """Hears how a unit proceeds in this process."""
+
+    def __init__(self, ledger: Ledger, runs: int) -> None:
+        self._conductor, self._runs, self._epochs = ledger, runs, 1
+
+    def stack_started(self, start: Start) -> None:
+        self._epochs = max(start.epochs, 1)
+
+    def epochs_recorded(self, progress: Progress) -> None:
+        self._conductor._local = (progress.running, self._runs * progress.epoch / self._epochs)
+
+
+def _key(tracking: Mapping[str, Any]) -> str:
+    return json.dumps(tracking, sort_keys=True)
+
+
+def _relative(directory: str, above: Path) -> str:
+    """Return a job's directory as seen from the sweep's, with slashes; absolute where it lies elsewhere."""
+    path = Path(directory)
+    return (path.relative_to(above) if path.is_relative_to(above) else path).as_posix()

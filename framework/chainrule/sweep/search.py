@@ -1,0 +1,398 @@
+"""Sweeps whose next jobs follow from what came of the earlier ones: Optuna asks, stacks of runs answer."""
+
+import importlib.util
+import math
+import statistics
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra.core.utils import JobReturn
+from hydra.types import HydraContext
+from omegaconf import DictConfig
+
+from chainrule.config.settings import settings_from_config
+from chainrule.engine.reason import Reason
+from chainrule.errors import ConfigurationError, RecordError, nearest
+from chainrule.records.result import objective
+from chainrule.records.run import Failure, Record, RunManifest, read_end, read_record
+from chainrule.records.sweep import SEED, SearchEntry
+from chainrule.registry.registry import installed
+from chainrule.sweep import resume
+from chainrule.sweep.execution.plan import Plan
+from chainrule.sweep.execution.pruning import PRUNERS, TrialPruner, imported, looks
+from chainrule.sweep.jobs.axes import Axis, read_axes
+from chainrule.sweep.jobs.composer import Composer
+from chainrule.sweep.jobs.job import Job
+from chainrule.sweep.launcher import StackLauncher
+from chainrule.sweep.ledger import Ledger
+
+JOURNAL = "optuna.log"
+SAMPLERS = {
+    "tpe": "TPESampler",
+    "random": "RandomSampler",
+    "gp": "GPSampler",
+    "cmaes": "CmaEsSampler",
+    "nsgaii": "NSGAIISampler",
+    "qmc": "QMCSampler",
+}
+_NEEDS = {"cmaes": "cmaes", "gp": "torch"}  # packages that Optuna imports for a sampler
+_OF_RUN = ("epochs", "seconds")  # what a manifest has besides metrics
+_OF_SWEEP = "chainrule.sweep"  # attribute of trials: the key of the sweep that they belong to
+_INTERRUPTED = "chainrule.interrupted"  # attribute of the study: numbers of trials that have been asked again
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How to search, see ``hydra.sweeper``.
+
+    Attributes:
+        trials: settings to try in this sweep.
+        batch: of them at once.
+        sampler: who suggests them.
+        sampler_seed: from which suggestions follow.
+        pruner: who gives trials up early.
+        metrics: what is optimised: names of a record's metrics, ``epochs``, ``seconds`` or ``parameters``; empty for
+            the final loss.
+        directions: ``minimize`` or ``maximize`` each.
+        study: name of the study; None for that of the sweep.
+        storage: where the study lies, as Optuna's URL or a file; None for a file in the sweep's directory.
+    """
+
+    trials: int
+    batch: int
+    sampler: str
+    sampler_seed: int
+    pruner: str
+    metrics: tuple[str, ...]
+    directions: tuple[str, ...]
+    study: str | None
+    storage: str | None
+
+    def __post_init__(self) -> None:
+        known = {"sampler": SAMPLERS, "pruner": PRUNERS}
+        for name, choices in known.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise ConfigurationError(
+                    f"hydra.sweeper.{name}={value} is unknown{nearest(value, choices)}; there is {', '.join(choices)}."
+                )
+        needed = _NEEDS.get(self.sampler)
+        if needed and importlib.util.find_spec(needed) is None:
+            raise ConfigurationError(f"hydra.sweeper.sampler={self.sampler} needs a package: pip install {needed}.")
+        for direction in self.directions:
+            if direction not in ("minimize", "maximize"):
+                raise ConfigurationError(f"hydra.sweeper.directions must be minimize or maximize, not {direction}.")
+        wanted = max(1, len(self.metrics))
+        if len(self.directions) != wanted:
+            raise ConfigurationError(f"hydra.sweeper.directions must have {wanted} entries, one for each metric.")
+        if wanted > 1 and self.pruner != "none":
+            raise ConfigurationError("hydra.sweeper.pruner must be none where several metrics are optimised.")
+        if self.trials < 1 or self.batch < 1:
+            raise ConfigurationError("hydra.sweeper.trials and hydra.sweeper.batch must be 1 or more.")
+
+
+class Search:
+    """One search.
+
+    Args:
+        context: Hydra's.
+        master: configuration of the sweep.
+        launcher: runs the jobs.
+        options: how to search.
+        params: overrides that the configuration adds to those typed.
+    """
+
+    def __init__(
+        self,
+        context: HydraContext,
+        master: DictConfig,
+        launcher: StackLauncher,
+        options: SearchOptions,
+        params: Mapping[str, str],
+    ) -> None:
+        self._params = [f"{key}={value}" for key, value in params.items()]
+        self._optuna, self._options, self._launcher = imported(), options, launcher
+        self._context, self._master = context, master
+
+    def sweep(self, typed: Sequence[str]) -> list[Sequence[JobReturn]]:
+        """Try as many settings as were asked for; return what became of the jobs, batch by batch.
+
+        Args:
+            typed: overrides of the task.
+
+        Raises:
+            ChainruleError: an override is wrong and nothing was trained, or runs failed.
+        """
+        space = _Space(self._optuna, read_axes(self._context.config_loader, [*self._params, *typed]))
+        composer = resume.composer(self._context, self._master)
+        corners = [composer.explained_job(number, overrides) for number, overrides in enumerate(space.corners())]
+        plan = Plan(corners, installed())  # what is out of range anywhere is found before the first run
+        self._require_metrics(corners)
+        search = SearchEntry(trials=self._options.trials, space=space.texts, seeds=space.seeds)
+        ledger = resume.open_ledger(self._master, composer.directory, corners, plan, search=search)
+        returns: list[Sequence[JobReturn]] = []
+        with self._launcher.pool, ledger.working(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+            resume.save_master(self._master, composer.directory)
+            study = self._study(composer.directory, ledger.sweep.manifest.key, space)
+            if resume.resumed():
+                self._ask_again(study, space, ledger)
+                self._recall(study, space, composer, ledger)
+            while (ended := len(self._ended(study, ledger.sweep.manifest.key))) < self._options.trials:
+                # An interruption may have left a part of a batch.
+                count = min(self._options.trials - ended, self._options.batch - ended % self._options.batch)
+                returns.append(self._batch(study, ended, count, space, composer, ledger))
+            ledger.sweep.links["best trial"] = self._best(study)
+            ledger.finish()
+        ledger.raise_failures()
+        return returns
+
+    def _batch(
+        self, study: Any, ended: int, count: int, space: "_Space", composer: Composer, ledger: Ledger
+    ) -> Sequence[JobReturn]:
+        """Ask for some trials, train their runs as stacks, and tell what came of them."""
+        earlier, asked = len(self._ended(study)), []
+        for place in range(count):
+            # A sampler of its own for each: what it suggests follows from the past alone, also after an interruption.
+            study.sampler = self._sampler(earlier + place)
+            asked.append(study.ask(space.distributions))
+            asked[-1].set_user_attr(_OF_SWEEP, ledger.sweep.manifest.key)
+        each = space.each
+        lists = [overrides for trial in asked for overrides in space.lists(trial.params)]
+        jobs, plan = self._add(lists, ended * each, space, composer, ledger)
+        epochs = int(jobs[0].config["training"]["epochs"])
+        pruner = None
+        if self._options.pruner != "none":
+            states = self._optuna.trial.TrialState
+            past = tuple(study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED)))
+            owners = {job.number: asked[place // each].number for place, job in enumerate(jobs)}
+            pruner = TrialPruner(self._options.pruner, past, owners, epochs)
+        self._launcher.prepare()
+        done = self._launcher.run(jobs, plan, composer, ledger, each, pruner)
+        for place, trial in enumerate(asked):
+            self._tell(study, trial, jobs[place * each : (place + 1) * each], ledger, epochs)
+        return done
+
+    def _recall(self, study: Any, space: "_Space", composer: Composer, ledger: Ledger) -> None:
+        """Take in the runs of trials that had an answer before the search was resumed."""
+        count = space.each * len(self._ended(study, ledger.sweep.manifest.key))
+        if count:
+            lists = [job.overrides for job in ledger.sweep.manifest.jobs[:count]]
+            jobs, _ = self._add(lists, 0, space, composer, ledger)
+            ends: dict[int, Record | Failure] = {}
+            for job in jobs:
+                with suppress(RecordError):
+                    end = read_end(Path(job.directory))
+                    if isinstance(end, Failure) or end.is_intact():
+                        ends[job.number] = end
+            ledger.end(list(ends.items()), earlier=True)
+            lost = [job for job in jobs if job.number not in ends]
+            if lost:  # or damaged since
+                self._launcher.prepare()
+                self._launcher.run(lost, Plan(lost, installed()), composer, ledger)
+
+    def _add(
+        self, lists: Sequence[list[str]], first: int, space: "_Space", composer: Composer, ledger: Ledger
+    ) -> tuple[list[Job], Plan]:
+        """Make jobs of override lists, the first of them with the number ``first``, and put them into the sweep."""
+        jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
+        plan = Plan(jobs, installed())
+        ledger.add(jobs, plan.trackers, plan.notes, expected=self._options.trials * space.each)
+        return jobs, plan
+
+    def _tell(self, study: Any, trial: Any, jobs: Sequence[Job], ledger: Ledger, epochs: int) -> None:
+        """Tell the study what came of a trial: the median of each metric over its seeds."""
+        states, outcomes = self._optuna.trial.TrialState, [ledger.outcome(job.number) for job in jobs]
+        if any(outcome.reason == Reason.FAILED for outcome in outcomes):
+            study.tell(trial, state=states.FAIL)
+            return
+        records = [read_record(Path(job.directory)) for job in jobs]
+        if self._options.pruner != "none":
+            curves = []
+            for record in records:
+                recorded = record.curves()
+                losses = recorded.values[objective(record.manifest.metrics)[0]]
+                curves.append(dict(zip(recorded.epochs.tolist(), losses.tolist(), strict=True)))
+            for epoch, value in looks(curves, epochs):
+                trial.report(value, epoch)
+        if any(outcome.reason == Reason.PRUNED for outcome in outcomes):
+            study.tell(trial, state=states.PRUNED)
+            return
+        wanted = list(zip(self._options.metrics or ("",), self._options.directions, strict=True))
+        values = [[_metric(record.manifest, *each) for record in records] for each in wanted]
+        study.tell(trial, [statistics.median(column) for column in values])
+
+    def _study(self, directory: Path, key: str, space: "_Space") -> Any:
+        """Return the study, made if it is not there.
+
+        Raises:
+            ConfigurationError: it cannot be had, or is about something else.
+        """
+        name, storage = self._options.study or key, self._options.storage or str(directory / JOURNAL)
+        try:
+            place: Any = storage
+            if "://" not in storage:
+                journal = self._optuna.storages.journal
+                place = self._optuna.storages.JournalStorage(journal.JournalFileBackend(storage))
+            directions = list(self._options.directions)
+            study = self._optuna.create_study(
+                study_name=name, storage=place, directions=directions, load_if_exists=True
+            )
+        except Exception as error:  # of Optuna, SQLAlchemy, a driver of a database, the file system
+            cause = next(iter(str(error).splitlines()), type(error).__name__)
+            raise ConfigurationError(f"hydra.sweeper.storage={storage} cannot be used: {cause}") from error
+        known = [direction.name.lower() for direction in study.directions]
+        if known != directions:
+            raise ConfigurationError(f"study {name} was begun with hydra.sweeper.directions={known}, not {directions}.")
+        for trial in study.get_trials(deepcopy=False):
+            for parameter in trial.distributions.keys() & space.distributions.keys():
+                old, new = trial.distributions[parameter], space.distributions[parameter]
+                try:
+                    self._optuna.distributions.check_distribution_compatibility(old, new)
+                except ValueError:
+                    raise ConfigurationError(
+                        f"study {name} was begun with {old} for {parameter}, not {new}: "
+                        "choose another by hydra.sweeper.study."
+                    ) from None
+        return study
+
+    def _require_metrics(self, corners: Sequence[Job]) -> None:
+        """Make sure that every run will have what is to be optimised.
+
+        Raises:
+            ConfigurationError: one will not.
+        """
+        for job in corners:
+            settings = settings_from_config(job.config, installed())
+            score = "r2" if settings.target.task == "regression" else "accuracy"
+            parts = ["train", "validation"] if settings.data.validation else ["train"]
+            known = [*(f"{part}/{name}" for part in parts for name in ("loss", score)), *_OF_RUN, "parameters"]
+            for name in self._options.metrics:
+                if name not in known:
+                    raise ConfigurationError(
+                        f"hydra.sweeper.metrics names {name}, which {job} does not have{nearest(name, known)}; "
+                        f"it has {', '.join(known)}."
+                    )
+
+    def _sampler(self, ended: int) -> Any:
+        (seed,) = np.random.SeedSequence([self._options.sampler_seed, ended]).generate_state(1)
+        options: dict[str, Any] = {"seed": int(seed)}
+        if self._options.sampler == "tpe":
+            options |= {"constant_liar": True, "multivariate": True}  # for trials that are asked for at once
+        if self._options.sampler == "nsgaii":
+            options["population_size"] = self._options.batch
+        return getattr(self._optuna.samplers, SAMPLERS[self._options.sampler])(**options)
+
+    def _ended(self, study: Any, key: str | None = None) -> list[Any]:
+        """Return the trials that have had an answer, of one sweep or of all."""
+        interrupted = study.user_attrs.get(_INTERRUPTED, [])
+        found = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished() and t.number not in interrupted]
+        return [t for t in found if key in (None, t.user_attrs.get(_OF_SWEEP))]
+
+    def _ask_again(self, study: Any, space: "_Space", ledger: Ledger) -> None:
+        """Put the trials back into the queue that an interruption left without an answer."""
+        key, states = ledger.sweep.manifest.key, self._optuna.trial.TrialState
+        for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
+            # In a study of its own, also one that was just being asked for.
+            if trial.user_attrs.get(_OF_SWEEP, study.study_name) == key:
+                study.set_user_attr(_INTERRUPTED, [*study.user_attrs.get(_INTERRUPTED, []), trial.number])
+                study.tell(trial.number, state=states.FAIL)
+                if trial.params.keys() == space.distributions.keys():
+                    study.enqueue_trial(trial.params)
+
+    def _best(self, study: Any) -> str:
+        """Return the best settings in words."""
+        states = self._optuna.trial.TrialState
+        if not study.get_trials(deepcopy=False, states=(states.COMPLETE,)):
+            return "none has come to its end"
+        texts = [
+            f"{', '.join(f'{key}={_text(value)}' for key, value in trial.params.items())}: "
+            f"{', '.join(f'{value:.5g}' for value in trial.values)}"
+            for trial in study.best_trials
+        ]
+        found = list(dict.fromkeys(texts))  # equal trials are one
+        shown = found[:3]
+        return "; ".join(shown) + (f"; and {len(found) - 3} that none of them beats" if len(found) > 3 else "")
+
+
+class _Space:
+    """What to search, from overrides.
+
+    Attributes:
+        distributions: of Optuna, by key.
+        texts: what was typed, by key.
+        seeds: each trial is trained with all of them.
+    """
+
+    def __init__(self, optuna: Any, axes: Sequence[Axis]) -> None:
+        self._fixed: list[str] = []
+        self.distributions: dict[str, Any] = {}
+        self.texts: dict[str, str] = {}
+        self.seeds: list[str] = []
+        for axis in axes:
+            if not axis.varies:
+                self._fixed.append(str(axis))
+            elif axis.key == SEED:
+                if axis.interval:
+                    raise ConfigurationError(f"{SEED} must have a list of values or a range, such as {SEED}=range(5).")
+                self.seeds = list(dict.fromkeys(axis.values))
+            else:
+                self.texts[axis.key] = axis.text
+                self.distributions[axis.key] = _distribution(optuna.distributions, axis)
+        if not self.distributions:
+            raise ConfigurationError("there is nothing to search: give a key several values or interval(LOW,HIGH).")
+
+    @property
+    def each(self) -> int:
+        """How many jobs a trial has."""
+        return len(self.seeds) or 1
+
+    def lists(self, params: Mapping[str, Any]) -> list[list[str]]:
+        """Return the overrides of a trial's jobs, one a seed."""
+        chosen = [*self._fixed, *(f"{key}={_text(value)}" for key, value in params.items())]
+        return [[*chosen, f"{SEED}={seed}"] for seed in self.seeds] or [chosen]
+
+    def corners(self) -> list[list[str]]:
+        """Return jobs that take each key to its ends, and to each of its choices."""
+        ends = {
+            key: list(d.choices) if hasattr(d, "choices") else [d.low, d.high] for key, d in self.distributions.items()
+        }
+        first = {key: values[0] for key, values in ends.items()}
+        points = [first, *({**first, key: value} for key, values in ends.items() for value in values[1:])]
+        return [self.lists(point)[0] for point in points]
+
+
+def _distribution(distributions: Any, axis: Axis) -> Any:
+    """Return Optuna's distribution for a key with several values."""
+    interval, numbers = axis.interval, axis.numbers
+    try:
+        if interval and interval.whole:
+            return distributions.IntDistribution(math.ceil(interval.low), math.floor(interval.high), log=interval.log)
+        if interval:
+            return distributions.FloatDistribution(interval.low, interval.high, log=interval.log)
+        if numbers:
+            step = abs(numbers[1] - numbers[0]) if len(numbers) > 1 else 1
+            return distributions.IntDistribution(min(numbers), max(numbers), step=step)
+        return distributions.CategoricalDistribution(list(axis.values))
+    except ValueError as error:
+        raise ConfigurationError(f"{axis} cannot be searched: {error}") from None
+
+
+def _metric(manifest: RunManifest, name: str, direction: str) -> float:
+    """Return one number of a run: the worst there is if the run diverged, or the number is not finite."""
+    metrics = manifest.metrics
+    known = {**{name: manifest[name] for name in _OF_RUN}, **metrics, "parameters": manifest.network.parameters}
+    name = name or objective(metrics)[0]
+    value = known[name]
+    if value is None or (manifest.reason == Reason.DIVERGED and name in metrics):
+        return math.inf if direction == "minimize" else -math.inf
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
