@@ -15,7 +15,7 @@ import pytest
 import chainrule
 from chainrule.cli.main import main
 from chainrule.config.compose import compose_settings
-from chainrule.registry import vetting
+from chainrule.registry import hookspecs, vetting
 from chainrule.registry.kinds import GROUPS, KINDS
 from chainrule.registry.registry import installed
 from chainrule.registry.watching import Session, Watcher, Watchers

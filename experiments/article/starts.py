@@ -17,12 +17,7 @@ from joblib import Parallel, delayed
 from scipy.stats import binomtest
 
 import chainrule
-from chainrule.config.compose import compose_settings
-from chainrule.engine.trainer import Reason
-from chainrule.records.result import Result
-from chainrule.records.settings import Settings
-from chainrule.runs.execute import train_stack
-from chainrule.runs.prepare import prepare
+from chainrule import Reason, Result, Settings
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -37,10 +32,10 @@ CAUSES = ("diverged", "a silent layer", "a silent unit", "all units alive")
 
 def trained(setting: Settings, seeds: Sequence[int]) -> list[Result]:
     """Train a run for each seed until its validation R2 is ``GOAL``."""
-    runs = [prepare(replace(setting, seed=seed)) for seed in seeds]
+    runs = [chainrule.prepare(replace(setting, seed=seed)) for seed in seeds]
     # The loss is half the mean squared error, and R2 is 1 - mean squared error / variance.
     limits = np.array([(1 - GOAL) * run.samples.validation[-1].var() / 2 for run in runs])
-    return train_stack(runs, judge=lambda epoch, rows, losses: losses <= limits[rows])
+    return chainrule.train(runs, stop=lambda epoch, rows, losses: losses <= limits[rows])
 
 
 def longer(setting: Settings) -> Settings:
@@ -127,7 +122,7 @@ def main() -> None:
     plan = [(a, "normal", rate) for a in activations for rate in rates]
     plan += [(a, start, RATE) for a in compared for start in initializers if start != "normal"]
     settings = {
-        (a, start, rate): compose_settings([*common, f"activation={a}", f"initializer={start}", f"optimizer.lr={rate}"])
+        (a, start, rate): chainrule.settings(*common, f"activation={a}", f"initializer={start}", f"optimizer.lr={rate}")
         for a, start, rate in plan
     }
     results = dict(zip(plan, Parallel(n_jobs=2)(delayed(trained)(settings[key], seeds) for key in plan), strict=True))

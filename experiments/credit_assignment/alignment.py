@@ -15,14 +15,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from matplotlib.axes import Axes
 
-from chainrule.components.stacking import stack
-from chainrule.config.compose import compose_settings
-from chainrule.engine.backprop import Backprop, separate
-from chainrule.engine.network import Pass
-from chainrule.records.result import Result
-from chainrule.records.settings import Settings
-from chainrule.runs.execute import train_stack
-from chainrule.runs.prepare import Prepared, prepare
+import chainrule
+from chainrule import Prepared, Result, Settings
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -36,7 +30,7 @@ TUNING = 3  # seeds with which a rate is tried, from 1000 on
 
 def settings(rule: str, depth: int, rate: float) -> Settings:
     """Return a run on the digits, without its seed."""
-    return compose_settings(
+    return chainrule.settings(*
         [
             "experiment=credit_assignment", "target=digits", "output=softmax", "loss=categorical_cross_entropy",
             f"rule={rule}", f"network.hidden={[32] * depth}", f"optimizer.lr={rate}",
@@ -46,7 +40,7 @@ def settings(rule: str, depth: int, rate: float) -> Settings:
 
 
 def trained(setting: Settings, seeds: Sequence[int]) -> list[Result]:
-    return train_stack([prepare(replace(setting, seed=seed)) for seed in seeds])
+    return chainrule.train([replace(setting, seed=seed) for seed in seeds])
 
 
 def median_loss(results: Sequence[Result]) -> float:
@@ -61,21 +55,9 @@ def accuracies(results: Sequence[Result]) -> np.ndarray:
 
 
 def gradient(run: Prepared, theta: np.ndarray, rule: str) -> list[np.ndarray]:
-    """Return what a rule takes for the gradient of the training loss at ``theta``, flat, a layer each.
-
-    A rule that is not that of ``run`` must not hold anything fixed.
-    """
-    chosen = run.settings
-    own = chosen.rule.name == rule
-    used = chosen.rule if own else settings(rule, 1, 1).rule
-    state = {name: array[None] for name, array in run.rule_state.items()} if own else {}
-    hidden, output, loss, rule_stack = (
-        stack([part], float) for part in (chosen.activation, chosen.output, chosen.loss, used)
-    )
-    samples = run.samples.train[:, None]
-    forward = Pass(run.shape, theta[None], hidden, output, samples.shape[2])
-    backprop = Backprop(forward, loss, rule_stack, state, np.empty((1, len(theta))))
-    found = backprop(backprop.batch(*separate(samples, run.samples.inputs)))[0]
+    """Return what a rule takes for the gradient of the training loss at ``theta``, flat, a layer each."""
+    own = run.settings.rule
+    found = chainrule.gradient(run, theta, own if own.name == rule else chainrule.component("rule", rule))
     return [np.append(weights.ravel(), biases) for weights, biases in zip(*run.shape.split(found), strict=True)]
 
 
@@ -91,8 +73,8 @@ def way(setting: Settings, seeds: Sequence[int]) -> np.ndarray:
     found = []
     for epochs in STAGES:
         training = replace(setting.training, epochs=epochs, measure_every=None)
-        runs = [prepare(replace(setting, seed=seed, training=training)) for seed in seeds]
-        thetas = [result.theta for result in train_stack(runs)]
+        runs = [chainrule.prepare(replace(setting, seed=seed, training=training)) for seed in seeds]
+        thetas = [result.theta for result in chainrule.train(runs)]
         found.append([angles(run, theta) for run, theta in zip(runs, thetas, strict=True)])
     return np.array(found)
 

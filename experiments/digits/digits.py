@@ -27,14 +27,8 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
-from chainrule.components.contracts import Array
-from chainrule.config.compose import compose_settings
-from chainrule.records.run import MANIFEST, read_record
-from chainrule.records.settings import Settings
-from chainrule.records.sweep import read_sweep
-from chainrule.registry.registry import installed
-from chainrule.runs.execute import train_stack
-from chainrule.runs.prepare import Prepared, prepare
+import chainrule
+from chainrule import Array, Prepared, Settings
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -100,11 +94,11 @@ def our_search(
     begin, clock = time.time(), time.perf_counter()
     subprocess.run([sys.executable, "-m", "chainrule", *command], check=True, stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - clock
-    sweep, trials = read_sweep(directory), []
+    sweep, trials = chainrule.load(directory), []
     for outcome in sweep.outcomes():
         place = sweep.place(outcome.number)
-        settings = Settings.from_config(read_record(place).manifest["configuration"], installed())
-        written = (place / MANIFEST).stat().st_mtime
+        settings = chainrule.settings_of(chainrule.load(place))
+        written = (place / "manifest.json").stat().st_mtime
         trials.append(Trial(settings, outcome.value("validation/loss"), written - begin))
     return trials, seconds
 
@@ -119,7 +113,7 @@ def their_search(every: Sequence[Settings]) -> tuple[list[Trial], float]:
 
 def their_trial(settings: Settings) -> tuple[float, float]:
     """Return the validation loss of a run by scikit-learn, and the time when it was known."""
-    run = prepare(settings)
+    run = chainrule.prepare(settings)
     x, labels = as_rows(run.samples.validation)
     model = fitted(run)
     return log_loss(labels, model.predict_proba(x), labels=model.classes_), time.time()
@@ -158,7 +152,7 @@ def fitted(run: Prepared) -> MLPClassifier:
 
 def our_labels(runs: Sequence[Prepared], x: Array) -> list[Array]:
     """Train runs of one structure, and return their labels of ``x (samples, pixels)``."""
-    return [result.predict(x.T).argmax(axis=0) for result in train_stack(runs)]
+    return [result.predict(x.T).argmax(axis=0) for result in chainrule.train(runs)]
 
 
 def their_labels(runs: Sequence[Prepared], x: Array) -> list[Array]:
@@ -169,7 +163,7 @@ def their_labels(runs: Sequence[Prepared], x: Array) -> list[Array]:
 def tested(label: Label, settings: Settings, seeds: int, rows: Array) -> Array:
     """Train on all rows of a table; return which of the test ``rows`` are right, ``(seeds, samples)`` of bool."""
     whole = replace(settings, data=replace(settings.data, validation=0))
-    runs = [prepare(replace(whole, seed=FRESH + number)) for number in range(seeds)]
+    runs = [chainrule.prepare(replace(whole, seed=FRESH + number)) for number in range(seeds)]
     return np.array(label(runs, X[rows])) == Y[rows]
 
 
@@ -244,8 +238,8 @@ def judged(label: Label, trials: Sequence[Trial], searching: float, folds: dict[
 
 def alone(repetitions: int, *words: str) -> list[float]:
     """Return the least seconds that one run takes, of each contender; they take turns."""
-    run = prepare(compose_settings(["experiment=digits", *words]))
-    return np.min([[timed(train_stack, [run]), timed(fitted, run)] for _ in range(repetitions)], axis=0).tolist()
+    run = chainrule.prepare(chainrule.settings("experiment=digits", *words))
+    return np.min([[timed(chainrule.train, [run]), timed(fitted, run)] for _ in range(repetitions)], axis=0).tolist()
 
 
 def timed(train: Callable[..., object], *arguments: object) -> float:

@@ -17,12 +17,7 @@ import numpy as np
 from scipy.stats import binomtest, quantile_test
 
 import chainrule
-from chainrule.config.compose import compose_settings
-from chainrule.records.result import Result
-from chainrule.records.run import Record, read_record
-from chainrule.records.sweep import read_sweep
-from chainrule.runs.execute import train_stack
-from chainrule.runs.prepare import prepare
+from chainrule import Record, Result
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -77,11 +72,11 @@ def angle(result: Result) -> float:
 
 def angles(rule: str, seeds: range, stages: tuple[int, ...]) -> np.ndarray:
     """Return the angles on the way of ``rule``, ``(stages, seeds)``: training is repeatable, so each stage is a run."""
-    settings = compose_settings(["experiment=errata", f"rule={rule}", "training.measure_every=1000"])
+    settings = chainrule.settings("experiment=errata", f"rule={rule}", "training.measure_every=1000")
     found = []
     for epochs in stages:
         setting = replace(settings, training=replace(settings.training, epochs=epochs))
-        found.append([angle(r) for r in train_stack([prepare(replace(setting, seed=seed)) for seed in seeds])])
+        found.append([angle(r) for r in chainrule.train([replace(setting, seed=seed) for seed in seeds])])
     return np.array(found)
 
 
@@ -89,10 +84,10 @@ def swept(directory: Path, *overrides: str) -> dict[str, list[Record]]:
     """Train both rules by a sweep; return the records of each, in the order of the seeds."""
     command = ["-m", "experiment=errata", f"rule={','.join(RULES)}", *overrides, f"hydra.sweep.dir={directory}"]
     subprocess.run([sys.executable, "-m", "chainrule", *command], check=True, stdout=subprocess.DEVNULL)
-    sweep = read_sweep(directory)
+    sweep = chainrule.load(directory)
     outcomes = sorted(sweep.outcomes(), key=lambda outcome: outcome.seed)
     return {
-        rule: [read_record(sweep.place(o.number)) for o in outcomes if o.settings["rule"] == rule] for rule in RULES
+        rule: [chainrule.load(sweep.place(o.number)) for o in outcomes if o.settings["rule"] == rule] for rule in RULES
     }
 
 
@@ -189,8 +184,8 @@ def main() -> None:
         "only the exact, only the printed rules learn",
         f"{only[0]}, {only[1]}; McNemar's exact p = {binomtest(only[0], sum(only)).pvalue:.2g}",
     )
-    settings = compose_settings(["experiment=errata", *shorter])
-    tied = train_stack([prepare(replace(settings, seed=seed, rule=Tied())) for seed in seeds])
+    settings = chainrule.settings("experiment=errata", *shorter)
+    tied = chainrule.train([replace(settings, seed=seed, rule=Tied()) for seed in seeds])
     count = sum(result.metrics["validation/r2"] >= GOAL for result in tied)
     row("the exact rule, units tied as by the printed ones: learned", share(count, len(seeds)))
     test = quantile_test(np.log(losses["as_printed"] / losses["exact"]), p=0.5)

@@ -12,13 +12,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from chainrule.components.stacking import stack
-from chainrule.config.compose import compose_settings
-from chainrule.engine.backprop import Backprop, separate
-from chainrule.engine.network import Pass
-from chainrule.records.result import Result
-from chainrule.runs.execute import train_stack
-from chainrule.runs.prepare import Prepared, prepare
+import chainrule
+from chainrule import Prepared, Result
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -32,23 +27,10 @@ STEP = 1e-4  # of the differences
 RATES = (0.05, 0.1, 0.2, 0.4)  # from a random start
 
 
-def gradients(run: Prepared, thetas: np.ndarray) -> np.ndarray:
-    """Return the exact gradient of the training loss of ``run`` at each of ``thetas (points, parameters)``."""
-    points, chosen = len(thetas), run.settings
-    activation, output, loss, rule = (
-        stack([part] * points, float) for part in (chosen.activation, chosen.output, chosen.loss, chosen.rule)
-    )
-    samples = np.repeat(run.samples.train[:, None], points, axis=1)
-    forward = Pass(run.shape, thetas, activation, output, samples.shape[2])
-    backprop = Backprop(forward, loss, rule, {}, np.empty_like(thetas))
-    with np.errstate(over="ignore"):  # where e^-z overflows, 0 is the right sigmoid
-        return backprop(backprop.batch(*separate(samples, run.samples.inputs)))
-
-
 def hessian(run: Prepared, theta: np.ndarray) -> np.ndarray:
     """Return the second derivatives of the training loss of ``run``, ``(parameters, parameters)``."""
     steps = STEP * np.eye(len(theta))
-    above, below = np.split(gradients(run, np.concatenate([theta + steps, theta - steps])), 2)
+    above, below = np.split(chainrule.gradient(run, np.concatenate([theta + steps, theta - steps])), 2)
     both = (above - below) / (2 * STEP)
     return (both + both.T) / 2  # it is symmetric but for rounding
 
@@ -68,13 +50,13 @@ def onward(run: Prepared, theta: np.ndarray, rate: float, epochs: int, every: in
 
 def quadratic(seeds: Sequence[int], epochs: int) -> float:
     """Return how far the rate at which a linear regression stops converging is from its bound, relatively, at most."""
-    settings = compose_settings(["experiment=learning_rate", "network.hidden=[]"])
+    settings = chainrule.settings("experiment=learning_rate", "network.hidden=[]")
     factors, worst = np.linspace(0.99, 1.01, 101), 0.0
     for seed in seeds:
-        run = prepare(replace(settings, seed=seed))
+        run = chainrule.prepare(replace(settings, seed=seed))
         x = run.samples.train[:-1]  # a row of ones above the inputs
         bound = 2 / np.linalg.eigvalsh(x @ x.T / x.shape[1])[-1]
-        results = train_stack([onward(run, run.theta, f * bound, epochs, epochs // 2) for f in factors])
+        results = chainrule.train([onward(run, run.theta, f * bound, epochs, epochs // 2) for f in factors])
         grows = np.array([norm(r)[-1] > norm(r)[-2] for r in results])
         worst = max(worst, abs(factors[grows].min() - 1), abs(factors[~grows].max() - 1))
     return worst
@@ -106,7 +88,7 @@ def approach(run: Prepared, rates: Sequence[float], epochs: Sequence[int]) -> np
     thetas, found, before = [run.theta] * len(rates), [], 0
     for epoch in epochs:
         stage = [onward(run, t, rate, epoch - before, 1000) for t, rate in zip(thetas, rates, strict=True)]
-        thetas, before = [result.theta for result in train_stack(stage)], epoch
+        thetas, before = [result.theta for result in chainrule.train(stage)], epoch
         found.append([sharpness(run, theta)[0] for theta in thetas])
     return np.array(found).T
 
@@ -142,9 +124,9 @@ def main() -> None:
 
     print(f"Linear regression: within {quadratic(seeds[:5], 10_000):.1g} of the bound, relatively.", flush=True)
 
-    settings = compose_settings(["experiment=learning_rate", *(["training.epochs=5000"] if quick else [])])
-    runs = [prepare(replace(settings, seed=seed)) for seed in seeds]
-    places = train_stack(runs)
+    settings = chainrule.settings("experiment=learning_rate", *(["training.epochs=5000"] if quick else []))
+    runs = [chainrule.prepare(replace(settings, seed=seed)) for seed in seeds]
+    places = chainrule.train(runs)
     found = [sharpness(run, place.theta) for run, place in zip(runs, places, strict=True)]
     factors = np.array([*FACTORS, *FURTHER])
     stack = [
@@ -152,7 +134,7 @@ def main() -> None:
         for run, place, (value, direction) in zip(runs, places, found, strict=True)
         for factor in factors
     ]
-    ends = train_stack(stack)
+    ends = chainrule.train(stack)
     by_seed = [ends[n : n + len(factors)] for n in range(0, len(ends), len(factors))]
     unstable = np.array([[norm(r)[: EARLY // 10 + 1].argmax() > 0 for r in rs] for rs in by_seed])
     first = [FACTORS[seen.argmax()] for seen in unstable]

@@ -12,10 +12,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from chainrule.config.compose import compose_settings
-from chainrule.records.result import Result
-from chainrule.runs.execute import train_stack
-from chainrule.runs.prepare import prepare
+import chainrule
+from chainrule import Result
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -39,8 +37,8 @@ def least_squares(result: Result) -> np.ndarray:
 
 
 def trained(seeds: Sequence[int], *overrides: str) -> list[Result]:
-    settings = compose_settings(["experiment=linear_regression", *overrides])
-    return train_stack([prepare(replace(settings, seed=seed)) for seed in seeds])
+    settings = chainrule.settings("experiment=linear_regression", *overrides)
+    return chainrule.train([replace(settings, seed=seed) for seed in seeds])
 
 
 def distance(results: Sequence[Result]) -> float:

@@ -17,10 +17,8 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
 
-from chainrule.config.compose import compose_settings
-from chainrule.records.result import Result
-from chainrule.runs.execute import train_stack
-from chainrule.runs.prepare import prepare
+import chainrule
+from chainrule import Result
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -40,8 +38,8 @@ NOISELESS = {"two moons": (*MOONS, "data.noise=0"), "breast cancer": ("data.nois
 
 
 def trained(seeds: Sequence[int], *overrides: str) -> list[Result]:
-    settings = compose_settings(["experiment=logistic_regression", *overrides])
-    return train_stack([prepare(replace(settings, seed=seed)) for seed in seeds])
+    settings = chainrule.settings("experiment=logistic_regression", *overrides)
+    return chainrule.train([replace(settings, seed=seed) for seed in seeds])
 
 
 def effective(result: Result) -> np.ndarray:

@@ -13,11 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from chainrule import Target
-from chainrule.config.compose import compose_settings
-from chainrule.records.settings import Settings
-from chainrule.runs.execute import train_stack
-from chainrule.runs.prepare import Prepared, prepare
+from chainrule import Prepared, Settings, Target, prepare, settings
 
 RATE = 1e-3
 Contender = Callable[[], np.ndarray]
@@ -86,7 +82,7 @@ class Case:
 @functools.cache
 def default_settings() -> Settings:
     """Return the article's run without validation, early stopping and tracking."""
-    return compose_settings(["data.validation=0", "training.tolerance=0", "tracking=none"])
+    return settings(*["data.validation=0", "training.tolerance=0", "tracking=none"])
 
 
 def start(case: Case) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray, np.ndarray]:
@@ -101,7 +97,7 @@ def chainrule(case: Case, runs: int = 1, measure_every: int | None = None) -> Co
     """A stack of runs that differ in seed and rate."""
 
     def train() -> np.ndarray:
-        return train_stack(stack)[0].theta
+        return train(stack)[0].theta
 
     stack = [case.prepared(seed, RATE * (1 + seed / runs), measure_every) for seed in range(runs)]
     return train
@@ -111,7 +107,7 @@ def chainrule_alone(case: Case, runs: int) -> Contender:
     """The same runs, one after another."""
 
     def train() -> np.ndarray:
-        thetas = [train_stack([run])[0].theta for run in alone]
+        thetas = [train([run])[0].theta for run in alone]
         return thetas[0]
 
     alone = [case.prepared(seed, RATE * (1 + seed / runs)) for seed in range(runs)]

@@ -7,6 +7,7 @@ the clock starts. What it left there is counted and checked. Peers are measured 
 import argparse
 import importlib.metadata
 import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -23,11 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule.config.compose import compose_settings
-from chainrule.registry.kinds import GROUPS
-from chainrule.registry.registry import installed
-from chainrule.runs.execute import train_stack
-from chainrule.runs.prepare import prepare
+import chainrule
 
 SCRIPTS = Path(__file__).parent / "sweep_peers"
 WORKLOAD = (
@@ -166,14 +163,14 @@ class Bench:
 
     def _prepare_reference(self) -> np.ndarray:
         """Train one run, and write its start and its samples down for the peers."""
-        run = prepare(compose_settings([*WORKLOAD, "seed=0", "optimizer.lr=0.01"]))
+        run = chainrule.prepare(chainrule.settings(*WORKLOAD, "seed=0", "optimizer.lr=0.01"))
         weights, biases = run.shape.split(run.theta)
         split = 1 + run.samples.inputs
         start = {"x": run.samples.train[1:split].T, "y": run.samples.train[split:].T}
         start |= {f"W{layer}": values for layer, values in enumerate(weights, 1)}
         start |= {f"b{layer}": values for layer, values in enumerate(biases, 1)}
         np.savez(self._start, **start)
-        return train_stack([run])[0].curves.values["train/loss"]
+        return chainrule.train([run])[0].curves.values["train/loss"]
 
     def _sweep(self, command: list[str], runs: int) -> tuple[Sweep, Path]:
         folder = self._folder()
@@ -343,8 +340,10 @@ def contenders(bench: Bench, chosen: Sequence[str], runs: int, quick: bool) -> N
 
 def composition(bench: Bench, jobs: int) -> None:
     """Print what it costs to compose and check a job."""
-    registry = installed()
-    options = sum(len(registry.names(kind.name)) for kind in GROUPS.values())
+    listing = subprocess.run(
+        [sys.executable, "-m", "chainrule", "plugins", "--json"], capture_output=True, text=True, check=True
+    )
+    options = sum(len(plugin["components"]) for plugin in json.loads(listing.stdout)["plugins"])
     each = 1000 * bench.composition(jobs)
     print(f"\nComposing and checking a job takes {each:.2f} ms of a core, with {options} options installed.")
 

@@ -1,14 +1,20 @@
 """What type checkers see of names that are loaded when first used."""
 
+from chainrule.components.contracts import Activation, Array, Initializer, Loss, Optimizer, Rule, Schedule, Target
+from chainrule.components.stacking import sum_units
+from chainrule.engine.curves import Curves
+from chainrule.engine.network import product
+from chainrule.engine.reason import Reason
 from chainrule.errors import ChainruleError, ConfigurationError, PluginError, RecordError
-from chainrule.hookspecs import API_VERSION, hookimpl
-from chainrule.interface import component, run, trace_step
-from chainrule.kinds import Activation, Array, Initializer, Loss, Optimizer, Rule, Schedule, Target, Tracker, sum_units
-from chainrule.network import product
-from chainrule.outcomes import Outcome
-from chainrule.records import Record
-from chainrule.sweeps import Sweep
-from chainrule.watchers import Session, Watcher
+from chainrule.notebook import component, gradient, load, run, settings, settings_of, trace_step, train
+from chainrule.records.outcome import Outcome
+from chainrule.records.result import Result
+from chainrule.records.run import Record
+from chainrule.records.settings import Settings
+from chainrule.records.sweep import Sweep
+from chainrule.registry.hookspecs import API_VERSION, hookimpl
+from chainrule.registry.watching import Progress, Session, Start, SweepProgress, Tracker, Watcher
+from chainrule.runs.prepare import Prepared, prepare
 
 __all__ = [
     "API_VERSION",
@@ -16,24 +22,38 @@ __all__ = [
     "Array",
     "ChainruleError",
     "ConfigurationError",
+    "Curves",
     "Initializer",
     "Loss",
     "Optimizer",
     "Outcome",
     "PluginError",
+    "Prepared",
+    "Progress",
+    "Reason",
     "Record",
     "RecordError",
+    "Result",
     "Rule",
     "Schedule",
     "Session",
+    "Settings",
+    "Start",
     "Sweep",
+    "SweepProgress",
     "Target",
     "Tracker",
     "Watcher",
     "component",
+    "gradient",
     "hookimpl",
+    "load",
+    "prepare",
     "product",
     "run",
+    "settings",
+    "settings_of",
     "sum_units",
     "trace_step",
+    "train",
 ]

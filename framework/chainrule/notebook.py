@@ -1,8 +1,8 @@
-"""chainrule in a notebook: train a run, look into one step, make a component."""
+"""chainrule in Python: train one run or many, open what is recorded, look into one step, make a component."""
 
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chainrule.components.contracts import Array, Component
+from chainrule.components.contracts import Array, Component, Rule
 from chainrule.components.stacking import stack
 from chainrule.engine.backprop import Backprop, mean_loss, separate
 from chainrule.engine.network import Pass, Shape
+from chainrule.engine.trainer import Pruner
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.records.result import Result
+from chainrule.records.run import Record, read_record
+from chainrule.records.settings import Settings
+from chainrule.records.sweep import SWEEP, Sweep, read_sweep
 from chainrule.registry.kinds import KINDS
 from chainrule.registry.registry import Registry, installed
 from chainrule.registry.watching import Session, Watchers
 from chainrule.runs.execute import Task, execute, train_stack
-from chainrule.runs.prepare import prepare
+from chainrule.runs.prepare import Prepared, prepare, run_structure
 
 log = logging.getLogger(__name__)
+
+_STACK = 256  # runs of a stack, at most: beyond, nothing is gained
 
 
 def run(*overrides: str, directory: str | Path | None = None) -> Result:
@@ -52,6 +58,113 @@ def run(*overrides: str, directory: str | Path | None = None) -> Result:
     watchers.tell("runs_recorded", [record])
     watchers.tell("finished", record)
     return result
+
+
+def settings(*overrides: str) -> Settings:
+    """Return the checked settings that overrides such as ``"optimizer=adam"`` describe.
+
+    ``dataclasses.replace(settings, seed=3)`` gives those of another run without composing again.
+
+    Raises:
+        ConfigurationError: an override is wrong.
+    """
+    from chainrule.config.compose import compose_settings
+
+    _registry()
+    return compose_settings(overrides)
+
+
+def train(
+    configurations: Iterable[Sequence[str] | Settings | Prepared],
+    *,
+    stop: Callable[[int, Array, Array], Array] | None = None,
+) -> list[Result]:
+    """Train many runs, as stacks where their structure allows it; nothing is written or sent.
+
+    Args:
+        configurations: of each run, as overrides, as settings, or as what :func:`prepare` has made of settings. A run
+            can be prepared once and trained once, because training moves its generator.
+        stop: called at each point of the curves but the last, with the epoch, the places of the runs that go on (in the
+            order of ``configurations``) and their validation losses (training losses, where there is no validation),
+            both of shape ``(runs going on,)``; says which of them stop, as an array of bool. Their reason is
+            ``pruned``.
+
+    Returns:
+        The results in the order of ``configurations``; each has the bytes of the same run trained alone.
+
+    Raises:
+        ConfigurationError: an override is wrong, or the parts of a run do not fit.
+    """
+    runs = [each if isinstance(each, Prepared) else prepare(_as_settings(each)) for each in configurations]
+    stacks: dict[tuple[Any, ...], list[int]] = {}
+    for place, run_ in enumerate(runs):
+        stacks.setdefault(run_structure(run_), []).append(place)
+    results: dict[int, Result] = {}
+    for places in stacks.values():
+        for first in range(0, len(places), _STACK):
+            part = places[first : first + _STACK]
+            trained = train_stack([runs[place] for place in part], prune=_within(part, stop))
+            results.update(zip(part, trained, strict=True))
+    return [results[place] for place in range(len(runs))]
+
+
+def _as_settings(configuration: Sequence[str] | Settings) -> Settings:
+    return configuration if isinstance(configuration, Settings) else settings(*configuration)
+
+
+def _within(places: Sequence[int], stop: Callable[[int, Array, Array], Array] | None) -> Pruner | None:
+    """Return ``stop`` for a stack whose runs have these places among all."""
+    if stop is None:
+        return None
+    known = np.array(places)
+    return lambda epoch, active, losses: stop(epoch, known[active], losses)
+
+
+def gradient(run: Prepared, theta: ArrayLike, rule: Rule | None = None) -> Array:
+    """Return the gradient of the mean training loss of a run at given parameters, as its backward rule has it.
+
+    Args:
+        run: as :func:`prepare` makes it; left alone.
+        theta: flat parameters, ``(parameters,)``, or several of them, ``(points, parameters)``.
+        rule: to use instead of the run's own; what it holds fixed is drawn from the run's seed.
+
+    Returns:
+        An array of the shape and in the order of ``theta``; ``run.shape.blocks`` and ``split`` find the layers in it.
+    """
+    points = np.atleast_2d(np.asarray(theta, run.theta.dtype))
+    count, chosen = len(points), run.settings
+    activation, output = (stack([part] * count, points.dtype) for part in (chosen.activation, chosen.output))
+    loss = stack([chosen.loss] * count, points.dtype)
+    backward = stack([rule or chosen.rule] * count, points.dtype)
+    fixed = run.rule_state if rule in (None, chosen.rule) else _rule_state(rule, run.shape, chosen.seed)
+    state = {name: np.stack([array] * count).astype(points.dtype) for name, array in fixed.items()}
+    samples = np.repeat(run.samples.train[:, None], count, axis=1)
+    forward = Pass(run.shape, points, activation, output, samples.shape[2])
+    backprop = Backprop(forward, loss, backward, state, np.empty_like(points))
+    with np.errstate(all="ignore"):
+        found = backprop(backprop.batch(*separate(samples, run.samples.inputs)))
+    return found.reshape(np.shape(theta)).copy()
+
+
+def settings_of(record: Record) -> Settings:
+    """Return the settings of a recorded run.
+
+    Raises:
+        ConfigurationError: they are none of this version, or a plugin that they name is not installed.
+    """
+    from chainrule.config.settings import settings_from_config
+
+    return settings_from_config(record.manifest.configuration, _registry())
+
+
+def load(directory: str | Path) -> Record | Sweep:
+    """Return the record of the run, or of the sweep, that a directory holds.
+
+    Raises:
+        RecordError: it holds neither, or the record is damaged.
+    """
+    place = Path(directory).absolute()
+    return read_sweep(place) if (place / SWEEP).is_file() else read_record(place)
 
 
 def component(kind: str, name: str, **parameters: Any) -> Component:
@@ -140,9 +253,8 @@ def trace_step(
         )
     theta = shape.flatten(W, b)[None]
     forward = Pass(shape, theta, parts[0], parts[1], columns.shape[1])
-    state = chosen.init(np.random.default_rng(0), shape.widths)
-    stacked = _stacked("rule", chosen)
-    backprop = Backprop(forward, parts[2], stacked, {k: v[None] for k, v in state.items()}, np.empty_like(theta))
+    state = {name: array[None] for name, array in _rule_state(chosen, shape, seed=0).items()}
+    backprop = Backprop(forward, parts[2], _stacked("rule", chosen), state, np.empty_like(theta))
     block = np.concatenate([np.ones((1, columns.shape[1])), columns, wanted])[:, None]
     with np.errstate(all="ignore"):
         batch = backprop.batch(*separate(block, len(columns)))
@@ -158,6 +270,11 @@ def trace_step(
         weight_gradients=weight_gradients,
         bias_gradients=bias_gradients,
     )
+
+
+def _rule_state(rule: Rule, shape: Shape, seed: int) -> dict[str, Array]:
+    """Return what a backward rule holds fixed, without a run axis."""
+    return rule.init(np.random.default_rng(seed), shape.widths)
 
 
 def _made(kind: str, choice: str | Component) -> Any:

@@ -10,10 +10,8 @@ import time
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 
-from chainrule.config.compose import compose_settings
-from chainrule.records.settings import Settings
-from chainrule.runs.execute import train_stack
-from chainrule.runs.prepare import prepare
+import chainrule
+from chainrule import Settings
 
 TOGETHER = 64  # runs in a stack
 RATES = (0.01, 0.05)
@@ -25,14 +23,14 @@ def train(jobs: list[tuple[int, float]]) -> None:
     settings = [
         dataclasses.replace(base, seed=seed, optimizer=dataclasses.replace(base.optimizer, lr=lr)) for seed, lr in jobs
     ]
-    train_stack([prepare(each) for each in settings])
+    chainrule.train([chainrule.prepare(each) for each in settings])
 
 
 def ready(overrides: list[str], all_ready: Barrier) -> None:
     """Compose the settings, train once for practice, and wait for the others."""
-    _base.append(compose_settings([*overrides, "training.epochs=1"]))
+    _base.append(chainrule.settings(*overrides, "training.epochs=1"))
     train([(0, RATES[0])])
-    _base[:] = [compose_settings(overrides)]
+    _base[:] = [chainrule.settings(*overrides)]
     all_ready.wait()
 
 

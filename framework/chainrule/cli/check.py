@@ -11,8 +11,8 @@ from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.registry.kinds import KINDS
 from chainrule.registry.registry import installed
 from chainrule.testing import kit
-from chainrule.testing.drawing import Subject
-from chainrule.testing.results import Outcome, Report
+from chainrule.testing.findings import CheckOutcome, Report
+from chainrule.testing.subjects import Subject
 from chainrule.testing.words import parsed
 
 
@@ -80,10 +80,10 @@ def _unavailable(subject: Subject) -> str:
 
 def _text(report: Report) -> str:
     """Return a line for the component, and a sentence for each failure."""
-    counts = {outcome: len(report.having(outcome)) for outcome in Outcome}
-    line = f"{report.component}: {counts[Outcome.PASSED]} passed"
-    if counts[Outcome.NOT_APPLICABLE]:
-        line += f", {counts[Outcome.NOT_APPLICABLE]} not applicable"
-    if counts[Outcome.FAILED]:
-        line += f", {counts[Outcome.FAILED]} failed"
+    counts = {outcome: len(report.having(outcome)) for outcome in CheckOutcome}
+    line = f"{report.component}: {counts[CheckOutcome.PASSED]} passed"
+    if counts[CheckOutcome.NOT_APPLICABLE]:
+        line += f", {counts[CheckOutcome.NOT_APPLICABLE]} not applicable"
+    if counts[CheckOutcome.FAILED]:
+        line += f", {counts[CheckOutcome.FAILED]} failed"
     return "\n".join([line, *(f"  {failure.check}: {failure.message}" for failure in report.failures)])

@@ -42,7 +42,8 @@ def text(settings: Settings, tracker: Tracker, registry: Registry, experiments: 
     """Return the help, with the values that ``settings`` has.
 
     Args:
-        settings, tracker: the configuration that the rest of the command line describes.
+        settings: what the rest of the command line describes.
+        tracker: likewise.
         registry: whose components are listed.
         experiments: names of the prepared configurations.
     """

@@ -75,7 +75,8 @@ class ComparisonSweep:
         if comparison.seeds < least:
             notes.append(
                 f"{comparison.seeds} seeds cannot separate {len(comparison.contenders)} contenders on "
-                f"{len(comparison.targets)} target{'s' * (len(comparison.targets) > 1)}, whatever comes out: take {least}."
+                f"{len(comparison.targets)} target{'s' * (len(comparison.targets) > 1)}, whatever the losses are: "
+                f"take {least} seeds or more."
             )
         ledger.add(jobs, plan.trackers, notes, expected=comparison.runs)
         self._launcher.prepare()

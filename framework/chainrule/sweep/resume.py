@@ -57,7 +57,7 @@ def require_plugins(sweep: Sweep) -> None:
 
 
 def composer(context: HydraContext, master: DictConfig) -> Composer:
-    """Return the composer of the jobs of a sweep. In one that is resumed ``${now:...}`` gives the first start's time."""
+    """Return the composer of the jobs of a sweep; in a resumed one ``${now:...}`` gives the time of the first start."""
     former = resumed()
     if not former:
         return Composer(context.config_loader, master)

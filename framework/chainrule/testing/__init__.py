@@ -4,8 +4,10 @@
 ``addopts = "-p chainrule.testing"`` under ``[tool.pytest.ini_options]`` does the latter in every run of pytest.
 """
 
+from chainrule.testing.findings import CheckOutcome as Outcome  # the names that plugins' own tests use
+from chainrule.testing.findings import CheckResult as Result
+from chainrule.testing.findings import Report
 from chainrule.testing.kit import REQUIRED, check, check_distribution, described
-from chainrule.testing.results import Outcome, Report, Result
 
 pytest_plugins = ("chainrule.testing.collecting",)  # where pytest finds the hooks
 __all__ = ["REQUIRED", "Outcome", "Report", "Result", "check", "check_distribution", "described"]

@@ -10,9 +10,9 @@ from chainrule.components.contracts import Activation, Array, takes_out
 from chainrule.components.stacking import stack
 from chainrule.testing import methods, training
 from chainrule.testing.differences import STEP, differences, unfounded_overflow
-from chainrule.testing.drawing import DTYPES, Subject, filled, random_columns
+from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import Call, Size
-from chainrule.testing.results import FindingError
+from chainrule.testing.subjects import DTYPES, Subject, filled, random_columns
 from chainrule.testing.table import Check
 
 _POINTS = 300  # at which derivatives are compared, for each variant

@@ -14,7 +14,7 @@ import pytest
 
 from chainrule.errors import ChainruleError
 from chainrule.testing import kit
-from chainrule.testing.results import FindingError, Outcome, Result
+from chainrule.testing.findings import CheckOutcome, CheckResult, FindingError
 from chainrule.testing.words import parsed
 
 _PROPERTY = "chainrule"  # under which a report carries a result to the process that writes all of them
@@ -45,7 +45,7 @@ class Plan:
 class CheckItem(pytest.Item):
     """One check of one component, or whether enough of them apply."""
 
-    def __init__(self, *, perform: Callable[[], Result], **keywords: Any) -> None:
+    def __init__(self, *, perform: Callable[[], CheckResult], **keywords: Any) -> None:
         super().__init__(**keywords)
         self._perform = perform
 
@@ -54,11 +54,11 @@ class CheckItem(pytest.Item):
         with contextlib.chdir(self.config.rootpath):
             result = self._perform()
         self.user_properties.append((_PROPERTY, result.as_json()))
-        if result.outcome is Outcome.FAILED:
+        if result.outcome is CheckOutcome.FAILED:
             raise FindingError(result.message)
-        if result.outcome is Outcome.EXPECTED:
+        if result.outcome is CheckOutcome.EXPECTED:
             pytest.xfail(result.message)
-        if result.outcome is Outcome.NOT_APPLICABLE:
+        if result.outcome is CheckOutcome.NOT_APPLICABLE:
             pytest.skip(result.message)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *arguments: Any, **keywords: Any) -> Any:

@@ -15,8 +15,8 @@ from chainrule.errors import ChainruleError, PluginError
 from chainrule.files.yaml_text import dump
 from chainrule.registry.kinds import KINDS
 from chainrule.registry.vetting import require_contract
-from chainrule.testing.drawing import Subject, limits
-from chainrule.testing.results import FindingError
+from chainrule.testing.findings import FindingError
+from chainrule.testing.subjects import Subject, limits
 from chainrule.testing.table import Check
 from chainrule.testing.words import from_yaml
 

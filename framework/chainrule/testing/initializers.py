@@ -6,8 +6,8 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.testing import randomness
-from chainrule.testing.drawing import Subject
-from chainrule.testing.results import FindingError
+from chainrule.testing.findings import FindingError
+from chainrule.testing.subjects import Subject
 from chainrule.testing.table import Check
 
 _SIZES = ((1, 1), (2, 3), (5, 1), (40, 7))  # fan_in, fan_out

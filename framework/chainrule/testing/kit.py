@@ -24,8 +24,8 @@ from chainrule.testing import (
     targets,
     trackers,
 )
-from chainrule.testing.drawing import Subject
-from chainrule.testing.results import FindingError, Outcome, Report, Result
+from chainrule.testing.findings import CheckOutcome, CheckResult, FindingError, Report
+from chainrule.testing.subjects import Subject
 from chainrule.testing.table import Check
 
 Examples = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -145,14 +145,14 @@ def report(subject: Subject, expected: Mapping[str, str]) -> Report:
     _require_reasons(subject, expected)
     first, *others = checks_of(subject.kind)
     results = [perform(subject, first, expected.get(first.name))]
-    if results[0].outcome is not Outcome.PASSED:
+    if results[0].outcome is not CheckOutcome.PASSED:
         message = f"Nothing else of {subject} was checked, because it cannot be registered."
-        return Report(str(subject), (*results, Result(str(subject), COMPLETE, Outcome.FAILED, message)))
+        return Report(str(subject), (*results, CheckResult(str(subject), COMPLETE, CheckOutcome.FAILED, message)))
     results += [perform(subject, check, expected.get(check.name)) for check in others]
     return Report(str(subject), (*results, completeness(subject)))
 
 
-def perform(subject: Subject, check: Check, reason: str | None = None) -> Result:
+def perform(subject: Subject, check: Check, reason: str | None = None) -> CheckResult:
     """Run one check of a subject.
 
     Args:
@@ -165,20 +165,25 @@ def perform(subject: Subject, check: Check, reason: str | None = None) -> Result
         inapplicable = why_not(subject, check)
         if inapplicable:
             if reason:
-                return Result(str(subject), check.name, Outcome.FAILED, f"It is expected to fail, but {inapplicable}.")
-            return Result(str(subject), check.name, Outcome.NOT_APPLICABLE, inapplicable)
+                return CheckResult(
+                    str(subject), check.name, CheckOutcome.FAILED, f"It is expected to fail, but {inapplicable}."
+                )
+            return CheckResult(str(subject), check.name, CheckOutcome.NOT_APPLICABLE, inapplicable)
         try:
             figures = {name: float(value) for name, value in (check.function(subject) or {}).items()}
-            outcome = Outcome.PASSED
+            outcome = CheckOutcome.PASSED
         except FindingError as finding:
-            message, figures, outcome = str(finding), finding.figures, Outcome.FAILED
+            message, figures, outcome = str(finding), finding.figures, CheckOutcome.FAILED
         except Exception as error:
-            message, outcome = _raised(subject, error), Outcome.FAILED
-    if reason and outcome is Outcome.FAILED:
-        message, outcome = f"{reason}: {message}", Outcome.EXPECTED
+            message, outcome = _raised(subject, error), CheckOutcome.FAILED
+    if reason and outcome is CheckOutcome.FAILED:
+        message, outcome = f"{reason}: {message}", CheckOutcome.EXPECTED
     elif reason:
-        message, outcome = f"It passes, though it is expected to fail ({reason}); expect it no longer.", Outcome.FAILED
-    return Result(str(subject), check.name, outcome, message, figures)
+        message, outcome = (
+            f"It passes, though it is expected to fail ({reason}); expect it no longer.",
+            CheckOutcome.FAILED,
+        )
+    return CheckResult(str(subject), check.name, outcome, message, figures)
 
 
 def why_not(subject: Subject, check: Check) -> str:
@@ -190,7 +195,7 @@ def why_not(subject: Subject, check: Check) -> str:
         return ""
 
 
-def completeness(subject: Subject) -> Result:
+def completeness(subject: Subject) -> CheckResult:
     """Return whether as many checks apply to a component as its kind requires."""
     ran = sum(not why_not(subject, check) for check in checks_of(subject.kind))
     required = REQUIRED.get(subject.kind)
@@ -202,7 +207,9 @@ def completeness(subject: Subject) -> Result:
         message = (
             f"Of {subject} {ran} checks were run, but {subject.kind} requires {required}; the others did not apply."
         )
-    return Result(str(subject), COMPLETE, Outcome.FAILED if message else Outcome.PASSED, message, figures)
+    return CheckResult(
+        str(subject), COMPLETE, CheckOutcome.FAILED if message else CheckOutcome.PASSED, message, figures
+    )
 
 
 def _require_known(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:

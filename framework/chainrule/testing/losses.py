@@ -13,9 +13,9 @@ from chainrule.components.stacking import stack
 from chainrule.registry.registry import installed
 from chainrule.testing import methods, training
 from chainrule.testing.differences import differences, unfounded_overflow
-from chainrule.testing.drawing import DTYPES, Subject, filled, random_columns, within
+from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import Call, Size
-from chainrule.testing.results import FindingError
+from chainrule.testing.subjects import DTYPES, Subject, filled, random_columns, within
 from chainrule.testing.table import Check
 
 _SAMPLES = 200

@@ -10,8 +10,8 @@ from numpy.typing import DTypeLike
 from chainrule.components.contracts import Array, takes_out
 from chainrule.components.stacking import stack, take
 from chainrule.engine.network import columns
-from chainrule.testing.drawing import DTYPES, RUNS, Subject, taken
-from chainrule.testing.results import FindingError
+from chainrule.testing.findings import FindingError
+from chainrule.testing.subjects import DTYPES, RUNS, Subject, taken
 
 Size = tuple[int, ...]
 

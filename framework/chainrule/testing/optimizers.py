@@ -11,9 +11,9 @@ from numpy.typing import DTypeLike
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import has_rate, stack, take
 from chainrule.testing import training
-from chainrule.testing.drawing import DTYPES, RUNS, Subject
+from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import require_same
-from chainrule.testing.results import FindingError
+from chainrule.testing.subjects import DTYPES, RUNS, Subject
 from chainrule.testing.table import Check
 
 State = dict[str, Array]

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from chainrule.components.contracts import Array
+from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import require_same
-from chainrule.testing.results import FindingError
 
 Draws = Callable[[np.random.Generator], dict[str, Array]]
 

@@ -10,9 +10,9 @@ from numpy.typing import DTypeLike
 from chainrule.components.contracts import Rule, takes_out
 from chainrule.components.stacking import stack
 from chainrule.testing import methods, randomness, training
-from chainrule.testing.drawing import Subject, random_columns
+from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import Call, Size
-from chainrule.testing.results import FindingError
+from chainrule.testing.subjects import Subject, random_columns
 from chainrule.testing.table import Check
 
 _WIDTHS = (3, 4, 5, 2)  # where a rule takes any

@@ -10,9 +10,9 @@ import numpy as np
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack, take
 from chainrule.testing import training
-from chainrule.testing.drawing import DTYPES, RUNS, Subject
+from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import require_array, require_same
-from chainrule.testing.results import FindingError
+from chainrule.testing.subjects import DTYPES, RUNS, Subject
 from chainrule.testing.table import Check
 
 _EPOCHS = (1, 2, 10, 100)

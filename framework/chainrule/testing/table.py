@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from chainrule.testing.drawing import Subject
+from chainrule.testing.subjects import Subject
 
 Function = Callable[[Subject], Mapping[str, float] | None]
 

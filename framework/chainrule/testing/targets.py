@@ -8,9 +8,9 @@ import numpy as np
 from chainrule.components.contracts import Array, Target
 from chainrule.errors import ConfigurationError
 from chainrule.testing import randomness
-from chainrule.testing.drawing import Subject
+from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import require_same
-from chainrule.testing.results import FindingError
+from chainrule.testing.subjects import Subject
 from chainrule.testing.table import Check
 
 _ROWS = 60

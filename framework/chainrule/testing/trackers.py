@@ -15,8 +15,8 @@ from chainrule.registry.registry import installed
 from chainrule.registry.watching import SweepProgress, Tracker, Watchers
 from chainrule.runs.execute import Task, execute
 from chainrule.runs.prepare import prepare
-from chainrule.testing.drawing import Subject
-from chainrule.testing.results import FindingError
+from chainrule.testing.findings import FindingError
+from chainrule.testing.subjects import Subject
 from chainrule.testing.table import Check
 
 

@@ -16,8 +16,8 @@ from chainrule.records.result import Result
 from chainrule.records.settings import Settings
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare
-from chainrule.testing.drawing import Subject, within
 from chainrule.testing.methods import require_same
+from chainrule.testing.subjects import Subject, within
 
 _EPOCHS, _SAMPLES = 4, 23  # samples in batches of 8 and 7, or all at once
 _LEAVING = {2: 2, 3: 3}  # runs that leave the stack, and after which epoch

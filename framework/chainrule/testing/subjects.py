@@ -17,7 +17,7 @@ from chainrule.components.parameters import Parameter, build, parameters
 from chainrule.engine.network import columns
 from chainrule.errors import ConfigurationError, PluginError
 from chainrule.registry.kinds import KINDS
-from chainrule.testing.results import FindingError
+from chainrule.testing.findings import FindingError
 
 DTYPES = (np.float32, np.float64)
 RUNS = 6  # of the stacks that are checked

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-class Outcome(enum.StrEnum):
+class CheckOutcome(enum.StrEnum):
     """What became of a check."""
 
     PASSED = "passed"
@@ -29,7 +29,7 @@ class FindingError(Exception):
 
 
 @dataclass(frozen=True)
-class Result:
+class CheckResult:
     """What one check said of one component.
 
     Attributes:
@@ -42,7 +42,7 @@ class Result:
 
     component: str
     check: str
-    outcome: Outcome
+    outcome: CheckOutcome
     message: str = ""
     figures: dict[str, float] = field(default_factory=dict)
 
@@ -68,14 +68,14 @@ class Report:
     """
 
     component: str
-    results: tuple[Result, ...]
+    results: tuple[CheckResult, ...]
 
     @property
-    def failures(self) -> tuple[Result, ...]:
+    def failures(self) -> tuple[CheckResult, ...]:
         """The checks that failed."""
-        return self.having(Outcome.FAILED)
+        return self.having(CheckOutcome.FAILED)
 
-    def having(self, outcome: Outcome) -> tuple[Result, ...]:
+    def having(self, outcome: CheckOutcome) -> tuple[CheckResult, ...]:
         """Return the results of one outcome."""
         return tuple(result for result in self.results if result.outcome is outcome)
 
