@@ -18,6 +18,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import yaml
 from matplotlib.axes import Axes
 
 from chainrule_pictures.canvas import save
@@ -27,10 +28,15 @@ CONFIGURATIONS = HERE.parent / "conf" / "experiment"
 QUICK = "--targets sine,two_moons --budget 6 --tuning-seeds 2 --seeds 12 training.epochs=50"
 
 
+def commands() -> dict[str, str]:
+    """Return the command of each study that is a comparison, by its name."""
+    found = {path.stem: yaml.safe_load(path.read_text())["command"] for path in sorted(CONFIGURATIONS.glob("*.yaml"))}
+    return {study: command for study, command in found.items() if command.startswith("chainrule compare ")}
+
+
 def compared(study: str, directory: Path, quick: bool) -> dict[str, Any]:
     """Run the comparison of a study, or what is left of it; return its numbers, ``comparison.json``."""
-    line = CONFIGURATIONS.joinpath(f"{study}.yaml").read_text().splitlines()[1]
-    command = [*shlex.split(line.removeprefix("# chainrule ")), f"hydra.sweep.dir={directory}"]
+    command = [*shlex.split(commands()[study])[1:], f"hydra.sweep.dir={directory}"]
     if directory.exists():
         command = ["resume", str(directory)]
     elif quick:
@@ -150,8 +156,7 @@ def _draw_matrix(axes: Axes, names: Sequence[str], share: np.ndarray, separated:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    studies = sorted(p.stem for p in CONFIGURATIONS.glob("*.yaml") if "\n# chainrule compare " in p.read_text())
-    parser.add_argument("study", choices=studies)
+    parser.add_argument("study", choices=commands())
     text = "two targets, few runs; the figure goes to the working directory"
     parser.add_argument("--quick", action="store_true", help=text)
     chosen = parser.parse_args()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 import chainrule
 from chainrule.cli.main import main
@@ -59,9 +60,7 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("chainrule ") and line.split()[1] not in ("resume", "report", "sync")
 ]
-COMMANDS += [
-    path.read_text().splitlines()[1].removeprefix("# ") for path in sorted(ROOT.glob("conf/experiment/*.yaml"))
-]
+COMMANDS += [yaml.safe_load(path.read_text())["command"] for path in sorted(ROOT.glob("conf/experiment/*.yaml"))]
 # Within the text of studies, where a plugin called mine is the reader's.
 COMMANDS += sorted(
     {

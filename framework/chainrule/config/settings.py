@@ -12,6 +12,7 @@ from chainrule.registry.registry import Registry
 from chainrule.registry.watching import Tracker
 
 TRACKING = "tracking"  # the group whose component shows runs and decides none
+_COMMAND = "command"  # of an experiment: the command line that answers its question, for people and scripts
 
 
 def settings_from_config(config: Mapping[str, Any], registry: Registry) -> Settings:
@@ -20,7 +21,7 @@ def settings_from_config(config: Mapping[str, Any], registry: Registry) -> Setti
     Raises:
         ConfigurationError: an unknown key or name, a wrong type, a value out of range, or a group is missing.
     """
-    known = ["seed", *SECTIONS, *GROUPS, SECTION]
+    known = ["seed", *SECTIONS, *GROUPS, SECTION, _COMMAND]
     registry.require_preferences(_mapping(config.get(SECTION, {}), SECTION))
     for key in config:
         if key not in known:
