@@ -4,7 +4,6 @@ import dataclasses
 import inspect
 import re
 import shlex
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 
 import chainrule
+import forking
 from chainrule import cli, vetting
 from chainrule.compose import settings_from
 from chainrule.kinds import GROUPS, KINDS
@@ -20,6 +20,7 @@ from chainrule.plugins import installed
 from chainrule.runs import Crowd, prepare, train_stack
 from chainrule.testing import REQUIRED, check, described
 from chainrule.watchers import Session, Watcher
+from sweeping import command
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -89,7 +90,7 @@ def test_the_commands_in_the_documents_compose(line):
             pytest.importorskip(package)
     if words[0] == "compare":
         words += ["--budget=2", "--tuning-seeds=1", "--seeds=2", "--dry-run"]
-        subprocess.run([sys.executable, "-m", "chainrule", *words], check=True, capture_output=True)
+        command(*words)
         return
     if "-m" not in words:
         settings_from(words)
@@ -98,7 +99,7 @@ def test_the_commands_in_the_documents_compose(line):
         words += ["hydra.sweeper.trials=1", "training.epochs=0", "tracking=none"]
     elif "hydra.sweeper.dry_run=true" not in words:
         words.append("hydra.sweeper.dry_run=true")
-    subprocess.run([sys.executable, "-m", "chainrule", *words], check=True, capture_output=True)
+    command(*words)
 
 
 @pytest.mark.parametrize("line", SCRIPTS)
@@ -106,7 +107,7 @@ def test_the_commands_of_the_studies_are_there(line):
     """What they show is tested in tests/experiments, by their small versions."""
     python, script, *arguments = shlex.split(line, comments=True)
     assert python == "python"
-    subprocess.run([sys.executable, ROOT / script, *arguments, "--help"], check=True, capture_output=True)
+    assert forking.python(ROOT / script, *arguments, "--help").returncode == 0
 
 
 def test_the_readme_lists_every_component():

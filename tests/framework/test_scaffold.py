@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import chainrule
+import forking
 from chainrule import hookspecs, scaffold
 from chainrule.compose import settings_from
 from chainrule.kinds import GROUPS, KINDS
@@ -93,9 +94,8 @@ def test_its_components_train_in_a_stack_as_alone(registry, name):
 
 @every_package
 def test_its_own_tests_pass(package):
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
-    there = environment(package / "src")
-    done = subprocess.run(command, cwd=package, env=there, capture_output=True, text=True, timeout=300)
+    command = [*forking.PYTEST, "-q", "-p", "no:cacheprovider"]
+    done = forking.python(*command, folder=package, environment=environment(package / "src"))
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,18 +10,16 @@ import numpy as np
 import pytest
 
 from chainrule import records, sweeps
+from sweeping import COMMAND, command
 
 optuna = pytest.importorskip("optuna")
-COMMAND = [sys.executable, "-m", "chainrule"]
 SEARCH = ["-m", "hydra/sweeper=stacked_optuna", "tracking=none", "training.epochs=40", "training.batch_size=16"]
 RATE = "optimizer.lr=tag(log,interval(1e-4,1))"
 PLACE = "hydra.sweep.dir=found"
 
 
 def search(*arguments, code=0, folder="."):
-    done = subprocess.run([*COMMAND, *SEARCH, *arguments], capture_output=True, text=True, cwd=folder, timeout=300)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
+    return command(*SEARCH, *arguments, code=code, folder=folder)
 
 
 def study(path="found/optuna.log", name=None):
@@ -107,7 +104,7 @@ def test_what_is_damaged_of_a_search_is_trained_again():
     before = [outcome.metrics for outcome in sweep.outcomes()]
     (sweep.place(3) / records.MANIFEST).unlink()
     (sweep.place(4) / records.CURVES).write_bytes(b"")
-    subprocess.run([*COMMAND, "resume", "found"], check=True, capture_output=True)
+    command("resume", "found")
     assert [outcome.metrics for outcome in sweep.outcomes()] == before
     assert all(records.read(sweep.place(number)).is_intact() for number in range(24))
 
@@ -130,7 +127,7 @@ def test_an_interrupted_stack_of_a_search_is_judged_as_a_whole_again(tmp_path):
     (tmp_path / "found" / "optuna.log").write_text("".join(journal[: asked + 1]))
     for number in (12, 15, 17):
         (sweep.place(number) / records.MANIFEST).unlink()
-    subprocess.run([*COMMAND, "resume", "found"], check=True, capture_output=True)
+    command("resume", "found")
     assert [(outcome.reason, outcome.metrics) for outcome in sweep.outcomes()] == expected
 
 
@@ -191,7 +188,7 @@ def test_a_killed_search_is_resumed_to_the_same_trials(tmp_path):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert before < 80
-    done = subprocess.run([*COMMAND, "resume", "found"], check=True, capture_output=True, text=True, timeout=300)
+    done = command("resume", "found")
     assert "80 runs, 40 settings, 2 seeds" in done.stdout
     sweep, whole = sweeps.read(Path("found")), sweeps.read(tmp_path / "whole" / "found")
     assert sweep.manifest["jobs"] == whole.manifest["jobs"]
