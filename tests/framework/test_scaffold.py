@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import chainrule
+import forking
 from chainrule.cli import new_plugin
 from chainrule.config.compose import compose_settings
 from chainrule.registry import hookspecs
@@ -110,9 +111,8 @@ def test_what_the_first_version_wrote_works_unchanged(tmp_path):
 
 
 def pass_tests(package):
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
-    there = environment(package / "src")
-    done = subprocess.run(command, cwd=package, env=there, capture_output=True, text=True, timeout=300)
+    command = [*forking.PYTEST, "-q", "-p", "no:cacheprovider"]
+    done = forking.python(*command, folder=package, environment=environment(package / "src"))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
