@@ -195,7 +195,7 @@ def test_many_contenders_are_told_as_a_table():
 def test_a_dry_run_lists_both_rounds_and_leaves_nothing():
     done = compared("activation=tanh,relu", "--targets", "sine", "--dry-run", "tracking=none")
     assert "36 runs" in done.stdout
-    assert "the last 12 runs would have the settings that the others show to be best" in done.stdout
+    assert "the last 12 runs would use the best settings of the others" in done.stdout
     assert not Path("found").exists()
 
 
