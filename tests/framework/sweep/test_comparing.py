@@ -196,7 +196,7 @@ def test_many_contenders_are_told_as_a_table():
 def test_a_dry_run_lists_both_rounds_and_leaves_nothing():
     done = compared("activation=tanh,relu", "--targets", "sine", "--dry-run", "tracking=none")
     assert "36 runs" in done.stdout
-    assert "the last 12 runs would have the settings that the others show to be best" in done.stdout
+    assert "the last 12 runs would use the best settings of the others" in done.stdout
     assert not Path("found").exists()
 
 
@@ -216,7 +216,7 @@ def test_a_comparison_that_can_show_nothing_is_told_so():
         ("activation=tanh,relu optimizer=adam,rprop", "activation and optimizer have several values"),
         ("activation=tanh,rleu", "activation=rleu is unknown (did you mean 'relu'?)"),
         ("activation=tanh,relu --targets=sine,wnie", "target=wnie is unknown (did you mean 'wine'?)"),
-        ("activation=tanh,relu seed=1", "seed is for the comparison to vary: --seeds"),
+        ("activation=tanh,relu seed=1", "seed cannot be set, because a comparison varies it: --seeds"),
         ("activation=tanh,relu --space data.noise=0,1", "data.noise cannot be tuned: it changes what the final loss"),
         ("activation=tanh,relu --space optimizer.l=0,1", "optimizer.l is not a key of the configuration (did you mean"),
         ("activation=tanh,relu --space optimizer.lr=1", "optimizer.lr=1 is one value; to be tuned it needs several"),
