@@ -1,11 +1,46 @@
 """Every test runs in a directory of its own, away from the environment's trackers."""
 
+import os
+import shutil
+
 import pytest
 
+import forking
+from chainrule import locks
+
 collect_ignore = ["thirdparty"]  # distributions of their own, which are tested where they are installed
+
+
+# Makes a database of MLflow.
+_MAKE = """
+import sys
+from chainrule_mlflow.store import Store
+with Store.at(sys.argv[1]).opened():
+    pass
+"""
 
 
 @pytest.fixture(autouse=True)
 def _own_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    """A fresh database of MLflow, made once for all processes of the tests, because making one takes seconds."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    database = folder / "prepared" / "mlflow.db"
+    with locks.exclusive(folder / "prepared.lock", wait=300):
+        if not database.exists():
+            done = forking.python("-c", _MAKE, f"sqlite:///{database}")
+            assert (done.returncode, done.stderr) == (0, "")
+    return database
+
+
+@pytest.fixture
+def database(prepared, tmp_path):
+    """A fresh database where MLflow looks for that of the working directory."""
+    return shutil.copy(prepared, tmp_path / "mlflow.db")

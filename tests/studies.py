@@ -2,10 +2,10 @@
 
 import importlib.util
 import itertools
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
+
+import forking
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -26,7 +26,7 @@ def small(study: str, script: str) -> tuple[str, list[list[str]]]:
         script: in that folder, without its ending; ``compared`` for the study's comparison.
     """
     own = [EXPERIMENTS / "compared.py", study] if script == "compared" else [EXPERIMENTS / study / f"{script}.py"]
-    done = subprocess.run([sys.executable, *own, "--quick"], capture_output=True, text=True)
+    done = forking.python(*own, "--quick")
     assert (done.returncode, done.stderr) == (0, "")
     (figure,) = Path().glob("*.png")
     assert (EXPERIMENTS / study / figure.name).stat().st_size < 100_000

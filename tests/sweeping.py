@@ -2,10 +2,10 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
+import forking
 from chainrule.records.run import MANIFEST
 from chainrule.records.sweep import SWEEP
 
@@ -19,9 +19,7 @@ def environment(path):
 
 
 def command(*arguments, code=0, folder=".", path=None):
-    done = subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, cwd=folder, env=environment(path), timeout=300
-    )
+    done = forking.python("-m", "chainrule", *arguments, folder=folder, environment=environment(path))
     assert done.returncode == code, done.stdout + done.stderr
     return done
 

@@ -4,7 +4,6 @@ import dataclasses
 import inspect
 import re
 import shlex
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import yaml
 
 import chainrule
+import forking
 from chainrule.cli.main import main
 from chainrule.config.compose import compose_settings
 from chainrule.registry import hookspecs, vetting
@@ -23,6 +23,7 @@ from chainrule.registry.watching import Session, Watcher, Watchers
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare
 from chainrule.testing import REQUIRED, check, described
+from sweeping import command
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -90,7 +91,7 @@ def test_the_commands_in_the_documents_compose(line):
             pytest.importorskip(package)
     if words[0] == "compare":
         words += ["--budget=2", "--tuning-seeds=1", "--seeds=2", "--dry-run"]
-        subprocess.run([sys.executable, "-m", "chainrule", *words], check=True, capture_output=True)
+        command(*words)
         return
     if "-m" not in words:
         compose_settings(words)
@@ -99,7 +100,7 @@ def test_the_commands_in_the_documents_compose(line):
         words += ["hydra.sweeper.trials=1", "training.epochs=0", "tracking=none"]
     elif "hydra.sweeper.dry_run=true" not in words:
         words.append("hydra.sweeper.dry_run=true")
-    subprocess.run([sys.executable, "-m", "chainrule", *words], check=True, capture_output=True)
+    command(*words)
 
 
 @pytest.mark.parametrize("line", SCRIPTS)
@@ -107,7 +108,7 @@ def test_the_commands_of_the_studies_are_there(line):
     """What they show is tested in tests/experiments, by their small versions."""
     python, script, *arguments = shlex.split(line, comments=True)
     assert python == "python"
-    subprocess.run([sys.executable, ROOT / script, *arguments, "--help"], check=True, capture_output=True)
+    assert forking.python(ROOT / script, *arguments, "--help").returncode == 0
 
 
 def test_the_readme_lists_every_component():

@@ -22,9 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chainrule.errors import RecordError
-from chainrule.records.run import MANIFEST, read_record
-from chainrule.records.sweep import SWEEP, read_sweep
+import chainrule
+from chainrule import RecordError
 from chainrule_mlflow import contents
 from chainrule_mlflow.sending import RECEIPT
 from chainrule_mlflow.store import Store
@@ -36,8 +35,8 @@ TWICE = 0.2  # of the resumed sweeps are killed as well
 PHASES = ("before it began", "before the first record", "while runs were recorded", "after the last record")
 # What says when, how long, or which attempt; the report holds these, too.
 OF_ATTEMPT = {
-    MANIFEST: {"started", "seconds"},
-    SWEEP: {"key", "started", "finished", "times"},
+    "manifest.json": {"started", "seconds"},
+    "sweep.json": {"key", "started", "finished", "times"},
 }
 ABOUT_ATTEMPT = {RECEIPT, "report.html"}
 KINDS, WHERE = ("lost", "repeated", "differing"), ("on disk", "in MLflow")
@@ -103,7 +102,7 @@ class Place:
         Args:
             until: seconds after which it is killed; None to let it end.
         """
-        arguments = ["resume", "sweep"] if (self.sweep / SWEEP).exists() else self._start
+        arguments = ["resume", "sweep"] if (self.sweep / "sweep.json").exists() else self._start
         environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{self.database}"}
         with self._log.open("wb") as output:
             process = subprocess.Popen(
@@ -122,17 +121,17 @@ class Place:
 
     def phase(self) -> str:
         """Return how far the sweep has come."""
-        if not (self.sweep / SWEEP).exists():
+        if not (self.sweep / "sweep.json").exists():
             return PHASES[0]
-        recorded = len(list(self.sweep.glob(f"*/{MANIFEST}")))
+        recorded = len(list(self.sweep.glob("*/manifest.json")))
         return PHASES[1] if not recorded else PHASES[2] if recorded < self.runs else PHASES[3]
 
     def finished(self) -> dict[str, tuple[int, bytes]]:
         """Return time and bytes of the manifest of each intact record."""
         found = {}
-        for path in self.sweep.glob(f"*/{MANIFEST}"):
+        for path in self.sweep.glob("*/manifest.json"):
             with suppress(RecordError):
-                if read_record(path.parent).is_intact():
+                if chainrule.load(path.parent).is_intact():
                     found[path.parent.name] = path.stat().st_mtime_ns, path.read_bytes()
         return found
 
@@ -202,7 +201,7 @@ class Reference:
                 names = [name for name in sorted(mine.keys() | other.keys()) if mine.get(name, 0) != other.get(name, 0)]
                 yield Flaw("differing", WHERE[0], run, ", ".join(names))
         keys = {run: contents.key(json.loads(manifest)) for run, (_, manifest) in intact.items()}
-        keys[""] = read_sweep(place.sweep).manifest["key"]
+        keys[""] = chainrule.load(place.sweep).manifest["key"]
         found: dict[str, list[tuple[str, Shown]]] = {}
         for run, key, shown in place.shown():
             found.setdefault(run, []).append((key, shown))

@@ -3,11 +3,11 @@
 import difflib
 from collections.abc import Iterable
 
-_LONG = 300  # characters of a sentence
+_LONG = 300  # characters of an unexpected error's message that are kept
 
 
 class ChainruleError(Exception):
-    """Base of every error that is an expected answer rather than a defect; the command prints it as one sentence."""
+    """Base of every expected error, as opposed to a defect; the command prints it as one sentence."""
 
 
 class ConfigurationError(ChainruleError):
@@ -28,7 +28,7 @@ def nearest(word: str, choices: Iterable[object], likeness: float = 0.5) -> str:
     Args:
         word: what was given.
         choices: what could have been meant.
-        likeness: from 0 to 1, below which nothing is suggested.
+        likeness: smallest similarity of a suggestion, from 0 to 1.
     """
     lowered = {str(choice).lower(): str(choice) for choice in choices}
     close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=likeness)
@@ -36,7 +36,7 @@ def nearest(word: str, choices: Iterable[object], likeness: float = 0.5) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """Return what an exception says; of the long message of an unexpected one the beginning."""
+    """Return the message of an exception; that of an unexpected error is cut to one short line."""
     if isinstance(error, ChainruleError):
         return str(error)
     first = next(iter(str(error).splitlines()), "")

@@ -1,4 +1,4 @@
-"""Names of modules from before the rooms, which plugin packages import from: they lead to where things are now."""
+"""Former module names that plugin packages still import; each one leads to the module that has its content now."""
 
 import sys
 from importlib import import_module
@@ -24,6 +24,6 @@ class _Moved(ModuleType):
 
 
 def install(package: str) -> None:
-    """Make the old names importable below ``package``."""
+    """Make the former names importable below ``package``."""
     for name in _MOVED:
         sys.modules[f"{package}.{name}"] = _Moved(f"{package}.{name}")

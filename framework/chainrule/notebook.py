@@ -1,4 +1,4 @@
-"""chainrule in Python: train one run or many, open what is recorded, look into one step, make a component."""
+"""chainrule in Python: train runs, load records, trace one training step, make a component."""
 
 import functools
 import logging
@@ -28,7 +28,7 @@ from chainrule.runs.prepare import Prepared, prepare, run_structure
 
 log = logging.getLogger(__name__)
 
-_STACK = 256  # runs of a stack, at most: beyond, nothing is gained
+_STACK = 256  # most runs in one stack; larger stacks are not faster
 
 
 def run(*overrides: str, directory: str | Path | None = None) -> Result:
@@ -36,7 +36,7 @@ def run(*overrides: str, directory: str | Path | None = None) -> Result:
 
     Args:
         overrides: such as ``"optimizer=adam"`` or ``"seed=3"``.
-        directory: where its record goes and from where it is tracked; without it nothing is written or sent.
+        directory: where its record is written; without it nothing is written, and nothing is sent to a tracker.
 
     Returns:
         The result, with ``weights``, ``biases``, ``curves``, ``metrics`` and ``predict(x)``.
@@ -45,7 +45,7 @@ def run(*overrides: str, directory: str | Path | None = None) -> Result:
         ConfigurationError: an override is wrong, or the parts do not fit.
         OSError: the record cannot be written.
     """
-    from chainrule.config.compose import compose_config  # Hydra takes longer to import than all else that is needed
+    from chainrule.config.compose import compose_config  # here, because Hydra is slow to import
     from chainrule.config.settings import settings_from_config, tracker_from_config
 
     registry = _registry()
@@ -63,7 +63,7 @@ def run(*overrides: str, directory: str | Path | None = None) -> Result:
 def settings(*overrides: str) -> Settings:
     """Return the checked settings that overrides such as ``"optimizer=adam"`` describe.
 
-    ``dataclasses.replace(settings, seed=3)`` gives those of another run without composing again.
+    ``dataclasses.replace(settings, seed=3)`` gives other settings without composing the configuration again.
 
     Raises:
         ConfigurationError: an override is wrong.
@@ -82,15 +82,15 @@ def train(
     """Train many runs, as stacks where their structure allows it; nothing is written or sent.
 
     Args:
-        configurations: of each run, as overrides, as settings, or as what :func:`prepare` has made of settings. A run
-            can be prepared once and trained once, because training moves its generator.
-        stop: called at each point of the curves but the last, with the epoch, the places of the runs that go on (in the
-            order of ``configurations``) and their validation losses (training losses, where there is no validation),
-            both of shape ``(runs going on,)``; says which of them stop, as an array of bool. Their reason is
+        configurations: one entry per run: its overrides, its settings, or the run from :func:`prepare`. A prepared
+            run can be trained only once, because training advances its random generator.
+        stop: called at each point of the curves but the last, with the epoch, the indices (in ``configurations``) of
+            the runs still training, and their validation losses (training losses if there is no validation), both of
+            shape ``(runs still training,)``. It returns an array of bool: True stops the run with the reason
             ``pruned``.
 
     Returns:
-        The results in the order of ``configurations``; each has the bytes of the same run trained alone.
+        The results in the order of ``configurations``; each equals bit by bit the result of its run trained alone.
 
     Raises:
         ConfigurationError: an override is wrong, or the parts of a run do not fit.
@@ -113,7 +113,7 @@ def _as_settings(configuration: Sequence[str] | Settings) -> Settings:
 
 
 def _within(places: Sequence[int], stop: Callable[[int, Array, Array], Array] | None) -> Pruner | None:
-    """Return ``stop`` for a stack whose runs have these places among all."""
+    """Return ``stop`` for the stack of the runs at these places among all runs."""
     if stop is None:
         return None
     known = np.array(places)
@@ -121,15 +121,15 @@ def _within(places: Sequence[int], stop: Callable[[int, Array, Array], Array] | 
 
 
 def gradient(run: Prepared, theta: ArrayLike, rule: Rule | None = None) -> Array:
-    """Return the gradient of the mean training loss of a run at given parameters, as its backward rule has it.
+    """Return the gradient of the mean training loss of a run at given parameters, by its backward rule.
 
     Args:
-        run: as :func:`prepare` makes it; left alone.
-        theta: flat parameters, ``(parameters,)``, or several of them, ``(points, parameters)``.
-        rule: to use instead of the run's own; what it holds fixed is drawn from the run's seed.
+        run: a prepared run; it is not changed.
+        theta: flat parameters, ``(parameters,)``, or several such rows, ``(points, parameters)``.
+        rule: replaces the run's own rule; its fixed arrays are drawn from the run's seed.
 
     Returns:
-        An array of the shape and in the order of ``theta``; ``run.shape.blocks`` and ``split`` find the layers in it.
+        An array of the shape and in the order of ``theta``; ``run.shape.split`` cuts one row into layers.
     """
     points = np.atleast_2d(np.asarray(theta, run.theta.dtype))
     count, chosen = len(points), run.settings
@@ -150,7 +150,7 @@ def settings_of(record: Record) -> Settings:
     """Return the settings of a recorded run.
 
     Raises:
-        ConfigurationError: they are none of this version, or a plugin that they name is not installed.
+        ConfigurationError: this version cannot read them, or a plugin that they name is not installed.
     """
     from chainrule.config.settings import settings_from_config
 
@@ -158,7 +158,7 @@ def settings_of(record: Record) -> Settings:
 
 
 def load(directory: str | Path) -> Record | Sweep:
-    """Return the record of the run, or of the sweep, that a directory holds.
+    """Return the record of the run or of the sweep in a directory.
 
     Raises:
         RecordError: it holds neither, or the record is damaged.
@@ -171,16 +171,16 @@ def component(kind: str, name: str, **parameters: Any) -> Component:
     """Return a component by name, e.g. ``component("optimizer", "adam", lr=0.01)``.
 
     Raises:
-        ConfigurationError: unknown kind, name or parameter, wrong type, out of range.
+        ConfigurationError: the kind, the name or a parameter is unknown, or a value is of a wrong type or out of range.
     """
     if kind not in KINDS:
-        raise ConfigurationError(f"{kind!r} is no kind{nearest(kind, KINDS)}; there is {', '.join(KINDS)}.")
+        raise ConfigurationError(f"{kind!r} is not a kind{nearest(kind, KINDS)}; the kinds are {', '.join(KINDS)}.")
     return _registry().make(KINDS[kind].groups[0], name, parameters)
 
 
 @functools.cache
 def _registry() -> Registry:
-    """Return the plugins, and say once what is wrong with them."""
+    """Return the installed plugins, and log once what is wrong with them."""
     registry = installed()
     for report in registry.reports:
         log.warning("%s.", report)
@@ -189,18 +189,18 @@ def _registry() -> Registry:
 
 @dataclass(frozen=True)
 class Trace:
-    """One forward and backward pass, laid open.
+    """The arrays of one forward and one backward pass.
 
-    Lists have one entry a layer, from the first hidden layer to the output. With inputs of shape ``(inputs,)`` the
-    arrays of ``z``, ``a`` and ``delta`` have the shape ``(units,)``, else ``(units, samples)``.
+    Lists have one entry per layer, from the first hidden layer to the output. With inputs of shape ``(inputs,)`` the
+    arrays in ``z``, ``a`` and ``delta`` have the shape ``(units,)``, else ``(units, samples)``.
 
     Attributes:
         loss: eq. 3, averaged over samples.
         z: eq. 1.
         a: eq. 2; the last is the prediction.
-        delta: eq. 4 and 5, of each sample's own loss.
-        weight_gradients: eq. 6, of the averaged loss, ``(units, units before)``.
-        bias_gradients: eq. 6, of the averaged loss, ``(units,)``.
+        delta: eq. 4 and 5, for the loss of each single sample.
+        weight_gradients: eq. 6, for the averaged loss, ``(units, units before)``.
+        bias_gradients: eq. 6, for the averaged loss, ``(units,)``.
     """
 
     loss: float
@@ -222,20 +222,20 @@ def trace_step(
     loss: str | Component = "half_squared_error",
     rule: str | Component = "exact",
 ) -> Trace:
-    """Go once forward and backward through a network and return everything on the way, in float64.
+    """Run one forward and one backward pass through a network and return all their arrays, in float64.
 
     Args:
-        weights: of each layer, ``(units, units before)``.
-        biases: of each layer, ``(units,)``.
+        weights: one array ``(units, units before)`` per layer.
+        biases: one array ``(units,)`` per layer.
         x: inputs, ``(inputs, samples)`` or ``(inputs,)``.
         y: true outputs, ``(outputs, samples)`` or ``(outputs,)``.
         hidden: activation of the hidden layers, by name or as a component.
         output: activation of the output layer, by name or as a component.
-        loss: by name or as a component.
+        loss: the loss, by name or as a component.
         rule: backward rule, by name or as a component.
 
     Raises:
-        ConfigurationError: shapes that do not fit, or an unknown name.
+        ConfigurationError: shapes do not fit, or a name is unknown.
     """
     W, b = ([np.asarray(part, float) for part in parts] for parts in (weights, biases))
     points, truth = np.asarray(x, float), np.asarray(y, float)
@@ -273,7 +273,7 @@ def trace_step(
 
 
 def _rule_state(rule: Rule, shape: Shape, seed: int) -> dict[str, Array]:
-    """Return what a backward rule holds fixed, without a run axis."""
+    """Return the fixed arrays of a backward rule, without a run axis."""
     return rule.init(np.random.default_rng(seed), shape.widths)
 
 
@@ -289,7 +289,7 @@ def _shape(weights: list[Array], biases: list[Array], x: Array, y: Array) -> Sha
     """Return the widths that the arrays agree on."""
     if not weights or len(weights) != len(biases):
         raise ConfigurationError(
-            f"there must be as many biases as weights, and one at least, not {len(biases)} and {len(weights)}."
+            f"weights and biases need one entry per layer, and at least one, not {len(weights)} and {len(biases)}."
         )
     widths = [len(x)]
     for layer, (W, b) in enumerate(zip(weights, biases, strict=True), 1):

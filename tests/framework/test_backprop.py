@@ -127,7 +127,7 @@ def test_every_sample_has_its_own_delta_and_the_gradient_is_their_mean():
     [
         ({"y": [1.0, 2.0]}, r"y must have the shape \(1, 1\), not \(2, 1\)"),
         ({"x": [1.0]}, r"layer 1 needs weights \(units, 1\) and biases \(units,\), not \(2, 2\) and \(2,\)"),
-        ({"biases": []}, "there must be as many biases as weights"),
+        ({"biases": []}, "weights and biases need one entry per layer, and at least one, not 3 and 0"),
         ({"hidden": "sigmod"}, r"activation=sigmod is unknown \(did you mean 'sigmoid'\?\)"),
     ],
 )

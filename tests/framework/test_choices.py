@@ -1,14 +1,13 @@
 """The person decides which plugins count: on the command line, in a file, in the environment."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import chainrule
 import distributions
+import forking
 from chainrule.records.run import MANIFEST
 from chainrule.registry import preferences
 from chainrule.registry.preferences import Preferences
@@ -186,7 +185,7 @@ def test_a_notebook_heeds_the_file_of_the_project():
         "import chainrule\nprint(chainrule.run('training.epochs=0').reason)\n"
         "try: chainrule.component('activation', 'relu')\nexcept chainrule.ConfigurationError as error: print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = forking.python("-c", code)
     assert done.stdout.startswith("epochs\nactivation=relu cannot be used: that of chainrule ")
 
 

@@ -10,16 +10,14 @@ import numpy as np
 import pytest
 
 import chainrule
+import forking
 from chainrule.records.run import MANIFEST, read_record
 
-COMMAND = [sys.executable, "-m", "chainrule"]
 SHORT = ["training.epochs=3", "tracking=none"]
 
 
 def chainrule_command(*arguments, code=0, **variables):
-    done = subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, env={**os.environ, **variables}, timeout=120
-    )
+    done = forking.python("-m", "chainrule", *arguments, environment={**os.environ, **variables})
     assert done.returncode == code, done.stdout + done.stderr
     return done
 

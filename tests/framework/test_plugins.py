@@ -350,7 +350,7 @@ def test_component_by_hand():
         chainrule.component("optimizer", "adm")
     with pytest.raises(chainrule.ConfigurationError, match=r"optimizer.lr must be a number >= 0, not -1"):
         chainrule.component("optimizer", "adam", lr=-1)
-    with pytest.raises(chainrule.ConfigurationError, match=r"'optimiser' is no kind \(did you mean 'optimizer'\?\)"):
+    with pytest.raises(chainrule.ConfigurationError, match=r"'optimiser' is not a kind \(did you mean 'optimizer'\?\)"):
         chainrule.component("optimiser", "adam")
 
 
@@ -422,7 +422,7 @@ HARMLESS = LION.replace("Lion", "Tame")
         ),
         (LION.replace("(Optimizer)", "(Optimizer, name='null')"), "Lion is called 'null'; names have small letters"),
         (LION.replace("lr: Ann", "defaults: float = 1.0\n    lr: Ann"), "Lion has a parameter called 'defaults'"),
-        (LION.replace("Gt(0)", "Gt('a')"), "Lion.lr has the bound 'a', no number"),
+        (LION.replace("Gt(0)", "Gt('a')"), "Lion.lr has the bound 'a', which is not a number"),
         (PRESETS.format(""), "chainrule_configurations names '', which is no package"),
     ],
 )

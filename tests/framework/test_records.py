@@ -81,7 +81,7 @@ def test_damage_is_noticed(result, tmp_path, damage):
     path.unlink()
     if damage != "remove":
         path.write_bytes(content if damage == "flip" else content[:-20])
-    with pytest.raises(chainrule.RecordError, match=r"weights.npz is missing or not what was recorded"):
+    with pytest.raises(chainrule.RecordError, match=r"weights.npz is missing or was changed after it was recorded"):
         record.weights()
 
 
@@ -92,7 +92,7 @@ def test_without_a_manifest_there_is_no_record(tmp_path):
     with pytest.raises(chainrule.RecordError, match="cannot be read"):
         read_record(tmp_path)
     (tmp_path / "manifest.json").write_text('{"format": 99}')
-    with pytest.raises(chainrule.RecordError, match="no record of format 2"):
+    with pytest.raises(chainrule.RecordError, match="is not a record of format 2"):
         read_record(tmp_path)
 
 
@@ -138,7 +138,9 @@ def test_only_pictures_join_a_record(result, tmp_path):
 def test_a_damaged_manifest_names_what_is_wrong(result, tmp_path, change):
     record = written(tmp_path, result)
     (tmp_path / MANIFEST).write_text(json.dumps({**record.manifest, **change}))
-    with pytest.raises(chainrule.RecordError, match=f"is damaged: {next(iter(change))} missing"):
+    with pytest.raises(
+        chainrule.RecordError, match=f"is damaged: these entries are missing or of the wrong type: {next(iter(change))}"
+    ):
         read_record(tmp_path)
 
 

@@ -3,8 +3,6 @@
 import json
 import math
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from chainrule.records.sweep import Sweep, SweepManifest, new_sweep
 from chainrule.reports import sweep
 from chainrule.reports.svg import Axis, Series, chart, strip
 from chainrule.reports.sweep import render
+from sweeping import command
 
 VOID = {"meta", "line", "circle", "polyline", "polygon", "br"}
 
@@ -146,14 +145,13 @@ def test_ten_thousand_runs_make_a_small_report_soon():
 
 
 def test_the_command_writes_the_report_of_a_sweep_again():
-    command = [sys.executable, "-m", "chainrule"]
     arguments = ["-m", "seed=0,1", "optimizer.lr=0.1,0.01", "training.epochs=3", "tracking=none", "hydra.sweep.dir=s"]
-    done = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
+    done = command(*arguments)
     path = Path("s/report.html").absolute()
     assert re.search(rf"^  report +{path}$", done.stdout, re.MULTILINE)
     first = path.read_text()
     path.unlink()
-    again = subprocess.run([*command, "report", "s"], check=True, capture_output=True, text=True)
+    again = command("report", "s")
     assert again.stdout == f"{path}\n"
     assert path.read_text() == first
     assert "polyline" in first

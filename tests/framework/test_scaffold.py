@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import chainrule
+import forking
 from chainrule.cli import new_plugin
 from chainrule.config.compose import compose_settings
 from chainrule.registry import hookspecs
@@ -26,6 +28,7 @@ from chainrule.runs.prepare import prepare
 from sweeping import environment
 
 ROOT = Path(__file__).parents[2]
+YESTERDAY = ROOT / "tests" / "thirdparty" / "yesterday"  # written by new-plugin of version 0.1; must work unchanged
 # Each kind under the name of the plugin, and all at once under the names of the examples.
 WRITTEN = {**{f"odd-{kind}": [kind] for kind in new_plugin.kinds()}, "zoo": new_plugin.kinds()}
 every_package = pytest.mark.parametrize("name", WRITTEN)
@@ -40,7 +43,11 @@ def write(folder, name, *kinds):
 @pytest.fixture
 def package(tmp_path, name):
     """A package as if it were installed: with what says so beside its modules."""
-    folder = write(tmp_path, name, *WRITTEN[name])
+    return registered(write(tmp_path, name, *WRITTEN[name]))
+
+
+def registered(folder):
+    """Put what an installation says of a package beside its modules; return its folder."""
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     information = folder / "src" / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     information.mkdir()
@@ -95,9 +102,17 @@ def test_its_components_train_in_a_stack_as_alone(registry, name):
 
 @every_package
 def test_its_own_tests_pass(package):
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
-    there = environment(package / "src")
-    done = subprocess.run(command, cwd=package, env=there, capture_output=True, text=True, timeout=300)
+    pass_tests(package)
+
+
+def test_what_the_first_version_wrote_works_unchanged(tmp_path):
+    leftovers = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    pass_tests(registered(shutil.copytree(YESTERDAY, tmp_path / "chainrule-yesterday", ignore=leftovers)))
+
+
+def pass_tests(package):
+    command = [*forking.PYTEST, "-q", "-p", "no:cacheprovider"]
+    done = forking.python(*command, folder=package, environment=environment(package / "src"))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -118,6 +133,21 @@ def test_types_are_those_of_the_contracts(package):
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull, "src"]
     done = subprocess.run(command, cwd=package, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@every_package
+def test_it_imports_only_what_is_public(package):
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules = {node.module}
+                assert node.module != "chainrule" or {alias.name for alias in node.names} <= set(chainrule.__all__)
+            else:
+                continue
+            internal = {module for module in modules if module.startswith("chainrule.")} - {"chainrule.testing"}
+            assert not internal, f"{path.name} imports {internal}"
 
 
 def test_type_checkers_see_what_is_importable():

@@ -2,29 +2,27 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
 import zlib
 from base64 import b64decode
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
-from subprocess import PIPE, STDOUT
 from unittest import mock
 
 import pytest
 from mlflow import MlflowClient
 
+import forking
 from chainrule.analysis.ranking import groups
 from chainrule.errors import ChainruleError
 from chainrule.records.sweep import Sweep, new_sweep, read_sweep
 from chainrule_mlflow import bulk, overview, parents, sending
 from chainrule_mlflow.store import Store
+from sweeping import command
 
 # SQLAlchemy's, about MLflow's own code.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:sqlalchemy.exc.SADeprecationWarning")
 TABLES = ("runs", "params", "metrics", "latest_metrics", "tags", "inputs", "experiments", "experiment_tags")
-COMMAND = [sys.executable, "-m", "chainrule"]
 SWEEP = [
     "-m",
     "training.epochs=6",
@@ -35,10 +33,9 @@ SWEEP = [
 ]
 
 
-def command(*arguments, code=0):
-    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=300)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
+@pytest.fixture(autouse=True)
+def _database(database):
+    """All but what is taken away again begins with a database, because making one takes seconds."""
 
 
 def the_runs(database="mlflow.db"):
@@ -161,15 +158,12 @@ def test_the_run_of_a_sweep_is_completed_where_its_beginning_broke_off(prepared,
 
 
 def test_eight_sweeps_at_once_share_a_fresh_database(tmp_path):
+    (tmp_path / "mlflow.db").unlink()
     (tmp_path / "pyproject.toml").touch()
-    arguments = ["-m", "training.epochs=2", "seed=range(4)"]
-    begun = [
-        subprocess.Popen([*COMMAND, *arguments, f"hydra.sweep.dir=s{n}"], stdout=PIPE, stderr=STDOUT, text=True)
-        for n in range(8)
-    ]
-    for process in begun:
-        output = process.communicate()[0]
-        assert (process.returncode, "Nothing is lost" in output) == (0, False), output
+    arguments = ["-m", "chainrule", "-m", "training.epochs=2", "seed=range(4)"]
+    for done in forking.at_once([[*arguments, f"hydra.sweep.dir=s{n}"] for n in range(8)]):
+        output = done.stdout + done.stderr
+        assert (done.returncode, "Nothing is lost" in output) == (0, False), output
     runs = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["1"])
     assert [run.info.status for run in runs] == ["FINISHED"] * 40
     sizes = Counter(run.data.tags.get("mlflow.parentRunId") for run in runs)

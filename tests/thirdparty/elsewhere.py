@@ -5,6 +5,9 @@
 The environment of this Python holds the wheels of chainrule, with the extra ``joblib``, and of ``chainrule-menagerie``,
 with its extra ``test``; MENAGERIE is a copy of the latter's folder, for its tests. The working directory is empty. At
 the end the menagerie is not installed any more, and a plugin that was written here is.
+
+The folder ``yesterday`` beside this file was written by ``chainrule new-plugin`` of version 0.1, with an example of
+every kind. It must work unchanged.
 """
 
 import importlib
@@ -12,6 +15,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -126,17 +130,31 @@ def check_kit() -> None:
     chainrule("check", NAME)
 
 
+def check_yesterday() -> None:
+    """A plugin that ``chainrule new-plugin`` of version 0.1 wrote can be installed, passes its tests and trains."""
+    folder = Path("yesterday")
+    shutil.copytree(Path(__file__).with_name("yesterday"), folder)
+    check_package("chainrule-yesterday", folder)
+    # A plugin that has the same examples is written next.
+    run(sys.executable, "-m", "pip", "uninstall", "--quiet", "--yes", "chainrule-yesterday")
+
+
 def check_new_plugin() -> None:
     """A plugin that ``chainrule new-plugin`` writes can be installed, passes its tests and trains."""
-    from chainrule.scaffold import kinds
+    from chainrule.cli.new_plugin import kinds
 
     chainrule("new-plugin", "sanctuary", *(word for kind in kinds() for word in ("--kind", kind)))
-    folder = Path("chainrule-sanctuary")
+    check_package("chainrule-sanctuary", Path("chainrule-sanctuary"))
+
+
+def check_package(distribution: str, folder: Path) -> None:
+    """Install a package that ``chainrule new-plugin`` wrote, run its tests, and train with all its components."""
     run(sys.executable, "-m", "pip", "install", "--quiet", f"./{folder}[test]")
     run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", folder=folder)
     chosen = re.findall(r"^chainrule (\w+=\w+)$", (folder / "README.md").read_text(), re.MULTILINE)
-    chainrule("-m", *chosen, "seed=0,1", "training.epochs=5", "hydra.sweep.dir=new")
-    list(records("new", "chainrule-sanctuary", 2))
+    sweep = f"sweep-{folder}"
+    chainrule("-m", *chosen, "seed=0,1", "training.epochs=5", f"hydra.sweep.dir={sweep}")
+    list(records(sweep, distribution, 2))
 
 
 def check_what_is_missed() -> None:
@@ -156,6 +174,7 @@ CHECKS: tuple[Callable[[], None], ...] = (
     check_completion,
     check_runs,
     check_kit,
+    check_yesterday,
     check_new_plugin,
     check_what_is_missed,
 )

@@ -1,1 +1,1 @@
-"""Statistics: what the runs of a sweep or a comparison say."""
+"""Statistics of the runs of a sweep or of a comparison."""

@@ -1,4 +1,4 @@
-"""What came of a comparison of methods.
+"""The result of a comparison of methods.
 
 Each contender is tuned on each target: the same points of the space are tried with the same seeds, and the point with
 the smallest median loss is then trained with seeds that tuning has not seen. Only these runs are compared.
@@ -31,11 +31,11 @@ class Entry:
     Attributes:
         target: its name.
         contender: its name.
-        tuned: key to value: the point with the smallest median loss.
-        at_edge: those keys of which no smaller, or no larger, value was tried.
+        tuned: the point with the smallest median loss, key to value.
+        at_edge: the keys whose tuned value is the smallest or the largest value tried.
         tried: each point, with its median loss over the tuning seeds.
-        runs: of the tuned contender.
-        score: the name and the median of R2 or accuracy; None where it is unknown.
+        runs: the runs of the tuned contender.
+        score: name and median of R2 or accuracy; None if it is unknown.
     """
 
     target: str
@@ -53,10 +53,10 @@ class Standing:
 
     Attributes:
         contender: its name.
-        better_than: those from which the data separate it, to its credit.
-        worse_than: likewise, to theirs.
-        level_with: those from which the data do not separate it.
-        probability: that a run of it is better than a run of another, averaged over the others.
+        better_than: contenders that it is significantly better than.
+        worse_than: contenders that it is significantly worse than.
+        level_with: contenders from which it does not differ significantly.
+        probability: probability that one of its runs is better than a run of another contender, averaged over these.
     """
 
     contender: str
@@ -68,15 +68,15 @@ class Standing:
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """What came of a comparison.
+    """The result of a comparison.
 
     Attributes:
         comparison: its plan.
         metric: the loss by which runs were compared.
         entries: target by target, contender by contender.
-        pairs: each two contenders.
-        profile: of each contender, over ``FACTORS``.
-        profiled: the targets for which it could be drawn.
+        pairs: one entry per pair of contenders.
+        profile: performance profile of each contender, at ``FACTORS``.
+        profiled: the targets that the profile covers.
     """
 
     comparison: Comparison
@@ -88,7 +88,7 @@ class ComparisonResult:
 
     @property
     def answer(self) -> str:
-        """What came out, in a sentence."""
+        """The result in a sentence."""
         names = self.comparison.contenders
         if len(self.pairs) == 1:
             return f"{self.verdict(self.pairs[0])}."
@@ -113,12 +113,12 @@ class ComparisonResult:
 
     @property
     def standings(self) -> list[Standing]:
-        """How each contender stands, from the one that is most likely to be better than another."""
+        """The standing of each contender, in descending order of probability."""
         found = [self._standing(place) for place in range(len(self.comparison.contenders))]
         return sorted(found, key=lambda standing: -standing.probability)
 
     def verdict(self, pair: Pair) -> str:
-        """Return what the data say about two contenders, without the full stop."""
+        """Return the result for two contenders as a sentence without the full stop."""
         better, worse = (self.comparison.contenders[place] for place in (pair.better, pair.worse))
         share = f"in {percent(pair.probability)} of pairs of runs (95 % interval {percent_interval(pair.interval)}"
         if pair.is_separated:
@@ -126,7 +126,7 @@ class ComparisonResult:
         return f"The data do not separate {better} from {worse}: {better} is better {share}, {p_value(pair.corrected)})"
 
     def pair(self, first: int, second: int) -> tuple[Pair, float, tuple[float, float]]:
-        """Return what is known about two contenders, and the probability of improvement of the first, with interval."""
+        """Return the pair of two contenders, the probability that the first is better, and its interval."""
         pair = next(pair for pair in self.pairs if {pair.better, pair.worse} == {first, second})
         if pair.better == first:
             return pair, pair.probability, pair.interval
@@ -147,12 +147,12 @@ class ComparisonResult:
 def compare_outcomes(
     sweep: Sweep, comparison: Comparison, outcomes: Sequence[Outcome], metric: str
 ) -> ComparisonResult | None:
-    """Return what came of a comparison, or None if some of its runs have not ended.
+    """Return the result of a comparison, or None if some of its runs have not finished.
 
     Args:
         sweep: its record.
-        comparison: what is compared.
-        outcomes: of its runs.
+        comparison: its plan.
+        outcomes: outcomes of its runs.
         metric: name of the loss by which runs are compared.
     """
     found = {outcome.number: outcome for outcome in outcomes}
@@ -175,7 +175,7 @@ def compare_outcomes(
 
 
 def least_seeds(contenders: int, targets: int) -> int:
-    """Return with how many seeds at least some difference could be significant."""
+    """Return the smallest number of seeds with which a difference can be significant."""
     pairs, seeds = contenders * (contenders - 1) // 2, 2
     while rank_tests.smallest_p(targets, seeds) * pairs > SIGNIFICANCE:
         seeds += 1
@@ -183,13 +183,13 @@ def least_seeds(contenders: int, targets: int) -> int:
 
 
 def tuned_words(entry: Entry) -> str:
-    """Return the tuned parameters in words, numbers with three digits and a mark where they are outermost."""
+    """Return the tuned parameters in words, numbers with three digits, and values at the edge with a mark."""
     numbers = {key: f"{value:.3g}" if isinstance(value, float) else value for key, value in entry.tuned.items()}
     return ", ".join(f"{key}={number}{' (edge)' * (key in entry.at_edge)}" for key, number in numbers.items())
 
 
 def scored(entry: Entry) -> str:
-    """Return the median score in words."""
+    """Return the median score in words, or an empty text if there is none."""
     if entry.score is None or not math.isfinite(entry.score[1]):
         return ""
     name, value = entry.score
@@ -221,7 +221,7 @@ def _entry(
 
 
 def _score(runs: Sequence[Outcome], part: str) -> tuple[str, float] | None:
-    """Return the median score, for which a run that has none counts as the worst."""
+    """Return the median score; a run without a score counts as the worst."""
     for name in _SCORES:
         if any(f"{part}/{name}" in run.metrics for run in runs):
             values = [run.metrics.get(f"{part}/{name}") for run in runs]

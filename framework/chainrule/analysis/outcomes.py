@@ -1,4 +1,4 @@
-"""What a sweep came to, computed once and handed to all who show it."""
+"""The outcomes of a sweep and their statistics, computed once for everything that shows them."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -11,11 +11,11 @@ from chainrule.records.sweep import Sweep
 
 
 class SweepOutcomes(Sequence[Outcome]):
-    """The outcomes of the runs that have ended, in the order of their jobs, and what follows from them.
+    """The outcomes of the finished runs, in the order of their jobs, with their statistics.
 
     Args:
         sweep: its record.
-        outcomes: of its runs.
+        outcomes: outcomes of its runs.
     """
 
     def __init__(self, sweep: Sweep, outcomes: Iterable[Outcome]) -> None:
@@ -30,7 +30,7 @@ class SweepOutcomes(Sequence[Outcome]):
         return self._outcomes[place]
 
     def __len__(self) -> int:
-        """Return how many runs have ended."""
+        """Return the number of finished runs."""
         return len(self._outcomes)
 
     @cached_property
@@ -45,11 +45,11 @@ class SweepOutcomes(Sequence[Outcome]):
 
     @cached_property
     def effects(self) -> list[Effect]:
-        """What each parameter that takes several values has to do with the loss, the largest share first."""
+        """The effect on the loss of each parameter with several values, the largest share first."""
         return [effect for effect in effects(self, self.metric) if len(effect.levels) > 1]
 
     @cached_property
     def comparison(self) -> ComparisonResult | None:
-        """What came of a comparison; None if the sweep is none, or some of its runs have not ended."""
+        """The result of a comparison; None if the sweep is not one, or some of its runs have not finished."""
         compared = self._sweep.comparison
         return compare_outcomes(self._sweep, compared, self, self.metric) if compared else None

@@ -1,9 +1,9 @@
-"""Which of several methods is better, from the final losses of their runs on several targets.
+"""Tests of which methods are better, from the final losses of their runs on several targets.
 
 Losses are an array ``(targets, methods, seeds)``, infinite for runs that diverged or failed. Only their order within a
-target counts, except in :func:`profile`: targets have scales of their own, and infinity has a place in an order. On a
-target all methods have the same seeds, hence the same data and, where the methods allow it, the same start; runs of
-one seed belong together, all others are independent.
+target counts, except in :func:`profile`, because targets have different scales and losses can be infinite. On a target
+all methods have the same seeds, hence the same data and, where the methods allow it, the same initial parameters. Runs
+of one seed belong together; all others are independent.
 """
 
 import math
@@ -15,8 +15,8 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 
-SIGNIFICANCE = 0.05  # of all tests of one comparison together; intervals have the complement
-_EXACT = 500  # pairs of runs up to which all exchanges are counted; the normal distribution does for more
+SIGNIFICANCE = 0.05  # of all tests of one comparison together; intervals cover 1 - SIGNIFICANCE
+_EXACT = 500  # most pairs of runs for the exact distribution; with more, the normal distribution approximates it
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Pair:
     """Two methods, the one that looks better first.
 
     Attributes:
-        better, worse: their places among the methods.
-        probability: that a run of the first has a smaller loss than a run of the second with another seed, ties
-            counting half, averaged over targets.
-        interval: of that probability.
-        same_seed: the share of seeds with which the first has the smaller loss, ties counting half.
+        better, worse: their indices among the methods.
+        probability: probability that a run of the first has a smaller loss than a run of the second with another seed;
+            ties count half; averaged over targets.
+        interval: 95 % interval of that probability.
+        same_seed: the share of seeds with which the first has the smaller loss; ties count half.
         by_target: the probability on each target.
-        p: of such a difference, or a larger one, between methods that are equal, see :func:`exchange_test`.
-        corrected: the same for all pairs together (Holm).
+        p: two-sided p value of the difference, see :func:`exchange_test`.
+        corrected: the p value corrected for all pairs together, see :func:`holm`.
     """
 
     better: int
@@ -45,7 +45,7 @@ class Pair:
 
     @property
     def is_separated(self) -> bool:
-        """Whether the data separate the two."""
+        """Whether the difference is significant."""
         return self.corrected <= SIGNIFICANCE
 
 
@@ -53,7 +53,7 @@ def pairs(losses: Array) -> list[Pair]:
     """Compare all methods with one another.
 
     Args:
-        losses: of shape ``(targets, methods, seeds)``, of at least two seeds.
+        losses: shape ``(targets, methods, seeds)``, with at least two seeds.
     """
     chosen = list(combinations(range(losses.shape[1]), 2))
     tests = [exchange_test(losses[:, i], losses[:, j]) for i, j in chosen]
@@ -83,30 +83,31 @@ def exchange_test(x: Array, y: Array) -> tuple[float, int]:
 
     Within each target all runs of both are ranked, ties sharing the mean of their ranks, and the ranks of each method
     are added (Wilcoxon); with equally many seeds on each target the weights of van Elteren are equal. If the methods
-    are equal, the two runs of one seed could as well be exchanged, each pair by the toss of a coin: that gives the
-    distribution of the sum, exactly, whatever runs of one seed have in common.
+    are equal, either order of the two runs of one seed has probability 1/2. That gives the exact distribution of the
+    sum, even if runs of one seed depend on each other.
 
     Reference: van Elteren, On the combination of independent two sample tests of Wilcoxon, Bulletin of the
     International Statistical Institute 37, 1960; Pitman, Significance tests which may be applied to samples from any
     populations, Supplement to the Journal of the Royal Statistical Society 4, 1937.
 
     Args:
-        x: losses of the first, ``(targets, seeds)``.
-        y: likewise of the second, with the same seeds.
+        x: losses of the first method, ``(targets, seeds)``.
+        y: losses of the second method, with the same seeds.
 
     Returns:
-        The two-sided p value, and the sign of the difference: -1 where the first has the smaller ranks.
+        The two-sided p value, and the sign of the difference: -1 if the first has the smaller ranks.
     """
-    from scipy import special, stats  # take longer to import than everything else that a sweep begins with
+    from scipy import special, stats  # here, because they are slow to import
 
     seeds = x.shape[1]
     ranks = stats.rankdata(np.concatenate([x, y], axis=1), axis=1)
-    steps = np.rint(2 * (ranks[:, :seeds] - ranks[:, seeds:])).astype(int).ravel()  # whole numbers: ranks are halves
+    # Ranks are multiples of 1/2.
+    steps = np.rint(2 * (ranks[:, :seeds] - ranks[:, seeds:])).astype(int).ravel()
     total, steps = int(steps.sum()), np.abs(steps[steps != 0])
     if len(steps) > _EXACT:
         deviation = math.sqrt(np.square(steps, dtype=float).sum())
         return float(2 * special.ndtr(-abs(total) / deviation)), _sign(total)
-    chances = np.zeros(int(steps.sum()) + 1)  # of the sum of those steps that go up
+    chances = np.zeros(int(steps.sum()) + 1)  # probability of each sum of the steps that go up
     chances[0] = 1.0
     for step in steps:
         halves = chances / 2
@@ -122,7 +123,7 @@ def smallest_p(targets: int, seeds: int) -> float:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Return p values for all tests together: one is small only if all smaller ones are.
+    """Return p values corrected for all tests together.
 
     Reference: Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6,
     1979.
@@ -136,15 +137,15 @@ def holm(p: Sequence[float]) -> list[float]:
 def interval(wins: Array) -> tuple[float, float]:
     """Return a 95 % interval of the probability of improvement, averaged over targets.
 
-    The variance is that of the jackknife, which leaves out one seed of one target at a time; the interval is symmetric
-    in the logit, so that it stays between 0 and 1. Half a run of each method is added, shared among the targets, which
-    wins half of its comparisons: without it, all wins would mean that the probability is known to be 1. A percentile
-    bootstrap covers too rarely with 10 or 20 seeds, see docs/decisions/0008-fair-comparisons.md.
+    The variance is that of the jackknife, which leaves out one seed of one target at a time. The interval is symmetric
+    in the logit, so that it stays between 0 and 1. Half a run of each method, spread over the targets, is added and
+    wins half of its comparisons: without it, the interval of a method that always wins would be the point 1. A
+    percentile bootstrap covers too rarely with 10 or 20 seeds, see docs/decisions/0008-fair-comparisons.md.
 
     Reference: Arvesen, Jackknifing U-statistics, Annals of Mathematical Statistics 40, 1969.
 
     Args:
-        wins: of shape ``(targets, seeds, seeds)``: 1 where the run of the first method is better, 1/2 for a tie.
+        wins: shape ``(targets, seeds, seeds)``: 1 where the run of the first method is better, 1/2 for a tie.
     """
     from scipy import special
 
@@ -163,18 +164,18 @@ def profile(losses: Array, factors: Array) -> tuple[Array, list[int]]:
     """Return the performance profile of each method: the share of its runs that come close to the best.
 
     A run comes within a factor of the best if its loss is at most that factor times the smallest median that any
-    method has on the target. Shares are averaged over targets, among which factors are comparable. They have no
-    meaning where a loss is negative or the smallest median is 0 or infinite; such targets are left out.
+    method has on the target. Shares are averaged over targets, because factors are comparable. Targets are left out
+    if a loss is negative or the smallest median is 0 or infinite, because factors then have no meaning.
 
     Reference: Dolan and Moré, Benchmarking optimization software with performance profiles, Mathematical Programming
     91, 2002, who have one run of each method on each problem.
 
     Args:
-        losses: of shape ``(targets, methods, seeds)``.
-        factors: 1 and larger.
+        losses: shape ``(targets, methods, seeds)``.
+        factors: 1 or larger.
 
     Returns:
-        An array ``(methods, factors)``, and the places of the targets that were used, none perhaps.
+        An array ``(methods, factors)``, and the indices of the targets that were used (possibly none).
     """
     best = np.median(losses, axis=2).min(axis=1)
     used = np.flatnonzero((losses.min(axis=(1, 2)) >= 0) & (best > 0) & np.isfinite(best))
@@ -184,7 +185,7 @@ def profile(losses: Array, factors: Array) -> tuple[Array, list[int]]:
 
 
 def _wins(x: Array, y: Array) -> Array:
-    """Return who has the smaller loss, 1 for ``x`` and 1/2 for a tie: shape ``(targets, seeds of x, seeds of y)``."""
+    """Return 1 where ``x`` has the smaller loss, 1/2 for a tie, else 0: shape ``(targets, seeds of x, seeds of y)``."""
     a, b = x[:, :, None], y[:, None, :]
     wins: Array = (a < b) + 0.5 * (a == b)
     return wins
@@ -195,7 +196,7 @@ def _between_seeds(wins: Array, weights: Array) -> Array:
 
     Args:
         wins: see :func:`interval`.
-        weights: of the seeds, ``(..., seeds)``.
+        weights: weights of the seeds, ``(..., seeds)``.
     """
     both = weights[..., :, None] * weights[..., None, :] * (1 - np.eye(weights.shape[-1]))
     share: Array = (wins * both).sum(axis=(-2, -1)) / both.sum(axis=(-2, -1))

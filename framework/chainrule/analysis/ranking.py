@@ -1,8 +1,8 @@
-"""What the runs of a sweep say about the settings compared: seeds are repetitions, not one more setting.
+"""Ranks the settings of a sweep by the losses of their runs; seeds are repetitions, not settings.
 
-A run that diverged or failed counts as the worst there is, so that a setting cannot win by losing its bad runs. Only
-order statistics are used, which stay meaningful then. Of equal runs, with the same settings and seed, one counts: they
-have the same result and tell nothing more.
+A run that diverged or failed counts as the worst, so that a setting cannot win by losing its bad runs. Only order
+statistics are used, because they stay meaningful with infinite losses. Runs with equal settings and equal seed count
+once, because they have the same result.
 """
 
 import math
@@ -17,8 +17,8 @@ from chainrule.engine.reason import Reason
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import objective
 
-CONFIDENCE = 0.95  # with which an interval covers
-_BINS = 5  # of a parameter with more numbers than _MANY
+CONFIDENCE = 0.95  # coverage of an interval
+_BINS = 5  # bins of a parameter with more than _MANY numbers
 _MANY = 8
 
 
@@ -43,7 +43,7 @@ class Group:
 
     @property
     def median(self) -> float:
-        """The middle loss; of an even number the mean of the two in the middle."""
+        """The middle loss, or the mean of the two in the middle."""
         middle = len(self.values) // 2
         return self.values[middle] if len(self.values) % 2 else (self.values[middle - 1] + self.values[middle]) / 2
 
@@ -57,10 +57,10 @@ class Group:
     def interval(self) -> tuple[float, float] | None:
         """An interval that covers the median of the distribution with 95 %; None with fewer than 6 runs.
 
-        Two order statistics, whatever the distribution (the sign test turned round): the number of runs below the
-        median is binomial.
+        Its ends are two order statistics, by the sign test: for every distribution the number of runs below the median
+        is binomial.
         """
-        from scipy import special  # takes longer to import than everything else that a sweep begins with
+        from scipy import special  # here, because it is slow to import
 
         count = len(self.values)
         below = int((special.bdtr(np.arange(count), count, 0.5) <= (1 - CONFIDENCE) / 2).sum())
@@ -68,24 +68,24 @@ class Group:
 
     @property
     def misfortune(self) -> str:
-        """What became of most of those runs that have no finite loss: ``diverged`` or ``failed``."""
+        """Why most runs without a finite loss have none: ``diverged`` or ``failed``."""
         return max(Reason.DIVERGED, Reason.FAILED, key=self.count)
 
     def count(self, reason: Reason) -> int:
-        """Return how many runs ended for a reason."""
+        """Return how many runs stopped for a reason."""
         return sum(outcome.reason == reason for outcome in self.outcomes)
 
 
 @dataclass(frozen=True)
 class Effect:
-    """How much of the differences between runs goes with one parameter.
+    """How much the losses depend on one parameter.
 
     Attributes:
         parameter: its key.
-        share: of the variance of the ranks of the losses that lies between its values, from 0 to 1 (eta squared).
-        p: probability of such differences, or larger ones, where the parameter has no effect (Kruskal and Wallis, "Use
-            of ranks in one-criterion variance analysis", 1952); None where it cannot be said.
-        levels: each value, or bin of values, with the median loss and the number of its runs.
+        share: share of the variance of the ranks of the losses that its values explain, from 0 to 1 (eta squared).
+        p: probability of such differences, or larger ones, if the parameter has no effect (Kruskal and Wallis, "Use
+            of ranks in one-criterion variance analysis", 1952); None if it cannot be computed.
+        levels: each value, or bin of values, with the median loss and the number of runs.
     """
 
     parameter: str
@@ -98,7 +98,7 @@ def groups(outcomes: Iterable[Outcome], metric: str) -> list[Group]:
     """Return the settings that were compared, the one with the smallest median loss first.
 
     Args:
-        outcomes: of all runs.
+        outcomes: outcomes of all runs.
         metric: name of a loss, e.g. ``validation/loss``.
     """
     found: dict[tuple[tuple[str, str], ...], list[Outcome]] = {}
@@ -109,16 +109,16 @@ def groups(outcomes: Iterable[Outcome], metric: str) -> list[Group]:
 
 
 def compared_metric(outcomes: Iterable[Outcome]) -> str:
-    """Return the name of the loss by which runs are compared: of validation, if every run that was recorded has one."""
+    """Return the name of the loss by which runs are compared: the validation loss, if all recorded runs have one."""
     found = {objective(outcome.metrics)[0] for outcome in outcomes if outcome.metrics}
     return found.pop() if len(found) == 1 else "train/loss"
 
 
 def effects(outcomes: Sequence[Outcome], metric: str) -> list[Effect]:
-    """Return what each parameter that varies has to do with the loss, the largest share first.
+    """Return the effect on the loss of each parameter that varies, the largest share first.
 
     Args:
-        outcomes: of all runs.
+        outcomes: outcomes of all runs.
         metric: name of a loss.
     """
     different = _distinct(outcomes)
@@ -128,7 +128,7 @@ def effects(outcomes: Sequence[Outcome], metric: str) -> list[Effect]:
 
 
 def _distinct(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Return the outcomes in the order of their jobs, of equal runs the first."""
+    """Return the outcomes in the order of their jobs, without repetitions of equal runs."""
     found: dict[Any, Outcome] = {}
     for outcome in sorted(outcomes, key=lambda outcome: outcome.number):
         found.setdefault((_key(outcome), outcome.seed), outcome)
@@ -152,21 +152,19 @@ def _effect(parameter: str, outcomes: Sequence[Outcome], metric: str) -> Effect:
         from scipy import special
 
         p = float(special.chdtrc(len(parts) - 1, share * (len(ranks) - 1)))
-    described = tuple(
-        (label, Group({}, tuple(same), _sorted(same, metric)).median, len(same)) for label, same in levels
-    )
-    return Effect(parameter, float(share), p, described)
+    medians = tuple((label, Group({}, tuple(same), _sorted(same, metric)).median, len(same)) for label, same in levels)
+    return Effect(parameter, float(share), p, medians)
 
 
 def _ranks(values: Array) -> Array:
-    """Return ranks from 1; equal values, as infinite ones are, share the mean of theirs."""
+    """Return ranks from 1; equal values, infinite ones included, share their mean rank."""
     _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
     last: Array = np.cumsum(counts)
     return (last - (counts - 1) / 2)[where]
 
 
 def _levels(parameter: str, outcomes: Sequence[Outcome]) -> list[tuple[str, list[Outcome]]]:
-    """Return the values of a parameter, or bins of equally many runs where it has many numbers."""
+    """Return the values of a parameter with their runs, or bins of equally many values if it has many numbers."""
     by_value: dict[Any, list[Outcome]] = {}
     for outcome in outcomes:
         by_value.setdefault(outcome.settings.get(parameter, "not set"), []).append(outcome)

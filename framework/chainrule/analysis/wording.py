@@ -1,8 +1,8 @@
-"""Numbers of statistics as they are written, the same in the terminal, in reports and in trackers."""
+"""Statistics as text, the same in the terminal, in reports and in trackers."""
 
 import math
 
-_SMALLEST = 0.001  # p value that is written as a number
+_SMALLEST = 0.001  # smallest p value that is written as a number
 
 
 def percent(share: float) -> str:
@@ -26,10 +26,10 @@ def p_number(p: float) -> str:
 
 
 def loss(value: float, lost: str = "diverged") -> str:
-    """Write a loss with five digits, or what became of runs that have no finite one."""
+    """Write a loss with five digits, or ``lost`` if it is not finite."""
     return f"{value:.5g}" if math.isfinite(value) else lost
 
 
 def loss_interval(interval: tuple[float, float] | None) -> str:
-    """Write ``0.0123 to 0.0456``; an infinite end is ``inf``, no interval nothing."""
+    """Write ``0.0123 to 0.0456``; an infinite end is ``inf``, and None is an empty text."""
     return "" if interval is None else f"{interval[0]:.3g} to {interval[1]:.3g}"

@@ -1,13 +1,14 @@
 """The contracts that plugins implement: what an activation, a loss, an optimizer ... is.
 
 A component is a frozen dataclass deriving from one of the abstract classes below. Its fields are its
-hyper-parameters. Arrays have the shape ``(runs, units, samples)``: the article's column vectors, one column a
+hyper-parameters. Arrays have the shape ``(runs, units, samples)``: the article's column vectors, one column per
 sample, with a leading run axis. In a stack of runs the float fields of activations, losses and rules are arrays of
 shape ``(runs, 1, 1)``, those of optimizers and schedules ``(runs, 1)``; in a single component they are numbers.
-Formulas that broadcast need not know.
+Formulas that broadcast work for both.
 
-Methods return arrays. A method of an activation, a loss or a rule that also takes ``out=None`` is handed a buffer to
-fill and returns it; without it the engine copies the result. No method alters its inputs, unless it says so.
+Methods return arrays. A method of an activation, a loss or a rule may also take ``out=None``: the engine then passes a
+buffer, and the method fills and returns it. Without ``out`` the engine copies the result. No method changes its inputs,
+unless its description says so.
 """
 
 import functools
@@ -25,7 +26,7 @@ Array = NDArray[Any]
 
 
 class Component(ABC):
-    """One named thing of a kind, e.g. the activation ``sigmoid``.
+    """One named component of a kind, e.g. the activation ``sigmoid``.
 
     The name is the snake_case of the class name, unless given: ``class ELU(Activation, name="elu")``.
 
@@ -66,7 +67,7 @@ class Activation(Component):
         """Return ``a = g(z)``, shape and dtype of ``z``."""
 
     def slope(self, z: Array, a: Array) -> Array:
-        """Return ``g'(z)``, element by element; ``a`` is ``forward(z)``. An activation has this or ``backward``."""
+        """Return ``g'(z)``, element by element; ``a`` is ``forward(z)``. An activation defines this or ``backward``."""
         raise NotImplementedError(f"{type(self).__name__} has neither slope nor backward")
 
     def backward(self, grad_a: Array, z: Array, a: Array, out: Array | None = None) -> Array:
@@ -79,13 +80,13 @@ class Activation(Component):
 
 
 class Loss(Component):
-    """``L(y_pred, y_true)`` of each sample; several outputs add up, samples are averaged by the trainer (eq. 3).
+    """``L(y_pred, y_true)`` of each sample, summed over outputs; the trainer averages over samples (eq. 3).
 
     Attributes:
         prediction_range: closed interval in which predictions must lie (``(0, 1)`` for a log-loss).
         target_range: closed interval in which the true values must lie.
         paired_output: name of the output activation for which the loss is computed from ``z`` because that is
-            numerically stable (``sigmoid`` with log-loss); ``paired_value`` and ``paired_delta`` then serve.
+            numerically stable (``sigmoid`` with log-loss); ``paired_value`` and ``paired_delta`` are then used.
         min_outputs: the smallest number of outputs that the loss makes sense on.
         one_hot: whether the true values of a sample must be non-negative and add up to 1.
     """
@@ -115,7 +116,7 @@ class Loss(Component):
 
 
 class Optimizer(Component):
-    """How parameters move along a gradient: ``theta <- theta - lr dL/dtheta`` and its relatives.
+    """How parameters move along a gradient: ``theta <- theta - lr dL/dtheta`` and its variants.
 
     ``theta`` and ``grad`` have the shape ``(runs, parameters)``: all weights and biases of a run lie in one row.
 
@@ -132,7 +133,7 @@ class Optimizer(Component):
 
     @abstractmethod
     def update(self, theta: Array, grad: Array, state: dict[str, Array], step: int) -> None:
-        """Change ``theta`` in place. ``step`` counts from 1; ``grad`` is left alone.
+        """Change ``theta`` in place. ``step`` counts from 1; ``grad`` is not changed.
 
         The arrays in ``state`` are changed in place too, or replaced by others of the same shape and dtype.
         """
@@ -144,7 +145,7 @@ class Schedule(Component):
     Rates and losses have the shape ``(runs, 1)``. The optimizer says which of its fields is its learning rate.
 
     Attributes:
-        is_constant: whether the learning rate never changes; training then leaves it alone.
+        is_constant: whether the learning rate never changes; training then does not set it.
     """
 
     run_shape: ClassVar[tuple[int, ...] | None] = (1,)
@@ -154,18 +155,18 @@ class Schedule(Component):
         """Return the state before the first epoch: named arrays whose first axis is the run axis.
 
         Args:
-            lr: the optimizer's own learning rate; left alone.
+            lr: the optimizer's own learning rate; it is not changed.
         """
         return {}
 
     @abstractmethod
     def rate(self, lr: Array, epoch: int, epochs: int, state: dict[str, Array]) -> Array:
-        """Return the learning rate of the coming epoch, shape and dtype of ``lr``; ``state`` is left alone.
+        """Return the learning rate of the coming epoch, shape and dtype of ``lr``; ``state`` is not changed.
 
         Args:
             lr: the optimizer's own learning rate.
             epoch: how many epochs have been trained, from 0 (PyTorch's ``last_epoch``).
-            epochs: how many will be trained at most, at least 1.
+            epochs: largest number of epochs that will be trained, at least 1.
             state: the arrays of ``init``, as ``measured`` has changed them.
         """
 
@@ -185,7 +186,7 @@ class Target(Component):
     Attributes:
         task: ``regression`` or ``classification``; decides between R2 and accuracy.
         low, high: the interval from which ``data`` draws each input.
-        samples: how many samples a run draws unless told, or None for a data set with rows of its own.
+        samples: default number of samples that a run draws; None for a data set, which has rows of its own.
     """
 
     task: ClassVar[str] = "regression"
@@ -201,7 +202,7 @@ class Target(Component):
     @property
     @abstractmethod
     def outputs(self) -> int:
-        """Number of outputs: of values in a regression; of classes, or 1 for two classes 0 and 1."""
+        """Number of outputs: values of a regression, or classes; 1 for the two classes 0 and 1."""
 
     @property
     def standardized(self) -> bool:
@@ -211,7 +212,7 @@ class Target(Component):
     def __call__(self, x: Array) -> Array:
         """Return the true outputs ``(samples, outputs)`` at the inputs ``x (samples, inputs)``, without noise.
 
-        A data set knows no function and leaves this out.
+        A data set has no function and does not define this.
         """
         raise NotImplementedError(f"the target {self.name} is a data set, not a function")
 
@@ -220,10 +221,10 @@ class Target(Component):
 
         Args:
             rng: the only source of randomness allowed.
-            samples: how many; None for all rows of a data set. A data set returns a random subset where it is fewer.
+            samples: how many; None for all rows of a data set. For fewer, a data set returns a random subset.
 
         Raises:
-            ConfigurationError: the data cannot be had, or hold fewer rows than asked for.
+            ConfigurationError: the data cannot be read, or have fewer rows than ``samples``.
         """
         if samples is None:
             raise ValueError("a function has no rows of its own: say how many samples")
@@ -232,18 +233,18 @@ class Target(Component):
 
 
 class Initializer(Component):
-    """The start of the weights and biases of one layer."""
+    """The initial weights and biases of one layer."""
 
     @abstractmethod
     def weights(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
-        """Return the first weights of a layer, shape ``(fan_out, fan_in)``."""
+        """Return the initial weights of a layer, shape ``(fan_out, fan_in)``."""
 
     def biases(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
-        """Return the first biases of a layer, shape ``(fan_out,)``: zeros, unless an initializer draws them."""
+        """Return the initial biases of a layer, shape ``(fan_out,)``: zeros, unless an initializer draws them."""
         return np.zeros(fan_out)
 
     def variance(self, fan_in: int, fan_out: int) -> float | None:
-        """Return the variance of the weights, by the formula, or None where there is none; for tests only."""
+        """Return the variance of the weights by their formula, or None if there is no formula; only tests use it."""
         return None
 
 
@@ -262,7 +263,7 @@ class Rule(Component):
     widths: ClassVar[tuple[int, ...] | None] = None
 
     def init(self, rng: np.random.Generator, widths: Sequence[int]) -> dict[str, Array]:
-        """Return what the rule holds fixed through one run (e.g. feedback matrices), without a run axis.
+        """Return the arrays that stay fixed through one run (e.g. feedback matrices), without a run axis.
 
         Args:
             rng: the only source of randomness allowed.
@@ -271,12 +272,12 @@ class Rule(Component):
         return {}
 
     def error(self, layer: int, weights: Sequence[Array], deltas: Sequence[Array], state: dict[str, Array]) -> Array:
-        """Return what stands for ``dL/da^(layer)``, the sum in eq. 5: shape ``(runs, units of the layer, samples)``.
+        """Return what replaces ``dL/da^(layer)``, the sum in eq. 5: shape ``(runs, units of the layer, samples)``.
 
         Args:
             layer: a hidden layer.
             weights: ``weights[l]`` is ``W^(l)``, shape ``(runs, units of l, units of l-1)``.
-            deltas: ``deltas[l]`` is ``delta^(l)``, shape ``(runs, units of l, samples)``; those above are there.
+            deltas: ``deltas[l]`` is ``delta^(l)``, shape ``(runs, units of l, samples)``; set above the layer.
                 Index 0 of both lists is an empty array, so that indices are the article's.
             state: the arrays of ``init``, with a leading run axis.
         """

@@ -88,7 +88,7 @@ class Parameter:
             except ValueError:
                 choices = [member.value for member in self.type]
                 raise self._complaint(given, where, nearest(str(given), choices)) from None
-        value = given.item() if isinstance(given, np.generic) else given  # as from np.logspace in a notebook
+        value = given.item() if isinstance(given, np.generic) else given  # e.g. from np.logspace
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         is_right = type(value) is self.type and (not isinstance(value, float) or math.isfinite(value))
@@ -106,7 +106,7 @@ def parameters(cls: type) -> dict[str, Parameter]:
     """Describe the fields of the dataclass ``cls``, in order.
 
     Raises:
-        PluginError: ``cls`` is no dataclass, or a field has a type that options cannot hold.
+        PluginError: ``cls`` is not a dataclass, or a field has a type that options cannot hold.
     """
     if not dataclasses.is_dataclass(cls):
         raise PluginError(f"{cls.__module__}.{cls.__qualname__} must be a dataclass: add @dataclass(frozen=True).")
@@ -115,7 +115,7 @@ def parameters(cls: type) -> dict[str, Parameter]:
 
 
 def build(cls: type, values: Mapping[str, Any], where: str) -> Any:
-    """Make a ``cls`` from ``values``, each converted and checked; fields that are missing take their defaults.
+    """Make a ``cls`` from ``values``, each converted and checked; missing fields take their defaults.
 
     Args:
         cls: a dataclass described by :func:`parameters`.
@@ -123,7 +123,7 @@ def build(cls: type, values: Mapping[str, Any], where: str) -> Any:
         where: prefix of the keys in error messages, e.g. ``optimizer``.
 
     Raises:
-        ConfigurationError: unknown name, wrong type, out of range, or a required value is missing.
+        ConfigurationError: a name is unknown, a value is of a wrong type, out of range, or missing without a default.
     """
     known = parameters(cls)
     for key in values:
@@ -140,7 +140,7 @@ def build(cls: type, values: Mapping[str, Any], where: str) -> Any:
             raise ConfigurationError(f"{where}.{name} is missing: give it {parameter.wanted()}.")
     try:
         return cls(**converted)
-    except ValueError as error:  # of a component that checks what its parameters have to do with each other
+    except ValueError as error:  # from a component that checks its parameters against each other
         raise ConfigurationError(f"{where} does not take these values: {error}.") from error
 
 
@@ -151,7 +151,7 @@ def plain(instance: Any) -> dict[str, Any]:
 
 
 def plain_defaults(cls: type) -> dict[str, Any]:
-    """Return the defaults of ``cls`` as plain data; ``???``, Hydra's mark for a missing value, where there is none."""
+    """Return the defaults of ``cls`` as plain data; ``???``, Hydra's mark, for a field without one."""
     missing = dataclasses.MISSING
     return {name: "???" if p.default is missing else _plain(p.default) for name, p in parameters(cls).items()}
 
@@ -187,16 +187,18 @@ def _parameter(cls: type, field: dataclasses.Field[Any], hint: Any) -> Parameter
     for bound in found:
         limit = getattr(bound, _COMPARISONS[type(bound)][1]) if type(bound) in _COMPARISONS else 0
         if not isinstance(limit, int | float):
-            raise PluginError(f"{cls.__module__}.{cls.__qualname__}.{field.name} has the bound {limit!r}, no number.")
+            raise PluginError(
+                f"{cls.__module__}.{cls.__qualname__}.{field.name} has the bound {limit!r}, which is not a number."
+            )
     docs = [item.documentation for item in metadata if isinstance(item, bounds_of.DocInfo)]
     return Parameter(field.name, hint, many, optional, default, found, docs[0] if docs else "")
 
 
 def _unpacked(item: Any) -> list[Any]:
-    """Split grouped constraints (``Interval``) into single ones; drop what is no constraint."""
+    """Split grouped constraints (``Interval``) into single ones; drop everything else."""
     if isinstance(item, bounds_of.BaseMetadata):
         return [item]
-    if not isinstance(item, bounds_of.DocInfo) and isinstance(item, bounds_of.GroupedMetadata):  # a slow question
+    if not isinstance(item, bounds_of.DocInfo) and isinstance(item, bounds_of.GroupedMetadata):  # slow, so last
         return [part for part in item if not isinstance(part, bounds_of.DocInfo)]
     return []
 

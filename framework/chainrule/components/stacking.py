@@ -32,18 +32,18 @@ def has_rate(optimizer: Optimizer) -> bool:
 
 
 def structure(component: Component) -> tuple[Any, ...]:
-    """Return what must be equal for two components to be stacked: the class and every field that is no plain float."""
-    kind = type(component)
-    fixed = {name: value for name, value in plain(component).items() if not parameters(kind)[name].is_stackable}
-    return (kind, repr(fixed))
+    """Return what stacked components must have in common: the class and every field that is not a plain float."""
+    cls = type(component)
+    fixed = {name: value for name, value in plain(component).items() if not parameters(cls)[name].is_stackable}
+    return (cls, repr(fixed))
 
 
 def stack(components: Sequence[C], dtype: DTypeLike) -> C:
-    """Return one component whose float fields hold the values of all ``components``, one a run.
+    """Return one component whose float fields hold the values of all ``components``, one per run.
 
     Args:
         components: of equal :func:`structure`.
-        dtype: of the stack; a float64 rate would silently promote float32 weights.
+        dtype: dtype of these fields; a float64 rate would silently promote float32 weights.
     """
     first = components[0]
     shape = first.run_shape

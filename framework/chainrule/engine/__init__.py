@@ -1,1 +1,1 @@
-"""Numbers: the network, the backward pass, the training loop, data and curves. Neither reads nor writes a file."""
+"""The computation: network, backward pass, training loop, data and curves. Nothing here reads or writes a file."""

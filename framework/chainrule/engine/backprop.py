@@ -12,11 +12,11 @@ from chainrule.engine.network import Call, Pass, columns, filling, planned_produ
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples, bound to the buffers that they are trained in.
+    """Samples with the calls that read them into the buffers of a stack.
 
     Attributes:
-        first: eq. 1 in the first layer.
-        gradient: eq. 6 in the first layer.
+        first: computes eq. 1 in the first layer.
+        gradient: computes eq. 6 in the first layer.
         y: true outputs, shape ``(runs, outputs, samples)``.
     """
 
@@ -37,7 +37,7 @@ def mean_loss(forward: Pass, loss: Loss, y: Array) -> Array:
 
 
 def separate(block: Array, inputs: int) -> tuple[Array, Array]:
-    """Return views of samples ``(1 + inputs + outputs, runs, samples)``: ones above ``x``, and ``y``, runs first."""
+    """Split samples ``(1 + inputs + outputs, runs, samples)`` into views, runs first: ones above ``x``, and ``y``."""
     return block[: 1 + inputs].swapaxes(0, 1), block[1 + inputs :].swapaxes(0, 1)
 
 
@@ -46,13 +46,13 @@ class Backprop:
 
     Args:
         forward: the pass to differentiate.
-        loss: stacked for its runs.
-        rule: stacked for its runs.
+        loss: loss, stacked for its runs.
+        rule: backward rule, stacked for its runs.
         state: the rule's fixed arrays, each with a leading run axis.
-        grad: where the gradients go, shape ``(runs, parameters)``, laid out as ``theta``.
+        grad: receives the gradients, shape ``(runs, parameters)``, laid out as ``theta``.
 
     Attributes:
-        delta: eq. 4 and 5, one array ``(runs, units, samples)`` a layer, of each sample's own loss; index 0 is empty.
+        delta: eq. 4 and 5, one array ``(runs, units, samples)`` per layer, for each sample's loss; index 0 is empty.
     """
 
     def __init__(self, forward: Pass, loss: Loss, rule: Rule, state: dict[str, Array], grad: Array) -> None:
@@ -76,11 +76,11 @@ class Backprop:
         ]
 
     def batch(self, x: Array, y: Array) -> Batch:
-        """Return samples as a batch: ``x`` under a row of ones and ``y``, each ``(runs, units, samples)``."""
+        """Return a batch of ``x`` under a row of ones and ``y``, each ``(runs, units, samples)``."""
         return Batch(self.forward.first(x), self._gradient(1, x), y)
 
     def __call__(self, batch: Batch) -> Array:
-        """Go forward and backward through ``batch`` and return ``grad``, the gradient of the mean loss."""
+        """Do the forward and the backward pass of ``batch``; return ``grad``, the gradient of the mean loss."""
         self.forward.forward(batch.first)
         self._output_delta(batch.y)  # eq. 4
         for (gradient, factors), (propagate, parts), error, z, a, delta in self._hidden_layers:
@@ -94,7 +94,7 @@ class Backprop:
         return self.grad
 
     def _plan_output(self) -> Callable[[Array], Array]:
-        """Eq. 4: ``delta = dL/dy_pred g'(z)``, or at once where the loss declares the pair stable."""
+        """Return eq. 4 as a function of ``y``: ``delta = dL/dy_pred g'(z)``, or the paired delta of the loss."""
         forward, z, delta = self.forward, self.forward.z[-1], self.delta[-1]
         if self.loss.paired_output == forward.output.name:
             paired = filling(self.loss.paired_delta)
@@ -104,11 +104,11 @@ class Backprop:
         return lambda y: backward(gradient(forward.a[-1], y, out=error), z, forward.a[-1], out=delta)
 
     def _error_buffer(self, activation: Activation, delta: Array) -> Array:
-        """Return where ``dL/da`` goes: apart from ``delta`` if ``backward`` fills buffers, else where it may stay."""
+        """Return the buffer of ``dL/da``: ``delta``, unless ``backward`` fills ``delta`` while it reads ``dL/da``."""
         return np.empty_like(delta) if takes_out(type(activation).backward) else delta
 
     def _error(self, layer: int) -> tuple[Call, Array]:
-        """The sum in eq. 5 for a hidden layer, and the buffer that it fills."""
+        """Return the call that computes the sum in eq. 5 for a hidden layer, and the buffer that it fills."""
         rule, weights, delta = self._rule, self.forward.weights, self.delta
         out = self._error_buffer(self.forward.hidden, delta[layer])
         if type(rule).error is Rule.error:
@@ -117,7 +117,7 @@ class Backprop:
         return (lambda: error(layer, weights, delta, self._state, out=out), ()), out
 
     def _gradient(self, layer: int, inputs: Array) -> Call:
-        """Eq. 6 for a layer that sees ``inputs``."""
+        """Return the call that computes eq. 6 for a layer with these ``inputs``."""
         rule, delta, out = self._rule, self.delta[layer], self._blocks[layer]
         if type(rule).gradient is Rule.gradient:
             return planned_product(delta, inputs.mT, out, self.forward.samples)

@@ -47,7 +47,7 @@ class History:
     Args:
         runs: how many runs the stack starts with.
         due: the epochs at which every run that is still training is measured.
-        names: of the curves.
+        names: names of the curves.
     """
 
     def __init__(self, runs: int, due: Sequence[int], names: Sequence[str]) -> None:
@@ -69,7 +69,7 @@ class History:
 
 
 def one_nan(values: Array) -> Array:
-    """Return a copy in which every NaN has the same bits; which NaN an operation gives depends on the instruction."""
+    """Return a copy in which every NaN has the same bits; otherwise they depend on the processor's instruction."""
     copy = values.copy()
     copy[np.isnan(copy)] = np.nan
     return copy

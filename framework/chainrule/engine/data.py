@@ -29,23 +29,23 @@ class Scaling:
         return cls(np.zeros((features, 1)), np.ones((features, 1)))
 
     def apply(self, values: Array) -> Array:
-        """Map ``values (features, samples)`` to what the network sees."""
+        """Scale ``values (features, samples)`` for the network."""
         return (values - self.shift) / self.scale
 
     def undo(self, values: Array) -> Array:
-        """Map what the network sees back to ``values (features, samples)``."""
+        """Map scaled ``values (features, samples)`` back to raw ones."""
         return values * self.scale + self.shift
 
 
 @dataclass(frozen=True)
 class Samples:
-    """The data of one run, scaled as the network sees them, in the run's dtype.
+    """The data of one run, scaled for the network, in the run's dtype.
 
     Attributes:
         train: a row of ones above ``x`` above ``y``, shape ``(1 + inputs + outputs, training samples)``.
-        validation: the same for the validation samples, of which there may be none.
+        validation: the same for the validation samples; there may be none.
         inputs: number of inputs.
-        x_scaling, y_scaling: how raw values were mapped.
+        x_scaling, y_scaling: the maps from raw to scaled values.
         digest: SHA-256 of the raw data, in hexadecimal.
     """
 
@@ -75,15 +75,15 @@ def draw(
 
     Args:
         target: what is to be learned.
-        seed: from which data, noise and split are drawn, each from a stream of its own.
+        seed: seed of the data, the noise and the split, each with its own stream.
         samples: how many in all; None for the target's own number.
         validation: fraction of the samples that is kept for validation.
         noise: standard deviation of Gaussian noise, added to the outputs in a regression and to the inputs in a
             classification.
-        dtype: of the result.
+        dtype: dtype of the result.
 
     Raises:
-        ConfigurationError: the data cannot be had, hold NaN or infinite values, or none is left to train on.
+        ConfigurationError: the data cannot be read, hold NaN or infinite values, or leave no sample to train on.
         PluginError: the target returns arrays of the wrong shape.
     """
     streams = [np.random.default_rng(child) for child in seed.spawn(3)]
@@ -125,7 +125,7 @@ def draw(
 def r2(y_pred: Array, y_true: Array) -> float:
     """Return the coefficient of determination, averaged over outputs, of two arrays ``(outputs, samples)``.
 
-    NaN with fewer than two samples; an output without variance counts 1 if it is met exactly, else 0.
+    It is NaN for fewer than two samples. An output without variance scores 1 if it is predicted exactly, else 0.
     """
     if y_true.shape[1] < 2:
         return float("nan")
@@ -139,7 +139,8 @@ def r2(y_pred: Array, y_true: Array) -> float:
 def accuracy(y_pred: Array, y_true: Array) -> float:
     """Return the fraction of samples that are classified correctly, from two arrays ``(outputs, samples)``.
 
-    One output says class 1 from 0.5 on; of several the largest wins. NaN without samples or with a NaN prediction.
+    A single output means class 1 from 0.5 on; of several outputs the largest gives the class. The fraction is NaN
+    without samples or with a NaN prediction.
     """
     if not y_true.shape[1] or np.isnan(y_pred).any():
         return float("nan")

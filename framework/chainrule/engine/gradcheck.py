@@ -1,4 +1,4 @@
-"""Derivatives by central differences, the oracle against which every gradient is checked."""
+"""Derivatives by central differences, the reference for every check of a gradient."""
 
 from collections.abc import Callable
 
@@ -15,10 +15,10 @@ def central_differences(function: Callable[[Array], float], point: Array) -> Arr
 
     Args:
         function: takes an array like ``point`` and returns a number.
-        point: where; left alone.
+        point: where to differentiate; it is not changed.
 
     Returns:
-        An array of the shape of ``point``; its relative error is about 1e-10 where ``function`` is smooth on the scale
+        An array of the shape of ``point``; its relative error is about 1e-10 if ``function`` is smooth on the scale
         of 1.
     """
     point = np.array(point, float)

@@ -1,6 +1,6 @@
 """Flat parameters and the forward pass: eq. 1 and eq. 2 of the article, for a stack of runs.
 
-Arrays read ``(runs, units, samples)``. Two choices make stacks of small networks fast:
+Arrays have the shape ``(runs, units, samples)``. Two choices make stacks of small networks fast:
 
 - A layer's parameters are one block ``(units, 1 + units before)``, bias first, and a row of ones lies above each
   layer's activations, as in the article's ``1 * b + x1 w11 + x2 w12``. So one product gives ``z`` and one gives the
@@ -20,11 +20,11 @@ from numpy.typing import DTypeLike
 from chainrule.components.contracts import Activation, Array, takes_out
 from chainrule.errors import PluginError
 
-# OpenBLAS multiplies a matrix by few columns, or a single row by a matrix, with other instructions when the matrix is
-# contiguous than when it is a slice of a stack; the last bits then depend on the number of runs. At 17 samples and more
-# they never did (see tests/framework/test_network.py).
+# OpenBLAS multiplies a matrix by few columns, or a single row by a matrix, with different instructions for a contiguous
+# matrix and for a slice of a stack; the last bits then depend on the number of runs. From 17 samples on they do not
+# (see tests/framework/test_network.py).
 _FEW_SAMPLES = 16
-_FEW_COLUMNS = 8  # below, a loop over columns costs more than it saves
+_FEW_COLUMNS = 8  # with fewer, a loop over columns costs more than it saves
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]  # a function and its arguments, fixed once for all steps
 
@@ -42,7 +42,7 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
 
 
 def planned_product(a: Array, b: Array, out: Array, samples: int) -> Call:
-    """Return the call that puts ``a @ b`` into ``out``, for views that stay where they are.
+    """Return the call that puts ``a @ b`` into ``out``, for arrays that keep their place in memory.
 
     Its bits do not depend on the number of runs stacked. ``samples`` is the number of samples in either operand.
     """
@@ -54,7 +54,7 @@ def planned_product(a: Array, b: Array, out: Array, samples: int) -> Call:
 
 
 def _multiplication(a: Array, b: Array, samples: int) -> Call:
-    if a.shape[-1] == 1 and b.shape[-1] >= _FEW_COLUMNS:  # nothing to add up
+    if a.shape[-1] == 1 and b.shape[-1] >= _FEW_COLUMNS:  # each sum has one term
         return np.multiply, (a, b)
     if samples <= _FEW_SAMPLES and (a.shape[-2] == 1 or b.shape[-1] == 1):
         # NumPy never hands operands with a negative stride to BLAS, but multiplies them in a loop of its own.
@@ -106,20 +106,20 @@ class Shape:
         return np.concatenate([block.ravel() for block in blocks])
 
     def split(self, theta: Array) -> tuple[list[Array], list[Array]]:
-        """Return copies of the weights and the biases of one run's flat vector ``theta``, one entry a layer."""
+        """Return copies of the weights and the biases of one run's flat vector ``theta``, one entry per layer."""
         blocks = [block[0] for block in self.blocks(theta[None])[1:]]
         return [block[:, 1:].copy() for block in blocks], [block[:, 0].copy() for block in blocks]
 
 
 class Pass:
-    """The buffers with which a stack goes forward through its network with a fixed number of samples.
+    """The forward pass of a stack for a fixed number of samples, with its buffers.
 
-    Lists have one array ``(runs, units, samples)`` a layer and count from 1, as in the article; index 0 is empty.
+    Lists have one array ``(runs, units, samples)`` per layer and count from 1, as in the article; index 0 is empty.
 
     Attributes:
         z, a: eq. 1 and 2; ``a[-1]`` is the prediction after a forward pass.
-        inputs: what each layer sees, a row of ones above the activations before; index 1 is empty too, since the first
-            layer sees the samples.
+        inputs: the input of each layer, a row of ones above the activations before; index 1 is empty too, because the
+            samples are the input of the first layer.
         weights: views of each layer's weights in ``theta``, ``(runs, units, units before)``.
         samples: number of samples.
     """
@@ -145,7 +145,7 @@ class Pass:
         self._output_takes_out = takes_out(type(output).forward)
 
     def first(self, x: Array) -> Call:
-        """Return eq. 1 in the first layer, for samples ``x`` under a row of ones."""
+        """Return the call that computes eq. 1 in the first layer, for samples ``x`` under a row of ones."""
         return planned_product(self._first, x, self.z[1], self.samples)
 
     def forward(self, first: Call) -> Array:
@@ -166,7 +166,7 @@ class Pass:
 def filling(method: Any) -> Any:
     """Return ``method`` if it fills a buffer given as ``out``, else a function that copies its result there.
 
-    That function raises PluginError where the result has another shape: NumPy would repeat it over runs or samples.
+    That function raises PluginError if the result has another shape, because NumPy would broadcast it over the buffer.
     """
     if takes_out(getattr(method, "__func__", method)):
         return method
@@ -182,10 +182,10 @@ def filling(method: Any) -> Any:
 
 
 def require_shape(method: Any, result: Any, shape: tuple[int, ...]) -> None:
-    """Refuse an array of a plugin that has another shape than it must have.
+    """Check the shape of an array that a plugin returned.
 
     Raises:
-        PluginError: it has.
+        PluginError: the array has another shape.
     """
     if np.shape(result) != shape:
         raise PluginError(f"{method.__qualname__} returned an array of shape {np.shape(result)}, not {shape}.")

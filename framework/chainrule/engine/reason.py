@@ -4,7 +4,7 @@ import enum
 
 
 class Reason(enum.StrEnum):
-    """Why a run stopped, as records and tables have it."""
+    """Why a run stopped, as records and tables write it."""
 
     EPOCHS = "epochs"
     CONVERGED = "converged"

@@ -1,4 +1,4 @@
-"""The training loop, for a stack of runs: measure, stop, step. It does no input or output; an observer is told."""
+"""The training loop, for a stack of runs: measure, stop, step. It does no input or output, but calls an observer."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -22,18 +22,18 @@ Pruner = Callable[[int, Array, Array], Array]
 
 @dataclass(frozen=True)
 class Stack:
-    """Runs of one structure, as one computation. Every array has a run axis; so have the components' float fields.
+    """Runs of one structure, trained as one computation. All arrays and float fields of components have a run axis.
 
     Attributes:
         shape: widths of the network.
-        epochs: how many to train, at most.
-        batch_size: samples per step; None, or as many as there are: full batch.
+        epochs: largest number of epochs.
+        batch_size: samples per step; None, or at least the number of training samples, for full batches.
         measure_every: epochs between two points of the curves; stopping is decided at these points.
-        activation, output, loss, optimizer, schedule, rule: stacked components, by the groups that choose them.
+        activation, output, loss, optimizer, schedule, rule: stacked components, named like their groups.
         rule_state: the rule's fixed arrays, ``(runs, ...)``.
         theta: parameters before training, ``(runs, parameters)``, in the dtype of the stack.
         train, validation: samples, ``(1 + inputs + outputs, runs, samples)``: ones, ``x`` and ``y``.
-        shuffles: one generator a run, for the order of its samples.
+        shuffles: one generator per run, for the order of its samples.
         tolerance: training loss at which a run has converged, ``(runs,)``.
         patience: epochs without improvement after which a run has reached a plateau, ``(runs,)``; may be infinite.
     """
@@ -79,7 +79,7 @@ STACKED = tuple(
 
 @dataclass(frozen=True)
 class Trained:
-    """What training made of one run.
+    """One run after training.
 
     Attributes:
         theta: parameters when it stopped, shape ``(parameters,)``.
@@ -95,18 +95,18 @@ class Trained:
 
 
 def train(stack: Stack, observe: Observer | None = None, prune: Pruner | None = None) -> list[Trained]:
-    """Train every run of a stack; the bits of a run do not depend on its neighbours.
+    """Train every run of a stack; the bits of a run do not depend on the other runs.
 
     Args:
-        stack: what to train; its arrays are left alone.
+        stack: the runs; its arrays are not changed.
         observe: called at each point of the curves with the epoch, the training losses of all runs and the number of
             runs still training.
-        prune: called at each point of the curves but the last, with the epoch, the indices of the runs that go on and
-            their validation losses (training losses, if there is no validation); says which of them to give up, as an
-            array of bool.
+        prune: called at each point of the curves but the last, with the epoch, the indices of the runs still training,
+            and their validation losses (training losses if there is no validation); returns an array of bool, True for
+            each run to stop.
 
     Returns:
-        One entry a run, in the order of the stack.
+        One entry per run, in the order of the stack.
     """
     with _blas().limit(limits=1), np.errstate(all="ignore"):
         return _train(stack, observe, prune)
@@ -154,7 +154,7 @@ class _Rate:
     """The learning rates of a stack, changed from epoch to epoch by a schedule.
 
     Attributes:
-        optimizer: that of the stack, with learning rates of its own, which are changed in place.
+        optimizer: a copy of the stack's optimizer; its learning rates are changed in place.
     """
 
     def __init__(self, stack: Stack, state: dict[str, Array] | None = None) -> None:
@@ -167,13 +167,13 @@ class _Rate:
         self._fill = filling(stack.schedule.rate)
 
     def set(self, epoch: int) -> Array:
-        """Set the rates of the epoch after ``epoch`` others, and return them, ``(runs,)``."""
+        """Set the rates of the epoch that follows ``epoch`` trained ones, and return them, ``(runs,)``."""
         self._fill(self._lr, epoch, max(self._stack.epochs, 1), self._state, out=self._used)
         rates: Array = self._used[:, 0]
         return rates
 
     def measured(self, loss: Array, epoch: int) -> None:
-        """Tell the schedule what was measured, ``(runs,)``."""
+        """Pass the measured losses, ``(runs,)``, to the schedule."""
         self._stack.schedule.measured(loss[:, None], epoch, self._state)
 
     def take(self, stack: Stack, runs: Array) -> "_Rate":
@@ -206,7 +206,7 @@ class _Machine:
         self._parts: list[tuple[Backprop, list[Batch]]] = [(self._whole, [self._whole_batch])]
         if self._epoch:
             self._parts = [self._backprop(part) for part in self._epoch.parts]
-        self._measured: Array | None = None  # gradients of all samples at the present parameters
+        self._measured: Array | None = None  # gradients of all samples at the current parameters
         self._held_out: tuple[Pass, Any, Array] | None = None
         if validation.shape[2]:
             x, y = separate(validation, inputs)
@@ -221,11 +221,11 @@ class _Machine:
         return [*losses, *norms, *(["learning_rate"] if self._rate else [])]
 
     def train(self, start: int, end: int) -> None:
-        """Go through the training samples of every run ``end - start`` times, after ``start`` times before."""
+        """Train every run from epoch ``start`` to epoch ``end``."""
         update, theta, state, step, rate = self._optimizer.update, self.theta, self._state, self._step, self._rate
         if start < end and self._measured is not None and not self._epoch:  # the first step's gradients are known
             start, step = start + 1, step + 1
-            update(theta, self._measured, state, step)  # at the rate set when they were measured
+            update(theta, self._measured, state, step)  # with the rate that was set when they were measured
         self._measured = None
         for epoch in range(start, end):
             if rate:
@@ -239,7 +239,7 @@ class _Machine:
         self._step = step
 
     def measure(self) -> dict[str, Array]:
-        """Return losses and gradient norms over all samples with the present parameters, each ``(runs,)``."""
+        """Return losses and gradient norms over all samples at the current parameters, each ``(runs,)``."""
         grad = self._measured = self._whole(self._whole_batch)
         values = {"train/loss": mean_loss(self._whole.forward, self._stack.loss, self._whole_batch.y)}
         if self._held_out:
@@ -251,11 +251,11 @@ class _Machine:
         return values
 
     def set_rate(self, epoch: int, loss: Array) -> dict[str, Array]:
-        """Set the learning rates of the coming epoch, and return them ``(runs,)``; nothing where they are constant.
+        """Set and return the learning rates of the coming epoch, ``(runs,)``; return nothing if they are constant.
 
         Args:
             epoch: how many epochs have been trained.
-            loss: what was measured then, ``(runs,)``.
+            loss: the loss measured after these epochs, ``(runs,)``.
         """
         if not self._rate:
             return {}
@@ -263,7 +263,7 @@ class _Machine:
         return {"learning_rate": self._rate.set(epoch)}
 
     def take(self, runs: Array) -> "_Machine":
-        """Return a machine that goes on with the chosen runs."""
+        """Return a machine that continues with the chosen runs."""
         stack = replace(self._stack.take(runs), theta=self.theta[runs])
         state = {name: array[runs] for name, array in self._state.items()}
         rate = self._rate.take(stack, runs) if self._rate else None
@@ -273,7 +273,7 @@ class _Machine:
         return Pass(self._stack.shape, self.theta, self._stack.activation, self._stack.output, samples)
 
     def _backprop(self, samples: Sequence[tuple[Array, Array]]) -> tuple[Backprop, list[Batch]]:
-        """Return one set of buffers that serves batches of one size, each ``x`` under a row of ones and ``y``."""
+        """Return buffers for batches of one size, and the batches: each is ``x`` under a row of ones and ``y``."""
         stack = self._stack
         forward = self._pass(samples[0][0].shape[2])
         backprop = Backprop(forward, stack.loss, stack.rule, stack.rule_state, np.empty_like(self.theta))
@@ -281,21 +281,21 @@ class _Machine:
 
 
 class _Epoch:
-    """The training samples of an epoch, shuffled for each run and cut into batches, in buffers that are filled anew.
+    """The training samples of an epoch, shuffled for each run and cut into batches; each epoch refills the buffers.
 
     Attributes:
-        parts: batches of full size, then the partial one, as up to two lists of pairs: ``x`` under a row of ones and
-            ``y``, each ``(runs, units, samples)``.
+        parts: a list of the full batches, and a list of the partial batch if there is one. A batch is a pair: ``x``
+            under a row of ones and ``y``, each ``(runs, units, samples)``.
     """
 
     def __init__(self, stack: Stack, batch_size: int) -> None:
         self._shuffles = stack.shuffles
         x, y = separate(stack.train, stack.shape.widths[0])
-        # Shuffling moves whole samples, so the values of each lie together; BLAS takes the transposed views as is.
+        # Shuffling moves whole samples, so each one is contiguous; BLAS reads the transposed views without a copy.
         self._x, self._y = (np.ascontiguousarray(part.mT) for part in (x, y))
         runs, samples, _ = self._x.shape
         self._orders = np.empty((runs, samples), np.intp)
-        self._first = np.arange(runs)[:, None] * samples  # where each run's samples begin among those of all
+        self._first = np.arange(runs)[:, None] * samples  # index of each run's first sample among all runs' samples
         count, rest = divmod(samples, batch_size)
         self._buffers = [
             tuple(np.empty((number, runs, size, part.shape[2]), part.dtype) for part in (self._x, self._y))
@@ -322,7 +322,7 @@ class _Epoch:
 
 
 class _Stopping:
-    """Decides which runs stop, from what was measured."""
+    """Decides from the measured values which runs stop."""
 
     def __init__(self, stack: Stack) -> None:
         self._tolerance, self._patience = stack.tolerance, stack.patience
@@ -355,10 +355,10 @@ class _Stopping:
 
 
 def _require_run_axis(owner: str, state: dict[str, Array], runs: int) -> None:
-    """Refuse the state of a component whose arrays do not have one row a run.
+    """Check that each array of a component's state has one row per run.
 
     Raises:
-        PluginError: they have not.
+        PluginError: an array has another first axis.
     """
     for name, array in state.items():
         if array.shape[:1] != (runs,):
@@ -369,12 +369,12 @@ def _require_run_axis(owner: str, state: dict[str, Array], runs: int) -> None:
 
 @functools.cache
 def _blas() -> ThreadpoolController:
-    """Find the BLAS libraries once; another number of threads gives other bits."""
+    """Find the BLAS libraries once, to limit their threads: the number of threads changes the last bits."""
     return ThreadpoolController().select(user_api="blas")
 
 
 def _pin() -> None:
-    """Give BLAS one thread again, where a library that an observer uses has given it more."""
+    """Set BLAS back to one thread, in case a library that an observer uses has set more."""
     for library in _blas().lib_controllers:
         if library.num_threads != 1:
             library.set_num_threads(1)

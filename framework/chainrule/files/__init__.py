@@ -1,1 +1,1 @@
-"""Files: where they lie, locks, YAML text, writing whole or not at all. Knows nothing of networks."""
+"""Files: paths, locks, YAML text, atomic writing. Nothing here depends on networks."""

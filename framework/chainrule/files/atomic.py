@@ -5,13 +5,13 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes, synced: bool = True) -> None:
-    """Write a file so that a crash leaves the old one or the new one, never half of one.
+    """Write a file so that a crash leaves the old content or the new content, never a part.
 
     Args:
-        path: where.
-        content: what.
-        synced: whether it is on the disk when this returns, so that it survives a power failure, too; its name does
-            when :func:`sync_folder` has returned.
+        path: the file.
+        content: its new content.
+        synced: whether to wait until the content is on the disk and survives a power failure; the file's name needs
+            :func:`sync_folder` for that.
 
     Raises:
         OSError: it cannot be written.

@@ -8,13 +8,13 @@ from pathlib import Path
 
 @contextmanager
 def exclusive(path: Path, wait: float) -> Iterator[None]:
-    """Keep other processes out of the ``with`` block; ``path`` is a file that serves nothing else.
+    """Keep other processes out of the ``with`` block; ``path`` is a file used for nothing else.
 
-    An open transaction on an empty SQLite file is a lock on every system, and ends with its process in any case.
+    An open transaction on an empty SQLite file is a lock on every system, and it ends when its process ends or crashes.
 
     Args:
-        path: made if it is not there.
-        wait: seconds to wait for another process, at most.
+        path: the lock file, created if missing.
+        wait: longest time to wait for another process, in seconds.
 
     Raises:
         BlockingIOError: another process holds the lock.

@@ -15,7 +15,7 @@ def configuration() -> Path:
 
 
 def project() -> Path:
-    """Return the folder of the project: the nearest one above the working directory that has one of the usual marks."""
+    """Return the project's folder: the nearest one, from the working directory up, that has one of the marks."""
     here = _started.get() or Path.cwd()
     return next(
         (d for d in (here, *here.parents) if any((d / mark).exists() for mark in (".git", "pyproject.toml"))), here
@@ -24,7 +24,7 @@ def project() -> Path:
 
 @contextmanager
 def started_in(folder: Path) -> Iterator[None]:
-    """Look for the project from ``folder``, wherever the working directory is meanwhile."""
+    """Search for the project from ``folder`` instead of the working directory."""
     token = _started.set(folder)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What the packaged configuration says unless somebody says otherwise."""
+"""The defaults of the packaged configuration."""
 
 import functools
 from typing import Any
@@ -10,7 +10,7 @@ from chainrule.files import paths
 
 @functools.cache
 def usual() -> dict[str, Any]:
-    """Return ``conf/config.yaml`` as plain data: values by key, and the choice of each group."""
+    """Return ``conf/config.yaml`` as plain data: the values of its keys and the choice of each group."""
     content: dict[str, Any] = yaml.safe_load((paths.configuration() / "config.yaml").read_text("utf-8"))
     choices = {
         group: name for entry in content.pop("defaults") if isinstance(entry, dict) for group, name in entry.items()

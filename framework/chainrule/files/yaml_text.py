@@ -4,19 +4,19 @@ from typing import Any
 
 import yaml
 
-_MOST = 20_000  # entries whose text is kept
-_texts: dict[tuple[Any, str], str] = {}  # of entries, by key and value: the jobs of a sweep share most of them
+_MOST = 20_000  # entries in the cache
+_texts: dict[tuple[Any, str], str] = {}  # the cache, by key and value: jobs of a sweep share most entries
 
 
 def dump(content: Any) -> str:
-    """Return the text that ``OmegaConf.to_yaml`` gives, from plain data and many times faster."""
+    """Return plain data as the text that ``OmegaConf.to_yaml`` gives, many times faster."""
     if isinstance(content, dict) and content:
         return "".join(_entry(key, value) for key, value in content.items())
     return _written(content)
 
 
 def _entry(key: Any, value: Any) -> str:
-    """Return the lines of one entry of a mapping, which do not depend on the others."""
+    """Return the lines of one entry of a mapping; they do not depend on the other entries."""
     known = key, repr(value)
     if known not in _texts:
         if len(_texts) >= _MOST:
@@ -34,7 +34,7 @@ def _written(content: Any) -> str:
 
 
 class _Fast(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """PyYAML's writer in C, where it was built with it."""
+    """PyYAML's writer in C, if PyYAML was built with it."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """Write equal parts out each time."""

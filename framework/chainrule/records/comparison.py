@@ -1,4 +1,4 @@
-"""What a comparison of methods consists of."""
+"""The plan of a comparison of methods."""
 
 import dataclasses
 import statistics
@@ -24,19 +24,19 @@ class ComparisonEntry(Entries):
 
 @dataclass(frozen=True)
 class Comparison:
-    """The plan of a comparison, from which the number of each job follows.
+    """The plan of a comparison; it fixes the number of each job.
 
-    The jobs that tune come first: target by target, contender by contender, point by point, seed by seed. Those of the
-    tuned contenders follow in the same order. With a single point there is nothing to tune.
+    The tuning jobs come first, ordered by target, contender, point and seed. The jobs of the tuned contenders follow,
+    ordered by target, contender and seed. With a single point nothing is tuned.
 
     Attributes:
-        group: whose choices are compared.
-        contenders: these choices.
-        targets: on which they are compared.
-        space: key to values as typed: what is tuned.
-        points: of the space, tried for each contender on each target.
-        tuning_seeds: with which each point is tried.
-        seeds: with which the tuned contenders are compared.
+        group: the group whose components are compared.
+        contenders: names of these components.
+        targets: names of the targets.
+        space: what is tuned: key to values as typed.
+        points: number of points of the space tried for each contender on each target.
+        tuning_seeds: number of seeds for each point.
+        seeds: number of seeds for each tuned contender on each target.
     """
 
     group: str
@@ -49,19 +49,19 @@ class Comparison:
 
     @classmethod
     def of(cls, entry: ComparisonEntry) -> "Comparison":
-        """Return the comparison that the record of a sweep holds."""
+        """Return the comparison from its entry in the record of a sweep."""
         values = {field.name: entry[field.name] for field in dataclasses.fields(cls)}
         return cls(**{**values, "contenders": tuple(entry.contenders), "targets": tuple(entry.targets)})
 
     def to_entry(self) -> ComparisonEntry:
-        """Return it as plain data, with numbers of runs."""
+        """Return the plan as plain data, with its numbers of runs."""
         plain = {**dataclasses.asdict(self), "space": dict(self.space)}
         lists = {"contenders": list(self.contenders), "targets": list(self.targets)}
         return ComparisonEntry(**{**plain, **lists, "tuning_runs": self.tuning_runs, "runs": self.runs})
 
     @property
     def sentence(self) -> str:
-        """What is done, in words."""
+        """The plan in words."""
         fresh = f"{self.seeds} seeds"
         if not self.tuning_runs:
             return f"Each was run with {fresh} on each target; nothing was tuned."
@@ -74,17 +74,17 @@ class Comparison:
 
     @property
     def cells(self) -> list[tuple[int, int]]:
-        """Each place of a target with each place of a contender, in the order of the jobs."""
+        """All pairs of a target's and a contender's index, in the order of the jobs."""
         return [(t, c) for t in range(len(self.targets)) for c in range(len(self.contenders))]
 
     @property
     def tuning_runs(self) -> int:
-        """How many runs there are before the contenders are tuned."""
+        """Number of tuning runs."""
         return len(self.cells) * self.points * self.tuning_seeds if self.points > 1 else 0
 
     @property
     def runs(self) -> int:
-        """How many runs there are in all."""
+        """Number of all runs."""
         return self.tuning_runs + len(self.cells) * self.seeds
 
     def tuning(self, target: int, contender: int, point: int) -> range:
@@ -98,12 +98,12 @@ class Comparison:
         return range(first, first + self.seeds)
 
     def medians(self, target: int, contender: int, loss: Callable[[int], float]) -> list[float]:
-        """Return the median loss of each point over the tuning seeds; none where nothing is tuned.
+        """Return the median loss of each point over the tuning seeds; an empty list if nothing is tuned.
 
         Args:
-            target: its place.
-            contender: its place.
-            loss: of a job, by its number.
+            target: index of the target.
+            contender: index of the contender.
+            loss: returns the loss of a job, given its number.
         """
         points = range(self.points if self.points > 1 else 0)
         return [statistics.median(map(loss, self.tuning(target, contender, point))) for point in points]

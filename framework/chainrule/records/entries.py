@@ -13,9 +13,9 @@ from chainrule.errors import RecordError
 
 
 class Entries(dict[str, Any]):
-    """A JSON object whose entries are attributes, too; a subclass names them with their types.
+    """A JSON object whose entries are attributes, too; a subclass declares them with their types.
 
-    It remains a dictionary, so that it can be written as JSON as it is.
+    It is a dictionary, so it can be written as JSON.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -26,10 +26,10 @@ class Entries(dict[str, Any]):
 
     @classmethod
     def checked(cls, data: Mapping[str, Any]) -> Self:
-        """Return entries with the types that the class names; others are kept as they are.
+        """Return the data with the declared entries checked; other entries are kept as they are.
 
         Raises:
-            ValueError: names those that are missing or of the wrong type.
+            ValueError: entries are missing or of the wrong type; the message lists their names.
         """
         entries, wrong = dict(data), []
         for name, hint in _hints(cls).items():
@@ -50,12 +50,12 @@ def read_entries(path: Path, cls: type[E], format_: int, what: str) -> E:
 
     Args:
         path: the file.
-        cls: of its content.
-        format_: the entry ``format`` that it must have.
-        what: it is called in errors, e.g. ``record``.
+        cls: class of its content.
+        format_: required value of its entry ``format``.
+        what: name of its content in errors, e.g. ``record``.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no such file.
         RecordError: it is damaged, or another version of the format wrote it.
     """
     try:
@@ -65,11 +65,11 @@ def read_entries(path: Path, cls: type[E], format_: int, what: str) -> E:
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} cannot be read: {error}.") from None
     if not isinstance(content, dict) or content.get("format") != format_:
-        raise RecordError(f"{path} is no {what} of format {format_}, which this version of chainrule reads.")
+        raise RecordError(f"{path} is not a {what} of format {format_}, the format of this version of chainrule.")
     try:
         return cls.checked(content)
     except ValueError as error:
-        raise RecordError(f"{path} is damaged: {error} missing or of the wrong type.") from None
+        raise RecordError(f"{path} is damaged: these entries are missing or of the wrong type: {error}.") from None
 
 
 @functools.cache
@@ -78,7 +78,7 @@ def _hints(cls: type[Entries]) -> dict[str, Any]:
 
 
 def _converted(value: Any, hint: Any) -> Any:
-    """Return a value as a type; raises ValueError if it is of another."""
+    """Return a JSON value as the type ``hint``; raise ValueError if it is of another type."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is types.UnionType:  # with None
         return None if value is None else _converted(value, arguments[0])
@@ -96,4 +96,4 @@ def _converted(value: Any, hint: Any) -> Any:
         return hint(value)
     if origin is None and type(value) is hint:
         return value
-    raise ValueError(f"{value!r} is no {hint}")
+    raise ValueError(f"{value!r} is not of type {hint}")

@@ -1,4 +1,4 @@
-"""Who runs this, on what."""
+"""The user, the code and the machine of a run."""
 
 import getpass
 import platform
@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 @cache
 def environment() -> dict[str, str]:
-    """Return who runs this, on what: user, git commit of the working directory, versions."""
+    """Return the user, the git commit of the working directory, the platform, and versions of Python and libraries."""
     versions = {name: version(name) for name in ("chainrule", "numpy", "hydra-core", "mlflow")}
     try:
         user = getpass.getuser()

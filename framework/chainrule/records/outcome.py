@@ -10,16 +10,16 @@ from chainrule.engine.reason import Reason
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run of a sweep, as far as comparing needs it.
+    """What became of one run of a sweep, reduced to what comparing runs needs.
 
     Attributes:
-        number: of its job.
-        directory: of its record, as seen from the sweep's.
-        settings: what varies in the sweep besides the seed: key to value, as typed.
-        seed: from which its random numbers follow.
+        number: number of its job.
+        directory: directory of its record, relative to the sweep's.
+        settings: the keys that vary in the sweep, except the seed, with the run's values as typed.
+        seed: seed of its random numbers.
         reason: why it stopped.
         metrics: final losses and scores, as in its record: None for a value that is not finite; empty if it failed.
-        error: what it raised, in a sentence.
+        error: the error of a run that failed, as a sentence.
     """
 
     number: int
@@ -31,7 +31,7 @@ class Outcome:
     error: str = ""
 
     def value(self, metric: str) -> float:
-        """Return a loss to compare runs by; infinite for a run that diverged, failed or has no such metric."""
+        """Return a loss for comparing runs; it is infinite for a run that diverged, failed or has no such metric."""
         value = self.metrics.get(metric)
         return math.inf if value is None or self.reason == Reason.DIVERGED else value
 

@@ -1,4 +1,4 @@
-"""What a finished run gives: parameters, curves, scores, predictions."""
+"""The result of a run: parameters, curves, scores, predictions."""
 
 import copy
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from chainrule.records.settings import Settings
 
 
 def objective(metrics: Mapping[str, float | None]) -> tuple[str, float | None]:
-    """Return the name and the value of the final loss by which runs are compared: of validation, if there is one."""
+    """Return name and value of the final loss by which runs are compared: the validation loss, if there is one."""
     name = "validation/loss" if "validation/loss" in metrics else "train/loss"
     return name, metrics[name]
 
@@ -30,16 +30,16 @@ class Result:
     """One finished run; its arrays are read-only.
 
     Attributes:
-        settings: what was asked for.
+        settings: the settings of the run.
         shape: widths of the network.
         theta: flat parameters at the end, shape ``(parameters,)``.
         curves: losses and gradient norms; ``curves.epochs`` and ``curves.values[name]`` are arrays ``(points,)``.
         reason: why it stopped.
         epochs: how many epochs it trained.
-        samples: the data, as the network saw them.
+        samples: the data, scaled for the network.
         started: when training began.
-        seconds: time that training took; of the whole stack where runs were stacked.
-        notes: what was said before training.
+        seconds: training time, of the whole stack if runs were stacked.
+        notes: the notes shown before training.
         metrics: final losses and scores, by name, e.g. ``validation/r2``.
     """
 
@@ -62,7 +62,7 @@ class Result:
             array.setflags(write=False)  # watchers see them before the record is written
 
     def shown(self) -> "Result":
-        """Return the same result for those who watch: what they do to it stays out of the record."""
+        """Return a copy for watchers, so that their changes do not reach the record."""
         seen = copy.copy(self)
         object.__setattr__(seen, "metrics", dict(self.metrics))
         object.__setattr__(seen, "curves", Curves(self.curves.epochs, dict(self.curves.values)))
@@ -95,7 +95,7 @@ class Result:
         inputs = self.shape.widths[0]
         if columns.ndim != 2 or len(columns) != inputs:
             raise ConfigurationError(
-                f"x must have the shape ({inputs}, samples) or ({inputs},), one row an input, not {points.shape}."
+                f"x must have the shape ({inputs}, samples) or ({inputs},), one row per input, not {points.shape}."
             )
         hidden, output = (stack([c], self.theta.dtype) for c in (self.settings.activation, self.settings.output))
         with np.errstate(all="ignore"):  # a diverged run predicts infinity or NaN

@@ -66,17 +66,17 @@ class RunManifest(Entries):
     """What ``manifest.json`` holds.
 
     Attributes:
-        title: what the run is, in a line.
+        title: the run in one line.
         identity: SHA-256 of settings, data and plugins.
-        overrides: as typed.
-        configuration: nested, with the tracker.
-        network, data, plugins, files: see their classes; plugins by ``distribution:entry point``, files by name.
+        overrides: the overrides as typed.
+        configuration: the nested configuration, with the tracker.
+        network, data, plugins, files: see their classes; by ``distribution:entry point`` and by file name.
         reason: why it stopped.
-        epochs: how many it trained.
+        epochs: how many epochs it trained.
         metrics: final losses and scores, None for a value that is not finite.
-        notes: what was said before training.
+        notes: the notes shown before training.
         started: ISO 8601 with zone.
-        seconds: that training took; of the whole stack where runs were stacked.
+        seconds: training time, of the whole stack if runs were stacked.
         environment: user, git commit, versions of libraries.
     """
 
@@ -102,11 +102,11 @@ class Membership:
     """The place of a run in its sweep.
 
     Attributes:
-        directory: of the sweep.
-        key: of the sweep.
-        runs: how many jobs it has.
-        number: of the run's job.
-        settings: what sets the run apart from the others of the sweep, key to value.
+        directory: directory of the sweep.
+        key: key of the sweep.
+        runs: number of its jobs.
+        number: number of the run's job.
+        settings: the keys that vary in the sweep, with the run's values.
     """
 
     directory: Path
@@ -123,8 +123,8 @@ class Record:
     Attributes:
         directory: where it lies.
         manifest: what ``manifest.json`` holds; its entries are attributes and, as in the file, keys.
-        links: what a person can open next, by title; watchers add to it.
-        written: the full curves, where this process, or one that handed the record over, has just written them.
+        links: links for a person to open, by title; watchers add to them.
+        written: the full curves, if they are still in memory from writing the record; else None.
         member: its place in a sweep, or None.
     """
 
@@ -135,7 +135,7 @@ class Record:
     member: Membership | None = field(default=None, compare=False)
 
     def curves(self) -> Curves:
-        """Return the full curves, read from disk if need be."""
+        """Return the full curves, read from disk if they are not in memory."""
         if self.written:
             return self.written
         arrays = self._arrays(CURVES)
@@ -150,7 +150,7 @@ class Record:
         return [*(self.directory / name for name in self.manifest.files), self.directory / MANIFEST]
 
     def is_intact(self) -> bool:
-        """Say whether every file is there and is what was recorded."""
+        """Say whether every file is there and unchanged."""
         files = self.manifest.files.items()
         try:
             return all(_digest(self.directory / name) == file.sha256 for name, file in files)
@@ -161,20 +161,20 @@ class Record:
         path = self.directory / name
         expected = self.manifest.files[name]
         if not path.is_file() or path.stat().st_size != expected.bytes or _digest(path) != expected.sha256:
-            raise RecordError(f"{path} is missing or not what was recorded; train the run again.")
+            raise RecordError(f"{path} is missing or was changed after it was recorded; train the run again.")
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that raised an error instead of ending.
+    """A run that raised an error instead of finishing.
 
     Attributes:
         directory: where its record would lie.
-        sentence: the error.
-        details: traceback, for the author of the plugin that raised it.
-        seed: of the run.
+        sentence: the error in a sentence.
+        details: traceback of an unexpected error, for the author of the plugin that raised it; else empty.
+        seed: seed of the run.
     """
 
     directory: Path
@@ -184,12 +184,12 @@ class Failure:
 
     @classmethod
     def of(cls, directory: Path, error: BaseException, seed: int) -> "Failure":
-        """Return the failure that an exception is; of a long message the sentence has the beginning."""
+        """Return the failure that describes an exception."""
         known = isinstance(error, ChainruleError)
         return cls(directory, sentence(error), "" if known else "".join(traceback.format_exception(error)), seed)
 
     def write(self) -> None:
-        """Leave the failure in its directory, which is made if it is not there.
+        """Write the failure into its directory, which is created if missing.
 
         Raises:
             OSError: it cannot be written.
@@ -200,12 +200,12 @@ class Failure:
 
 
 def claim_directory(directory: Path) -> None:
-    """Make sure that a record can be written into ``directory``, which is made if it is not there.
+    """Create ``directory`` if it is missing, and check that a record can be written into it.
 
-    A record that is there already ends here: what watchers draw from now on belongs to the new one.
+    The manifest or the failure of an older run is deleted, because watchers may now replace its pictures.
 
     Raises:
-        OSError: it cannot.
+        OSError: the directory cannot be created or written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=directory):
@@ -225,21 +225,21 @@ def write_record(
 ) -> Record:
     """Write the record of a run and return it.
 
-    Pictures that watchers left (``pictures/*.png``) become part of it. The manifest comes last, so a directory with a
-    manifest holds a complete record, whatever process is killed.
+    Pictures that watchers left (``pictures/*.png``) become part of it. The manifest is written last, so a
+    directory with a manifest holds a complete record, even if the process is killed.
 
     Args:
-        directory: where; it exists.
-        result: of the run.
-        tracking: name and parameters of the tracker, which shows the run and does not change it.
-        plugins: that the run used, by ``distribution:entry point``.
-        overrides: as typed.
-        synced: whether the record is whole after a power failure, too; else its checksums then show the damage.
+        directory: an existing directory.
+        result: result of the run.
+        tracking: name and parameters of the tracker; they are no part of the run's identity.
+        plugins: the plugins that the run used, by ``distribution:entry point``.
+        overrides: the overrides as typed.
+        synced: whether the record must survive a power failure; if not, its checksums reveal the damage.
 
     Raises:
         OSError: the directory cannot be written.
     """
-    (directory / MANIFEST).unlink(missing_ok=True)  # from here on an older record is none
+    (directory / MANIFEST).unlink(missing_ok=True)  # from here on the older record is invalid
     settings = result.settings.to_config()
     configuration = {**settings, "tracking": dict(tracking)}
     contents = {
@@ -273,7 +273,7 @@ def write_record(
         plugins=dict(plugins),
         files={name: _file(content) for name, content in contents.items()},
     )
-    # A line for each entry: to indent everything takes ten times as long.
+    # One line per entry, because indenting everything takes ten times as long.
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in manifest.items())
     write_whole(directory / MANIFEST, f"{{\n{lines}\n}}\n".encode(), synced)
     if synced:

@@ -11,7 +11,7 @@ from chainrule.components.contracts import Activation, Component, Initializer, L
 from chainrule.components.parameters import plain, plain_defaults
 from chainrule.files.usual import usual
 
-_POINTS = 320  # of a curve, unless told otherwise: MLflow draws no more
+_POINTS = 320  # most points of a curve by default; MLflow draws no more
 
 
 class DType(enum.Enum):
@@ -50,7 +50,7 @@ class Training:
 
     @property
     def resolved_measure_every(self) -> int:
-        """``measure_every`` as a number, also where it is null."""
+        """``measure_every`` as a number; if it is null, its default."""
         return self.measure_every or max(1, -(-self.epochs // (_POINTS - 1)))
 
 
@@ -59,14 +59,14 @@ SECTIONS = {"network": Network, "data": Data, "training": Training}
 
 @dataclass(frozen=True)
 class Seed:
-    """``seed``, the only key of the configuration that stands alone."""
+    """``seed``, the only key of the configuration outside of a group."""
 
-    seed: Annotated[int, Ge(0), doc("from which every random number of the run follows")]
+    seed: Annotated[int, Ge(0), doc("seed of every random number of the run")]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides one run, checked."""
+    """The settings that decide one run, checked."""
 
     seed: int
     network: Network
@@ -87,13 +87,13 @@ class Settings:
 
     @property
     def title(self) -> str:
-        """One line that says what the run is: target, network, optimizer, whatever is not as usual, and the seed."""
+        """One line that describes the run: target, network, optimizer, settings that are no defaults, and the seed."""
         widths = "-".join(map(str, self.network.hidden))
         hidden = f"{widths} {self.activation.name}" if widths else "no hidden layer"
-        changed = (f"{key}={shown(value)}" for key, value in self._unusual())
+        changed = (f"{key}={shown(value)}" for key, value in self._changed())
         return ", ".join([self.target.name, hidden, self.optimizer.name, *changed, f"seed {self.seed}"])
 
-    def _unusual(self) -> Iterator[tuple[str, Any]]:
+    def _changed(self) -> Iterator[tuple[str, Any]]:
         """Yield keys and values that differ from the packaged configuration, or from the defaults of a component."""
         for field in fields(self):
             group, value = field.name, getattr(self, field.name)
@@ -110,7 +110,7 @@ class Settings:
                     yield f"{group}.{name}", own
 
 
-# What the title says in other words, and how long a run trains, which does not tell what it is.
+# Keys that the title shows in another form, and keys that only decide how long the run trains.
 _NOT_LISTED = (
     *("target", "activation", "optimizer", "network.hidden"),
     *(f"training.{name}" for name in ("epochs", "tolerance", "patience", "measure_every")),
@@ -118,12 +118,12 @@ _NOT_LISTED = (
 
 
 def component_config(component: Component) -> dict[str, Any]:
-    """Return a component as the configuration of its group has it."""
+    """Return a component as the configuration of its group holds it: name and parameters."""
     return {"name": component.name, **plain(component)}
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested configuration as dotted keys; the name of a component stands at its group's own key."""
+    """Return nested configuration as dotted keys; the key of a group holds the name of its component."""
     result: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping):
@@ -134,7 +134,7 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def shown(value: Any) -> str:
-    """Write a value as one would type it."""
+    """Return a value as a person types it in an override."""
     if isinstance(value, list):
         return f"[{','.join(map(shown, value))}]"
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""The record of a sweep: what was asked for, where its runs lie, and what became of them."""
+"""The record of a sweep: its arguments, its jobs, and what became of its runs."""
 
 import functools
 import json
@@ -24,14 +24,14 @@ SEED = "seed"
 
 
 class JobEntry(Entries):
-    """A job: its overrides, and the directory of its record as seen from the sweep's."""
+    """A job: its overrides, and the directory of its record, relative to the sweep's."""
 
     overrides: list[str]
     directory: str
 
 
 class SearchEntry(Entries):
-    """A search: how many settings it tries, what it searches (key to values as typed), and the seeds of each."""
+    """A search: the number of settings to try, their space (key to values as typed), and the seeds for each."""
 
     trials: int
     space: dict[str, str]
@@ -42,14 +42,14 @@ class SweepManifest(Entries):
     """What ``sweep.json`` holds.
 
     Attributes:
-        key: unique.
-        arguments: of the command, as typed.
-        working_directory: where it was typed.
-        started, finished: ISO 8601 with zone; the latter None until then.
-        jobs: in order.
-        state: what must not change before the sweep is resumed.
-        times: what ``${now:...}`` has given, by pattern.
-        search, comparison: what the sweep is besides; None if it is not.
+        key: unique key of the sweep.
+        arguments: arguments of the command, as typed.
+        working_directory: where the command was typed.
+        started, finished: ISO 8601 with zone; ``finished`` is None until the sweep has finished.
+        jobs: the jobs in order.
+        state: what must be unchanged when the sweep is resumed.
+        times: values of ``${now:...}``, by pattern.
+        search, comparison: the search or the comparison that the sweep is; else None.
         environment: as in the record of a run.
     """
 
@@ -68,12 +68,12 @@ class SweepManifest(Entries):
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep, begun or ended.
+    """The record of a sweep, finished or not.
 
     Attributes:
-        directory: where its record lies, absolute; those of its runs lie below.
+        directory: absolute directory of the record; the records of its runs lie below.
         manifest: what ``sweep.json`` holds; its entries are attributes and, as in the file, keys.
-        links: what a person can open next, by title; watchers add to it.
+        links: links for a person to open, by title; watchers add to them.
     """
 
     directory: Path
@@ -82,17 +82,17 @@ class Sweep:
 
     @property
     def runs(self) -> int:
-        """How many jobs there are."""
+        """Number of jobs so far."""
         return len(self.manifest.jobs)
 
     @functools.cached_property
     def comparison(self) -> Comparison | None:
-        """What is compared; None if the sweep is no comparison."""
+        """The plan of the comparison; None if the sweep is not a comparison."""
         return Comparison.of(self.manifest.comparison) if self.manifest.comparison else None
 
     @property
     def planned(self) -> int:
-        """How many jobs there will be in the end: those of a comparison or a search follow from earlier ones."""
+        """Number of jobs in the end; a search or a comparison adds jobs as earlier ones finish."""
         search = self.manifest.search
         if search:
             return search.trials * max(1, len(search.seeds))
@@ -100,9 +100,9 @@ class Sweep:
 
     @functools.cached_property
     def axes(self) -> dict[str, list[str]]:
-        """What varies: key to its values as typed, in the order of the jobs; the seed comes last.
+        """The keys that vary, with their values as typed, in the order of the jobs; the seed comes last.
 
-        Of a search or a comparison the value of a key is the space that it is searched in.
+        A key that a search or a comparison tunes has its space as the only value.
         """
         search, comparison = self.manifest.search, self.comparison
         if search:
@@ -139,20 +139,20 @@ class Sweep:
         return " x ".join(parts) or "one setting"
 
     def settings(self, number: int) -> dict[str, Any]:
-        """Return what sets a job apart from the others: key to value; the seed is among them if it varies."""
+        """Return the keys that vary, with the values of a job; the seed is among them if it varies."""
         typed = _typed(self.manifest.jobs[number].overrides)
         return {key: _value(typed[key]) for key in self.axes if key in typed}
 
     def place(self, number: int) -> Path:
-        """Return the output directory of a job."""
+        """Return the directory of a job's record."""
         return self.directory / self.manifest.jobs[number].directory
 
     def member(self, number: int) -> Membership:
-        """Return what the record of a job is told about its sweep."""
+        """Return the place of a job's record in the sweep."""
         return Membership(self.directory, self.manifest.key, self.runs, number, self.settings(number))
 
     def members(self) -> dict[Path, Membership]:
-        """Return what each record is told, by the directory of the record."""
+        """Return the place of each record in the sweep, by the directory of the record."""
         return {self.place(number): self.member(number) for number in range(self.runs)}
 
     def outcome(self, number: int, end: Record | Failure) -> Outcome:
@@ -165,10 +165,10 @@ class Sweep:
         return Outcome(number, place, settings, manifest.configuration["seed"], manifest.reason, manifest.metrics)
 
     def outcomes(self, known: Container[int] = ()) -> Iterator[Outcome]:
-        """Read what became of each job that has ended, from the records on disk.
+        """Yield what became of each finished job, from the records on disk.
 
         Args:
-            known: numbers of jobs that are left out.
+            known: numbers of jobs to leave out.
         """
         for number in range(self.runs):
             if number in known:
@@ -230,12 +230,12 @@ def read_sweep(directory: Path) -> Sweep:
 
 
 def now() -> str:
-    """Return the present time as records have it."""
+    """Return the current time as ISO 8601 text in UTC."""
     return datetime.now(UTC).isoformat()
 
 
 def split_override(text: str) -> tuple[str, str]:
-    """Return key and value of an override such as ``optimizer.lr=0.1``; signs before the key are left out."""
+    """Return key and value of an override such as ``optimizer.lr=0.1``; signs before the key are dropped."""
     key, _, value = text.lstrip("+~").partition("=")
     return key, value
 
@@ -245,10 +245,10 @@ def _typed(overrides: Sequence[str]) -> dict[str, str]:
 
 
 def _value(text: str) -> Any:
-    """Return a number where text is one."""
-    for kind in (int, float):
+    """Return the number that a text spells, or the text itself."""
+    for number in (int, float):
         try:
-            return kind(text)
+            return number(text)
         except ValueError:
             continue
     return text

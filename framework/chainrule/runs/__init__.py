@@ -1,1 +1,1 @@
-"""One run, or a stack of runs: prepare, train, record, tell."""
+"""Prepare, train and record a run or a stack of runs, and tell the watchers."""

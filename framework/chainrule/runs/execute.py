@@ -1,4 +1,4 @@
-"""Train prepared runs as a stack, write their records, and tell those who watch."""
+"""Train prepared runs as a stack, write their records, and tell the watchers."""
 
 import time
 from collections.abc import Sequence
@@ -29,16 +29,16 @@ def train_stack(runs: Sequence[Prepared], observe: Observer | None = None, prune
         Result(
             settings=run.settings,
             shape=run.shape,
-            theta=outcome.theta,
-            curves=outcome.curves,
-            reason=outcome.reason,
-            epochs=outcome.epochs,
+            theta=end.theta,
+            curves=end.curves,
+            reason=end.reason,
+            epochs=end.epochs,
             samples=run.samples,
             started=started,
             seconds=seconds,
             notes=run.notes,
         )
-        for run, outcome in zip(runs, trained, strict=True)
+        for run, end in zip(runs, trained, strict=True)
     ]
 
 
@@ -48,9 +48,9 @@ class Task:
 
     Attributes:
         prepared: the run.
-        directory: where its record goes; made if it is not there.
-        tracker: for the record; it is told by whoever trains.
-        overrides: what the person typed, for the record.
+        directory: directory of its record, created if missing.
+        tracker: the tracker to name in the record; it is told only if it is among the watchers.
+        overrides: the overrides as typed, for the record.
     """
 
     prepared: Prepared
@@ -62,14 +62,14 @@ class Task:
 def execute(
     tasks: Sequence[Task], watchers: Watchers, registry: Registry, prune: Pruner | None = None, synced: bool = True
 ) -> list[tuple[Result, Record]]:
-    """Train runs of one :func:`run_structure` as one stack, write their records and tell the watchers all along.
+    """Train runs of one :func:`run_structure` as one stack, write their records and tell the watchers.
 
     Args:
         tasks: the runs.
-        watchers: who is told.
-        registry: says which plugins the runs used.
-        prune: gives runs up early, see :func:`chainrule.engine.trainer.train`.
-        synced: whether records survive a failure of power, see :func:`chainrule.records.run.write_record`.
+        watchers: the watchers to tell.
+        registry: finds the plugins that the runs used.
+        prune: stops runs early, see :func:`chainrule.engine.trainer.train`.
+        synced: whether records must survive a power failure, see :func:`chainrule.records.run.write_record`.
 
     Raises:
         OSError: a record cannot be written.

@@ -1,4 +1,4 @@
-"""From settings to a run that can be trained: check that its parts fit, draw its data and its start."""
+"""From settings to a run that can be trained: check that its parts fit, draw its data and its initial parameters."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,14 +17,14 @@ from chainrule.records.settings import Settings
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that is known to fit together, before training.
+    """A checked run, ready for training.
 
     Attributes:
-        settings: what was asked for.
+        settings: the settings of the run.
         shape: widths of the network.
         samples: its data.
-        theta: first parameters, shape ``(parameters,)``.
-        rule_state: what its backward rule holds fixed.
+        theta: initial parameters, shape ``(parameters,)``.
+        rule_state: fixed arrays of its backward rule.
         shuffle: generator for the order of its samples.
         notes: what the person should know before training.
     """
@@ -39,12 +39,13 @@ class Prepared:
 
 
 def prepare(settings: Settings) -> Prepared:
-    """Draw the data and the first parameters of a run, and check that its parts fit.
+    """Draw the data and the initial parameters of a run, and check that its parts fit.
 
-    Every random number follows from ``settings.seed``: one ``SeedSequence`` each for data, start, rule and order.
+    Every random number follows from ``settings.seed``: data, initial parameters, rule and order each have one
+    ``SeedSequence``.
 
     Raises:
-        ConfigurationError: data that cannot be had, or parts that do not fit each other.
+        ConfigurationError: the data cannot be read, or parts do not fit each other.
     """
     target, data = settings.target, settings.data
     streams = np.random.SeedSequence(settings.seed).spawn(4)
@@ -70,7 +71,7 @@ def prepare(settings: Settings) -> Prepared:
 
 
 def run_structure(prepared: Prepared) -> tuple[Any, ...]:
-    """Return what must be equal for runs to be trained as one stack."""
+    """Return what runs must have in common to be trained as one stack."""
     sizes = prepared.samples.train.shape, prepared.samples.validation.shape
     return (prepared.shape, sizes, *settings_structure(prepared.settings))
 
@@ -83,7 +84,7 @@ def settings_structure(settings: Settings) -> tuple[Any, ...]:
 
 
 def _check_parts(settings: Settings, shape: Shape) -> None:
-    """Refuse components that make no sense on these widths or with each other, before any data are drawn."""
+    """Refuse components that do not fit these widths or each other, before any data are drawn."""
     optimizer, schedule = settings.optimizer, settings.schedule
     if not schedule.is_constant and not has_rate(optimizer):
         raise ConfigurationError(

@@ -3,6 +3,7 @@
 import html
 import json
 import math
+import shutil
 import statistics
 from pathlib import Path
 
@@ -40,11 +41,12 @@ def found(folder="found"):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, prepared):
     """A comparison of an idea of somebody else's, kept by MLflow."""
     folder = tmp_path_factory.mktemp("comparison")
     distributions.install(folder / "site", "chainrule-lion", LION)
     folder.joinpath("runs").mkdir()
+    shutil.copy(prepared, folder / "runs")
     done = compared("optimizer=adam,lion", *TARGETS, folder=folder / "runs", path=folder / "site")
     return folder, done
 

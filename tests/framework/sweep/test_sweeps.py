@@ -372,7 +372,7 @@ def test_resuming_what_is_no_sweep(tmp_path):
     assert command("resume", "empty", code=1).stderr == "chainrule: empty holds no sweep: there is no sweep.json.\n"
 
 
-def test_jobs_that_run_alone_are_finished_like_the_others(tmp_path):
+def test_jobs_that_run_alone_are_finished_like_the_others(tmp_path, database):
     """Each in a working directory of its own, named after the time; MLflow stays that of the project."""
     subdirectory = "hydra.sweep.subdir=${hydra.job.num}_${now:%S%f}_${activation.name}"
     options = ["training.epochs=2", "seed=0,1", "hydra.job.chdir=true", subdirectory]
@@ -382,8 +382,8 @@ def test_jobs_that_run_alone_are_finished_like_the_others(tmp_path):
     done = command("resume", "sweep")
     assert contents("sweep") == before
     assert "jobs run one by one" not in done.stdout
-    with closing(sqlite3.connect("mlflow.db")) as database:
-        runs = database.execute("SELECT name, status FROM runs ORDER BY name").fetchall()
+    with closing(sqlite3.connect("mlflow.db")) as stored:
+        runs = stored.execute("SELECT name, status FROM runs ORDER BY name").fetchall()
     assert runs == [("seed=0", "FINISHED"), ("seed=1", "FINISHED"), ("sweep: 2 seeds", "FINISHED")]
     wrong = command("-m", *options, "optimizer.lr=0.1,-1", "hydra.sweep.dir=wrong", code=1)
     assert "Nothing was trained" in wrong.stderr

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,18 +11,16 @@ import pytest
 
 from chainrule.records.run import CURVES, MANIFEST, read_record
 from chainrule.records.sweep import read_sweep
+from sweeping import COMMAND, command
 
 optuna = pytest.importorskip("optuna")
-COMMAND = [sys.executable, "-m", "chainrule"]
 SEARCH = ["-m", "hydra/sweeper=stacked_optuna", "tracking=none", "training.epochs=40", "training.batch_size=16"]
 RATE = "optimizer.lr=tag(log,interval(1e-4,1))"
 PLACE = "hydra.sweep.dir=found"
 
 
 def search(*arguments, code=0, folder="."):
-    done = subprocess.run([*COMMAND, *SEARCH, *arguments], capture_output=True, text=True, cwd=folder, timeout=300)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
+    return command(*SEARCH, *arguments, code=code, folder=folder)
 
 
 def study(path="found/optuna.log", name=None):
@@ -108,7 +105,7 @@ def test_what_is_damaged_of_a_search_is_trained_again():
     before = [outcome.metrics for outcome in sweep.outcomes()]
     (sweep.place(3) / MANIFEST).unlink()
     (sweep.place(4) / CURVES).write_bytes(b"")
-    subprocess.run([*COMMAND, "resume", "found"], check=True, capture_output=True)
+    command("resume", "found")
     assert [outcome.metrics for outcome in sweep.outcomes()] == before
     assert all(read_record(sweep.place(number)).is_intact() for number in range(24))
 
@@ -131,7 +128,7 @@ def test_an_interrupted_stack_of_a_search_is_judged_as_a_whole_again(tmp_path):
     (tmp_path / "found" / "optuna.log").write_text("".join(journal[: asked + 1]))
     for number in (12, 15, 17):
         (sweep.place(number) / MANIFEST).unlink()
-    subprocess.run([*COMMAND, "resume", "found"], check=True, capture_output=True)
+    command("resume", "found")
     assert [(outcome.reason, outcome.metrics) for outcome in sweep.outcomes()] == expected
 
 
@@ -192,7 +189,7 @@ def test_a_killed_search_is_resumed_to_the_same_trials(tmp_path):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert before < 80
-    done = subprocess.run([*COMMAND, "resume", "found"], check=True, capture_output=True, text=True, timeout=300)
+    done = command("resume", "found")
     assert "80 runs, 40 settings, 2 seeds" in done.stdout
     sweep, whole = read_sweep(Path("found")), read_sweep(tmp_path / "whole" / "found")
     assert sweep.manifest["jobs"] == whole.manifest["jobs"]

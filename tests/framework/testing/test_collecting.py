@@ -4,11 +4,13 @@ import importlib.metadata
 import json
 import os
 import sys
+import time
 import tomllib
 from pathlib import Path
 
 import pytest
 
+import forking
 from chainrule.errors import ChainruleError, PluginError
 from chainrule.registry.registry import Registry
 from chainrule.testing import REQUIRED, check_distribution, described, kit
@@ -88,21 +90,30 @@ def project(pytester, monkeypatch):
     return write
 
 
+def run(author, *arguments):
+    """Run pytest in a process of its own."""
+    begin = time.monotonic()
+    temporary = f"--basetemp={author.path / 'temporary'}"
+    done = forking.python(*forking.PYTEST, temporary, *arguments, folder=author.path)
+    lines = done.stdout.splitlines(), done.stderr.splitlines()
+    return pytest.RunResult(done.returncode, *lines, time.monotonic() - begin)
+
+
 def test_one_line_in_pyproject_checks_everything_that_is_registered(project):
-    done = project().runpytest_subprocess("-v")
+    done = run(project(), "-v")
     done.assert_outcomes(passed=ITEMS + 1)
     done.stdout.fnmatch_lines(["chainrule-lion::optimizer=lion::descends PASSED*", "*::complete PASSED*"])
 
 
 def test_checks_are_chosen_by_k(project):
-    project().runpytest_subprocess("-k", "lion and descends").assert_outcomes(passed=1, deselected=ITEMS)
+    run(project(), "-k", "lion and descends").assert_outcomes(passed=1, deselected=ITEMS)
 
 
 def test_a_run_of_single_files_checks_nothing_else(project):
     author = project()
-    author.runpytest_subprocess("test_own.py").assert_outcomes(passed=1)
-    author.runpytest_subprocess("test_own.py::test_own").assert_outcomes(passed=1)
-    done = author.runpytest_subprocess("test_own.py", "--chainrule-results", "all.json")
+    run(author, "test_own.py").assert_outcomes(passed=1)
+    run(author, "test_own.py::test_own").assert_outcomes(passed=1)
+    done = run(author, "test_own.py", "--chainrule-results", "all.json")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*--chainrule-results needs a run of all tests: name folders, or nothing."])
 
@@ -116,12 +127,12 @@ def test_a_run_of_single_files_checks_nothing_else(project):
 def test_files_that_the_configuration_names_are_not_typed(project, typed, items, processes):
     author = project(options='testpaths = ["test_own.py"]\n')
     (author.path / "folder").mkdir()
-    author.runpytest_subprocess(*processes, *typed).assert_outcomes(passed=items)
+    run(author, *processes, *typed).assert_outcomes(passed=items)
 
 
 def test_processes_of_xdist_share_the_checks_and_one_file_has_all_results(project):
     author = project()
-    done = author.runpytest_subprocess("-n", "2", "--chainrule-results", "all.json", ".")
+    done = run(author, "-n", "2", "--chainrule-results", "all.json", ".")
     done.assert_outcomes(passed=ITEMS + 1)
     content = json.loads((author.path / "all.json").read_text())
     assert content["distribution"] == "chainrule-lion"
@@ -132,7 +143,7 @@ def test_processes_of_xdist_share_the_checks_and_one_file_has_all_results(projec
 
 def test_a_failure_is_one_sentence(project):
     author = project(LION.replace("theta -=", "theta +="))
-    done = author.runpytest_subprocess("-k", "lion", "--chainrule-results", "all.json")
+    done = run(author, "-k", "lion", "--chainrule-results", "all.json")
     done.assert_outcomes(passed=ITEMS - 1, failed=1, deselected=1)
     lines = done.stdout.lines
     title = next(at for at, line in enumerate(lines) if " chainrule-lion::optimizer=lion::descends " in line)
@@ -147,12 +158,12 @@ def test_expected_failures_need_a_reason_and_something_to_expect(project):
     climbs = LION.replace("theta -=", "theta +=")
     options = 'chainrule_expected_failures = ["{}"]\n'
     author = project(climbs, options.format("optimizer=lion descends: it climbs, as published"))
-    done = author.runpytest_subprocess("-k", "lion", "-rx")
+    done = run(author, "-k", "lion", "-rx")
     done.assert_outcomes(passed=ITEMS - 1, xfailed=1, deselected=1)
     done.stdout.fnmatch_lines(
         ["XFAIL chainrule-lion::optimizer=lion::descends - it climbs, as published: Lion.update *"]
     )
-    done = author.runpytest_subprocess("-k", "stacking", "-o", "chainrule_expected_failures=optimizer=lion stacking: x")
+    done = run(author, "-k", "stacking", "-o", "chainrule_expected_failures=optimizer=lion stacking: x")
     done.stdout.fnmatch_lines(["It passes, though it is expected to fail (x); expect it no longer."])
 
 
@@ -160,10 +171,8 @@ def test_examples_are_paths_from_the_root_and_values_as_in_yaml(project):
     author = project(LION + POINTS, 'chainrule_examples = ["target=points target.path=factor.txt"]\n')
     (author.path / "factor.txt").write_text("2")
     (author.path / "folder").mkdir()
-    author.runpytest_subprocess("-k", "points", "--rootdir", ".", "folder").assert_outcomes(
-        passed=13, skipped=2, deselected=ITEMS
-    )
-    done = author.runpytest_subprocess("-k", "points and shapes", "-o", "chainrule_examples=")
+    run(author, "-k", "points", "--rootdir", ".", "folder").assert_outcomes(passed=13, skipped=2, deselected=ITEMS)
+    done = run(author, "-k", "points and shapes", "-o", "chainrule_examples=")
     done.stdout.fnmatch_lines(
         ["*Points.path has no default, so that nothing can be checked; give it one, or an example: *"]
     )
@@ -224,13 +233,13 @@ def test_a_wrong_line_is_an_error(option, line, complaint):
     ids=["broken", "nothing registered", "not installed"],
 )
 def test_a_distribution_without_components_is_an_error(project, changes, complaint):
-    done = project(**changes).runpytest_subprocess()
+    done = run(project(**changes))
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines([f"ERROR: {complaint}"])
 
 
 def test_the_distribution_may_be_named(project):
-    done = project(name="workspace", options='chainrule_distribution = "Chainrule_Lion"\n').runpytest_subprocess()
+    done = run(project(name="workspace", options='chainrule_distribution = "Chainrule_Lion"\n'))
     done.assert_outcomes(passed=ITEMS + 1)
 
 
