@@ -176,7 +176,7 @@ def _rows(found: ComparisonResult, target: str) -> Iterator[dict[str, Any]]:
             "contender": entry.contender,
             "tuned": tuned_words(entry),
             "best": runs.median == best,
-            "median": loss(runs.median, runs.misfortune),
+            "median": loss(runs.median, runs.lost_reason),
             "interval": loss_interval(runs.interval),
             "strip": Markup(svg.strip(some(runs.values), scale, runs.median, runs.interval)),
             "score": scored(entry),

@@ -93,7 +93,7 @@ def _row(group: Group, keys: Sequence[str], scale: svg.Scale) -> dict[str, Any]:
     return {
         "settings": [group.settings.get(key, "") for key in keys],
         "runs": len(group.values),
-        "median": loss(group.median, group.misfortune),
+        "median": loss(group.median, group.lost_reason),
         "quartiles": loss_interval(group.quartiles),
         "interval": loss_interval(group.interval),
         "strip": Markup(svg.strip(some(group.values), scale, group.median, group.interval)),
