@@ -248,7 +248,7 @@ def _table(ranked: Sequence[Group], watched: str, axes: Sequence[str]) -> str:
         "| --- | ---: | ---: | --- | --- | ---: | ---: |",
     ]
     for group in ranked[:_ROWS]:
-        middle, around = loss(group.median, group.misfortune), map(loss_interval, (group.quartiles, group.interval))
+        middle, around = loss(group.median, group.lost_reason), map(loss_interval, (group.quartiles, group.interval))
         counts = group.count(Reason.DIVERGED), group.count(Reason.FAILED)
         cells = [group.title, len(group.values), middle, *around, *counts]
         lines.append(f"| {' | '.join(map(str, cells))} |")
