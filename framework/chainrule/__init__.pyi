@@ -10,6 +10,7 @@ from chainrule.records import Record
 from chainrule.sweeps import Sweep
 from chainrule.watchers import Session, Watcher
 
+__version__: str
 __all__ = [
     "API_VERSION",
     "Activation",
