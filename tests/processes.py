@@ -9,11 +9,10 @@ import time
 
 
 @contextlib.contextmanager
-def running(*words, folder):
-    """A process and those that it starts, for as long as the block lasts."""
-    process = subprocess.Popen(
-        words, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+def running(*words, folder, environment=None):
+    """A process and those that it starts, for as long as the block lasts; by default in this environment."""
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(words, cwd=folder, env=environment, start_new_session=True, **silent)
     try:
         yield process
     finally:

@@ -44,7 +44,7 @@ def test_the_notebook_of_the_readme():
 
 
 def test_the_errata_print_what_their_comments_say(capsys):
-    (code,) = blocks((ROOT / "docs" / "article.md").read_text(), "python")
+    _, code = blocks((ROOT / "docs" / "article.md").read_text(), "python")
     exec(code, {})
     printed = [
         np.round([float(x) for x in re.findall(r"-?[\d.]+", out)], 4) for out in capsys.readouterr().out.split("]]")[:2]

@@ -50,6 +50,10 @@ moved.install(__name__)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # here, because it takes longer to import than this module
+
+        return version(__name__)
     if name not in _HOME_OF:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)

@@ -16,6 +16,7 @@ from chainrule.registry.hookspecs import API_VERSION, hookimpl
 from chainrule.registry.watching import Progress, Session, Start, SweepProgress, Tracker, Watcher
 from chainrule.runs.prepare import Prepared, prepare
 
+__version__: str
 __all__ = [
     "API_VERSION",
     "Activation",
