@@ -9,6 +9,7 @@ from typing import Any
 from chainrule import moved
 
 _HOMES = {
+    "chainrule.analysis.outcomes": ("SweepOutcomes",),
     "chainrule.errors": ("ChainruleError", "ConfigurationError", "PluginError", "RecordError"),
     "chainrule.components.contracts": (
         "Activation",

@@ -1,5 +1,6 @@
 """What type checkers see of names that are loaded when first used."""
 
+from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.components.contracts import Activation, Array, Initializer, Loss, Optimizer, Rule, Schedule, Target
 from chainrule.components.stacking import sum_units
 from chainrule.engine.curves import Curves
@@ -41,6 +42,7 @@ __all__ = [
     "Settings",
     "Start",
     "Sweep",
+    "SweepOutcomes",
     "SweepProgress",
     "Target",
     "Tracker",

@@ -26,4 +26,5 @@ class _Moved(ModuleType):
 def install(package: str) -> None:
     """Make the former names importable below ``package``."""
     for name in _MOVED:
-        sys.modules[f"{package}.{name}"] = _Moved(f"{package}.{name}")
+        module = sys.modules[f"{package}.{name}"] = _Moved(f"{package}.{name}")
+        setattr(sys.modules[package], name, module)  # as an import would

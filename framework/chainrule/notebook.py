@@ -3,7 +3,7 @@
 import functools
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,18 +126,21 @@ def gradient(run: Prepared, theta: ArrayLike, rule: Rule | None = None) -> Array
     Args:
         run: a prepared run; it is not changed.
         theta: flat parameters, ``(parameters,)``, or several such rows, ``(points, parameters)``.
-        rule: replaces the run's own rule; its fixed arrays are drawn from the run's seed.
+        rule: replaces the run's own rule; its fixed arrays are those that the run would have with it.
 
     Returns:
         An array of the shape and in the order of ``theta``; ``run.shape.split`` cuts one row into layers.
+
+    Raises:
+        ConfigurationError: the rule is not defined for the network of the run.
     """
     points = np.atleast_2d(np.asarray(theta, run.theta.dtype))
     count, chosen = len(points), run.settings
     activation, output = (stack([part] * count, points.dtype) for part in (chosen.activation, chosen.output))
     loss = stack([chosen.loss] * count, points.dtype)
     backward = stack([rule or chosen.rule] * count, points.dtype)
-    fixed = run.rule_state if rule in (None, chosen.rule) else _rule_state(rule, run.shape, chosen.seed)
-    state = {name: np.stack([array] * count).astype(points.dtype) for name, array in fixed.items()}
+    fixed = run if rule is None else prepare(replace(chosen, rule=rule))
+    state = {name: np.stack([array] * count).astype(points.dtype) for name, array in fixed.rule_state.items()}
     samples = np.repeat(run.samples.train[:, None], count, axis=1)
     forward = Pass(run.shape, points, activation, output, samples.shape[2])
     backprop = Backprop(forward, loss, backward, state, np.empty_like(points))
@@ -253,7 +256,8 @@ def trace_step(
         )
     theta = shape.flatten(W, b)[None]
     forward = Pass(shape, theta, parts[0], parts[1], columns.shape[1])
-    state = {name: array[None] for name, array in _rule_state(chosen, shape, seed=0).items()}
+    fixed = chosen.init(np.random.default_rng(0), shape.widths)
+    state = {name: array[None] for name, array in fixed.items()}
     backprop = Backprop(forward, parts[2], _stacked("rule", chosen), state, np.empty_like(theta))
     block = np.concatenate([np.ones((1, columns.shape[1])), columns, wanted])[:, None]
     with np.errstate(all="ignore"):
@@ -270,11 +274,6 @@ def trace_step(
         weight_gradients=weight_gradients,
         bias_gradients=bias_gradients,
     )
-
-
-def _rule_state(rule: Rule, shape: Shape, seed: int) -> dict[str, Array]:
-    """Return the fixed arrays of a backward rule, without a run axis."""
-    return rule.init(np.random.default_rng(seed), shape.widths)
 
 
 def _made(kind: str, choice: str | Component) -> Any:

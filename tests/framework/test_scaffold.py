@@ -150,14 +150,6 @@ def test_it_imports_only_what_is_public(package):
             assert not internal, f"{path.name} imports {internal}"
 
 
-def test_type_checkers_see_what_is_importable():
-    stub = ast.parse((ROOT / "framework" / "chainrule" / "__init__.pyi").read_text())
-    imported = {
-        alias.name: node.module for node in ast.walk(stub) if isinstance(node, ast.ImportFrom) for alias in node.names
-    }
-    assert imported == chainrule._HOME_OF
-
-
 def test_it_is_for_this_version_of_the_interface(tmp_path):
     source = (write(tmp_path, "lion") / "src" / "chainrule_lion" / "__init__.py").read_text()
     assert f"CHAINRULE_API = {hookspecs.API_VERSION} " in source

@@ -1,0 +1,201 @@
+"""Python's door: many runs at once, gradients, records that are loaded."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import chainrule
+from chainrule import notebook
+from chainrule.engine.gradcheck import central_differences
+from chainrule.records.run import MANIFEST
+from sweeping import command
+
+SHORT = ["training.epochs=6", "training.batch_size=8"]
+# The settings that these describe fall into three stacks: two functions, and another number of samples.
+MIXED = [
+    [*SHORT, "activation=tanh", "seed=1"],
+    [*SHORT, "activation=relu"],
+    [*SHORT, "activation=tanh", "optimizer.lr=0.5"],
+    [*SHORT, "activation=tanh", "data.samples=40"],
+    [*SHORT, "activation=relu", "seed=2"],
+]
+
+
+def trained_bytes(result):
+    curves = [result.curves.epochs.tobytes(), *(v.tobytes() for v in result.curves.values.values())]
+    return [result.theta.tobytes(), result.reason, result.epochs, *curves]
+
+
+@pytest.fixture
+def stacks(monkeypatch):
+    """How many runs each stack has had."""
+    sizes, whole = [], notebook.train_stack
+
+    def counted(runs, **options):
+        sizes.append(len(runs))
+        return whole(runs, **options)
+
+    monkeypatch.setattr(notebook, "train_stack", counted)
+    return sizes
+
+
+def test_runs_are_stacked_by_structure_and_come_back_in_order_with_the_bytes_of_single_runs(stacks, tmp_path):
+    together = chainrule.train(MIXED)
+    assert stacks == [2, 2, 1]
+    for overrides, result in zip(MIXED, together, strict=True):
+        assert result.settings == chainrule.settings(*overrides)
+        assert trained_bytes(result) == trained_bytes(chainrule.run(*overrides))
+    assert not list(tmp_path.iterdir()), "nothing is written"
+
+
+def test_a_stack_has_a_largest_size(stacks, monkeypatch):
+    monkeypatch.setattr(notebook, "_STACK", 2)
+    first = chainrule.settings(*SHORT)
+    results = chainrule.train(dataclasses.replace(first, seed=seed) for seed in range(5))
+    assert stacks == [2, 2, 1]
+    assert [result.settings.seed for result in results] == [0, 1, 2, 3, 4]
+
+
+def test_a_run_is_given_as_overrides_as_settings_or_prepared(stacks):
+    settings = chainrule.settings(*SHORT, "seed=3")
+    results = chainrule.train([[*SHORT, "seed=3"], settings, chainrule.prepare(settings)])
+    assert stacks == [3]
+    assert len({result.theta.tobytes() for result in results}) == 1
+    assert chainrule.train([]) == []
+
+
+def test_a_wrong_override_is_refused_before_anything_is_trained(stacks):
+    with pytest.raises(chainrule.ConfigurationError, match="did you mean 'adam'"):
+        chainrule.train([SHORT, ["optimizer=adm"]])
+    assert stacks == []
+
+
+@pytest.mark.parametrize("validation", ["0.2", "0"])
+def test_runs_can_be_stopped_and_the_others_have_their_bytes(validation):
+    runs = [[*overrides, f"data.validation={validation}"] for overrides in MIXED]
+    name = "train/loss" if validation == "0" else "validation/loss"
+    whole, told = [chainrule.run(*overrides) for overrides in runs], {}
+
+    def stop(epoch, places, losses):
+        for place, loss in zip(places, losses, strict=True):
+            told[int(place), epoch] = loss
+        return np.isin(places, [0, 4]) & (epoch >= 2)
+
+    results = chainrule.train(runs, stop=stop)
+    assert [result.reason for result in results] == ["pruned", "epochs", "epochs", "epochs", "pruned"]
+    for place, (result, alone) in enumerate(zip(results, whole, strict=True)):
+        if place in (0, 4):
+            assert (result.epochs, result.curves.epochs.tolist()) == (2, [0, 1, 2])
+            for curve, values in result.curves.values.items():
+                assert values.tobytes() == alone.curves.values[curve][:3].tobytes()
+        else:
+            assert trained_bytes(result) == trained_bytes(alone)
+        epochs = range(3 if place in (0, 4) else 6)  # the end of a run is not asked about
+        assert {epoch: loss for (who, epoch), loss in told.items() if who == place} == {
+            epoch: alone.curves.values[name][epoch] for epoch in epochs
+        }
+
+
+def forward(run, theta, hidden, output):
+    """The network in NumPy: hidden layers and outputs, by formulas of the test."""
+    inputs = run.samples.inputs
+    a, y = run.samples.train[1 : 1 + inputs], run.samples.train[1 + inputs :]
+    layers = list(zip(*run.shape.split(theta), strict=True))
+    for number, (weights, biases) in enumerate(layers, 1):
+        z = weights @ a + biases[:, None]
+        a = output(z) if number == len(layers) else hidden(z)
+    return a, y
+
+
+def half_squared_error(run, theta):
+    predicted, y = forward(run, theta, np.tanh, lambda z: z)
+    return 0.5 * np.square(predicted - y).sum(axis=0).mean()
+
+
+def cross_entropy(run, theta):
+    predicted, y = forward(run, theta, lambda z: 1 / (1 + np.exp(-z)), lambda z: np.exp(z) / np.exp(z).sum(axis=0))
+    return -(y * np.log(predicted)).sum(axis=0).mean()
+
+
+REGRESSION = ["activation=tanh", "network.hidden=[3,4]"]
+CLASSES = ["target=wine", "output=softmax", "loss=categorical_cross_entropy", "network.hidden=[3]"]
+
+
+@pytest.mark.parametrize(("overrides", "loss"), [(REGRESSION, half_squared_error), (CLASSES, cross_entropy)])
+def test_the_gradient_is_that_of_central_differences(overrides, loss):
+    run = chainrule.prepare(chainrule.settings(*overrides))
+    points = run.theta + 0.3 * np.random.default_rng(0).standard_normal((3, run.theta.size))
+    found = chainrule.gradient(run, points)
+    expected = [central_differences(lambda theta: loss(run, theta), point) for point in points]
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+    for point, row in zip(points, found, strict=True):
+        assert chainrule.gradient(run, point).tobytes() == row.tobytes()
+
+
+def test_a_gradient_changes_nothing_and_is_in_the_precision_of_the_run():
+    run = chainrule.prepare(chainrule.settings(*SHORT, "training.dtype=float32"))
+    expected = chainrule.train([[*SHORT, "training.dtype=float32"]])[0].theta
+    given = run.theta.copy()
+    found = chainrule.gradient(run, given)
+    assert (found.dtype, found.shape) == (np.float32, given.shape)
+    assert given.tobytes() == run.theta.tobytes()
+    assert chainrule.train([run])[0].theta.tobytes() == expected.tobytes()
+
+
+def test_another_rule_has_the_fixed_arrays_that_the_run_would_have_with_it():
+    settings = chainrule.settings(*REGRESSION, "seed=7")
+    rule = chainrule.component("rule", "feedback_alignment")
+    exact, aligned = (chainrule.prepare(dataclasses.replace(settings, rule=each)) for each in (settings.rule, rule))
+    found = chainrule.gradient(exact, exact.theta, rule)
+    assert found.tobytes() == chainrule.gradient(aligned, exact.theta).tobytes()
+    assert chainrule.gradient(aligned, exact.theta, settings.rule).tobytes() == (
+        chainrule.gradient(exact, exact.theta).tobytes()
+    )
+    own, other = (exact.shape.split(each)[0] for each in (chainrule.gradient(exact, exact.theta), found))
+    assert [np.array_equal(a, b) for a, b in zip(own, other, strict=True)] == [False, False, True]
+    with pytest.raises(chainrule.ConfigurationError, match="rule=as_printed is defined for the 2-2-2-1 network only"):
+        chainrule.gradient(exact, exact.theta, chainrule.component("rule", "as_printed"))
+
+
+def test_a_record_is_loaded_and_its_settings_train_the_same_run(tmp_path):
+    overrides = [*SHORT, "optimizer=adam", "seed=2", "tracking=none"]
+    result = chainrule.run(*overrides, directory=tmp_path / "run")
+    record = chainrule.load("run")
+    assert isinstance(record, chainrule.Record)
+    assert record.directory == tmp_path / "run"
+    assert record.manifest.reason is chainrule.Reason.EPOCHS
+    assert record.manifest["overrides"] == record.manifest.overrides == overrides
+    settings = chainrule.settings_of(record)
+    assert settings == result.settings == chainrule.settings(*overrides)
+    assert trained_bytes(chainrule.train([settings])[0]) == trained_bytes(result)
+
+
+def test_a_sweep_is_loaded():
+    command("-m", *SHORT, "tracking=none", "seed=0,1", "optimizer.lr=0.1,0.2", "hydra.sweep.dir=found")
+    sweep = chainrule.load("found")
+    assert isinstance(sweep, chainrule.Sweep)
+    assert [job.directory for job in sweep.manifest.jobs] == ["0", "1", "2", "3"]
+    outcomes = list(sweep.outcomes())
+    assert all(isinstance(outcome, chainrule.Outcome) for outcome in outcomes)
+    assert [(outcome.seed, outcome.settings) for outcome in outcomes] == [
+        (seed, {"optimizer.lr": rate}) for seed in (0, 1) for rate in (0.1, 0.2)
+    ]
+    assert isinstance(chainrule.load("found/0"), chainrule.Record)
+
+
+def test_what_holds_neither_is_refused(tmp_path):
+    with pytest.raises(chainrule.RecordError, match="holds no finished record"):
+        chainrule.load(tmp_path)
+
+
+def test_settings_of_a_plugin_that_is_gone_are_refused(tmp_path):
+    chainrule.run("training.epochs=0", "tracking=none", directory=tmp_path / "run")
+    shutil.copytree("run", "other")
+    manifest = json.loads((tmp_path / "other" / MANIFEST).read_text())
+    manifest["configuration"]["optimizer"] = {"name": "lion", "lr": 0.1}
+    (tmp_path / "other" / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(chainrule.ConfigurationError, match="optimizer=lion is unknown"):
+        chainrule.settings_of(chainrule.load("other"))
