@@ -9,5 +9,5 @@ from chainrule_console.watcher import Console
 
 @hookimpl
 def chainrule_watchers(session: Session) -> Sequence[Watcher]:
-    """Return the watcher that speaks to the person."""
+    """Return the watcher that prints progress and summaries, unless the session is quiet or part of a sweep."""
     return [] if session.quiet or session.of_sweep else [Console(session.interactive)]

@@ -1,4 +1,4 @@
-"""Progress as a bar, for terminals. Only this module imports rich, and nothing imports it before a bar is due."""
+"""Progress as a bar, for terminals. The module imports rich, so it is imported only when there is a terminal."""
 
 import atexit
 import math
@@ -13,7 +13,7 @@ from rich.text import Text
 from chainrule.registry import watching
 from chainrule_console import sweep, words
 
-_INTERVAL = 0.1  # seconds between two drawings, at least
+_INTERVAL = 0.1  # seconds between two updates, at least
 
 
 class Bar:
@@ -26,7 +26,7 @@ class Bar:
     """
 
     def __init__(self, start: watching.Start, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
-        self._start, self._console, self._clock = start, console, clock
+        self._start, self._clock = start, clock
         self._title = words.printable(words.title(start.titles), console.encoding)
         self._due = -math.inf
         self._screen = _screen(console, clock)
@@ -35,13 +35,13 @@ class Bar:
         atexit.register(self.close)  # an interrupted run would leave the cursor hidden
 
     def show(self, progress: watching.Progress) -> None:
-        """Draw the bar if it is time to; else this takes less than a microsecond."""
+        """Draw the bar if it is time to; otherwise this takes less than a microsecond."""
         now = self._clock()
         if not progress.running:
             self.close()
         elif now >= self._due:
             self._due = now + _INTERVAL
-            self._screen.update(self._task, completed=progress.epoch, description=self._described(progress))
+            self._screen.update(self._task, completed=progress.epoch, description=self._description(progress))
             self._screen.update(self._task, status=self._status(progress), refresh=True)
 
     def close(self) -> None:
@@ -49,7 +49,7 @@ class Bar:
         atexit.unregister(self.close)
         self._screen.stop()
 
-    def _described(self, progress: watching.Progress) -> str:
+    def _description(self, progress: watching.Progress) -> str:
         stacked = len(progress.loss) > 1
         return f"{self._title}, {progress.running} still training" if stacked else self._title
 
@@ -68,7 +68,7 @@ class Bar:
 
 
 class SweepBar:
-    """Draws a line for a sweep, whenever it is told how far it is, and removes it at the end.
+    """Draws a line for a sweep at each report of its progress, and removes it at the end.
 
     Args:
         title: of the sweep.
@@ -111,7 +111,7 @@ def _screen(console: Console, clock: Callable[[], float]) -> _Screen:
         transient=True,
         expand=True,
         get_time=clock,
-        speed_estimate_period=3600,  # an epoch may take minutes; of fast ones the last thousand drawings count
+        speed_estimate_period=3600,  # an epoch may take minutes; of fast ones the last thousand updates count
     )
 
 

@@ -1,5 +1,6 @@
 """Progress as plain lines, for files and pipes."""
 
+import sys
 import time
 from collections.abc import Callable
 
@@ -28,7 +29,7 @@ class Lines:
         say(f"{line}loss {words.number(words.median(progress.loss))}")
 
     def close(self) -> None:
-        """Leave everything as it is."""
+        """Do nothing: the lines stay."""
 
 
 class SweepLines:
@@ -46,11 +47,9 @@ class SweepLines:
             say(sweep.status(progress, self._clock() - self._begin))
 
     def close(self) -> None:
-        """Leave everything as it is."""
+        """Do nothing: the lines stay."""
 
 
 def say(text: str) -> None:
-    """Print a line at once, whatever characters the standard output can show."""
-    import sys
-
+    """Print a line at once, with escapes for characters that the standard output lacks."""
     print(words.printable(text, sys.stdout.encoding), flush=True)

@@ -1,14 +1,9 @@
 """What became of a run, as lines of text."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from chainrule.records.run import Record
 from chainrule_console.words import duration, number, reason
-
-if TYPE_CHECKING:
-    from chainrule.records.run import Record
 
 _SCORES = {"r2": "R2", "accuracy": "accuracy"}
 _PARTS = {"train": "training", "validation": "validation"}

@@ -1,4 +1,4 @@
-"""A sweep while it goes on, and what came of it, as lines of text."""
+"""The progress and the result of a sweep, as lines of text."""
 
 import os
 from collections import Counter
@@ -14,8 +14,8 @@ from chainrule.registry.watching import SweepProgress
 from chainrule_console.summary import labelled
 from chainrule_console.words import clock_face, count, number
 
-_SETTINGS, _FAILURES = 20, 5  # shown of the ranking, and of different errors
-_PAIRS = 3  # of contenders, told one by one
+_SETTINGS, _FAILURES = 20, 5  # rows of the ranking, and different errors, that are shown
+_PAIRS = 3  # most pairs of contenders that get a sentence each
 
 
 def status(progress: SweepProgress, seconds: float) -> str:
@@ -40,11 +40,11 @@ def status(progress: SweepProgress, seconds: float) -> str:
 
 
 def summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
-    """Return what came of a sweep: the ranking, what mattered, failures, and where to look."""
+    """Return the result of a sweep: the ranking, what mattered, failures, and where to look."""
     if not outcomes:
         return []
     if sweep.comparison:
-        return _compared(sweep, outcomes)
+        return _comparison_summary(sweep, outcomes)
     ranked, seeds = outcomes.ranking, len({outcome.seed for outcome in outcomes})
     titles = [group.title for group in ranked[:_SETTINGS]]
     columns: list[list[str]] = [["settings", *titles], ["runs", *(str(len(g.values)) for g in ranked[:_SETTINGS])]]
@@ -66,14 +66,14 @@ def summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
         lines.append(f"  and {len(ranked) - _SETTINGS} more")
     found = outcomes.effects
     facts = [("what mattered", ", ".join(f"{e.parameter} {e.share:.0%}" for e in found[:5]))] if len(found) > 1 else []
-    return [*lines, *labelled([*facts, *_ends(sweep, outcomes)])]
+    return [*lines, *labelled([*facts, *_where_to_look(sweep, outcomes)])]
 
 
-def _compared(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
-    """Return what came of a comparison: the answer, each pair, each contender on each target."""
+def _comparison_summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
+    """Return the result of a comparison: the answer, each pair, each contender on each target."""
     found = outcomes.comparison
     if not found:
-        return labelled(_ends(sweep, outcomes))
+        return labelled(_where_to_look(sweep, outcomes))
     entries = found.entries
     columns = [
         ["target", *(entry.target for entry in entries)],
@@ -87,11 +87,11 @@ def _compared(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
         counts = [entry.runs.count(reason) for entry in entries]
         if any(counts):
             columns.append([reason, *(str(amount or "") for amount in counts)])
-    return [found.answer, *_verdicts(found), *_table(columns, labels=3), *labelled(_ends(sweep, outcomes))]
+    return [found.answer, *_verdicts(found), *_table(columns, labels=3), *labelled(_where_to_look(sweep, outcomes))]
 
 
 def _verdicts(found: ComparisonResult) -> list[str]:
-    """Return what the data say about the pairs: a sentence each, or a table where that would be a long list."""
+    """Return what the data say about the pairs: a sentence for each, or a table if there are many."""
     if len(found.pairs) <= _PAIRS:
         return [f"  {found.verdict(pair)}" for pair in found.pairs if len(found.pairs) > 1]
     standings = found.standings
@@ -101,12 +101,12 @@ def _verdicts(found: ComparisonResult) -> list[str]:
         ["worse than", *(str(len(each.worse_than)) for each in standings)],
         ["pairs of runs won", *(percent(each.probability) for each in standings)],
     ]
-    level = ["not separated from", *(", ".join(each.level_with) or "-" for each in standings)]
-    return [f"{line}  {names}" for line, names in zip(_table(columns, labels=1), level, strict=True)]
+    alike = ["not separated from", *(", ".join(each.level_with) or "-" for each in standings)]
+    return [f"{line}  {names}" for line, names in zip(_table(columns, labels=1), alike, strict=True)]
 
 
-def _ends(sweep: Sweep, outcomes: SweepOutcomes) -> list[tuple[str, str]]:
-    """Return what failed, and where to look."""
+def _where_to_look(sweep: Sweep, outcomes: SweepOutcomes) -> list[tuple[str, str]]:
+    """Return what failed, and where records and reports are."""
     facts = []
     errors = Counter(outcome.error for outcome in outcomes if outcome.error)
     for error, amount in errors.most_common(_FAILURES):
@@ -119,7 +119,7 @@ def _ends(sweep: Sweep, outcomes: SweepOutcomes) -> list[tuple[str, str]]:
 
 
 def _table(columns: Sequence[Sequence[str]], labels: int) -> list[str]:
-    """Return rows with the columns below each other, the first of them to the left and the others to the right."""
+    """Return aligned rows: the first ``labels`` columns to the left, the others to the right."""
     aligned = [_aligned(column, str.rjust if place >= labels else str.ljust) for place, column in enumerate(columns)]
     return ["  " + "  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
 

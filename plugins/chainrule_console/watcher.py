@@ -1,4 +1,4 @@
-"""The watcher that speaks to the person."""
+"""The watcher that prints progress and summaries."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.records.run import Record
+from chainrule.records.sweep import Sweep
 from chainrule.registry.watching import Progress, Start, SweepProgress, Watcher
 from chainrule_console import lines, summary, words
 from chainrule_console import sweep as sweeps
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # rich is imported only when there is a terminal
     from rich.console import Console as Terminal
 
-    from chainrule.analysis.outcomes import SweepOutcomes
-    from chainrule.records.run import Record
-    from chainrule.records.sweep import Sweep
     from chainrule_console.bar import Bar, SweepBar
 
 
@@ -60,7 +60,7 @@ class Console(Watcher):
 
     def sweep_started(self, sweep: Sweep, notes: Sequence[str]) -> None:
         """Print notes, then begin to show progress."""
-        if self._sweep:  # a further part of the one that is shown
+        if self._sweep:  # a further part of the sweep that is shown
             return
         self._say_all(f"note: {note}" for note in notes)
         title = f"{words.count(sweep.planned, 'run')}: {sweep.title}"

@@ -14,7 +14,7 @@ def number(value: float | None) -> str:
 
 
 def median(losses: Iterable[float]) -> float:
-    """Return the median, for which NaN counts as infinite."""
+    """Return the median; NaN counts as infinite."""
     return statistics.median(math.inf if math.isnan(loss) else loss for loss in losses)
 
 
@@ -24,7 +24,7 @@ def count(amount: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time, about as precisely as anyone wants to know it."""
+    """Return a duration, rounded for reading."""
     if seconds < 59.95:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)

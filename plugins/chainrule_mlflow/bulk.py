@@ -1,7 +1,7 @@
-"""Many runs at once into MLflow's SQLite database, for less than a tenth of what its client costs.
+"""Write many runs into MLflow's SQLite database at once, in less than a tenth of the client's time.
 
-The rows are the ones that the client leaves, table by table; a schema whose rows were not compared is declined. MLflow
-is not imported here: that takes longer than sending hundreds of runs.
+The rows equal those of the client, table by table; a schema is declined unless its rows were compared. MLflow is not
+imported here, because that takes longer than sending hundreds of runs.
 """
 
 import os
@@ -49,11 +49,11 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Found:
-    """A run that is there and not deleted.
+    """A run in the database that is not deleted.
 
     Attributes:
-        experiment_id: where it belongs.
-        run_id: which it is.
+        experiment_id: id of its experiment.
+        run_id: its id.
         complete: whether it has ended; otherwise the client is filling it, or was interrupted.
     """
 
@@ -74,7 +74,7 @@ def supports(file: Path) -> bool:
 
 
 def experiment(file: Path, name: str, location: str) -> Experiment | None:
-    """Return the experiment of that name, made if it is not there; None where that is for the client to do or explain.
+    """Return the experiment of that name, made if need be; None if the client must make it or explain what is wrong.
 
     Args:
         file: the database.
@@ -103,7 +103,7 @@ def experiment(file: Path, name: str, location: str) -> Experiment | None:
 
 
 def with_ids(file: Path, run_ids: Sequence[str]) -> dict[str, Found]:
-    """Return those of some runs that are there, by their ids.
+    """Return the runs with some ids that are there, by their ids.
 
     Raises:
         sqlite3.Error: the database cannot be read.
@@ -137,7 +137,7 @@ def insert(file: Path, experiment: Experiment, runs: Mapping[str, Run]) -> bool:
     """Insert runs, by their new ids (32 hexadecimal digits), in one transaction: all of them or none.
 
     Returns:
-        Whether they are there. False, and nothing was written, where the schema is no longer a known one or the
+        Whether they were inserted. False, and nothing was written, where the schema is no longer a known one or the
         experiment no longer active.
 
     Raises:
@@ -147,7 +147,7 @@ def insert(file: Path, experiment: Experiment, runs: Mapping[str, Run]) -> bool:
         database.execute("BEGIN IMMEDIATE")  # waits for other writers here, where nothing is lost
         active = "SELECT 1 FROM experiments WHERE experiment_id = ? AND lifecycle_stage = 'active'"
         if not _is_known(database) or not database.execute(active, [int(experiment.id)]).fetchone():
-            return False  # closing takes the transaction back
+            return False  # closing rolls the transaction back
         _insert_runs(database, experiment, runs)
         _insert_datasets(database, int(experiment.id), runs)
         database.execute("COMMIT")
@@ -155,12 +155,12 @@ def insert(file: Path, experiment: Experiment, runs: Mapping[str, Run]) -> bool:
 
 
 def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]) -> bool:
-    """End a run that goes on: set its status, end and tags, and add its points, in one transaction.
+    """End a run that is running: set its status, end and tags, and add its points, in one transaction.
 
     Args:
         file: the database.
         run_id: the run.
-        run: what is to be known of it now; parameters that are there stay as they are.
+        run: what MLflow is told about it now; parameters that are there stay as they are.
         experiment_tags: to be set on its experiment.
 
     Returns:
@@ -189,11 +189,11 @@ def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]
 
 @contextmanager
 def _opened(file: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection to a database that exists. What was not committed is taken back at the end."""
+    """Yield a connection to a database that exists. What was not committed is rolled back at the end."""
     uri = f"{file.absolute().as_uri()}?mode=rw"
     with closing(sqlite3.connect(uri, timeout=_PATIENCE, isolation_level=None, uri=True)) as database:
         database.execute("PRAGMA foreign_keys = ON")
-        database.execute("PRAGMA synchronous = NORMAL")  # what a failure of power takes is sent again by `sync`
+        database.execute("PRAGMA synchronous = NORMAL")  # `chainrule sync` sends again what a power failure takes
         database.execute("PRAGMA cache_size = -65536")  # KiB: pages of one transaction are written once
         yield database
 
@@ -253,7 +253,7 @@ def _latest(points: Sequence[Point]) -> Iterable[Point]:
 
 
 def _insert_datasets(database: sqlite3.Connection, experiment_id: int, runs: Mapping[str, Run]) -> None:
-    """Link runs to their datasets, of which an experiment has each once."""
+    """Link runs to their datasets; an experiment has each dataset once."""
     known = {
         (name, digest): dataset_id
         for name, digest, dataset_id in database.execute(

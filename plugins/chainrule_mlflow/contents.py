@@ -1,4 +1,4 @@
-"""What of a record goes to MLflow, as plain data within MLflow's limits."""
+"""What MLflow is told about a record, as plain data within MLflow's limits."""
 
 import hashlib
 import json
@@ -22,23 +22,23 @@ Point = tuple[str, float, int, int]  # name, value, time in milliseconds since 1
 KEY = "chainrule.key"
 POINTS = 320  # of a curve: the user interface draws no more
 NAME, VALUE, TAG, _DIGEST = 250, 6000, 8000, 36  # longest texts
-# Only complete records are sent, so no run is there because it crashed. FAILED is free to mean that it diverged: a red
-# mark in the table, and `status = "FINISHED"` leaves out runs whose last finite loss would pass for a result.
+# Only complete records are sent, so no run has crashed, and FAILED can mean that a run diverged. Tables mark it red,
+# and the filter `status = "FINISHED"` leaves it out: its last finite loss is not a result.
 _STATUSES = {Reason.DIVERGED: "FAILED", Reason.PRUNED: "KILLED"}
 
 
 @dataclass(frozen=True)
 class Run:
-    """All that MLflow is told about a run, but its files.
+    """All that MLflow is told about a run, except its files.
 
     Attributes:
         name: what tables show.
-        start, end: milliseconds since 1970; the latter None for a sweep that goes on.
+        start, end: milliseconds since 1970; ``end`` is None for a sweep that is running.
         status: ``FINISHED``, ``FAILED`` (diverged), ``KILLED`` (pruned) or ``RUNNING``.
-        tags: name to value, with the user and what tells this run from all others.
+        tags: name to value; the user and the key of the run are among them.
         params: name to value.
         points: of all metrics, each once; every value is finite.
-        dataset: fields of an MLflow dataset, none for a sweep; its name and digest tell it from others.
+        dataset: fields of an MLflow dataset, none for a sweep; name and digest identify it.
         dataset_tags: say what the run used the dataset for.
     """
 
@@ -54,7 +54,7 @@ class Run:
 
 
 def describe(record: Record, parent_run_id: str | None = None, limit: int = POINTS) -> Run:
-    """Return what MLflow is told about a record, the same whenever it is asked.
+    """Return what MLflow is told about a record; it is the same each time.
 
     Args:
         record: a complete record.
@@ -79,7 +79,7 @@ def describe(record: Record, parent_run_id: str | None = None, limit: int = POIN
 
 
 def key(manifest: RunManifest) -> str:
-    """Return what tells this run from all others, also from the same one trained again."""
+    """Return the key of a run; the same run trained again has another key."""
     return hashlib.sha256(f"{manifest.identity} {manifest.started}".encode()).hexdigest()
 
 
@@ -91,12 +91,12 @@ def title(record: Record) -> str:
 
 
 def milliseconds(manifest: RunManifest, fraction: float) -> int:
-    """Return the time since 1970 when a fraction of the training was done; the same whenever it is asked."""
+    """Return the milliseconds since 1970 when a fraction of the training was done."""
     return int(_times(manifest, fraction))
 
 
 def params(manifest: RunManifest) -> dict[str, str]:
-    """Return the settings, written as overrides are; where a run is tracked is no setting of the run."""
+    """Return the settings, written as overrides are, except for the tracker."""
     config = {key: value for key, value in manifest.configuration.items() if key != "tracking"}
     return {
         legal(key): cut(value if isinstance(value, str) else json.dumps(value), VALUE)
@@ -107,8 +107,8 @@ def params(manifest: RunManifest) -> dict[str, str]:
 def points(record: Record, limit: int = POINTS) -> list[Point]:
     """Return the points of each curve, then single values.
 
-    Of the losses these are ``limit`` at most. Of other curves they are a fifth of that where ``limit`` is less than
-    usual: in a large sweep they would fill most of the database. All points are in the record.
+    A loss has at most ``limit`` points. If ``limit`` is below ``POINTS``, other curves have a fifth of that, because
+    they would fill most of the database of a large sweep. The record has all points.
 
     Values that are not finite are left out, because MLflow alters them.
     """
@@ -130,11 +130,11 @@ def points(record: Record, limit: int = POINTS) -> list[Point]:
         for name, value in single.items()
         if value is not None and name not in curves.values
     ]
-    return list(dict.fromkeys(found))  # two names may have become one
+    return list(dict.fromkeys(found))  # ``legal`` may have made two names equal
 
 
 def tags(record: Record) -> dict[str, str]:
-    """Return what else to know about a run, with the tags that MLflow shows in places of its own."""
+    """Return the tags of a run, among them those that MLflow shows in places of their own."""
     manifest = record.manifest
     found = {
         KEY: key(manifest),
@@ -159,7 +159,7 @@ def plugins(manifest: RunManifest) -> dict[str, str]:
 
 
 def origin(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags that say who made a run, with what."""
+    """Return the tags that say who made a run, and with which software."""
     rest = dict(environment)
     commit, dirty, _ = rest.pop("git_commit", "").partition("-dirty")
     found = {

@@ -1,4 +1,4 @@
-"""What MLflow is told about a sweep as a whole, as plain data: its run, its ranking, and the page that shows it."""
+"""What MLflow is told about a sweep as a whole, as plain data: its run, its ranking, and the view that shows it."""
 
 import base64
 import hashlib
@@ -29,8 +29,8 @@ class View:
     """A saved arrangement of MLflow's page of runs.
 
     Attributes:
-        key: what links name it by.
-        tag, value: of the experiment, where MLflow keeps it.
+        key: its name in links.
+        tag, value: tag of the experiment, in which MLflow keeps it.
     """
 
     key: str
@@ -39,7 +39,7 @@ class View:
 
 
 def begun(sweep: Sweep) -> Run:
-    """Return the run of a sweep that goes on."""
+    """Return the run of a sweep that is running."""
     command = shlex.join(["chainrule", *sweep.manifest.arguments])
     tags = {
         contents.KEY: sweep.manifest.key,
@@ -64,7 +64,7 @@ def begun(sweep: Sweep) -> Run:
 
 def ended(sweep: Sweep, outcomes: SweepOutcomes) -> Run:
     """Return the run of a sweep that has ended: the best settings, and medians and intervals by rank."""
-    run, watched, found = begun(sweep), outcomes.metric, outcomes.comparison
+    run, metric, found = begun(sweep), outcomes.metric, outcomes.comparison
     ranked = [] if found else outcomes.ranking
     assert sweep.manifest.finished is not None
     end = _milliseconds(sweep.manifest.finished)
@@ -85,7 +85,7 @@ def ended(sweep: Sweep, outcomes: SweepOutcomes) -> Run:
     best = {"chainrule.best": ranked[0].title} if ranked else {}
     if found:
         best = {"chainrule.answer": contents.cut(found.answer, contents.TAG)}
-    table = comparison.note(found) if found else _table(ranked, watched, list(sweep.axes))
+    table = comparison.note(found) if found else _table(ranked, metric)
     note = run.tags["mlflow.note.content"] + "\n\n" + table
     logged = json.dumps([{"path": RANKING, "type": "table"}])
     return Run(
@@ -106,7 +106,7 @@ def ended(sweep: Sweep, outcomes: SweepOutcomes) -> Run:
     )
 
 
-def ranking(sweep: Sweep, outcomes: SweepOutcomes) -> dict[str, Any]:
+def ranking(outcomes: SweepOutcomes) -> dict[str, Any]:
     """Return the whole ranking, or the tuned contenders of a comparison, as a table in MLflow's own form."""
     found = outcomes.comparison
     if found:
@@ -123,18 +123,18 @@ def ranking(sweep: Sweep, outcomes: SweepOutcomes) -> dict[str, Any]:
     return {"columns": ["rank", *keys, *names, "runs", "diverged", "failed"], "data": rows}
 
 
-def view(sweep: Sweep, run_id: str, watched: str) -> View:
-    """Return the page that shows the runs of a sweep: columns, order, parallel coordinates, curves.
+def view(sweep: Sweep, run_id: str, metric: str) -> View:
+    """Return the view that shows the runs of a sweep: columns, order, parallel coordinates, curves.
 
     Args:
-        sweep: which.
-        run_id: its run.
-        watched: the loss by which runs are compared.
+        sweep: the sweep.
+        run_id: its run in MLflow.
+        metric: the loss by which runs are compared.
 
-    MLflow keeps such pages in tags that it does not document; a version that does not know them ignores them.
+    MLflow keeps views in tags that it does not document; a version that does not know them ignores them.
     """
     axes = [key for key in sweep.axes if key != SEED]
-    metrics = list(dict.fromkeys([watched, "train/loss"]))
+    metrics = list(dict.fromkeys([metric, "train/loss"]))
     columns = [f"params.`{key}`" for key in [*axes[:8], SEED]] + [f"metrics.`{name}`" for name in metrics]
     section, curves = "overview", "curves"
     charts: list[dict[str, Any]] = [
@@ -192,7 +192,7 @@ def view(sweep: Sweep, run_id: str, watched: str) -> View:
         for uuid, name in ((section, "The sweep"), (curves, "Curves"))
     ]
     state = {
-        # What MLflow keeps of a run that diverged is its last finite loss, which may be the smallest of all.
+        # Of a run that diverged, MLflow keeps the last finite loss, which may be the smallest of all.
         "searchFilter": f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.status != 'FAILED'",
         "orderByKey": f"metrics.`{metrics[0]}`",
         "orderByAsc": True,
@@ -239,10 +239,10 @@ def _statistics(group: Group) -> dict[str, float]:
     return found
 
 
-def _table(ranked: Sequence[Group], watched: str, axes: Sequence[str]) -> str:
+def _table(ranked: Sequence[Group], metric: str) -> str:
     """Return the ranking in Markdown."""
     lines = [
-        f"Settings by their median {watched} over seeds, best first.",
+        f"Settings by their median {metric} over seeds, best first.",
         "",
         "| settings | runs | median | quartiles | 95 % interval | diverged | failed |",
         "| --- | ---: | ---: | --- | --- | ---: | ---: |",

@@ -37,7 +37,7 @@ def begin(sweep: Sweep, store: Store, experiment: str) -> tuple[str, str]:
 
 
 def finish(sweep: Sweep, outcomes: SweepOutcomes, store: Store, experiment: str) -> tuple[str, str, str]:
-    """Put what came of a sweep into its run, and arrange the page that shows it.
+    """Write the result of a sweep into its run, and the view that shows it.
 
     Returns:
         The experiment, the run, and the key of the view that shows the sweep.
@@ -48,7 +48,7 @@ def finish(sweep: Sweep, outcomes: SweepOutcomes, store: Store, experiment: str)
     experiment_id, run_id = begin(sweep, store, experiment)
     run = overview.ended(sweep, outcomes)
     view = overview.view(sweep, run_id, outcomes.metric)
-    ranking = json.dumps(overview.ranking(sweep, outcomes))
+    ranking = json.dumps(overview.ranking(outcomes))
     files = [sweep.directory / name for name in _FILES if (sweep.directory / name).is_file()]
     place = sending.place_of(store, experiment)
     folder = place.folder(run_id) if place else None
@@ -73,7 +73,7 @@ def finish(sweep: Sweep, outcomes: SweepOutcomes, store: Store, experiment: str)
 
 
 def _create(client: Any, experiment_id: str, run: contents.Run) -> str:
-    # The user is taken from here only.
+    # MLflow takes the user from these tags only.
     made = client.create_run(experiment_id, start_time=run.start, tags=dict(run.tags), run_name=run.name)
     sending.log(client, made.info.run_id, run)
     return str(made.info.run_id)

@@ -1,4 +1,4 @@
-"""From records to runs in MLflow, once, however often they are sent and wherever a former attempt broke off."""
+"""Send records to MLflow: each becomes one run, however often it is sent and wherever an attempt broke off."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from chainrule_mlflow import bulk, contents
 from chainrule_mlflow.store import Store
 
 RECEIPT = "mlflow.json"
-_BATCH = 200  # records in one transaction: others wait for about a second, and a kill costs little
+_BATCH = 200  # records in one transaction: other writers wait about a second, and a kill loses little
 _METRICS, _PARAMS, _TAGS = 800, 100, 100  # in one call; MLflow allows 1000 altogether
 
 
@@ -45,7 +45,7 @@ def send(
                 run = find(client, experiment_id, contents.key(record.manifest)) or _create(
                     record, client, experiment_id
                 )
-        if run.info.status == "RUNNING":  # new, or a former attempt broke off
+        if run.info.status == "RUNNING":  # new, or an earlier attempt broke off
             _fill(record, client, run.info.run_id, contents.describe(record, parent_run_id, points))
     _leave_receipt(record, store, run.info.experiment_id, run.info.run_id)
     return run.info.experiment_id, run.info.run_id
@@ -60,8 +60,8 @@ def send_many(
 ) -> list[tuple[str, str] | RecordError]:
     """Make sure that records are in a store, as ``send`` does for one.
 
-    Where the store is a SQLite file that `bulk` knows, and files of runs are kept on this machine, it costs less than
-    a tenth.
+    This takes less than a tenth of the time if the store is a SQLite file that ``bulk`` knows and the files of runs
+    are on this machine.
 
     Returns:
         For each record, in order, the experiment and the run, or why the record itself cannot be sent.
@@ -72,7 +72,7 @@ def send_many(
     sent: list[tuple[str, str] | RecordError] = []
     while len(sent) < len(records):
         batch = records[len(sent) :][:_BATCH]
-        # Whatever is not as expected is for the client to make or to explain. It goes on from there.
+        # If that is impossible, the client sends one record, or explains what is wrong.
         sent += _send_batch(batch, store, experiment, parent_run_id, points) or [
             _send_or_refuse(batch[0], store, experiment, parent_run_id, points)
         ]
@@ -82,17 +82,17 @@ def send_many(
 def _send_batch(
     records: Sequence[Record], store: Store, experiment: str, parent_run_id: str | None, points: int
 ) -> list[tuple[str, str] | RecordError] | None:
-    """Send records past the client and return what ``send_many`` does; None, and nothing was sent, if that cannot be.
+    """Send records without the client and return what ``send_many`` returns; None if that is impossible.
 
-    Files are copied before the rows are written, in one transaction, and receipts come last: wherever this is killed,
-    a run is there whole or not at all. Copied files that belong to no run may be left.
+    Where the result is None, nothing was sent. Files are copied first, then all rows are written in one transaction,
+    then the receipts. So a kill leaves each run whole or not at all; only copied files without a run may be left.
     """
     place = place_of(store, experiment)
     if store.file is None or place is None:
         return None
     with store.explained(), store.lock():
         found = _already_there(records, store, store.file, place.id)
-        new, refused = _described(records, found.keys(), parent_run_id, points)
+        new, refused = _describe_new(records, found.keys(), parent_run_id, points)
         if not _insert(store.file, place, new):
             return None
     found |= {run.tags[contents.KEY]: bulk.Found(place.id, run_id, complete=True) for run_id, (_, run) in new.items()}
@@ -111,7 +111,7 @@ def _send_batch(
 
 
 def place_of(store: Store, experiment: str) -> bulk.Experiment | None:
-    """Return the experiment where rows can be written past the client, made if need be; None where they cannot.
+    """Return the experiment, made if need be, if rows can be written without the client; otherwise None.
 
     Raises:
         ChainruleError: the store failed.
@@ -124,7 +124,7 @@ def place_of(store: Store, experiment: str) -> bulk.Experiment | None:
 
 
 def _already_there(records: Sequence[Record], store: Store, file: Path, experiment_id: str) -> dict[str, bulk.Found]:
-    """Return the runs of those records that have one, by the records' keys."""
+    """Return the runs that records have already, by the records' keys."""
     receipts = {contents.key(record.manifest): run_id for record in records if (run_id := _receipt(record, store))}
     active = bulk.with_ids(file, list(receipts.values()))
     keys = [contents.key(record.manifest) for record in records]
@@ -132,10 +132,10 @@ def _already_there(records: Sequence[Record], store: Store, file: Path, experime
     return found | {key: active[run_id] for key, run_id in receipts.items() if run_id in active}
 
 
-def _described(
+def _describe_new(
     records: Sequence[Record], known: Container[str], parent_run_id: str | None, points: int
 ) -> tuple[dict[str, tuple[Record, contents.Run]], dict[str, RecordError]]:
-    """Return records whose keys are not known with what to send, by new ids of runs, and why others cannot be sent."""
+    """Return what to send of records with unknown keys, by new ids of runs, and by key why others cannot be sent."""
     new: dict[str, tuple[Record, contents.Run]] = {}
     refused: dict[str, RecordError] = {}
     first: dict[str, Record] = {}
@@ -159,7 +159,7 @@ def _insert(file: Path, place: bulk.Experiment, new: Mapping[str, tuple[Record, 
         for run_id, folder in folders.items():
             _copy(new[run_id][0], folder)
         inserted = bulk.insert(file, place, {run_id: run for run_id, (_, run) in new.items()})
-    except Exception:  # not an interrupt, which may come when the rows are there
+    except Exception:  # not KeyboardInterrupt: the rows may be there already
         _remove(folders.values())
         raise
     if not inserted:
@@ -209,7 +209,7 @@ def _receipt(record: Record, store: Store) -> str | None:
 
 
 def _from_receipt(record: Record, store: Store, client: Any) -> Any:
-    """Return the run that the receipt beside the record names, or None where it does not hold (any more)."""
+    """Return the run that the receipt beside the record names, or None if there is no such run (any more)."""
     from mlflow.exceptions import MlflowException
 
     run_id = _receipt(record, store)
@@ -255,14 +255,14 @@ def _create(record: Record, client: Any, experiment_id: str) -> Any:
     return client.create_run(
         experiment_id,
         start_time=contents.milliseconds(manifest, 0.0),
-        # without its key it would not be found again, and the user is taken from here only
+        # the key finds the run again; MLflow takes the user from these tags only
         tags={contents.KEY: contents.key(manifest), "mlflow.user": manifest.environment["user"]},
         run_name=contents.title(record),
     )
 
 
 def _fill(record: Record, client: Any, run_id: str, run: contents.Run) -> None:
-    """Send all there is. Rows that a former attempt left are the same, and MLflow keeps them once."""
+    """Send everything. Rows of an earlier attempt are equal, and MLflow keeps each once."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     log(client, run_id, run)
@@ -289,7 +289,7 @@ def log(client: Any, run_id: str, run: contents.Run) -> None:
 
 
 def _leave_receipt(record: Record, store: Store, experiment_id: str, run_id: str) -> None:
-    """Write down where the run is, so that it need not be searched for. A record may be read-only; then it is found."""
+    """Write down where the run is. Without a receipt, as beside a read-only record, the run is searched for by key."""
     receipt = {
         "tracking_uri": store.label,
         "experiment_id": experiment_id,
@@ -301,6 +301,6 @@ def _leave_receipt(record: Record, store: Store, experiment_id: str, run_id: str
     with suppress(OSError):
         if path.is_file() and path.read_bytes() == content:
             return
-        temporary = path.with_name(f".{RECEIPT}.tmp")  # the same for all, so that a kill leaves none for good
+        temporary = path.with_name(f".{RECEIPT}.tmp")  # one name for all: the next attempt replaces what a kill leaves
         temporary.write_bytes(content)
         os.replace(temporary, path)

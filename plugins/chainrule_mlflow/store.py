@@ -19,14 +19,14 @@ from chainrule.files import paths
 from chainrule.files.locks import exclusive
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-# What holds unless the person says otherwise. A server that is down would block a call for minutes by default; here
-# that is only a delay, because the record can be sent later.
+# Defaults where the person has set nothing. By MLflow's own defaults a server that is down blocks a call for minutes;
+# here a failure is only a delay, because the record can be sent later.
 _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-_LONG = 300  # characters of a cause
+_LONG = 300  # most characters of a cause
 _LOUD = ("mlflow", "alembic", "urllib3")
 _SECRET = re.compile(r"(?<=://)([^/@]*):[^/@]*@")
 
@@ -69,10 +69,10 @@ class Store:
         return (self._folder / "mlartifacts").as_uri()
 
     def links(self, experiment_id: str, run_id: str) -> dict[str, str]:
-        """Return what a person can do to see a run, by title."""
+        """Return the links and commands that show a run, by title."""
         # Without the type, MLflow opens pages for traces and evaluations of language models.
-        runs, kind = f"/#/experiments/{experiment_id}/runs", "?workflowType=machine_learning"
-        listing, run = f"{runs}{kind}", f"{runs}/{run_id}{kind}"
+        runs, pages = f"/#/experiments/{experiment_id}/runs", "?workflowType=machine_learning"
+        listing, run = f"{runs}{pages}", f"{runs}/{run_id}{pages}"
         if self.uri.startswith(("http://", "https://")):
             server = _SECRET.sub("", self.uri).rstrip("/")
             return {"MLflow run": f"{server}{run}", "all MLflow runs": f"{server}{listing}"}
@@ -86,7 +86,7 @@ class Store:
         }
 
     def sweep_links(self, experiment_id: str, run_id: str, view: str) -> dict[str, str]:
-        """Return what a person can do to see a sweep, by title."""
+        """Return the links and commands that show a sweep, by title."""
         links = self.links(experiment_id, run_id)
         shown = {"MLflow run": "MLflow sweep", "then open": "then open", "start MLflow": "start MLflow"}
         found = {shown[title]: link for title, link in links.items() if title in shown}
@@ -105,7 +105,7 @@ class Store:
             ChainruleError: MLflow or anything beneath it failed inside the ``with`` block.
         """
         with self.explained(), _quiet():
-            # two seconds, so not before it is needed
+            # the import takes two seconds, so it waits until it is needed
             from mlflow import MlflowClient
 
             if self.file:
@@ -148,7 +148,7 @@ class Store:
             raise ChainruleError(f"MLflow cannot keep a database in {file.parent}: choose a path without ? and %.")
         if _holds_something(file):
             with closing(sqlite3.connect(file, timeout=20)) as database:
-                # MLflow tries for two minutes to open what is no database, or one that it may not read
+                # MLflow would try for two minutes to open a file that is not a database or that it may not read
                 database.execute("PRAGMA schema_version")
             return
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,7 @@ def _holds_something(file: Path) -> bool:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Import MLflow and let it say nothing: what matters arrives as an exception."""
+    """Import MLflow and silence its logs and warnings: failures arrive as exceptions."""
     for key, value in _ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     if not {"MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"} & os.environ.keys():
@@ -192,7 +192,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _cause(error: BaseException, store: Store) -> str:
-    """Return one sentence about what is at the bottom of ``error``."""
+    """Return one sentence about the first cause of ``error``."""
     chain = [error]
     while below := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(below)

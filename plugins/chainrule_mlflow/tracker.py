@@ -1,4 +1,4 @@
-"""The trackers: MLflow, and none."""
+"""The tracker that sends records to MLflow."""
 
 import logging
 import shlex
@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 _LATER = "not in MLflow yet"
 _PAUSE = 60.0  # seconds without a further attempt after a failure: a dead server must not hold up each run of a sweep
 _paused_until: dict[tuple[str, str], float] = {}
-
-
 _parents: dict[tuple[str, str, str], str] = {}  # runs of sweeps, by store, experiment and key of the sweep
 
 
@@ -73,7 +71,7 @@ class MLflow(Tracker, name="mlflow"):
                 record.links[_LATER] = f"chainrule sync {shlex.quote(str(record.directory))}"
 
     def sweep_started(self, sweep: Sweep, notes: Sequence[str]) -> None:
-        """Make the run that those of the sweep are shown beneath."""
+        """Make the run of the sweep, beneath which its runs are shown."""
 
         def begin() -> None:
             parents.begin(sweep, Store.at(self.uri), self.experiment)
@@ -81,12 +79,12 @@ class MLflow(Tracker, name="mlflow"):
         self._attempt(begin, sweep.directory)
 
     def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
-        """Put the ranking of the sweep into its run, and say where to see it."""
+        """Write the ranking of the sweep into its run, and say where to see it."""
         if not self._attempt(lambda: self.send_sweep(sweep, outcomes), sweep.directory):
             sweep.links[_LATER] = f"chainrule sync {shlex.quote(str(sweep.directory))}"
 
     def send_sweep(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
-        """Put the ranking of a sweep into its run; the links to it are left in ``sweep.links``.
+        """Write the ranking of a sweep into its run; the links to it are left in ``sweep.links``.
 
         Raises:
             ChainruleError: it cannot be sent.
@@ -104,12 +102,12 @@ class MLflow(Tracker, name="mlflow"):
         except ChainruleError as error:
             _paused_until[place] = time.monotonic() + _PAUSE
             hint = f"chainrule sync {shlex.quote(str(directory))}"
-            log.warning("%s Nothing is lost: `%s`, or a directory above it, sends it later.", error, hint)
+            log.warning("%s Nothing is lost: `%s`, or one with a directory above it, sends it later.", error, hint)
             return False
         return True
 
     def _send_all(self, records: Sequence[Record]) -> list[RecordError]:
-        """Send records, those of sweeps beneath the runs of these; return why some cannot be sent."""
+        """Send records, those of a sweep beneath its run; return why some cannot be sent."""
         store, errors = Store.at(self.uri), []
         by_sweep: dict[str, list[Record]] = {}
         for record in records:
@@ -129,7 +127,7 @@ class MLflow(Tracker, name="mlflow"):
     def send(self, record: Record) -> None:
         """Send a record that may have been made long ago; sending one again changes nothing.
 
-        Where the run is in the trash of MLflow, or gone from there, the record is sent as a new run.
+        If its run was deleted in MLflow, the record is sent as a new run.
 
         Raises:
             ChainruleError: it cannot be sent; the record stays as it is.

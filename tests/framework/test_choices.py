@@ -155,7 +155,8 @@ def test_plugins_are_listed_with_all_that_they_bring(lions):
 def test_a_plugin_that_is_not_there_has_no_listing():
     done = command("plugins", "activation", "tnah", code=1)
     assert done.stderr == (
-        "chainrule: tnah is no distribution with plugins, entry point, kind or component (did you mean 'tanh'?).\n"
+        "chainrule: no distribution with plugins, entry point, kind or component is called tnah "
+        "(did you mean 'tanh'?).\n"
     )
 
 

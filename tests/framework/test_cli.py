@@ -150,8 +150,8 @@ def test_bad_input_gives_one_sentence_and_leaves_no_record(tmp_path, arguments, 
 def test_a_mistyped_command_is_named():
     done = chainrule_command("resum", "x", code=1)
     assert done.stderr == (
-        "chainrule: resum is no command (did you mean 'resume'?); "
-        "there is check, compare, new-plugin, plugins, report, resume, sync.\n"
+        "chainrule: resum is not a command (did you mean 'resume'?); "
+        "choose from check, compare, new-plugin, plugins, report, resume, sync.\n"
     )
 
 

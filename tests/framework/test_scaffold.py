@@ -158,7 +158,7 @@ def test_it_is_for_this_version_of_the_interface(tmp_path):
 def test_without_a_kind_it_is_an_activation_called_like_the_plugin(tmp_path, capsys):
     folder = write(tmp_path, "swiglu")
     module = (folder / "src" / "chainrule_swiglu" / "activation.py").read_text()
-    assert module.startswith('"""The activation swiglu.\n\nIt begins as penalized_tanh: put your own in its place')
+    assert module.startswith('"""The activation swiglu.\n\nIt is a copy of penalized_tanh: replace it by your own')
     assert "class Swiglu(Activation):" in module
     assert capsys.readouterr().out == (
         f"{folder} holds the activation swiglu. Next:\n\n  cd {folder}\n  pip install -e '.[test]'\n  pytest\n"
@@ -199,7 +199,7 @@ def everything(folder):
 def test_once_more_is_refused_and_elsewhere_gives_the_same(tmp_path):
     folder = write(tmp_path, "lion", "optimizer")
     before = everything(folder)
-    with pytest.raises(chainrule.ConfigurationError, match="is there already and holds something; nothing was written"):
+    with pytest.raises(chainrule.ConfigurationError, match="exists and is not empty; nothing was written"):
         write(tmp_path, "lion", "optimizer")
     assert everything(folder) == before
     (tmp_path / "again" / "chainrule-lion").mkdir(parents=True)
@@ -212,21 +212,27 @@ def test_once_more_is_refused_and_elsewhere_gives_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["2fast"], "'2fast' is no name for a plugin: it has letters, digits and hyphens, 40 at most, begins with a"),
-        (["lion!"], "'lion!' is no name for a plugin"),
-        (["löwe"], "'löwe' is no name for a plugin"),
-        (["../lion"], "'../lion' is no name for a plugin"),
-        (["l" * 41], "is no name for a plugin"),
-        (["null"], "'null' is no name for a plugin"),
-        (["None"], "'None' is no name for a plugin"),
-        (["chainrule-"], "'chainrule-' is no name for a plugin"),
-        (["lion", "--kind", "optimiser"], "'optimiser' is no kind (did you mean 'optimizer'?); there is activation, "),
-        (["gelu"], "there is activation=gelu already, of chainrule "),
-        (["mlflow", "--kind", "tracker"], "chainrule_mlflow is there already, in "),
-        (["activation"], "the module of the activation has another Activation; choose another name."),
-        (["array"], "the module of the activation has another Array; choose another name."),
-        (["z"], "the module of the activation has another Z; choose another name."),
-        (["session", "--kind", "watcher"], "the module of the watcher has another Session; choose another name."),
+        (["2fast"], "'2fast' cannot name a plugin: a name has at most 40 letters, digits and hyphens, begins with a"),
+        (["lion!"], "'lion!' cannot name a plugin"),
+        (["löwe"], "'löwe' cannot name a plugin"),
+        (["../lion"], "'../lion' cannot name a plugin"),
+        (["l" * 41], "cannot name a plugin"),
+        (["null"], "'null' cannot name a plugin"),
+        (["None"], "'None' cannot name a plugin"),
+        (["chainrule-"], "'chainrule-' cannot name a plugin"),
+        (
+            ["lion", "--kind", "optimiser"],
+            "'optimiser' is not a kind (did you mean 'optimizer'?); choose from ",
+        ),
+        (["gelu"], "provides activation=gelu already: choose another name."),
+        (["mlflow", "--kind", "tracker"], "The package chainrule_mlflow exists already, in "),
+        (["activation"], "the module of the activation needs Activation for something else; choose another name."),
+        (["array"], "the module of the activation needs Array for something else; choose another name."),
+        (["z"], "the module of the activation needs Z for something else; choose another name."),
+        (
+            ["session", "--kind", "watcher"],
+            "the module of the watcher needs Session for something else; ",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence_and_nothing_is_written(tmp_path, arguments, complaint):
@@ -242,8 +248,8 @@ def test_an_example_that_is_installed_already_is_refused(tmp_path, registry, mon
     with pytest.raises(chainrule.ConfigurationError) as caught:
         write(tmp_path, "second", "activation", "loss")
     assert str(caught.value) == (
-        "there is activation=penalized_tanh already, of chainrule-zoo 0.1.0 (entry point 'zoo'): "
-        "ask for one kind, and it is called like the plugin."
+        "chainrule-zoo 0.1.0 (entry point 'zoo') provides activation=penalized_tanh already: "
+        "give one kind only, whose component is called like the plugin."
     )
     write(tmp_path, "second", "activation")
 
@@ -254,7 +260,7 @@ def test_help_says_what_there_is(capsys):
     told = " ".join(capsys.readouterr().out.split())
     for text in (
         "usage: chainrule new-plugin",
-        "activation unless told",
+        "default: activation",
         ", ".join(new_plugin.kinds()),
         "rule clipped_error",
     ):

@@ -13,39 +13,39 @@ from chainrule.registry.registry import installed
 from chainrule.testing import kit
 from chainrule.testing.findings import CheckOutcome, Report
 from chainrule.testing.subjects import Subject
-from chainrule.testing.words import parsed
+from chainrule.testing.words import parse_components
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Check the components that are named, or all that are installed, and say what was found.
+    """Check the named components, or all installed ones, and print what was found.
 
     Args:
-        arguments: ``KIND=NAME``, followed by ``KIND.PARAMETER=VALUE`` where a parameter has no default, names of
-            distributions, ``--json``.
+        arguments: names of distributions, ``KIND=NAME`` (followed by ``KIND.PARAMETER=VALUE`` for a parameter without
+            default), ``--json``.
 
     Raises:
         ChainruleError: something named does not exist, or a check failed.
     """
-    options = parser("check", "Check that components keep their contracts.")
-    options.add_argument(
-        "what", nargs="*", metavar="KIND=NAME | DISTRIBUTION", help="what to check; without it everything installed"
+    command = parser("check", "Check that components keep their contracts.")
+    command.add_argument(
+        "what", nargs="*", metavar="KIND=NAME | DISTRIBUTION", help="what to check (default: everything installed)"
     )
-    options.add_argument("--json", action="store_true", help="print everything that was found as JSON")
-    chosen = parse(options, arguments)
-    subjects = list(_subjects(chosen.what))  # all of them, so that a wrong word is known at once
+    command.add_argument("--json", action="store_true", help="print all results as JSON")
+    given = parse(command, arguments)
+    subjects = list(_subjects(given.what))  # a list, so that a wrong word is reported before any check
     reports = []
     for subject in subjects:
-        reason = "" if chosen.what else _unavailable(subject)
+        reason = "" if given.what else _unavailable(subject)
         if reason:
             print(f"{subject}: not checked, {reason}", file=sys.stderr)
             continue
         reports.append(kit.report(subject, {}))
-        if not chosen.json:
+        if not given.json:
             print(_text(reports[-1]), flush=True)
-    if chosen.json:
+    if given.json:
         print(json.dumps([report.as_json() for report in reports], indent=1))
     failed = sum(len(report.failures) for report in reports)
-    failed += 0 if chosen.what else len(installed().reports)
+    failed += 0 if given.what else len(installed().reports)
     if failed:
         raise ChainruleError(f"{failed} {'check' if failed == 1 else 'checks'} failed.")
 
@@ -60,15 +60,15 @@ def _subjects(words: Sequence[str]) -> Iterator[Subject]:
                 yield Subject(registry.find(kind, name))
     for distribution in (word for word in words if "=" not in word):
         yield from kit.subjects_of(distribution, {})
-    for component, values in parsed([word for word in words if "=" in word]):
+    for component, values in parse_components([word for word in words if "=" in word]):
         kind, _, name = component.partition("=")
         if kind not in KINDS:
-            raise ChainruleError(f"{component}: there is no kind {kind}; there is {', '.join(KINDS)}.")
+            raise ChainruleError(f"{component}: {kind!r} is not a kind; choose from {', '.join(KINDS)}.")
         yield Subject(registry.find(kind, name), [values] if values else ())
 
 
 def _unavailable(subject: Subject) -> str:
-    """Return why a target cannot be had with its defaults, as where a file must be named; else an empty text."""
+    """Return why a target has no data with its defaults, for example because it needs a file; else an empty text."""
     if subject.kind == "target":
         try:
             for target in subject.defaults:

@@ -12,7 +12,7 @@ from chainrule.registry.registry import installed
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that suggests the nearest option for one that there is not."""
+    """A parser that suggests the nearest option for an unknown one."""
 
     def error(self, message: str) -> NoReturn:
         found = re.search(r"unrecognized arguments: (--[\w-]+)", message)
@@ -20,25 +20,25 @@ class _Parser(argparse.ArgumentParser):
         super().error(message + (nearest(found[1], options) if found else ""))
 
 
-def parser(command: str, description: str | None, **options: Any) -> argparse.ArgumentParser:
+def parser(command: str, description: str | None, **keywords: Any) -> argparse.ArgumentParser:
     """Return the parser of a command; an option must be typed in full.
 
     Args:
         command: its name.
         description: for ``--help``.
-        options: of :class:`argparse.ArgumentParser`, besides.
+        keywords: further arguments of :class:`argparse.ArgumentParser`.
     """
-    return _Parser(prog=f"chainrule {command}", description=description, allow_abbrev=False, **options)
+    return _Parser(prog=f"chainrule {command}", description=description, allow_abbrev=False, **keywords)
 
 
 def load_plugins(words: Sequence[str]) -> None:
-    """Load the plugins, as the words of a command line prefer and block them, and say what is wrong with others."""
+    """Load the plugins as the words of a command line prefer and block them, and report those that are broken."""
     read_preferences(words).export()
-    if not {"-sc", "--shell-completion"} & set(words):  # which completes a line that a person is typing
+    if not {"-sc", "--shell-completion"} & set(words):  # completion prints nothing else
         for report in installed().reports:
             print(f"chainrule: {report}.", file=sys.stderr)
 
 
-def parse(options: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
-    """Parse the words of a command; those about plugins, which are heeded before, are left out."""
-    return options.parse_args([word for word in words if not is_preference(word)])
+def parse(command: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
+    """Parse the words of a command, except those about plugins, which were read before."""
+    return command.parse_args([word for word in words if not is_preference(word)])

@@ -21,26 +21,26 @@ def main(words: Sequence[str]) -> None:
 
 
 def sweep_arguments(typed: Sequence[str]) -> list[str]:
-    """Return the command line of the sweep that compares.
+    """Return the command line of the sweep that makes the comparison.
 
     Raises:
-        ConfigurationError: something typed is no override.
+        ConfigurationError: a word is not an override.
     """
     defaults = compose.sweeper("compare")
-    chosen = _parser(defaults).parse_intermixed_args(typed)
-    for text in chosen.overrides:
+    given = _parser(defaults).parse_intermixed_args(typed)
+    for text in given.overrides:
         if "=" not in text:
             raise ConfigurationError(f"{text} is neither GROUP=A,B nor KEY=VALUE; see chainrule compare --help.")
-    found = ["-m", _SWEEPER, *chosen.overrides]
-    if chosen.targets:
-        found.append(f"target={chosen.targets}")
-    found += [f"hydra.sweeper.{name}={getattr(chosen, name)}" for name in _OPTIONS if getattr(chosen, name) is not None]
-    found += [f"++hydra.sweeper.space={_dictionary(text)}" for text in chosen.space]
-    return [*found, "hydra.sweeper.dry_run=true"] if chosen.dry_run else found
+    found = ["-m", _SWEEPER, *given.overrides]
+    if given.targets:
+        found.append(f"target={given.targets}")
+    found += [f"hydra.sweeper.{name}={getattr(given, name)}" for name in _OPTIONS if getattr(given, name) is not None]
+    found += [f"++hydra.sweeper.space={_dictionary(text)}" for text in given.space]
+    return [*found, "hydra.sweeper.dry_run=true"] if given.dry_run else found
 
 
 def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
-    options = parser(
+    command = parser(
         "compare",
         usage="chainrule compare GROUP=A,B[,...] [KEY=VALUE ...] [options]",
         description="Is one better than another? Each choice of GROUP (activation, optimizer, initializer, schedule, "
@@ -48,39 +48,39 @@ def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
         "median final validation loss decides. The best point is then run with fresh seeds. These runs are compared; "
         "those that diverge or fail count as the worst. The answer, with intervals and tests, is printed and written "
         "into a report.",
-        epilog="KEY=VALUE holds for all contenders. Unless typed, or changed by experiment=NAME: "
-        f"{_listing(defaults['params'])}; for targets of two classes {_listing(defaults['two_classes'])}, of several "
-        f"{_listing(defaults['classes'])}. hydra.KEY=VALUE works as in any sweep, and `chainrule resume DIR` "
+        epilog="KEY=VALUE holds for all contenders. Defaults, unless typed or set by experiment=NAME: "
+        f"{_listing(defaults['params'])}; for two classes {_listing(defaults['two_classes'])}; for more "
+        f"classes {_listing(defaults['classes'])}. hydra.KEY=VALUE works as in any sweep, and `chainrule resume DIR` "
         "finishes a comparison that broke off.",
     )
-    options.add_argument("overrides", nargs="+", metavar="GROUP=A,B", help="the contenders, and what holds for all")
-    options.add_argument(
+    command.add_argument("overrides", nargs="+", metavar="GROUP=A,B", help="the contenders, and values for all of them")
+    command.add_argument(
         "--targets", metavar="A,B", help=f"functions and data sets to compare on ({', '.join(defaults['targets'])})"
     )
     numbers = {
-        "budget": "points of the space, tried for each contender on each target",
-        "seeds": "with which the tuned contenders are compared",
-        "tuning_seeds": "with which each point is tried",
-        "random_seed": "from which the points and all seeds follow: another number repeats everything",
+        "budget": "points of the space that are tried for each contender on each target",
+        "seeds": "number of seeds that compare the tuned contenders",
+        "tuning_seeds": "number of seeds that try each point",
+        "random_seed": "decides the points and all seeds; another number repeats the comparison with others",
     }
     for name, text in numbers.items():
         option = f"--{name.replace('_', '-')}"
-        options.add_argument(option, type=int, metavar="N", help=f"{text} ({defaults[name]})")
-    options.add_argument(
+        command.add_argument(option, type=int, metavar="N", help=f"{text} ({defaults[name]})")
+    command.add_argument(
         "--space",
         action="append",
         default=[],
         metavar="KEY=VALUES",
-        help="what is tuned besides, or within other bounds: a list, interval(a,b) or tag(log,interval(a,b)); may be "
-        f"given several times; a contender is tuned in those keys that it has ({_listing(defaults['space'])}); "
-        "KEY=VALUE takes a key out",
+        help="a further key to tune, or other bounds of one: a list, interval(a,b) or tag(log,interval(a,b)); may be "
+        f"given several times; a contender is tuned in the keys that it has ({_listing(defaults['space'])}); "
+        "an override KEY=VALUE fixes a key instead",
     )
-    options.add_argument("--dry-run", action="store_true", help="list the runs, train nothing")
-    return options
+    command.add_argument("--dry-run", action="store_true", help="list the runs, train nothing")
+    return command
 
 
 def _dictionary(text: str) -> str:
-    """Write an entry of the space as Hydra reads it."""
+    """Return an entry of the space in Hydra's form."""
     key, equals, values = text.partition("=")
     if not equals or not re.fullmatch(r"[\w./@-]+", key) or not values:
         raise ConfigurationError(f"--space {text} is not KEY=VALUES, such as optimizer.lr=tag(log,interval(1e-4,1)).")

@@ -25,13 +25,13 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
   chainrule optimizer=adam optimizer.lr=0.01     another optimizer, at another rate
   chainrule -m seed=0,1,2 activation=tanh,relu   every combination, as stacks; ranked over seeds
   chainrule -m ... hydra.sweeper.dry_run=true    only list its jobs and stacks
-  chainrule compare activation=tanh,relu         which is better, each tuned alike, on several targets? see --help
+  chainrule compare activation=tanh,relu         which is better on several targets, each tuned alike
   chainrule resume DIR                           finish a sweep that broke off
   chainrule report DIR                           write the report of a sweep again
   chainrule experiment=article                   a prepared configuration
   chainrule optimizer=adam --help                this text, with the parameters of adam
   chainrule sync DIR                             send records to the tracker later
-  chainrule plugins                              what is installed, with all parameters; who is broken or blocked
+  chainrule plugins                              list plugins and parameters, and what is broken or blocked
   chainrule check                                check the gradients, bits and ranges of installed plugins
   chainrule new-plugin NAME                      write a package for a component of your own
   chainrule --cfg job                            show the configuration and train nothing
@@ -42,12 +42,12 @@ def text(settings: Settings, tracker: Tracker, registry: Registry, experiments: 
     """Return the help, with the values that ``settings`` has.
 
     Args:
-        settings: what the rest of the command line describes.
-        tracker: likewise.
-        registry: whose components are listed.
+        settings: those that the command line describes.
+        tracker: the one that the command line chooses.
+        registry: its components are listed.
         experiments: names of the prepared configurations.
     """
-    chosen = {group: tracker if group == TRACKING else getattr(settings, group) for group in GROUPS}
+    components = {group: tracker if group == TRACKING else getattr(settings, group) for group in GROUPS}
     config = {**settings.to_config(), TRACKING: component_config(tracker), SECTION: plain(registry.preferences)}
     values = flat(config)
     groups = [f"  {group:<12} {', '.join(registry.names(kind.name))}" for group, kind in GROUPS.items()]
@@ -60,7 +60,7 @@ def text(settings: Settings, tracker: Tracker, registry: Registry, experiments: 
         _rows(keys(), values),
     ]
     sections.append("Parameters of the components chosen here, changed by KEY=VALUE")
-    sections += [_component(group, component, values) for group, component in chosen.items()]
+    sections += [_component(group, component, values) for group, component in components.items()]
     return "\n\n".join(sections)
 
 
@@ -75,8 +75,8 @@ def _component(group: str, component: Component, values: Mapping[str, Any]) -> s
     return "\n".join(filter(None, [f"  {group}={component.name}: {summary(type(component))}", _rows(own, values)]))
 
 
-def _rows(described: Mapping[str, Parameter], values: Mapping[str, Any]) -> str:
+def _rows(by_key: Mapping[str, Parameter], values: Mapping[str, Any]) -> str:
     return "\n".join(
         f"  {f'{key}={shown(values[key])}':<34} {p.description or 'no description'} ({p.wanted()})"
-        for key, p in described.items()
+        for key, p in by_key.items()
     )

@@ -29,7 +29,7 @@ _COMMANDS = {  # each a module of this package with a function ``main``, importe
 
 
 def _help(overrides: Sequence[str]) -> None:
-    """Print what can be typed, with the values of what was typed already."""
+    """Print the help, with the values that the overrides give."""
     registry = installed()
     folders = (paths.configuration(), Path("conf"), *registry.folders.values())
     experiments = {path.stem for folder in folders for path in (folder / "experiment").glob("*.yaml")}
@@ -42,7 +42,7 @@ def main() -> None:
     """Run the command line and exit with 0, or with 1 and one sentence where the input is wrong."""
     arguments = sys.argv[1:]
     traceback_wanted = "HYDRA_FULL_ERROR" in os.environ
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands its errors over instead of printing them
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them
     try:
         if arguments and arguments[0] in _COMMANDS:
             words = arguments[1:]
@@ -54,15 +54,15 @@ def main() -> None:
             _help(overrides)
         elif arguments and re.fullmatch(r"[a-zA-Z][a-zA-Z-]*", arguments[0]):  # neither an override nor a flag
             close = nearest(arguments[0], _COMMANDS)
-            raise ChainruleError(f"{arguments[0]} is no command{close}; there is {', '.join(_COMMANDS)}.")
+            raise ChainruleError(f"{arguments[0]} is not a command{close}; choose from {', '.join(_COMMANDS)}.")
         else:
             load_plugins(arguments)
             application.run(arguments)
     except KeyboardInterrupt as interrupt:
         print(" ".join(["chainrule: interrupted.", *getattr(interrupt, "__notes__", [])]), file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more is written at exit
+    except BrokenPipeError:  # the reader of the output, such as head, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that nothing is written at exit
     except MemoryError as error:
         sys.exit(f"chainrule: not enough memory: {error}. Lower data.samples, network.hidden or training.epochs.")
     except Exception as error:

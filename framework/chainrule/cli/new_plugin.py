@@ -1,4 +1,4 @@
-"""``chainrule new-plugin``: a whole package to begin with, whose components work, are documented and are tested."""
+"""``chainrule new-plugin``: write a package whose components work, are documented and are tested."""
 
 import json
 import re
@@ -21,11 +21,11 @@ from chainrule.registry.kinds import KINDS
 from chainrule.registry.registry import found
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_WATCHER = "watcher"  # not among the kinds, since nobody chooses one by name
+_WATCHER = "watcher"  # not one of KINDS, because nobody chooses a watcher by name
 _DEFAULT = "activation"
 _VALUES = {"true", "false", "none", "null", "inf", "nan"}  # what these words mean in Python or in an override
 
-# By kind: the class of the example, and the group of a sweep that compares it, with what it is compared with.
+# By kind: the class of the example, and the overrides of a sweep that compares it with a built-in component.
 _EXAMPLES = {
     "activation": ("PenalizedTanh", "activation=tanh,"),
     "loss": ("Quantile", "loss=half_squared_error,"),
@@ -44,9 +44,9 @@ class Part:
     """One module of the package.
 
     Attributes:
-        kind: of its component, or ``watcher``.
-        cls: its class.
-        example: the class whose formula it has.
+        kind: kind of its component, or ``watcher``.
+        cls: name of its class.
+        example: name of the class that it begins as a copy of.
     """
 
     kind: str
@@ -55,12 +55,12 @@ class Part:
 
     @property
     def name(self) -> str:
-        """What its component is chosen by."""
+        """Name by which its component is chosen."""
         return default_name(self.cls)
 
     @property
     def title(self) -> str:
-        """What it is, in words."""
+        """Its kind and its name."""
         return f"{self.kind} {self.name}"
 
     @property
@@ -69,7 +69,7 @@ class Part:
         if self.cls == self.example:
             return f"The {self.title}."
         example = default_name(self.example)
-        return f"The {self.title}.\n\nIt begins as {example}: put your own in its place, here and in the tests.\n"
+        return f"The {self.title}.\n\nIt is a copy of {example}: replace it by your own, here and in the tests.\n"
 
     @property
     def contract(self) -> str:
@@ -94,38 +94,40 @@ class Part:
 
 
 def kinds() -> list[str]:
-    """Return the kinds that there are examples of."""
+    """Return the kinds that have an example."""
     return [kind for kind in _EXAMPLES if kind in {*KINDS, _WATCHER}]
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write the package of a new plugin: components that work, documented and tested, and all that surrounds them."""
-    options = parser(
+    """Write the package of a new plugin, with components that work, are documented and are tested."""
+    command = parser(
         "new-plugin",
         main.__doc__,
-        epilog="With one kind its component is called NAME and has a formula that you replace by yours. With several "
-        "each is an example under its own name: " + ", ".join(f"{kind} {_example(kind)}" for kind in kinds()) + ".",
+        epilog="With one kind, the component is called NAME and is a copy of an example. With several "
+        "kinds, each component is an example under its own name: "
+        + ", ".join(f"{kind} {_example(kind)}" for kind in kinds())
+        + ".",
     )
-    options.add_argument("name", metavar="NAME", help="letters, digits and hyphens; the package is chainrule-NAME")
-    options.add_argument(
+    command.add_argument("name", metavar="NAME", help="letters, digits and hyphens; the package is chainrule-NAME")
+    command.add_argument(
         "--kind",
         action="append",
         metavar="KIND",
-        help=f"what it provides, {_DEFAULT} unless told; may be given several times: {', '.join(kinds())}",
+        help=f"what it provides (default: {_DEFAULT}); may be given several times: {', '.join(kinds())}",
     )
-    options.add_argument(
+    command.add_argument(
         "--directory",
         type=Path,
         default=Path(),
         metavar="DIR",
-        help="where chainrule-NAME is made, else here",
+        help="where chainrule-NAME is made (default: here)",
     )
-    chosen = parse(options, arguments)
-    name = _plugin_name(chosen.name)
-    parts = _parts(name, chosen.kind or [_DEFAULT])
-    folder = chosen.directory / f"chainrule-{name}"
+    given = parse(command, arguments)
+    name = _plugin_name(given.name)
+    parts = _parts(name, given.kind or [_DEFAULT])
+    folder = given.directory / f"chainrule-{name}"
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise ConfigurationError(f"{folder} is there already and holds something; nothing was written.")
+        raise ConfigurationError(f"{folder} exists and is not empty; nothing was written.")
     for path, content in _files(name, parts).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(content, encoding="utf-8")
@@ -135,33 +137,35 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _plugin_name(given: str) -> str:
-    """Return the name as it is written in names of packages, without their prefix."""
+    """Return the normalised name of a plugin, without the prefix ``chainrule-``."""
     name = re.sub(r"[-_.]+", "-", given).lower().removeprefix("chainrule-")
     if not re.fullmatch(r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or name in _VALUES:
         raise ConfigurationError(
-            f"{given!r} is no name for a plugin: it has letters, digits and hyphens, 40 at most, begins with a letter "
+            f"{given!r} cannot name a plugin: a name has at most 40 letters, digits and hyphens, begins with a letter "
             f"and is none of {', '.join(sorted(_VALUES))}."
         )
     package = _package(name)
     spec = find_spec(package)
     if spec:
-        raise ConfigurationError(f"{package} is there already, in {spec.origin}; choose another name.")
+        raise ConfigurationError(f"The package {package} exists already, in {spec.origin}; choose another name.")
     return name
 
 
 def _parts(name: str, wanted: Sequence[str]) -> list[Part]:
     for kind in wanted:
         if kind not in kinds():
-            raise ConfigurationError(f"{kind!r} is no kind{nearest(kind, kinds())}; there is {', '.join(kinds())}.")
+            raise ConfigurationError(
+                f"{kind!r} is not a kind{nearest(kind, kinds())}; choose from {', '.join(kinds())}."
+            )
     chosen = sorted(set(wanted))
     own = "".join(word.capitalize() for word in name.split("-"))
     parts = [Part(kind, own if len(chosen) == 1 else _EXAMPLES[kind][0], _EXAMPLES[kind][0]) for kind in chosen]
-    hint = "choose another name" if len(parts) == 1 else "ask for one kind, and it is called like the plugin"
+    hint = "choose another name" if len(parts) == 1 else "give one kind only, whose component is called like the plugin"
     taken = {(o.kind, o.component.name): plugin.provider for plugin in found().plugins for o in plugin.offers}
     for part in parts:
         if (part.kind, part.name) in taken:
             provider = taken[part.kind, part.name]
-            raise ConfigurationError(f"there is {part.group}={part.name} already, of {provider}: {hint}.")
+            raise ConfigurationError(f"{provider} provides {part.group}={part.name} already: {hint}.")
     return parts
 
 
@@ -207,13 +211,15 @@ def _files(name: str, parts: Sequence[Part]) -> dict[str, str]:
             # All but the import of the class itself.
             others = re.sub(rf"^from ({package})?\.{part.kind} import {part.cls}$", "", text, flags=re.MULTILINE)
             if re.search(rf"^((from|import) .*\b{part.cls}\b|{part.cls}\b)", others, re.MULTILINE):
-                raise ConfigurationError(f"the module of the {part.kind} has another {part.cls}; choose another name.")
+                raise ConfigurationError(
+                    f"the module of the {part.kind} needs {part.cls} for something else; choose another name."
+                )
         files[f"src/{package}/{part.kind}.py"], files[f"tests/test_{part.kind}.py"] = module, test
     return files
 
 
 def _author() -> str:
-    """Return the name that git signs with, or nothing."""
+    """Return git's ``user.name``, or an empty text."""
     try:
         done = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):

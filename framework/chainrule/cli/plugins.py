@@ -1,4 +1,4 @@
-"""What ``chainrule plugins`` shows: every plugin, whether it is used, and what it brings."""
+"""``chainrule plugins``: list every plugin, whether it is used, and what it brings."""
 
 import enum
 import json
@@ -16,13 +16,15 @@ from chainrule.registry.registry import Offer, Plugin, Registry, Status, found
 
 def main(arguments: Sequence[str]) -> None:
     """List the plugins that are installed: where they come from, whether they are used, what they bring."""
-    options = parser("plugins", main.__doc__)
-    options.add_argument("names", nargs="*", metavar="NAME", help="of a distribution, entry point, kind or component")
-    options.add_argument("--json", action="store_true", help="for programs")
-    chosen = parse(options, arguments)
+    command = parser("plugins", main.__doc__)
+    command.add_argument(
+        "names", nargs="*", metavar="NAME", help="distribution, entry point, kind or component to show"
+    )
+    command.add_argument("--json", action="store_true", help="print JSON, for programs")
+    given = parse(command, arguments)
     registry = found()
-    plugins = _chosen(plugin_rows(registry), chosen.names)
-    if chosen.json:
+    plugins = _selected(plugin_rows(registry), given.names)
+    if given.json:
         print(json.dumps({"reports": registry.reports, "plugins": plugins}, indent=1))
     else:
         print("\n\n".join([*map(_text, plugins), *(f"{sentence}." for sentence in registry.reports)]))
@@ -78,7 +80,7 @@ def _parameter(parameter: Parameter, default: Any) -> dict[str, Any]:
     }
 
 
-def _chosen(plugins: Iterable[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+def _selected(plugins: Iterable[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
     """Return the plugins and components that have one of the names; all if there are no names."""
     if not names:
         return list(plugins)
@@ -97,7 +99,7 @@ def _chosen(plugins: Iterable[dict[str, Any]], names: Sequence[str]) -> list[dic
     for name in names:
         if name not in used:
             raise ChainruleError(
-                f"{name} is no distribution with plugins, entry point, kind or component{nearest(name, known)}."
+                f"no distribution with plugins, entry point, kind or component is called {name}{nearest(name, known)}."
             )
     return found
 
@@ -106,13 +108,13 @@ def _text(plugin: Mapping[str, Any]) -> str:
     status = plugin["status"] + (f": {plugin['reason']}" if plugin["reason"] else "")
     lines = [
         f"{plugin['distribution']} {plugin['version']}, entry point {plugin['entry_point']}: {status}",
-        f"  {plugin['file'] or plugin['module'] + ' (there is no such file)'}",
+        f"  {plugin['file'] or plugin['module'] + ' (no such file)'}",
         *([f"  {plugin['description']}"] if plugin["description"] else []),
         *(f"  configuration: {folder}" for folder in plugin["configurations"].values()),
     ]
     for component in plugin["components"]:
-        apart = "" if component["status"] == Status.OK else f" ({component['status']}: {component['reason']})"
-        lines.append(f"  {component['kind']}={component['name']}{apart}: {component['description']}")
+        remark = "" if component["status"] == Status.OK else f" ({component['status']}: {component['reason']})"
+        lines.append(f"  {component['kind']}={component['name']}{remark}: {component['description']}")
         for parameter in component["parameters"]:
             given = f"{parameter['name']}={shown(parameter['default'])}"
             lines.append(f"    {given:<32} {parameter['description'] or 'no description'} ({parameter['accepts']})")

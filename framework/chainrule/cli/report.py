@@ -11,7 +11,7 @@ from chainrule.reports.sweep import write_report
 
 def main(arguments: Sequence[str]) -> None:
     """Write the report of a sweep from its records: ranking, curves, what mattered, what went wrong."""
-    options = parser("report", main.__doc__)
-    options.add_argument("directory", type=Path, metavar="DIR", help="of the sweep, such as multirun/DATE/TIME")
-    sweep = read_sweep(parse(options, arguments).directory)
+    command = parser("report", main.__doc__)
+    command.add_argument("directory", type=Path, metavar="DIR", help="directory of the sweep, e.g. multirun/DATE/TIME")
+    sweep = read_sweep(parse(command, arguments).directory)
     print(write_report(sweep, SweepOutcomes(sweep, sweep.outcomes())))

@@ -12,14 +12,14 @@ from chainrule.sweep.resume import require_plugins, resuming
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Train what is left of a sweep that broke off, and what failed in it."""
-    options = parser("resume", main.__doc__)
-    options.add_argument("directory", type=Path, metavar="DIR", help="of the sweep, such as multirun/DATE/TIME")
-    sweep = read_sweep(parse(options, arguments).directory)
+    """Train the runs of a sweep that are missing, because it broke off, or failed."""
+    command = parser("resume", main.__doc__)
+    command.add_argument("directory", type=Path, metavar="DIR", help="directory of the sweep, e.g. multirun/DATE/TIME")
+    sweep = read_sweep(parse(command, arguments).directory)
     try:
         os.chdir(sweep.manifest.working_directory)
     except OSError as error:
-        raise ChainruleError(f"the sweep began in {error.filename}, which is not there any more.") from None
+        raise ChainruleError(f"the sweep was started in {error.filename}, which no longer exists.") from None
     load_plugins(sweep.manifest.arguments)
     require_plugins(sweep)
     with resuming(sweep):

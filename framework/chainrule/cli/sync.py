@@ -16,13 +16,15 @@ from chainrule.registry.watching import Tracker
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Send records that were kept back, or were made without a tracker."""
-    options = parser("sync", main.__doc__)
-    options.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="holds records, at any depth")
-    options.add_argument("--tracking", metavar="NAME", help="tracker to use instead of each record's own")
-    chosen = parse(options, arguments)
+    """Send records that no tracker has received yet, to their own tracker or to another."""
+    command = parser("sync", main.__doc__)
+    command.add_argument(
+        "directories", nargs="+", type=Path, metavar="DIR", help="directory with records, at any depth"
+    )
+    command.add_argument("--tracking", metavar="NAME", help="tracker to use instead of each record's own")
+    given = parse(command, arguments)
     load_plugins([])
-    failed = sum(_send(directory.absolute(), chosen.tracking) for directory in chosen.directories)
+    failed = sum(_send(directory.absolute(), given.tracking) for directory in given.directories)
     if failed:
         raise ChainruleError(f"{failed} {'record was' if failed == 1 else 'records were'} not sent.")
 
@@ -36,14 +38,14 @@ def _send(directory: Path, tracking: str | None) -> int:
     members: dict[Path, Membership] = {}
     for sweep in sweeps.values():
         members |= sweep.members()
-    trackers: dict[str, Tracker] = {}  # of the last record of each sweep
+    trackers: dict[str, Tracker] = {}  # by sweep: that of its last record
     failed = 0
     for place in (manifest.parent for manifest in found):
         try:
             record = replace(read_record(place), member=members.get(place))
             tracker = _tracker(record, tracking)
             tracker.send(record)
-        except (Exception, SystemExit) as error:  # of a stranger's tracker, too, which must not keep others back
+        except (Exception, SystemExit) as error:  # whatever a tracker raises, the other records are sent
             failed += 1
             print(f"chainrule: {place}: {sentence(error)}", file=sys.stderr)
             continue

@@ -12,7 +12,7 @@ from chainrule.testing import methods, training
 from chainrule.testing.differences import STEP, differences, unfounded_overflow
 from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import Call, Size
-from chainrule.testing.subjects import DTYPES, Subject, filled, random_columns
+from chainrule.testing.subjects import DTYPES, Subject, as_columns, random_columns
 from chainrule.testing.table import Check
 
 _POINTS = 300  # at which derivatives are compared, for each variant
@@ -28,7 +28,7 @@ def shapes(subject: Subject) -> None:
 
 
 def buffers(subject: Subject) -> None:
-    """A method that takes ``out`` fills it with what it returns without, and returns it."""
+    """A method that takes ``out`` fills it with what it returns without ``out``, and returns it."""
     methods.check_buffers(subject, _calls, _sizes(subject))
 
 
@@ -43,12 +43,12 @@ def samples_apart(subject: Subject) -> None:
 
 
 def stacking(subject: Subject) -> None:
-    """A run has the same bytes in a stack, in what is left of it, and alone."""
+    """A run has the same bytes in a stack, in a stack that others have left, and alone."""
     methods.check_stacking(subject, _calls, _sizes(subject))
 
 
 def gradient(subject: Subject) -> None:
-    """``backward`` (and ``slope``) are the derivative of ``forward``, by central differences away from kinks."""
+    """``backward`` and ``slope`` agree with central differences of ``forward``, away from kinks."""
     for activation in subject.variants:
         units = max(_least(subject), 3)
         z = _away_from_kinks(activation, _points(units))
@@ -60,7 +60,7 @@ def gradient(subject: Subject) -> None:
 
 
 def kinks(subject: Subject) -> None:
-    """Where the slope of ``forward`` jumps, ``kinks`` says so."""
+    """``kinks`` lists every place where the slope of ``forward`` jumps."""
     units = _least(subject)
     weights = np.random.default_rng(1).uniform(0.5, 1, size=(units, 1))
     others = np.random.default_rng(2).normal(size=(units, 1))
@@ -94,7 +94,7 @@ def slope_at_kinks(subject: Subject) -> None:
             a = activation.forward(np.repeat(line[None, None], units, axis=1))[0, 0]
             sides = np.array([(a[2] - a[1]) / (line[2] - line[1]), (a[4] - a[3]) / (line[4] - line[3])])
             wide = np.array([(a[1] - a[0]) / (line[1] - line[0]), (a[5] - a[4]) / (line[5] - line[4])])
-            # One-sided quotients err with the step itself; three times their own change bounds it with room to spare.
+            # The error of a one-sided quotient grows with the step; three times its own change is a safe bound.
             doubt = 3 * np.abs(wide - sides).max() + 1e-9 * (1 + np.abs(a).max())
             for z in {kink, -kink} if kink == 0 else {kink}:
                 point = np.full((1, units, 1), z)
@@ -112,7 +112,7 @@ def slope_at_kinks(subject: Subject) -> None:
 
 
 def finite(subject: Subject) -> None:
-    """No input, however large or small, gives NaN, nor infinity where the function is not that large."""
+    """No input gives NaN, nor infinity where the function fits into the dtype."""
     for components in subject.stacks:
         for activation in (components[-1], components[0]):
             for dtype in DTYPES:
@@ -137,7 +137,7 @@ def in_range(subject: Subject) -> None:
             if not (low - slack <= a.min() and a.max() <= high + slack):
                 raise FindingError(
                     f"{subject.where('forward')} gives values from {a.min():.9g} to {a.max():.9g}, but range is "
-                    f"[{low:.9g}, {high:.9g}] ({activation}); mend range.",
+                    f"[{low:.9g}, {high:.9g}] ({activation}); correct range.",
                     lowest=a.min(),
                     highest=a.max(),
                 )
@@ -146,8 +146,8 @@ def in_range(subject: Subject) -> None:
 def trained(subject: Subject) -> None:
     """A short training as hidden and as output activation has the same bytes in a stack and alone."""
     for components in subject.stacks:
-        training.check_alone(subject, "activation", components, units=_least(subject) + 1)
-        training.check_alone(subject, "output", components, units=_least(subject) + 1)
+        training.check_alone("activation", components, units=_least(subject) + 1)
+        training.check_alone("output", components, units=_least(subject) + 1)
 
 
 def _calls(
@@ -155,7 +155,7 @@ def _calls(
 ) -> list[Call]:
     runs, (units, samples) = len(components), size
     z, grad_a = (random_columns(rng, runs, units, samples, dtype) for _ in range(2))
-    a = filled(activation.forward(z), dtype)
+    a = as_columns(activation.forward(z), dtype)
     calls = [Call("forward", (z,), z.shape), Call("backward", (grad_a, z, a), z.shape)]
     if type(activation).slope is not Activation.slope:
         calls.append(Call("slope", (z, a), z.shape))
@@ -195,10 +195,10 @@ def _away_from_kinks(activation: Any, z: Array) -> Array:
 
 
 def _compare(subject: Subject, activation: Any, z: Array, grad_a: Array, method: str, actual: Array) -> None:
-    """Compare ``actual`` with the derivative of the sum of ``grad_a forward(z)`` over units, by each unit."""
+    """Compare ``actual`` with the derivative, by each unit, of the sum of ``grad_a forward(z)`` over units."""
     for unit in range(z.shape[1]):
         factors = grad_a[0]
-        if method == "slope":  # of its own unit only
+        if method == "slope":  # each unit by itself only
             factors = np.where(np.arange(z.shape[1])[:, None] == unit, factors, 0.0)
 
         def terms(point: Array, factors: Array = factors) -> Array:
@@ -208,14 +208,14 @@ def _compare(subject: Subject, activation: Any, z: Array, grad_a: Array, method:
         error = np.abs(actual[0, unit] - found.central)
         wrong = ~(error <= found.doubt)
         if wrong.any():
-            # The first decimal places of a large z hide the cause: show the wrong point nearest to 1.
+            # A very large or small z hides the cause: show the wrong point nearest to 1.
             at = min(np.flatnonzero(wrong), key=lambda i: abs(abs(z[0, unit, i]) - 1))
             got, want, place = actual[0, unit, at], found.central[at], z[0, unit, at]
             factor = f"grad_a = {grad_a[0, unit, at]:.6g}, " if method == "backward" else ""
             raise FindingError(
                 f"{subject.where(method)} returns {got:.9g} at z = {place:.6g} ({factor}{activation}), but the "
                 f"central difference of forward is {want:.9g}; {int(wrong.sum())} of {wrong.size} points differ by "
-                "more than rounding explains. Mend the derivative.",
+                "more than rounding explains. Correct the derivative.",
                 z=place,
                 returned=got,
                 expected=want,
@@ -223,7 +223,7 @@ def _compare(subject: Subject, activation: Any, z: Array, grad_a: Array, method:
 
 
 def _undeclared_kink(along: Callable[[Array], Array], declared: Array) -> tuple[float, float] | None:
-    """Return where the slope jumps, and by how much: there one-sided differences stay apart as points come closer."""
+    """Return where the slope jumps, and by how much: one-sided differences stay apart there as points come closer."""
     points = np.arange(-_FAR, _FAR, _FINE)
     jumps = _jumps(along, points, declared, 2 * _FINE)
     peaks = jumps.copy()
@@ -259,8 +259,8 @@ def _require_finite(subject: Subject, activation: Any, dtype: np.dtype[Any], sig
     grown = np.geomspace(1e-3, float(info.max) * 0.99, 400 if dtype == np.float32 else 2600)
     line = sign * np.concatenate([[0.0, float(info.smallest_subnormal), float(info.tiny)], grown]).astype(dtype)
     units = max(_least(subject), 2)
-    for others in (-1, 0, 1):  # whether the other units go the other way, stay at 0, or go along
-        z = filled(np.stack([line, *([others * line] * (units - 1))])[None], dtype)
+    for others in (-1, 0, 1):  # other units have the opposite sign, are 0, or are equal
+        z = as_columns(np.stack([line, *([others * line] * (units - 1))])[None], dtype)
         a = np.array(activation.forward(z))
         grad_z = np.array(activation.backward(np.ones_like(z), z, a))
         backward_bad = _undue(grad_z, dtype) & np.isfinite(a[0])
@@ -275,7 +275,7 @@ def _require_finite(subject: Subject, activation: Any, dtype: np.dtype[Any], sig
 
 
 def _undue(values: Array, dtype: np.dtype[Any]) -> Array:
-    """Say where ``values (1, units, points)`` are NaN, or infinite without reason, on points that grow from the 4th."""
+    """Return where ``values (1, units, points)`` are NaN or unfoundedly infinite; points grow from the 4th on."""
     undue: Array = np.isnan(values[0])
     for unit, line in enumerate(values[0]):
         undue[unit, 3:] |= unfounded_overflow(line[3:], dtype)

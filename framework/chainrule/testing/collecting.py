@@ -15,19 +15,19 @@ import pytest
 from chainrule.errors import ChainruleError
 from chainrule.testing import kit
 from chainrule.testing.findings import CheckOutcome, CheckResult, FindingError
-from chainrule.testing.words import parsed
+from chainrule.testing.words import parse_components
 
-_PROPERTY = "chainrule"  # under which a report carries a result to the process that writes all of them
-_TYPED = "chainrule_names_files"  # in what a process of xdist is told
-_PLAN = pytest.StashKey["Plan"]()
+_PROPERTY = "chainrule"  # name under which a report carries a result to the process that writes them all
+_TYPED = "chainrule_names_files"  # key in the input of a process of xdist
+_SELECTION = pytest.StashKey["Selection"]()
 
 
-class Plan:
-    """What is checked in a run of pytest.
+class Selection:
+    """The components that a run of pytest checks.
 
     Attributes:
-        distribution: whose components.
-        pairs: these, and why checks of each are expected to fail.
+        distribution: name of the distribution that registers them.
+        pairs: each component, with the checks that are expected to fail and why.
 
     Raises:
         ChainruleError: the distribution or an option of pytest's configuration is wrong.
@@ -35,7 +35,7 @@ class Plan:
 
     def __init__(self, config: pytest.Config) -> None:
         self.distribution = config.getini("chainrule_distribution") or _project(config)
-        self.pairs = kit.planned(
+        self.pairs = kit.select(
             self.distribution,
             _examples(config.getini("chainrule_examples")),
             _expected(config.getini("chainrule_expected_failures")),
@@ -43,7 +43,7 @@ class Plan:
 
 
 class CheckItem(pytest.Item):
-    """One check of one component, or whether enough of them apply."""
+    """One check of one component, or the check that enough of them apply."""
 
     def __init__(self, *, perform: Callable[[], CheckResult], **keywords: Any) -> None:
         super().__init__(**keywords)
@@ -62,18 +62,18 @@ class CheckItem(pytest.Item):
             pytest.skip(result.message)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *arguments: Any, **keywords: Any) -> Any:
-        """Return the sentence alone; the way to it leads through the kit only."""
+        """Return the sentence alone: a traceback shows only the kit."""
         if isinstance(excinfo.value, FindingError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, *arguments, **keywords)
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        """Say where the item comes from."""
+        """Return where the item comes from."""
         return self.config.rootpath / "pyproject.toml", None, self.name
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what can be set."""
+    """Add the options."""
     parser.addini("chainrule_distribution", "distribution to check; by default that of pyproject.toml", default="")
     parser.addini(
         "chainrule_examples", "lines such as: target=table target.path=small.csv", type="linelist", default=[]
@@ -82,18 +82,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "chainrule_expected_failures", "lines such as: activation=sign gradient: reason", type="linelist", default=[]
     )
     parser.getgroup("chainrule").addoption(
-        "--chainrule-results", metavar="FILE", help="write what all checks of components said to FILE, as JSON"
+        "--chainrule-results", metavar="FILE", help="write the results of all checks to FILE, as JSON"
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Find what is to be checked, so that mistakes are known before anything runs."""
+    """Find what to check, so that mistakes are reported before anything runs."""
     if _names_files(config):
         if config.getoption("--chainrule-results"):
             raise pytest.UsageError("--chainrule-results needs a run of all tests: name folders, or nothing.")
         return
     try:
-        config.stash[_PLAN] = Plan(config)
+        config.stash[_SELECTION] = Selection(config)
     except ChainruleError as error:
         raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(_Results(config), "chainrule_results")
@@ -101,23 +101,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a process of xdist what was decided here, so that all collect the same, wherever they were started."""
+    """Tell a process of xdist what was decided here, so that all processes collect the same items."""
     node.workerinput[_TYPED] = _names_files(node.config)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Add an item for each component and check; first, so that ``-k`` chooses among them too."""
-    if _PLAN not in config.stash:
+    """Add an item for each component and check, before other plugins, so that ``-k`` selects among them too."""
+    if _SELECTION not in config.stash:
         return
-    plan = config.stash[_PLAN]
-    for subject, reasons in plan.pairs:
+    selection = config.stash[_SELECTION]
+    for subject, reasons in selection.pairs:
         calls = {
             check.name: partial(kit.perform, subject, check, reasons.get(check.name))
             for check in kit.checks_of(subject.kind)
         }
         for name, call in {**calls, kit.COMPLETE: partial(kit.completeness, subject)}.items():
-            title = f"{plan.distribution}::{subject}::{name}"
+            title = f"{selection.distribution}::{subject}::{name}"
             items.append(CheckItem.from_parent(session, name=title, nodeid=title, perform=call))
 
 
@@ -136,14 +136,14 @@ class _Results:
     def pytest_sessionfinish(self) -> None:
         path = self._config.getoption("--chainrule-results")
         if path and not hasattr(self._config, "workerinput"):
-            plan = self._config.stash[_PLAN]
+            selection = self._config.stash[_SELECTION]
             results = [self._found[node] for node in sorted(self._found)]
-            content = {"distribution": plan.distribution, "results": results}
+            content = {"distribution": selection.distribution, "results": results}
             Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _names_files(config: pytest.Config) -> bool:
-    """Say whether single files or tests were typed, rather than folders or nothing."""
+    """Return whether single files or tests were typed, rather than folders or nothing."""
     if hasattr(config, "workerinput"):
         return bool(config.workerinput[_TYPED])
     base, typed = config.invocation_params.dir, config.args_source is pytest.Config.ArgsSource.ARGS
@@ -163,7 +163,7 @@ def _project(config: pytest.Config) -> str:
 def _examples(lines: list[str]) -> kit.Examples:
     found: dict[str, list[Mapping[str, Any]]] = {}
     for line in lines:
-        for component, values in parsed(shlex.split(line)):
+        for component, values in parse_components(shlex.split(line)):
             found.setdefault(component, []).append(values)
     return found
 

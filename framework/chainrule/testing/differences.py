@@ -7,9 +7,9 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 
-STEP = float(np.finfo(float).eps) ** (1 / 3)  # balances truncation against rounding, as in chainrule.gradcheck
-# A formula of a few operations loses some units in the last place, of its value or of the 1 that is often added on the
-# way; 64 of them leave a correct one unharmed and are 2e-9 after division by the step.
+STEP = float(np.finfo(float).eps) ** (1 / 3)  # balances truncation against rounding, as in chainrule.engine.gradcheck
+# A formula of a few operations errs by some units in the last place, of its value or of a 1 that it adds. A correct one
+# errs by less than 64 of them, which are 2e-9 after division by the step.
 _ULPS = 64 * float(np.finfo(float).eps)
 
 
@@ -20,8 +20,8 @@ class Differences:
     Attributes:
         central: the derivative, where there is one.
         left, right: the one-sided quotients.
-        doubt: how far ``central`` may be from the derivative: what changes when the step is doubled, which is three
-            times the truncation, and the rounding of ``f``.
+        doubt: bound on the error of ``central``: its change when the step is doubled, which is three times the
+            truncation, plus the rounding of ``f``.
     """
 
     central: Array
@@ -34,9 +34,9 @@ def differences(function: Callable[[Array], Array], point: Array, unit: int) -> 
     """Differentiate ``function``, which maps ``(1, units, samples)`` to ``(terms, samples)`` that are to be added.
 
     Args:
-        function: the values of a sample depend on its own column only.
-        point: where, in float64.
-        unit: by which row.
+        function: its values for a sample depend on the column of that sample only.
+        point: where to differentiate, ``(1, units, samples)`` in float64.
+        unit: row by which to differentiate.
     """
     step = STEP * np.maximum(1.0, np.abs(point[0, unit]))
     values, places, size = [], [], np.zeros(point.shape[-1])
@@ -58,11 +58,11 @@ def differences(function: Callable[[Array], Array], point: Array, unit: int) -> 
 
 
 def unfounded_overflow(values: Array, dtype: np.dtype) -> Array:
-    """Say where ``values``, on points that grow by one factor, are infinite though their growth gives no reason.
+    """Return where ``values`` are infinite though their growth gives no reason; points grow by one factor.
 
-    Between equal factors a power law grows by equal factors, and an exponential overflows only from values that are
-    themselves above the root of the largest number. So an infinite value is unfounded where the law of the last two
-    finite ones predicts less than that root.
+    From point to point a power law grows by a constant factor. An exponential overflows only after a value above the
+    square root of the largest number. So an infinite value is unfounded where the growth of the last two finite values
+    predicts less than that root.
     """
     limit = np.sqrt(float(np.finfo(dtype).max))
     size = np.abs(values.astype(float))

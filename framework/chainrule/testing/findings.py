@@ -11,8 +11,8 @@ class CheckOutcome(enum.StrEnum):
 
     PASSED = "passed"
     FAILED = "failed"
-    EXPECTED = "expected"  # it failed, and somebody has given the reason
-    NOT_APPLICABLE = "not_applicable"  # the component has nothing of the kind that is checked
+    EXPECTED = "expected"  # it failed, and the author has given a reason
+    NOT_APPLICABLE = "not_applicable"  # the component lacks what is checked
 
 
 class FindingError(Exception):
@@ -30,11 +30,11 @@ class FindingError(Exception):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check said of one component.
+    """The result of one check of one component.
 
     Attributes:
         component: such as ``activation=mish``.
-        check: its name.
+        check: name of the check.
         outcome: what became of it.
         message: one sentence, empty where it passed.
         figures: the numbers behind the sentence.
@@ -60,11 +60,11 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Report:
-    """What all checks said of one component.
+    """The results of all checks of one component.
 
     Attributes:
         component: such as ``activation=mish``.
-        results: one entry a check, in the order of the table of checks; the last is ``complete``.
+        results: one for each check, in the order of the table of checks; the last is ``complete``.
     """
 
     component: str

@@ -46,7 +46,7 @@ def documented(subject: Subject) -> None:
 
 
 def bounded(subject: Subject) -> None:
-    """Defaults have the type of their parameter and lie within its bounds, and what lies beyond them is refused."""
+    """Defaults have the type of their parameter and lie within its bounds; values beyond the bounds are refused."""
     for name, parameter in parameters(subject.cls).items():
         where = f"{subject.cls.__qualname__}.{name}"
         ignored = [bound for bound in parameter.bounds if not isinstance(bound, _ENFORCED)]
@@ -57,16 +57,16 @@ def bounded(subject: Subject) -> None:
         low, high, closed_below, closed_above = limits(parameter)
         if low > high or (low == high and not (closed_below and closed_above)):
             raise FindingError(
-                f"{where} has bounds that leave nothing, from {low:g} to {high:g}; mend them.", low=low, high=high
+                f"{where} has bounds that admit no value, from {low:g} to {high:g}; correct them.", low=low, high=high
             )
         if parameter.default is not dataclasses.MISSING:
             try:
                 converted = parameter.convert(parameter.default, where)
             except ChainruleError as error:
-                raise FindingError(f"The default of {where} is none that it takes: {error}") from error
+                raise FindingError(f"The default of {where} is refused: {error}") from error
             if type(converted) is not type(parameter.default) or converted != parameter.default:
                 raise FindingError(
-                    f"The default of {where} is {parameter.default!r}, which is read as {converted!r}; write it so."
+                    f"The default of {where} is {parameter.default!r}, which is read as {converted!r}; write that."
                 )
         if not parameter.many and parameter.type in (int, float):
             for value in _beyond(parameter.type, low, high, closed_below, closed_above):
@@ -93,8 +93,7 @@ def pickled(subject: Subject) -> None:
         home = getattr(home, part, None)
     if home is not cls:
         raise FindingError(
-            f"{cls.__qualname__} is not to be found in {cls.__module__} under its name; define it at the top of the "
-            "module."
+            f"{cls.__module__} has no {cls.__qualname__}; define the class at the top level of the module."
         )
     for variant in subject.variants:
         try:
@@ -113,8 +112,8 @@ def frozen(subject: Subject) -> None:
     cached = [n for n, m in inspect.getmembers_static(subject.cls) if isinstance(m, functools.cached_property)]
     if cached:
         raise FindingError(
-            f"{subject.cls.__qualname__} caches {', '.join(cached)}, which is no part of a stack and stays what it was "
-            "when a schedule changes the rate; use properties."
+            f"{subject.cls.__qualname__} caches {', '.join(cached)}, but a stack has no cache, and a schedule that "
+            "changes the rate leaves it as it was; use properties."
         )
     for variant in subject.variants:
         extra = vars(variant).keys() - parameters(subject.cls).keys()
@@ -125,14 +124,14 @@ def frozen(subject: Subject) -> None:
             )
 
 
-def _beyond(kind: type, low: float, high: float, closed_below: bool, closed_above: bool) -> list[float]:
+def _beyond(number: type, low: float, high: float, closed_below: bool, closed_above: bool) -> list[float]:
     """Return the values next to the interval that do not belong to it."""
     values: list[float] = []
     if math.isfinite(low):
-        values.append(low if not closed_below else low - 1 if kind is int else math.nextafter(low, -math.inf))
+        values.append(low if not closed_below else low - 1 if number is int else math.nextafter(low, -math.inf))
     if math.isfinite(high):
-        values.append(high if not closed_above else high + 1 if kind is int else math.nextafter(high, math.inf))
-    return [kind(value) for value in values]
+        values.append(high if not closed_above else high + 1 if number is int else math.nextafter(high, math.inf))
+    return [number(value) for value in values]
 
 
 def _require_refused(subject: Subject, name: str, value: float) -> None:
@@ -147,7 +146,7 @@ def _require_refused(subject: Subject, name: str, value: float) -> None:
 
 
 CHECKS = (
-    Check(registered),  # the first, without which no other can be run
+    Check(registered),  # first, because no other can be run without it
     Check(documented),
     Check(bounded),
     Check(configured),

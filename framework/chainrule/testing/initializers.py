@@ -12,8 +12,8 @@ from chainrule.testing.table import Check
 
 _SIZES = ((1, 1), (2, 3), (5, 1), (40, 7))  # fan_in, fan_out
 _LARGE = ((200, 300), (300, 200), (64, 900))  # unequal, so that a wrong fan shows
-# The sample variance of n independent numbers has the deviation sqrt((m4 - m2^2) / n), with the moments of the sample.
-# 6 of them are exceeded once in 10^9 draws, and the seeds are fixed; with 60,000 weights this is 3.5 % for normal ones.
+# The sample variance of n independent numbers has the standard deviation sqrt((m4 - m2^2) / n), with central moments m.
+# Once in 10^9 draws it is 6 deviations off, and the seeds are fixed. For 60,000 normal weights these are 3.5 %.
 _DEVIATIONS = 6
 
 
@@ -31,14 +31,14 @@ def shapes(subject: Subject) -> None:
                     )
                 if array.dtype.kind != "f" or not np.isfinite(array).all():
                     raise FindingError(
-                        f"{where} returns {array.dtype} values, of which {array.ravel()[:3]}; finite floats are needed."
+                        f"{where} returns {array.dtype} values such as {array.ravel()[:3]}; finite floats are needed."
                     )
 
 
 def deterministic(subject: Subject) -> None:
     """Equal generators give equal bytes, and no other source of randomness is used or changed."""
     for initializer in subject.variants:
-        randomness.require_deterministic(subject.cls.__qualname__, lambda rng: _drawn(initializer, rng))  # noqa: B023
+        randomness.require_deterministic(subject.cls.__qualname__, lambda rng: _draw(initializer, rng))  # noqa: B023
 
 
 def seeds(subject: Subject) -> None:
@@ -61,12 +61,13 @@ def variance(subject: Subject) -> dict[str, float]:
             sample, deviation = _moments(weights)
             distance = abs(sample - expected) / deviation if deviation else float("inf") if sample != expected else 0.0
             worst = max(worst, distance)
-            rounding = 1e-12 * expected + (16 * np.finfo(float).eps * np.abs(weights).max()) ** 2  # of equal weights
+            # The second term is for equal weights.
+            rounding = 1e-12 * expected + (16 * np.finfo(float).eps * np.abs(weights).max()) ** 2
             if distance > _DEVIATIONS and abs(sample - expected) > rounding:
                 raise FindingError(
                     f"{subject.where('weights')} has the variance {sample:.6g} in {fan_out * fan_in} weights with "
                     f"fan_in = {fan_in}, fan_out = {fan_out} ({initializer}), but variance() says {expected:.6g}, "
-                    f"{distance:.0f} standard deviations away; mend the one that is wrong.",
+                    f"{distance:.0f} standard deviations away; correct the wrong one.",
                     sample=sample,
                     expected=expected,
                     deviations=distance,
@@ -74,12 +75,12 @@ def variance(subject: Subject) -> dict[str, float]:
     return {"deviations": worst}
 
 
-def _drawn(initializer: Any, rng: np.random.Generator) -> dict[str, Array]:
+def _draw(initializer: Any, rng: np.random.Generator) -> dict[str, Array]:
     return {"weights": initializer.weights(rng, 5, 4), "biases": initializer.biases(rng, 5, 4)}
 
 
 def _is_random(initializer: Any) -> bool:
-    """Say whether weights are drawn: the generator is used, or a variance other than 0 is declared."""
+    """Return whether weights are drawn: the generator is used, or a variance other than 0 is declared."""
     draws = lambda rng: {"weights": initializer.weights(rng, 5, 4)}  # noqa: E731
     return bool(initializer.variance(5, 4)) or (initializer.variance(5, 4) is None and randomness.uses_generator(draws))
 

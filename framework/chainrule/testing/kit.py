@@ -42,8 +42,8 @@ _OWN: dict[str, tuple[Check, ...]] = {
     "tracker": trackers.CHECKS,
     "schedule": schedules.CHECKS,
 }
-# How many checks must have been run for a component of each kind. Written down rather than counted, so that a table
-# that loses one is noticed.
+# How many checks must be run for a component of each kind. The numbers are written down, not counted, so that a lost
+# check is noticed.
 REQUIRED: dict[str, int] = {
     "activation": 15,
     "loss": 14,
@@ -57,7 +57,7 @@ REQUIRED: dict[str, int] = {
 
 
 def checks_of(kind: str) -> tuple[Check, ...]:
-    """Return the checks of a kind: the general ones first, and of these the one that all others need."""
+    """Return the checks of a kind, the general ones first; the very first is the one that all others need."""
     return (*general.CHECKS, *_OWN.get(kind, ()))
 
 
@@ -99,10 +99,10 @@ def check_distribution(
     Raises:
         PluginError: it is not installed, registers nothing, or one of its plugins is broken.
     """
-    return [report(subject, reasons) for subject, reasons in planned(distribution, examples or {}, expected or {})]
+    return [report(subject, reasons) for subject, reasons in select(distribution, examples or {}, expected or {})]
 
 
-def planned(distribution: str, examples: Examples, expected: Expected) -> list[tuple[Subject, Mapping[str, str]]]:
+def select(distribution: str, examples: Examples, expected: Expected) -> list[tuple[Subject, Mapping[str, str]]]:
     """Return everything that an installed distribution registers, and why checks of each are expected to fail.
 
     Raises:
@@ -180,14 +180,14 @@ def perform(subject: Subject, check: Check, reason: str | None = None) -> CheckR
         message, outcome = f"{reason}: {message}", CheckOutcome.EXPECTED
     elif reason:
         message, outcome = (
-            f"It passes, though it is expected to fail ({reason}); expect it no longer.",
+            f"It passes, but is expected to fail ({reason}); remove the expectation.",
             CheckOutcome.FAILED,
         )
     return CheckResult(str(subject), check.name, outcome, message, figures)
 
 
 def why_not(subject: Subject, check: Check) -> str:
-    """Return why a check does not apply, or an empty text; a component that cannot be asked is checked."""
+    """Return why a check does not apply, or an empty text; if the question raises an error, the check applies."""
     try:
         with np.errstate(all="ignore"):  # as in training
             return check.unless(subject)
@@ -202,10 +202,10 @@ def completeness(subject: Subject) -> CheckResult:
     figures = {"ran": float(ran), "required": float(required or 0)}
     message = ""
     if required is None:
-        message = f"There are no checks of the kind {subject.kind}, so that {subject} is as good as unchecked."
+        message = f"There are no checks of the kind {subject.kind}, so {subject} counts as unchecked."
     elif ran < required:
         message = (
-            f"Of {subject} {ran} checks were run, but {subject.kind} requires {required}; the others did not apply."
+            f"{ran} checks of {subject} were run, but {subject.kind} requires {required}; the others did not apply."
         )
     return CheckResult(
         str(subject), COMPLETE, CheckOutcome.FAILED if message else CheckOutcome.PASSED, message, figures
@@ -225,19 +225,19 @@ def _require_reasons(subject: Subject, expected: Mapping[str, str]) -> None:
     for name, reason in expected.items():
         if name not in names:
             raise PluginError(
-                f"{subject}: there is no check {name}{nearest(name, names)}; there is {', '.join(names)}."
+                f"{subject}: there is no check {name}{nearest(name, names)}; choose from {', '.join(names)}."
             )
         if not reason.strip():
             raise PluginError(f"{subject}: give the reason why {name} is expected to fail.")
 
 
 def _raised(subject: Subject, error: Exception) -> str:
-    """Say in a sentence what a component raised, and where in its own modules."""
+    """Return a sentence that says what a component raised, and where in its own modules."""
     homes = {cls.__module__ for cls in subject.cls.__mro__} - {contracts.__name__}
     files = {getattr(sys.modules.get(home), "__file__", None) for home in homes} - {None}
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
     cause = type(error).__name__ + (f": {error}".rstrip(".") if str(error) else "")
     if not own:
-        return f"With {subject.cls.__qualname__} there was {cause}; look at the types and shapes that it returns."
+        return f"The check of {subject.cls.__qualname__} raised {cause}; look at the types and shapes that it returns."
     read_only = "; inputs are read-only here, so compute into an array of its own" if "read-only" in str(error) else ""
     return f"{subject.where(own[-1].name)} raised {cause} ({own[-1].filename}, line {own[-1].lineno}){read_only}."

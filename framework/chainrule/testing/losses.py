@@ -15,16 +15,16 @@ from chainrule.testing import methods, training
 from chainrule.testing.differences import differences, unfounded_overflow
 from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import Call, Size
-from chainrule.testing.subjects import DTYPES, Subject, filled, random_columns, within
+from chainrule.testing.subjects import DTYPES, Subject, as_columns, random_columns, within
 from chainrule.testing.table import Check
 
 _SAMPLES = 200
-_INSET = 0.01  # share of the prediction range at its ends that derivatives are not compared in: they may be infinite
+_INSET = 0.01  # share of the prediction range left out at each end, where derivatives may be infinite
 _FARTHEST = 1e3  # z at which paired forms must be finite
 
 
 def declared(subject: Subject) -> None:
-    """Ranges, ``one_hot``, ``min_outputs`` and the paired output are declared so that they fit each other."""
+    """The declared ranges, ``one_hot``, ``min_outputs`` and paired output fit each other."""
     cls: Any = subject.cls
     for name in ("prediction_range", "target_range"):
         low, high = getattr(cls, name)
@@ -34,7 +34,7 @@ def declared(subject: Subject) -> None:
         raise FindingError(f"{cls.__qualname__}.min_outputs is {cls.min_outputs}; a network has 1 output at least.")
     if cls.one_hot and (cls.min_outputs < 2 or cls.target_range[0] < 0 or cls.target_range[1] > 1):
         raise FindingError(
-            f"{cls.__qualname__} declares one_hot, so min_outputs must be 2 at least and target_range lie in (0, 1), "
+            f"{cls.__qualname__} declares one_hot, so min_outputs must be at least 2 and target_range within (0, 1), "
             f"not {cls.min_outputs} and {cls.target_range}."
         )
     replaced = [name for name in ("paired_value", "paired_delta") if getattr(cls, name) is not getattr(Loss, name)]
@@ -50,7 +50,7 @@ def shapes(subject: Subject) -> None:
 
 
 def buffers(subject: Subject) -> None:
-    """A method that takes ``out`` fills it with what it returns without, and returns it."""
+    """A method that takes ``out`` fills it with what it returns without ``out``, and returns it."""
     methods.check_buffers(subject, _calls, _sizes(subject))
 
 
@@ -65,12 +65,12 @@ def samples_apart(subject: Subject) -> None:
 
 
 def stacking(subject: Subject) -> None:
-    """A run has the same bytes in a stack, in what is left of it, and alone."""
+    """A run has the same bytes in a stack, in a stack that others have left, and alone."""
     methods.check_stacking(subject, _calls, _sizes(subject))
 
 
 def gradient(subject: Subject) -> None:
-    """``gradient`` is the derivative of ``value``; where that has none, it lies between the one-sided ones."""
+    """``gradient`` is the derivative of ``value``; at a kink it lies between the one-sided derivatives."""
     rng = np.random.default_rng(0)
     for loss in subject.variants:
         shape = (1, max(2, loss.min_outputs), _SAMPLES)
@@ -78,9 +78,8 @@ def gradient(subject: Subject) -> None:
         y_pred = within(loss.prediction_range, rng, shape, _INSET)
         low, high = loss.prediction_range
         offsets = [0.0, *(getattr(loss, name) for name, p in parameters(subject.cls).items() if p.is_stackable)]
-        for number, offset in enumerate(
-            [*offsets, *(-offset for offset in offsets[1:])]
-        ):  # where a loss may have kinks
+        offsets += [-offset for offset in offsets[1:]]
+        for number, offset in enumerate(offsets):  # where a loss may have kinks
             edge = y_true[..., number] + offset
             y_pred[..., number] = np.where((low < edge) & (edge < high), edge, y_pred[..., number])
         wanted = loss.gradient(y_pred, y_true)
@@ -111,7 +110,7 @@ def adds_up(subject: Subject) -> None:
 
 
 def finite(subject: Subject) -> None:
-    """Within the declared ranges no prediction gives NaN, nor infinity where the loss is not that large."""
+    """Within the declared ranges no prediction gives NaN, nor infinity where the loss fits into the dtype."""
     for components in subject.stacks:
         for dtype in DTYPES:
             loss = stack([components[-1]], dtype)
@@ -133,7 +132,7 @@ def paired(subject: Subject) -> None:
             "paired_delta": (loss.paired_delta(z, a, y_true), output.backward(loss.gradient(a, y_true), z, a)),
         }
         for method, (actual, expected) in pairs.items():
-            # At |z| = 6 the unpaired form has lost e^6 = 400 units in the last place at 1 - a; 1e-10 is far above.
+            # At |z| = 6 the unpaired form loses e^6 = 400 units in the last place in 1 - a, far less than 1e-10.
             wrong = ~(np.abs(actual - expected) <= 1e-10 * (1 + np.abs(expected)))
             if wrong.any():
                 run, unit, at = np.argwhere(wrong)[0]
@@ -180,14 +179,14 @@ def trained(subject: Subject) -> None:
         units = max(2, loss.min_outputs, output.min_units)
         low, high = np.clip(loss.target_range, -3.0, 3.0)
         target = training.Random(outputs=units, low_value=low, high_value=high, one_hot=loss.one_hot)
-        training.check_alone(subject, "loss", components, target=target, output=output)
+        training.check_alone("loss", components, target=target, output=output)
 
 
 def _calls(loss: Any, components: Sequence[Any], rng: np.random.Generator, size: Size, dtype: DTypeLike) -> list[Call]:
     runs, (outputs, samples) = len(components), size
     shape, values = (runs, *size), (runs, samples)
-    y_true = filled(_truth(loss, rng, shape), dtype)
-    y_pred = filled(within(loss.prediction_range, rng, shape, _INSET), dtype)
+    y_true = as_columns(_truth(loss, rng, shape), dtype)
+    y_pred = as_columns(within(loss.prediction_range, rng, shape, _INSET), dtype)
     calls = [Call("value", (y_pred, y_true), values), Call("gradient", (y_pred, y_true), shape)]
     if loss.paired_output:
         z = random_columns(rng, runs, outputs, samples, dtype)
@@ -203,7 +202,7 @@ def _sizes(subject: Subject) -> list[Size]:
 
 
 def _truth(loss: Any, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Draw true values that the loss admits: shares that add up to 1 where it wants that, and classes among them."""
+    """Draw true values that the loss admits: if it is one-hot, classes and shares that add up to 1."""
     if not loss.one_hot:
         return within(loss.target_range, rng, shape, 0.0)
     y = rng.exponential(size=shape)
@@ -225,7 +224,7 @@ def _require_derivative(
         raise FindingError(
             f"{subject.where(method)} returns {actual[at]:.9g} at {name} = {place[at]:.6g}, y_true = {y_true[at]:.6g} "
             f"({loss}), but the central difference of the value is {found.central[at]:.9g}; {int(wrong.sum())} of "
-            f"{wrong.size} points differ by more than rounding explains. Mend the derivative.",
+            f"{wrong.size} points differ by more than rounding explains. Correct the derivative.",
             place=place[at],
             y_true=y_true[at],
             returned=actual[at],
@@ -239,7 +238,7 @@ def _ends(interval: tuple[float, float]) -> list[float]:
 
 
 def _require_finite(subject: Subject, loss: Any, dtype: np.dtype[Any], truth: float, sign: int) -> None:
-    """Go to the end of the prediction range, in points that grow by one factor or come nearer to the end by one."""
+    """Refuse NaN and unfounded infinity on points that grow, or approach a finite end of the range, by one factor."""
     info = np.finfo(dtype)
     end = loss.prediction_range[sign > 0]
     bounded = bool(np.isfinite(end))
@@ -252,8 +251,8 @@ def _require_finite(subject: Subject, loss: Any, dtype: np.dtype[Any], truth: fl
     else:
         line = sign * np.geomspace(1e-3, float(info.max) / 8, 400 if dtype == np.float32 else 2600).astype(dtype)
     units = max(loss.min_outputs, 1)
-    y_pred = filled(np.repeat(line[None, None], units, axis=1), dtype)
-    y_true = filled(np.full(y_pred.shape, truth if not loss.one_hot else 1 / units), dtype)
+    y_pred = as_columns(np.repeat(line[None, None], units, axis=1), dtype)
+    y_true = as_columns(np.full(y_pred.shape, truth if not loss.one_hot else 1 / units), dtype)
     if loss.one_hot:
         y_true[0, 0], y_true[0, 1:] = truth, (1 - truth) / (units - 1)
     results = {"value": loss.value(y_pred, y_true)[0], "gradient": loss.gradient(y_pred, y_true)[0, 0]}
@@ -295,7 +294,7 @@ def _output_for(subject: Subject) -> Any:
         if cls.prediction_range[0] <= output.range[0] and output.range[1] <= cls.prediction_range[1]:
             return output
     raise FindingError(
-        f"{cls.__qualname__}.prediction_range is {cls.prediction_range}, which no installed activation keeps within; "
+        f"{cls.__qualname__}.prediction_range is {cls.prediction_range}, but no installed activation stays within it; "
         "provide one."
     )
 

@@ -1,4 +1,4 @@
-"""Demands on every method that maps arrays to an array, whatever its kind."""
+"""Demands on every method that maps arrays to an array, for components of any kind."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from chainrule.components.contracts import Array, takes_out
 from chainrule.components.stacking import stack, take
 from chainrule.engine.network import columns
 from chainrule.testing.findings import FindingError
-from chainrule.testing.subjects import DTYPES, RUNS, Subject, taken
+from chainrule.testing.subjects import DTYPES, RUNS, Subject, take_runs
 
 Size = tuple[int, ...]
 
@@ -23,7 +23,7 @@ class Call:
     Attributes:
         method: its name.
         arguments: arrays with a leading run axis, lists or dicts of these, and what else the method takes.
-        shape: that the result must have.
+        shape: shape that the result must have.
         has_samples: whether the last axis of the result counts samples.
     """
 
@@ -47,7 +47,8 @@ class Call:
         return found
 
 
-Draw = Callable[[Any, Sequence[Any], np.random.Generator, Size, DTypeLike], list[Call]]  # of a stack of components
+# Draws calls for a stack of components.
+Draw = Callable[[Any, Sequence[Any], np.random.Generator, Size, DTypeLike], list[Call]]
 
 
 def _mapped(change: Callable[[Array], Array], argument: Any) -> Any:
@@ -86,7 +87,7 @@ def check_buffers(subject: Subject, draw: Draw, sizes: Iterable[Size]) -> None:
             for buffer in buffers:
                 if call.on(stacked, out=buffer) is not buffer:
                     raise FindingError(f"{where} does not return the buffer given as out; fill it and return it.")
-                what = f"{where} puts something else into out than it returns without"
+                what = f"{where} fills out with something else than it returns without out"
                 require_same(buffer, expected, what, "fill all of out")
 
 
@@ -95,8 +96,8 @@ def check_purity(subject: Subject, draw: Draw, sizes: Iterable[Size]) -> None:
     advice = "keep nothing between calls: no buffer, no cache, no attribute"
     for components, calls, dtype in _each(subject, draw, sizes, RUNS):
         stacked, other = stack(components, dtype), stack(components[::-1], dtype)
-        kept = [call.mapped(lambda array: taken(array, np.arange(len(array)))) for call in calls]
-        first = [protected(call).on(stacked) for call in calls]
+        kept = [call.mapped(lambda array: take_runs(array, np.arange(len(array)))) for call in calls]
+        first = [read_only(call).on(stacked) for call in calls]
         before = [result.copy() for result in first]
         for call in kept:
             elsewhere = call.mapped(lambda array: (array * 0.5).astype(array.dtype))
@@ -127,14 +128,14 @@ def check_stacking(subject: Subject, draw: Draw, sizes: Iterable[Size]) -> None:
             where = subject.where(call.method)
             together = call.on(stacked).copy()
             for run, component in enumerate(components):
-                own = call.mapped(lambda array, run=run: taken(array, np.array([run])))  # type: ignore[misc]
+                own = call.mapped(lambda array, run=run: take_runs(array, np.array([run])))  # type: ignore[misc]
                 require_same(
                     own.on(stack([component], dtype)),
                     together[[run]],
                     f"{where} gives run {run} of a stack other bytes than the run alone ({component}, {_size(call)})",
                     _STACKING_ADVICE,
                 )
-            left = call.mapped(lambda array: taken(array, few))
+            left = call.mapped(lambda array: take_runs(array, few))
             require_same(
                 left.on(take(stacked, few)),
                 together[few],
@@ -144,12 +145,12 @@ def check_stacking(subject: Subject, draw: Draw, sizes: Iterable[Size]) -> None:
 
 
 _STACKING_ADVICE = (
-    "use elementwise formulas (but no x ** field: alone, NumPy squares where the field is 2), chainrule.sum_units for "
-    "sums over units and chainrule.product for products, and let float fields broadcast"
+    "use elementwise formulas (but no x ** field: for a run alone, NumPy squares where it is 2), chainrule.sum_units "
+    "for sums over units and chainrule.product for products, and let float fields broadcast"
 )
 
 
-def protected(call: Call) -> Call:
+def read_only(call: Call) -> Call:
     """Return the call with all arrays read-only."""
 
     def protect(array: Array) -> Array:
@@ -161,7 +162,7 @@ def protected(call: Call) -> Call:
 
 
 def require_array(where: str, result: Any, shape: tuple[int, ...], dtype: DTypeLike) -> None:
-    """Refuse what is no array of this shape and dtype."""
+    """Refuse anything but an array of this shape and dtype."""
     if not isinstance(result, np.ndarray):
         raise FindingError(f"{where} returns {type(result).__name__}, not an array {shape}.")
     if result.shape != shape:
@@ -176,15 +177,15 @@ def require_array(where: str, result: Any, shape: tuple[int, ...], dtype: DTypeL
 
 
 def require_same(actual: Array, expected: Array, what: str, advice: str) -> None:
-    """Refuse other bytes than expected: ``what`` is wrong, and what to do."""
+    """Refuse other bytes than expected; ``what`` says what is wrong, ``advice`` what to do."""
     if actual.shape != expected.shape or actual.dtype != expected.dtype:
         raise FindingError(
             f"{what}: {actual.dtype} {actual.shape} instead of {expected.dtype} {expected.shape}; {advice}."
         )
     if actual.tobytes() == expected.tobytes():
         return
-    kind = f"u{actual.itemsize}"
-    differ = actual.copy(order="C").view(kind) != expected.copy(order="C").view(kind)
+    bits = f"u{actual.itemsize}"
+    differ = actual.copy(order="C").view(bits) != expected.copy(order="C").view(bits)
     index = tuple(int(i) for i in np.argwhere(differ)[0])
     found, wanted = actual[index], expected[index]
     raise FindingError(
@@ -200,7 +201,7 @@ def _require_own_sample(subject: Subject, component: Any, call: Call) -> None:
     spoilt = samples // 2
 
     def spoil(array: Array) -> Array:
-        array = taken(array, np.arange(len(array)))
+        array = take_runs(array, np.arange(len(array)))
         if array.ndim == 3 and array.shape[-1] == samples:
             array[..., spoilt] = np.nan
         return array
@@ -222,9 +223,9 @@ def _size(call: Call) -> str:
 def _each(
     subject: Subject, draw: Draw, sizes: Iterable[Size], runs: int
 ) -> Iterator[tuple[tuple[Any, ...], list[Call], DTypeLike]]:
-    """Go through every stack of the subject, dtype and size: components, calls drawn for them, dtype."""
+    """Yield components, the calls drawn for them, and the dtype, for every stack, dtype and size."""
     for components in subject.stacks:
         for dtype in DTYPES:
             for size in sizes:
-                chosen = components[:runs]
-                yield chosen, draw(stack(chosen, dtype), chosen, np.random.default_rng(3), size, dtype), dtype
+                part = components[:runs]
+                yield part, draw(stack(part, dtype), part, np.random.default_rng(3), size, dtype), dtype

@@ -20,29 +20,29 @@ State = dict[str, Array]
 _SIZES = (1, 2, 7, 15, 64, 301)  # parameters
 _STEPS = 8
 _DESCENT_STEPS = 1000
-_DESCENT = 0.99  # of the loss is left at most: any rate that trains at all takes more than 1 % off in so many steps
+_DESCENT = 0.99  # largest share of the loss that may be left; any usable rate takes off more in so many steps
 _ADVICE = "use elementwise formulas of the run's own row, and let float fields (runs, 1) broadcast"
 
 
 def state(subject: Subject) -> None:
-    """``init`` returns arrays, run axis first, floats as ``theta`` has; ``update`` keeps names, shapes and dtypes."""
+    """``init`` returns arrays ``(runs, ...)``, floats in the dtype of ``theta``; ``update`` keeps shapes and dtypes."""
     for components in subject.stacks:
         for dtype in DTYPES:
             for runs, size in ((1, 1), (1, 7), (RUNS, 1), (RUNS, 7)):
                 optimizer = stack(components[:runs], dtype)
-                theta, gradients = _drawn(runs, size, dtype)
+                theta, gradients = _draw(runs, size, dtype)
                 before = theta.copy()
                 arrays = optimizer.init(theta)
                 require_same(theta, before, f"{subject.where('init')} changes theta", "leave it alone")
                 _require_state(subject, "init", arrays, theta)
-                described = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+                at_first = {name: (array.shape, array.dtype) for name, array in arrays.items()}
                 for step, grad in enumerate(gradients, 1):
                     optimizer.update(theta, grad, arrays, step)
                     _require_state(subject, "update", arrays, theta)
                     now = {name: (array.shape, array.dtype) for name, array in arrays.items()}
-                    if now != described:
+                    if now != at_first:
                         raise FindingError(
-                            f"{subject.where('update')} makes the state {now} at step {step}, after {described} in "
+                            f"{subject.where('update')} makes the state {now} at step {step}, after {at_first} in "
                             "init; keep names, shapes and dtypes."
                         )
                 if theta.dtype != dtype:
@@ -54,7 +54,7 @@ def in_place(subject: Subject) -> None:
     for components in subject.stacks:
         for dtype in DTYPES:
             optimizer = stack([components[-1]] * 3, dtype)
-            theta, gradients = _drawn(3, 7, dtype)
+            theta, gradients = _draw(3, 7, dtype)
             before, arrays = theta.copy(), optimizer.init(theta)
             for step, grad in enumerate(gradients, 1):
                 grad = np.where(grad == 0, np.ones_like(grad), grad)
@@ -76,7 +76,7 @@ def in_place(subject: Subject) -> None:
 
 def finite(subject: Subject) -> None:
     """From step 1 on, gradients of 0, of 1e-30 and of 1e6 leave every parameter finite."""
-    for optimizer in subject.choices:
+    for optimizer in subject.combinations:
         for dtype in DTYPES:
             for size in (0.0, 1e-30, 1e6):
                 stacked = stack([optimizer], dtype)
@@ -96,10 +96,10 @@ def finite(subject: Subject) -> None:
 
 
 def descends(subject: Subject) -> dict[str, float]:
-    """At its defaults and with every switch it takes at least 1 % off a quadratic loss in 1000 steps."""
+    """With its defaults and every switch it takes at least 1 % off a quadratic loss in 1000 steps."""
     curvature = np.array([[0.3, 1.0, 3.0]])
     largest = 0.0
-    for optimizer in subject.choices:
+    for optimizer in subject.combinations:
         theta = np.array([[1.0, -1.0, 0.5]])
         stacked = stack([optimizer], float)
         arrays = stacked.init(theta)
@@ -111,8 +111,8 @@ def descends(subject: Subject) -> dict[str, float]:
         if not after < _DESCENT * before:
             raise FindingError(
                 f"{subject.where('update')} takes the loss of a quadratic from {before:.6g} to {after:.6g} in "
-                f"{_DESCENT_STEPS} steps at the default rate ({optimizer}); it must fall by 1 % at least; look at the "
-                "sign of the step, and at the default, of which one such as 1e-6 is too small to be seen.",
+                f"{_DESCENT_STEPS} steps at the default rate ({optimizer}); it must fall by at least 1 %; look at the "
+                "sign of the step, and at the default rate, which may be too small.",
                 before=before,
                 after=after,
             )
@@ -120,9 +120,9 @@ def descends(subject: Subject) -> dict[str, float]:
 
 
 def resumes(subject: Subject) -> None:
-    """With its state saved and read back, a fresh instance goes on as the old one would have."""
+    """A fresh instance with the saved state continues as the old one would."""
     for components in subject.stacks:
-        theta, gradients = _drawn(RUNS, 7, float)
+        theta, gradients = _draw(RUNS, 7, float)
         optimizer = stack(components, float)
         arrays = optimizer.init(theta)
         _walk(optimizer, theta, gradients[: _STEPS // 2], arrays)
@@ -137,16 +137,16 @@ def resumes(subject: Subject) -> None:
         require_same(
             again,
             theta,
-            f"{subject.where('update')} goes on otherwise from saved state than without a break",
+            f"{subject.where('update')} continues otherwise from a saved state than without a break",
             "keep everything in state, and count with step",
         )
 
 
 def nothing_kept(subject: Subject) -> None:
-    """Two trainings that take turns, with one instance, end as each does alone."""
+    """Two trainings that take turns with one instance end as each does alone."""
     for components in subject.stacks:
         optimizer = stack(components, float)
-        problems = [_drawn(RUNS, 7, float, seed) for seed in (0, 1)]
+        problems = [_draw(RUNS, 7, float, seed) for seed in (0, 1)]
         alone = []
         for theta, gradients in problems:
             own = theta.copy()
@@ -172,7 +172,7 @@ def runs_apart(subject: Subject) -> None:
         optimizer, rest = stack(components, float), np.arange(RUNS) != 1
         results = []
         for spoilt in (False, True):
-            theta, gradients = _drawn(RUNS, 7, float)
+            theta, gradients = _draw(RUNS, 7, float)
             gradients[3:, 1] = np.nan if spoilt else gradients[3:, 1]
             _walk(optimizer, theta, gradients, optimizer.init(theta))
             results.append(theta)
@@ -185,12 +185,12 @@ def runs_apart(subject: Subject) -> None:
 
 
 def stacking(subject: Subject) -> None:
-    """A run has the same bytes in a stack, in what is left of it, and alone, with parameters of its own."""
+    """A run has the same bytes in a stack, in a stack that others have left, and alone, with parameters of its own."""
     few = np.array([RUNS - 2, 1])
     for components in subject.stacks:
         for dtype in DTYPES:
             for size in _SIZES:
-                theta, gradients = _drawn(RUNS, size, dtype)
+                theta, gradients = _draw(RUNS, size, dtype)
                 start, together = theta.copy(), stack(components, dtype)
                 arrays = together.init(theta)
                 half = _STEPS // 2
@@ -223,7 +223,7 @@ def stacking(subject: Subject) -> None:
 def trained(subject: Subject) -> None:
     """A short training has the same bytes in a stack and alone."""
     for components in subject.stacks:
-        training.check_alone(subject, "optimizer", components)
+        training.check_alone("optimizer", components)
 
 
 def scheduled(subject: Subject) -> None:
@@ -235,10 +235,10 @@ def scheduled(subject: Subject) -> None:
             continue
         if not has_rate(usual):
             raise FindingError(
-                f"{cls.__qualname__}.rate is {usual.rate!r}, which is no float field, so that every schedule is "
+                f"{cls.__qualname__}.rate is {usual.rate!r}, which is not a float field, so every schedule is "
                 "refused; name the field that is the learning rate, or set rate = None."
             )
-        training.check_alone(subject, "optimizer", components, schedule=training.Halving())
+        training.check_alone("optimizer", components, schedule=training.Halving())
         constant, halved = (
             training.weights(training.settings(optimizer=usual, **parts))
             for parts in ({}, {"schedule": training.Halving()})
@@ -250,10 +250,10 @@ def scheduled(subject: Subject) -> None:
             )
 
 
-def _drawn(runs: int, size: int, dtype: DTypeLike, seed: int = 0) -> tuple[Array, Array]:
-    """Return parameters, and gradients for each step: in turn of size 1, where sums round most, and of all sizes.
+def _draw(runs: int, size: int, dtype: DTypeLike, seed: int = 0) -> tuple[Array, Array]:
+    """Return parameters and the gradients of each step, some of them 0 and -0.
 
-    Some of them are 0 and -0.
+    Gradients are in turn of size 1, where sums round most, and of many sizes.
     """
     rng = np.random.default_rng([seed, runs, size])
     theta = rng.normal(size=(runs, size)).astype(dtype)

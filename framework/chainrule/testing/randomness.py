@@ -15,21 +15,20 @@ Draws = Callable[[np.random.Generator], dict[str, Array]]
 
 
 def require_deterministic(where: str, draws: Draws) -> None:
-    """Refuse other bytes from an equal generator, with the global generators of Python and NumPy in other states.
+    """Refuse other bytes from an equal generator when the global generators of Python and NumPy have other states.
 
-    What was returned first is altered in between: it must be nobody else's.
+    The arrays that were returned are overwritten in between: nobody else may hold them.
     """
     with _restored():
         kept: dict[str, Array] = {}
         for attempt, seed in enumerate((1, 1, 2)):
-            np.random.seed(seed)  # noqa: NPY002 - what must not be read
+            np.random.seed(seed)  # noqa: NPY002 - it must not be read
             random.seed(seed)
             states = _states()
             found = draws(np.random.default_rng(5))
             if _states() != states:
                 raise FindingError(
-                    f"{where} draws from a global generator, so that a run does not follow from its seed; draw from "
-                    "rng."
+                    f"{where} draws from a global generator, so a run does not follow from its seed; draw from rng."
                 )
             for name, array in found.items():
                 if attempt:
@@ -46,7 +45,7 @@ def require_deterministic(where: str, draws: Draws) -> None:
 
 
 def uses_generator(draws: Draws) -> bool:
-    """Say whether anything is drawn from the generator."""
+    """Return whether anything is drawn from the generator."""
     rng = np.random.default_rng(5)
     before = repr(rng.bit_generator.state)
     draws(rng)

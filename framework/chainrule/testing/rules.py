@@ -15,14 +15,14 @@ from chainrule.testing.methods import Call, Size
 from chainrule.testing.subjects import Subject, random_columns
 from chainrule.testing.table import Check
 
-_WIDTHS = (3, 4, 5, 2)  # where a rule takes any
-_SAMPLES: tuple[Size, ...] = ((1,), (7,), (16,), (17,), (40,))  # BLAS changes its ways with their number
+_WIDTHS = (3, 4, 5, 2)  # for a rule that takes any
+_SAMPLES: tuple[Size, ...] = ((1,), (7,), (16,), (17,), (40,))  # BLAS sums in an order that depends on their number
 _LEARNING_EPOCHS, _LEARNING_SEEDS = 60, range(3)
-_LEARNED = 0.9  # of the first loss is left at most
+_LEARNED = 0.9  # largest share of the first loss that may be left
 
 
 def init(subject: Subject) -> None:
-    """``init`` returns finite floats without a run axis, equal ones from equal generators, drawn from no other."""
+    """``init`` returns finite floats without a run axis; they follow from the generator that it is given."""
     for rule in subject.variants:
         randomness.require_deterministic(
             subject.where("init"),
@@ -42,7 +42,7 @@ def shapes(subject: Subject) -> None:
 
 
 def buffers(subject: Subject) -> None:
-    """A method that takes ``out`` fills it with what it returns without, and returns it."""
+    """A method that takes ``out`` fills it with what it returns without ``out``, and returns it."""
     methods.check_buffers(subject, _calls, _SAMPLES)
 
 
@@ -53,14 +53,14 @@ def pure(subject: Subject) -> None:
 
 def samples_apart(subject: Subject) -> None:
     """The error of a sample does not depend on other samples."""
-    # NaN is put into arrays whose last axis counts samples: no weights, with biases or without, may look like these.
+    # NaN is put into arrays whose last axis has one entry for each sample: weights must not look like these.
     others = {units + biases for units in _widths(subject) for biases in (0, 1)}
     sizes = [(next(n for n in count(least) if n not in others),) for (least,) in _SAMPLES[1:]]
     methods.check_samples(subject, _calls, sizes)
 
 
 def samples_add_up(subject: Subject) -> None:
-    """``gradient`` of two groups of samples is the sum of those of each: a sum, not a mean."""
+    """``gradient`` of two groups of samples is the sum, not the mean, of the gradients of each group."""
     for rule in subject.variants:
         stacked = stack([rule], float)
         for call in _calls(stacked, [rule], np.random.default_rng(0), (8,), float):
@@ -82,16 +82,16 @@ def samples_add_up(subject: Subject) -> None:
 
 
 def stacking(subject: Subject) -> None:
-    """A run has the same bytes in a stack, in what is left of it, and alone, with parameters of its own."""
+    """A run has the same bytes in a stack, in a stack that others have left, and alone, with parameters of its own."""
     methods.check_stacking(subject, _calls, _SAMPLES)
 
 
 def learns(subject: Subject) -> dict[str, float]:
-    """The training loss of a small network falls by a tenth at least in 60 epochs."""
+    """The training loss of a small network falls by at least a tenth in 60 epochs."""
     widths = _widths(subject)
     target = training.Teacher(inputs=widths[0], outputs=widths[-1])
     worst = 0.0
-    for rule in subject.choices:
+    for rule in subject.combinations:
         for seed in _LEARNING_SEEDS:
             losses = training.losses(
                 training.settings(rule=rule, hidden=widths[1:-1], target=target, epochs=_LEARNING_EPOCHS, batch_size=1),
@@ -113,7 +113,7 @@ def trained(subject: Subject) -> None:
     widths = _widths(subject)
     target = training.Random(inputs=widths[0], outputs=widths[-1])
     for components in subject.stacks:
-        training.check_alone(subject, "rule", components, hidden=widths[1:-1], target=target)
+        training.check_alone("rule", components, hidden=widths[1:-1], target=target)
 
 
 def _widths(subject: Subject) -> tuple[int, ...]:
@@ -140,7 +140,7 @@ def _calls(rule: Any, components: Sequence[Any], rng: np.random.Generator, size:
 
 
 def _state(components: Sequence[Any], widths: Sequence[int], dtype: DTypeLike) -> dict[str, Any]:
-    """Return what each run's own rule holds fixed, stacked as the engine does."""
+    """Return the fixed state of each run's own rule, stacked as the engine does."""
     own = [rule.init(np.random.default_rng([7, run]), widths) for run, rule in enumerate(components)]
     return {name: np.stack([state[name] for state in own]).astype(dtype) for name in own[0]}
 

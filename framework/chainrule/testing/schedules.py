@@ -21,7 +21,7 @@ _ADVICE = "compute each run's rate from its own row, and keep everything in stat
 
 
 def shapes(subject: Subject) -> None:
-    """Rates are ``(runs, 1)`` in the dtype of the learning rate, from the first epoch to after the last."""
+    """Rates are ``(runs, 1)`` in the dtype of the learning rate, before each epoch and after the last."""
     for components in subject.stacks:
         for dtype in DTYPES:
             for runs in (1, RUNS):
@@ -31,14 +31,14 @@ def shapes(subject: Subject) -> None:
 
 
 def finite(subject: Subject) -> None:
-    """No rate is NaN or negative, and at the defaults every one is finite, however often losses are measured."""
+    """No rate is NaN or negative, and with the defaults every rate is finite, however often losses are measured."""
     usual = np.arange(RUNS) == RUNS - 1
     for components in subject.stacks:
         for dtype in DTYPES:
             for epochs, every in itertools.product(_EPOCHS, _MEASURED_EVERY):
                 rates = _rates(stack(components, dtype), _lr(RUNS, dtype), epochs, _losses(RUNS, dtype), every=every)
                 for epoch, rate in enumerate(rates):
-                    wrong = ~(rate[:, 0] >= 0) | (usual & np.isinf(rate[:, 0]))  # others may grow out of all bounds
+                    wrong = ~(rate[:, 0] >= 0) | (usual & np.isinf(rate[:, 0]))  # others may grow without bound
                     if wrong.any():
                         run = int(np.flatnonzero(wrong)[0])
                         raise FindingError(
@@ -50,7 +50,7 @@ def finite(subject: Subject) -> None:
 
 
 def pure(subject: Subject) -> None:
-    """The learning rate and the losses are left alone; ``rate`` leaves the state alone and answers alike again."""
+    """The learning rate and the losses are left alone; ``rate`` leaves the state alone and returns the same again."""
     for components in subject.stacks:
         schedule, lr = stack(components, float), _lr(RUNS, float)
         kept = lr.copy()
@@ -62,14 +62,16 @@ def pure(subject: Subject) -> None:
             before = {name: array.copy() for name, array in state.items()}
             first = np.array(schedule.rate(lr, epoch, 10, state))
             again = np.array(schedule.rate(lr, epoch, 10, state))
-            require_same(again, first, f"{subject.where('rate')} answers otherwise when it is asked again", _ADVICE)
+            require_same(
+                again, first, f"{subject.where('rate')} returns something else when it is called again", _ADVICE
+            )
             for name, array in before.items():
                 require_same(state[name], array, f"{subject.where('rate')} changes {name!r} in the state", _ADVICE)
         require_same(lr, kept, f"{subject.where('rate')} changes the learning rate", "compute into an array of its own")
 
 
 def resumes(subject: Subject) -> None:
-    """With a copy of its state a fresh instance goes on as the old one would have."""
+    """A fresh instance with a copy of the state continues as the old one would."""
     for components in subject.stacks:
         schedule, lr, losses = stack(components, float), _lr(RUNS, float), _losses(RUNS, float)
         state = schedule.init(lr)
@@ -81,11 +83,11 @@ def resumes(subject: Subject) -> None:
             _rates(fresh, lr, 20, losses[8:], kept, first=8),
             strict=True,
         ):
-            require_same(rate, expected, f"{subject.where('rate')} goes on otherwise from a copied state", _ADVICE)
+            require_same(rate, expected, f"{subject.where('rate')} continues otherwise from a copied state", _ADVICE)
 
 
 def nothing_kept(subject: Subject) -> None:
-    """Two trainings that take turns, with one instance, get the rates that each gets alone; and so again."""
+    """Two trainings that take turns with one instance get the rates that each gets alone."""
     for components in subject.stacks:
         schedule, lr = stack(components, float), _lr(RUNS, float)
         series = [_losses(RUNS, float), _losses(RUNS, float)[::-1]]
@@ -104,7 +106,7 @@ def nothing_kept(subject: Subject) -> None:
 
 
 def stacking(subject: Subject) -> None:
-    """A run has the same rates in a stack, in what is left of it, and alone."""
+    """A run has the same rates in a stack, in a stack that others have left, and alone."""
     few = np.array([RUNS - 2, 1])
     for components in subject.stacks:
         for dtype in DTYPES:
@@ -135,7 +137,7 @@ def stacking(subject: Subject) -> None:
 def trained(subject: Subject) -> None:
     """A short training has the same bytes in a stack and alone."""
     for components in subject.stacks:
-        training.check_alone(subject, "schedule", components)
+        training.check_alone("schedule", components)
 
 
 def _lr(runs: int, dtype: Any) -> Array:
@@ -161,13 +163,13 @@ def _rates(
     """Return the rates before each epoch and after the last, as the trainer asks for them; at most one for each loss.
 
     Args:
-        schedule: what is asked.
+        schedule: of a stack.
         lr: the learning rates.
-        epochs: how many there are.
+        epochs: number of epochs of the training.
         losses: from epoch ``first`` on.
-        state: before epoch ``first``, if not a new one.
-        first: how many epochs have been trained.
-        every: number of epochs between two at which the loss is measured; it is after the last, too.
+        state: state before epoch ``first``, or None for a new one.
+        first: number of epochs that were trained before.
+        every: number of epochs from one measurement of the loss to the next; it is measured after the last too.
     """
     state = schedule.init(lr) if state is None else state
     rates = []

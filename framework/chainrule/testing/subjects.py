@@ -1,4 +1,4 @@
-"""Instances of a component that differ in their parameters, and arrays as the engine has them; all from fixed seeds."""
+"""Instances of a component with different parameters, and arrays in the engine's memory order; from fixed seeds."""
 
 import contextlib
 import dataclasses
@@ -24,20 +24,17 @@ RUNS = 6  # of the stacks that are checked
 _MOST_COMBINATIONS = 16  # of switches; where there are more, one switch at a time is turned
 _ATTEMPTS = 100  # to draw parameters that the class itself accepts
 _AT_A_BOUND = 0.3  # share of draws that lie on a bound that belongs to the range
-_ROUND = (
-    0.5,
-    1.0,
-    2.0,
-)  # NumPy raises to these powers by short cuts where all exponents are equal: alone, not in a stack
-_IS_ROUND = 0.3  # share of draws that are such
+# NumPy raises to these powers by short cuts where all exponents are equal: for a run alone, but not in a stack.
+_ROUND = (0.5, 1.0, 2.0)
+_IS_ROUND = 0.3  # share of draws that are one of these
 
 
 class Subject:
-    """A component class while it is checked.
+    """A component class that is checked.
 
     Args:
         cls: the class.
-        examples: values of parameters, which stand for the defaults.
+        examples: values of parameters instead of the defaults, one mapping for each instance.
 
     Attributes:
         cls: the class.
@@ -51,7 +48,7 @@ class Subject:
     def __init__(self, cls: type[Component], examples: Sequence[Mapping[str, Any]] = ()) -> None:
         found = [kind.name for kind in KINDS.values() if isinstance(cls, type) and issubclass(cls, kind.contract)]
         if not found:
-            raise PluginError(f"{cls!r} is no component: derive it from one of the contracts in chainrule.kinds.")
+            raise PluginError(f"{cls!r} is no component: derive it from a contract such as chainrule.Activation.")
         self.cls, self.kind = cls, found[0]
         self.examples = tuple(examples) or ({},)
 
@@ -59,7 +56,7 @@ class Subject:
         return f"{self.kind}={self.cls.name}"
 
     def where(self, method: str) -> str:
-        """Return the name of a method as sentences have it."""
+        """Return the name of a method for messages."""
         return f"{self.cls.__qualname__}.{method}"
 
     @functools.cached_property
@@ -68,7 +65,7 @@ class Subject:
         for name, parameter in parameters(self.cls).items():
             if parameter.default is dataclasses.MISSING and not all(name in values for values in self.examples):
                 raise FindingError(
-                    f"{self.cls.__qualname__}.{name} has no default, so that nothing can be checked; give it one, or "
+                    f"{self.cls.__qualname__}.{name} has no default, so nothing can be checked; give it one, or "
                     f"an example: chainrule_examples = {self} {self.kind}.{name}=VALUE."
                 )
         try:
@@ -77,8 +74,8 @@ class Subject:
             raise FindingError(f"{self.cls.__qualname__} cannot be made: {error}") from error
 
     @functools.cached_property
-    def choices(self) -> tuple[Any, ...]:
-        """The defaults, and each of them under every other setting of its switches (``bool`` and ``Enum``)."""
+    def combinations(self) -> tuple[Any, ...]:
+        """The defaults, and each of them with every other setting of its switches (``bool`` and ``Enum``)."""
         switches = {
             name: list(p.type) if issubclass(p.type, enum.Enum) else [False, True]
             for name, p in parameters(self.cls).items()
@@ -96,22 +93,25 @@ class Subject:
 
     @functools.cached_property
     def stacks(self) -> tuple[tuple[Any, ...], ...]:
-        """For each choice as many instances as a stack has runs, which differ in their plain floats."""
+        """For each combination, one instance for each run of a stack; they differ in their plain floats."""
         rng = np.random.default_rng(2)
-        return tuple((*(self._drawn(rng, choice) for _ in range(RUNS - 1)), choice) for choice in self.choices)
+        return tuple(
+            (*(self._draw_instance(rng, combination) for _ in range(RUNS - 1)), combination)
+            for combination in self.combinations
+        )
 
     @property
     def variants(self) -> list[Any]:
-        """Every choice, and instances with other floats of each."""
-        return [*self.choices, *(instance for stack in self.stacks for instance in stack[: RUNS // 2])]
+        """Every combination, and some instances of each with other floats."""
+        return [*self.combinations, *(instance for stack in self.stacks for instance in stack[: RUNS // 2])]
 
-    def _drawn(self, rng: np.random.Generator, choice: Any) -> Any:
+    def _draw_instance(self, rng: np.random.Generator, combination: Any) -> Any:
         floats = {name: p for name, p in parameters(self.cls).items() if p.is_stackable}
         refusal = ""
         for _ in range(_ATTEMPTS):
-            values = {name: drawn(rng, p, getattr(choice, name)) for name, p in floats.items()}
+            values = {name: draw_value(rng, p, getattr(combination, name)) for name, p in floats.items()}
             try:
-                return dataclasses.replace(choice, **values)
+                return dataclasses.replace(combination, **values)
             except ConfigurationError as error:
                 refusal = str(error)
         raise FindingError(
@@ -133,8 +133,8 @@ def _ends(parameter: Parameter, **flags: bool) -> list[tuple[float, bool]]:
     ]
 
 
-def drawn(rng: np.random.Generator, parameter: Parameter, usual: float) -> float:
-    """Draw a value within the bounds of a float parameter: of the size of the usual one where a side is open."""
+def draw_value(rng: np.random.Generator, parameter: Parameter, usual: float) -> float:
+    """Draw a value within the bounds of a float parameter; where a side is open, it has the size of ``usual``."""
     low, high, closed_below, closed_above = limits(parameter)
     ends = [end for end, closed in ((low, closed_below), (high, closed_above)) if closed]
     if ends and rng.random() < _AT_A_BOUND:
@@ -171,7 +171,7 @@ def random_columns(
     return values
 
 
-def filled(values: Array, dtype: DTypeLike) -> Array:
+def as_columns(values: Array, dtype: DTypeLike) -> Array:
     """Return ``values (runs, units, samples)`` in the memory order of the engine."""
     runs, units, samples = values.shape
     result = columns(runs, units, samples, dtype)
@@ -180,13 +180,13 @@ def filled(values: Array, dtype: DTypeLike) -> Array:
 
 
 def within(interval: tuple[float, float], rng: np.random.Generator, shape: tuple[int, ...], inset: float) -> Array:
-    """Draw from an interval, of which infinite ends stand for -3 and 3, a share ``inset`` away from its ends."""
+    """Draw from an interval, a share ``inset`` of it away from its ends; infinite ends count as -3 and 3."""
     low, high = np.clip(interval, -3.0, 3.0)
     return rng.uniform(low + inset * (high - low), high - inset * (high - low), size=shape)
 
 
-def taken(array: Array, runs: Array) -> Array:
-    """Return a copy of the chosen runs of an array, with the order of its axes in memory."""
+def take_runs(array: Array, runs: Array) -> Array:
+    """Return a copy of some runs of an array, with the same order of axes in memory."""
     order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
     part = array[runs].transpose(order).copy()
     return part.transpose(np.argsort(order))

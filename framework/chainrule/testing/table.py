@@ -13,8 +13,8 @@ class Check:
     """One demand on a component.
 
     Attributes:
-        function: raises a FindingError where the demand is not met; may return figures. Its name is that of the check,
-            and its docstring says what is demanded.
+        function: raises a FindingError where the demand is not met; may return figures. The check has its name;
+            the first line of its docstring says what is demanded.
         unless: returns why the check does not apply to a component, or an empty text.
     """
 

@@ -14,7 +14,7 @@ from chainrule.testing.subjects import Subject
 from chainrule.testing.table import Check
 
 _ROWS = 60
-# A sum in another order changes the last bits, as a product of matrices of another size does; nothing else may.
+# Sums in another order and matrix products of another size change the last bits; nothing else may.
 _ROUNDING = 1e-9
 
 
@@ -57,7 +57,7 @@ def shapes(subject: Subject) -> None:
                     raise FindingError(f"{where} returns {name} of shape {array.shape}, not {wanted} ({target}).")
                 if array.dtype.kind != "f" or not np.isfinite(array).all():
                     raise FindingError(
-                        f"{where} returns {array.dtype} values for {name} that are no finite floats ({target})."
+                        f"{where} returns {array.dtype} values for {name} that are not finite floats ({target})."
                     )
 
 
@@ -83,7 +83,7 @@ def function(subject: Subject) -> None:
         if x.min() < target.low or x.max() > target.high:
             raise FindingError(
                 f"{subject.where('data')} draws inputs from {x.min():.6g} to {x.max():.6g}, but low and high are "
-                f"{target.low:g} and {target.high:g} ({target}); mend one of them."
+                f"{target.low:g} and {target.high:g} ({target}); correct one of them."
             )
         _require_close(
             f"{subject.where('data')} returns other outputs than {subject.where('__call__')}", y, target(x.copy())
@@ -127,7 +127,7 @@ def labels(subject: Subject) -> None:
 
 
 def subsets(subject: Subject) -> None:
-    """Fewer rows of a data set are some of its rows, none more often; more than it has are refused."""
+    """A draw from a data set gives some of its rows, none more often than it has; too many rows are refused."""
     for target in subject.variants:
         everything = np.hstack(target.data(np.random.default_rng(0), None))
         chosen = np.hstack(target.data(np.random.default_rng(1), _few(target)))
@@ -138,8 +138,8 @@ def subsets(subject: Subject) -> None:
             count[row.tobytes()] = count.get(row.tobytes(), 0) - 1
         if min(count.values()) < 0:
             raise FindingError(
-                f"{subject.where('data')} returns rows among {len(chosen)} that the whole data set does not have, or "
-                "not so often; choose without replacement, and keep inputs and outputs together."
+                f"{subject.where('data')} returns, among {len(chosen)} rows, some that the data set lacks or has less "
+                "often; choose without replacement, and keep inputs and outputs together."
             )
         try:
             target.data(np.random.default_rng(0), len(everything) + 1)
@@ -156,7 +156,7 @@ def _draws(target: Any, samples: int | None) -> randomness.Draws:
 
 
 def _few(target: Any) -> int:
-    """Return fewer rows than there are."""
+    """Return a number of rows smaller than that of a data set."""
     if target.samples is not None:
         return _ROWS
     return max(1, min(_ROWS, len(target.data(np.random.default_rng(0), None)[0]) - 1))
@@ -194,7 +194,7 @@ def _no_classes(subject: Subject) -> str:
 
 def _nothing_drawn(subject: Subject) -> str:
     drawn = any(randomness.uses_generator(_draws(target, _few(target))) for target in subject.variants)
-    return "" if drawn else "its rows leave nothing to chance"
+    return "" if drawn else "it draws nothing at random"
 
 
 CHECKS = (

@@ -21,8 +21,8 @@ from chainrule.testing.table import Check
 
 
 def told(subject: Subject) -> None:
-    """Told of a tiny run and of a sweep, and given their records twice, it raises nothing and leaves records alone."""
-    for tracker in subject.choices:
+    """A tracker that is told of a run and a sweep, and gets records twice, raises nothing and alters no record."""
+    for tracker in subject.combinations:
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
             watchers = _Strict(subject, tracker)
             (record,) = _run(watchers, tracker, Path(folder) / "run", seeds=(0,))
@@ -46,14 +46,14 @@ def told(subject: Subject) -> None:
 
 
 class _Strict(Watchers):
-    """One tracker that is told, and whose errors are findings."""
+    """Tells one tracker, and turns its errors into findings."""
 
     def __init__(self, subject: Subject, tracker: Any) -> None:
         super().__init__([tracker])
         self._subject, self._tracker = subject, tracker
 
     def tell(self, event: str, *arguments: Any) -> None:
-        """Call the method of the tracker that is named like the event."""
+        """Call the tracker's method that is named like the event."""
         call: Callable[..., object] = getattr(self._tracker, event)
         try:
             call(*arguments)
@@ -67,7 +67,7 @@ class _Strict(Watchers):
 def _run(
     watchers: Watchers, tracker: Tracker, directory: Path, seeds: tuple[int, ...], sweep: Sweep | None = None
 ) -> list[Record]:
-    """Train and record tiny runs; each of several has a directory below."""
+    """Train and record tiny runs; each run of a sweep has a directory below."""
     tasks = []
     for seed in seeds:
         prepared = prepare(compose_settings([f"seed={seed}", "training.epochs=2", "data.samples=10"]))

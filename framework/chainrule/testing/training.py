@@ -1,4 +1,4 @@
-"""Short trainings of stacks with a component that is checked, beside the default configuration."""
+"""Short trainings of stacks: the default configuration with a component that is checked."""
 
 import contextlib
 import dataclasses
@@ -17,7 +17,7 @@ from chainrule.records.settings import Settings
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare
 from chainrule.testing.methods import require_same
-from chainrule.testing.subjects import Subject, within
+from chainrule.testing.subjects import within
 
 _EPOCHS, _SAMPLES = 4, 23  # samples in batches of 8 and 7, or all at once
 _LEAVING = {2: 2, 3: 3}  # runs that leave the stack, and after which epoch
@@ -25,7 +25,7 @@ _LEAVING = {2: 2, 3: 3}  # runs that leave the stack, and after which epoch
 
 @dataclass(frozen=True)
 class Random(Target):
-    """Random true values within an interval, which suit a loss."""
+    """Random true values within an interval that suits a loss."""
 
     inputs: int = 2
     outputs: int = 1
@@ -63,7 +63,7 @@ class Halving(Schedule):
 
 
 def settings(**parts: Any) -> Settings:
-    """Return the settings of a short training: the default ones but for ``parts``.
+    """Return the settings of a short training: the default ones except for ``parts``.
 
     Those named ``hidden``, ``batch_size`` and ``epochs`` belong to the sections ``network`` and ``training``.
     """
@@ -78,13 +78,12 @@ def settings(**parts: Any) -> Settings:
     )
 
 
-def check_alone(subject: Subject, group: str, components: Sequence[Any], units: int = 3, **parts: Any) -> None:
+def check_alone(group: str, components: Sequence[Any], units: int = 3, **parts: Any) -> None:
     """Demand that runs with these components train to the same bytes in one stack and alone.
 
-    Two of them are given up, one after the other, so that the rest goes on in smaller stacks.
+    Two of them are pruned, one after the other, so that the others continue in smaller stacks.
 
     Args:
-        subject: what is checked.
         group: configuration group that the components are put into.
         components: one a run.
         units: of the hidden layer and of the outputs.
@@ -94,9 +93,9 @@ def check_alone(subject: Subject, group: str, components: Sequence[Any], units: 
     base = settings(**parts)
     for batch_size in (8, None):
         for dtype in type(base.training.dtype):
-            plan = dataclasses.replace(base.training, batch_size=batch_size, dtype=dtype)
+            training = dataclasses.replace(base.training, batch_size=batch_size, dtype=dtype)
             every = [
-                dataclasses.replace(base, seed=seed, training=plan, **{group: component})
+                dataclasses.replace(base, seed=seed, training=training, **{group: component})
                 for seed, component in enumerate(components)
             ]
             together = _trained(every, _LEAVING)

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from chainrule.errors import ChainruleError
 
 
-def parsed(words: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def parse_components(words: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Read components and, after each, values of its parameters: ``target=table target.path=small.csv``.
 
     Raises:
@@ -31,5 +31,5 @@ def parsed(words: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def from_yaml(text: str) -> Any:
-    """Return what YAML text says, read as configuration is."""
+    """Return the value of YAML text, read as configuration is."""
     return OmegaConf.to_container(OmegaConf.create(text))

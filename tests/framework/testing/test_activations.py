@@ -375,7 +375,7 @@ def test_a_sentence_says_what_where_and_what_to_do():
     message = failures(WrongSign)["gradient"]
     assert message.startswith("WrongSign.backward returns ")
     assert "but the central difference of forward is " in message
-    assert message.endswith("Mend the derivative.")
+    assert message.endswith("Correct the derivative.")
     message = failures(UndeclaredKinkElsewhere)["kinks"]
     assert message.startswith("UndeclaredKinkElsewhere.forward has a kink at z = 6, where its slope changes by ")
     assert message.endswith("declare it in kinks.")

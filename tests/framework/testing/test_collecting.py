@@ -14,7 +14,7 @@ import forking
 from chainrule.errors import ChainruleError, PluginError
 from chainrule.registry.registry import Registry
 from chainrule.testing import REQUIRED, check_distribution, described, kit
-from chainrule.testing.collecting import Plan
+from chainrule.testing.collecting import Selection
 
 pytest_plugins = "pytester"
 ROOT = Path(__file__).parents[3]
@@ -217,7 +217,7 @@ class Configuration:
 )
 def test_a_wrong_line_is_an_error(option, line, complaint):
     with pytest.raises(ChainruleError, match=complaint):
-        Plan(Configuration(**{f"chainrule_{option}": [line]}))
+        Selection(Configuration(**{f"chainrule_{option}": [line]}))
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_json(capsys):
     ("words", "complaint"),
     [
         (["activation=rleu"], r"activation=rleu is unknown \(did you mean 'relu'\?\)"),
-        (["activision=relu"], "there is no kind activision"),
+        (["activision=relu"], "'activision' is not a kind"),
         (["chainrule-tiger"], "The distribution chainrule-tiger is not installed"),
         (["target.path=x"], "neither KIND=NAME nor"),
     ],

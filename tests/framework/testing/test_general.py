@@ -180,7 +180,7 @@ def test_expected_failures():
     assert not report.failures
     failing = check(Everything, expected={"gradient": "it was wrong once"}).failures
     assert [f.check for f in failing] == ["gradient"]
-    assert failing[0].message == "It passes, though it is expected to fail (it was wrong once); expect it no longer."
+    assert failing[0].message == "It passes, but is expected to fail (it was wrong once); remove the expectation."
     failing = check(Everything, expected={"slope_at_kinks": "none"}).failures
     assert failing[0].message == "It is expected to fail, but no kinks are declared."
     with pytest.raises(PluginError, match=r"give the reason why gradient is expected to fail"):
@@ -221,7 +221,7 @@ def test_a_kind_without_checks_of_its_own_fails(monkeypatch):
 def test_a_kind_that_loses_a_check_fails(monkeypatch):
     monkeypatch.setitem(kit._OWN, "activation", kit._OWN["activation"][:-1])
     message = failures(Bare)[kit.COMPLETE]
-    assert message.startswith("Of activation=bare 14 checks were run, but activation requires 15;")
+    assert message.startswith("14 checks of activation=bare were run, but activation requires 15;")
 
 
 @dataclasses.dataclass(frozen=True)

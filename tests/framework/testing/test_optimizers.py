@@ -260,7 +260,7 @@ class Timid(Heavy):
     ("cls", "complaint"),
     [
         (KeepsTheRate, "a schedule that halves the rate in each epoch changes nothing; read self.lr in update"),
-        (AnotherName, "AnotherName.rate is 'lr', which is no float field, so that every schedule is refused"),
+        (AnotherName, "AnotherName.rate is 'lr', which is not a float field, so every schedule is refused"),
     ],
 )
 def test_what_schedules_need_is_said(cls, complaint):
