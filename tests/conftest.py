@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import forking
-from chainrule import locks
+from chainrule.files import locks
 
 collect_ignore = ["thirdparty"]  # distributions of their own, which are tested where they are installed
 

@@ -35,7 +35,7 @@ def run(*overrides: str, directory: str | Path | None = None) -> Result:
     """Train one run, configured as on the command line.
 
     Args:
-        overrides: such as ``"optimizer=adam"`` or ``"seed=3"``.
+        overrides: overrides such as ``"optimizer=adam"`` or ``"seed=3"``.
         directory: where its record is written; without it nothing is written, and nothing is sent to a tracker.
 
     Returns:

@@ -22,7 +22,7 @@ class StackedLauncherConf:
 
     _target_: str = "hydra_plugins.chainrule_stacked.StackedLauncher"
     workers: int = -1  # processes; -1: one a core
-    stack: int | None = None  # runs of a stack, at most; null: what suits the cache
+    stack: int | None = None  # runs of a stack, at most; null: as many as suit the cache
     backend: str = "loky"  # processes of this machine; or dask, ray
     address: str | None = None  # of a running Dask scheduler or Ray cluster; null: start one here
 
@@ -47,7 +47,7 @@ class StackedOptunaConf:
     _target_: str = "hydra_plugins.chainrule_stacked.StackedOptunaSweeper"
     params: dict[str, str] = field(default_factory=dict)  # overrides besides those typed
     trials: int = 50  # settings to try
-    batch: int = 16  # of them at once
+    batch: int = 16  # trials that are trained at once
     sampler: str = "tpe"  # or random, gp, cmaes, nsgaii, qmc
     sampler_seed: int = 0
     pruner: str = "none"  # or median, percentile, successive_halving, hyperband
@@ -63,14 +63,14 @@ class StackedCompareConf:
 
     _target_: str = "hydra_plugins.chainrule_stacked.StackedCompareSweeper"
     params: dict[str, str] = field(default_factory=dict)  # overrides besides those typed
-    targets: list[str] = field(default_factory=list)  # on which to compare, unless target=A,B says others
+    targets: list[str] = field(default_factory=list)  # on which to compare, unless target=A,B names others
     two_classes: dict[str, str] = field(default_factory=dict)  # overrides for classifications with one output
     classes: dict[str, str] = field(default_factory=dict)  # likewise with several
     space: dict[str, str] = field(default_factory=dict)  # what is tuned: key to interval or list
     budget: int = 16  # points of the space, tried for each contender on each target
-    tuning_seeds: int = 3  # with which each point is tried
-    seeds: int = 20  # with which the tuned contenders are compared
-    random_seed: int = 0  # from which points and seeds follow
+    tuning_seeds: int = 3  # how many, with which each point is tried
+    seeds: int = 20  # how many, with which the tuned contenders are compared
+    random_seed: int = 0  # decides the points and the seeds
     dry_run: bool = False  # list the jobs, train nothing
 
 
@@ -88,20 +88,20 @@ class StackedLauncher(Launcher):
     def __init__(self, workers: int, stack: int | None, backend: str, address: str | None) -> None:
         self._options = (workers, backend, address)
         self._stack = stack
-        self.stacked: Any = None
+        self.stack_launcher: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take in the sweep."""
+        """Prepare for a sweep."""
         from chainrule.sweep.execution.pool import Pool
         from chainrule.sweep.launcher import StackLauncher
 
-        self.stacked = StackLauncher(hydra_context, task_function, config, Pool(*self._options), self._stack)
+        self.stack_launcher = StackLauncher(hydra_context, task_function, config, Pool(*self._options), self._stack)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run a batch of jobs and return what became of them, in order."""
         from chainrule.sweep.grid import launch
 
-        return launch(self.stacked, job_overrides, initial_job_idx)
+        return launch(self.stack_launcher, job_overrides, initial_job_idx)
 
 
 class StackedSweeper(Sweeper):
@@ -124,33 +124,33 @@ class StackedSweeper(Sweeper):
             random_seed,
             dry_run,
         )
-        self._sweeper: Any = None
+        self._grid: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take in the sweep."""
+        """Prepare for a sweep."""
         from chainrule.sweep.grid import GridOptions, GridSweep
 
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
-        stacked = getattr(launcher, "stacked", None)
+        stack_launcher = getattr(launcher, "stack_launcher", None)
         options = GridOptions(*self._options)
-        self._sweeper = GridSweep(hydra_context, task_function, config, launcher, stacked, options)
+        self._grid = GridSweep(hydra_context, task_function, config, launcher, stack_launcher, options)
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep that overrides of the task describe."""
-        return self._sweeper.sweep(arguments)
+        return self._grid.sweep(arguments)
 
 
 class StackedOptunaSweeper(Sweeper):
-    """Searches by Optuna; trials that are asked for at once are trained as stacks."""
+    """Searches by Optuna; the trials of a batch are trained as stacks."""
 
     def __init__(self, params: dict[str, str], **options: Any) -> None:
         self._params, self._options = dict(params), options
         self._search: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take in the sweep."""
+        """Prepare for a sweep."""
         from chainrule.config.task import is_own
         from chainrule.errors import ConfigurationError
         from chainrule.sweep.search import Search, SearchOptions
@@ -158,12 +158,12 @@ class StackedOptunaSweeper(Sweeper):
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
-        stacked = getattr(launcher, "stacked", None)
-        if stacked is None or not is_own(task_function):
+        stack_launcher = getattr(launcher, "stack_launcher", None)
+        if stack_launcher is None or not is_own(task_function):
             raise ConfigurationError("hydra/sweeper=stacked_optuna needs hydra/launcher=stacked, in chainrule.")
         lists = {name: tuple(self._options[name]) for name in ("metrics", "directions")}
         options = SearchOptions(**{**self._options, **lists})
-        self._search = Search(hydra_context, config, stacked, options, self._params)
+        self._search = Search(hydra_context, config, stack_launcher, options, self._params)
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the search that overrides of the task describe."""
@@ -171,14 +171,14 @@ class StackedOptunaSweeper(Sweeper):
 
 
 class StackedCompareSweeper(Sweeper):
-    """Tunes the choices of one group on several targets, and compares them with fresh seeds."""
+    """Tunes the components of one group on several targets, and compares them with fresh seeds."""
 
     def __init__(self, **options: Any) -> None:
         self._options = options
-        self._comparing: Any = None
+        self._comparison: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take in the sweep."""
+        """Prepare for a sweep."""
         from chainrule.config.task import is_own
         from chainrule.errors import ConfigurationError
         from chainrule.sweep.comparison import ComparisonSweep
@@ -187,14 +187,14 @@ class StackedCompareSweeper(Sweeper):
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
-        stacked = getattr(launcher, "stacked", None)
-        if stacked is None or not is_own(task_function):
+        stack_launcher = getattr(launcher, "stack_launcher", None)
+        if stack_launcher is None or not is_own(task_function):
             raise ConfigurationError("hydra/sweeper=stacked_compare needs hydra/launcher=stacked, in chainrule.")
         mappings = {name: dict(self._options[name]) for name in ("params", "two_classes", "classes", "space")}
         lists = {"targets": tuple(self._options["targets"])}
         options = ComparisonOptions(**{**self._options, **mappings, **lists})
-        self._comparing = ComparisonSweep(hydra_context, config, stacked, options)
+        self._comparison = ComparisonSweep(hydra_context, config, stack_launcher, options)
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the comparison that overrides of the task describe."""
-        return self._comparing.sweep(arguments)
+        return self._comparison.sweep(arguments)

@@ -18,5 +18,5 @@ from chainrule_activations.activations import (
 
 @hookimpl
 def chainrule_activations() -> list[type[Activation]]:
-    """Register them."""
+    """Return the activations of this package."""
     return [Identity, Sigmoid, ReLU, Tanh, LeakyReLU, ELU, Softplus, GELU, SiLU, Softmax]

@@ -1,7 +1,7 @@
 """Activations ``a = g(z)`` and their derivatives; formulas, parameters and defaults are those of PyTorch.
 
-Every step is one ufunc that writes to ``out``: on small networks the number of calls is the cost. ``exp`` may overflow
-to infinity on the way to a correct result.
+Every step is one ufunc that writes to ``out``: on small networks the number of calls decides the time. ``exp`` may
+overflow to infinity on the way to a correct result.
 """
 
 import functools
@@ -16,7 +16,7 @@ from annotated_types import Gt, Interval, doc
 from chainrule.components.contracts import Activation, Array
 from chainrule.components.stacking import sum_units
 
-# A Python number is converted in every call, which takes as long as the call on a small network; these are not.
+# NumPy converts a Python number in every call, which doubles the time on a small network; it takes these as they are.
 _ONE = {np.dtype(dtype): np.ones((), dtype) for dtype in (np.float16, np.float32, np.float64, np.longdouble)}
 
 
@@ -40,7 +40,7 @@ class Sigmoid(Activation):
     range = (0.0, 1.0)
 
     def forward(self, z: Array, out: Array | None = None) -> Array:
-        """Return ``1 / (1 + e^-z)``; where ``e^-z`` overflows, 0 is right."""
+        """Return ``1 / (1 + e^-z)``; 0 where ``e^-z`` overflows."""
         one = _ONE[z.dtype]
         out = np.negative(z, out)
         np.exp(out, out)
@@ -122,7 +122,7 @@ class ELU(Activation, name="elu"):
 
     @property
     def range(self) -> tuple[float, float]:  # type: ignore[override]  # depends on alpha
-        """Down to ``-alpha``."""
+        """From ``-alpha``, or 0 if ``alpha`` is negative, to infinity."""
         return min(0.0, -float(np.max(self.alpha))), math.inf
 
     def forward(self, z: Array, out: Array | None = None) -> Array:
@@ -147,7 +147,7 @@ class Softplus(Activation):
     """``a = log(1 + e^(beta z)) / beta``, and ``a = z`` where ``beta z > threshold`` (Dugas et al. 2001).
 
     ``g' = 1 / (1 + e^(-beta z))``, and 1 where ``beta z > threshold``. Up to a threshold of 80 ``e^(beta z)`` is finite
-    even in float32; from 37 on ``log(1 + e^t)`` rounds to ``t`` in float64, so a higher one would change nothing.
+    even in float32; from 37 on ``log(1 + e^t)`` rounds to ``t`` in float64, so a higher threshold would change nothing.
     """
 
     beta: Annotated[float, Gt(0), doc("sharpness; softplus tends to relu as it grows")] = 1.0
@@ -157,7 +157,7 @@ class Softplus(Activation):
 
     @property
     def kinks(self) -> tuple[float, ...]:  # type: ignore[override]  # depends on beta and threshold
-        """Where the straight line takes over, one value a run."""
+        """The points where the straight line begins, one per run."""
         return tuple(np.ravel(np.divide(self.threshold, self.beta)).tolist())
 
     def forward(self, z: Array, out: Array | None = None) -> Array:
@@ -254,6 +254,6 @@ class Softmax(Activation):
 
 @functools.cache
 def _normal_distribution() -> Callable[..., Any]:
-    from scipy.special import ndtr  # here, because it takes longer to import than everything else together
+    from scipy.special import ndtr  # here, because it is slow to import
 
     return ndtr  # type: ignore[no-any-return]

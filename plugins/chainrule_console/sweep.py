@@ -125,7 +125,7 @@ def _table(columns: Sequence[Sequence[str]], labels: int) -> list[str]:
 
 
 def _median(group: Group) -> str:
-    return loss(group.median, group.misfortune)
+    return loss(group.median, group.lost_reason)
 
 
 def _pair(interval: tuple[float, float] | None) -> str:

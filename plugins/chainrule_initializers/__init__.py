@@ -1,4 +1,4 @@
-"""Built-in initializers; ``fan_in`` and ``fan_out`` count the units before and of a layer."""
+"""Built-in initializers; ``fan_in`` and ``fan_out`` count the inputs and the units of a layer."""
 
 import enum
 import math
@@ -131,7 +131,7 @@ class HeUniform(Initializer):
 
 @dataclass(frozen=True)
 class Zeros(Initializer):
-    """Weights and biases 0: the units of a layer then stay equal to each other for ever."""
+    """Weights and biases 0: the units of a layer then stay equal to each other."""
 
     def weights(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
         """Return ``(fan_out, fan_in)`` zeros."""
@@ -157,5 +157,5 @@ def _uniform(rng: np.random.Generator, std: float, fan_in: int, fan_out: int) ->
 
 @hookimpl
 def chainrule_initializers() -> list[type[Initializer]]:
-    """Register them."""
+    """Return the initializers of this package."""
     return [Normal, Uniform, XavierNormal, XavierUniform, HeNormal, HeUniform, Zeros]

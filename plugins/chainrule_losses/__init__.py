@@ -14,5 +14,5 @@ from chainrule_losses.losses import (
 
 @hookimpl
 def chainrule_losses() -> list[type[Loss]]:
-    """Register them."""
+    """Return the losses of this package."""
     return [HalfSquaredError, AbsoluteError, Huber, LogCosh, BinaryCrossEntropy, CategoricalCrossEntropy]

@@ -1,4 +1,4 @@
-"""Losses of one sample and their gradients; ``e = y_pred - y_true``, and several outputs add up."""
+"""Losses of one sample and their gradients; ``e = y_pred - y_true``; losses of several outputs are summed."""
 
 import math
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from annotated_types import Gt, doc
 from chainrule.components.contracts import Array, Loss
 from chainrule.components.stacking import sum_units
 
-_HIGHEST_COST = 100.0  # -log 0 in the cross-entropies, as in PyTorch
-_DENOMINATOR_FLOOR = 1e-12  # of their gradients, likewise
+_HIGHEST_COST = 100.0  # stands for -log 0 in the cross-entropies, as in PyTorch
+_DENOMINATOR_FLOOR = 1e-12  # smallest denominator in their gradients, as in PyTorch
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class LogCosh(Loss):
 class BinaryCrossEntropy(Loss):
     """``L = -sum (y log p + (1 - y) log(1 - p))``, the log-loss of probabilities ``p = y_pred``.
 
-    As PyTorch's ``BCELoss``: logarithms are at least -100, and ``p (1 - p)`` in the gradient at least 1e-12. After a
-    sigmoid output it is computed from ``z`` instead, without these limits, as ``BCEWithLogitsLoss``.
+    As in PyTorch's ``BCELoss``, logarithms are at least -100, and ``p (1 - p)`` in the gradient is at least 1e-12.
+    After a sigmoid output the loss is computed from ``z`` without these limits, as in ``BCEWithLogitsLoss``.
     """
 
     prediction_range = (0.0, 1.0)
@@ -119,8 +119,8 @@ class BinaryCrossEntropy(Loss):
 class CategoricalCrossEntropy(Loss):
     """``L = -sum y log p`` of probabilities ``p = y_pred`` of several classes; ``y`` adds up to 1.
 
-    Logarithms are at least -100, and ``p`` in the gradient at least 1e-12. After a softmax output it is computed from
-    ``z`` instead, without these limits, as PyTorch's ``CrossEntropyLoss``.
+    Logarithms are at least -100, and ``p`` in the gradient is at least 1e-12. After a softmax output the loss is
+    computed from ``z`` without these limits, as in PyTorch's ``CrossEntropyLoss``.
     """
 
     prediction_range = (0.0, 1.0)

@@ -16,7 +16,7 @@ def note(found: ComparisonResult) -> str:
     for entry in found.entries:
         runs = entry.runs
         lost = runs.count(Reason.DIVERGED) + runs.count(Reason.FAILED)
-        middle, around = loss(runs.median, runs.misfortune), loss_interval(runs.interval)
+        middle, around = loss(runs.median, runs.lost_reason), loss_interval(runs.interval)
         rows.append([entry.target, entry.contender, tuned_words(entry), middle, around, scored(entry), lost])
     verdicts = [f"- {found.verdict(pair)}" for pair in found.pairs]
     lines = [f"| {' | '.join(map(str, row))} |" for row in rows]

@@ -13,6 +13,7 @@ from typing import Any
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.ranking import Group
+from chainrule.analysis.wording import loss, loss_interval
 from chainrule.engine.reason import Reason
 from chainrule.records.sweep import SEED, Sweep
 from chainrule_mlflow import comparison, contents
@@ -247,10 +248,9 @@ def _table(ranked: Sequence[Group], watched: str, axes: Sequence[str]) -> str:
         "| --- | ---: | ---: | --- | --- | ---: | ---: |",
     ]
     for group in ranked[:_ROWS]:
-        interval = f"{group.interval[0]:.4g} to {group.interval[1]:.4g}" if group.interval else ""
-        low, high = group.quartiles
-        cells = [group.title, len(group.values), f"{group.median:.5g}", f"{low:.4g} to {high:.4g}", interval]
-        cells += [group.count(Reason.DIVERGED), group.count(Reason.FAILED)]
+        middle, around = loss(group.median, group.lost_reason), map(loss_interval, (group.quartiles, group.interval))
+        counts = group.count(Reason.DIVERGED), group.count(Reason.FAILED)
+        cells = [group.title, len(group.values), middle, *around, *counts]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     if len(ranked) > _ROWS:
         lines.append(f"\n{len(ranked) - _ROWS} more are in {RANKING}.")

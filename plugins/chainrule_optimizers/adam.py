@@ -1,8 +1,8 @@
 # ruff: noqa: D102 - the contract documents init and update
-"""Adam and its relatives: moving averages of the gradient and of its square, freed of their start at zero.
+"""Adam and its relatives: moving averages of the gradient and of its square, corrected for their start at zero.
 
-``m`` and ``v`` are the averages with decays ``beta1`` and ``beta2``. Having started at 0, they lack the factors
-``1 - beta1^t`` and ``1 - beta2^t`` at step ``t``; ``m^`` and ``v^`` below have been divided by these.
+``m`` and ``v`` are the averages with decays ``beta1`` and ``beta2``. Because they start at 0, they are too small by the
+factors ``1 - beta1^t`` and ``1 - beta2^t`` at step ``t``; ``m^`` and ``v^`` are divided by these factors.
 """
 
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def _init(theta: Array, amsgrad: bool) -> dict[str, Array]:
 
 
 def _update(adam: Adam | AdamW, theta: Array, grad: Array, state: dict[str, Array], step: int) -> None:
-    """Do what ``adam`` and ``adamw`` do alike."""
+    """Take the step that ``adam`` and ``adamw`` have in common."""
     mean, square_mean = state["mean"], state["square_mean"]
     average(mean, grad, adam.beta1)
     average(square_mean, grad * grad, adam.beta2)
@@ -93,8 +93,8 @@ def _update(adam: Adam | AdamW, theta: Array, grad: Array, state: dict[str, Arra
 class NAdam(Optimizer):
     """``theta <- theta - lr m~ / (sqrt(v^) + eps)``: Adam with Nesterov's momentum, as ``torch.optim.NAdam``.
 
-    ``m~ = mu_{t+1} m / (1 - M_{t+1}) + (1 - mu_t) g / (1 - M_t)`` looks one step ahead. ``M_t`` is the product of all
-    momenta up to ``t``, which grow: ``mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2)``.
+    ``m~ = mu_{t+1} m / (1 - M_{t+1}) + (1 - mu_t) g / (1 - M_t)`` looks one step ahead. ``M_t`` is the product of the
+    momenta up to ``t``; these grow: ``mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2)``.
 
     Dozat (2016), Incorporating Nesterov momentum into Adam.
     """
@@ -103,7 +103,7 @@ class NAdam(Optimizer):
     beta1: FirstDecay = 0.9
     beta2: SecondDecay = 0.999
     eps: Epsilon = 1e-8
-    weight_decay: Annotated[float, Ge(0), doc("L2 penalty, or as in adamw where decoupled")] = 0.0
+    weight_decay: Annotated[float, Ge(0), doc("L2 penalty, or as in adamw if decoupled")] = 0.0
     momentum_decay: Annotated[float, Ge(0), doc("how fast the momentum grows from beta1 / 2 to beta1")] = 4e-3
     decoupled_weight_decay: Annotated[bool, doc("weight decay as in adamw")] = False
 

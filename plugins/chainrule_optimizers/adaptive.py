@@ -41,14 +41,14 @@ class Adagrad(Optimizer):
 class Adadelta(Optimizer):
     """``d = sqrt(u + eps) / sqrt(v + eps) g; theta <- theta - lr d``, as ``torch.optim.Adadelta``.
 
-    ``v`` and ``u`` are moving averages of ``g^2`` and of ``d^2``; ``u`` is that of the step before.
+    ``v`` and ``u`` are moving averages of ``g^2`` and of ``d^2``; ``u`` does not yet include the present ``d``.
 
     Zeiler (2012), ADADELTA: an adaptive learning rate method, arXiv:1212.5701.
     """
 
     lr: Annotated[float, Ge(0), doc("factor of the step")] = 1.0
     rho: Annotated[float, Interval(ge=0, le=1), doc("decay of both moving averages")] = 0.9
-    eps: Annotated[float, Ge(0), doc("added under both roots; the first steps come from it")] = 1e-6
+    eps: Annotated[float, Ge(0), doc("added under both roots; decides the size of the first steps")] = 1e-6
     weight_decay: WeightDecay = 0.0
 
     def init(self, theta: Array) -> dict[str, Array]:
@@ -67,8 +67,8 @@ class Adadelta(Optimizer):
 class RMSprop(Optimizer):
     """``b <- momentum b + g / (sqrt(v) + eps); theta <- theta - lr b``, as ``torch.optim.RMSprop``.
 
-    ``v`` is the moving average of ``g^2``; ``centered`` takes the square of the moving average of ``g`` off it, which
-    makes it a variance.
+    ``v`` is the moving average of ``g^2``; ``centered`` subtracts the squared moving average of ``g``, so that ``v`` is
+    a variance.
 
     Tieleman and Hinton (2012), Lecture 6.5, rmsprop, Neural Networks for Machine Learning; centered: Graves (2013),
     Generating sequences with recurrent neural networks, arXiv:1308.0850.

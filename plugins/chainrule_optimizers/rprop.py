@@ -16,8 +16,8 @@ class Rprop(Optimizer):
 
     ``d`` begins at ``lr``. It grows by ``eta2``, up to ``step_size_max``, where ``g`` has the sign it had before. Where
     the sign has changed, a minimum was stepped over: ``d`` shrinks by ``eta1``, down to ``step_size_min``, and the
-    parameter rests for this step (its ``g`` counts as 0). For full batches: in small ones noise changes the signs.
-    Schedules have nothing to change: ``lr`` counts in the first step only.
+    parameter rests for this step (its ``g`` counts as 0). Use it with full batches: in small ones noise
+    changes the signs. Schedules cannot change it, because ``lr`` only decides the first step.
 
     Riedmiller and Braun (1993), A direct adaptive method for faster backpropagation learning: the RPROP algorithm;
     resting in place of stepping back: Igel and Hüsken (2000), Improving the Rprop learning algorithm.

@@ -16,10 +16,10 @@ SecondDecay = Annotated[float, Interval(ge=0, lt=1), doc("decay of the moving av
 
 
 def penalized(grad: Array, theta: Array, weight_decay: float) -> Array:
-    """Return ``grad + weight_decay theta``, the gradient with that of the penalty ``weight_decay / 2 |theta|^2``.
+    """Return ``grad + weight_decay theta``, the gradient of the loss plus the penalty ``weight_decay / 2 |theta|^2``.
 
-    A run without decay gets the bits of ``grad``, whether or not other runs of its stack decay. Those of
-    ``grad + 0 theta`` may be others: -0.0 becomes 0.0, and an infinite ``theta`` gives NaN.
+    A run without weight decay gets the bits of ``grad``, whatever the weight decay of other runs in its stack. The bits
+    of ``grad + 0 theta`` can differ: -0.0 becomes 0.0, and an infinite ``theta`` gives NaN.
     """
     if not np.count_nonzero(weight_decay):
         return grad

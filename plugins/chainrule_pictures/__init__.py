@@ -9,5 +9,5 @@ from chainrule_pictures.watcher import Pictures
 
 @hookimpl
 def chainrule_watchers(session: Session) -> Sequence[Watcher]:
-    """Return the watcher that draws; the runs of a sweep would take a minute for each hundred."""
+    """Return the watcher that draws, but not for a sweep, where drawing takes a minute per hundred runs."""
     return [] if session.of_sweep else [Pictures()]

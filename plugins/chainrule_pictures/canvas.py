@@ -1,4 +1,4 @@
-"""The look that all pictures share. Nothing here or elsewhere touches the global state of matplotlib."""
+"""The look that all pictures share. The pictures do not touch the global state of matplotlib."""
 
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def samples(result: Result, part: str) -> tuple[Array, Array]:
 
 
 def number(value: float) -> str:
-    """Return a number as it is written into a picture."""
+    """Return a number as text for a picture."""
     return f"{value:.4g}"
 
 

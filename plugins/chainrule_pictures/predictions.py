@@ -11,7 +11,7 @@ from chainrule_pictures import canvas
 _MAX_PANELS = 4
 _MAX_POINTS = 2000  # of each part; more would only cover each other
 _FAR = 10  # times the size of the true values; predictions beyond are only counted
-_MAX_COUNTED = 20  # classes, up to which the numbers fit into the cells
+_MAX_COUNTED = 20  # most classes whose numbers fit into the cells
 
 
 def draw(result: Result) -> Any:
@@ -74,7 +74,7 @@ def _panel(axes: Any, points: dict[str, tuple[Array, Array]]) -> int:
 
 
 def _confusion(result: Result) -> Any:
-    """Draw how many samples of each true class were taken for which class."""
+    """Draw the confusion matrix: the number of samples for each true and each predicted class."""
     figure = canvas.figure(result)
     axes = figure.subplots()
     part, label = ("validation", "validation") if result.samples.validation.shape[1] else ("train", "training")

@@ -1,4 +1,4 @@
-"""``surface.png``: what was learned of a target with two inputs, beside the target itself."""
+"""``surface.png``: the predictions for a target with two inputs, beside the target itself."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,9 @@ from chainrule.components.contracts import Array, Target
 from chainrule.records.result import Result
 from chainrule_pictures import canvas
 
-_POINTS, _POINTS_OF_CLASSES = 101, 201  # of the grid, each way; the borders of classes show its steps
+_POINTS, _POINTS_OF_CLASSES = 101, 201  # grid points per axis; borders of classes would show the steps of a coarse grid
 _MAX_DOTS = 200
-_MAX = 1e200  # what is larger is drawn as this
+_MAX = 1e200  # larger values are drawn as this one
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class _Scale:
     Attributes:
         colours: name of the colour map, or the colour map.
         levels: edges of the intervals.
-        label: of the colour bar.
-        ticks: of the colour bar; None for any.
-        smooth: whether values between two others mean anything; classes do not.
+        label: label of the colour bar.
+        ticks: ticks of the colour bar; None for the usual ones.
+        smooth: whether values in between have a meaning; False for classes.
     """
 
     colours: Any
@@ -87,7 +87,7 @@ def _shown(result: Result, y: Array) -> Array:
 
 
 def _scale(result: Result, true: Array) -> _Scale:
-    """Return colours for the true values and whatever is near them."""
+    """Return colours for the true values and values near them."""
     outputs = result.shape.widths[-1]
     if result.settings.target.task == "regression":
         low, high = np.nanmin(true), np.nanmax(true)
@@ -96,7 +96,7 @@ def _scale(result: Result, true: Array) -> _Scale:
         return _Scale("viridis", levels, f"{which}; dots: samples in the colour of their true value")
     label = "dots: samples in the colour of their true class"
     if outputs == 1:
-        return _Scale("viridis", np.linspace(0, 1, 11), f"y, which says class 1 from 0.5 on; {label}")
+        return _Scale("viridis", np.linspace(0, 1, 11), f"y (class 1 from 0.5 on); {label}")
     colours = ListedColormap([canvas.COLOURS[k % len(canvas.COLOURS)] for k in range(outputs)])
     return _Scale(colours, np.arange(outputs + 1) - 0.5, f"class; {label}", range(outputs), smooth=False)
 

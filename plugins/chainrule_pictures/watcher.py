@@ -20,7 +20,7 @@ class Pictures(Watcher):
     """
 
     def run_trained(self, result: Result, directory: Path) -> None:
-        """Draw what a run has learned."""
+        """Draw the pictures of a run."""
         # matplotlib takes a while to import
         from chainrule_pictures import canvas, loss, predictions, surface
 

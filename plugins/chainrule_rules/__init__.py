@@ -1,4 +1,4 @@
-"""Backward rules: the exact one, the article's formulas as printed, and some that do without the weights' transpose."""
+"""Backward rules: the exact one, the article's formulas as printed, and rules without the weights' transpose."""
 
 from collections.abc import Sequence
 

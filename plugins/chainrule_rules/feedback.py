@@ -1,5 +1,5 @@
 # ruff: noqa: D102 - the contract documents init and error
-"""Rules whose deltas travel back through other matrices than the weights' transpose; eq. 4 and 6 stay exact.
+"""Rules that send deltas back through other matrices than the weights' transpose; eq. 4 and 6 stay exact.
 
 The update of the last layer is therefore the exact one.
 """

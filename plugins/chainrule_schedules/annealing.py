@@ -1,5 +1,5 @@
 # ruff: noqa: D102 - the contract documents rate
-"""Rates that follow from the epoch alone; ``e`` counts the epochs trained so far, of ``E``."""
+"""Rates that follow from the epoch alone; ``e`` of ``E`` epochs have been trained."""
 
 import math
 from dataclasses import dataclass
@@ -64,8 +64,9 @@ class Cosine(Schedule):
 class WarmupCosine(Schedule):
     """A straight rise from ``start_factor lr`` to ``lr`` in the first ``w = warmup E`` epochs, then as ``cosine``.
 
-    The rise is ``lr (start_factor + (1 - start_factor) e / w)``; afterwards ``e - w`` of ``E - w`` epochs count. So do
-    PyTorch's ``LinearLR`` and ``CosineAnnealingLR`` in a ``SequentialLR``.
+    The rise is ``lr (start_factor + (1 - start_factor) e / w)``; afterwards ``cosine`` counts
+    ``e - w`` of ``E - w`` epochs. The rates are those of PyTorch's ``LinearLR`` and ``CosineAnnealingLR`` in a
+    ``SequentialLR``.
 
     Rise: Goyal et al. (2017), Accurate, large minibatch SGD: training ImageNet in 1 hour, arXiv:1706.02677; followed by
     a cosine: He et al. (2018), Bag of tricks for image classification with convolutional neural networks,
@@ -81,6 +82,6 @@ class WarmupCosine(Schedule):
         rising = epoch < warmup
         share = epoch / np.where(rising, warmup, epochs)
         rise = lr * (self.start_factor + (1 - self.start_factor) * share)
-        falling = epochs - warmup  # 0 where warmup rounds to 1: the fall is then over as soon as the rise
+        falling = epochs - warmup  # 0 if warmup rounds to 1: the rate then falls at once
         angle = np.where(falling > 0, math.pi * (epoch - warmup) / np.where(falling > 0, falling, 1), math.pi)
         return np.where(rising, rise, self.eta_min + (lr - self.eta_min) * ((1 + np.cos(angle)) / 2))

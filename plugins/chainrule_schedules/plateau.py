@@ -14,18 +14,18 @@ from chainrule.components.contracts import Array, Schedule
 class ReduceOnPlateau(Schedule):
     """``lr <- factor lr`` where the loss stagnates, as ``torch.optim.lr_scheduler.ReduceLROnPlateau``.
 
-    A loss is better if it is below ``1 - threshold`` times the best one. Once it has not been for more than
-    ``patience`` epochs the rate is reduced, and the epochs are counted anew after ``cooldown`` others. This is decided
-    where losses are measured; results are PyTorch's with ``training.measure_every=1``. The loss before training does
-    not count, as PyTorch never sees it.
+    A loss is better if it is below ``1 - threshold`` times the best one. After more than ``patience`` epochs without a
+    better loss the rate is reduced, and counting starts again ``cooldown`` epochs later. The schedule decides when
+    losses are measured; its rates are PyTorch's with ``training.measure_every=1``. The loss before training does not
+    count, because PyTorch never sees it.
     """
 
     factor: Annotated[float, Interval(ge=0, lt=1), doc("factor of the rate at each reduction")] = 0.1
-    patience: Annotated[int, Ge(0), doc("epochs without a better loss that are put up with")] = 10
-    threshold: Annotated[float, Interval(ge=0, lt=1), doc("least share by which a better loss is lower")] = 1e-4
+    patience: Annotated[int, Ge(0), doc("epochs without a better loss before the rate is reduced")] = 10
+    threshold: Annotated[float, Interval(ge=0, lt=1), doc("smallest relative decrease of a better loss")] = 1e-4
     cooldown: Annotated[int, Ge(0), doc("epochs after a reduction that do not count")] = 0
     min_lr: Annotated[float, Ge(0), doc("smallest learning rate")] = 0.0
-    eps: Annotated[float, Ge(0), doc("a reduction that is not larger is left out")] = 1e-8
+    eps: Annotated[float, Ge(0), doc("the rate is reduced only if it falls by more than this")] = 1e-8
 
     def init(self, lr: Array) -> dict[str, Array]:
         # ``since`` is the epoch after which epochs without a better loss are counted.

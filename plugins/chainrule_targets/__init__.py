@@ -1,4 +1,4 @@
-"""What can be learned: functions to sample, well-known data sets, and a table of the user's own."""
+"""Targets: functions to sample, well-known data sets, and a CSV file of the user."""
 
 from chainrule.components.contracts import Target
 from chainrule.registry.hookspecs import hookimpl
@@ -9,5 +9,5 @@ from chainrule_targets.table import Table
 
 @hookimpl
 def chainrule_targets() -> list[type[Target]]:
-    """Return the targets of this plugin."""
+    """Return the targets of this package."""
     return [Linear, XOR, Sine, Friedman1, TwoMoons, Spirals, Diabetes, BreastCancer, Wine, Digits, Table]

@@ -1,4 +1,4 @@
-"""Targets that are fixed rows: well-known data sets that scikit-learn ships, and what all data sets share."""
+"""Targets with fixed rows: well-known data sets that scikit-learn ships, and the base of all data sets."""
 
 import functools
 from abc import abstractmethod
@@ -13,7 +13,7 @@ from chainrule.errors import ConfigurationError
 
 
 class DataSet(Target):
-    """A target with rows of its own, in an order of their own."""
+    """A target with a fixed list of rows."""
 
     samples: ClassVar[int | None] = None
 
@@ -21,7 +21,7 @@ class DataSet(Target):
     def rows(self) -> tuple[Array, Array]:
         """Return all rows, ``x (samples, inputs)`` and ``y (samples, outputs)``, in float64.
 
-        The arrays may be shared: nobody alters them.
+        The arrays may be shared, so callers must not change them.
         """
 
     def data(self, rng: np.random.Generator, samples: int | None) -> tuple[Array, Array]:
@@ -109,9 +109,9 @@ class Digits(_Shipped):
 
 @functools.cache
 def _load(name: str, classes: int | None) -> tuple[Array, Array]:
-    from sklearn import datasets  # slow to import, and most runs do without
+    from sklearn import datasets  # here, because it is slow to import
 
-    # Raw units: the scaled diabetes data have seen all rows, validation rows among them.
+    # Raw units, because the scaled diabetes data are scaled by all rows, validation rows included.
     options = {"scaled": False} if name == "diabetes" else {}
     x, y = getattr(datasets, f"load_{name}")(return_X_y=True, **options)
     return frozen(x, np.eye(classes)[y] if classes else y[:, np.newaxis])

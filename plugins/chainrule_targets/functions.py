@@ -43,7 +43,7 @@ class Linear(Target):
 class XOR(Target, name="xor"):
     """1 where exactly one of two inputs is 1: the corners of the unit square, which no line separates.
 
-    The corners (0, 0), (0, 1), (1, 0), (1, 1) come in turn. Between them an input counts as 1 above 0.5.
+    The corners (0, 0), (0, 1), (1, 0), (1, 1) come in turn. Elsewhere an input counts as 1 above 0.5.
 
     Reference: Minsky and Papert, Perceptrons, 1969; learned by backpropagation in Rumelhart, Hinton and Williams,
     Learning internal representations by error propagation, 1986.
@@ -113,7 +113,7 @@ class Friedman1(Target):
 
 @dataclass(frozen=True)
 class TwoMoons(Target):
-    """Two interleaving half circles of radius 1, told apart by 0 and 1.
+    """Two interleaving half circles of radius 1, labelled 0 and 1.
 
     Class 0 lies at ``(cos t, sin t)``, class 1 at ``(1 - cos t, 0.5 - sin t)``, t uniform in [0, pi]. The classes come
     in turn. Elsewhere in the plane the nearer half circle decides.
@@ -143,11 +143,11 @@ class TwoMoons(Target):
 
 @dataclass(frozen=True)
 class Spirals(Target):
-    """Two interlocking spirals in the unit disc, one the other turned by half a circle, told apart by 0 and 1.
+    """Two interlocking spirals in the unit disc, the second turned by half a circle, labelled 0 and 1.
 
     Class 0 lies at ``r (sin t, cos t)``, class 1 at ``-r (sin t, cos t)``, with ``r = 1 - 12/13 t / (2 pi turns)`` and
-    t uniform in [0, 2 pi turns]: from the rim inwards to r = 1/13. The classes come in turn. Elsewhere that spiral
-    decides which is nearer along the circle around the origin, both continued inwards and outwards.
+    t uniform in [0, 2 pi turns]: from the rim inwards to r = 1/13. The classes come in turn. Elsewhere the
+    class is that of the spiral nearer along the circle around the origin; both spirals continue inwards and outwards.
 
     Reference: Lang and Witbrock, Learning to tell two spirals apart, Proceedings of the 1988 Connectionist Models
     Summer School, who use 3 turns, radii from 6.5 to 0.5, and 97 evenly spaced angles.
@@ -179,14 +179,14 @@ class Spirals(Target):
         return 2 * pi * self.turns * 13 / 12
 
 
-def _in_turn(samples: int | None, kinds: int) -> Array:
-    """Return 0, 1, ..., kinds - 1 over and over, so that their numbers differ by one at most."""
+def _in_turn(samples: int | None, labels: int) -> Array:
+    """Return 0, 1, ..., labels - 1 over and over, so that their counts differ by one at most."""
     if samples is None:
         raise ValueError("a function has no rows of its own: say how many samples")
-    return np.arange(samples) % kinds
+    return np.arange(samples) % labels
 
 
 def _distance_to_upper_half_circle(x: Array, y: Array) -> Array:
-    """Return how far points are from the half of the unit circle where y >= 0: below it, from its nearer end."""
+    """Return the distance of points to the half of the unit circle where y >= 0; for y < 0 that to its nearer end."""
     distance: Array = np.where(y >= 0, np.abs(np.hypot(x, y) - 1), np.hypot(np.abs(x) - 1, y))
     return distance

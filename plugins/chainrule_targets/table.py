@@ -20,7 +20,7 @@ from chainrule_targets.datasets import DataSet, frozen
 
 
 class Problem(enum.Enum):
-    """What the labels of a table are."""
+    """The problem that the labels of a table pose."""
 
     AUTO = "auto"
     REGRESSION = "regression"
@@ -31,9 +31,9 @@ class Problem(enum.Enum):
 class Table(DataSet):
     """Rows of a CSV file in UTF-8, whose first row names the columns.
 
-    One column holds the labels, the others are features and hold numbers. Labels that are numbers make a regression,
-    labels that are text a classification, one-hot in sorted order of the classes; ``problem=classification`` makes
-    classes of numbers as well. Blanks around a cell do not count. Whatever is missing or unclear is an error.
+    One column holds the labels, the others are features and hold numbers. Labels that are numbers make a regression.
+    Labels that are text make a classification, one-hot in sorted order; ``problem=classification`` also makes classes
+    of numbers. Blanks around a cell do not count. Whatever is missing or unclear is an error.
     """
 
     path: Annotated[str | None, doc("the CSV file; required")] = None
@@ -71,7 +71,7 @@ class Table(DataSet):
         """Return the rows in the order of the file.
 
         Raises:
-            ConfigurationError: the file cannot be had, or is no complete table of numbers.
+            ConfigurationError: the file cannot be read, or is not a complete table.
         """
         content = self._content()
         return content.x, content.y
@@ -111,7 +111,7 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Sheet:
-    """Stripped cells below the names of their columns; ``where`` begins every complaint."""
+    """Stripped cells below the names of their columns; ``where`` begins every error message."""
 
     where: str
     names: list[str]
@@ -132,7 +132,7 @@ class _Sheet:
 def _read(
     path: Path, modified: int, size: int, where: str, delimiter: str, label: str | None, problem: Problem
 ) -> _Content:
-    """Read and check a file; ``modified`` and ``size`` are there so that an altered file is read anew."""
+    """Read and check a file; ``modified`` and ``size`` are keys of the cache, so that a changed file is read again."""
     header, *rows = _rows(_text(path, where), where, _separator(delimiter))
     sheet = _Sheet(where, header.cells, rows)
     names = sheet.names
@@ -140,11 +140,11 @@ def _read(
     if label is not None and label not in names:
         listing = ", ".join(names[:10]) + " and others" * (len(names) > 10)
         raise ConfigurationError(
-            f"target.label={label} is no column of {where}{nearest(label, names)}; it has {listing}."
+            f"target.label={label} is not a column of {where}{nearest(label, names)}; it has {listing}."
         )
     if len(names) == 1:
         raise ConfigurationError(
-            f"{where} has the one column {names[0]!r} and so no features beside the labels; "
+            f"{where} has only the column {names[0]!r}, so it has labels but no features; "
             f"is {delimiter!r} the right target.delimiter?"
         )
     _check_rows(sheet)
@@ -232,7 +232,7 @@ def _labels(sheet: _Sheet, column: int, problem: Problem) -> tuple[str, Array]:
         raise ConfigurationError(
             f"{sheet.where}, column {sheet.names[column]!r} has numbers ({cells[number]!r} in line "
             f"{sheet.rows[number].line}) and text ({cells[text]!r} in line {sheet.rows[text].line}); "
-            "mend it or set target.problem."
+            "correct it or set target.problem."
         )
     classes = {label: code for code, label in enumerate(sorted(set(labels)))}
     if len(classes) == 1:

@@ -1,4 +1,4 @@
-"""The tracker that sends nothing; apart from others, so that it is there when they are blocked."""
+"""The tracker that sends nothing, in a package of its own: it remains when other trackers are blocked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from chainrule.registry.watching import Tracker
 
 @dataclass(frozen=True)
 class NoTracking(Tracker, name="none"):
-    """Sends runs nowhere; their records are kept all the same."""
+    """Sends nothing; records are written as always."""
 
 
 @hookimpl
 def chainrule_trackers() -> Sequence[type[Tracker]]:
-    """Register it."""
+    """Return the tracker of this package."""
     return [NoTracking]

@@ -9,7 +9,7 @@ SWEEP = ["-m", "hydra/sweeper=compare"]
 
 
 def test_what_is_typed_becomes_a_sweep():
-    assert compare.arguments(["activation=tanh,relu"]) == [*SWEEP, "activation=tanh,relu"]
+    assert compare.sweep_arguments(["activation=tanh,relu"]) == [*SWEEP, "activation=tanh,relu"]
     typed = [
         "activation=tanh,relu",
         "--targets",
@@ -20,7 +20,7 @@ def test_what_is_typed_becomes_a_sweep():
         "--tuning-seeds=2",
         "--dry-run",
     ]
-    assert compare.arguments(typed) == [
+    assert compare.sweep_arguments(typed) == [
         *SWEEP,
         "activation=tanh,relu",
         "seed=1",
@@ -32,19 +32,19 @@ def test_what_is_typed_becomes_a_sweep():
 
 
 def test_the_space_is_handed_over_whatever_is_in_it():
-    found = compare.arguments(["rule=exact,mine", "--space", "optimizer.lr=tag(log,interval(1e-3,1))"])
+    found = compare.sweep_arguments(["rule=exact,mine", "--space", "optimizer.lr=tag(log,interval(1e-3,1))"])
     assert found[-1] == '++hydra.sweeper.space={optimizer.lr:"tag(log,interval(1e-3,1))"}'
 
 
 @pytest.mark.parametrize("wrong", [["tanh"], ["activation=a,b", "--space", "optimizer.lr"]])
 def test_what_is_no_override_is_refused(wrong):
     with pytest.raises(ConfigurationError, match=r"is neither|is not KEY=VALUES"):
-        compare.arguments(wrong)
+        compare.sweep_arguments(wrong)
 
 
 def test_the_help_tells_what_is_assumed(capsys):
     with pytest.raises(SystemExit):
-        compare.arguments(["--help"])
+        compare.sweep_arguments(["--help"])
     text = " ".join(capsys.readouterr().out.split())
     for told in ("network.hidden=[16]", "loss=binary_cross_entropy", "optimizer.lr=tag(log,interval(1e-4,10))", "(20)"):
         assert told in text

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from chainrule.analysis import rank_tests
-from chainrule.analysis.rank_tests import LEVEL, exchange_test, holm, interval, pairs, profile, smallest_p
+from chainrule.analysis.rank_tests import SIGNIFICANCE, exchange_test, holm, interval, pairs, profile, smallest_p
 
 COMPARISONS = 200
 
@@ -37,15 +37,15 @@ def test_equal_methods_are_rarely_declared_different(kind, methods, targets, see
     for shared in (0.0, 0.7):
         for drawn in losses(rng, (COMPARISONS // 2, targets, methods, seeds), kind, shared):
             tests = [exchange_test(drawn[:, i], drawn[:, j])[0] for i, j in itertools.combinations(range(methods), 2)]
-            alarms += min(holm(tests)) <= LEVEL
-    assert alarms <= stats.binom.ppf(0.999, COMPARISONS, LEVEL)
+            alarms += min(holm(tests)) <= SIGNIFICANCE
+    assert alarms <= stats.binom.ppf(0.999, COMPARISONS, SIGNIFICANCE)
 
 
 def test_over_all_kinds_the_level_is_kept_and_nearly_used():
     rng, alarms = np.random.default_rng(1), 0
     for drawn in losses(rng, (2000, 2, 2, 12), "continuous"):
-        alarms += exchange_test(drawn[:, 0], drawn[:, 1])[0] <= LEVEL
-    assert 0.03 * 2000 <= alarms <= stats.binom.ppf(0.999, 2000, LEVEL)
+        alarms += exchange_test(drawn[:, 0], drawn[:, 1])[0] <= SIGNIFICANCE
+    assert 0.03 * 2000 <= alarms <= stats.binom.ppf(0.999, 2000, SIGNIFICANCE)
 
 
 def test_different_methods_are_separated():

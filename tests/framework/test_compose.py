@@ -48,7 +48,7 @@ def test_parameters_are_overridden_and_typed():
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["optimizer=adm"], "optimizer=adm is unknown (did you mean 'adam'?); there is adadelta, adagrad, adam"),
+        (["optimizer=adm"], "optimizer=adm is unknown (did you mean 'adam'?); choose one of adadelta, adagrad, adam"),
         (["output=sigmod"], "output=sigmod is unknown (did you mean 'sigmoid'?)"),
         (
             ["optimizer.lrr=1"],
@@ -56,7 +56,7 @@ def test_parameters_are_overridden_and_typed():
         ),
         (
             ["trainin.epochs=1"],
-            "trainin is not a key of the configuration (did you mean 'training'?); there is seed, network, data,",
+            "trainin is not a key of the configuration (did you mean 'training'?); its keys are seed, network, data,",
         ),
         (["seed=-1"], "seed must be a whole number >= 0, not -1."),
         (["training.epoch=1"], "training.epoch is not a key of the configuration (did you mean 'epochs'?)"),

@@ -4,29 +4,29 @@ import dataclasses
 
 import pytest
 
-from chainrule.analysis.comparison import Results, Standing, least_seeds
+from chainrule.analysis.comparison import ComparisonResult, Standing, least_seeds
 from chainrule.analysis.rank_tests import Pair
 from chainrule.records.comparison import Comparison
 
-CONTEST = Comparison("activation", ("tanh", "relu", "mine"), ("sine", "wine"), {"optimizer.lr": "0.1,0.2"}, 2, 3, 4)
+PLAN = Comparison("activation", ("tanh", "relu", "mine"), ("sine", "wine"), {"optimizer.lr": "0.1,0.2"}, 2, 3, 4)
 
 
 def test_the_jobs_are_numbered_without_a_gap():
-    tuning = [n for t, c in CONTEST.cells for point in range(2) for n in CONTEST.tuning(t, c, point)]
-    tuned = [n for t, c in CONTEST.cells for n in CONTEST.tuned(t, c)]
-    assert tuning + tuned == list(range(CONTEST.runs))
-    assert (CONTEST.tuning_runs, CONTEST.runs) == (36, 60)
+    tuning = [n for t, c in PLAN.cells for point in range(2) for n in PLAN.tuning(t, c, point)]
+    tuned = [n for t, c in PLAN.cells for n in PLAN.tuned(t, c)]
+    assert tuning + tuned == list(range(PLAN.runs))
+    assert (PLAN.tuning_runs, PLAN.runs) == (36, 60)
 
 
 def test_where_there_is_one_point_nothing_is_tuned():
-    comparison = dataclasses.replace(CONTEST, points=1, space={})
+    comparison = dataclasses.replace(PLAN, points=1, space={})
     assert (comparison.tuning_runs, comparison.runs, comparison.medians(0, 0, float)) == (0, 24, [])
     assert "nothing was tuned" in comparison.sentence
 
 
 def test_the_median_over_seeds_judges_a_point():
-    losses = {n: float("inf") if n in (6, 7) else float(n) for n in range(CONTEST.tuning_runs)}
-    assert CONTEST.medians(0, 1, losses.__getitem__) == [float("inf"), 10.0]
+    losses = {n: float("inf") if n in (6, 7) else float(n) for n in range(PLAN.tuning_runs)}
+    assert PLAN.medians(0, 1, losses.__getitem__) == [float("inf"), 10.0]
 
 
 def pair(better, worse, separated=True, share=0.78):
@@ -34,8 +34,8 @@ def pair(better, worse, separated=True, share=0.78):
     return Pair(better, worse, share, (share - 0.08, share + 0.07), 0.9, (share, share), p, p)
 
 
-def results(*pairs, comparison=CONTEST):
-    return Results(comparison, "validation/loss", (), pairs, (), ())
+def results(*pairs, comparison=PLAN):
+    return ComparisonResult(comparison, "validation/loss", (), pairs, (), ())
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_answer_in_a_sentence(pairs, answer):
 
 
 def test_the_answer_about_two():
-    two = dataclasses.replace(CONTEST, contenders=("tanh", "mine"))
+    two = dataclasses.replace(PLAN, contenders=("tanh", "mine"))
     assert results(pair(1, 0), comparison=two).answer == (
         "mine is better than tanh: in 78 % of pairs of runs (95 % interval 70 to 85 %, p = 0.012)."
     )

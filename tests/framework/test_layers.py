@@ -14,7 +14,7 @@ DOORS = {
     "jinja2": {"reports.page", "cli.new_plugin"},
     "markupsafe": {"reports.sweep", "reports.comparison"},
     "joblib": {"sweep.execution.pool"},
-    "yaml": {"files.yaml_text", "files.usual", "registry.preferences", "config.compose"},
+    "yaml": {"files.yaml_text", "files.defaults", "registry.preferences", "config.compose"},
     "mlflow": set(),
     "matplotlib": set(),
     "rich": set(),

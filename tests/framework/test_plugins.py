@@ -87,7 +87,7 @@ def test_a_broken_plugin_is_reported_and_the_others_work(install, tmp_path):
     assert registry.names("optimizer") == ["lion"]
     assert refusal(registry, "tiger") == f"optimizer=tiger cannot be used: {sentence}."
     assert refusal(registry, "lino") == (
-        f"optimizer=lino is unknown (did you mean 'lion'?); there is lion. Besides, {sentence}."
+        f"optimizer=lino is unknown (did you mean 'lion'?); choose one of lion. Besides, {sentence}."
     )
 
 
@@ -341,7 +341,7 @@ def test_a_plugin_whose_watchers_fail_is_reported_and_the_others_watch(install, 
     install("chainrule-bad", source.format("session", "1 / 0"))
     registry = install("chainrule-good", source.format("", "Watcher()"))
     assert len(registry.watchers(Session(interactive=False))) == 1
-    assert "plugin chainrule-bad:chainrule_bad watches nothing" in caplog.text
+    assert "plugin chainrule-bad:chainrule_bad provides no watcher" in caplog.text
 
 
 def test_component_by_hand():
@@ -362,7 +362,7 @@ def test_a_module_that_is_not_there_promises_nothing_of_the_working_directory(in
     (plugin,) = install.registry().plugins
     assert plugin.provider.promised == frozenset()
     assert plugin.provider.digest == ""
-    assert refusal(install.registry(), "lion").startswith("optimizer=lion is unknown; there is ")
+    assert refusal(install.registry(), "lion").startswith("optimizer=lion is unknown; choose one of ")
 
 
 def test_the_digest_is_that_of_the_whole_package(install, tmp_path):
@@ -399,7 +399,7 @@ def test_a_hook_for_watchers_that_returns_something_else_watches_nothing(install
     source = f"from chainrule import hookimpl\n@hookimpl\ndef chainrule_watchers(session):\n    {body}\n"
     registry = install("chainrule-bad", source)
     assert registry.watchers(Session(interactive=False)) == []
-    assert "plugin chainrule-bad:chainrule_bad watches nothing" in caplog.text
+    assert "plugin chainrule-bad:chainrule_bad provides no watcher" in caplog.text
 
 
 def test_members_that_answer_to_everything_are_no_hooks(install):

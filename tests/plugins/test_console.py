@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console as Terminal
 
-from chainrule.records.run import Record
+from chainrule.engine.reason import Reason
+from chainrule.records.run import Record, RunManifest
 from chainrule.registry.watching import Progress, Session, Start, SweepProgress
 from chainrule_console import Console, chainrule_watchers, words
 from chainrule_console.bar import Bar
@@ -26,7 +27,7 @@ def record(name="run", **changes):
         "title": TITLE,
         "overrides": [],
         "configuration": {"training": {"patience": 20}, "optimizer": {"name": "gradient_descent", "lr": 0.1}},
-        "reason": "epochs",
+        "reason": Reason.EPOCHS,
         "epochs": 200,
         "seconds": 0.7123,
         "metrics": {
@@ -36,7 +37,7 @@ def record(name="run", **changes):
             "validation/r2": -1.5,
         },
     }
-    return Record(Path("/records") / name, manifest | changes)
+    return Record(Path("/records") / name, RunManifest(manifest | changes))
 
 
 def train(console, epochs=200, every=1, loss=(1.0,), notes=(), titles=None, stop=None):
@@ -82,7 +83,7 @@ def test_plain_text_of_one_run(capsys):
         "linear, 2-2 sigmoid, gradient_descent, seed 0\n"
         "  loss     0.00012346 (training), 0.25 (validation)\n"
         "  R2       0.99988 (training), -1.5 (validation)\n"
-        "  stopped  all 20 epochs\n"
+        "  stopped  trained for all epochs, after epoch 20\n"
         "  time     0.712 s\n"
         "  record   /records/run\n"
         f"  MLflow   {LINK}\n"
@@ -147,37 +148,20 @@ def test_dumb_terminals_get_lines(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, "all 200 epochs"),
-        ({"epochs": 1}, "1 epoch"),
-        ({"epochs": 0}, "0 epochs"),
-        ({"reason": "converged", "epochs": 80}, "the training loss reached the tolerance after epoch 80"),
-        ({"reason": "plateau", "epochs": 80}, "the validation loss had not improved for 20 epochs after epoch 80"),
+        ({}, "trained for all epochs, after epoch 200"),
+        ({"reason": Reason.CONVERGED, "epochs": 80}, f"{Reason.CONVERGED.words}, after epoch 80"),
+        ({"reason": Reason.CONVERGED, "epochs": 0}, f"{Reason.CONVERGED.words}, before training"),
+        ({"reason": Reason.PLATEAU, "epochs": 80}, f"{Reason.PLATEAU.words}, after epoch 80"),
+        ({"reason": Reason.PRUNED, "epochs": 5}, f"{Reason.PRUNED.words}, after epoch 5"),
         (
-            {"reason": "plateau", "epochs": 80, "metrics": {"train/loss": 1.0}},
-            "the training loss had not improved for 20 epochs after epoch 80",
+            {"reason": Reason.DIVERGED, "epochs": 37},
+            f"{Reason.DIVERGED.words}, after epoch 37; try a smaller optimizer.lr",
         ),
+        ({"reason": Reason.DIVERGED, "epochs": 0}, f"{Reason.DIVERGED.words}, before training"),
         (
-            {"reason": "diverged", "epochs": 37, "metrics": {"train/loss": None}},
-            "the loss became infinite or NaN after epoch 37; try a smaller optimizer.lr",
+            {"reason": Reason.DIVERGED, "epochs": 3, "configuration": {"optimizer": {"name": "rateless"}}},
+            f"{Reason.DIVERGED.words}, after epoch 3",
         ),
-        (
-            {"reason": "diverged", "epochs": 37},
-            "a gradient became infinite or NaN after epoch 37; try a smaller optimizer.lr",
-        ),
-        (
-            {"reason": "diverged", "epochs": 0, "metrics": {"train/loss": None}},
-            "the loss was infinite or NaN before training",
-        ),
-        (
-            {
-                "reason": "diverged",
-                "epochs": 3,
-                "metrics": {"train/loss": None},
-                "configuration": {"optimizer": {"name": "rateless"}},
-            },
-            "the loss became infinite or NaN after epoch 3",
-        ),
-        ({"reason": "bored"}, "bored, after epoch 200"),
     ],
 )
 def test_reason_in_words(changes, expected):

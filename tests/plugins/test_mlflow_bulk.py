@@ -15,7 +15,7 @@ import pytest
 
 import chainrule
 from chainrule.errors import ChainruleError, RecordError
-from chainrule.records.run import MANIFEST, read_record
+from chainrule.records.run import MANIFEST, RunManifest, read_record
 from chainrule_mlflow import bulk, contents, sending
 from chainrule_mlflow.store import Store
 
@@ -80,7 +80,7 @@ def changed(record, name, **changes):
 def siblings(record, number):
     """Return records that differ in the time when they were started."""
     times = [f"2026-11-23T10:00:00.{i:06d}+00:00" for i in range(number)]
-    return [dataclasses.replace(record, manifest={**record.manifest, "started": time}) for time in times]
+    return [dataclasses.replace(record, manifest=RunManifest(record.manifest | {"started": time})) for time in times]
 
 
 def client_of(store):
@@ -208,10 +208,10 @@ def test_mlflow_is_not_imported(study, sweep):
     code = """
 import sys
 from pathlib import Path
-from chainrule import records
+from chainrule.records.run import read_record
 from chainrule_mlflow.sending import send_many
 from chainrule_mlflow.store import Store
-found = [records.read(path) for path in sorted(Path("sweep").absolute().iterdir())]
+found = [read_record(path) for path in sorted(Path("sweep").absolute().iterdir())]
 send_many(found, Store.at(sys.argv[1]), "study")
 sys.exit("mlflow" in sys.modules or "sqlalchemy" in sys.modules)
 """
@@ -417,7 +417,7 @@ def test_a_kill_leaves_no_run_or_whole_runs(study, sweep, tmp_path, function):
     code = f"""
 import os, sys
 from pathlib import Path
-from chainrule import records
+from chainrule.records.run import read_record
 from chainrule_mlflow import bulk, sending
 from chainrule_mlflow.store import Store
 whole = {function}
@@ -425,7 +425,7 @@ def killed(*arguments):
     whole(*arguments)
     os._exit(9)
 {function} = killed
-found = [records.read(path) for path in sorted(Path("sweep").absolute().iterdir())]
+found = [read_record(path) for path in sorted(Path("sweep").absolute().iterdir())]
 sending.send_many(found, Store.at(sys.argv[1]), "study")
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", code, study.uri], timeout=100, check=False)
@@ -442,18 +442,18 @@ sending.send_many(found, Store.at(sys.argv[1]), "study")
 CROWD = """
 import contextlib, dataclasses, os, sys
 from pathlib import Path
-from chainrule import records
+from chainrule.records.run import RunManifest, read_record
 from chainrule_mlflow.sending import send_many
 from chainrule_mlflow.store import Store
 
 locked = sys.argv[2] == "True"
 if not locked:
     Store.lock = lambda self: contextlib.nullcontext()
-record = records.read(Path("sweep/1 alone").absolute())
+record = read_record(Path("sweep/1 alone").absolute())
 def runs(worker, number):
     for i in range(number):
         started = f"2026-11-23T{worker:02d}:00:00.{i:06d}+00:00"
-        yield dataclasses.replace(record, manifest={**record.manifest, "started": started})
+        yield dataclasses.replace(record, manifest=RunManifest(record.manifest | {"started": started}))
 
 children = []
 for worker in range(8):

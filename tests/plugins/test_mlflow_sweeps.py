@@ -13,9 +13,9 @@ import pytest
 from mlflow import MlflowClient
 
 import forking
-from chainrule.analysis.ranking import groups
+from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ChainruleError
-from chainrule.records.sweep import Sweep, new_sweep, read_sweep
+from chainrule.records.sweep import Sweep, SweepManifest, new_sweep, read_sweep
 from chainrule_mlflow import bulk, overview, parents, sending
 from chainrule_mlflow.store import Store
 from sweeping import command
@@ -58,7 +58,7 @@ def test_a_sweep_is_a_run_with_its_runs_beneath(launcher):
     assert {run.info.run_name for run in children} >= {"activation=tanh, optimizer.lr=0.01, seed=5"}
     assert {run.info.status for run in children} == {"FINISHED", "FAILED"}
     sweep = read_sweep(Path("s"))
-    ranked = groups(list(sweep.outcomes()), "validation/loss")
+    ranked = SweepOutcomes(sweep, sweep.outcomes()).ranking
     metrics = parent.data.metrics
     assert metrics["best/median"] == ranked[0].median
     assert (metrics["best/interval low"], metrics["best/interval high"]) == ranked[0].interval
@@ -82,7 +82,7 @@ def test_a_sweep_is_a_run_with_its_runs_beneath(launcher):
 def test_by_the_client_and_past_it_the_run_of_a_sweep_is_the_same(prepared, tmp_path, monkeypatch):
     command(*SWEEP, "tracking=none")
     sweep = read_sweep(Path("s"))
-    outcomes = list(sweep.outcomes())
+    outcomes = SweepOutcomes(sweep, sweep.outcomes())
     seen = []
     for name, supported in (("fast.db", True), ("client.db", False)):
         path = tmp_path / name
@@ -149,9 +149,9 @@ def test_the_run_of_a_sweep_is_completed_where_its_beginning_broke_off(prepared,
     with mock.patch.object(sending, "log", side_effect=OSError), pytest.raises(ChainruleError):
         parents.begin(sweep, Store.at(f"sqlite:///{path}"), "chainrule")
     monkeypatch.setattr(bulk, "supports", known if supported else by_client)
-    fewer = Sweep(sweep.directory, {**sweep.manifest, "jobs": sweep.manifest["jobs"][:3]})
+    fewer = Sweep(sweep.directory, SweepManifest(sweep.manifest | {"jobs": sweep.manifest.jobs[:3]}))
     for ended in (sweep, fewer):  # parameters that are there already are not changed
-        parents.finish(ended, list(ended.outcomes()), Store.at(f"sqlite:///{path}"), "chainrule")
+        parents.finish(ended, SweepOutcomes(ended, ended.outcomes()), Store.at(f"sqlite:///{path}"), "chainrule")
     _, parent, _ = the_runs(path)
     assert parent.data.params == {"varied/activation": "tanh, relu", "varied/seed": "0, 1, 2, 3, 4, 5"}
     assert parent.info.status == "FINISHED"
@@ -182,5 +182,6 @@ def test_a_view_of_many_parameters_fits_into_its_tag():
     axes = {f"a.rather.long.key.of.a.parameter.number.{n}": ["1", "2"] for n in range(40)}
     sweep = new_sweep(Path("/s"), [], Path("/"), {}, {})
     jobs = [{"overrides": [f"{key}={v[i]}" for key, v in axes.items()], "directory": str(i)} for i in range(2)]
-    view = overview.view(Sweep(sweep.directory, {**sweep.manifest, "jobs": jobs}), "0" * 32, "validation/loss")
+    wide = Sweep(sweep.directory, SweepManifest.checked({**sweep.manifest, "jobs": jobs}))
+    view = overview.view(wide, "0" * 32, "validation/loss")
     assert len(view.value) < 5000

@@ -14,10 +14,10 @@ from chainrule.components.contracts import Activation, Initializer, Loss, Optimi
 from chainrule.engine.curves import Curves
 from chainrule.engine.data import draw
 from chainrule.engine.network import Shape
-from chainrule.engine.trainer import Reason
+from chainrule.engine.reason import Reason
 from chainrule.records.result import Result
 from chainrule.records.settings import Data, DType, Network, Settings, Training
-from chainrule.registry.watching import Session, Tracker
+from chainrule.registry.watching import Session
 from chainrule_pictures import Pictures, chainrule_watchers, loss, predictions, surface
 
 
@@ -56,11 +56,6 @@ class Zeros(Initializer):
 
 @dataclass(frozen=True)
 class Exact(Rule):
-    pass
-
-
-@dataclass(frozen=True)
-class Nowhere(Tracker):
     pass
 
 
@@ -119,7 +114,6 @@ def result(
         target=target,
         initializer=Zeros(),
         rule=Exact(),
-        tracking=Nowhere(),
     )
     shape = Shape((target.inputs, target.outputs))
     drawn = draw(target, np.random.SeedSequence(0), samples=samples, validation=held_out, noise=noise, dtype=np.float64)
@@ -166,6 +160,7 @@ RUNS = {
     "tiny loss": lambda: result(train=FLAT * 1e-300, validation=FLAT * 1e-310),
     "converged": lambda: result(reason=Reason.CONVERGED),
     "plateau": lambda: result(reason=Reason.PLATEAU),
+    "pruned": lambda: result(reason=Reason.PRUNED),
     "constant prediction": lambda: result(fill=0.0),
     "far off": lambda: result(fill=1e9),
     "diverged to NaN": lambda: result(fill=np.nan, train=[1, 1e9, np.nan], validation=[1, np.inf, np.nan]),

@@ -149,18 +149,18 @@ def test_a_path_is_required():
         ("a,b,a\n1,2,3\n", ", line 1: two columns are called 'a'; rename one of them."),
         ("a,b,y\n1,two,3\n", ", line 2, column 'b': 'two' is not a number; features must be numbers."),
         ("a,b,y\n1,1_000,3\n", ", line 2, column 'b': '1_000' is not a number; features must be numbers."),
-        ("a;b;y\n1;1,5;3\n", " has the one column 'a;b;y' and so no features beside the labels; "
+        ("a;b;y\n1;1,5;3\n", " has only the column 'a;b;y', so it has labels but no features; "
                              "is ',' the right target.delimiter?"),
-        ("y\n1\n", " has the one column 'y' and so no features beside the labels; is ',' the right target.delimiter?"),
+        ("y\n1\n", " has only the column 'y', so it has labels but no features; is ',' the right target.delimiter?"),
         ("a,y\nnan,1\n", ", line 2, column 'a': 'nan' is not a finite number."),
         ("a,y\n1,1\n-inf,1\n", ", line 3, column 'a': '-inf' is not a finite number."),
         ("a,y\n1e999,1\n", ", line 2, column 'a': '1e999' is not a finite number."),
         ("a,y\n1,1\n1,NaN\n", ", line 3, column 'y': 'NaN' is not a finite number."),
         ("a,y\n1,x\n2,x\n", ", column 'y' holds a single class, 'x'; a classification needs at least two."),
         ("a,y\n1,2\n3,4\n5,4o\n", ", column 'y' has numbers ('2' in line 2) and text ('4o' in line 4); "
-                                  "mend it or set target.problem."),
+                                  "correct it or set target.problem."),
         ("a,y\n1,x\n3,nan\n", ", column 'y' has numbers ('nan' in line 3) and text ('x' in line 2); "
-                              "mend it or set target.problem."),
+                              "correct it or set target.problem."),
         ('a,y\n1,2\n3,"4\n5,6\n', ", line 3 is not valid CSV: unexpected end of data."),
         ('a,y\n1,2\n"3"x,4\n', ", line 3 is not valid CSV: ',' expected after '\"'."),
         (b"a,y\n1,2\n\xe9,2\n", ", line 3: byte 0xe9 is not UTF-8; save the file as UTF-8."),
@@ -176,9 +176,9 @@ def test_what_is_missing_or_unclear_in_a_file_is_one_sentence(write, content, me
     [
         ({"problem": "regression"}, "target.path=t.csv, line 2, column 'kind': 'p' is not a number; "
                                     "labels of a regression must be numbers."),
-        ({"label": "kin"}, "target.label=kin is no column of target.path=t.csv (did you mean 'kind'?); "
+        ({"label": "kin"}, "target.label=kin is not a column of target.path=t.csv (did you mean 'kind'?); "
                            "it has a, kind."),
-        ({"label": "xyz"}, "target.label=xyz is no column of target.path=t.csv; it has a, kind."),
+        ({"label": "xyz"}, "target.label=xyz is not a column of target.path=t.csv; it has a, kind."),
         ({"label": "a"}, "target.path=t.csv, line 2, column 'kind': 'p' is not a number; features must be numbers."),
     ],
 )  # fmt: skip
@@ -197,7 +197,7 @@ def test_many_columns_are_not_all_listed(write):
     table = write(f"{','.join(names)}\n{','.join('1' * 12)}\n", label="?")
     assert (
         complaint(table)
-        == f"target.label=? is no column of target.path=t.csv; it has {', '.join(names[:10])} and others."
+        == f"target.label=? is not a column of target.path=t.csv; it has {', '.join(names[:10])} and others."
     )
 
 

@@ -67,7 +67,7 @@ class Group:
         return (self.values[below - 1], self.values[count - below]) if below else None
 
     @property
-    def misfortune(self) -> str:
+    def lost_reason(self) -> str:
         """Why most runs without a finite loss have none: ``diverged`` or ``failed``."""
         return max(Reason.DIVERGED, Reason.FAILED, key=self.count)
 

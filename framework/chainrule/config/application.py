@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 
 from hydra import version
-from hydra._internal.utils import _run_hydra, get_args_parser  # Hydra's own entry, but for where arguments come from
+from hydra._internal.utils import _run_hydra, get_args_parser  # of Hydra's entry, which reads sys.argv itself
 
 from chainrule.config import task
 from chainrule.errors import ConfigurationError
@@ -18,14 +18,14 @@ def run(arguments: Sequence[str]) -> None:
     """Do what a command line of Hydra says, such as ``["-m", "seed=0,1"]``: train, show the configuration, complete.
 
     Raises:
-        ConfigurationError: the flag for running a pickled job again, which would execute what is in the file.
+        ConfigurationError: ``--experimental-rerun`` is given, which would execute code from a pickled file.
     """
     version.setbase("1.3")
     parser = get_args_parser()
     parser.allow_abbrev = False
     options = parser.parse_args(list(arguments))
     if options.experimental_rerun is not None:
-        raise ConfigurationError("--experimental-rerun is not available: it would execute what lies in the file.")
+        raise ConfigurationError("--experimental-rerun is not available: it would execute code from the file.")
     token = _arguments.set(arguments)
     try:
         _run_hydra(

@@ -18,17 +18,17 @@ from chainrule.records.settings import Settings
 from chainrule.registry.kinds import GROUPS
 from chainrule.registry.registry import installed
 
-_UNREAD = "Invalid loaded object type"  # how OmegaConf's begins
+_UNREAD = "Invalid loaded object type"  # how OmegaConf's complaint begins
 _FLAGS = "Only one of --run, --multirun"  # how Hydra's complaint begins
 
 
 def options(group: str) -> list[str]:
-    """Return the components that can be chosen in a group, sorted; none where it is no group of components."""
+    """Return the components that can be chosen in a group, sorted; none if it is not a group of components."""
     return installed().names(GROUPS[group].name) if group in GROUPS else []
 
 
 def option(group: str, name: str) -> dict[str, Any] | None:
-    """Return what choosing a component puts into the configuration: its name and defaults; None if there is none."""
+    """Return what a chosen component adds to the configuration: its name and defaults; None if it does not exist."""
     if name not in options(group):
         return None
     return {"name": name, **plain_defaults(installed().find(GROUPS[group].name, name))}
@@ -62,7 +62,7 @@ def compose_settings(overrides: Sequence[str]) -> Settings:
 
 
 def sweeper(name: str) -> dict[str, Any]:
-    """Return the options of ``hydra/sweeper=name``, with the values they have unless told.
+    """Return the options of ``hydra/sweeper=name`` with their default values.
 
     Raises:
         ConfigurationError: there is no such sweeper.
@@ -91,7 +91,7 @@ def is_composition_error(error: BaseException) -> bool:
     """Say whether Hydra or OmegaConf complains about what was typed."""
     # Hydra lets a plain ValueError through for ``group=null`` and for flags that exclude one another.
     plain = isinstance(error, ValueError) and str(error).startswith(("Config group override", _FLAGS))
-    # Files that are no YAML, or hold a mere number.
+    # For files that are not YAML or hold a single number.
     unread = isinstance(error, YAMLError) or (isinstance(error, OSError) and str(error).startswith(_UNREAD))
     return plain or unread or isinstance(error, HydraException | OmegaConfBaseException)
 
@@ -111,7 +111,7 @@ def explained(error: Exception) -> ConfigurationError:
             )
         return ConfigurationError(
             f"{cause.full_key} is not a key of the configuration{nearest(str(cause.key), siblings)}; "
-            f"{f'{prefix} has' if prefix else 'there is'} {', '.join(siblings)}."
+            f"{f'{prefix} has' if prefix else 'its keys are'} {', '.join(siblings)}."
         )
     if str(error).startswith(_FLAGS):
         return ConfigurationError(f"{error}.")

@@ -11,7 +11,7 @@ from chainrule.registry.preferences import SECTION, Preferences
 from chainrule.registry.registry import Registry
 from chainrule.registry.watching import Tracker
 
-TRACKING = "tracking"  # the group whose component shows runs and decides none
+TRACKING = "tracking"  # the group whose component shows runs but does not affect them
 _COMMAND = "command"  # of an experiment: the command line that answers its question, for people and scripts
 
 
@@ -33,7 +33,7 @@ def settings_from_config(config: Mapping[str, Any], registry: Registry) -> Setti
 
 
 def tracker_from_config(config: Mapping[str, Any], registry: Registry) -> Tracker:
-    """Return the tracker that plain data name; raises as :func:`settings_from_config`."""
+    """Return the tracker that a configuration names; raises as :func:`settings_from_config`."""
     return cast("Tracker", _component(config, TRACKING, registry))
 
 

@@ -1,4 +1,4 @@
-"""What Hydra runs: one job, by whatever launcher, in whatever process."""
+"""The task that Hydra runs for each job, with any launcher and in any process."""
 
 import sys
 from dataclasses import replace
@@ -23,7 +23,7 @@ from chainrule.runs.prepare import prepare
 
 
 def train(config: DictConfig) -> float:
-    """Train one run; the number returned is what a sweeper minimises."""
+    """Train one run and return its final loss, which a sweeper minimises; NaN if it is not finite."""
     context = HydraConfig.get()
     with paths.started_in(Path(context.runtime.cwd)):  # a job may have a working directory of its own
         return _train(config, context)
@@ -36,14 +36,14 @@ def _train(config: DictConfig, context: HydraConf) -> float:
         values = resolved(config)
         tracker, prepared = tracker_from_config(values, registry), prepare(settings_from_config(values, registry))
         session = Session(interactive=sys.stdout.isatty(), of_sweep=of_sweep)
-        # The tracker comes before those who show the links that it leaves.
+        # The tracker comes first, because other watchers show the links that it adds.
         watchers = Watchers([tracker, *registry.watchers(session)])
         ((result, record),) = execute([Task(prepared, directory, tracker, context.overrides.task)], watchers, registry)
     except (Exception, SystemExit) as error:
         if of_sweep:
             failure = Failure.of(directory, error, int(config.get("seed", 0)))
             failure.write()
-            if isinstance(error, SystemExit):  # of a plugin, which has no right to end the sweep
+            if isinstance(error, SystemExit):  # of a plugin, which must not end the sweep
                 raise ChainruleError(failure.sentence) from error
         elif isinstance(error, ChainruleError):
             sys.exit(f"chainrule: {error}")
@@ -58,7 +58,7 @@ def _train(config: DictConfig, context: HydraConf) -> float:
 
 
 def _member(directory: Path, context: HydraConf) -> Membership | None:
-    """Return the place of a job in its sweep, which Hydra names; None if the sweep keeps no record."""
+    """Return the place of a job in the sweep that Hydra names; None if the sweep has no record."""
     try:
         return read_sweep(Path(context.runtime.cwd, context.sweep.dir)).members().get(directory.absolute())
     except RecordError:

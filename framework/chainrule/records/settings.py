@@ -9,7 +9,7 @@ from annotated_types import Ge, Interval, doc
 
 from chainrule.components.contracts import Activation, Component, Initializer, Loss, Optimizer, Rule, Schedule, Target
 from chainrule.components.parameters import plain, plain_defaults
-from chainrule.files.usual import usual
+from chainrule.files.defaults import defaults
 
 _POINTS = 320  # most points of a curve by default; MLflow draws no more
 
@@ -98,11 +98,11 @@ class Settings:
         for field in fields(self):
             group, value = field.name, getattr(self, field.name)
             if isinstance(value, Component):
-                if value.name != usual()[group] and group not in _NOT_LISTED:
+                if value.name != defaults()[group] and group not in _NOT_LISTED:
                     yield group, value.name
                 before = plain_defaults(type(value))
             elif group in SECTIONS:
-                before = usual()[group]
+                before = defaults()[group]
             else:
                 continue
             for name, own in plain(value).items():

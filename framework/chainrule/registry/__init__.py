@@ -1,1 +1,1 @@
-"""Plugins: the hooks, the table of kinds, finding and checking plugins, and those who watch runs."""
+"""Plugins: their hooks, the table of kinds, how plugins are found and checked, and watchers of runs."""

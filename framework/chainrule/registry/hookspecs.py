@@ -1,4 +1,4 @@
-"""The hooks that a plugin may implement: one for each row of the table of kinds, one for watchers, one for files."""
+"""The hooks that a plugin may implement: for the components of each kind, watchers and configurations."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 def chainrule_watchers(session: Session) -> Sequence[Watcher]:  # type: ignore[empty-body]
-    """Return objects that are told about the runs of this session; none where they have nothing to do.
+    """Return the watchers of this session; an empty list if they have nothing to do.
 
     Example::
 

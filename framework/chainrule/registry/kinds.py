@@ -1,4 +1,4 @@
-"""The table of kinds: what plugins provide. A new kind begins with a row here; CONTRIBUTING.md has the other places."""
+"""The kinds of components that plugins provide. CONTRIBUTING.md lists where else a new kind must be entered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ class Kind:
     """One row of the table.
 
     Attributes:
-        name: what errors and listings call it.
-        plural: likewise.
+        name: used in errors and listings.
+        plural: of the name.
         contract: abstract class that its components derive from.
         groups: configuration groups that choose one of them.
     """

@@ -1,4 +1,4 @@
-"""Which of the installed plugins count: what the person prefers and blocks, known before anything is composed."""
+"""Which plugins the person prefers and blocks; this is read before any configuration is composed."""
 
 import os
 import re
@@ -16,18 +16,18 @@ from chainrule.files import paths
 SECTION = "plugins"  # key of the configuration
 STRICT = "CHAINRULE_STRICT_PLUGINS"
 VARIABLES = {"prefer": "CHAINRULE_PREFER_PLUGINS", "block": "CHAINRULE_BLOCK_PLUGINS"}
-_EXPORTED = "CHAINRULE_PLUGINS_CHOSEN"  # set where the other variables hold everything that there is to know
+_EXPORTED = "CHAINRULE_PLUGINS_CHOSEN"  # set if the other variables hold all preferences
 _TYPED = re.compile(rf"\+{{0,2}}{SECTION}(\.\w+)?=")
 
 
 @dataclass(frozen=True)
 class Preferences:
-    """``plugins``: which installed plugins count.
+    """The section ``plugins``: which installed plugins are used.
 
-    Names of distributions are compared as Python's packaging does: ``Chainrule_Lion`` is ``chainrule-lion``.
+    Names of distributions are compared as Python's packaging compares them: ``Chainrule_Lion`` is ``chainrule-lion``.
     """
 
-    prefer: Annotated[tuple[str, ...], doc("distributions that win, first one first, where several use one name")] = ()
+    prefer: Annotated[tuple[str, ...], doc("distributions that win, the first one first, if several use one name")] = ()
     block: Annotated[tuple[str, ...], doc("distributions, entry points or components to leave out")] = ()
 
     @classmethod
@@ -35,23 +35,23 @@ class Preferences:
         """Return the preferences in a section of the configuration.
 
         Raises:
-            ConfigurationError: an unknown key, or no list of names.
+            ConfigurationError: a key is unknown, or a value is not a list of names.
         """
         preferences: Preferences = build(cls, values, SECTION)
         return preferences
 
     @classmethod
     def from_environment(cls) -> "Preferences":
-        """Return the preferences in the environment: lists of names between commas."""
+        """Return the preferences in the environment: names separated by commas."""
         return cls(**{name: tuple(_split(os.environ.get(variable, ""))) for name, variable in VARIABLES.items()})
 
     def merged_with(self, other: "Preferences") -> "Preferences":
-        """Return both, these first."""
+        """Return the preferences of both; these come first."""
         merged = {name: tuple(dict.fromkeys([*plain(self)[name], *plain(other)[name]])) for name in VARIABLES}
         return Preferences(**merged)
 
     def export(self) -> None:
-        """Put them into the environment, from where processes that this one starts have them."""
+        """Put the preferences into the environment, where child processes read them."""
         for name, variable in VARIABLES.items():
             os.environ[variable] = ",".join(getattr(self, name))
         os.environ[_EXPORTED] = "1"
@@ -62,23 +62,23 @@ class Preferences:
         return names.index(canonical(distribution)) if canonical(distribution) in names else None
 
     def blocks(self, distribution: str, *names: str) -> str | None:
-        """Return the name by which a distribution, or one of the ``names`` of what it brings, is blocked, or None."""
+        """Return the blocked name that is this distribution or one of ``names``, or None."""
         return next((b for b in self.block if canonical(b) == canonical(distribution) or b in names), None)
 
 
 def read_preferences(typed: Sequence[str] | None = None) -> Preferences:
-    """Return what the person prefers: as typed, or else as in ``conf/plugins.yaml``, and as the environment says.
+    """Return the preferences as typed, or else those of ``conf/plugins.yaml``, and after them those of the environment.
 
     Args:
-        typed: overrides of the command line, of which those of ``plugins`` count; None in a process that has none.
+        typed: overrides of the command line, of which those of ``plugins`` are read; None if there is no command line.
 
     Raises:
-        ConfigurationError: an unknown key, or no list of names.
+        ConfigurationError: a key is unknown, a value is not a list of names, or the file cannot be read.
     """
     environment = Preferences.from_environment()
     if typed is None and _EXPORTED in os.environ:
         return environment
-    from omegaconf import OmegaConf  # here, because a process that is told by the environment does not need it
+    from omegaconf import OmegaConf  # here, because a process that reads the environment does not need it
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
@@ -99,17 +99,17 @@ def read_preferences(typed: Sequence[str] | None = None) -> Preferences:
 
 
 def is_preference(word: str) -> bool:
-    """Say whether a word of the command line is about plugins."""
+    """Say whether a word of the command line sets a preference about plugins."""
     return _TYPED.match(word) is not None
 
 
 def is_strict() -> bool:
-    """Say whether every report about plugins is to be a failure."""
+    """Say whether every report about a plugin is an error."""
     return os.environ.get(STRICT, "").lower() not in ("", "0", "false")
 
 
 def canonical(name: str) -> str:
-    """Return the name of a distribution in the form in which names are compared (PEP 503)."""
+    """Return the name of a distribution in its normal form (PEP 503), for comparison."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

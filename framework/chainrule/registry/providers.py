@@ -18,7 +18,7 @@ class Provider:
     Attributes:
         distribution, version: as installed.
         entry_point: its name in the group ``chainrule``.
-        module: what the entry point names.
+        module: the module that the entry point names.
     """
 
     distribution: str
@@ -47,16 +47,16 @@ class Provider:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the module, or of the package that it is or lies in; empty if there is no file."""
+        """SHA-256 of the plugin's package, or of its module if that is in no package; empty if there is no file."""
         return source_digest(self._source) if self._source else ""
 
     @cached_property
     def promised(self) -> frozenset[tuple[str, str]]:
-        """Kind and name of the components that the source defines, read without running it, as far as that can tell."""
+        """Kind and name of the components that the source seems to define, read without running it."""
         kinds = {kind.contract.__name__: kind.name for kind in KINDS.values()}
         found = set()
         for file in _python_files(self._source) if self._source else ():
-            # A pattern and no parser, because what is looked for may be what is wrong with a file.
+            # A pattern, not a parser, because the file may not be valid Python.
             for name, bases in _CLASS.findall(file.read_text(errors="replace")):
                 kind = next((kinds[word] for word in re.findall(r"\w+", bases) if word in kinds), None)
                 if kind:
@@ -67,11 +67,11 @@ class Provider:
 
     @property
     def _source(self) -> Path | None:
-        """The folder of the package that the module is or lies in, or the file of a module of its own."""
+        """The folder of the plugin's package, or the file of its module if that is in no package."""
         if self.file is None or ("." not in self.module and self.file.name != "__init__.py"):
             return self.file
         outermost = importlib.util.find_spec(self.module.partition(".")[0])
-        if outermost is None or outermost.origin is None:  # a namespace, in which others lie as well
+        if outermost is None or outermost.origin is None:  # a namespace package, which distributions share
             return self.file.parent
         return Path(outermost.origin).parent
 

@@ -1,7 +1,7 @@
-"""Find plugins, settle who provides what, and look components up.
+"""Find plugins, decide which plugin provides each name, and look components up.
 
-One plugin cannot harm another: one that is broken is reported and left out, and where two use one name, neither has it
-until the person says which.
+One plugin cannot harm another. A broken plugin is reported and left out. If two plugins use one name, neither gets it
+until the person prefers one.
 """
 
 import enum
@@ -33,7 +33,7 @@ from chainrule.registry.watching import Session, Watcher
 log = logging.getLogger(__name__)
 
 _HYDRAS = "hydra/"  # where the configuration of Hydra itself lies
-_LIKENESS = 0.8  # of a name that is misspelt to the right one
+_LIKENESS = 0.8  # at which a name counts as a misspelt one
 
 
 class Status(enum.StrEnum):
@@ -47,7 +47,7 @@ class Status(enum.StrEnum):
 
 @dataclass
 class Offer:
-    """A component that a plugin brings.
+    """A component that a plugin provides.
 
     Attributes:
         kind: name of its kind.
@@ -63,15 +63,15 @@ class Offer:
 
 @dataclass
 class Plugin:
-    """A plugin that is installed.
+    """An installed plugin.
 
     Attributes:
         provider: where it comes from.
-        entry: by which it is loaded.
+        entry: its entry point.
         status, reason: whether it is used; why not.
-        description: of its module, in a line.
-        offers: its components; none of a plugin that is not used.
-        folders: of its configuration, by the package that holds it.
+        description: first paragraph of its docstring, in one line.
+        offers: its components; empty if it is not used.
+        folders: its folders of configuration, by the package that holds each.
     """
 
     provider: Provider
@@ -92,13 +92,13 @@ class Registry:
 
     Args:
         entries: entry points of the group ``chainrule``, each of an installed distribution.
-        preferences: whom the person prefers and blocks.
-        reserved: names of the packaged configuration files, as ``experiment/article``.
+        preferences: what the person prefers and blocks.
+        reserved: names of the packaged configuration files, such as ``experiment/article``.
 
     Attributes:
         preferences: likewise.
-        plugins: all that are installed, whether they can be used or not.
-        reports: what is wrong with plugins, one sentence each.
+        plugins: all installed plugins, whether they can be used or not.
+        reports: one sentence for each problem with a plugin.
     """
 
     def __init__(
@@ -125,12 +125,12 @@ class Registry:
 
     @property
     def providers(self) -> set[Provider]:
-        """Who provides components that can be used."""
+        """The providers of components that can be used."""
         return {provider for kind in self._components.values() for _, provider in kind.values()}
 
     @property
     def folders(self) -> dict[str, Path]:
-        """Folders of configuration that plugins bring, by package; those of preferred distributions come first."""
+        """Folders of configuration of all plugins, by package; those of preferred distributions come first."""
         return {name: path for plugin in self._by_preference() for name, path in plugin.folders.items()}
 
     def names(self, kind: str) -> list[str]:
@@ -141,12 +141,12 @@ class Registry:
         """Return the component class called ``name``.
 
         Raises:
-            ConfigurationError: nobody provides it, or it cannot be used; the sentence begins with ``where``.
+            ConfigurationError: no plugin provides it, or it cannot be used; the sentence begins with ``where``.
         """
         return self._entry(kind, name, where or kind)[0]
 
     def provider(self, kind: str, name: str) -> Provider:
-        """Return who provides a component; raises as :meth:`find`."""
+        """Return the provider of a component; raises as :meth:`find`."""
         return self._entry(kind, name, kind)[1]
 
     def plugins_of(self, settings: Settings) -> dict[str, PluginEntry]:
@@ -154,7 +154,7 @@ class Registry:
         used = [
             self.provider(kind.name, getattr(settings, group).name)
             for group, kind in GROUPS.items()
-            if hasattr(settings, group)  # a tracker shows runs and decides none
+            if hasattr(settings, group)  # a tracker shows runs but does not affect them
         ]
         return {f"{p.distribution}:{p.entry_point}": PluginEntry(version=p.version, sha256=p.digest) for p in used}
 
@@ -168,7 +168,7 @@ class Registry:
         return component
 
     def missing(self, where: str, name: str, choices: Iterable[str]) -> ConfigurationError:
-        """Return the error for a choice ``where=name`` that there is not: what keeps it away, or what there is.
+        """Return the error for a choice ``where=name`` that is not available: why not, or what can be chosen instead.
 
         Args:
             where: a kind, a component's group, or another group of the configuration.
@@ -185,14 +185,14 @@ class Registry:
         known = sorted(choices)
         broken = "".join(f" Besides, {plugin}." for plugin in self.plugins if plugin.status is Status.BROKEN)
         return ConfigurationError(
-            f"{where}={name} is unknown{nearest(name, known)}; there is {', '.join(known)}.{broken}"
+            f"{where}={name} is unknown{nearest(name, known)}; choose one of {', '.join(known)}.{broken}"
         )
 
     def require_preferences(self, section: Mapping[str, Any]) -> None:
-        """Refuse a section ``plugins`` of the configuration that came too late to be heeded.
+        """Refuse preferences in a composed configuration that were not known when plugins were loaded.
 
         Raises:
-            ConfigurationError: it says other than what was known when the plugins were found.
+            ConfigurationError: the section has a name that was not known then.
         """
         late = Preferences.of(section)
         for name, variable in VARIABLES.items():
@@ -203,10 +203,10 @@ class Registry:
                 )
 
     def watchers(self, session: Session) -> list[Watcher]:
-        """Return those who watch the runs of a session, besides its tracker; a plugin that fails here is reported.
+        """Return the plugins' watchers for a session, without its tracker; a plugin that fails here is reported.
 
         Raises:
-            PluginError: it fails, and every report is to be a failure.
+            PluginError: a plugin fails, and ``CHAINRULE_STRICT_PLUGINS`` makes every report an error.
         """
         watching: list[Watcher] = []
         for implementation in self._manager.hook.chainrule_watchers.get_hookimpls():
@@ -214,7 +214,7 @@ class Registry:
             try:
                 watching += vetting.watchers(implementation.function(**arguments))
             except (Exception, SystemExit) as error:
-                sentence = f"plugin {implementation.plugin_name} watches nothing: {_cause(error)}"
+                sentence = f"plugin {implementation.plugin_name} provides no watcher: {_cause(error)}"
                 if is_strict():
                     raise PluginError(f"{sentence} ({STRICT} is set).") from error
                 log.error(f"{sentence}.", exc_info=None if isinstance(error, PluginError) else error)
@@ -227,7 +227,7 @@ class Registry:
         return known[name]
 
     def _settle_entry_points(self) -> None:
-        """Leave out what is blocked, and all but one of those that share the name of an entry point."""
+        """Leave out blocked plugins; of those that share the name of an entry point, use the preferred one or none."""
         rivals: dict[str, list[Plugin]] = {}
         for plugin in self.plugins:
             by = self.preferences.blocks(plugin.provider.distribution, plugin.provider.entry_point)
@@ -243,7 +243,7 @@ class Registry:
     def _load(self, plugin: Plugin) -> None:
         provider = plugin.provider
         try:
-            with redirect_stdout(sys.stderr):  # what a plugin prints now would be taken for an answer
+            with redirect_stdout(sys.stderr):  # what a plugin prints must not mix with the output of the command
                 module = plugin.entry.load()
             if self._manager.is_registered(module):
                 raise PluginError(f"{provider.module} has another entry point already")
@@ -251,7 +251,7 @@ class Registry:
             self._manager.register(module, f"{provider.distribution}:{provider.entry_point}")
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a module has no right to end the process
+        except BaseException as error:  # also SystemExit: a plugin must not end the process
             plugin.status, plugin.reason = Status.BROKEN, _cause(error, provider)
             return
         plugin.description = str(module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
@@ -259,7 +259,7 @@ class Registry:
         plugin.folders = folders
 
     def _settle_components(self) -> None:
-        """Leave out components that are blocked, and all but one of those that share a name."""
+        """Leave out blocked components; of those that share a name, use the preferred one or none."""
         rivals: dict[tuple[str, str], list[tuple[Offer, Provider]]] = {}
         for plugin in self.plugins:
             for offer in plugin.offers:
@@ -280,12 +280,12 @@ class Registry:
                     self._components[kind][name] = offer.component, provider
 
     def _settle(self, same: Sequence[Plugin | Offer], providers: Sequence[Provider], conflict: str) -> None:
-        """Settle who of those that share a name has it: the one that is preferred, else none.
+        """Give a name that several share to the preferred one, or to none, by setting the status of the others.
 
         Args:
-            same: their status is set.
+            same: those that share the name.
             providers: where each comes from.
-            conflict: says that they share it.
+            conflict: says that they share the name.
         """
         if len(same) == 1:
             return
@@ -300,7 +300,7 @@ class Registry:
                 one.reason = f"{conflict}, and {providers[winner].distribution} is preferred"
 
     def _settle_configurations(self, reserved: Iterable[str]) -> None:
-        """Leave out the configuration of a plugin where one of its files would hide another one, or a component."""
+        """Leave out a plugin's folder of configuration if one of its files would hide another file or a component."""
         taken = dict.fromkeys(reserved, "chainrule itself")
         for group, kind in GROUPS.items():
             taken |= {f"{group}/{name}": str(provider) for name, (_, provider) in self._components[kind.name].items()}
@@ -327,9 +327,9 @@ class Registry:
         return sorted((plugin for plugin in self.plugins if plugin.status is Status.OK), key=place)
 
     def _unknown_preferences(self) -> list[str]:
-        """Return a sentence for each name that is preferred or blocked, and is misspelt as it seems.
+        """Return a sentence for each preferred or blocked name that seems misspelt.
 
-        Others may be meant for other machines.
+        Other unknown names may be meant for other machines.
         """
         if self.preferences == Preferences():
             return []
@@ -363,7 +363,7 @@ def installed() -> Registry:
     """Return the registry of everything installed in this environment.
 
     Raises:
-        PluginError: something is wrong with a plugin, and ``CHAINRULE_STRICT_PLUGINS`` makes every report a failure.
+        PluginError: something is wrong with a plugin, and ``CHAINRULE_STRICT_PLUGINS`` makes every report an error.
     """
     registry = found()
     if registry.reports and is_strict():
@@ -381,16 +381,16 @@ def _entry_points() -> tuple[list[importlib.metadata.EntryPoint], list[str]]:
             if hookspecs.PROJECT not in (distribution.read_text("entry_points.txt") or ""):
                 continue
             name = canonical(distribution.name)
-            if name not in seen:  # an older copy further down the path is not imported either
+            if name not in seen:  # a copy further down the path is not imported either
                 entries += distribution.entry_points.select(group=hookspecs.PROJECT)
             seen.add(name)
-        except Exception as error:  # of whatever kind: one distribution must not harm the others
+        except Exception as error:  # any error: one distribution must not harm the others
             damaged.append(f"the distribution at {getattr(distribution, '_path', '?')} cannot be read: {_cause(error)}")
     return entries, damaged
 
 
 def _plugin(entry: importlib.metadata.EntryPoint) -> Plugin:
-    assert entry.dist is not None  # entry points are those of distributions
+    assert entry.dist is not None  # each entry point was found in a distribution
     version = entry.dist.version if "Version" in entry.dist.metadata else "without a version"
     module = entry.value.partition(":")[0].partition("[")[0].strip()
     return Plugin(Provider(entry.dist.name, version, entry.name, module), entry)
@@ -403,7 +403,7 @@ def _blocked(by: str) -> str:
 def _cure(providers: Sequence[Provider]) -> str:
     """Say how a conflict is resolved."""
     distributions = [provider.distribution for provider in providers]
-    if len(set(distributions)) < len(distributions):  # one of them would still have two
+    if len(set(distributions)) < len(distributions):  # a preferred distribution would still have two
         return f"plugins.block=[{providers[-1].entry_point}] leaves one out"
     return f"plugins.prefer=[{distributions[0]}] or [{distributions[-1]}] settles it"
 
@@ -416,7 +416,7 @@ def _cause(error: BaseException, provider: Provider | None = None) -> str:
         try:
             declared = vetting.declared_in(provider.file.read_text(errors="replace"))
             if declared is not None:
-                vetting.require_api(declared)  # what it could not import may be there in another version
+                vetting.require_api(declared)  # the import may have failed because of the version
         except PluginError as other:
             return str(other)
     if isinstance(error, SyntaxError):
@@ -426,6 +426,6 @@ def _cause(error: BaseException, provider: Provider | None = None) -> str:
     place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
     try:
         first = next(iter(str(error).splitlines()), "")
-    except Exception:  # of an error that cannot even say what it is
+    except Exception:  # str() of the error fails, too
         first = ""
     return ": ".join(filter(None, [type(error).__name__, first])) + place

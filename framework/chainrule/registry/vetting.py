@@ -1,4 +1,4 @@
-"""What a plugin must be: its module is checked when it is found, so that it does not fail in the middle of a run."""
+"""Checks of a plugin's module when it is found, so that it does not fail in the middle of a run."""
 
 import functools
 import importlib.util
@@ -19,9 +19,9 @@ from chainrule.registry.watching import Watcher
 
 _DECLARED = "CHAINRULE_API"
 _FIRST_API = 1  # of plugins that declare none
-_LIKENESS = 0.8  # of a function that is meant for a hook to its name
+_LIKENESS = 0.8  # at which the name of a function counts as a misspelt hook
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_VALUES = ("null", "true", "false", "inf", "nan")  # what an override reads otherwise than as a name
+_VALUES = ("null", "true", "false", "inf", "nan")  # words that an override does not read as names
 _RESERVED = {"name", "defaults"}  # keys of an option that are not parameters
 
 
@@ -35,7 +35,7 @@ def require_api(version: object) -> None:
     """Refuse a plugin that is written for another version of the interface.
 
     Raises:
-        PluginError: it is; the sentence names both versions.
+        PluginError: the versions differ; the sentence names both.
     """
     if type(version) is not int:
         raise PluginError(f"its {_DECLARED} is {version!r}, which is no whole number")
@@ -48,7 +48,7 @@ def require_api(version: object) -> None:
 
 
 def components(module: Any) -> list[tuple[Kind, type[Component]]]:
-    """Return the components that the module of a plugin registers, each checked as far as that needs no numbers.
+    """Return the components that a plugin's module registers; each is checked without computing anything.
 
     Raises:
         PluginError: the module or one of its components breaks the contract.
@@ -73,9 +73,9 @@ def require_contract(kind: Kind, cls: Any) -> None:
     """Refuse a class that cannot be used as a component of this kind.
 
     Raises:
-        PluginError: it cannot.
+        PluginError: the class breaks the contract.
     """
-    # Not by issubclass, which for abstract classes goes through all subclasses that there are.
+    # Not by issubclass, which is slow for abstract classes: it visits all of their subclasses.
     if kind.contract not in getattr(cls, "__mro__", ()):
         raise PluginError(f"{kind.hook} returned {_short(cls)}, which is no subclass of {kind.contract.__name__}")
     name = cls.__qualname__
@@ -100,10 +100,10 @@ def require_contract(kind: Kind, cls: Any) -> None:
 
 
 def configurations(module: Any) -> dict[str, Path]:
-    """Return the folders of configuration that the module of a plugin brings, by the package that holds each.
+    """Return a plugin's folders of configuration, by the package that holds each.
 
     Raises:
-        PluginError: there is no such package.
+        PluginError: a package does not exist.
     """
     hook = vars(module).get("chainrule_configurations")
     packages = _listed("chainrule_configurations", hook() if hook else [], "package names")
@@ -111,10 +111,10 @@ def configurations(module: Any) -> dict[str, Path]:
 
 
 def watchers(returned: Any) -> list[Watcher]:
-    """Return what a hook for watchers returned.
+    """Return the watchers that a hook returned.
 
     Raises:
-        PluginError: it is no list of watchers.
+        PluginError: the hook did not return a list of watchers.
     """
     found = _listed("chainrule_watchers", returned, "watchers")
     for one in found:
@@ -169,7 +169,7 @@ def _returned(module: ModuleType, kind: Kind) -> list[type[Component]]:
 
 
 def _check_signatures(contract: type[Component], cls: type[Component]) -> None:
-    """Refuse methods that cannot be called as the contract's are."""
+    """Refuse methods that cannot be called like those of the contract."""
     for method, wanted, names in _methods(contract):
         given = getattr(cls, method)
         if given is not wanted and inspect.isfunction(given) and not _takes(given, 1 + len(names)):
@@ -190,7 +190,7 @@ def _methods(contract: type[Component]) -> list[tuple[str, Any, list[str]]]:
 
 
 def _takes(function: Any, count: int) -> bool:
-    """Say whether a function can be called with so many arguments by place; ``inspect.signature`` takes longer."""
+    """Say whether a function accepts ``count`` positional arguments; ``inspect.signature`` would be slower."""
     code, defaults = function.__code__, function.__defaults__ or ()
     many = bool(code.co_flags & inspect.CO_VARARGS)
     keywords = code.co_kwonlyargcount - len(function.__kwdefaults__ or ())

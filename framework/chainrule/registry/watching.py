@@ -1,4 +1,4 @@
-"""What those who watch runs are told: progress bars, pictures, trackers."""
+"""Watchers of runs, such as progress bars, pictures and trackers, and what they are told."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ class Session:
     Attributes:
         interactive: whether a person sees a terminal (as opposed to a file or a pipe).
         quiet: whether nothing is to be printed, as in a notebook.
-        of_sweep: whether the runs belong to a sweep, which has a session of its own to tell the person about them.
+        of_sweep: whether the runs belong to a sweep, whose own session reports to the person.
     """
 
     interactive: bool
@@ -71,9 +71,9 @@ class SweepProgress:
         done: how many have ended, the failed ones included.
         running: how many are being trained now.
         failed: how many have raised an error.
-        earlier: how many had ended before this session began, where it is the rest of one that broke off.
+        earlier: how many had ended before the sweep was resumed; 0 if it was not.
         best: the smallest final loss so far, or None.
-        fraction: of the training that is done, from 0 to 1, as far as it is known.
+        fraction: estimated part of the training that is done, from 0 to 1.
     """
 
     runs: int
@@ -86,7 +86,7 @@ class SweepProgress:
 
 
 class Watcher:
-    """Base of everything that watches runs; each method may be left out. An error in a watcher never stops a run."""
+    """Base class of watchers; each method may be left out. An error in a watcher never stops a run."""
 
     def stack_started(self, start: Start) -> None:
         """Training is about to begin."""
@@ -98,60 +98,60 @@ class Watcher:
         """A run has ended; images written to ``directory/pictures`` now (``*.png``) become part of its record."""
 
     def runs_recorded(self, records: Sequence[Record]) -> None:
-        """Records of some runs are complete on disk; their ``links`` may be given what the person can open next."""
+        """Records of some runs are complete on disk. A watcher may add to their ``links`` what to open next."""
 
     def finished(self, record: Record) -> None:
-        """The one run of the session is recorded, and everyone has been told. Not told in a sweep."""
+        """The only run of the session is recorded, and every watcher was told. Not called for runs of a sweep."""
 
     def sweep_started(self, sweep: Sweep, notes: Sequence[str]) -> None:
-        """A sweep is about to begin, or a further part of it; every job is known to make sense."""
+        """A sweep, or a further part of it, is about to begin; all of its jobs were checked."""
 
     def sweep_progressed(self, progress: SweepProgress) -> None:
-        """More runs of a sweep have ended, or are known to have come further."""
+        """Runs of a sweep have ended or advanced."""
 
     def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
-        """All runs of a sweep have ended; ``sweep.links`` may be given what the person can open next.
+        """All runs of a sweep have ended; a watcher may add to ``sweep.links`` what to open next.
 
-        ``outcomes`` is a sequence of :class:`chainrule.Outcome` and holds what follows from them: ``ranking``,
+        ``outcomes`` is a sequence of :class:`chainrule.Outcome` with what follows from them: ``ranking``,
         ``effects`` and ``comparison``.
         """
 
 
 class Tracker(Component, Watcher):
-    """A watcher chosen by name that keeps runs where people compare them."""
+    """A watcher that is a component: it keeps runs where people compare them."""
 
     def send(self, record: Record) -> None:
-        """Send a record that may have been made long ago; sending one again changes nothing.
+        """Send a record, which may be an old one; sending it again changes nothing.
 
         Raises:
             ChainruleError: it cannot be sent; the record stays as it is.
         """
 
     def send_sweep(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
-        """Send what came of a sweep whose records were sent; sending it again changes nothing.
+        """Send the outcomes of a sweep after its records; sending them again changes nothing.
 
         Raises:
-            ChainruleError: it cannot be sent.
+            ChainruleError: they cannot be sent.
         """
 
 
 class Watchers:
-    """Watchers, none of which can stop or alter a run: one that raises is reported and left out from then on.
+    """Several watchers that cannot stop or alter a run: one that raises is reported and then left out.
 
     Args:
-        watchers: who is told, in this order.
+        watchers: told in this order.
     """
 
     def __init__(self, watchers: Iterable[Watcher]) -> None:
         self._watchers = list(watchers)
 
     def tell(self, event: str, *arguments: Any) -> None:
-        """Call the method of every watcher that is named like the event."""
+        """Call the method named ``event`` of every watcher."""
         for watcher in list(self._watchers):
             try:
-                with np.errstate():  # which a watcher may change, and training goes on with
+                with np.errstate():  # a watcher may change this state, which training needs
                     getattr(watcher, event)(*arguments)
-            except BrokenPipeError:  # whoever read the output has seen enough
+            except BrokenPipeError:  # the reader of the output has closed it
                 self._watchers.remove(watcher)
             except (Exception, SystemExit):
                 self._watchers.remove(watcher)

@@ -22,8 +22,8 @@ from chainrule.reports.page import some
 
 NUMBERS = "comparison.json"
 FORMAT = 1
-_KEYS = 3  # of the space, drawn at most
-_FAR = 1000  # times the usual loss of a point: what is beyond would hide all others
+_KEYS = 3  # of the space that are drawn, at most
+_FAR = 1000  # times the median loss of the points: larger losses are not drawn, because they would hide all others
 _LOST = (Reason.DIVERGED, Reason.FAILED)
 
 
@@ -32,14 +32,14 @@ def write(sweep: Sweep, outcomes: SweepOutcomes, path: Path) -> Path:
 
     Args:
         sweep: its record.
-        outcomes: of the runs that have ended.
+        outcomes: those of the runs that have ended.
         path: where the report goes.
 
     Returns:
         That path.
 
     Raises:
-        OSError: one cannot be written.
+        OSError: a file cannot be written.
     """
     found = outcomes.comparison
     if found:
@@ -53,7 +53,7 @@ def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
 
     Args:
         sweep: its record.
-        outcomes: of the runs that have ended.
+        outcomes: those of the runs that have ended.
     """
     comparison, found = sweep.comparison, outcomes.comparison
     assert comparison is not None
@@ -72,7 +72,7 @@ def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
             "plan": comparison.sentence,
             "far": _FAR,
             "diverged": sum(o.reason in _LOST for o in outcomes if o.number < comparison.tuning_runs),
-            # While tuning it is no more than the answer that a point is bad.
+            # A run that diverges while tuning is no failure: it only shows that a point is bad.
             "failures": page.failures([o for o in outcomes if o.number >= comparison.tuning_runs or o.error]),
             "tuning": [figure for target in comparison.targets for figure in _tuning(found, target)],
         }
@@ -82,7 +82,7 @@ def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
 
 
 def numbers(found: ComparisonResult) -> dict[str, Any]:
-    """Return everything that came of a comparison as plain data, fit for JSON; None for what is not finite."""
+    """Return all results of a comparison as plain data for JSON; None for numbers that are not finite."""
     comparison = found.comparison
     return {
         "format": FORMAT,
@@ -166,7 +166,7 @@ def _matrix(found: ComparisonResult) -> Iterator[list[dict[str, Any] | None]]:
 
 def _rows(found: ComparisonResult, target: str) -> Iterator[dict[str, Any]]:
     entries = [entry for entry in found.entries if entry.target == target]
-    axis = svg.Axis.over((value for entry in entries for value in entry.runs.values), 6, 234)
+    scale = svg.Scale.over((value for entry in entries for value in entry.runs.values), 6, 234)
     best = min(entry.runs.median for entry in entries)
     for entry in entries:
         runs = entry.runs
@@ -176,9 +176,9 @@ def _rows(found: ComparisonResult, target: str) -> Iterator[dict[str, Any]]:
             "contender": entry.contender,
             "tuned": tuned_words(entry),
             "best": runs.median == best,
-            "median": loss(runs.median, runs.misfortune),
+            "median": loss(runs.median, runs.lost_reason),
             "interval": loss_interval(runs.interval),
-            "strip": Markup(svg.strip(some(runs.values), axis, runs.median, runs.interval)),
+            "strip": Markup(svg.strip(some(runs.values), scale, runs.median, runs.interval)),
             "score": scored(entry),
             "diverged": runs.count(Reason.DIVERGED),
             "failed": runs.count(Reason.FAILED),
@@ -195,9 +195,9 @@ def _profile(found: ComparisonResult) -> dict[str, Any]:
         series, "factor", "share of runs", "share of runs within a factor of the best", linear=False, span=(0.0, 1.0)
     )
     caption = (
-        f"The share of runs whose {found.metric} is at most so many times the smallest median on the target, averaged "
-        f"over {', '.join(found.profiled)}: performance profiles (Dolan and Moré, 2002) of single runs. Higher is "
-        "better: at the left, how often a contender is among the best; at the right, how rarely it fails."
+        f"The share of runs whose {found.metric} is at most this factor times the smallest median on the target, "
+        f"averaged over {', '.join(found.profiled)}: performance profiles (Dolan and Moré, 2002) of single runs. "
+        "Higher is better: at the left, how often a contender is among the best; at the right, how rarely it fails."
     )
     missing = [target for target in found.comparison.targets if target not in found.profiled]
     if missing:
@@ -206,7 +206,7 @@ def _profile(found: ComparisonResult) -> dict[str, Any]:
 
 
 def _tuning(found: ComparisonResult, target: str) -> Iterator[dict[str, Any]]:
-    """Draw the losses of the points over each number that was tuned: joined if there is only one."""
+    """Draw the losses of the points over each tuned number; lines join them if only one key was tuned."""
     entries = [entry for entry in found.entries if entry.target == target]
     tried = [(point, loss) for entry in entries for point, loss in entry.tried if math.isfinite(loss)]
     if not tried:

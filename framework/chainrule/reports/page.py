@@ -1,4 +1,4 @@
-"""What the reports of sweeps have in common: one HTML file that needs nothing else."""
+"""What all reports of sweeps share: each is one self-contained HTML file."""
 
 import shlex
 from collections import defaultdict
@@ -17,13 +17,13 @@ _DOTS = 2000  # shown at most
 
 
 def render(template: str, sweep: Sweep, outcomes: Sequence[Outcome], **content: Any) -> str:
-    """Return a page as HTML: what a template makes of its content, what went wrong, and the conditions.
+    """Render a template as HTML, with the failures and the conditions of a sweep.
 
     Args:
-        template: its file.
-        sweep: its record.
+        template: name of its file.
+        sweep: the record of the sweep.
         outcomes: of the runs that have ended.
-        content: ``title``, ``answer``, what the template needs besides, and ``failures`` or ``facts`` if not the usual.
+        content: ``title``, ``answer``, other variables of the template; ``failures`` and ``facts`` replace the usual.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
@@ -33,7 +33,7 @@ def render(template: str, sweep: Sweep, outcomes: Sequence[Outcome], **content: 
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Return why runs have no finite loss, and which: the most frequent reasons first."""
+    """Return the reasons why runs have no finite loss, the most frequent first, each with its runs."""
     why: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         if outcome.reason == Reason.FAILED:
@@ -68,5 +68,5 @@ def facts(sweep: Sweep, outcomes: Sequence[Outcome]) -> dict[str, str]:
 
 
 def some(values: Sequence[Any]) -> Sequence[Any]:
-    """Return some of many values, evenly chosen, so that the file stays small."""
+    """Return some of many values, evenly spaced, so that the file stays small."""
     return values if len(values) <= _DOTS else values[:: -(-len(values) // _DOTS)]

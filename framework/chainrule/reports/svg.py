@@ -9,7 +9,7 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Axis:
+class Scale:
     """A linear or logarithmic map from numbers to pixels.
 
     Attributes:
@@ -25,8 +25,8 @@ class Axis:
     log: bool
 
     @classmethod
-    def over(cls, values: Iterable[float], start: float, end: float) -> "Axis":
-        """Return an axis that shows all finite ``values``; logarithmic if they are positive and span two decades."""
+    def over(cls, values: Iterable[float], start: float, end: float) -> "Scale":
+        """Return a scale that shows all finite ``values``; logarithmic if they are positive and span two decades."""
         finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
         low, high = min(finite), max(finite)
         log = low > 0 and high / low >= 100
@@ -35,14 +35,14 @@ class Axis:
         return cls(low, high, start, end, log)
 
     def place(self, value: float) -> float:
-        """Return the pixel of a number; the far end for what is infinite."""
+        """Return the pixel of a number; the end for one that is not finite."""
         if not math.isfinite(value):
             return self.end
         low, high, at = (math.log(v) if self.log else v for v in (self.low, self.high, value))
         return self.start + (self.end - self.start) * (at - low) / (high - low)
 
     def ticks(self) -> list[float]:
-        """Return round numbers along the axis, about five."""
+        """Return about five round numbers along the scale."""
         if self.log:
             first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
             step = max(1, -(-(last - first) // 5))
@@ -53,20 +53,20 @@ class Axis:
         return [round(number * step, 12) for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
 
-def strip(values: Sequence[float], axis: Axis, middle: float, interval: tuple[float, float] | None) -> str:
-    """Return one row of dots, with the median and its interval; what is infinite stands at the right end, hollow."""
+def strip(values: Sequence[float], scale: Scale, middle: float, interval: tuple[float, float] | None) -> str:
+    """Return one row of dots, with the median and its interval; infinite values are hollow dots at the right end."""
     height, y = 18, 9
-    parts = [f'<line class="rule" x1="{axis.start}" x2="{axis.end}" y1="{y}" y2="{y}"/>']
+    parts = [f'<line class="rule" x1="{scale.start}" x2="{scale.end}" y1="{y}" y2="{y}"/>']
     if interval:
-        ends = [f"{axis.place(value):.1f}" for value in interval]
+        ends = [f"{scale.place(value):.1f}" for value in interval]
         parts.append(f'<line class="interval" x1="{ends[0]}" x2="{ends[1]}" y1="{y}" y2="{y}"/>')
     for value in values:
-        kind = "dot" if math.isfinite(value) else "dot lost"
-        parts.append(f'<circle class="{kind}" cx="{axis.place(value):.1f}" cy="{y}" r="3"/>')
-    x = f"{axis.place(middle):.1f}"
+        style = "dot" if math.isfinite(value) else "dot lost"
+        parts.append(f'<circle class="{style}" cx="{scale.place(value):.1f}" cy="{y}" r="3"/>')
+    x = f"{scale.place(middle):.1f}"
     parts.append(f'<line class="median" x1="{x}" x2="{x}" y1="2" y2="16"/>')
     title = f"{len(values)} runs, median {middle:.5g}"
-    return _svg(axis.end + 6, height, parts, title)
+    return _svg(scale.end + 6, height, parts, title)
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,16 @@ class Series:
 
 
 def gauge(value: float, interval: tuple[float, float]) -> str:
-    """Return a probability with its interval, between 0 and 1, with a mark at one half."""
-    axis, y = Axis(0.0, 1.0, 6, 134, log=False), 9
-    low, middle, high, half = (f"{axis.place(at):.1f}" for at in (interval[0], value, interval[1], 0.5))
+    """Return a drawing of a probability with its interval, on a scale from 0 to 1 with a mark at one half."""
+    scale, y = Scale(0.0, 1.0, 6, 134, log=False), 9
+    low, middle, high, half = (f"{scale.place(at):.1f}" for at in (interval[0], value, interval[1], 0.5))
     parts = [
-        f'<line class="rule" x1="{axis.start}" x2="{axis.end}" y1="{y}" y2="{y}"/>',
+        f'<line class="rule" x1="{scale.start}" x2="{scale.end}" y1="{y}" y2="{y}"/>',
         f'<line class="rule" x1="{half}" x2="{half}" y1="4" y2="14"/>',
         f'<line class="interval" x1="{low}" x2="{high}" y1="{y}" y2="{y}"/>',
         f'<line class="median" x1="{middle}" x2="{middle}" y1="2" y2="16"/>',
     ]
-    return _svg(axis.end + 6, 18, parts, f"{value:.0%}, 95 % interval {interval[0]:.0%} to {interval[1]:.0%}")
+    return _svg(scale.end + 6, 18, parts, f"{value:.0%}, 95 % interval {interval[0]:.0%} to {interval[1]:.0%}")
 
 
 def chart(
@@ -118,15 +118,15 @@ def chart(
         title: for those who cannot see it.
         lines: whether points are joined.
         dots: whether points are marked.
-        linear: whether the axis across is linear, else as :meth:`Axis.over` finds.
-        span: ends of the axis upwards, else those of the points.
+        linear: whether the axis across must be linear; if not, :meth:`Scale.over` decides.
+        span: ends of the axis upwards; None for those of the points.
     """
     width, height = 640, 300
     points = [p for s in series for part in (s.middle, s.low, s.high) for p in part if all(map(math.isfinite, p))]
-    across = Axis.over((x for x, _ in points), 64, width - 12)
+    across = Scale.over((x for x, _ in points), 64, width - 12)
     if linear:
-        across = Axis(across.low, across.high, across.start, across.end, log=False)
-    up = Axis.over(span or (y for _, y in points), height - 40, 12)
+        across = Scale(across.low, across.high, across.start, across.end, log=False)
+    up = Scale.over(span or (y for _, y in points), height - 40, 12)
     parts = _axes(across, up, x_label, y_label, width, height)
     for number, line in enumerate(series):
         colour = f"c{number % 6}"
@@ -144,7 +144,7 @@ def chart(
     return _svg(width, height, parts, title)
 
 
-def _axes(across: Axis, up: Axis, x_label: str, y_label: str, width: int, height: int) -> list[str]:
+def _axes(across: Scale, up: Scale, x_label: str, y_label: str, width: int, height: int) -> list[str]:
     parts = []
     for value in up.ticks():
         y = up.place(value)
@@ -164,7 +164,7 @@ def _axes(across: Axis, up: Axis, x_label: str, y_label: str, width: int, height
     return parts
 
 
-def _pixels(points: Sequence[Point], across: Axis, up: Axis) -> list[str]:
+def _pixels(points: Sequence[Point], across: Scale, up: Scale) -> list[str]:
     shown = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y) and not (up.log and y <= 0)]
     return [f"{across.place(x):.1f},{up.place(y):.1f}" for x, y in shown]
 

@@ -1,4 +1,4 @@
-"""The report of a sweep: one HTML file that needs nothing else, made from records."""
+"""The report of a sweep: one self-contained HTML file, made from records."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -44,36 +44,36 @@ def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
 
     Args:
         sweep: its record.
-        outcomes: of the runs that have ended; their curves are read from their records.
+        outcomes: those of the runs that have ended; their curves are read from their records.
     """
-    watched, ranked = outcomes.metric, outcomes.ranking
+    metric, ranked = outcomes.metric, outcomes.ranking
     keys = [key for key in sweep.axes if key != SEED]
-    axis = svg.Axis.over((value for group in ranked[:_ROWS] for value in group.values), 6, 234)
+    scale = svg.Scale.over((value for group in ranked[:_ROWS] for value in group.values), 6, 234)
     return page.render(
         "sweep.html.jinja",
         sweep,
         outcomes,
         title=f"Sweep: {sweep.title}",
-        answer=_answer(ranked, watched, keys, sweep.runs),
-        metric=watched,
+        answer=_answer(ranked, metric, keys, sweep.runs),
+        metric=metric,
         keys=keys,
-        rows=[_row(group, keys, axis) for group in ranked[:_ROWS]],
+        rows=[_row(group, keys, scale) for group in ranked[:_ROWS]],
         hidden=max(0, len(ranked) - _ROWS),
         lost=any(group.count(Reason.DIVERGED) + group.count(Reason.FAILED) for group in ranked),
         effects=[_effect(effect) for effect in outcomes.effects],
-        figures=[*_curves(sweep, ranked, watched), *_scatters(outcomes, keys, watched)],
+        figures=[*_curves(sweep, ranked, metric), *_scatters(outcomes, keys, metric)],
     )
 
 
-def _answer(ranked: Sequence[Group], watched: str, keys: Sequence[str], runs: int) -> str:
-    """Say in words what came out, and what cannot be said."""
+def _answer(ranked: Sequence[Group], metric: str, keys: Sequence[str], runs: int) -> str:
+    """Say which setting is best, and whether the data separate it from the next."""
     if not ranked:
         return f"None of {runs} runs has ended yet."
     best = ranked[0]
     if math.isinf(best.median):
-        return "No setting was trained to a finite loss in at least half of its runs."
+        return "No setting reached a finite loss in at least half of its runs."
     of = f" over {len(best.values)} seeds" if len(best.values) > 1 else ""
-    first = f"The smallest median {watched} is {loss(best.median)}{of}"
+    first = f"The smallest median {metric} is {loss(best.median)}{of}"
     if best.interval:
         first += f" (95 % interval {loss_interval(best.interval)})"
     first += f", with {best.title}." if keys else "."
@@ -81,22 +81,22 @@ def _answer(ranked: Sequence[Group], watched: str, keys: Sequence[str], runs: in
         return first
     second = ranked[1]
     if not best.interval or not second.interval:
-        return f"{first} With fewer than six seeds a setting, no interval can tell it from the others."
+        return f"{first} With fewer than six seeds per setting there are no intervals to separate it from the others."
     if best.interval[1] < second.interval[0]:
         return f"{first} Its interval lies below that of the next, {second.title}."
     alike = sum(other.interval is None or other.interval[0] <= best.interval[1] for other in ranked[1:])
     more = f" and {alike - 1} more" if alike > 1 else ""
-    return f"{first} The intervals do not separate it from {second.title}{more}: more seeds would tell."
+    return f"{first} The intervals do not separate it from {second.title}{more}: more seeds may separate them."
 
 
-def _row(group: Group, keys: Sequence[str], axis: svg.Axis) -> dict[str, Any]:
+def _row(group: Group, keys: Sequence[str], scale: svg.Scale) -> dict[str, Any]:
     return {
         "settings": [group.settings.get(key, "") for key in keys],
         "runs": len(group.values),
-        "median": loss(group.median, group.misfortune),
+        "median": loss(group.median, group.lost_reason),
         "quartiles": loss_interval(group.quartiles),
         "interval": loss_interval(group.interval),
-        "strip": Markup(svg.strip(some(group.values), axis, group.median, group.interval)),
+        "strip": Markup(svg.strip(some(group.values), scale, group.median, group.interval)),
         "diverged": group.count(Reason.DIVERGED),
         "failed": group.count(Reason.FAILED),
     }
@@ -113,16 +113,16 @@ def _effect(effect: Effect) -> dict[str, Any]:
     }
 
 
-def _curves(sweep: Sweep, ranked: Sequence[Group], watched: str) -> Iterator[dict[str, Any]]:
-    """Draw the losses of the best settings over epochs: the median over seeds in the band of its quartiles."""
-    chosen = {group.title: curves for group in ranked[:_CURVES] if (curves := _read(sweep, group))}
-    for name in dict.fromkeys([watched, "train/loss"]):
-        series = [_series(title, curves, name) for title, curves in chosen.items() if name in curves[0].values]
+def _curves(sweep: Sweep, ranked: Sequence[Group], metric: str) -> Iterator[dict[str, Any]]:
+    """Draw the losses of the best settings over epochs: the median over seeds, and a band between the quartiles."""
+    best = {group.title: curves for group in ranked[:_CURVES] if (curves := _read(sweep, group))}
+    for name in dict.fromkeys([metric, "train/loss"]):
+        series = [_series(title, curves, name) for title, curves in best.items() if name in curves[0].values]
         if any(line.middle for line in series):
             drawn = svg.chart(series, "epochs", name, f"{name} over epochs")
             caption = (
-                f"{name} of the best {len(series)} settings: median over seeds (of the first {_SEEDS}), "
-                "in the band of the quartiles. A run that has stopped keeps its last value."
+                f"{name} of the best {len(series)} settings: median over seeds (at most {_SEEDS}), "
+                "with a band between the quartiles. A run that has stopped keeps its last value."
             )
             yield {"svg": Markup(drawn), "caption": caption, "legend": [line.name for line in series]}
 
@@ -150,16 +150,14 @@ def _series(title: str, curves: Sequence[Curves], name: str) -> svg.Series:
     return svg.Series(title, middle, low, high) if len(curves) > 1 else svg.Series(title, middle)
 
 
-def _scatters(outcomes: Sequence[Outcome], keys: Sequence[str], watched: str) -> Iterator[dict[str, Any]]:
+def _scatters(outcomes: Sequence[Outcome], keys: Sequence[str], metric: str) -> Iterator[dict[str, Any]]:
     """Draw the loss of each run over each parameter that has at least three numbers."""
     drawn = 0
     for key in keys:
-        numbers = [(o.settings.get(key), o.value(watched)) for o in outcomes]
+        numbers = [(o.settings.get(key), o.value(metric)) for o in outcomes]
         points = [(float(x), y) for x, y in numbers if isinstance(x, int | float) and math.isfinite(y)]
         if len({x for x, _ in points}) >= 3 and drawn < _CHARTS:
             drawn += 1
-            title = f"{watched} over {key}"
-            chart = svg.chart(
-                [svg.Series(key, some(points))], key, watched, title, lines=False, dots=True, linear=False
-            )
-            yield {"svg": Markup(chart), "caption": f"Each run's {watched}, over {key}.", "legend": []}
+            title = f"{metric} over {key}"
+            chart = svg.chart([svg.Series(key, some(points))], key, metric, title, lines=False, dots=True, linear=False)
+            yield {"svg": Markup(chart), "caption": f"Each run's {metric}, over {key}.", "legend": []}

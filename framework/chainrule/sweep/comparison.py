@@ -46,13 +46,13 @@ class ComparisonSweep:
         composer = resume.composer(self._context, self._master)
         planned = comparison_jobs(self._context.config_loader, composer, self._options, typed)
         comparison = planned.comparison
-        final = planned.tuned([0] * len(comparison.cells))  # at the first points, until the best are known
+        final = planned.tuned([0] * len(comparison.cells))  # with the first points, until the best are known
         rounds = [planned.tuning(), final] if comparison.tuning_runs else [final]
         if self._options.dry_run:
             jobs = self._jobs([overrides for each in rounds for overrides in each], 0, composer)
             print(dry_run.text(jobs, Plan(jobs, installed()), self._launcher))
             if len(rounds) > 1:
-                print(f"the last {len(final)} runs would have the settings that the others show to be best")
+                print(f"the last {len(final)} runs would use the best settings of the others")
             return []
         self._launcher.pool.start_early(comparison.runs)
         jobs = self._jobs(rounds[0], 0, composer)
@@ -87,10 +87,10 @@ class ComparisonSweep:
 
 
 def _best(comparison: Comparison, ledger: Ledger) -> list[int]:
-    """Return the place of the best point of each contender on each target; of equal ones the first."""
-    watched = compared_metric(ledger.outcomes)
+    """Return the place of the best point of each contender on each target; the first of equal ones."""
+    metric = compared_metric(ledger.outcomes)
     found = []
     for cell in comparison.cells:
-        medians = comparison.medians(*cell, lambda number: ledger.outcome(number).value(watched))
+        medians = comparison.medians(*cell, lambda number: ledger.outcome(number).value(metric))
         found.append(medians.index(min(medians)))
     return found

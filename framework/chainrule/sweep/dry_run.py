@@ -7,20 +7,20 @@ from chainrule.sweep.jobs.job import Job
 from chainrule.sweep.launcher import StackLauncher
 
 
-def text(jobs: Sequence[Job], plan: Plan, stacked: StackLauncher | None) -> str:
+def text(jobs: Sequence[Job], plan: Plan, launcher: StackLauncher | None) -> str:
     """Return the listing of a dry run.
 
     Args:
         jobs: all of them.
-        plan: the same, by kind.
-        stacked: how they would be run; None where another launcher was chosen, which runs them one by one.
+        plan: their stacks.
+        launcher: would run them; None if another launcher was chosen, which would run them one by one.
     """
     lines = [f"note: {note}" for note in plan.notes]
     lines.append(f"{len(jobs)} runs")
     lines += [f"  {job.number:>{len(str(len(jobs)))}}  {' '.join(job.overrides)}" for job in jobs]
-    if stacked is None:
+    if launcher is None:
         return "\n".join([*lines, "run one by one by the launcher that was chosen; nothing was trained"])
-    units = plan.units(stacked.pool.cores, stacked.stack)
+    units = plan.units(launcher.pool.cores, launcher.stack)
     lines.append(f"{len(units)} stacks")
     for number, unit in enumerate(units):
         which = [job.number for job in unit.jobs]
@@ -29,8 +29,8 @@ def text(jobs: Sequence[Job], plan: Plan, stacked: StackLauncher | None) -> str:
             f"about {unit.seconds:.2g} s"
         )
     lines += [f"{job} would run alone, because {job.alone}" for job in jobs if job.alone]
-    seconds = sum(unit.seconds for unit in units) / max(1, min(stacked.pool.cores, len(units)))
-    lines.append(f"about {seconds:.2g} s of training on {stacked.pool.cores} cores; nothing was trained")
+    seconds = sum(unit.seconds for unit in units) / max(1, min(launcher.pool.cores, len(units)))
+    lines.append(f"about {seconds:.2g} s of training on {launcher.pool.cores} cores; nothing was trained")
     return "\n".join(lines)
 
 

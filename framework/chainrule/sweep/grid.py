@@ -1,4 +1,4 @@
-"""From the command line of a multirun to its sweep: which jobs, plan all, then run by the launcher."""
+"""Sweeps over combinations, pairs or random draws: all jobs are checked, then run by the launcher."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -26,14 +26,14 @@ from chainrule.sweep.ledger import Ledger
 
 @dataclass(frozen=True)
 class GridOptions:
-    """How a sweep is spanned, see ``hydra.sweeper``.
+    """What a sweep runs, see ``hydra.sweeper``.
 
     Attributes:
         params: overrides that the configuration adds to those typed.
         max_batch_size: jobs that are launched together, at most; None for all.
         zip: groups of keys whose values go together.
         random: how many points to draw at random; None for all combinations.
-        random_seed: from which the draws follow.
+        random_seed: decides the draws.
         dry_run: whether jobs are listed instead of run.
     """
 
@@ -58,15 +58,15 @@ class GridSweep:
         task: what a job does.
         master: configuration of the sweep.
         launcher: of Hydra, for jobs that are not trained as stacks.
-        stacked: runs jobs as stacks; None where another launcher was chosen.
-        options: how the sweep is spanned.
+        stack_launcher: runs jobs as stacks; None if another launcher was chosen.
+        options: what the sweep runs.
     """
 
     context: HydraContext
     task: TaskFunction
     master: DictConfig
     launcher: Launcher
-    stacked: StackLauncher | None
+    stack_launcher: StackLauncher | None
     options: GridOptions
 
     def sweep(self, typed: Sequence[str]) -> list[Sequence[JobReturn]]:
@@ -81,7 +81,7 @@ class GridSweep:
         if is_own(self.task):
             return self._own(typed)
         lists = self._lists(typed)
-        for overrides in lists:  # so that a wrong one is found before the first is run
+        for overrides in lists:  # finds a wrong one before the first is run
             self.context.config_loader.load_sweep_config(self.master, list(overrides))
         resume.save_master(self.master, Path(str(self.master.hydra.sweep.dir)))
         returns = []
@@ -94,16 +94,16 @@ class GridSweep:
     def _own(self, typed: Sequence[str]) -> list[Sequence[JobReturn]]:
         former, composer = resume.resumed(), resume.composer(self.context, self.master)
         lists = [list(job.overrides) for job in former.manifest.jobs] if former else self._lists(typed)
-        if self.stacked and not self.options.dry_run:
-            self.stacked.pool.start_early(len(lists))
+        if self.stack_launcher and not self.options.dry_run:
+            self.stack_launcher.pool.start_early(len(lists))
         jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists)]
         require_own_places([job.directory for job in jobs])
         plan = Plan(jobs, installed())
         if self.options.dry_run:
-            print(dry_run.text(jobs, plan, self.stacked))
+            print(dry_run.text(jobs, plan, self.stack_launcher))
             return []
         ledger = resume.open_ledger(self.master, composer.directory, jobs, plan)
-        with self.stacked.pool if self.stacked else nullcontext(), ledger.working():
+        with self.stack_launcher.pool if self.stack_launcher else nullcontext(), ledger.working():
             resume.save_master(self.master, composer.directory)
             ledger.add(jobs, plan.trackers, plan.notes)
             returns = [
@@ -115,14 +115,14 @@ class GridSweep:
         return returns
 
     def _launch(self, jobs: Sequence[Job], plan: Plan, composer: Composer, ledger: Ledger) -> Sequence[JobReturn]:
-        if self.stacked:
-            self.stacked.prepare()
-            return self.stacked.run(jobs, plan, composer, ledger)
+        if self.stack_launcher:
+            self.stack_launcher.prepare()
+            return self.stack_launcher.run(jobs, plan, composer, ledger)
         earlier = {job.number: record for job in jobs if (record := ledger.recorded(job))}
         ledger.end(list(earlier.items()), earlier=True)
         returns: list[JobReturn] = []
         for is_earlier, group in groupby(jobs, lambda job: job.number in earlier):
-            part = list(group)  # of consecutive numbers, which is what a launcher can number
+            part = list(group)  # consecutive numbers, because a launcher is given the first one only
             if is_earlier:
                 returns += [StackedReturn(job, composer, earlier[job.number]) for job in part]
                 continue
@@ -146,26 +146,26 @@ class GridSweep:
             yield first, lists[first : first + size]
 
 
-def launch(stacked: StackLauncher, lists: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
-    """Run a batch of jobs for a sweeper that is not ours.
+def launch(launcher: StackLauncher, lists: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+    """Run a batch of jobs for a sweeper of Hydra or of others.
 
     Args:
-        stacked: how.
+        launcher: runs them.
         lists: overrides of each job.
         first: number of the first job.
 
     Raises:
         ConfigurationError: an override or a job is wrong; nothing was trained.
     """
-    stacked.prepare()
-    if not is_own(stacked.task):
-        return stacked.run_foreign(lists, first)
-    composer = resume.composer(stacked.context, stacked.master)
+    launcher.prepare()
+    if not is_own(launcher.task):
+        return launcher.run_foreign(lists, first)
+    composer = resume.composer(launcher.context, launcher.master)
     jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
     plan = Plan(jobs, installed())
-    ledger = resume.open_ledger(stacked.master, composer.directory, jobs, plan, goes_on=first > 0)
-    with stacked.pool, ledger.working():
+    ledger = resume.open_ledger(launcher.master, composer.directory, jobs, plan, continues=first > 0)
+    with launcher.pool, ledger.working():
         ledger.add(jobs, plan.trackers, plan.notes)
-        returns = stacked.run(jobs, plan, composer, ledger)
+        returns = launcher.run(jobs, plan, composer, ledger)
         ledger.finish()
     return returns

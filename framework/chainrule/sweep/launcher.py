@@ -1,4 +1,4 @@
-"""How the jobs of a sweep are run: as stacks if they are chainrule's own, else one after the other."""
+"""Runs the jobs of a sweep: as stacks if they are chainrule's own, else one by one."""
 
 import logging
 import os
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def end_of(job: Job, done: JobReturn) -> Record | Failure:
-    """Return what a job has left that Hydra ran."""
+    """Return the record or the failure of a job that Hydra ran."""
     try:
         return read_end(Path(job.directory))
     except RecordError as error:
@@ -36,7 +36,7 @@ def end_of(job: Job, done: JobReturn) -> Record | Failure:
 
 
 class StackedReturn(JobReturn):
-    """What became of a job. Its configuration is composed when asked for: a thousand of them would fill the memory."""
+    """What became of a job. Its configuration is composed on demand, because thousands would fill the memory."""
 
     def __init__(self, job: Job, composer: Composer, end: Record | Failure) -> None:
         self.overrides = list(job.overrides)
@@ -77,7 +77,7 @@ class StackLauncher:
         task: what a job does.
         master: configuration of the sweep.
         pool: where stacks are trained.
-        stack: runs of a stack, at most; None for what suits the cache.
+        stack: runs of a stack, at most; None for as many as suit the cache.
     """
 
     context: HydraContext
@@ -96,23 +96,23 @@ class StackLauncher:
         plan: Plan,
         composer: Composer,
         ledger: Ledger,
-        together: int = 1,
+        jobs_per_trial: int = 1,
         pruner: TrialPruner | None = None,
     ) -> Sequence[JobReturn]:
         """Run jobs that were checked, and return what became of them, in order.
 
-        Jobs with a complete record, from an attempt that broke off, are not trained again.
+        Jobs with a complete record from an interrupted attempt are not trained again.
 
         Args:
             jobs: what to run.
-            plan: the same, by kind.
-            composer: made them.
+            plan: the same jobs in stacks.
+            composer: composed the jobs.
             ledger: is told what becomes of them.
-            together: how many consecutive jobs must be in one stack.
-            pruner: gives some of them up early.
+            jobs_per_trial: how many adjacent jobs are one trial, which must be in one stack.
+            pruner: stops trials early.
 
         Raises:
-            ChainruleError: they cannot all be trained; says how to go on.
+            ChainruleError: they cannot all be trained; the sentence says how to resume.
         """
         returns: dict[int, JobReturn] = {}
         by_number = {job.number: job for job in jobs}
@@ -124,7 +124,7 @@ class StackLauncher:
                 returns[number] = StackedReturn(by_number[number], composer, end)
 
         left = by_number.keys() - earlier.keys()
-        units = plan.units(self.pool.cores, self.stack, lambda job: job.number in left, together, pruner)
+        units = plan.units(self.pool.cores, self.stack, lambda job: job.number in left, jobs_per_trial, pruner)
         for job in (job for unit in units for job in unit.jobs):
             earlier.pop(job.number, None)
         if earlier:
@@ -176,14 +176,14 @@ class StackLauncher:
         )
 
     def _call_back(self, composer: Composer, job: Job, done: JobReturn) -> None:
-        """Tell callbacks of Hydra about a job, at once about its start and its end: a stack has no job of its own."""
+        """Tell Hydra's callbacks about the start and the end of a job, both when its stack has ended."""
         config = composer.full(job)
         with open_dict(config):
             config.hydra.runtime.output_dir = job.directory
-        around = HydraConfig.instance().cfg
+        outer = HydraConfig.instance().cfg
         HydraConfig.instance().set_config(config)
         try:
             self.context.callbacks.on_job_start(config=config, task_function=self.task)
             self.context.callbacks.on_job_end(config=config, job_return=done)
         finally:
-            HydraConfig.instance().cfg = around
+            HydraConfig.instance().cfg = outer

@@ -1,4 +1,4 @@
-"""One sweep while it goes on: its record, those who watch it, and what has become of its runs so far."""
+"""The ledger of a sweep in progress: its record, its watchers, and the outcomes of its runs so far."""
 
 import json
 import math
@@ -26,16 +26,16 @@ from chainrule.sweep.execution.worker import End
 from chainrule.sweep.jobs.job import Job, require_own_places
 
 _LOCK, _PROGRESS = ".sweep.lock", ".progress"
-_PAUSE = 0.5  # seconds between two looks at how far the runs are
+_PAUSE = 0.5  # seconds between two reports of progress
 
 
 class Ledger:
     """Keeps the record of a sweep and tells its watchers.
 
     Args:
-        sweep: its record, so far.
-        watchers: who is told, besides the trackers of the runs.
-        resumed: whether runs that are recorded already belong to it.
+        sweep: its record so far.
+        watchers: told besides the trackers of the runs.
+        resumed: whether the sweep was resumed, so that runs that are recorded already belong to it.
     """
 
     def __init__(self, sweep: Sweep, watchers: Iterable[Watcher], resumed: bool) -> None:
@@ -45,9 +45,9 @@ class Ledger:
         self._trackers: dict[str, Watchers] = {}
         self._outcomes: dict[int, Outcome] = {}
         self._expected = self._failed = self._earlier = 0
-        self._has_news = False  # whether a job has ended that had not when the sweep was resumed
+        self._has_news = False  # whether a job has ended in this session
         self._best: float | None = None
-        self._local: tuple[int, float] = (0, 0.0)  # runs in training in this process, and the fraction they have done
+        self._local: tuple[int, float] = (0, 0.0)  # runs training in this process, and their progress, counted in runs
         self._telling = threading.Lock()
 
     @property
@@ -57,12 +57,12 @@ class Ledger:
 
     @property
     def progress(self) -> Path:
-        """Folder in which other processes say how far they are."""
+        """Folder in which other processes write how far they are."""
         return self.sweep.directory / _PROGRESS
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Keep other processes out of the sweep, and tell watchers how far it is as long as the block lasts.
+        """Keep other processes out of the sweep, and report its progress to watchers, until the block ends.
 
         Raises:
             ChainruleError: another process is at work on it.
@@ -70,8 +70,8 @@ class Ledger:
         self.sweep.directory.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             try:
-                # Not at once, because two that come at the same moment would keep each other out. The file stays: when
-                # it is removed, a third process can lock another of this name while a second still holds this one.
+                # With a wait, because two processes that try at once may both be refused. The file stays: if it were
+                # removed, a third process could lock a new file of this name while a second holds the old one.
                 stack.enter_context(exclusive(self.sweep.directory / _LOCK, wait=1))
                 self._catch_up()
             except BlockingIOError:
@@ -104,7 +104,7 @@ class Ledger:
             expected: how many jobs there will be in the end; None if these are the last.
 
         Raises:
-            ConfigurationError: one would leave its record where another does.
+            ConfigurationError: two jobs have the same directory.
             OSError: the record cannot be written.
         """
         for tracker in trackers:
@@ -121,7 +121,7 @@ class Ledger:
         self._tell_all("sweep_started", self.sweep, notes)
 
     def recorded(self, job: Job) -> Record | None:
-        """Return the intact record that a job has left before the sweep was resumed, or None."""
+        """Return the intact record that a job left before the sweep was resumed, or None."""
         if not self._resumed:
             return None
         try:
@@ -131,7 +131,7 @@ class Ledger:
         return record if record.manifest.overrides == list(job.overrides) and record.is_intact() else None
 
     def end(self, ends: Sequence[End], tracked: bool = False, earlier: bool = False) -> None:
-        """Take in what became of some jobs.
+        """Note what became of some jobs, and tell watchers.
 
         Args:
             ends: number of each job and its record or failure.
@@ -154,7 +154,7 @@ class Ledger:
         self._local = (0, 0.0)
         self._tell_progress()
         if not tracked:
-            for key in records.keys() & self._trackers.keys():  # jobs that ran alone may have had others
+            for key in records.keys() & self._trackers.keys():  # a job that ran alone may have another tracker
                 self._trackers[key].tell("runs_recorded", records[key])
         everything = [record for found in records.values() for record in found]
         if everything:
@@ -162,16 +162,18 @@ class Ledger:
                 self._watchers.tell("runs_recorded", everything)
 
     def finish(self) -> None:
-        """Write into the record that all jobs have ended, write the report, and tell everybody.
+        """Note in the record that all jobs have ended, write the report, and tell all watchers.
 
-        A sweep that had ended earlier, and in which nothing was trained since, keeps the time at which it ended.
+        A finished sweep that was resumed without training anything keeps the time at which it ended.
 
         Raises:
             OSError: the record cannot be written.
         """
         from chainrule.reports.sweep import write_report
 
-        for outcome in self.sweep.outcomes(known=self._outcomes):  # of earlier batches of another sweeper
+        for outcome in self.sweep.outcomes(
+            known=self._outcomes
+        ):  # those of earlier batches, if another sweeper launches jobs in batches
             self._outcomes[outcome.number] = outcome
         if self._has_news or not self.sweep.manifest.finished:
             self.sweep = self.sweep.write(finished=now())
@@ -181,14 +183,14 @@ class Ledger:
 
     def watch(self, unit: Unit) -> Watcher:
         """Return a watcher of a unit that is trained in this process."""
-        return _Inside(self, len(unit.jobs))
+        return _LocalProgress(self, len(unit.jobs))
 
     def outcome(self, number: int) -> Outcome:
         """Return what has become of a job that has ended."""
         return self._outcomes[number]
 
     def raise_failures(self, hint: str = "") -> None:
-        """Complain about runs that raised an error, if there are any.
+        """Raise an error if runs have failed.
 
         Args:
             hint: what can be done about them.
@@ -201,10 +203,10 @@ class Ledger:
             raise ChainruleError(f"{failed} of {len(self.outcomes)} runs failed{hint}.")
 
     def _catch_up(self) -> None:
-        """Read the record again, to which another process may have added until now.
+        """Read the record again, because another process may have added to it.
 
         Raises:
-            BlockingIOError: it has become that of another sweep.
+            BlockingIOError: the directory now holds another sweep.
         """
         if (self.sweep.directory / SWEEP).exists():
             there = read_sweep(self.sweep.directory)
@@ -219,7 +221,7 @@ class Ledger:
             self._watchers.tell(event, *arguments)
 
     def _keep_telling(self, stop: threading.Event) -> None:
-        import chainrule.reports.sweep  # noqa: F401 - takes half a second that training hides
+        import chainrule.reports.sweep  # noqa: F401 - takes half a second, here while runs train
 
         while not stop.wait(_PAUSE):
             self._tell_progress()
@@ -238,17 +240,17 @@ class Ledger:
             self._watchers.tell("sweep_progressed", progress)
 
 
-class _Inside(Watcher):
-    """Hears how a unit proceeds in this process."""
+class _LocalProgress(Watcher):
+    """Tells the ledger how far a unit is that is trained in this process."""
 
     def __init__(self, ledger: Ledger, runs: int) -> None:
-        self._conductor, self._runs, self._epochs = ledger, runs, 1
+        self._ledger, self._runs, self._epochs = ledger, runs, 1
 
     def stack_started(self, start: Start) -> None:
         self._epochs = max(start.epochs, 1)
 
     def epochs_recorded(self, progress: Progress) -> None:
-        self._conductor._local = (progress.running, self._runs * progress.epoch / self._epochs)
+        self._ledger._local = (progress.running, self._runs * progress.epoch / self._epochs)
 
 
 def _key(tracking: Mapping[str, Any]) -> str:
@@ -256,6 +258,6 @@ def _key(tracking: Mapping[str, Any]) -> str:
 
 
 def _relative(directory: str, above: Path) -> str:
-    """Return a job's directory as seen from the sweep's, with slashes; absolute where it lies elsewhere."""
+    """Return a job's directory relative to the sweep's, with slashes; absolute if it lies elsewhere."""
     path = Path(directory)
     return (path.relative_to(above) if path.is_relative_to(above) else path).as_posix()

@@ -1,4 +1,4 @@
-"""Beginning a sweep, and resuming one that broke off."""
+"""Starting a sweep, and resuming an interrupted one."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ _resumed: ContextVar[Sweep | None] = ContextVar("resumed", default=None)
 
 @contextmanager
 def resuming(sweep: Sweep) -> Iterator[None]:
-    """Let the sweep that begins in this block be the rest of an earlier one."""
+    """Let the sweep that starts in this block continue an earlier one."""
     token = _resumed.set(sweep)
     try:
         yield
@@ -37,12 +37,12 @@ def resuming(sweep: Sweep) -> Iterator[None]:
 
 
 def resumed() -> Sweep | None:
-    """Return the earlier sweep of which this one is the rest, or None."""
+    """Return the earlier sweep that this one continues, or None."""
     return _resumed.get()
 
 
 def require_plugins(sweep: Sweep) -> None:
-    """Refuse to go on with a sweep whose plugins are not all there: what they bring would only be unknown names.
+    """Refuse to resume a sweep if one of its plugins is missing: otherwise its components would be unknown names.
 
     Raises:
         ConfigurationError: one is missing; the sentence names it and its version.
@@ -71,7 +71,7 @@ def open_ledger(
     jobs: Sequence[Job],
     plan: Plan,
     *,
-    goes_on: bool = False,
+    continues: bool = False,
     search: SearchEntry | None = None,
     comparison: Comparison | None = None,
 ) -> Ledger:
@@ -80,18 +80,18 @@ def open_ledger(
     Args:
         master: configuration of the sweep.
         directory: of the sweep.
-        jobs: that show what its configuration is.
-        plan: the same jobs.
-        goes_on: whether these are further jobs of the sweep that was last begun there.
-        search: of a search, see :class:`chainrule.records.sweep.Sweep`.
-        comparison: of a comparison, likewise.
+        jobs: jobs that show its configuration.
+        plan: the same jobs in stacks.
+        continues: whether these are further jobs of the sweep that is in the directory.
+        search: what a search tries; None if the sweep is not a search.
+        comparison: what a comparison compares; None if the sweep is not a comparison.
 
     Raises:
-        ConfigurationError: the directory holds another sweep, or something is no longer as it was.
+        ConfigurationError: the directory holds another sweep, or its runs would not be comparable.
     """
     registry = installed()
-    now = state(jobs, plan, registry)
-    sweep = read_sweep(directory) if goes_on else _begun(directory, now, times(master), search, comparison)
+    current = state(jobs, plan, registry)
+    sweep = read_sweep(directory) if continues else _started(directory, current, times(master), search, comparison)
     watchers = registry.watchers(Session(interactive=sys.stdout.isatty()))
     return Ledger(sweep, watchers, resumed() is not None)
 
@@ -103,17 +103,17 @@ def save_master(master: DictConfig, directory: Path) -> None:
         write_atomically(directory / "multirun.yaml", OmegaConf.to_yaml(master).encode())
 
 
-def _begun(
+def _started(
     directory: Path,
-    now: Mapping[str, Any],
+    current: Mapping[str, Any],
     patterns: Mapping[str, str],
     search: SearchEntry | None,
     comparison: Comparison | None,
 ) -> Sweep:
-    """Return the record of the sweep: that of an earlier attempt if it is resumed, else a new one.
+    """Return the record of the sweep: that of the earlier sweep if it is resumed, else a new one.
 
     Raises:
-        ConfigurationError: there is another sweep, or something is no longer as it was.
+        ConfigurationError: the directory holds another sweep, or its runs would not be comparable.
     """
     former = resumed()
     if former is None:
@@ -122,13 +122,13 @@ def _begun(
                 f"{directory} holds a sweep already: `chainrule resume {directory}` finishes it; "
                 "choose another hydra.sweep.dir for a new one."
             )
-        return new_sweep(directory, typed_arguments(), Path.cwd(), now, patterns, search, comparison)
+        return new_sweep(directory, typed_arguments(), Path.cwd(), current, patterns, search, comparison)
     if directory.resolve() != former.directory.resolve():
         raise ConfigurationError(
             f"{former.directory} holds a sweep whose configuration says hydra.sweep.dir={directory}: "
             "move it there to resume it."
         )
-    changed = differences(former.manifest.state, now)
+    changed = differences(former.manifest.state, current)
     if changed:
         raise ConfigurationError(
             f"{directory} cannot be resumed, because its runs would not be comparable. Changed: {'; '.join(changed)}."

@@ -1,4 +1,4 @@
-"""Sweeps whose next jobs follow from what came of the earlier ones: Optuna asks, stacks of runs answer."""
+"""Searches: Optuna suggests the next settings from the results of earlier ones, and stacks of runs try them."""
 
 import importlib.util
 import math
@@ -41,9 +41,9 @@ SAMPLERS = {
     "qmc": "QMCSampler",
 }
 _NEEDS = {"cmaes": "cmaes", "gp": "torch"}  # packages that Optuna imports for a sampler
-_OF_RUN = ("epochs", "seconds")  # what a manifest has besides metrics
+_OF_RUN = ("epochs", "seconds")  # fields of a manifest that can be optimised, besides metrics
 _OF_SWEEP = "chainrule.sweep"  # attribute of trials: the key of the sweep that they belong to
-_INTERRUPTED = "chainrule.interrupted"  # attribute of the study: numbers of trials that have been asked again
+_INTERRUPTED = "chainrule.interrupted"  # attribute of the study: numbers of interrupted trials, which are tried again
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class SearchOptions:
 
     Attributes:
         trials: settings to try in this sweep.
-        batch: of them at once.
-        sampler: who suggests them.
-        sampler_seed: from which suggestions follow.
-        pruner: who gives trials up early.
+        batch: trials that are trained at once.
+        sampler: a name of ``SAMPLERS``; it suggests the settings.
+        sampler_seed: decides the suggestions.
+        pruner: a name of ``PRUNERS``; it stops trials early.
         metrics: what is optimised: names of a record's metrics, ``epochs``, ``seconds`` or ``parameters``; empty for
             the final loss.
-        directions: ``minimize`` or ``maximize`` each.
+        directions: ``minimize`` or ``maximize`` for each metric.
         study: name of the study; None for that of the sweep.
         storage: where the study lies, as Optuna's URL or a file; None for a file in the sweep's directory.
     """
@@ -79,7 +79,8 @@ class SearchOptions:
             value = getattr(self, name)
             if value not in choices:
                 raise ConfigurationError(
-                    f"hydra.sweeper.{name}={value} is unknown{nearest(value, choices)}; there is {', '.join(choices)}."
+                    f"hydra.sweeper.{name}={value} is unknown{nearest(value, choices)}; "
+                    f"choose one of {', '.join(choices)}."
                 )
         needed = _NEEDS.get(self.sampler)
         if needed and importlib.util.find_spec(needed) is None:
@@ -131,7 +132,7 @@ class Search:
         space = _Space(self._optuna, read_axes(self._context.config_loader, [*self._params, *typed]))
         composer = resume.composer(self._context, self._master)
         corners = [composer.explained_job(number, overrides) for number, overrides in enumerate(space.corners())]
-        plan = Plan(corners, installed())  # what is out of range anywhere is found before the first run
+        plan = Plan(corners, installed())  # finds values out of range before the first run
         self._require_metrics(corners)
         search = SearchEntry(trials=self._options.trials, space=space.texts, seeds=space.seeds)
         ledger = resume.open_ledger(self._master, composer.directory, corners, plan, search=search)
@@ -144,7 +145,7 @@ class Search:
                 self._ask_again(study, space, ledger)
                 self._recall(study, space, composer, ledger)
             while (ended := len(self._ended(study, ledger.sweep.manifest.key))) < self._options.trials:
-                # An interruption may have left a part of a batch.
+                # An interruption may have left a part of a batch, which comes first.
                 count = min(self._options.trials - ended, self._options.batch - ended % self._options.batch)
                 returns.append(self._batch(study, ended, count, space, composer, ledger))
             ledger.sweep.links["best trial"] = self._best(study)
@@ -155,14 +156,14 @@ class Search:
     def _batch(
         self, study: Any, ended: int, count: int, space: "_Space", composer: Composer, ledger: Ledger
     ) -> Sequence[JobReturn]:
-        """Ask for some trials, train their runs as stacks, and tell what came of them."""
+        """Ask for some trials, train their runs as stacks, and tell the study the results."""
         earlier, asked = len(self._ended(study)), []
         for place in range(count):
-            # A sampler of its own for each: what it suggests follows from the past alone, also after an interruption.
+            # Each trial has a sampler of its own, so that suggestions depend on earlier trials only, resumed or not.
             study.sampler = self._sampler(earlier + place)
             asked.append(study.ask(space.distributions))
             asked[-1].set_user_attr(_OF_SWEEP, ledger.sweep.manifest.key)
-        each = space.each
+        each = space.jobs_per_trial
         lists = [overrides for trial in asked for overrides in space.lists(trial.params)]
         jobs, plan = self._add(lists, ended * each, space, composer, ledger)
         epochs = int(jobs[0].config["training"]["epochs"])
@@ -179,8 +180,8 @@ class Search:
         return done
 
     def _recall(self, study: Any, space: "_Space", composer: Composer, ledger: Ledger) -> None:
-        """Take in the runs of trials that had an answer before the search was resumed."""
-        count = space.each * len(self._ended(study, ledger.sweep.manifest.key))
+        """Enter the runs of trials that ended before the search was resumed."""
+        count = space.jobs_per_trial * len(self._ended(study, ledger.sweep.manifest.key))
         if count:
             lists = [job.overrides for job in ledger.sweep.manifest.jobs[:count]]
             jobs, _ = self._add(lists, 0, space, composer, ledger)
@@ -192,21 +193,21 @@ class Search:
                         ends[job.number] = end
             ledger.end(list(ends.items()), earlier=True)
             lost = [job for job in jobs if job.number not in ends]
-            if lost:  # or damaged since
+            if lost:  # missing, or damaged since
                 self._launcher.prepare()
                 self._launcher.run(lost, Plan(lost, installed()), composer, ledger)
 
     def _add(
         self, lists: Sequence[list[str]], first: int, space: "_Space", composer: Composer, ledger: Ledger
     ) -> tuple[list[Job], Plan]:
-        """Make jobs of override lists, the first of them with the number ``first``, and put them into the sweep."""
+        """Make jobs of override lists, numbered from ``first``, and put them into the sweep."""
         jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
         plan = Plan(jobs, installed())
-        ledger.add(jobs, plan.trackers, plan.notes, expected=self._options.trials * space.each)
+        ledger.add(jobs, plan.trackers, plan.notes, expected=self._options.trials * space.jobs_per_trial)
         return jobs, plan
 
     def _tell(self, study: Any, trial: Any, jobs: Sequence[Job], ledger: Ledger, epochs: int) -> None:
-        """Tell the study what came of a trial: the median of each metric over its seeds."""
+        """Tell the study the result of a trial: the median of each metric over its seeds."""
         states, outcomes = self._optuna.trial.TrialState, [ledger.outcome(job.number) for job in jobs]
         if any(outcome.reason == Reason.FAILED for outcome in outcomes):
             study.tell(trial, state=states.FAIL)
@@ -228,10 +229,10 @@ class Search:
         study.tell(trial, [statistics.median(column) for column in values])
 
     def _study(self, directory: Path, key: str, space: "_Space") -> Any:
-        """Return the study, made if it is not there.
+        """Return the study; create it if it does not exist.
 
         Raises:
-            ConfigurationError: it cannot be had, or is about something else.
+            ConfigurationError: the storage cannot be used, or the study searches something else.
         """
         name, storage = self._options.study or key, self._options.storage or str(directory / JOURNAL)
         try:
@@ -243,7 +244,7 @@ class Search:
             study = self._optuna.create_study(
                 study_name=name, storage=place, directions=directions, load_if_exists=True
             )
-        except Exception as error:  # of Optuna, SQLAlchemy, a driver of a database, the file system
+        except Exception as error:  # from Optuna, SQLAlchemy, a database driver or the file system
             cause = next(iter(str(error).splitlines()), type(error).__name__)
             raise ConfigurationError(f"hydra.sweeper.storage={storage} cannot be used: {cause}") from error
         known = [direction.name.lower() for direction in study.directions]
@@ -262,10 +263,10 @@ class Search:
         return study
 
     def _require_metrics(self, corners: Sequence[Job]) -> None:
-        """Make sure that every run will have what is to be optimised.
+        """Check that every run will have the metrics to optimise.
 
         Raises:
-            ConfigurationError: one will not.
+            ConfigurationError: a run will not.
         """
         for job in corners:
             settings = settings_from_config(job.config, installed())
@@ -289,16 +290,16 @@ class Search:
         return getattr(self._optuna.samplers, SAMPLERS[self._options.sampler])(**options)
 
     def _ended(self, study: Any, key: str | None = None) -> list[Any]:
-        """Return the trials that have had an answer, of one sweep or of all."""
+        """Return the trials that have ended, of one sweep or of all."""
         interrupted = study.user_attrs.get(_INTERRUPTED, [])
         found = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished() and t.number not in interrupted]
         return [t for t in found if key in (None, t.user_attrs.get(_OF_SWEEP))]
 
     def _ask_again(self, study: Any, space: "_Space", ledger: Ledger) -> None:
-        """Put the trials back into the queue that an interruption left without an answer."""
+        """Queue the trials again that an interruption left without a result."""
         key, states = ledger.sweep.manifest.key, self._optuna.trial.TrialState
         for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
-            # In a study of its own, also one that was just being asked for.
+            # A trial may lack the attribute if it was just asked for: it is ours if the study is this sweep's own.
             if trial.user_attrs.get(_OF_SWEEP, study.study_name) == key:
                 study.set_user_attr(_INTERRUPTED, [*study.user_attrs.get(_INTERRUPTED, []), trial.number])
                 study.tell(trial.number, state=states.FAIL)
@@ -309,23 +310,23 @@ class Search:
         """Return the best settings in words."""
         states = self._optuna.trial.TrialState
         if not study.get_trials(deepcopy=False, states=(states.COMPLETE,)):
-            return "none has come to its end"
+            return "no trial was completed"
         texts = [
             f"{', '.join(f'{key}={_text(value)}' for key, value in trial.params.items())}: "
             f"{', '.join(f'{value:.5g}' for value in trial.values)}"
             for trial in study.best_trials
         ]
-        found = list(dict.fromkeys(texts))  # equal trials are one
+        found = list(dict.fromkeys(texts))  # equal trials are shown once
         shown = found[:3]
-        return "; ".join(shown) + (f"; and {len(found) - 3} that none of them beats" if len(found) > 3 else "")
+        return "; ".join(shown) + (f"; and {len(found) - 3} more on the Pareto front" if len(found) > 3 else "")
 
 
 class _Space:
-    """What to search, from overrides.
+    """The settings to search, read from overrides.
 
     Attributes:
-        distributions: of Optuna, by key.
-        texts: what was typed, by key.
+        distributions: Optuna's distribution of each key.
+        texts: the values of each key as typed.
         seeds: each trial is trained with all of them.
     """
 
@@ -348,8 +349,8 @@ class _Space:
             raise ConfigurationError("there is nothing to search: give a key several values or interval(LOW,HIGH).")
 
     @property
-    def each(self) -> int:
-        """How many jobs a trial has."""
+    def jobs_per_trial(self) -> int:
+        """How many jobs a trial has: one per seed."""
         return len(self.seeds) or 1
 
     def lists(self, params: Mapping[str, Any]) -> list[list[str]]:
@@ -358,7 +359,7 @@ class _Space:
         return [[*chosen, f"{SEED}={seed}"] for seed in self.seeds] or [chosen]
 
     def corners(self) -> list[list[str]]:
-        """Return jobs that take each key to its ends, and to each of its choices."""
+        """Return the overrides of jobs that set each key to its ends, or to each of its choices."""
         ends = {
             key: list(d.choices) if hasattr(d, "choices") else [d.low, d.high] for key, d in self.distributions.items()
         }
@@ -384,7 +385,7 @@ def _distribution(distributions: Any, axis: Axis) -> Any:
 
 
 def _metric(manifest: RunManifest, name: str, direction: str) -> float:
-    """Return one number of a run: the worst there is if the run diverged, or the number is not finite."""
+    """Return one number of a run; the worst possible one if the run diverged or the number is not finite."""
     metrics = manifest.metrics
     known = {**{name: manifest[name] for name in _OF_RUN}, **metrics, "parameters": manifest.network.parameters}
     name = name or objective(metrics)[0]

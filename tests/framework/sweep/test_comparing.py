@@ -13,8 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from mlflow import MlflowClient
 
 import distributions
-from chainrule.analysis.comparison import results
-from chainrule.records.comparison import Comparison
+from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.records.run import MANIFEST, read_record
 from chainrule.records.sweep import read_sweep
 from chainrule.reports import comparison
@@ -37,7 +36,7 @@ def kept(folder):
 
 def found(folder="found"):
     sweep = read_sweep(Path(folder))
-    return sweep, results(sweep, list(sweep.outcomes()))
+    return sweep, SweepOutcomes(sweep, sweep.outcomes()).comparison
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def test_contenders_have_equal_chances(whole):
     """The same points and seeds of tuning; other seeds, the same for both, decide; each target has its own."""
     folder, _ = whole
     sweep, _ = found(folder / "runs" / "found")
-    comparison = Comparison.of(sweep)
+    comparison = sweep.comparison
     jobs = [dict(text.split("=", 1) for text in job["overrides"]) for job in sweep.manifest["jobs"]]
     seen = {}
     for t, target in enumerate(comparison.targets):
@@ -142,7 +141,7 @@ def test_what_broke_off_ends_with_the_same_bytes(whole, tmp_path):
     place = folder / "runs" / "found"
     before = kept(place)
     sweep = read_sweep(place)
-    comparison = Comparison.of(sweep)
+    comparison = sweep.comparison
     for number in (0, 7, *range(comparison.tuning_runs + 2, comparison.runs)):
         (sweep.place(number) / MANIFEST).unlink()
     (place / comparison.NUMBERS).unlink()
@@ -197,13 +196,14 @@ def test_many_contenders_are_told_as_a_table():
 def test_a_dry_run_lists_both_rounds_and_leaves_nothing():
     done = compared("activation=tanh,relu", "--targets", "sine", "--dry-run", "tracking=none")
     assert "36 runs" in done.stdout
-    assert "the last 12 runs would have the settings that the others show to be best" in done.stdout
+    assert "the last 12 runs would use the best settings of the others" in done.stdout
     assert not Path("found").exists()
 
 
 def test_a_comparison_that_can_show_nothing_is_told_so():
     done = compared("activation=tanh,relu", "--targets=sine", "--seeds=3", "--budget=1", "tracking=none")
-    assert "note: 3 seeds cannot separate 2 contenders on 1 target, whatever comes out: take 6." in done.stdout
+    told = "note: 3 seeds cannot separate 2 contenders on 1 target, whatever the losses are: take 6 seeds or more."
+    assert told in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_comparison_that_can_show_nothing_is_told_so():
         ("activation=tanh,relu optimizer=adam,rprop", "activation and optimizer have several values"),
         ("activation=tanh,rleu", "activation=rleu is unknown (did you mean 'relu'?)"),
         ("activation=tanh,relu --targets=sine,wnie", "target=wnie is unknown (did you mean 'wine'?)"),
-        ("activation=tanh,relu seed=1", "seed is for the comparison to vary: --seeds"),
+        ("activation=tanh,relu seed=1", "seed cannot be set, because a comparison varies it: --seeds"),
         ("activation=tanh,relu --space data.noise=0,1", "data.noise cannot be tuned: it changes what the final loss"),
         ("activation=tanh,relu --space optimizer.l=0,1", "optimizer.l is not a key of the configuration (did you mean"),
         ("activation=tanh,relu --space optimizer.lr=1", "optimizer.lr=1 is one value; to be tuned it needs several"),

@@ -1,6 +1,6 @@
-"""Clusters of Dask and Ray, running ones or such as are started here, and what their workers do.
+"""Clusters of Dask and Ray, already running or started here, and what their workers do.
 
-What is trained in another place is trained as it would be here: in the same working directory, by the same code.
+A worker trains as this process would: in the same working directory, with the same code.
 """
 
 import functools
@@ -40,7 +40,7 @@ class Cluster:
     Attributes:
         workers: how many units it trains at once.
         backend: of joblib, as a name or an object.
-        options: for ``joblib.parallel_config``, besides.
+        options: further arguments of ``joblib.parallel_config``.
     """
 
     workers: int
@@ -54,8 +54,8 @@ class Site:
 
     Attributes:
         directory: working directory of the sweep, absolute.
-        progress: folder in which workers say how far they are, absolute.
-        code: versions and SHA-256 of what the sweep is trained by.
+        progress: folder in which workers write how far they are, absolute.
+        code: versions and SHA-256 of the code that trains the sweep, and the preferences about plugins.
     """
 
     directory: Path
@@ -90,7 +90,7 @@ class Site:
             earlier.unlink(missing_ok=True)
         leash = _Leash(self.progress / f"{name}-{uuid.uuid4().hex}")
         with _alone, chdir(self.directory):
-            environment.cache_clear()  # a worker outlives sweeps, and commits
+            environment.cache_clear()  # a worker outlives sweeps, and the commit may have changed
             leash.path.touch()
             try:
                 return worker.train(unit, leash)
@@ -101,11 +101,11 @@ class Site:
 
 
 class _Abandoned(BaseException):
-    """Nobody waits for the unit: no failure of a run, so that nothing on the way may take it for one."""
+    """Nobody waits for the unit. No ``Exception``, because it must not be recorded as the failure of a run."""
 
 
 class _Leash(worker.Heartbeat):
-    """Ends a training that nobody waits for: the sweep was broken off, or the unit is trained elsewhere by now."""
+    """Ends a training that nobody waits for: the sweep was interrupted, or another worker trains the unit."""
 
     def epochs_recorded(self, progress: Progress) -> None:
         try:
@@ -121,7 +121,7 @@ class _Leash(worker.Heartbeat):
 
 @functools.cache
 def _code() -> dict[str, str]:
-    """Return what this process runs and which plugins count, found out when it is loaded: files can change later."""
+    """Return the code and the preferences of this process, read once, because files can change later."""
     registry = installed()
     preferred = {f"{SECTION}.{name}": ",".join(names) or "none" for name, names in plain(registry.preferences).items()}
     return code(registry.providers) | preferred
@@ -147,7 +147,7 @@ def _dask(workers: int, address: str | None) -> Iterator[Cluster]:
         if address is not None:
             _reach("Dask scheduler", address, "dask scheduler")
         with _undisturbed(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of other versions: what must be equal is compared by each worker
+            warnings.simplefilter("ignore")  # about other versions: each worker compares what must be equal
             place = address or held.enter_context(
                 distributed.LocalCluster(
                     n_workers=workers,
@@ -163,7 +163,7 @@ def _dask(workers: int, address: str | None) -> Iterator[Cluster]:
             except (OSError, ValueError) as error:
                 where = f"at hydra.launcher.address={address}" if address else "started here"
                 cause = " ".join(str(error).split())
-                raise ConfigurationError(f"the Dask scheduler {where} does not let us in: {cause}") from error
+                raise ConfigurationError(f"the Dask scheduler {where} cannot be used: {cause}") from error
         try:
             client.wait_for_workers(1, timeout=_PATIENCE)
         except TimeoutError:
@@ -192,7 +192,7 @@ def _ray(workers: int, address: str | None) -> Iterator[Cluster]:
     try:
         ray.init(address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except Exception as error:
-        where = "does not start" if address is None else f"at hydra.launcher.address={address} does not let us in"
+        where = "does not start" if address is None else f"at hydra.launcher.address={address} cannot be used"
         raise ConfigurationError(f"the Ray cluster {where}: {' '.join(str(error).split())}") from error
     try:
         there = int(ray.cluster_resources().get("CPU", 0))
@@ -205,7 +205,7 @@ def _ray_backend() -> Any:
     backend: Any = importlib.import_module("ray.util.joblib.ray_backend").RayBackend
 
     class Backend(backend):  # type: ignore[misc]
-        """Yields results as they come: what joblib says of pools of its own processes does not hold for actors."""
+        """Yields results as they come; joblib forbids this for its own pools, but it works for actors of Ray."""
 
         supports_return_generator = True
 
@@ -213,14 +213,14 @@ def _ray_backend() -> Any:
 
 
 def _reach(what: str, address: str, command: str) -> None:
-    """Complain at once if nothing listens at an address: Dask and Ray wait long, and leave messages."""
+    """Refuse an address at once if nothing listens there: Dask and Ray would wait long and print messages."""
     host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
     except (OSError, ValueError):
         raise ConfigurationError(
             f"no {what} answers at hydra.launcher.address={address}: start one with `{command}`, "
-            "or leave the address away to have one started on this machine."
+            "or leave the address out to start one on this machine."
         ) from None
 
 
@@ -230,7 +230,7 @@ def _size(workers: int, there: int) -> int:
     if size < 2:  # joblib would train everything in this process
         raise ConfigurationError(
             f"a cluster of {there} workers with hydra.launcher.workers={workers} shares no work: "
-            "start two workers at least, or leave hydra.launcher.backend away."
+            "start two workers at least, or leave hydra.launcher.backend out."
         )
     return size
 

@@ -20,20 +20,20 @@ PLUGIN = "plugin "  # how the names of plugins begin
 def state(jobs: Sequence[Job], plan: Plan, registry: Registry) -> dict[str, Any]:
     """Return everything that decides the runs besides the overrides of each, as plain data.
 
-    ``configurations`` are what the choices of groups compose to, ``data`` SHA-256 of what was drawn for some runs,
-    ``code`` versions and SHA-256 of the plugins used, of the engine, and versions below them.
+    ``configurations`` are the configurations of the choices of groups, ``data`` the SHA-256 of the data of some runs,
+    and ``code`` is that of :func:`code` for the plugins used.
     """
-    # Which plugins count shows in those that are used.
+    # Preferences about plugins are left out, because the plugins used are compared.
     bases = {id(job.base): {k: v for k, v in job.base.task.items() if k != SECTION} for job in jobs}
     used = {registry.provider(kind, name) for kind, name in plan.used}
     return {"configurations": list(bases.values()), "data": plan.data, "code": code(used)}
 
 
 def code(providers: Iterable[Provider]) -> dict[str, str]:
-    """Return versions and SHA-256 of plugins and of the engine, and versions below them."""
+    """Return the versions and SHA-256 of plugins and of chainrule, and what they run on: NumPy, Python, machine."""
     found = {label(provider): f"{provider.version} {provider.digest}" for provider in providers}
     found |= {
-        "chainrule": f"{version('chainrule')} {_engine()}",
+        "chainrule": f"{version('chainrule')} {_own_digest()}",
         "numpy": version("numpy"),
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -51,7 +51,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     found = []
     before, after = old.get("configurations", []), new["configurations"]
     if len(before) != len(after):
-        found.append(f"there were {len(before)} choices of groups and are {len(after)}")
+        found.append(f"choices of groups: there were {len(before)}, there are {len(after)}")
     for one, other in zip(before, after, strict=False):
         found += changes(flat(one), flat(other))
     found += changes(old.get("data", {}), new["data"], "the data of ")
@@ -62,7 +62,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 def changes(
     old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "", words: tuple[str, str] = ("was", "is")
 ) -> list[str]:
-    """Return which entries are different, one phrase each, with a word before the old value and before the new one."""
+    """Return which entries are different, one phrase each; ``words`` come before the old and before the new value."""
     keys = dict.fromkeys([*old, *new])
     absent = "not there"
     before, after = words
@@ -74,10 +74,10 @@ def changes(
 
 
 def _short(value: Any) -> str:
-    """Shorten SHA-256 sums, of which the beginning tells enough."""
+    """Shorten SHA-256 sums to their first 12 digits."""
     words = str(value).split(" ")
     return " ".join(word[:12] if len(word) == 64 else word for word in words)
 
 
-def _engine() -> str:
+def _own_digest() -> str:
     return source_digest(Path(str(chainrule.__file__)).parent)

@@ -27,8 +27,8 @@ class Unit:
     Attributes:
         jobs: in the order of their numbers.
         title: what the stack is.
-        seconds: that it will take, roughly.
-        pruner: gives some of them up early; None to train all of them to their end.
+        seconds: estimated time of training.
+        pruner: stops trials early; None to train all jobs to their end.
     """
 
     jobs: tuple[Job, ...]
@@ -43,9 +43,9 @@ class StackProfile:
 
     Attributes:
         structure: equal for runs that can be stacked.
-        title: of the first of them.
+        title: that of the first run.
         notes: what the person should know before training.
-        bytes: of the arrays that a run adds to a stack.
+        bytes: size of the arrays that a run adds to a stack.
         step, run: seconds that a stack takes, and that each of its runs adds.
     """
 
@@ -58,9 +58,9 @@ class StackProfile:
 
 
 class Plan:
-    """The jobs of a sweep, each of them checked, and the stacks that they are trained in.
+    """The checked jobs of a sweep, and the stacks in which they are trained.
 
-    Jobs that run alone are in no stack. Of a job that asks Hydra for a value only the tracker is known.
+    Jobs that run alone are in no stack. If a job asks Hydra for a value, only its tracker is checked.
 
     Args:
         jobs: all of them.
@@ -95,12 +95,12 @@ class Plan:
     def _add(self, job: Job, registry: Registry) -> None:
         if job.is_known:
             settings = settings_from_config(job.config, registry)
-            if not job.alone:  # whose data may lie in a directory of its own
+            if not job.alone:  # if it runs alone, its data may lie in its own working directory
                 profile = self._profile(settings)
                 self._stackable.setdefault(profile.structure, (profile, []))[1].append(job)
             groups = ((kind.name, group) for group, kind in GROUPS.items() if group != TRACKING)
             self.used.update((kind, getattr(settings, group).name) for kind, group in groups)
-        elif "${" in repr(job.config[TRACKING]):  # Hydra resolves it when the job's turn comes
+        elif "${" in repr(job.config[TRACKING]):  # Hydra resolves it when the job starts
             return
         tracker = tracker_from_config(job.config, registry)
         if tracker not in self.trackers:
@@ -109,7 +109,7 @@ class Plan:
             self.used.add((GROUPS[TRACKING].name, tracker.name))
 
     def _profile(self, settings: Settings) -> StackProfile:
-        """Return the profile of a run; data are drawn once for runs whose sizes and structure must be equal."""
+        """Return the profile of a run; runs with the same sizes and structure share it and its data."""
         coarse = settings.network, settings.data, settings.target, type(settings.initializer)
         key = (*coarse, *settings_structure(settings))
         if key not in self._profiles:
@@ -128,26 +128,26 @@ class Plan:
         workers: int,
         largest: int | None,
         is_left: Callable[[Job], bool] = lambda job: True,
-        together: int = 1,
+        jobs_per_trial: int = 1,
         pruner: TrialPruner | None = None,
     ) -> list[Unit]:
         """Cut the jobs into stacks that suit the cache and keep all workers busy.
 
-        With a pruner, a stack is trained as a whole or not at all: its runs are compared with their neighbours.
+        With a pruner, a stack is trained as a whole or not at all, because its trials are compared with one another.
 
         Args:
             workers: processes that will share the work.
-            largest: runs of a stack, at most; None for what suits.
+            largest: runs of a stack, at most; None for as many as suit the cache.
             is_left: which jobs are to be trained.
-            together: how many consecutive jobs must not be separated.
-            pruner: gives some of them up early.
+            jobs_per_trial: how many adjacent jobs are one trial, which must be in one stack.
+            pruner: stops trials early.
         """
         units = []
         for profile, jobs in self._stackable.values():
             left = [job for job in jobs if pruner or is_left(job)]
             size = min(MOST, max(LEAST, CACHE // profile.bytes))
             size = min(size, max(LEAST, -(-len(left) // (2 * workers))))
-            size = max(1, min(size, largest or size) // together) * together
+            size = max(1, min(size, largest or size) // jobs_per_trial) * jobs_per_trial
             for start in range(0, len(left), size):
                 part = tuple(left[start : start + size])
                 if any(is_left(job) for job in part):
@@ -180,7 +180,7 @@ def _profile(prepared: Prepared) -> StackProfile:
 
 
 # Seconds on one core of a laptop, see experiments/speed; good to a factor of two or three.
-_OVERHEAD = 5e-6  # of a layer, whatever the size of the stack
+_OVERHEAD = 5e-6  # of a layer, for any number of runs
 _PER_LAYER = 5e-8  # of a layer of each run
 _PER_VALUE = 4e-9  # of each unit and sample
 _PER_PRODUCT = 1.5e-10  # of each parameter and sample, in the three products of a step

@@ -22,7 +22,7 @@ _SMALL = 2.0  # seconds of work that other processes would not finish earlier, b
 
 
 class Pool:
-    """How much is done at once, and where. Units are run within ``with engine:``, as long as which a cluster is held.
+    """How many units are trained at once, and where. A cluster is open within ``with pool:``, where units are run.
 
     Args:
         workers: processes; -1 for one a core.
@@ -46,10 +46,10 @@ class Pool:
         self._held = ExitStack()
 
     def __enter__(self) -> "Pool":
-        """Find the cluster, or start it.
+        """Connect to the cluster, or start it, if the backend is one.
 
         Raises:
-            ConfigurationError: it cannot be had.
+            ConfigurationError: the cluster cannot be reached or started.
         """
         own = self._address is None
         if self._backend != "loky" and (not own or self.cores > 1):
@@ -63,13 +63,13 @@ class Pool:
 
     @property
     def cores(self) -> int:
-        """How many processes share the work; of a cluster as far as it is known before it is there."""
+        """How many processes share the work; those of a cluster are known exactly only when it is open."""
         if self._cluster:
             return self._cluster.workers
         return joblib.cpu_count() if self._workers == -1 else self._workers
 
     def start_early(self, jobs: int) -> None:
-        """Let processes of this machine start while jobs are still being composed, if there are many."""
+        """Start processes of this machine while jobs are still being composed, if there are many jobs."""
         if self._backend == "loky" and self.cores > 1 and jobs >= _MANY:
             self._early = True
             threading.Thread(target=self._start).start()
@@ -81,8 +81,8 @@ class Pool:
 
         Args:
             units: what to train.
-            progress: a folder in which other processes say how far they are.
-            watcher: makes one who hears how a unit proceeds, where it is trained in this process.
+            progress: a folder in which other processes write how far they are.
+            watcher: returns a watcher of a unit, if that is trained in this process.
 
         Raises:
             ChainruleError: a process was killed, or the cluster fails.

@@ -19,23 +19,23 @@ PRUNERS = {
     "successive_halving": "SuccessiveHalvingPruner",
     "hyperband": "HyperbandPruner",
 }
-_LOOKS = 20  # at a run, at most
+_LOOKS = 20  # epochs at which a trial may be stopped, at most
 
 
 @dataclass(frozen=True)
 class TrialPruner:
     """Decides which runs of a stack to stop early. It is pickled and asked in the process that trains the stack.
 
-    A trial is judged by the median loss of its seeds, and all of its runs stop together. It is compared with the trials
-    that had ended before this stack began and with those of the stack. So the decision does not depend on how fast
-    other processes are; it depends on how many there are, because the stacks do. Trials are judged by their loss,
-    whatever metric is optimised, because no other metric is known while a run trains.
+    Trials are compared by the median loss of their seeds, and all runs of a trial stop together. A trial is compared
+    with those that had ended before this stack began and with those of the stack. So the decision does not depend on
+    how fast other processes are; it depends on how many there are, because the stacks do. The loss decides, whatever
+    metric is optimised, because no other metric is known while a run trains.
 
     Attributes:
         pruner: a name of ``PRUNERS``.
         past: trials that have ended, as Optuna keeps them.
-        trials: number of each job's trial.
-        epochs: that a run trains at most.
+        trials: number of the trial of each job.
+        epochs: how many a run trains, at most.
     """
 
     pruner: str
@@ -46,7 +46,7 @@ class TrialPruner:
     def for_stack(self, numbers: Sequence[int]) -> Pruner:
         """Return the pruner of a stack of jobs, given by their numbers in the order of the stack."""
         optuna = imported()
-        # Hyperband draws brackets from the name, which is random unless it is given. Another name draws others.
+        # Hyperband draws its brackets from this name: another name would change the results of searches.
         study = optuna.create_study(study_name="referee", pruner=optuna_pruner(self.pruner))
         study.add_trials(self.past)
         trial_of = [self.trials[number] for number in numbers]
@@ -54,26 +54,26 @@ class TrialPruner:
         due = _due(self.epochs)
 
         def decide(epoch: int, active: Array, losses: Array) -> Array:
-            chosen = np.zeros(len(active), bool)
+            stopped = np.zeros(len(active), bool)
             if not due(epoch):
-                return chosen
+                return stopped
             owners = np.array([trial_of[run] for run in active])
             for number in np.unique(owners):
                 mine, trial = owners == number, asked[int(number)]
                 trial.report(float(np.median(losses[mine])), epoch)
                 if trial.should_prune():
-                    chosen[mine] = True
-            return chosen
+                    stopped[mine] = True
+            return stopped
 
         return decide
 
 
 def looks(curves: Sequence[Mapping[int, float]], epochs: int) -> Iterator[tuple[int, float]]:
-    """Return what the pruner of a trial saw: epoch and median loss.
+    """Yield what the pruner of a trial saw: epoch and median loss.
 
     Args:
         curves: epoch to loss, of each of its seeds.
-        epochs: that a run trains at most.
+        epochs: how many a run trains, at most.
     """
     due = _due(epochs)
     for epoch in sorted({epoch for curve in curves for epoch in curve}):
@@ -104,7 +104,7 @@ def imported() -> Any:
 
 
 def _due(epochs: int) -> Any:
-    """Return a function that says at which epochs, asked in order, to look."""
+    """Return a function that says whether to look at an epoch; epochs must be asked in ascending order."""
     stride, following = max(1, epochs // _LOOKS), [max(1, epochs // _LOOKS)]
 
     def due(epoch: int) -> bool:

@@ -29,11 +29,11 @@ _ORPHANED = 0.1  # seconds until a process notices that its parent has gone, les
 
 
 def train(unit: Unit, *watchers: Watcher) -> list[End]:
-    """Train the jobs of a unit; whatever a plugin raises is the failure of the jobs that meet it, and of no others.
+    """Train the jobs of a unit; an error, such as that of a plugin, is the failure of the jobs that raise it only.
 
     Args:
         unit: its jobs are trained as one stack where their structure allows it.
-        watchers: who is told besides those that plugins provide.
+        watchers: told besides those of plugins.
     """
     registry = installed()
     told = Watchers([*watchers, *registry.watchers(Session(interactive=False, quiet=True, of_sweep=True))])
@@ -55,17 +55,17 @@ def train(unit: Unit, *watchers: Watcher) -> list[End]:
 
 
 def ready() -> None:
-    """Find the plugins, which is the first thing that a process must do."""
+    """Load the plugins, as every process must do first."""
     installed()
 
 
 def train_elsewhere(unit: Unit, progress: Path, parent: int) -> list[End]:
-    """Train a unit in a process of its own, and say in a file of the folder ``progress`` how far it is.
+    """Train a unit in a process of its own, and write how far it is into a file of the folder ``progress``.
 
     Args:
         unit: what to train.
         progress: the folder.
-        parent: without this process, nothing is trained any more.
+        parent: id of the process with which this one must end.
     """
     _end_with(parent)
     heartbeat = Heartbeat(progress / str(unit.jobs[0].number))
@@ -77,7 +77,7 @@ def train_elsewhere(unit: Unit, progress: Path, parent: int) -> list[End]:
 
 @functools.cache
 def _end_with(parent: int) -> None:
-    """Let this process end with its parent: else it would go on to write where a resumed sweep writes, too."""
+    """End this process when its parent ends; otherwise it would write where a resumed sweep writes, too."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -97,11 +97,11 @@ class Heartbeat(Watcher):
         self._epochs, self._due = 0, 0.0
 
     def stack_started(self, start: Start) -> None:
-        """Learn how long the stack is."""
+        """Note how many epochs the stack trains."""
         self._epochs = start.epochs
 
     def epochs_recorded(self, progress: Progress) -> None:
-        """Write, if it is time to."""
+        """Write, if half a second has passed."""
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + 0.5
             self.path.write_text(f"{progress.epoch} {self._epochs} {progress.running}")
@@ -110,7 +110,7 @@ class Heartbeat(Watcher):
 def _train(
     stack: Sequence[tuple[Job, Task]], watchers: Watchers, registry: Registry, pruner: TrialPruner | None
 ) -> Iterator[End]:
-    """Train jobs as one stack, or each alone if one of them raises: alone they have the same bits."""
+    """Train jobs as one stack, or each alone if one of them raises; the numbers are the same to the last bit."""
     try:
         prune = pruner.for_stack([job.number for job, _ in stack]) if pruner else None
         # Not synced: what a failure of power damages is trained again when the sweep is resumed.

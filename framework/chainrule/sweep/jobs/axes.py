@@ -15,7 +15,7 @@ _TAGS = {"log", "int"}  # of intervals
 
 @dataclass(frozen=True)
 class Interval:
-    """The numbers between two others.
+    """A range of numbers.
 
     Attributes:
         low, high: its ends.
@@ -63,7 +63,7 @@ def read_axes(loader: ConfigLoader, texts: Sequence[str]) -> list[Axis]:
 
     Raises:
         ConfigurationError: an interval has an unknown tag.
-        OverrideParseException: something is no override.
+        OverrideParseException: a text is not an override.
     """
     return [_axis(override) for override in OverridesParser.create(loader).parse_overrides(list(texts))]
 
@@ -85,7 +85,5 @@ def _axis(override: Override) -> Axis:
 
 def _interval(text: str, value: Any) -> Interval:
     for tag in sorted(value.tags - _TAGS):
-        raise ConfigurationError(
-            f"{text} has the tag {tag}, which is unknown{nearest(tag, _TAGS)}; there is log and int."
-        )
+        raise ConfigurationError(f"{text} has the tag {tag}, which is unknown{nearest(tag, _TAGS)}; choose log or int.")
     return Interval(float(value.start or 0), float(value.end or 0), "log" in value.tags, "int" in value.tags)

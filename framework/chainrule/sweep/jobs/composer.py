@@ -35,7 +35,7 @@ class Composer:
     Args:
         loader: Hydra's.
         master: the configuration of the sweep itself, from which jobs take their overrides of Hydra.
-        places: output directories that the first jobs have had already, whatever their configuration says now.
+        places: output directories that the first jobs already have in a resumed sweep.
 
     Attributes:
         directory: of the sweep, absolute.
@@ -43,7 +43,7 @@ class Composer:
 
     def __init__(self, loader: ConfigLoader, master: DictConfig, places: Sequence[Path] = ()) -> None:
         self._loader, self._master, self._places = loader, master, places
-        # First, so that jobs take over the time in it.
+        # Resolved first, so that all jobs get the time in it.
         self.directory = Path(str(master.hydra.sweep.dir)).absolute()
         parser = OverridesParser.create(config_loader=loader)
         self._parse: Callable[[str], Override] = functools.cache(lambda text: parser.parse_overrides([text])[0])
@@ -60,7 +60,7 @@ class Composer:
             overrides: those of the task, as a sweeper writes them.
 
         Raises:
-            HydraException, OmegaConfBaseException: an override is wrong, as Hydra would raise it.
+            HydraException, OmegaConfBaseException: an override is wrong; the error is that of Hydra.
         """
         job = self._composed(number, tuple(overrides))
         return replace(job, directory=str(self._places[number])) if number < len(self._places) else job
@@ -98,7 +98,7 @@ class Composer:
         config = self._loader.load_sweep_config(self._master, list(job.overrides))
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = job.number
-            if _directory(config) != job.directory:  # it has the time in its name, or had another when the sweep began
+            if _directory(config) != job.directory:  # its name holds a time, or the sweep was resumed
                 config.hydra.sweep.subdir = os.path.relpath(job.directory, config.hydra.sweep.dir)
         return config
 
@@ -135,13 +135,13 @@ class _Template:
         self._resolves = _must_be_resolved(self._base.task)
         raw = self._base.hydra["sweep"]
         self._subdirectory = str(raw["subdir"])
-        # Found once where it is the same for all jobs but for their number.
+        # Resolved once if jobs differ in it by their number only.
         simple = "${" not in _SAME_FOR_ALL.sub("", str(raw["dir"])) + self._subdirectory.replace(_NUMBER, "")
         self._directory = str(OmegaConf.select(self._config, "hydra.sweep.dir")) if simple else None
         self._alone = "hydra.job.chdir is set" if hydra.job.chdir else "hydra.job.env_set" if hydra.job.env_set else ""
 
     def job(self, number: int, texts: tuple[str, ...], plain: Sequence[Override]) -> Job | None:
-        """Return a job that changes the plain overrides in what was composed, or None if Hydra must do it."""
+        """Return a job: the composed configuration with plain overrides applied; None if Hydra must compose it."""
         changes = []
         for override in plain:
             text = str(override.input_line)
@@ -176,7 +176,7 @@ class _Template:
         )
 
     def _change(self, override: Override) -> Change | None:
-        """Return the path of a key and its new plain value; None if it is not there, or is a group of keys."""
+        """Return the path of a key and its new plain value; None if the key does not exist, or holds other keys."""
         path = tuple(override.key_or_group.split("."))
         inner: Any = self._base.task
         for key in path:
@@ -186,7 +186,7 @@ class _Template:
         if isinstance(inner, dict):
             return None
         try:
-            # Single values do not depend on one another, so that the scratch need not be put back.
+            # Single values do not depend on one another, so the scratch copy need not be restored.
             OmegaConf.update(self._scratch, override.key_or_group, override.value(), merge=True)
         except OmegaConfBaseException:
             return None

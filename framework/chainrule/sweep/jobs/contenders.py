@@ -1,4 +1,4 @@
-"""From what was typed of a comparison to the overrides of its jobs: the same for every contender but for its name."""
+"""The overrides of a comparison's jobs: between contenders, only the name of the contender differs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from chainrule.sweep.jobs.axes import Axis, read_axes
 from chainrule.sweep.jobs.composer import Composer
 
 TARGET = "target"
-_MEASURED = (SEED, TARGET, "data", "loss")  # what decides what a loss is about, rather than how small it gets
+_MEASURED = (SEED, TARGET, "data", "loss")  # what decides the meaning of a loss, rather than its size
 COMPARED = [group for group in GROUPS if group not in (*_MEASURED, TRACKING)]
-_MOST = 5000  # seeds of a target
-_OF_TARGET, _OF_COMPARISON = 2 * _MOST, 10**6  # seeds that are kept for one target, and for one comparison
+_MOST = 5000  # seeds with which a target is tuned or compared
+_OF_TARGET, _OF_COMPARISON = 2 * _MOST, 10**6  # seeds that are reserved for one target, and for one comparison
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class ComparisonOptions:
 
     Attributes:
         params: overrides that the configuration adds to those typed.
-        targets: on which to compare, unless overrides say others.
+        targets: on which to compare, unless overrides name others.
         two_classes: overrides for classifications with one output, unless they are typed.
         classes: likewise for classifications with several outputs.
         space: key to interval or list: what is tuned, unless an override gives it one value.
         budget: points of the space, tried for each contender on each target.
-        tuning_seeds: with which each point is tried.
-        seeds: with which the tuned contenders are compared.
-        random_seed: from which points and seeds follow.
+        tuning_seeds: number of seeds with which each point is tried.
+        seeds: number of seeds with which the tuned contenders are compared.
+        random_seed: decides the points and the seeds.
         dry_run: whether jobs are listed instead of run.
     """
 
@@ -64,7 +64,7 @@ class ComparisonJobs:
     """The overrides of all jobs.
 
     Attributes:
-        comparison: their numbers.
+        comparison: what is compared, and how many jobs that takes.
         bases: what the jobs of one contender on one target have in common, in the order of the jobs.
         points: overrides of each point, for each contender.
         seed: the first one.
@@ -88,7 +88,7 @@ class ComparisonJobs:
         """Return the overrides of the jobs of the tuned contenders.
 
         Args:
-            best: place of the point that each contender has on each target.
+            best: place of the best point of each contender on each target.
         """
         return [
             [*base, *self.points[contender][point], f"{SEED}={self.seed + _OF_TARGET * target + number}"]
@@ -131,7 +131,7 @@ def comparison_jobs(
     keys = [_keys(base, tuned, composer) for base in bases[: len(contenders)]]
     for key in tuned:
         if not any(key in known for known in keys):
-            composer.explained_job(0, [*bases[0], points[0][key]])  # says what is wrong
+            composer.explained_job(0, [*bases[0], points[0][key]])  # raises the error
     for contender, known in zip(contenders, keys, strict=True):
         if tuned and not known:
             raise ConfigurationError(
@@ -157,7 +157,7 @@ def comparison_jobs(
 def _read(typed: Sequence[Axis]) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Return overrides with one value, and the keys that have several; of one key the last counts.
 
-    The target is among the latter, whatever it has; the values of keys that are no groups are left out.
+    The target is always among the latter. The values of keys that are not groups are left out.
     """
     fixed: dict[str, str] = {}
     several: dict[str, list[str]] = {}
@@ -174,7 +174,7 @@ def _read(typed: Sequence[Axis]) -> tuple[dict[str, str], dict[str, list[str]]]:
 
 
 def _brought(fixed: Mapping[str, str], options: ComparisonOptions, composer: Composer) -> list[str]:
-    """Return those keys of the assumptions that what was typed brings with it, as an experiment does."""
+    """Return the keys with assumed values that a typed group sets itself, as an experiment does."""
     groups = [text for key, text in fixed.items() if "." not in key]
     before, after = (flat(composer.explained_job(0, overrides).config) for overrides in ([], groups))
     changed = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
@@ -183,7 +183,7 @@ def _brought(fixed: Mapping[str, str], options: ComparisonOptions, composer: Com
 
 
 def _fitting(overrides: Sequence[str], options: ComparisonOptions, composer: Composer) -> Mapping[str, str]:
-    """Return the output and the loss that fit a target, by their keys; none where the usual ones do."""
+    """Return the output and the loss that fit a target, by their keys; empty if the usual ones fit."""
     job = composer.explained_job(0, overrides)
     try:
         target = settings_from_config(job.config, installed()).target
@@ -196,16 +196,18 @@ def _fitting(overrides: Sequence[str], options: ComparisonOptions, composer: Com
 
 
 def _keys(overrides: Sequence[str], keys: Mapping[str, str], composer: Composer) -> list[str]:
-    """Return those keys that there are in a configuration."""
+    """Return those keys that a configuration has."""
     known = flat(composer.explained_job(0, overrides).config)
     return [key for key in keys if key in known]
 
 
 def _require_comparable(fixed: Mapping[str, str], several: Mapping[str, Sequence[str]], targets: Sequence[str]) -> None:
-    """Refuse what leaves nothing to compare, or makes losses incomparable."""
+    """Refuse overrides that leave nothing to compare, or make losses incomparable."""
     example = "as in activation=tanh,relu"
     if SEED in fixed or SEED in several:
-        raise ConfigurationError(f"{SEED} is for the comparison to vary: --seeds (hydra.sweeper.seeds) says how many.")
+        raise ConfigurationError(
+            f"{SEED} cannot be set, because a comparison varies it: --seeds (hydra.sweeper.seeds) says how many."
+        )
     for key in several:
         if key in _MEASURED:
             raise ConfigurationError(f"{key} cannot be compared: it changes what the final loss measures.")

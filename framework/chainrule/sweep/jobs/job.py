@@ -11,7 +11,7 @@ from chainrule.errors import ConfigurationError
 from chainrule.files.yaml_text import dump
 from chainrule.records.sweep import SEED
 
-# Where each job has something of its own in Hydra's configuration.
+# The keys of Hydra's configuration that differ between jobs.
 _OF_JOB = (
     ("overrides", "task"),
     ("job", "override_dirname"),
@@ -24,7 +24,7 @@ Change = tuple[tuple[str, ...], Any]  # a path of keys and the new plain value t
 
 @dataclass(frozen=True)
 class Base:
-    """What one choice of groups composes to, before single values are changed.
+    """The configuration of one choice of groups, before single values are changed.
 
     Attributes:
         task: configuration of the task, plain data with interpolations unresolved.
@@ -36,7 +36,7 @@ class Base:
 
     @cached_property
     def template(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Pieces of ``hydra.yaml``, each with the key of what follows it and is different in each job."""
+        """Pieces of ``hydra.yaml``, each with the key of the job's own value that follows it."""
         marks = {path: f"<<{'.'.join(path)}>>" for path in _OF_JOB}
         pieces, piece = [], ""
         for line in dump({"hydra": _changed(self.hydra, list(marks.items()))}).splitlines(keepends=True):
@@ -54,9 +54,9 @@ class Job:
     Attributes:
         number: place in the sweep, from 0.
         overrides: as the sweeper wrote them, without those of Hydra.
-        base: what its groups compose to.
-        changes: path of keys to new value, in order: what the other overrides change in ``base.task``.
-        resolved: the configuration with interpolations resolved, or None where there are none.
+        base: the configuration of its groups.
+        changes: path and new value of each key that the other overrides change in ``base.task``, in order.
+        resolved: the configuration with interpolations resolved, or None if there are none.
         directory: output directory, absolute.
         dirname: what Hydra calls ``hydra.job.override_dirname``.
         alone: why it cannot be part of a stack; empty if it can.
@@ -83,7 +83,7 @@ class Job:
 
     @property
     def seed(self) -> int:
-        """The seed in its configuration; 0 where there is none that makes sense."""
+        """The seed in its configuration; 0 if it has no valid one."""
         value = self.config.get(SEED, 0)
         return value if isinstance(value, int) else 0
 
@@ -148,22 +148,22 @@ class Job:
 
 
 def _within(path: Sequence[str], value: Any) -> str:
-    """Return the lines that a value has in a YAML text, below its keys; where lines are broken depends on them."""
+    """Return the YAML lines of a value below its keys; their depth decides where lines break."""
     for key in reversed(path):
         value = {key: value}
     return "".join(dump(value).splitlines(keepends=True)[len(path) - 1 :])
 
 
 def job_name(number: int, overrides: Sequence[str]) -> str:
-    """Return what messages call a job."""
+    """Return the name of a job in messages."""
     return f"job {number} ({' '.join(overrides)})" if overrides else f"job {number}"
 
 
 def require_own_places(directories: Sequence[str]) -> None:
-    """Make sure that each job leaves its record in a directory of its own.
+    """Check that each job has a directory of its own.
 
     Raises:
-        ConfigurationError: two share one.
+        ConfigurationError: two jobs share one.
     """
     seen: dict[str, int] = {}
     for number, directory in enumerate(directories):

@@ -10,7 +10,7 @@ from chainrule.errors import ConfigurationError, nearest
 from chainrule.records.sweep import SEED
 from chainrule.sweep.jobs.axes import Axis
 
-_REPETITIONS = 1000  # of points that were drawn already, one after the other: there are hardly any others
+_REPETITIONS = 1000  # of earlier points in a row, after which hardly any new ones are left
 
 
 def lists(
@@ -23,20 +23,20 @@ def lists(
     """Return the overrides of each job, in the order of Hydra's own sweeper: the last key varies fastest.
 
     Args:
-        typed: what was typed; keys with several values span the sweep, and of one key the last counts.
+        typed: axes as typed; those with several values span the sweep, and the last one of a key counts.
         pairs: groups of keys whose values go together, the first with the first and so on.
-        draws: how many different points to draw at random instead of all combinations, or as many as there are; every
-            point gets every seed.
-        draw_seed: from which the draws follow.
+        draws: how many different points to draw at random, or fewer if there are fewer; None for all combinations.
+            Every point gets every seed.
+        draw_seed: decides the draws.
 
     Raises:
-        ConfigurationError: a key has no values, values cannot be paired, or an interval is not drawn from.
+        ConfigurationError: a key has no values, values cannot be paired, or an interval is given without ``draws``.
     """
     axes = {axis.key: axis for axis in typed}
     for axis in typed:
         if axis.interval and draws is None:
             raise ConfigurationError(
-                f"{axis} has no end of values: say how many to draw, by hydra.sweeper.random=NUMBER."
+                f"{axis} is an interval: say how many values to draw, by hydra.sweeper.random=NUMBER."
             )
         if not axis.interval and not axis.values:
             raise ConfigurationError(f"{axis} has no values: nothing matches it.")
@@ -54,7 +54,7 @@ Column = dict[str, Axis]  # keys whose values go together
 
 def _paired(axes: Column, pairs: Sequence[Sequence[str]]) -> list[Column]:
     """Return the columns that vary independently, in order of their first keys."""
-    chosen: dict[str, Column] = {}
+    paired: dict[str, Column] = {}
     for group in pairs:
         lengths = {}
         for key in group:
@@ -64,17 +64,17 @@ def _paired(axes: Column, pairs: Sequence[Sequence[str]]) -> list[Column]:
                 )
             if axes[key].interval:
                 raise ConfigurationError(f"hydra.sweeper.zip cannot pair {key}, which is an interval.")
-            if key in chosen:
+            if key in paired:
                 raise ConfigurationError(f"hydra.sweeper.zip names {key} twice.")
             lengths[key] = len(axes[key].values)
         if len(set(lengths.values())) > 1:
             counts = " and ".join(f"{key} has {number}" for key, number in lengths.items())
             raise ConfigurationError(f"hydra.sweeper.zip pairs keys with equally many values, but {counts}.")
         column = {key: axes[key] for key in axes if key in group}
-        chosen.update(dict.fromkeys(group, column))
+        paired.update(dict.fromkeys(group, column))
     columns: list[Column] = []
     for key, axis in axes.items():
-        column = chosen.get(key, {key: axis})
+        column = paired.get(key, {key: axis})
         if column not in columns:
             columns.append(column)
     return columns
@@ -85,7 +85,7 @@ def _listed(column: Column) -> list[tuple[str, ...]]:
 
 
 def _drawn(columns: Sequence[Column], draws: int, seed: int) -> Iterable[Iterable[Sequence[str]]]:
-    """Draw points; each axis from a stream of its own, so that one more axis leaves the others as they are."""
+    """Draw points. Each axis has a random stream of its own, so that one more axis does not change the others."""
     if draws < 1:
         raise ConfigurationError(f"hydra.sweeper.random must be 1 or more, not {draws}.")
     streams = {id(column): random.Random(f"{seed} {' '.join(column)}") for column in columns}
@@ -108,17 +108,17 @@ def _drawn(columns: Sequence[Column], draws: int, seed: int) -> Iterable[Iterabl
 
 
 def spread(axes: Sequence[Axis], count: int, seed: int) -> list[dict[str, str]]:
-    """Return points that are spread evenly over every key: key to override of each.
+    """Return points that are spread evenly over every key; each point maps keys to overrides.
 
-    Each interval is cut into as many parts as there are points, in its logarithm where it is tagged so; each part
-    gives one number at random, and the parts of different keys are paired at random. Of a list each value comes equally
-    often, as nearly as can be. Reference: McKay, Beckman and Conover, A comparison of three methods for selecting
+    Each interval is cut into as many equal parts as there are points, on a logarithmic scale if its tag is ``log``.
+    Each part gives one random number, and the parts of different keys are paired at random. The values of a list come
+    equally often, or nearly so. Reference: McKay, Beckman and Conover, A comparison of three methods for selecting
     values of input variables in the analysis of output from a computer code, Technometrics 21, 1979.
 
     Args:
         axes: with several values each.
         count: how many points.
-        seed: from which they follow; each key has a stream of its own.
+        seed: decides the points; each key has a random stream of its own.
     """
     points: list[dict[str, str]] = [{} for _ in range(count)]
     for axis in axes:
@@ -130,9 +130,9 @@ def spread(axes: Sequence[Axis], count: int, seed: int) -> list[dict[str, str]]:
 
 
 def number(axis: Axis, fraction: float) -> str:
-    """Return the override with the number that lies at a fraction of an interval: uniform fractions draw from it.
+    """Return the override with the number at a fraction, from 0 to 1, of an interval.
 
-    The fraction is one of the logarithms for ``tag(log, ...)``; ``tag(int, ...)`` rounds.
+    With ``tag(log, ...)`` it is a fraction of the logarithms; with ``tag(int, ...)`` the number is rounded.
 
     Raises:
         ConfigurationError: the interval is empty, or has numbers without a logarithm.

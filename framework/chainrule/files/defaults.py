@@ -9,7 +9,7 @@ from chainrule.files import paths
 
 
 @functools.cache
-def usual() -> dict[str, Any]:
+def defaults() -> dict[str, Any]:
     """Return ``conf/config.yaml`` as plain data: the values of its keys and the choice of each group."""
     content: dict[str, Any] = yaml.safe_load((paths.configuration() / "config.yaml").read_text("utf-8"))
     choices = {
