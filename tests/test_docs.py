@@ -13,8 +13,10 @@ import pytest
 import yaml
 
 import forking
-from chainrule.cli.main import main
+from chainrule.cli import main
+from chainrule.components.contracts import Component
 from chainrule.config.compose import compose_settings
+from chainrule.engine.reason import Reason
 from chainrule.registry import hookspecs, vetting
 from chainrule.registry.kinds import GROUPS, KINDS
 from chainrule.registry.registry import installed
@@ -38,8 +40,19 @@ def test_the_notebook_of_the_readme():
     names = {}
     exec(code, names)
     assert names["result"].settings.seed == 3
+    assert [result.settings.optimizer.lr for result in names["rates"]] == [0.001, 0.01, 0.1]
+    assert [result.settings.seed for result in names["seeds"]] == list(range(20))
+    assert names["record"].manifest.reason == Reason.EPOCHS
     assert len(names["step"].delta) == 3
     assert names["adam"].lr == 0.01
+
+
+def test_the_readme_has_every_reason_in_the_words_of_the_code():
+    table = README.partition("| reason | meaning |")[2].partition("\n\n")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE))
+    assert list(rows) == [reason.value for reason in Reason]
+    for reason in Reason:
+        assert reason.words.removeprefix(f"{reason}: ") in rows[reason]
 
 
 def test_the_errata_print_what_their_comments_say(capsys):
@@ -172,7 +185,7 @@ def test_the_guide_has_every_method_of_every_contract():
         for name, member in members.items():
             if inspect.isfunction(member) and (name == "__call__" or not name.startswith("_")):
                 assert signature(member) in rows[kind.contract.__name__]
-            elif isinstance(member, property) or name in kind.contract.__annotations__:
+            elif isinstance(member, property) or name in kind.contract.__annotations__.keys() - Component.__annotations__:
                 assert f"`{name}`" in rows[kind.contract.__name__], name
 
 
