@@ -185,7 +185,9 @@ def test_the_guide_has_every_method_of_every_contract():
         for name, member in members.items():
             if inspect.isfunction(member) and (name == "__call__" or not name.startswith("_")):
                 assert signature(member) in rows[kind.contract.__name__]
-            elif isinstance(member, property) or name in kind.contract.__annotations__.keys() - Component.__annotations__:
+            elif (
+                isinstance(member, property) or name in kind.contract.__annotations__.keys() - Component.__annotations__
+            ):
                 assert f"`{name}`" in rows[kind.contract.__name__], name
 
 
