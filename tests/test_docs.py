@@ -182,12 +182,11 @@ def test_the_guide_has_every_method_of_every_contract():
     rows = dict(re.findall(r"^\| `([A-Z]\w+)` \| (.*) \|$", GUIDE, re.MULTILINE))
     for kind in KINDS.values():
         members = {name: member for name, member in vars(kind.contract).items() if not name.startswith("_abc")}
+        declared = kind.contract.__annotations__.keys() - Component.__annotations__
         for name, member in members.items():
             if inspect.isfunction(member) and (name == "__call__" or not name.startswith("_")):
                 assert signature(member) in rows[kind.contract.__name__]
-            elif (
-                isinstance(member, property) or name in kind.contract.__annotations__.keys() - Component.__annotations__
-            ):
+            elif isinstance(member, property) or name in declared:
                 assert f"`{name}`" in rows[kind.contract.__name__], name
 
 
