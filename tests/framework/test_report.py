@@ -103,7 +103,7 @@ def test_what_went_wrong_is_counted_and_escaped():
     assert "<script>" not in html
     text = parsed(html)
     assert "2 Broken: <no> 0, 6" in text
-    assert "diverged: a loss or a gradient became infinite or NaN, with path=b" in text
+    assert f"{Reason.DIVERGED.words}, with path=b" in text
     failed = parsed(render(sweep, outcomes_of(sweep, lambda settings, seed: None)))
     assert "b 6 failed inf to inf" in failed
 

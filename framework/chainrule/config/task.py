@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
@@ -15,6 +16,7 @@ from chainrule.errors import ChainruleError, RecordError, sentence
 from chainrule.files import paths
 from chainrule.records.result import objective
 from chainrule.records.run import Failure, Membership
+from chainrule.records.settings import seed_in
 from chainrule.records.sweep import read_sweep
 from chainrule.registry.registry import installed
 from chainrule.registry.watching import Session, Watchers
@@ -32,6 +34,7 @@ def train(config: DictConfig) -> float:
 def _train(config: DictConfig, context: HydraConf) -> float:
     directory, of_sweep = Path(context.runtime.output_dir), context.mode == RunMode.MULTIRUN
     registry = installed()
+    values: dict[str, Any] = {}
     try:
         values = resolved(config)
         tracker, prepared = tracker_from_config(values, registry), prepare(settings_from_config(values, registry))
@@ -41,7 +44,7 @@ def _train(config: DictConfig, context: HydraConf) -> float:
         ((result, record),) = execute([Task(prepared, directory, tracker, context.overrides.task)], watchers, registry)
     except (Exception, SystemExit) as error:
         if of_sweep:
-            failure = Failure.of(directory, error, int(config.get("seed", 0)))
+            failure = Failure.of(directory, error, seed_in(values))
             failure.write()
             if isinstance(error, SystemExit):  # of a plugin, which must not end the sweep
                 raise ChainruleError(failure.sentence) from error

@@ -64,6 +64,12 @@ class Seed:
     seed: Annotated[int, Ge(0), doc("seed of every random number of the run")]
 
 
+def seed_in(config: Mapping[str, Any]) -> int:
+    """Return the seed in a configuration that may be wrong; 0 if it has none that is a whole number."""
+    value = config.get("seed")
+    return value if type(value) is int else 0
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings that decide one run, checked."""

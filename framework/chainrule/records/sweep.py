@@ -157,10 +157,11 @@ class Sweep:
 
     def outcome(self, number: int, end: Record | Failure) -> Outcome:
         """Return what became of a job."""
-        settings = {key: value for key, value in self.settings(number).items() if key != SEED}
-        place = self.manifest.jobs[number].directory
+        settings, place = self.settings(number), self.manifest.jobs[number].directory
+        typed = settings.pop(SEED, None)
         if isinstance(end, Failure):
-            return Outcome(number, place, settings, end.seed, Reason.FAILED, {}, end.sentence)
+            seed = typed if isinstance(typed, int) else end.seed  # which failures of older versions do not hold
+            return Outcome(number, place, settings, seed, Reason.FAILED, {}, end.sentence)
         manifest = end.manifest
         return Outcome(number, place, settings, manifest.configuration["seed"], manifest.reason, manifest.metrics)
 

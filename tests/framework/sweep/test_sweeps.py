@@ -1,5 +1,6 @@
 """Sweeps as people type them: same bytes as Hydra's own launcher, failures, resuming."""
 
+import json
 import os
 import re
 import shutil
@@ -16,10 +17,10 @@ import pytest
 
 import distributions
 from chainrule.errors import ChainruleError
-from chainrule.records.run import MANIFEST, Failure, Record, read_end, read_record
+from chainrule.records.run import FAILURE, MANIFEST, Failure, Record, read_end, read_record
 from chainrule.records.sweep import Sweep, SweepManifest, new_sweep, read_sweep
 from chainrule.sweep.ledger import Ledger
-from distributions import MOODY
+from distributions import LION, MOODY
 from sweeping import COMMAND, command, contents, environment
 
 SHORT = ["training.epochs=4", "training.batch_size=16", "tracking=none"]
@@ -118,6 +119,17 @@ def test_diverging_and_failing_runs_leave_the_others_alone(tmp_path, plugin):
         f"chainrule: 12 of 24 runs failed; `chainrule resume {Path('sweep').absolute()}` tries them again.\n"
     )
     assert "ArithmeticError: not in the mood" in whole.stdout
+
+
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=basic"]])
+def test_a_run_that_fails_keeps_its_seed_where_the_seed_does_not_vary(tmp_path, launcher):
+    grumpy = LION.replace("Lion", "Grumpy").replace("theta -= self.lr * grad", "raise ArithmeticError('no')")
+    distributions.install(tmp_path / "site", "chainrule-grumpy", grumpy)
+    command("-m", *SHORT, PLACE, "seed=5", "optimizer=adam,grumpy", *launcher, code=1, path=tmp_path / "site")
+    sweep = read_sweep(Path("sweep"))
+    found = [(outcome.settings, outcome.seed, outcome.reason) for outcome in sweep.outcomes()]
+    assert found == [({"optimizer": "adam"}, 5, "epochs"), ({"optimizer": "grumpy"}, 5, "failed")]
+    assert json.loads((sweep.place(1) / FAILURE).read_text())["seed"] == 5
 
 
 def test_every_job_is_checked_before_the_first_is_trained(tmp_path):
@@ -365,6 +377,15 @@ def test_what_another_process_has_done_in_the_meantime_is_kept():
         assert early.sweep.runs == 1
     with pytest.raises(ChainruleError, match="is being worked on by another process"), other.working():
         pass
+
+
+def test_a_seed_that_is_no_number_fails_in_a_sentence():
+    """Also where a sweeper that is not ours has not checked the jobs."""
+    own = ["hydra/sweeper=basic", "hydra/launcher=basic"]
+    done = command("-m", *SHORT, PLACE, *own, "seed=abc", code=1)
+    assert done.stderr.endswith("chainrule: seed must be a whole number >= 0, not 'abc'.\n")
+    failure = json.loads(Path("sweep/0", FAILURE).read_text())
+    assert (failure["error"], failure["seed"]) == ("seed must be a whole number >= 0, not 'abc'.", 0)
 
 
 def test_resuming_what_is_no_sweep(tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 
 from chainrule.errors import ConfigurationError
 from chainrule.files.yaml_text import dump
-from chainrule.records.sweep import SEED
+from chainrule.records.settings import seed_in
 
 # The keys of Hydra's configuration that differ between jobs.
 _OF_JOB = (
@@ -83,9 +83,8 @@ class Job:
 
     @property
     def seed(self) -> int:
-        """The seed in its configuration; 0 if it has no valid one."""
-        value = self.config.get(SEED, 0)
-        return value if isinstance(value, int) else 0
+        """The seed in its configuration; 0 if it has none that is a number."""
+        return seed_in(self.config)
 
     @property
     def is_known(self) -> bool:

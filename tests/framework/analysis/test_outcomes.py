@@ -1,0 +1,48 @@
+"""What a sweep came to: a sequence of outcomes, and what follows from them."""
+
+from pathlib import Path
+
+import pytest
+
+from chainrule.analysis import outcomes as module
+from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.analysis.ranking import effects, groups
+from chainrule.engine.reason import Reason
+from chainrule.records.outcome import Outcome
+from chainrule.records.sweep import new_sweep
+
+SWEEP = new_sweep(Path("/sweep"), [], Path("/"), {}, {})
+
+
+def outcome(number, seed, metric="validation/loss", **settings):
+    return Outcome(number, str(number), settings, seed, Reason.EPOCHS, {metric: float(number)})
+
+
+FOUND = [outcome(3, 1, a=2, b=1), outcome(0, 0, a=1, b=1), outcome(2, 0, a=2, b=1), outcome(1, 1, a=1, b=1)]
+
+
+def test_it_is_the_sequence_of_outcomes_in_the_order_of_their_jobs():
+    found = SweepOutcomes(SWEEP, iter(FOUND))
+    assert [each.number for each in found] == [0, 1, 2, 3]
+    assert (len(found), found[0].number, [each.number for each in found[1:3]]) == (4, 0, [1, 2])
+    assert FOUND[0] in found
+    assert not SweepOutcomes(SWEEP, [])
+
+
+def test_what_follows_is_that_of_the_outcomes():
+    found = SweepOutcomes(SWEEP, FOUND)
+    assert found.metric == "validation/loss"
+    assert found.ranking == groups(FOUND, "validation/loss")
+    assert [group.settings for group in found.ranking] == [{"a": 1, "b": 1}, {"a": 2, "b": 1}]
+    assert found.effects == [effect for effect in effects(FOUND, "validation/loss") if effect.parameter == "a"]
+    assert found.comparison is None
+    assert SweepOutcomes(SWEEP, [outcome(0, 0, "train/loss")]).metric == "train/loss"
+
+
+@pytest.mark.parametrize("name", ["metric", "ranking", "effects", "comparison"])
+def test_it_is_computed_once(monkeypatch, name):
+    found = SweepOutcomes(SWEEP, FOUND)
+    first = getattr(found, name)
+    for function in ("groups", "effects", "compared_metric", "compare_outcomes"):
+        monkeypatch.setattr(module, function, None)
+    assert getattr(found, name) is first
