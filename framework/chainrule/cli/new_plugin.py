@@ -64,7 +64,7 @@ class Part:
         return f"{self.kind} {self.name}"
 
     @property
-    def opening(self) -> str:
+    def docstring(self) -> str:
         """The docstring of the module."""
         if self.cls == self.example:
             return f"The {self.title}."
