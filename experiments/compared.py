@@ -25,7 +25,7 @@ from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
 CONFIGURATIONS = HERE.parent / "conf" / "experiment"
-QUICK = "--targets sine,two_moons --budget 6 --tuning-seeds 2 --seeds 12 training.epochs=50"
+QUICK = "--targets sine,two_moons --budget 6 --tuning-seeds 2 --seeds 12 training.epochs=50 hydra.launcher.workers=1"
 
 
 def commands() -> dict[str, str]:

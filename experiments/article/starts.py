@@ -114,6 +114,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     plt.style.use(HERE.parent / "figures.mplstyle")
     begin = time.perf_counter()
+    parallel = Parallel(n_jobs=1 if quick else 2)
     seeds = range(20 if quick else 200)
     activations, rates = (("sigmoid", "relu"), (RATE,)) if quick else (ACTIVATIONS, RATES)
     initializers, compared = (("normal",), ("sigmoid",)) if quick else (INITIALIZERS, ("sigmoid", "tanh", "relu"))
@@ -125,7 +126,7 @@ def main() -> None:
         (a, start, rate): chainrule.settings(*common, f"activation={a}", f"initializer={start}", f"optimizer.lr={rate}")
         for a, start, rate in plan
     }
-    results = dict(zip(plan, Parallel(n_jobs=2)(delayed(trained)(settings[key], seeds) for key in plan), strict=True))
+    results = dict(zip(plan, parallel(delayed(trained)(settings[key], seeds) for key in plan), strict=True))
 
     header("activation", *(f"learned at rate {rate}" for rate in rates), f"epochs at rate {RATE}, median (quartiles)")
     for a in activations:
@@ -137,7 +138,7 @@ def main() -> None:
     header("stuck", *CAUSES, "validation R2, median", f"learn in {LONGER} times as long")
     stuck = {key: [r for r in results[key] if not learned(r)] for key in plan if key[2] == RATE}
     stuck = {key: runs for key, runs in stuck.items() if runs}
-    late = Parallel(n_jobs=2)(
+    late = parallel(
         delayed(trained)(longer(settings[key]), [r.settings.seed for r in runs]) for key, runs in stuck.items()
     )
     for ((a, start, _), runs), again in zip(stuck.items(), late, strict=True):

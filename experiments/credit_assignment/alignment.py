@@ -127,18 +127,19 @@ def main() -> None:
     quick = parser.parse_args().quick
     plt.style.use(HERE.parent / "figures.mplstyle")
     begin = time.perf_counter()
+    parallel = Parallel(n_jobs=1 if quick else 2)
     depths, rates, seeds = ((1, SHOWN), (0.1,), range(4)) if quick else (DEPTHS, RATES, range(20))
 
     cells = [(rule, depth) for rule in RULES for depth in depths]
     tuning = range(1000, 1000 + TUNING)
     plan = [settings(*cell, rate) for cell in cells for rate in rates]
-    losses = Parallel(n_jobs=2)(delayed(lambda s: median_loss(trained(s, tuning)))(s) for s in plan)
+    losses = parallel(delayed(lambda s: median_loss(trained(s, tuning)))(s) for s in plan)
     best = {
         cell: plan[n * len(rates) + int(np.argmin(losses[n * len(rates) : (n + 1) * len(rates)]))]
         for n, cell in enumerate(cells)
     }
-    results = dict(zip(cells, Parallel(n_jobs=2)(delayed(trained)(best[c], seeds) for c in cells), strict=True))
-    ways = dict(zip(RULES[1:], Parallel(n_jobs=2)(delayed(way)(best[r, SHOWN], seeds) for r in RULES[1:]), strict=True))
+    results = dict(zip(cells, parallel(delayed(trained)(best[c], seeds) for c in cells), strict=True))
+    ways = dict(zip(RULES[1:], parallel(delayed(way)(best[r, SHOWN], seeds) for r in RULES[1:]), strict=True))
 
     header("validation accuracy in %, median (quartiles)", *(f"{depth} hidden" for depth in depths))
     for rule in RULES:

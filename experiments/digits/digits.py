@@ -34,7 +34,7 @@ from chainrule_pictures.canvas import save
 HERE = Path(__file__).parent
 X, Y = load_digits(return_X_y=True)  # (samples, pixels), (samples,)
 FOLDS = 5
-WORKERS = 2  # processes, for both contenders
+WORKERS = 2  # processes, for both contenders; one for few and short runs
 SPACE = (
     "activation=relu,tanh",
     "network.hidden=[32],[64],[128],[64,64]",
@@ -86,7 +86,7 @@ def our_search(
     """
     paths = [table for table in tables for _ in range(seeds)]
     command = [
-        *("-m", "experiment=digits", "tracking=none", f"hydra.launcher.workers={WORKERS}", *SPACE, *words),
+        *("-m", "experiment=digits", "tracking=none", *SPACE, *words),
         *("target=table", "target.problem=classification", f"target.path={','.join(paths)}"),
         *(f"seed=range({len(paths)})", "hydra.sweeper.zip=[[target.path,seed]]", f"hydra.sweeper.random={points}"),
         f"hydra.sweep.dir={directory}",
@@ -345,10 +345,11 @@ def study(quick: bool, consecutive: bool) -> None:
     """Search and test with both contenders, and show what came of it."""
     points, seeds, finals, repetitions = (4, 1, 2, 1) if quick else (16, 4, 5, 5)
     shorter = ["training.epochs=10"] if quick else []
+    workers = f"hydra.launcher.workers={1 if quick else WORKERS}"
     directory = Path("multirun", "digits", f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
     folds = tables(directory, consecutive)
     print(f"Tables and sweep are in {directory}.", flush=True)
-    our_trials, ours_took = our_search(directory / "sweep", folds, seeds, points, *shorter)
+    our_trials, ours_took = our_search(directory / "sweep", folds, seeds, points, workers, *shorter)
     their_trials, theirs_took = their_search([trial.settings for trial in our_trials])
     ours = judged(our_labels, our_trials, ours_took, folds, finals)
     theirs = judged(their_labels, their_trials, theirs_took, folds, finals)
@@ -373,7 +374,8 @@ def main() -> None:
     options = parser.parse_args()
     plt.style.use(HERE.parent / "figures.mplstyle")
     begin = time.perf_counter()
-    with threadpool_limits(1), parallel_config("loky", n_jobs=WORKERS, inner_max_num_threads=1):
+    workers = 1 if options.quick else WORKERS
+    with threadpool_limits(1), parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
         study(options.quick, options.consecutive)
     print(f"\n{time.perf_counter() - begin:.0f} s in all.")
 

@@ -164,7 +164,7 @@ def main() -> None:
     every = f"seed=range({len(seeds)})"
     directory = Path("multirun", "errata", f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
     print(f"\nThe sweep is in {directory}.")
-    found = swept(directory, every, *shorter, *(["tracking=none"] if quick else []))
+    found = swept(directory, every, *shorter, *(["tracking=none", "hydra.launcher.workers=1"] if quick else []))
     losses, scores = ({rule: metric(same, f"validation/{m}") for rule, same in found.items()} for m in ("loss", "r2"))
     learned = {rule: values >= GOAL for rule, values in scores.items()}
     header("rule", "learned (validation R2 of 0.999)", "R2, median (quartiles)", "loss, median (quartiles)", "diverged")

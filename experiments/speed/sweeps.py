@@ -99,12 +99,16 @@ class Sweep:
 class Bench:
     """Runs contenders in fresh directories below ``root``.
 
+    Args:
+        root: an empty directory.
+        repetitions: of a sweep of chainrule, of which the fastest counts.
+
     Attributes:
         reference: training losses of the run with seed 0 and rate 0.01; each sweep of chainrule has to have them too.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, repetitions: int) -> None:
+        self._root, self._repetitions = root, repetitions
         self._empty = root / "empty.db"
         self._count = 0
         self._own: dict[int, Sweep] = {}
@@ -121,7 +125,7 @@ class Bench:
         """Measure chainrule, each number of runs once however often it is asked for."""
         if runs not in self._own:  # what the last left is kept: a disk is slow for a while after many files are removed
             command = ["-m", "chainrule", "-m", seeds(runs), f"optimizer.lr={RATES}", *WORKLOAD]
-            measured = [self._sweep(command, runs) for _ in range(1 if runs > MANY else REPETITIONS)]
+            measured = [self._sweep(command, runs) for _ in range(1 if runs > MANY else self._repetitions)]
             self._own[runs], self._left = min(measured, key=lambda sweep: sweep[0].seconds)
             first = curve(self._left / "mlflow.db", {"seed": "0", "optimizer.lr": "0.01"})
             reference = [value for value in self.reference if np.isclose(first, value, rtol=TOLERANCE).any()]
@@ -389,11 +393,11 @@ def main() -> None:
     names = [chosen.only] if chosen.only else list(NAMES)
     names = [name for name in names if name not in PEERS or PEERS[name].is_installed]
     with tempfile.TemporaryDirectory(prefix="sweeps.") as root:
-        bench = Bench(Path(root))
+        bench = Bench(Path(root), 1 if chosen.quick else REPETITIONS)
         same_mathematics(bench, [name for name in names if name in PEERS])
         contenders(bench, names, 4 if chosen.quick else chosen.runs, chosen.quick)
         if "ours" in names:
-            composition(bench, 1000 if chosen.quick else 2000)
+            composition(bench, 400 if chosen.quick else 2000)
         if chosen.growth:
             growth(bench, (2, 4) if chosen.quick else GROWTH)
 

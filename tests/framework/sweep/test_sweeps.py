@@ -25,9 +25,9 @@ from sweeping import COMMAND, command, contents, environment
 
 SHORT = ["training.epochs=4", "training.batch_size=16", "tracking=none"]
 PLACE = "hydra.sweep.dir=sweep"
-# Expected to take so long that it is trained in processes of its own.
-LONG = ["training.epochs=4000", "training.batch_size=16", "tracking=none", "activation=moody",
-        "hydra.launcher.workers=2", "hydra.launcher.stack=1"]  # fmt: skip
+# Four such runs are expected to take so long that they are trained in processes of their own.
+LONG = ["training.epochs=650", "training.batch_size=16", "network.hidden=[2,2,2,2,2,2,2,2,2,2]", "activation=tanh",
+        "output=moody", "tracking=none", "hydra.launcher.workers=2", "hydra.launcher.stack=1"]  # fmt: skip
 
 
 def started(*arguments, path):
@@ -83,10 +83,13 @@ def test_the_stacked_launcher_leaves_what_hydra_s_own_leaves(tmp_path):
     assert {m["reason"] for key, m in both[0].items() if key.endswith(MANIFEST)} == {"epochs", "diverged"}
 
 
-@pytest.mark.parametrize("launcher", [["hydra.launcher.workers=2", "hydra.launcher.stack=2"], ["hydra/launcher=basic"]])
-def test_other_ways_to_run_a_sweep_give_the_same_bytes(tmp_path, launcher):
-    """In processes of their own, or by another launcher."""
-    arguments = ["-m", "training.epochs=300", "training.batch_size=1", "tracking=none", PLACE, "seed=range(6)"]
+@pytest.mark.parametrize(
+    ("launcher", "epochs"),
+    [(["hydra.launcher.workers=2", "hydra.launcher.stack=2"], 220), (["hydra/launcher=basic"], 20)],
+)
+def test_other_ways_to_run_a_sweep_give_the_same_bytes(tmp_path, launcher, epochs):
+    """In processes of their own, for which they are long enough, or by another launcher."""
+    arguments = ["-m", f"training.epochs={epochs}", "training.batch_size=1", "tracking=none", PLACE, "seed=range(6)"]
     for name, own in {"here": ["hydra.launcher.workers=1"], "there": launcher}.items():
         (tmp_path / name).mkdir()
         command(*arguments, *own, folder=tmp_path / name)
@@ -421,12 +424,13 @@ def test_failed_runs_are_tried_again(plugin):
 def test_a_stack_of_runs_that_stop_at_different_times_keeps_their_bits():
     command(
         "-m",
-        "training.epochs=300",
+        "training.epochs=100",
+        "training.batch_size=8",
         "training.tolerance=0.1",
         "tracking=none",
         PLACE,
         "seed=range(8)",
-        "optimizer.lr=0.0002,0.03",
+        "optimizer.lr=0.002,0.1",
     )
     sweep = read_sweep(Path("sweep"))
     reasons = [outcome.reason for outcome in sweep.outcomes()]
