@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import signal
 
 import pytest
 
 import forking
 from chainrule.files import locks
+
+# A shell lets what it runs in the background ignore Ctrl-C, and so would do every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 collect_ignore = ["thirdparty"]  # distributions of their own, which are tested where they are installed
 

@@ -11,7 +11,7 @@ FRAMEWORK = ROOT / "framework" / "chainrule"
 # From the bottom up. A room may import from those below it, and within itself; the rooms of one line know nothing of
 # one another.
 LINE = [
-    ("errors", "moved"),
+    ("errors", "interrupts", "moved"),
     ("files",),
     ("components",),
     ("engine",),

@@ -2,14 +2,21 @@
 
 import json
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
+from subprocess import PIPE
 
 import forking
 from chainrule.records.run import MANIFEST
 from chainrule.records.sweep import SWEEP
+from distributions import MOODY
 
 COMMAND = [sys.executable, "-m", "chainrule"]
+# Four such runs are expected to take so long that they are trained in processes of their own.
+LONG = ["training.epochs=650", "training.batch_size=16", "network.hidden=[2,2,2,2,2,2,2,2,2,2]", "activation=tanh",
+        "output=moody", "tracking=none", "hydra.launcher.workers=2", "hydra.launcher.stack=1"]  # fmt: skip
 
 
 def environment(path):
@@ -39,3 +46,26 @@ def contents(folder):
                 timeless = {key: v for key, v in manifest.items() if key not in ("key", "started", "finished", "times")}
                 found[name] = timeless
     return found
+
+
+def started(*arguments, path):
+    """The command in a session of its own."""
+    return subprocess.Popen(
+        [*COMMAND, *arguments], stdout=PIPE, stderr=PIPE, text=True, env=environment(path), start_new_session=True
+    )
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def hold(plugin, meanwhile="time.sleep(0.05)"):
+    """Let the plugin wait as long as there is a file of this name, or do something else."""
+    imports = "import os\nimport signal\nimport time\nfrom dataclasses"
+    waiting = f'while os.path.exists("hold"):\n            {meanwhile}\n        return np.tanh'
+    source = MOODY.replace("from dataclasses", imports, 1).replace("return np.tanh", waiting)
+    (plugin / "chainrule_moody.py").write_text(source)
+    Path("hold").touch()

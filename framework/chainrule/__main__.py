@@ -1,6 +1,15 @@
-"""``python -m chainrule`` is the command ``chainrule``."""
+"""The command ``chainrule``, which is ``python -m chainrule`` as well."""
 
-from chainrule.cli.main import main
+from chainrule import interrupts
 
-if __name__ == "__main__":  # other processes that this one starts may import it
+
+def main() -> None:
+    """Run the command line; Ctrl-C ends it from the first import on."""
+    with interrupts.heeded():
+        from chainrule.cli.main import main as run
+
+        run()
+
+
+if __name__ == "__main__":  # processes that this one starts import it under another name
     main()

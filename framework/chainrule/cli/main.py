@@ -58,9 +58,6 @@ def main() -> None:
         else:
             load_plugins(arguments)
             application.run(arguments)
-    except KeyboardInterrupt as interrupt:
-        print(" ".join(["chainrule: interrupted.", *getattr(interrupt, "__notes__", [])]), file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:  # the reader of the output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that nothing is written at exit
     except MemoryError as error:

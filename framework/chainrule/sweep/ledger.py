@@ -7,9 +7,11 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from chainrule import interrupts
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.config.settings import TRACKING
 from chainrule.engine.reason import Reason
@@ -81,12 +83,12 @@ class Ledger:
             stop = threading.Event()
             thread = threading.Thread(target=self._keep_telling, args=(stop,), daemon=True)
             thread.start()
+            # It takes half a second, which training hides. Nobody waits for it when the sweep breaks off.
+            threading.Thread(target=import_module, args=("chainrule.reports.sweep",), daemon=True).start()
+            interrupts.advise(self._how_to_go_on)
             try:
                 yield
-            except KeyboardInterrupt as interrupt:
-                told = f"{len(self._outcomes)} of {max(self.sweep.runs, self._expected)} runs have ended"
-                interrupt.add_note(f"{told}; `chainrule resume {self.sweep.directory}` goes on.")
-                raise
+                interrupts.advise(None)
             finally:
                 stop.set()
                 thread.join()
@@ -220,9 +222,13 @@ class Ledger:
         with self._telling:
             self._watchers.tell(event, *arguments)
 
-    def _keep_telling(self, stop: threading.Event) -> None:
-        import chainrule.reports.sweep  # noqa: F401 - takes half a second, here while runs train
+    def _how_to_go_on(self) -> str:
+        if not (self.sweep.directory / SWEEP).exists():
+            return ""
+        told = f"{len(self._outcomes)} of {max(self.sweep.runs, self._expected)} runs have ended"
+        return f"{told}; `chainrule resume {self.sweep.directory}` goes on."
 
+    def _keep_telling(self, stop: threading.Event) -> None:
         while not stop.wait(_PAUSE):
             self._tell_progress()
 

@@ -6,11 +6,8 @@ import re
 import shutil
 import signal
 import sqlite3
-import subprocess
-import time
 from contextlib import closing
 from pathlib import Path
-from subprocess import PIPE
 
 import numpy as np
 import pytest
@@ -21,36 +18,10 @@ from chainrule.records.run import FAILURE, MANIFEST, Failure, Record, read_end, 
 from chainrule.records.sweep import Sweep, SweepManifest, new_sweep, read_sweep
 from chainrule.sweep.ledger import Ledger
 from distributions import LION, MOODY
-from sweeping import COMMAND, command, contents, environment
+from sweeping import LONG, command, contents, hold, started, wait_for
 
 SHORT = ["training.epochs=4", "training.batch_size=16", "tracking=none"]
 PLACE = "hydra.sweep.dir=sweep"
-# Four such runs are expected to take so long that they are trained in processes of their own.
-LONG = ["training.epochs=650", "training.batch_size=16", "network.hidden=[2,2,2,2,2,2,2,2,2,2]", "activation=tanh",
-        "output=moody", "tracking=none", "hydra.launcher.workers=2", "hydra.launcher.stack=1"]  # fmt: skip
-
-
-def started(*arguments, path):
-    """The command in a session of its own."""
-    return subprocess.Popen(
-        [*COMMAND, *arguments], stdout=PIPE, stderr=PIPE, text=True, env=environment(path), start_new_session=True
-    )
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def hold(plugin, meanwhile="time.sleep(0.05)"):
-    """Let the plugin wait as long as there is a file of this name, or do something else."""
-    imports = "import os\nimport signal\nimport time\nfrom dataclasses"
-    waiting = f'while os.path.exists("hold"):\n            {meanwhile}\n        return np.tanh'
-    source = MOODY.replace("from dataclasses", imports, 1).replace("return np.tanh", waiting)
-    (plugin / "chainrule_moody.py").write_text(source)
-    Path("hold").touch()
 
 
 @pytest.fixture

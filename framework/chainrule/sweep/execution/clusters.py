@@ -8,7 +8,6 @@ import importlib
 import logging
 import os
 import platform
-import signal
 import socket
 import threading
 import uuid
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chainrule import interrupts
 from chainrule.components.parameters import plain
 from chainrule.errors import ConfigurationError
 from chainrule.records.environment import environment
@@ -128,16 +128,6 @@ def _code() -> dict[str, str]:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ignore Ctrl-C while processes start. They inherit that, and end with this one."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
 def _dask(workers: int, address: str | None) -> Iterator[Cluster]:
     distributed = _imported("distributed", "dask")
     below = (name for name in logging.root.manager.loggerDict if name.startswith("distributed."))
@@ -146,7 +136,7 @@ def _dask(workers: int, address: str | None) -> Iterator[Cluster]:
     with ExitStack() as held:
         if address is not None:
             _reach("Dask scheduler", address, "dask scheduler")
-        with _undisturbed(), warnings.catch_warnings():
+        with interrupts.put_off(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about other versions: each worker compares what must be equal
             place = address or held.enter_context(
                 distributed.LocalCluster(

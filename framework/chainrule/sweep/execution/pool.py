@@ -1,22 +1,20 @@
 """Where units are trained: in this process, in others of this machine, or on a cluster, by joblib."""
 
-import os
-import threading
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import joblib
-from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from chainrule.errors import ChainruleError, ConfigurationError, nearest
 from chainrule.registry.watching import Watcher
 from chainrule.sweep.execution import clusters, worker
 from chainrule.sweep.execution.clusters import Cluster, Site
 from chainrule.sweep.execution.plan import Unit
+from chainrule.sweep.execution.processes import Processes
 
-BACKENDS = ("loky", *clusters.OPENED)
+HERE = "loky"  # processes of this machine; the option is named after the library that ran them at first
+BACKENDS = (HERE, *clusters.OPENED)
 _MANY = 200  # jobs that are worth processes, whatever they are
 _SMALL = 2.0  # seconds of work that other processes would not finish earlier, because they must start
 
@@ -34,14 +32,14 @@ class Pool:
         if backend not in BACKENDS:
             raise ConfigurationError(
                 f"hydra.launcher.backend={backend} is unknown{nearest(backend, BACKENDS)}; "
-                f"there is {', '.join(BACKENDS)}."
+                f"choose one of {', '.join(BACKENDS)}."
             )
         if workers == 0 or workers < -1:
             raise ConfigurationError(f"hydra.launcher.workers must be 1 or more, or -1 for all, not {workers}.")
-        if address is not None and backend == "loky":
+        if address is not None and backend == HERE:
             raise ConfigurationError("hydra.launcher.address needs hydra.launcher.backend=dask or ray.")
         self._workers, self._backend, self._address = workers, backend, address
-        self._early = False  # whether processes have been started, as many as there may be
+        self._processes = Processes()
         self._cluster: Cluster | None = None
         self._held = ExitStack()
 
@@ -52,12 +50,13 @@ class Pool:
             ConfigurationError: the cluster cannot be reached or started.
         """
         own = self._address is None
-        if self._backend != "loky" and (not own or self.cores > 1):
+        if self._backend != HERE and (not own or self.cores > 1):
             opened = clusters.OPENED[self._backend](self.cores if own else self._workers, self._address)
             self._cluster = self._held.enter_context(opened)
         return self
 
     def __exit__(self, *error: object) -> None:
+        (self._processes.kill if error[0] else self._processes.close)()
         self._cluster = None
         self._held.close()
 
@@ -70,9 +69,8 @@ class Pool:
 
     def start_early(self, jobs: int) -> None:
         """Start processes of this machine while jobs are still being composed, if there are many jobs."""
-        if self._backend == "loky" and self.cores > 1 and jobs >= _MANY:
-            self._early = True
-            threading.Thread(target=self._start).start()
+        if self._backend == HERE and self.cores > 1 and jobs >= _MANY:
+            self._processes.start(self.cores)
 
     def run(
         self, units: Sequence[Unit], progress: Path, watcher: Callable[[Unit], Watcher]
@@ -93,20 +91,8 @@ class Pool:
             for unit in units:
                 yield worker.train(unit, watcher(unit))
         else:
-            yield from self._run_here(units, progress)
-
-    def _run_here(self, units: Sequence[Unit], progress: Path) -> Generator[list[worker.End]]:
-        with _loky():
-            workers = self.cores if self._early else min(self.cores, len(units))
-            parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
-            train = joblib.delayed(worker.train_elsewhere)
-            try:
-                yield from parallel(train(unit, progress, os.getpid()) for unit in units)
-            except BrokenProcessPool:
-                raise ChainruleError(
-                    "A process that trained runs was killed, perhaps because memory ran out "
-                    "(hydra.launcher.workers=1 needs the least)."
-                ) from None
+            self._processes.start(min(self.cores, len(units)))
+            yield from self._processes.run(units, progress)
 
     def _run_there(self, units: Sequence[Unit], site: Site, cluster: Cluster) -> Generator[list[worker.End]]:
         with joblib.parallel_config(cluster.backend, **cluster.options):
@@ -123,11 +109,3 @@ class Pool:
             except Exception as error:
                 sentence = f"{type(error).__name__}: {error}".splitlines()[0]
                 raise ChainruleError(f"The {self._backend} cluster failed: {sentence.rstrip('.')}.") from error
-
-    def _start(self) -> None:
-        with _loky(), suppress(BaseException):  # whoever needs the processes meets what is wrong again
-            joblib.Parallel(n_jobs=self._workers)(joblib.delayed(worker.ready)() for _ in range(self.cores))
-
-
-def _loky() -> Any:
-    return joblib.parallel_config("loky", inner_max_num_threads=1)

@@ -1,9 +1,6 @@
 """What a process does with one unit of a sweep: train a stack, leave a directory and a record for each job."""
 
-import functools
 import logging
-import os
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -25,7 +22,6 @@ End = tuple[int, Record | Failure]  # a job's number and what became of it
 log = logging.getLogger(__name__)
 
 _FAILURES = (Exception, SystemExit)  # of a plugin: it has no right to end the sweep
-_ORPHANED = 0.1  # seconds until a process notices that its parent has gone, less than a sweep takes to be resumed
 
 
 def train(unit: Unit, *watchers: Watcher) -> list[End]:
@@ -54,39 +50,13 @@ def train(unit: Unit, *watchers: Watcher) -> list[End]:
     return [(job.number, ends[job.number]) for job in unit.jobs]
 
 
-def ready() -> None:
-    """Load the plugins, as every process must do first."""
-    installed()
-
-
-def train_elsewhere(unit: Unit, progress: Path, parent: int) -> list[End]:
-    """Train a unit in a process of its own, and write how far it is into a file of the folder ``progress``.
-
-    Args:
-        unit: what to train.
-        progress: the folder.
-        parent: id of the process with which this one must end.
-    """
-    _end_with(parent)
+def train_elsewhere(unit: Unit, progress: Path) -> list[End]:
+    """Train a unit in a process of its own, and write into a file of the folder ``progress`` how far it is."""
     heartbeat = Heartbeat(progress / str(unit.jobs[0].number))
     try:
         return train(unit, heartbeat)
     finally:
         heartbeat.path.unlink(missing_ok=True)
-
-
-@functools.cache
-def _end_with(parent: int) -> None:
-    """End this process when its parent ends; otherwise it would write where a resumed sweep writes, too."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_ORPHANED)
-        os._exit(1)
-
-    if os.getppid() != parent:
-        os._exit(1)
-    threading.Thread(target=watch, daemon=True).start()
 
 
 class Heartbeat(Watcher):
