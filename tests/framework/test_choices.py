@@ -82,7 +82,7 @@ def test_a_file_that_makes_no_sense_is_refused(text, sentence):
     Path("conf").mkdir()
     Path("conf", "plugins.yaml").write_text(text)
     with pytest.raises(chainrule.ConfigurationError) as caught:
-        preferences.chosen()
+        preferences.read_preferences()
     assert str(caught.value).startswith(sentence)
 
 
@@ -112,7 +112,7 @@ def test_strictness_makes_every_report_a_failure(lions, monkeypatch):
     command(*RUN)
 
 
-def test_a_choice_that_comes_too_late_is_refused():
+def test_a_preference_that_comes_too_late_is_refused():
     with pytest.raises(chainrule.ConfigurationError, match=r"plugins.block must be known before plugins are loaded: "):
         chainrule.run("plugins.block=[relu]")
     Path("conf", "experiment").mkdir(parents=True)
@@ -120,9 +120,9 @@ def test_a_choice_that_comes_too_late_is_refused():
     assert "or into the environment variable CHAINRULE_PREFER_PLUGINS." in command("experiment=late", code=1).stderr
 
 
-def test_choices_add_up():
+def test_preferences_add_up():
     typed, environment = Preferences(prefer=("a",), block=("x",)), Preferences(prefer=("b", "a"))
-    assert typed.together(environment) == Preferences(prefer=("a", "b"), block=("x",))
+    assert typed.merged_with(environment) == Preferences(prefer=("a", "b"), block=("x",))
 
 
 def test_plugins_are_listed_with_all_that_they_bring(lions):
@@ -237,7 +237,7 @@ def test_a_component_that_refuses_its_values_or_ends_the_run_is_named(tmp_path):
     assert done.stderr.endswith("chainrule: a plugin ended the run: SystemExit: 7.\n")
 
 
-def test_sub_commands_heed_choices_too(lions):
+def test_sub_commands_heed_preferences_too(lions):
     done = command("plugins", "lion", "plugins.prefer=[chainrule-lioness]", path=lions)
     assert "optimizer=lion (shadowed: " in done.stdout
     assert "optimizer=lion: Descends." in done.stdout

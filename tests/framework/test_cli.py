@@ -160,6 +160,11 @@ def test_flags_that_exclude_one_another_get_one_sentence():
     assert sentence.startswith("chainrule: Only one of --run, --multirun, --cfg")
 
 
+def test_no_flag_may_be_abbreviated():
+    assert "unrecognized arguments: --multi\n" in chainrule_command("--multi", *SHORT, "seed=0,1", code=2).stderr
+    assert not list(Path().iterdir())
+
+
 def test_an_unknown_flag_is_a_usage_error():
     assert "unrecognized arguments: --bogus" in chainrule_command("--bogus", code=2).stderr
 

@@ -33,6 +33,8 @@ from chainrule_mlflow.store import Store
 from chainrule_mlflow.tracker import MLflow
 from chainrule_untracked import NoTracking
 
+# SQLAlchemy's, about MLflow's own code.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:sqlalchemy.exc.SADeprecationWarning")
 CONFIGURATION = {
     "seed": 7,
     "network": {"hidden": [4, 2]},
@@ -313,7 +315,8 @@ def test_long_and_odd_texts_fit(client, tmp_path):
     configuration = {**CONFIGURATION, **{f"odd key! {i}": {"name": "x" * 7000, "é=": i} for i in range(70)}}
     overrides = [f"optimizer.lr={i}" for i in range(2000)]
     metrics = {"train/odd(metric)": 1.0}
-    MLflow().send(make(tmp_path / "run", configuration=configuration, overrides=overrides, metrics=metrics))
+    changes = {"title": 300 * "x", "configuration": configuration, "overrides": overrides, "metrics": metrics}
+    MLflow().send(make(tmp_path / "run", **changes))
     run = only(client)
     assert len(run.data.params) == 12 + 140
     assert len(run.data.params["odd key_ 69"]) == 6000
