@@ -27,7 +27,8 @@ from chainrule.components.parameters import build, parameters
 from chainrule.engine.curves import Curves
 from chainrule.errors import ChainruleError, ConfigurationError, RecordError
 from chainrule.records import run
-from chainrule.records.run import Record, RunManifest, read_record
+from chainrule.records.run import Membership, Record, RunManifest, read_record
+from chainrule.records.sweep import new_sweep
 from chainrule_mlflow import bulk, contents, tracker
 from chainrule_mlflow.store import Store
 from chainrule_mlflow.tracker import MLflow
@@ -309,6 +310,21 @@ def test_whatever_a_curve_holds_its_finite_ends_and_extremes_are_sent(values, ev
         assert {finite[0], finite[-1]} <= set(points)
         levels = [value for _, value in finite]
         assert {min(levels), max(levels)} <= {value for _, value in points}
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"), [({"optimizer.lr": 0.1, "seed": 3}, "optimizer.lr=0.1, seed=3"), ({}, MANIFEST["title"])]
+)
+def test_in_a_sweep_a_run_is_called_by_what_sets_it_apart(record, tmp_path, settings, name):
+    member = Membership(tmp_path, key="a key", runs=2, number=1, settings=settings)
+    assert contents.title(dataclasses.replace(record, member=member)) == name
+
+
+def test_a_record_in_the_folder_of_a_sweep_that_did_not_train_it_stands_alone(client, tmp_path):
+    """It is told whose it is; the folders above it say nothing."""
+    new_sweep(tmp_path, ["-m", "seed=0,1"], tmp_path, {}, {}).write()
+    MLflow().send(make(tmp_path / "0"))
+    assert "mlflow.parentRunId" not in only(client).data.tags
 
 
 def test_long_and_odd_texts_fit(client, tmp_path):

@@ -1,14 +1,14 @@
 """``chainrule sync``: send records to the tracker later."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.cli.common import load_plugins, parse, parser
 from chainrule.config.settings import TRACKING
-from chainrule.errors import ChainruleError, sentence
+from chainrule.errors import ChainruleError, RecordError, sentence
 from chainrule.records.run import MANIFEST, Membership, Record, read_record
 from chainrule.records.sweep import SWEEP, Sweep, read_sweep
 from chainrule.registry.registry import installed
@@ -24,17 +24,17 @@ def main(arguments: Sequence[str]) -> None:
     command.add_argument("--tracking", metavar="NAME", help="tracker to use instead of each record's own")
     given = parse(command, arguments)
     load_plugins([])
-    failed = sum(_send(directory.absolute(), given.tracking) for directory in given.directories)
+    failed = sum(_send(directory, given.tracking) for directory in given.directories)
     if failed:
         raise ChainruleError(f"{failed} {'record was' if failed == 1 else 'records were'} not sent.")
 
 
 def _send(directory: Path, tracking: str | None) -> int:
     """Send the records below a directory and the sweeps that they belong to; return how many could not be sent."""
-    found = sorted(directory.rglob(MANIFEST))
+    found = sorted(directory.absolute().rglob(MANIFEST))
     if not found:
         raise ChainruleError(f"{directory} holds no finished record.")
-    sweeps = {sweep.manifest.key: sweep for sweep in _sweeps(directory)}
+    sweeps, damaged = _sweeps(directory.absolute())
     members: dict[Path, Membership] = {}
     for sweep in sweeps.values():
         members |= sweep.members()
@@ -42,6 +42,8 @@ def _send(directory: Path, tracking: str | None) -> int:
     failed = 0
     for place in (manifest.parent for manifest in found):
         try:
+            for folder in damaged.keys() & set(place.parents):  # its sweep does not say what it is
+                raise damaged[folder]
             record = replace(read_record(place), member=members.get(place))
             tracker = _tracker(record, tracking)
             tracker.send(record)
@@ -70,11 +72,17 @@ def _say(place: Path, links: Mapping[str, str]) -> None:
     print(f"{place}: {', '.join(links.values()) or 'not sent, its tracking is none'}")
 
 
-def _sweeps(directory: Path) -> Iterable[Sweep]:
-    """Yield the sweeps below a directory, and those that it lies in."""
+def _sweeps(directory: Path) -> tuple[dict[str, Sweep], dict[Path, RecordError]]:
+    """Return the sweeps below a directory, and those that it lies in, by key; those that are damaged by folder."""
     above = (folder for folder in directory.parents if (folder / SWEEP).is_file())
+    sweeps, damaged = {}, {}
     for folder in (*above, *(path.parent for path in sorted(directory.rglob(SWEEP)))):
-        yield read_sweep(folder)
+        try:
+            sweep = read_sweep(folder)
+            sweeps[sweep.manifest.key] = sweep
+        except RecordError as error:
+            damaged[folder] = error
+    return sweeps, damaged
 
 
 def _tracker(record: Record, name: str | None) -> Tracker:

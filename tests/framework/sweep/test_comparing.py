@@ -16,7 +16,7 @@ import distributions
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.records.run import MANIFEST, read_record
 from chainrule.records.sweep import read_sweep
-from chainrule.reports import comparison
+from chainrule.reports.comparison import NUMBERS
 from chainrule.sweep.jobs import space
 from distributions import LION, MOODY
 from sweeping import command, contents
@@ -112,7 +112,7 @@ def test_the_answer_is_told_everywhere(whole):
     assert answer in done.stdout
     assert f"{result.comparison.runs} runs: optimizer adam, lion on sine, two_moons, wine" in done.stdout
     assert html.escape(answer) in (sweep.directory / "report.html").read_text()
-    numbers = json.loads((sweep.directory / comparison.NUMBERS).read_text())
+    numbers = json.loads((sweep.directory / NUMBERS).read_text())
     assert numbers["answer"] == answer
     assert numbers["pairs"][0]["probability"] == result.pairs[0].probability
     assert [len(entry["losses"]) for entry in numbers["results"]] == [6] * 6
@@ -144,11 +144,11 @@ def test_what_broke_off_ends_with_the_same_bytes(whole, tmp_path):
     comparison = sweep.comparison
     for number in (0, 7, *range(comparison.tuning_runs + 2, comparison.runs)):
         (sweep.place(number) / MANIFEST).unlink()
-    (place / comparison.NUMBERS).unlink()
+    (place / NUMBERS).unlink()
     sweep.write(finished=None, jobs=sweep.manifest["jobs"][: comparison.tuning_runs])
     command("report", str(place), path=folder / "site")
     assert "chainrule resume" in (place / "report.html").read_text()
-    assert not (place / comparison.NUMBERS).exists()
+    assert not (place / NUMBERS).exists()
     command("resume", str(place), path=folder / "site")
     assert kept(place) == before
 

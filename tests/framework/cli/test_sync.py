@@ -1,0 +1,102 @@
+"""``chainrule sync``: what is sent, to whom, and what is said of the rest."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import chainrule
+from chainrule.cli import sync
+from chainrule.errors import ChainruleError
+from chainrule.records.run import MANIFEST
+from chainrule.records.sweep import SWEEP, new_sweep
+
+
+class Kept(chainrule.Tracker):
+    """Remembers what it was sent."""
+
+    records, sweeps = [], []
+
+    def send(self, record):
+        if record.manifest.overrides == ["seed=13"]:
+            raise OSError("no")
+        self.records.append((record.directory, record.member))
+
+    def send_sweep(self, sweep, outcomes):
+        self.sweeps.append((sweep.directory, [outcome.seed for outcome in outcomes]))
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    monkeypatch.setattr(Kept, "records", [])
+    monkeypatch.setattr(Kept, "sweeps", [])
+    monkeypatch.setattr(sync, "_tracker", lambda record, name: Kept())
+    monkeypatch.setattr(sync, "load_plugins", lambda words: None)
+    return Kept
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The records of three runs."""
+    folder = tmp_path_factory.mktemp("trained")
+    for place, seed in {"alone": 0, "s/0": 1, "s/1": 2}.items():
+        chainrule.run("training.epochs=0", f"seed={seed}", "tracking=none", directory=folder / place)
+    return folder
+
+
+@pytest.fixture
+def sweep(trained, tmp_path):
+    """A finished sweep of two runs, and a run beside it."""
+    shutil.copytree(trained, tmp_path / "runs")
+    jobs = [{"overrides": [f"seed={seed}"], "directory": str(number)} for number, seed in enumerate((1, 2))]
+    sweep = new_sweep(tmp_path / "runs" / "s", ["-m", "seed=1,2"], tmp_path, {}, {})
+    return sweep.write(jobs=jobs, finished="2026-11-28T10:00:00+00:00")
+
+
+def test_records_are_sent_with_their_place_and_then_their_sweep(kept, sweep):
+    sync.main(["runs"])
+    root = Path("runs").absolute()
+    assert kept.records[0] == (root / "alone", None)
+    assert [(place, member.number, member.key) for place, member in kept.records[1:]] == [
+        (root / "s" / str(number), number, sweep.manifest.key) for number in (0, 1)
+    ]
+    assert kept.sweeps == [(root / "s", [1, 2])]
+
+
+@pytest.mark.parametrize("given", ["runs/s/1", "./runs/s/1"])
+def test_a_run_of_a_sweep_may_be_sent_alone(kept, sweep, given):
+    sync.main([given])
+    ((_, member),) = kept.records
+    assert (member.number, member.settings) == (1, {"seed": 2})
+    assert kept.sweeps == [(sweep.directory, [1, 2])]
+
+
+def test_a_sweep_that_is_not_finished_is_not_sent(kept, sweep):
+    sweep.write(finished=None)
+    sync.main(["runs"])
+    assert (len(kept.records), kept.sweeps) == (3, [])
+
+
+def test_what_cannot_be_sent_keeps_no_other_back(kept, sweep, capsys):
+    manifest = json.loads((sweep.directory / "0" / MANIFEST).read_text())
+    (sweep.directory / "0" / MANIFEST).write_text(json.dumps(manifest | {"overrides": ["seed=13"]}))
+    with pytest.raises(ChainruleError, match=r"^1 record was not sent\.$"):
+        sync.main(["runs"])
+    assert len(kept.records) == 2
+    assert capsys.readouterr().err == f"chainrule: {sweep.directory / '0'}: OSError: no\n"
+
+
+def test_the_runs_of_a_damaged_sweep_are_kept_back_and_no_others(kept, sweep, capsys):
+    (sweep.directory / SWEEP).write_text("{")
+    with pytest.raises(ChainruleError, match=r"^2 records were not sent\.$"):
+        sync.main(["runs"])
+    assert [place.name for place, _ in kept.records] == ["alone"]
+    for line, number in zip(capsys.readouterr().err.splitlines(), (0, 1), strict=True):
+        assert line.startswith(f"chainrule: {sweep.directory / str(number)}: {sweep.directory / SWEEP} cannot be read")
+
+
+def test_a_directory_without_records_is_named_as_typed(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ChainruleError, match=r"^empty holds no finished record\.$"):
+        sync.main(["empty"])
