@@ -24,6 +24,7 @@ def killed(monkeypatch):
     return module
 
 
+@pytest.mark.slow  # it kills at random moments of several sweeps
 def test_nothing_is_lost_repeated_or_different(tmp_path):
     done = forking.python(SCRIPT, "--quick", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

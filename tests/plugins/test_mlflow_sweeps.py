@@ -10,7 +10,6 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from mlflow import MlflowClient
 
 import forking
 from chainrule.analysis.outcomes import SweepOutcomes
@@ -38,9 +37,15 @@ def _database(database):
     """All but what is taken away again begins with a database, because making one takes seconds."""
 
 
+def client_of(database):
+    from mlflow import MlflowClient  # takes seconds, so not where tests are only collected
+
+    return MlflowClient(f"sqlite:///{Path(database).absolute()}")
+
+
 def the_runs(database="mlflow.db"):
     """The run of the sweep, and those beneath it."""
-    client = MlflowClient(f"sqlite:///{Path(database).absolute()}")
+    client = client_of(database)
     runs = client.search_runs(["1"], max_results=1000)
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
@@ -87,9 +92,7 @@ def test_by_the_client_and_past_it_the_run_of_a_sweep_is_the_same(prepared, tmp_
     for name, supported in (("fast.db", True), ("client.db", False)):
         path = tmp_path / name
         path.write_bytes(prepared.read_bytes())
-        MlflowClient(f"sqlite:///{path}").create_experiment(
-            "chainrule", artifact_location=(tmp_path / name[:-3]).as_uri()
-        )
+        client_of(path).create_experiment("chainrule", artifact_location=(tmp_path / name[:-3]).as_uri())
         store = Store.at(f"sqlite:///{path}")
         if not supported:
             monkeypatch.setattr(bulk, "supports", lambda file: False)
@@ -164,7 +167,7 @@ def test_eight_sweeps_at_once_share_a_fresh_database(tmp_path):
     for done in forking.at_once([[*arguments, f"hydra.sweep.dir=s{n}"] for n in range(8)]):
         output = done.stdout + done.stderr
         assert (done.returncode, "Nothing is lost" in output) == (0, False), output
-    runs = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["1"])
+    runs = client_of("mlflow.db").search_runs(["1"])
     assert [run.info.status for run in runs] == ["FINISHED"] * 40
     sizes = Counter(run.data.tags.get("mlflow.parentRunId") for run in runs)
     parents = {run.info.run_id for run in runs if run.info.run_name == "sweep: 4 seeds"}

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from mlflow import MlflowClient
 
 import distributions
 from chainrule.analysis.outcomes import SweepOutcomes
@@ -106,6 +105,8 @@ def test_the_point_with_the_smallest_median_is_judged(whole):
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader:sqlalchemy.exc.SADeprecationWarning")
 def test_the_answer_is_told_everywhere(whole):
+    from mlflow import MlflowClient  # takes seconds, so not where tests are only collected
+
     folder, done = whole
     sweep, result = found(folder / "runs" / "found")
     answer = result.answer
