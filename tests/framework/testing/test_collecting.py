@@ -6,7 +6,6 @@ import os
 import sys
 import time
 import tomllib
-from pathlib import Path
 
 import pytest
 
@@ -15,9 +14,9 @@ from chainrule.errors import ChainruleError, PluginError
 from chainrule.registry.registry import Registry
 from chainrule.testing import REQUIRED, check_distribution, described, kit
 from chainrule.testing.collecting import Selection
+from rooms import ROOT
 
 pytest_plugins = "pytester"
-ROOT = Path(__file__).parents[3]
 
 LION = '''
 """A plugin."""

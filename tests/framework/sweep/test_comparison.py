@@ -7,16 +7,13 @@ import shutil
 import statistics
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 import distributions
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.records.run import MANIFEST, read_record
 from chainrule.records.sweep import read_sweep
 from chainrule.reports.comparison import NUMBERS
-from chainrule.sweep.jobs import space
 from distributions import LION, MOODY
 from sweeping import command, contents
 
@@ -282,17 +279,3 @@ def test_a_contender_is_tuned_in_the_keys_that_it_has(tmp_path):
     rprop, tiger = result.entries
     assert rprop.tuned.keys() == {"optimizer.lr", "initializer"}
     assert tiger.tuned.keys() == {"optimizer.pace", "initializer"}
-
-
-def test_points_are_spread_over_every_part_of_the_space():
-    texts = ["a=interval(0,8)", "b=tag(log,interval(1e-4,1))", "c=x,y", "d=tag(int,interval(1,4))"]
-    overrides = OverridesParser.create().parse_overrides(texts)
-    points = space.spread(overrides, 8, 0)
-    values = [[point[key].partition("=")[2] for point in points] for key in "abcd"]
-    assert sorted(int(float(value)) for value in values[0]) == list(range(8))
-    logarithms = np.log10(np.array(values[1], float))
-    assert sorted(np.floor((logarithms + 4) * 2).astype(int)) == list(range(8))
-    assert sorted(values[2]) == ["x"] * 4 + ["y"] * 4
-    assert set(values[3]) <= set("1234")
-    assert space.spread(overrides[:2], 8, 0) == [{key: point[key] for key in "ab"} for point in points]
-    assert space.spread(overrides, 8, 1) != points

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,9 +24,9 @@ from chainrule.registry.registry import Registry
 from chainrule.registry.watching import Session
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare
+from rooms import ROOT
 from sweeping import environment
 
-ROOT = Path(__file__).parents[2]
 YESTERDAY = ROOT / "tests" / "thirdparty" / "yesterday"  # written by new-plugin of version 0.1; must work unchanged
 # Each kind under the name of the plugin, and all at once under the names of the examples.
 WRITTEN = {**{f"odd-{kind}": [kind] for kind in new_plugin.kinds()}, "zoo": new_plugin.kinds()}
