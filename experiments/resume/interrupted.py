@@ -20,25 +20,28 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from chainrule import records, sweeps
-from chainrule.errors import RecordError
+import chainrule
+from chainrule import RecordError
 
 LIMIT = 3.0  # seconds in which everything must have ended
 PATIENCE = 60.0  # seconds after which nobody waits any longer
 UNTRACKED, TWO = "tracking=none", "hydra.launcher.workers=2"
-BRIEF = ("seed=range(24)", "training.epochs=700", "training.batch_size=16", "hydra.launcher.stack=2")
-# Kind of sweep to what is typed. But for one, all are expected to be worth processes.
+# Runs that are expected to take long enough to be worth processes, and converge soon.
+BRIEF = ("seed=range(24)", "training.epochs=4000", "training.batch_size=16", "training.tolerance=2")
+STACKS = "hydra.launcher.stack=2"
+# Kind of sweep to what is typed.
 SWEEPS: Mapping[str, Sequence[str]] = {
-    "short runs": (*BRIEF, TWO, UNTRACKED),
-    "short runs in MLflow": (*BRIEF, TWO),
-    "short runs in one process": (*BRIEF, "hydra.launcher.workers=1", UNTRACKED),
-    "long runs": ("seed=range(4)", "training.epochs=2600", *BRIEF[2:3], "hydra.launcher.stack=1", TWO, UNTRACKED),
+    "short runs": (*BRIEF, STACKS, TWO, UNTRACKED),
+    "short runs in MLflow": (*BRIEF, STACKS, TWO),
+    "short runs in one process": (*BRIEF, STACKS, "hydra.launcher.workers=1", UNTRACKED),
+    "long runs": ("seed=range(4)", *BRIEF[1:3], "training.tolerance=0.2", "hydra.launcher.stack=1", TWO, UNTRACKED),
     "many runs": ("seed=range(200)", "training.epochs=100", TWO, UNTRACKED),
-    "large stacks": ("seed=range(1500)", "training.epochs=10", "hydra.launcher.stack=250", TWO, UNTRACKED),
-    "search": ("optimizer.lr=tag(log,interval(0.001,0.1))", "seed=0,1,2", "training.epochs=1200", *BRIEF[2:], TWO,
-               UNTRACKED, "hydra/sweeper=stacked_optuna", "hydra.sweeper.trials=8", "hydra.sweeper.batch=4"),
+    "large stacks": ("seed=range(750)", *BRIEF[1:], "hydra.launcher.stack=250", TWO, UNTRACKED),
+    "search": ("optimizer.lr=tag(log,interval(0.001,0.1))", "seed=0,1,2", *BRIEF[1:], STACKS, TWO, UNTRACKED,
+               "hydra/sweeper=stacked_optuna", "hydra.sweeper.trials=8", "hydra.sweeper.batch=4"),
     "comparison": ("activation=tanh,relu", "hydra/sweeper=compare", "hydra.sweeper.targets=[sine,wine]",
-                   "hydra.sweeper.budget=4", "hydra.sweeper.seeds=4", "training.epochs=500", TWO, UNTRACKED),
+                   "hydra.sweeper.budget=4", "hydra.sweeper.seeds=4", "training.epochs=500", "training.tolerance=0.5",
+                   TWO, UNTRACKED),
 }  # fmt: skip
 RECIPIENTS = ("to all", "to the first")  # processes: a terminal does the one, a manager of jobs the other
 PHASES = ("before it began", "before the first record", "while runs were recorded", "after the last record")
@@ -125,15 +128,15 @@ class Place:
         seconds = time.perf_counter() - begin
         flaws += self._flaws(process.returncode, errors)
         phase = self._phase()
-        if (self.sweep / sweeps.FILE).exists():
+        if (self.sweep / "sweep.json").exists():
             flaws += self._resumed()
         for flaw in flaws:
             print(f"{self.kind}, {to}, after {moment:.3f} s, {phase}: {flaw}\n{errors}", file=sys.stderr, flush=True)
         return End(self.kind, to, phase, moment, seconds, tuple(flaws))
 
     def _flaws(self, code: int, errors: str) -> Iterator[str]:
-        begun = (self.sweep / sweeps.FILE).exists()
-        finished = begun and sweeps.read(self.sweep).manifest["finished"]
+        begun = (self.sweep / "sweep.json").exists()
+        finished = begun and chainrule.load(self.sweep).manifest.finished
         if code != 130 and not (code == 0 and finished):
             yield f"exit code {code}"
         told = "chainrule: interrupted." + (
@@ -149,8 +152,8 @@ class Place:
         if self._finish("resume", "sweep"):
             yield "it cannot be resumed"
             return
-        after, sweep = self._records(), sweeps.read(self.sweep)
-        if not sweep.manifest["finished"] or len(after) != sweep.runs:
+        after, sweep = self._records(), chainrule.load(self.sweep)
+        if not sweep.manifest.finished or len(after) != sweep.runs:
             yield f"{len(after)} of {sweep.runs} runs after it was resumed"
         if any(after.get(run) != manifest for run, manifest in before.items()):
             yield "runs were trained again"
@@ -163,18 +166,18 @@ class Place:
         return process.returncode
 
     def _phase(self) -> str:
-        if not (self.sweep / sweeps.FILE).exists():
+        if not (self.sweep / "sweep.json").exists():
             return PHASES[0]
-        sweep = sweeps.read(self.sweep)
-        recorded = len(list(self.sweep.glob(f"*/{records.MANIFEST}")))
+        sweep = chainrule.load(self.sweep)
+        recorded = len(list(self.sweep.glob("*/manifest.json")))
         return PHASES[1] if not recorded else PHASES[2] if recorded < sweep.planned else PHASES[3]
 
     def _records(self) -> dict[str, int]:
         """Return the time of the manifest of each intact record."""
         found = {}
-        for path in self.sweep.glob(f"*/{records.MANIFEST}"):
+        for path in self.sweep.glob("*/manifest.json"):
             with suppress(RecordError):
-                if records.read(path.parent).is_intact():
+                if chainrule.load(path.parent).is_intact():
                     found[path.parent.name] = path.stat().st_mtime_ns
         return found
 

@@ -231,9 +231,6 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
             process.poll()  # or it would stay in its group for good
             time.sleep(0.01)
         sys.exit(f"processes of the group {process.pid} cannot be killed")
-    # Shared memory of joblib, whose own process for removing it was killed as well.
-    for left in Path("/dev/shm").glob(f"*[-_]{process.pid}[-_]*"):
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def row(*cells: object) -> None:

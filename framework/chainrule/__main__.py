@@ -5,7 +5,7 @@ from chainrule import interrupts
 
 def main() -> None:
     """Run the command line; Ctrl-C ends it from the first import on."""
-    with interrupts.heeded():
+    with interrupts.handled():
         from chainrule.cli.main import main as run
 
         run()

@@ -18,11 +18,11 @@ _CODE = 128 + signal.SIGINT  # by which shells know it
 _PATIENCE = 1.5  # seconds that a command has to end by itself
 _BRIEF = 0.3  # seconds for what is to be done at exit where it has not
 _advice: Callable[[], str] | None = None
-_told = False
+_interrupted = _told = False
 
 
 @contextmanager
-def heeded() -> Iterator[None]:
+def handled() -> Iterator[None]:
     """Let Ctrl-C end this process with exit code 130 and one sentence. For a whole command: what is set here stays.
 
     Whoever started it can have it ignore Ctrl-C, as shells do with what runs in the background.
@@ -38,11 +38,13 @@ def heeded() -> Iterator[None]:
     signal.signal(signal.SIGINT, _raise_once)
     try:
         yield
-    except KeyboardInterrupt:
-        print(_farewell(), end="", file=sys.stderr, flush=True)
+    except BaseException:  # code in C may make another exception of KeyboardInterrupt
+        if not _interrupted:
+            raise
+        print(_message(), end="", file=sys.stderr, flush=True)
         sys.exit(_CODE)
     finally:
-        signal.signal(signal.SIGINT, _leave_to_thread)  # an exception would only spoil the end
+        signal.signal(signal.SIGINT, _ignored)  # an exception would only spoil the end
 
 
 def advise(advice: Callable[[], str] | None) -> None:
@@ -52,7 +54,7 @@ def advise(advice: Callable[[], str] | None) -> None:
 
 
 @contextmanager
-def put_off() -> Iterator[None]:
+def deferred() -> Iterator[None]:
     """Put Ctrl-C off to the end of the block. Processes that start in it do not hear it, unless they ask for it."""
     caught: list[Any] = []
     before = signal.getsignal(signal.SIGINT)
@@ -71,7 +73,7 @@ def put_off() -> Iterator[None]:
                 before(*caught[0])
 
 
-def shrug_off() -> None:
+def ignored_here() -> None:
     """Let Ctrl-C do nothing in this process, which another one ends. Processes that it starts hear it as usual."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: None)
@@ -79,16 +81,18 @@ def shrug_off() -> None:
 
 
 def _raise_once(*_: Any) -> None:
-    signal.signal(signal.SIGINT, _leave_to_thread)
+    global _interrupted
+    _interrupted = True
+    signal.signal(signal.SIGINT, _ignored)
     raise KeyboardInterrupt
 
 
-def _leave_to_thread(*_: Any) -> None:
+def _ignored(*_: Any) -> None:
     """Do nothing: a further Ctrl-C is for the thread that ends the process by force."""
 
 
 def _leave() -> None:
-    """Leave at once after Ctrl-C when all is done that is to be done at exit.
+    """Leave after Ctrl-C when all is done that is to be done at exit.
 
     What Python does afterwards is in the way: threads that it stops anywhere; and where the interrupt passed through
     ``exec``, as in the making of a dataclass, it takes it for unhandled and dies of the signal.
@@ -97,6 +101,7 @@ def _leave() -> None:
         with suppress(OSError, ValueError):
             sys.stdout.flush()
         os._exit(_CODE)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of one that comes only now it would die, too
 
 
 def _enforce(reader: int) -> None:
@@ -108,7 +113,7 @@ def _enforce(reader: int) -> None:
     try:
         for process in active_children():
             process.kill()
-        os.write(2, _farewell().encode())  # whoever holds sys.stderr may be stuck
+        os.write(2, _message().encode())  # whoever holds sys.stderr may be stuck
         # A thread, because what is to be done (the cursor be shown, for one) may be stuck as well.
         exiting = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
         exiting.start()
@@ -123,7 +128,7 @@ def _wait(reader: int, seconds: float | None) -> None:
         pass
 
 
-def _farewell() -> str:
+def _message() -> str:
     """Return the sentence, once."""
     global _told
     if _told:

@@ -170,7 +170,7 @@ def test_a_call_that_does_not_return_holds_nothing_up(tmp_path, script):
     process = script("""
 from pathlib import Path
 from chainrule import interrupts, locks
-with interrupts.heeded():
+with interrupts.handled():
     Path("here").touch()
     with locks.exclusive(Path("lock"), wait=3600):
         pass
@@ -181,12 +181,15 @@ with interrupts.heeded():
 
 
 def test_the_second_time_nobody_is_patient(script):
+    """But what is to be done at exit is done."""
     process = script("""
+import atexit
 import time
 from pathlib import Path
 from chainrule import interrupts
 interrupts._PATIENCE = 3600
-with interrupts.heeded():
+with interrupts.handled():
+    atexit.register(Path("tidied").touch)
     try:
         Path("here").touch()
         time.sleep(3600)
@@ -198,12 +201,19 @@ with interrupts.heeded():
     process.send_signal(signal.SIGINT)
     wait_for(lambda: Path("there").exists())
     assert interrupted(process) == "chainrule: interrupted.\n"
+    assert Path("tidied").exists()
 
 
-def test_the_exit_code_is_its_own_wherever_it_comes():
-    """Python would die of the signal when it has come within ``exec``."""
-    source = "from chainrule import interrupts\nwith interrupts.heeded():\n    exec('raise KeyboardInterrupt')"
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True)
+@pytest.mark.parametrize(
+    "source",
+    [
+        "exec('signal.raise_signal(signal.SIGINT)')",  # after which Python alone would die of the signal
+        "try: signal.raise_signal(signal.SIGINT)\n    except BaseException as error: raise ImportError from error",
+    ],
+)
+def test_the_exit_code_is_its_own_whatever_becomes_of_the_exception(source):
+    script = f"import signal\nfrom chainrule import interrupts\nwith interrupts.handled():\n    {source}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, "chainrule: interrupted.\n")
 
 
@@ -212,7 +222,7 @@ def test_it_is_put_off_but_not_forgotten():
 import time
 from pathlib import Path
 from chainrule import interrupts
-with interrupts.heeded():
+with interrupts.handled():
     with interrupts.put_off():
         signal.raise_signal(signal.SIGINT)
         time.sleep(0.1)

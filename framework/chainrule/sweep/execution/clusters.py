@@ -136,7 +136,7 @@ def _dask(workers: int, address: str | None) -> Iterator[Cluster]:
     with ExitStack() as held:
         if address is not None:
             _reach("Dask scheduler", address, "dask scheduler")
-        with interrupts.put_off(), warnings.catch_warnings():
+        with interrupts.deferred(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about other versions: each worker compares what must be equal
             place = address or held.enter_context(
                 distributed.LocalCluster(

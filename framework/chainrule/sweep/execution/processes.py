@@ -47,7 +47,7 @@ class Processes:
         if not self._members:
             atexit.register(self.kill)  # also where the sweep turns out to be wrong before it begins
         resource_tracker.ensure_running()  # here, because to start it ends what puts Ctrl-C off
-        with interrupts.put_off(), _single_threaded():
+        with interrupts.deferred(), _single_threaded():
             while len(self._members) < size:
                 here, there = _SPAWN.Pipe()
                 process = _SPAWN.Process(target=_serve, args=(there,))
@@ -123,7 +123,7 @@ def _tend(
 
 def _serve(connection: Connection) -> None:
     """Train units until there are no more, or the process that hands them out has gone."""
-    interrupts.shrug_off()
+    interrupts.ignored_here()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(Exception):  # which is met again with the first unit
         installed()
