@@ -15,6 +15,7 @@ as of titles, is left out by ``--ignore`` (dotted keys of ``manifest.json``) and
 
 import argparse
 import importlib.util
+import io
 import json
 import os
 import random
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -491,12 +493,16 @@ def _differences(before: Path | None, after: Path | None, roots: tuple[Path, Pat
         return "only before" if after is None else "only after"
     if before.name == ERROR:
         return f"failed: {_last_line(before)} / {_last_line(after)}"
-    one, other = (_content(path, root, looking) for path, root in zip((before, after), roots, strict=True))
+    one, other = (_content(path, root) for path, root in zip((before, after), roots, strict=True))
     if one == other:
         return ""
-    if not isinstance(one, dict) or not isinstance(other, dict):
-        return "bytes"
-    keys = [key for key in dict.fromkeys([*one, *other]) if key and one.get(key) != other.get(key)] or ["bytes"]
+    try:
+        found = [_parts(before.name, content, looking) for content in (one, other)]
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile, yaml.YAMLError) as error:
+        return f"bytes, and one cannot be read: {error}"
+    keys = [key for key in dict.fromkeys([*found[0], *found[1]]) if found[0].get(key) != found[1].get(key)]
+    if not keys:  # of JSON, what is left out may be all that is different
+        return "" if before.suffix == ".json" else "bytes"
     return ", ".join(keys[:SHOWN]) + (f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else "")
 
 
@@ -504,19 +510,13 @@ def _last_line(path: Path) -> str:
     return (path.read_text().strip().splitlines() or [""])[-1]
 
 
-def _content(path: Path, root: Path, looking: Looking) -> Any:
-    """Return what must be equal of a file: its bytes, or parts of them by key."""
+def _content(path: Path, root: Path) -> bytes:
+    """Return the bytes of a file, without what says when and where."""
     content = path.read_bytes()
-    if path.suffix == ".png":
+    if path.suffix in (".png", ".npz"):
         return content
-    if path.suffix == ".npz":
-        return {**_arrays(path), "": content}
     for folder, role in ((root.resolve(), b"ROOT"), ((root / "code").resolve(), b"CHECKOUT")):
         content = content.replace(str(folder).encode(), role)
-    if path.suffix == ".json":
-        return _entries(path.name, json.loads(content), looking)
-    if path.suffix == ".yaml":
-        return {**_flat(yaml.safe_load(content)), "": content}
     if path.suffix == ".log":  # [2026-11-28 16:51:39,438][chainrule.runs][WARNING] - ...
         return re.sub(rb"^\[[^]]*\]\[[^]]*\]", b"", content, flags=re.MULTILINE)
     if path.suffix == ".html":
@@ -524,9 +524,16 @@ def _content(path: Path, root: Path, looking: Looking) -> Any:
     return content
 
 
-def _arrays(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: (array.dtype.str, array.shape, array.tobytes()) for name, array in archive.items()}
+def _parts(name: str, content: bytes, looking: Looking) -> dict[str, Any]:
+    """Return what must be equal of a file by key; nothing where a file has no keys."""
+    if name.endswith(".json"):
+        return _entries(name, json.loads(content), looking)
+    if name.endswith(".yaml"):
+        return _flat(yaml.safe_load(content))
+    if name.endswith(".npz"):
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {key: (array.dtype.str, array.shape, array.tobytes()) for key, array in archive.items()}
+    return {}
 
 
 def _entries(name: str, content: Any, looking: Looking) -> dict[str, Any]:

@@ -134,6 +134,20 @@ CHANGES = {
 }
 
 
+def test_what_cannot_be_read_is_different(sides):
+    record = sides[1] / "records" / "sweep" / "0" / "3"
+    for name in ("curves.npz", "manifest.json", "configuration.yaml"):
+        content = (record / name).read_bytes()
+        (record / name).write_bytes(b": [" + content[: len(content) // 2])
+    found = different(sides)
+    assert [line.partition(", ")[0] for line in found] == [
+        "0/3/configuration.yaml: bytes",
+        "0/3/curves.npz: bytes",
+        "0/3/manifest.json: bytes",
+    ]
+    assert all("cannot be read" in line for line in found)
+
+
 @pytest.mark.parametrize("line", CHANGES)
 def test_what_is_different_is_named(sides, line):
     CHANGES[line](sides[1] / "records" / "sweep" / "0" / "3")
