@@ -52,7 +52,7 @@ def summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
     columns.append(["median" if several else "loss", *(_median(group) for group in ranked[:_SETTINGS])])
     if several:
         columns.append(["quartiles", *(_pair(group.quartiles) for group in ranked[:_SETTINGS])])
-        columns.append([f"{CONFIDENCE:.0%} interval", *(_pair(group.interval) for group in ranked[:_SETTINGS])])
+        columns.append([f"{percent(CONFIDENCE)} interval", *(_pair(group.interval) for group in ranked[:_SETTINGS])])
     for reason in (Reason.PRUNED, Reason.DIVERGED, Reason.FAILED):
         counts = [group.count(reason) for group in ranked[:_SETTINGS]]
         if any(counts):
@@ -65,7 +65,8 @@ def summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
     if len(ranked) > _SETTINGS:
         lines.append(f"  and {len(ranked) - _SETTINGS} more")
     found = outcomes.effects
-    facts = [("what mattered", ", ".join(f"{e.parameter} {e.share:.0%}" for e in found[:5]))] if len(found) > 1 else []
+    shares = ", ".join(f"{effect.parameter} {percent(effect.share)}" for effect in found[:5])
+    facts = [("what mattered", shares)] if len(found) > 1 else []
     return [*lines, *labelled([*facts, *_where_to_look(sweep, outcomes)])]
 
 
@@ -80,7 +81,7 @@ def _comparison_summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
         [found.comparison.group, *(entry.contender for entry in entries)],
         ["tuned", *map(tuned_words, entries)],
         ["median", *(_median(entry.runs) for entry in entries)],
-        [f"{CONFIDENCE:.0%} interval", *(_pair(entry.runs.interval) for entry in entries)],
+        [f"{percent(CONFIDENCE)} interval", *(_pair(entry.runs.interval) for entry in entries)],
         ["score", *map(scored, entries)],
     ]
     for reason in (Reason.DIVERGED, Reason.FAILED):

@@ -151,3 +151,8 @@ def test_a_hook_follows_from_the_row_of_its_kind(kind):
     assert get_type_hints(hook) == {"return": Sequence[type[kind.contract]]}
     assert kind.name in hook.__doc__
     assert f"def {kind.hook}():" in hook.__doc__
+
+
+def test_every_kind_has_its_hook_and_every_hook_its_kind():
+    hooks = {kind.hook for kind in KINDS.values()} | {"chainrule_watchers", "chainrule_configurations"}
+    assert hooks == hookspecs.HOOKS.keys()

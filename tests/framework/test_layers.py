@@ -23,6 +23,20 @@ DOORS = {
 }
 
 
+TESTS = ROOT / "tests" / "framework"
+# Tests of what goes through several modules: those of sweeps lie in the topmost room that they need.
+ACROSS = {"sweep/test_interrupts.py", "sweep/test_sweeps.py", "test_kinds.py", "test_layers.py", "test_public.py"}
+
+
+def test_a_test_file_lies_and_is_called_like_the_module_that_it_tests():
+    modules = [path.relative_to(FRAMEWORK) for path in MODULES.values() if path.stem != "__init__"]
+    expected = {path.with_name(f"test_{path.name}").as_posix() for path in modules}
+    found = {path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
+    assert found >= ACROSS
+    for name in sorted(found - ACROSS):
+        assert name in expected, f"tests/framework/{name} is called like no module: rename it, or list it in ACROSS"
+
+
 def test_every_folder_and_module_is_a_room():
     tops = {path.stem for path in FRAMEWORK.iterdir() if path.suffix == ".py" or path.is_dir()}
     assert tops - {"__init__", "__main__", "__pycache__"} == {room.partition(".")[0] for room in LEVEL}

@@ -209,6 +209,12 @@ def test_loss_is_logarithmic_where_it_spans_decades():
     assert loss.draw(result(train=FLAT - 0.1)).axes[0].get_yscale() == "linear"
 
 
+@pytest.mark.parametrize("reason", Reason)
+def test_loss_says_why_training_stopped(reason):
+    """In the same words as the terminal and MLflow."""
+    assert loss.draw(result(reason=reason)).axes[0].get_title() == reason.words
+
+
 def test_loss_shows_every_finite_point():
     (axes,) = loss.draw(result(train=[4.0, 2.0, np.inf], validation=[5.0, 3.0, np.nan], reason=Reason.DIVERGED)).axes
     training, validation, *_ = axes.get_lines()

@@ -22,7 +22,7 @@ from chainrule.errors import PluginError
 
 # OpenBLAS multiplies a matrix by few columns, or a single row by a matrix, with different instructions for a contiguous
 # matrix and for a slice of a stack; the last bits then depend on the number of runs. From 17 samples on they do not
-# (see tests/framework/test_network.py).
+# (see tests/framework/engine/test_network.py).
 _FEW_SAMPLES = 16
 _FEW_COLUMNS = 8  # with fewer, a loop over columns costs more than it saves
 

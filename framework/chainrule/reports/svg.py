@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from chainrule.analysis.wording import percent, percent_interval
+
 Point = tuple[float, float]
 
 
@@ -95,7 +97,7 @@ def gauge(value: float, interval: tuple[float, float]) -> str:
         f'<line class="interval" x1="{low}" x2="{high}" y1="{y}" y2="{y}"/>',
         f'<line class="median" x1="{middle}" x2="{middle}" y1="2" y2="16"/>',
     ]
-    return _svg(scale.end + 6, 18, parts, f"{value:.0%}, 95 % interval {interval[0]:.0%} to {interval[1]:.0%}")
+    return _svg(scale.end + 6, 18, parts, f"{percent(value)}, 95 % interval {percent_interval(interval)}")
 
 
 def chart(

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.ranking import Effect, Group
-from chainrule.analysis.wording import loss, loss_interval, p_number
+from chainrule.analysis.wording import loss, loss_interval, p_number, percent
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
@@ -106,7 +106,7 @@ def _effect(effect: Effect) -> dict[str, Any]:
     levels = [f"{label}: {loss(middle)}" for label, middle, _ in effect.levels[:10]]
     return {
         "parameter": effect.parameter,
-        "share": f"{effect.share:.0%}",
+        "share": percent(effect.share),
         "width": round(120 * effect.share),
         "p": "" if effect.p is None else p_number(effect.p),
         "levels": ", ".join(levels) + (" ..." if len(effect.levels) > 10 else ""),

@@ -173,9 +173,8 @@ class Ledger:
         """
         from chainrule.reports.sweep import write_report
 
-        for outcome in self.sweep.outcomes(
-            known=self._outcomes
-        ):  # those of earlier batches, if another sweeper launches jobs in batches
+        # Those of earlier batches, if another sweeper launches jobs in batches.
+        for outcome in self.sweep.outcomes(known=self._outcomes):
             self._outcomes[outcome.number] = outcome
         if self._has_news or not self.sweep.manifest.finished:
             self.sweep = self.sweep.write(finished=now())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from chainrule.analysis.ranking import effects, groups
+from chainrule.analysis.ranking import compared_metric, effects, groups
 from chainrule.records.outcome import Outcome
 
 LOSS = "validation/loss"
@@ -111,3 +111,15 @@ def test_little_to_compare_is_no_error():
     assert [group.median for group in groups(failed, LOSS)] == [math.inf, math.inf]
     (effect,) = effects(failed, LOSS)
     assert (effect.share, effect.p) == (0.0, None)
+
+
+def test_runs_are_compared_by_a_loss_that_all_have():
+    both = Outcome(0, "0", {"data.validation": 0.2}, 0, "epochs", {"train/loss": 2.0, "validation/loss": 0.1})
+    one = Outcome(1, "1", {"data.validation": 0.0}, 0, "epochs", {"train/loss": 1.0})
+    failed = Outcome(2, "2", {}, 0, "failed", {}, "no")
+    assert [compared_metric(found) for found in ([both, failed], [both, one], [one], [])] == [
+        "validation/loss",
+        "train/loss",
+        "train/loss",
+        "train/loss",
+    ]

@@ -7,51 +7,16 @@ import pytest
 
 import chainrule
 import distributions
-from chainrule.registry import hookspecs, registry
-from chainrule.registry.kinds import KINDS
-from chainrule.registry.preferences import Preferences
-from chainrule.registry.registry import Registry, Status, installed
+from chainrule.registry import registry
+from chainrule.registry.registry import Status, installed
 from chainrule.registry.watching import Session
 from distributions import LION
-
-
-@pytest.fixture
-def install(tmp_path, monkeypatch):
-    """Install a made-up distribution and return the registry of all made-up ones."""
-    monkeypatch.syspath_prepend(tmp_path)
-    found, modules = [], []
-
-    def _install(name, source, version="1.0", entry_point=None, prefer=(), block=(), files=()):
-        modules.append(name.replace("-", "_"))
-        sys.modules.pop(modules[-1], None)
-        importlib.invalidate_caches()
-        found.append(
-            importlib.metadata.PathDistribution(distributions.install(tmp_path, name, source, version, entry_point))
-        )
-        for file in files:
-            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / file).write_text("")
-        return _registry(prefer, block)
-
-    def _registry(prefer=(), block=(), reserved=()):
-        entries = [entry for distribution in found for entry in distribution.entry_points]
-        return Registry(entries, Preferences(tuple(prefer), tuple(block)), reserved)
-
-    _install.registry = _registry
-    yield _install
-    for module in modules:
-        sys.modules.pop(module, None)
 
 
 def refusal(registry, name, group="optimizer"):
     with pytest.raises(chainrule.ConfigurationError) as caught:
         registry.make(group, name, {})
     return str(caught.value)
-
-
-def test_every_kind_has_its_hook_and_every_hook_its_kind():
-    hooks = {kind.hook for kind in KINDS.values()} | {"chainrule_watchers", "chainrule_configurations"}
-    assert hooks == hookspecs.HOOKS.keys()
 
 
 def test_everything_promised_is_built_in():
@@ -205,100 +170,6 @@ def test_names_that_are_misspelt_are_reported_and_those_of_other_machines_are_no
     ]
 
 
-@pytest.mark.parametrize(
-    ("declared", "cure"),
-    [(0, "upgrade the plugin"), (2, "upgrade chainrule")],
-)
-def test_a_plugin_for_another_interface_is_told_both_versions(install, declared, cure):
-    (report,) = install("chainrule-lion", f"CHAINRULE_API = {declared}\n{LION}").reports
-    assert report == (
-        "plugin chainrule-lion 1.0 (entry point 'chainrule_lion') was skipped: it is written for version "
-        f"{declared} of the plugin interface, and this chainrule has version {hookspecs.API_VERSION}: {cure}"
-    )
-
-
-def test_a_version_of_the_interface_that_is_no_number_is_refused(install):
-    (report,) = install("chainrule-lion", f"CHAINRULE_API = '1'\n{LION}").reports
-    assert report.endswith("its CHAINRULE_API is '1', which is no whole number")
-
-
-def test_what_another_interface_lacks_is_not_blamed(install):
-    source = "CHAINRULE_API = 2\nfrom chainrule import Quantizer\n"
-    (report,) = install("chainrule-lion", source).reports
-    assert "it is written for version 2 of the plugin interface" in report
-
-
-def test_the_present_interface_may_be_declared(install):
-    assert install("chainrule-lion", f"CHAINRULE_API = {hookspecs.API_VERSION}\n{LION}").names("optimizer") == ["lion"]
-
-
-@pytest.mark.parametrize(
-    ("change", "cause"),
-    [
-        (
-            ("chainrule_optimizers", "chainrule_optimisers"),
-            "there is no hook chainrule_optimisers (did you mean 'chainrule_optimizers'?)",
-        ),
-        (("@hookimpl", ""), "chainrule_optimizers is not marked with @hookimpl"),
-        (("@hookimpl\ndef chainrule_optimizers", "def chainrule_optimisers"), "is not marked with @hookimpl (did you"),
-        (("chainrule_optimizers()", "chainrule_optimizers(theta)"), "chainrule_optimizers(theta) must be "),
-        (("@dataclass(frozen=True)", ""), "Lion must be a frozen dataclass: add @dataclass(frozen=True)"),
-        (("(frozen=True)", ""), "Lion must be a frozen dataclass: add @dataclass(frozen=True)"),
-        (
-            ("theta, grad, state, step):", "theta, grad, state):"),
-            "Lion.update(self, theta, grad, state) must take what ",
-        ),
-        (("return [Lion]", "return [Lion, Lion]"), "it has two components optimizer=lion"),
-        (("return [Lion]", "return Lion"), "which is no list of classes"),
-        (("(Optimizer)", "(Optimizer, name='Big Lion')"), "names have small letters, digits and _ only"),
-        (("Annotated[float", "Annotated[complex"), "parameters are float, int, bool, str"),
-        (("def update", "def updated"), "Lion lacks update"),
-        (
-            ("return [Lion]", "return [int]"),
-            "chainrule_optimizers returned <class 'int'>, which is no subclass of Optimizer",
-        ),
-        (("lr: Annotated", "name: str = 'x'\n    lr: Annotated"), "Lion has a parameter called 'name'"),
-    ],
-)
-def test_a_plugin_that_breaks_its_contract_says_how(install, change, cause):
-    (report,) = install("chainrule-lion", LION.replace(*change)).reports
-    assert cause in report
-
-
-SQUARE = """
-from dataclasses import dataclass
-from chainrule import Activation, Loss, hookimpl
-
-@dataclass(frozen=True)
-class Square(Activation):
-    def forward(self, z):
-        return z * z
-
-@dataclass(frozen=True)
-class Half(Loss):
-    paired_output = "square"
-    def value(self, y_pred, y_true): ...
-    def gradient(self, y_pred, y_true): ...
-    def paired_value(self, z, y_true): ...
-
-@hookimpl
-def {hook}():
-    return [{cls}]
-"""
-
-
-@pytest.mark.parametrize(
-    ("hook", "cls", "cause"),
-    [
-        ("chainrule_activations", "Square", "Square lacks slope or backward"),
-        ("chainrule_losses", "Half", "Half declares a paired output and lacks paired_delta"),
-    ],
-)
-def test_what_would_fail_in_training_fails_at_start(install, hook, cls, cause):
-    (report,) = install("chainrule-square", SQUARE.format(hook=hook, cls=cls)).reports
-    assert report.endswith(cause)
-
-
 PRESETS = (
     LION
     + """
@@ -344,16 +215,6 @@ def test_a_plugin_whose_watchers_fail_is_reported_and_the_others_watch(install, 
     assert "plugin chainrule-bad:chainrule_bad provides no watcher" in caplog.text
 
 
-def test_component_by_hand():
-    assert chainrule.component("optimizer", "adam", lr=0.01).lr == 0.01
-    with pytest.raises(chainrule.ConfigurationError, match=r"optimizer=adm is unknown \(did you mean 'adam'\?\)"):
-        chainrule.component("optimizer", "adm")
-    with pytest.raises(chainrule.ConfigurationError, match=r"optimizer.lr must be a number >= 0, not -1"):
-        chainrule.component("optimizer", "adam", lr=-1)
-    with pytest.raises(chainrule.ConfigurationError, match=r"'optimiser' is not a kind \(did you mean 'optimizer'\?\)"):
-        chainrule.component("optimiser", "adam")
-
-
 def test_a_module_that_is_not_there_promises_nothing_of_the_working_directory(install, tmp_path):
     install("chainrule-gone", "")
     (tmp_path / "chainrule_gone.py").unlink()
@@ -363,26 +224,6 @@ def test_a_module_that_is_not_there_promises_nothing_of_the_working_directory(in
     assert plugin.provider.promised == frozenset()
     assert plugin.provider.digest == ""
     assert refusal(install.registry(), "lion").startswith("optimizer=lion is unknown; choose one of ")
-
-
-def test_the_digest_is_that_of_the_whole_package(install, tmp_path):
-    """Also where the entry point names a module in it, which leaves most of the work to others."""
-    for name in ("pride", "pride/inner"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text("")
-    (tmp_path / "pride" / "plugin.py").write_text(LION)
-    (tmp_path / "pride" / "inner" / "core.py").write_text("x = 1\n")
-    information = distributions.install(tmp_path, "chainrule-pride", "")
-    digests = []
-    for value in ("pride.plugin", "pride", "pride.plugin"):
-        (information / "entry_points.txt").write_text(f"[chainrule]\npride = {value}\n")
-        (entry,) = importlib.metadata.PathDistribution(information).entry_points
-        (plugin,) = Registry([entry]).plugins
-        digests.append(plugin.provider.digest)
-        (tmp_path / "pride" / "inner" / "core.py").write_text("x = 2\n" if len(digests) == 2 else "x = 1\n")
-    assert digests[0] == digests[1] != digests[2]
-    for name in [name for name in sys.modules if name.partition(".")[0] == "pride"]:
-        del sys.modules[name]
 
 
 def test_two_entry_points_for_one_module_are_told_so(install, tmp_path):

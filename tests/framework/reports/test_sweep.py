@@ -1,4 +1,4 @@
-"""Reports of sweeps, and the drawings in them."""
+"""Reports of sweeps."""
 
 import json
 import math
@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.analysis.ranking import compared_metric, groups
+from chainrule.analysis.ranking import groups
 from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
 from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import Sweep, SweepManifest, new_sweep
 from chainrule.reports import sweep as report
-from chainrule.reports.svg import Scale, Series, chart, strip
 from chainrule.reports.sweep import render
 from sweeping import command
 
@@ -108,18 +107,6 @@ def test_what_went_wrong_is_counted_and_escaped():
     assert "b 6 failed inf to inf" in failed
 
 
-def test_runs_are_compared_by_a_loss_that_all_have():
-    both = Outcome(0, "0", {"data.validation": 0.2}, 0, "epochs", {"train/loss": 2.0, "validation/loss": 0.1})
-    one = Outcome(1, "1", {"data.validation": 0.0}, 0, "epochs", {"train/loss": 1.0})
-    failed = Outcome(2, "2", {}, 0, "failed", {}, "no")
-    assert [compared_metric(found) for found in ([both, failed], [both, one], [one], [])] == [
-        "validation/loss",
-        "train/loss",
-        "train/loss",
-        "train/loss",
-    ]
-
-
 def test_the_line_of_a_curve_is_the_median():
     values = np.array([4.0, 1.0, 8.0, 2.0])
     curves = [Curves(np.array([0, 5]), {"train/loss": np.array([value, value / 2])}) for value in values]
@@ -157,23 +144,3 @@ def test_the_command_writes_the_report_of_a_sweep_again():
     assert "polyline" in first
     parsed(first.replace("https://", "").replace("http://", ""))
     assert json.loads((path.parent / "sweep.json").read_text())["finished"]
-
-
-def test_scales_place_numbers_and_choose_round_ticks():
-    scale = Scale.over([0, 10], 100, 200)
-    assert [scale.place(value) for value in (0, 5, 10, math.inf)] == [100, 150, 200, 200]
-    assert scale.ticks() == [0, 2, 4, 6, 8, 10]
-    log = Scale.over([1e-4, 1.0], 0, 400)
-    assert log.log
-    assert log.place(1e-2) == pytest.approx(200)
-    assert log.ticks() == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1, 1])
-    assert Scale.over([3.0], 0, 10).place(3.0) == 5
-    assert Scale.over([], 0, 10).ticks()
-
-
-def test_lines_and_dots_stand_where_their_numbers_are():
-    drawn = chart([Series("a < b", [(0, 0), (10, 1), (20, math.nan)])], "x", "y", "t")
-    assert 'points="64.0,260.0 628.0,12.0"' in drawn
-    assert "a &lt; b" in drawn
-    row = strip([1.0, 2.0, math.inf], Scale(1.0, 2.0, 6, 106, log=False), 2.0, (1.0, math.inf))
-    assert re.findall(r'class="dot( lost)?" cx="([\d.]+)"', row) == [("", "6.0"), ("", "106.0"), (" lost", "106.0")]

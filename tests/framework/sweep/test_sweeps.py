@@ -13,10 +13,8 @@ import numpy as np
 import pytest
 
 import distributions
-from chainrule.errors import ChainruleError
 from chainrule.records.run import FAILURE, MANIFEST, Failure, Record, read_end, read_record
-from chainrule.records.sweep import Sweep, SweepManifest, new_sweep, read_sweep
-from chainrule.sweep.ledger import Ledger
+from chainrule.records.sweep import read_sweep
 from distributions import LION, MOODY
 from sweeping import LONG, command, contents, hold, started, wait_for
 
@@ -327,30 +325,6 @@ def test_of_two_resumes_at_once_one_is_refused(plugin):
     sweep = read_sweep(Path("sweep"))
     assert sweep.manifest["finished"]
     assert [outcome.reason for outcome in sweep.outcomes()] == ["epochs", "epochs"]
-
-
-def ledger(key="", folder="sweep"):
-    sweep = new_sweep(Path(folder).absolute(), [], Path.cwd(), {}, {})
-    return Ledger(Sweep(sweep.directory, SweepManifest({**sweep.manifest, "key": key})), [], resumed=True)
-
-
-def test_a_third_process_is_kept_out_when_a_second_takes_over():
-    with ledger().working():
-        second = sqlite3.connect("sweep/.sweep.lock", isolation_level=None)
-    with closing(second):
-        second.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(ChainruleError, match="is being worked on by another process"), ledger().working():
-            pass
-
-
-def test_what_another_process_has_done_in_the_meantime_is_kept():
-    early, other = ledger(), ledger("another sweep")
-    with ledger().working():
-        early.sweep.write(jobs=[{"overrides": ["seed=1"], "directory": "0"}])
-    with early.working():
-        assert early.sweep.runs == 1
-    with pytest.raises(ChainruleError, match="is being worked on by another process"), other.working():
-        pass
 
 
 def test_a_seed_that_is_no_number_fails_in_a_sentence():

@@ -1,0 +1,28 @@
+"""Where plugins come from."""
+
+import importlib.metadata
+import sys
+
+import distributions
+from chainrule.registry.registry import Registry
+from distributions import LION
+
+
+def test_the_digest_is_that_of_the_whole_package(install, tmp_path):
+    """Also where the entry point names a module in it, which leaves most of the work to others."""
+    for name in ("pride", "pride/inner"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+    (tmp_path / "pride" / "plugin.py").write_text(LION)
+    (tmp_path / "pride" / "inner" / "core.py").write_text("x = 1\n")
+    information = distributions.install(tmp_path, "chainrule-pride", "")
+    digests = []
+    for value in ("pride.plugin", "pride", "pride.plugin"):
+        (information / "entry_points.txt").write_text(f"[chainrule]\npride = {value}\n")
+        (entry,) = importlib.metadata.PathDistribution(information).entry_points
+        (plugin,) = Registry([entry]).plugins
+        digests.append(plugin.provider.digest)
+        (tmp_path / "pride" / "inner" / "core.py").write_text("x = 2\n" if len(digests) == 2 else "x = 1\n")
+    assert digests[0] == digests[1] != digests[2]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pride"]:
+        del sys.modules[name]

@@ -1,0 +1,93 @@
+"""The ledger of a sweep: one process at a time, and everybody is told what became of the runs."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import chainrule
+from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.errors import ChainruleError
+from chainrule.records.run import Failure
+from chainrule.records.sweep import Sweep, SweepManifest, new_sweep, read_sweep
+from chainrule.sweep.jobs.job import Job
+from chainrule.sweep.ledger import Ledger
+from chainrule_untracked import NoTracking
+
+
+def ledger(key="", folder="sweep"):
+    sweep = new_sweep(Path(folder).absolute(), [], Path.cwd(), {}, {})
+    return Ledger(Sweep(sweep.directory, SweepManifest({**sweep.manifest, "key": key})), [], resumed=True)
+
+
+def test_a_third_process_is_kept_out_when_a_second_takes_over():
+    with ledger().working():
+        second = sqlite3.connect("sweep/.sweep.lock", isolation_level=None)
+    with closing(second):
+        second.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(ChainruleError, match="is being worked on by another process"), ledger().working():
+            pass
+
+
+def test_what_another_process_has_done_in_the_meantime_is_kept():
+    early, other = ledger(), ledger("another sweep")
+    with ledger().working():
+        early.sweep.write(jobs=[{"overrides": ["seed=1"], "directory": "0"}])
+    with early.working():
+        assert early.sweep.runs == 1
+    with pytest.raises(ChainruleError, match="is being worked on by another process"), other.working():
+        pass
+
+
+class Told(chainrule.Watcher):
+    """Remembers what it was told."""
+
+    def __init__(self):
+        self.records, self.finished, self.progress = [], [], []
+
+    def runs_recorded(self, records):
+        self.records += records
+
+    def sweep_progressed(self, progress):
+        self.progress.append(progress)
+
+    def sweep_finished(self, sweep, outcomes):
+        self.finished.append((sweep, outcomes))
+
+
+@pytest.fixture
+def told():
+    """What a watcher was told of a sweep of two runs, of which one failed."""
+    watcher = Told()
+    sweep = new_sweep(Path("sweep").absolute(), ["-m"], Path.cwd(), {}, {})
+    found = Ledger(sweep, [watcher], resumed=False)
+    places = [sweep.directory / str(number) for number in range(2)]
+    overrides = [("seed=5", f"optimizer={name}") for name in ("adam", "rprop")]
+    jobs = [Job(n, overrides[n], None, (), {"seed": 5}, str(places[n]), "") for n in range(2)]
+    with found.working():
+        found.add(jobs, [NoTracking()], [])
+        chainrule.run("training.epochs=0", "tracking=none", *overrides[0], directory=places[0])
+        found.end([(0, chainrule.load(places[0])), (1, Failure.of(places[1], ArithmeticError("no"), seed=5))])
+        found.finish()
+    return watcher
+
+
+def test_records_are_told_their_place(told):
+    (record,) = told.records
+    sweep = read_sweep(Path("sweep"))
+    assert record.member == sweep.member(0)
+    assert (record.member.key, record.member.number, record.member.settings) == (
+        sweep.manifest.key, 0, {"optimizer": "adam"},
+    )  # fmt: skip
+
+
+def test_what_came_of_the_sweep_is_told_at_its_end(told):
+    ((sweep, outcomes),) = told.finished
+    assert isinstance(outcomes, SweepOutcomes)
+    assert [(each.seed, each.reason) for each in outcomes] == [(5, "epochs"), (5, "failed")]
+    assert outcomes.ranking[0].settings == {"optimizer": "adam"}
+    assert sweep.manifest == read_sweep(Path("sweep")).manifest
+    assert Path(sweep.links["report"]).is_file()
+    last = told.progress[-1]
+    assert (last.runs, last.done, last.failed, last.fraction) == (2, 2, 1, 1.0)
