@@ -1,6 +1,6 @@
 """Do two checkouts of the project leave the same records?
 
-``python tests/same_records.py BEFORE [AFTER] [--runs 100] [--seed 0] [--ignore title,...] [--no-pictures]``
+``python tests/same_records.py BEFORE [AFTER] [--runs 100] [--seed 0] [--ignore title,...] [--no-pictures] [--no-reports]``
 
 For changes that must not change results, such as those of structure or speed. Random configurations, the same for both,
 are trained by the checkout in the folder BEFORE and by that in AFTER (by default the one that this file lies in), and
@@ -10,7 +10,7 @@ The libraries are those of the Python that runs this; it need not have the proje
 Files are compared byte by byte, but for what says when, how long, where, and by which source: of ``manifest.json``
 the keys in ``OF_ATTEMPT`` and the versions and SHA-256 of plugins, of ``sweep.json`` likewise, the times in logs, the
 section Conditions of reports. Folders of the attempt are replaced by their roles. A change that is meant to show, such
-as of titles, is left out by ``--ignore`` (dotted keys of ``manifest.json``) and ``--no-pictures`` (which show titles).
+as of titles, is left out by ``--ignore`` (dotted keys of ``manifest.json``) and ``--no-pictures`` (which show titles), a change of the words of reports by ``--no-reports``.
 """
 
 import argparse
@@ -428,11 +428,11 @@ class Looking:
 
     Attributes:
         ignored: dotted keys of ``manifest.json`` that may be different.
-        pictures: whether pictures must be equal.
+        unseen: endings of files that may be different, such as ``.png``.
     """
 
     ignored: Collection[str] = ()
-    pictures: bool = True
+    unseen: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -478,7 +478,7 @@ def compare(before: Path, after: Path, roots: tuple[Path, Path], looking: Lookin
 
 def _files(folder: Path, looking: Looking) -> Iterator[Path]:
     for path in folder.rglob("*"):
-        if path.is_file() and path.name not in UNCOMPARED and (looking.pictures or path.suffix != ".png"):
+        if path.is_file() and path.name not in UNCOMPARED and path.suffix not in looking.unseen:
             yield path
 
 
@@ -539,8 +539,7 @@ def _parts(name: str, content: bytes, looking: Looking) -> dict[str, Any]:
 def _entries(name: str, content: Any, looking: Looking) -> dict[str, Any]:
     if name == MANIFEST:
         content["plugins"] = sorted(content["plugins"])
-        if not looking.pictures:
-            content["files"] = {k: v for k, v in content["files"].items() if not k.endswith(".png")}
+        content["files"] = {k: v for k, v in content["files"].items() if Path(k).suffix not in looking.unseen}
     ignored = {*OF_ATTEMPT.get(name, ()), *(looking.ignored if name == MANIFEST else ())}
     return {
         key: value
@@ -571,7 +570,8 @@ def main() -> None:
         work = [(task, side) for task in tasks(options.runs, options.seed) for side in sides]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(lambda each: each[0](each[1]), work))
-        looking = Looking(options.ignore, not options.no_pictures)
+        unseen = [ending for ending, chosen in ((".png", options.no_pictures), (".html", options.no_reports)) if chosen]
+        looking = Looking(options.ignore, unseen)
         roots = (sides[0].folder, sides[1].folder)
         ways = sorted({path.name for side in sides for path in side.records.iterdir() if path.is_dir()})
         verdicts = {way: compare(*(side.records / way for side in sides), roots, looking) for way in ways}
@@ -605,6 +605,7 @@ def _options() -> argparse.Namespace:
         help=f"keys of {MANIFEST} that may be different, such as title,metrics.train/r2",
     )  # fmt: skip
     parser.add_argument("--no-pictures", action="store_true", help="do not compare pictures")
+    parser.add_argument("--no-reports", action="store_true", help="do not compare reports")
     parser.add_argument("--keep", type=_new, metavar="DIR", help="a new folder in which all records are kept")
     return parser.parse_args()
 
