@@ -1,6 +1,7 @@
 """Do two checkouts of the project leave the same records?
 
-``python tests/same_records.py BEFORE [AFTER] [--runs 100] [--seed 0] [--ignore title,...] [--no-pictures] [--no-reports]``
+``python tests/same_records.py BEFORE [AFTER] [--runs 100] [--seed 0] [--ignore title,...] [--no-pictures]
+[--no-reports]``
 
 For changes that must not change results, such as those of structure or speed. Random configurations, the same for both,
 are trained by the checkout in the folder BEFORE and by that in AFTER (by default the one that this file lies in), and
@@ -10,7 +11,8 @@ The libraries are those of the Python that runs this; it need not have the proje
 Files are compared byte by byte, but for what says when, how long, where, and by which source: of ``manifest.json``
 the keys in ``OF_ATTEMPT`` and the versions and SHA-256 of plugins, of ``sweep.json`` likewise, the times in logs, the
 section Conditions of reports. Folders of the attempt are replaced by their roles. A change that is meant to show, such
-as of titles, is left out by ``--ignore`` (dotted keys of ``manifest.json``) and ``--no-pictures`` (which show titles), a change of the words of reports by ``--no-reports``.
+as of titles, is left out by ``--ignore`` (dotted keys of ``manifest.json``), ``--no-pictures`` (which show titles) and
+``--no-reports``.
 """
 
 import argparse

@@ -168,4 +168,4 @@ def test_titles_and_the_pictures_that_show_them_can_be_left_out(sides):
     alter(record / "manifest.json", title="another", files=files)
     (record / "pictures" / "loss.png").write_bytes(b"PNG")
     assert len(different(sides)) == 2
-    assert not different(sides, Looking(ignored=["title"], pictures=False))
+    assert not different(sides, Looking(ignored=["title"], unseen=[".png"]))
