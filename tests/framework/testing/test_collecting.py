@@ -172,9 +172,7 @@ def test_examples_are_paths_from_the_root_and_values_as_in_yaml(project):
     (author.path / "folder").mkdir()
     run(author, "-k", "points", "--rootdir", ".", "folder").assert_outcomes(passed=13, skipped=2, deselected=ITEMS)
     done = run(author, "-k", "points and shapes", "-o", "chainrule_examples=")
-    done.stdout.fnmatch_lines(
-        ["*Points.path has no default, so nothing can be checked; give it one, or an example: *"]
-    )
+    done.stdout.fnmatch_lines(["*Points.path has no default, so nothing can be checked; give it one, or an example: *"])
 
 
 class Configuration:
