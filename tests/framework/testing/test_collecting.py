@@ -163,7 +163,7 @@ def test_expected_failures_need_a_reason_and_something_to_expect(project):
         ["XFAIL chainrule-lion::optimizer=lion::descends - it climbs, as published: Lion.update *"]
     )
     done = run(author, "-k", "stacking", "-o", "chainrule_expected_failures=optimizer=lion stacking: x")
-    done.stdout.fnmatch_lines(["It passes, though it is expected to fail (x); expect it no longer."])
+    done.stdout.fnmatch_lines(["It passes, but is expected to fail (x); remove the expectation."])
 
 
 def test_examples_are_paths_from_the_root_and_values_as_in_yaml(project):
@@ -172,9 +172,7 @@ def test_examples_are_paths_from_the_root_and_values_as_in_yaml(project):
     (author.path / "folder").mkdir()
     run(author, "-k", "points", "--rootdir", ".", "folder").assert_outcomes(passed=13, skipped=2, deselected=ITEMS)
     done = run(author, "-k", "points and shapes", "-o", "chainrule_examples=")
-    done.stdout.fnmatch_lines(
-        ["*Points.path has no default, so that nothing can be checked; give it one, or an example: *"]
-    )
+    done.stdout.fnmatch_lines(["*Points.path has no default, so nothing can be checked; give it one, or an example: *"])
 
 
 class Configuration:

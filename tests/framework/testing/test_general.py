@@ -214,7 +214,7 @@ def test_a_kind_without_checks_of_its_own_fails(monkeypatch):
     class Bootstrap(Sampler):
         """Of a kind that the kit does not know."""
 
-    monkeypatch.setitem(KINDS, "sampler", Kind("sampler", Sampler, "chainrule_samplers", ("sampler",), None))
+    monkeypatch.setitem(KINDS, "sampler", Kind("sampler", "samplers", Sampler, ("sampler",)))
     assert "There are no checks of the kind sampler" in failures(Bootstrap)[kit.COMPLETE]
 
 

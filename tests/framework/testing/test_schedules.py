@@ -1,41 +1,14 @@
 """Faulty schedules, each caught by the check that is meant for it."""
 
-from abc import abstractmethod
 from typing import Annotated, ClassVar
 
 import numpy as np
-import pytest
 from annotated_types import Gt, Interval, doc
 
-from chainrule.components import contracts
-from chainrule.components.contracts import Component
-from chainrule.registry.kinds import KINDS, Kind
+from chainrule.components.contracts import Schedule
 from mutating import Gallery, require
 
 GALLERY = Gallery()
-
-
-class Contract(Component):
-    """What the kind demands, as long as it is not there."""
-
-    def init(self, lr):
-        return {}
-
-    @abstractmethod
-    def rate(self, lr, epoch, epochs, state):
-        pass
-
-    def measured(self, loss, epoch, state):
-        pass
-
-
-Schedule = getattr(contracts, "Schedule", Contract)
-
-
-@pytest.fixture(autouse=True)
-def _kind(monkeypatch):
-    if "schedule" not in KINDS:
-        monkeypatch.setitem(KINDS, "schedule", Kind("schedule", Contract, "chainrule_schedules", ("schedule",), (1,)))
 
 
 @GALLERY.sound
