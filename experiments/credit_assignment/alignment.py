@@ -131,7 +131,7 @@ def main() -> None:
     depths, rates, seeds = ((1, SHOWN), (0.1,), range(4)) if quick else (DEPTHS, RATES, range(20))
 
     cells = [(rule, depth) for rule in RULES for depth in depths]
-    tuning = range(1000, 1000 + TUNING)
+    tuning = range(1000, 1001 if quick else 1000 + TUNING)
     plan = [settings(*cell, rate) for cell in cells for rate in rates]
     losses = parallel(delayed(lambda s: median_loss(trained(s, tuning)))(s) for s in plan)
     best = {
