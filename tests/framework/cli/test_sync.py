@@ -11,6 +11,7 @@ from chainrule.cli import sync
 from chainrule.errors import ChainruleError
 from chainrule.records.run import MANIFEST
 from chainrule.records.sweep import SWEEP, new_sweep
+from sweeping import command
 
 
 class Kept(chainrule.Tracker):
@@ -100,3 +101,16 @@ def test_a_directory_without_records_is_named_as_typed(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ChainruleError, match=r"^empty holds no finished record\.$"):
         sync.main(["empty"])
+
+
+def test_sync_sends_what_was_kept(tmp_path):
+    command("training.epochs=3", "tracking=none")
+    done = command("sync", "outputs", "--tracking", "mlflow")
+    (directory,) = (manifest.parent for manifest in Path("outputs").rglob(MANIFEST))
+    assert "/runs/" in done.stdout
+    assert json.loads((directory / "mlflow.json").read_text())["run_id"] in done.stdout
+
+
+def test_sync_without_records(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert command("sync", "empty", code=1).stderr == "chainrule: empty holds no finished record.\n"

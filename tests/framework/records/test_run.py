@@ -9,8 +9,6 @@ import pytest
 import chainrule
 from chainrule.config.compose import compose_settings
 from chainrule.config.settings import settings_from_config
-from chainrule.files import atomic
-from chainrule.files.atomic import write_atomically
 from chainrule.records import run
 from chainrule.records.run import MANIFEST, claim_directory, read_record, write_record
 from chainrule.registry.registry import installed
@@ -148,16 +146,3 @@ def test_a_record_made_from_python_has_pictures_and_prints_nothing(tmp_path, cap
     chainrule.run("training.epochs=1", "tracking=none", directory=tmp_path)
     assert {"pictures/loss.png", "pictures/surface.png"} <= set(read_record(tmp_path).manifest["files"])
     assert not capsys.readouterr().out
-
-
-def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "weights.npz"
-    path.write_bytes(b"old")
-
-    def killed(source, destination):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(atomic.os, "replace", killed)
-    with pytest.raises(KeyboardInterrupt):
-        write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"

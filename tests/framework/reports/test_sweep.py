@@ -1,9 +1,6 @@
 """Reports of sweeps."""
 
-import json
 import math
-import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -17,39 +14,7 @@ from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import Sweep, SweepManifest, new_sweep
 from chainrule.reports import sweep as report
 from chainrule.reports.sweep import render
-from sweeping import command
-
-VOID = {"meta", "line", "circle", "polyline", "polygon", "br"}
-
-
-class Balanced(HTMLParser):
-    """Checks that every element is closed, and collects the text."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.text, self.links = [], "", []
-
-    def handle_starttag(self, tag, attrs):
-        self.links += [value for name, value in attrs if name in ("src", "href", "xlink:href")]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] not in ("style", "script"):
-            self.text += f"{data} "
-
-
-def parsed(html):
-    page = Balanced()
-    page.feed(html)
-    assert page.open == []
-    assert page.links == []
-    assert "http" not in html
-    return re.sub(r"\s+", " ", page.text)
+from pages import parsed
 
 
 def sweep_of(settings, seeds, directory="/sweep"):
@@ -129,18 +94,3 @@ def test_ten_thousand_runs_make_a_small_report_soon():
     html = render(sweep, many)
     assert len(html) < 3_000_000
     assert "800 more settings are not shown" in parsed(html)
-
-
-def test_the_command_writes_the_report_of_a_sweep_again():
-    arguments = ["-m", "seed=0,1", "optimizer.lr=0.1,0.01", "training.epochs=3", "tracking=none", "hydra.sweep.dir=s"]
-    done = command(*arguments)
-    path = Path("s/report.html").absolute()
-    assert re.search(rf"^  report +{path}$", done.stdout, re.MULTILINE)
-    first = path.read_text()
-    path.unlink()
-    again = command("report", "s")
-    assert again.stdout == f"{path}\n"
-    assert path.read_text() == first
-    assert "polyline" in first
-    parsed(first.replace("https://", "").replace("http://", ""))
-    assert json.loads((path.parent / "sweep.json").read_text())["finished"]

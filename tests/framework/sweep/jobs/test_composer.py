@@ -11,13 +11,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import run_job, setup_globals
 from hydra.types import HydraContext, RunMode
-from hypothesis import given
-from hypothesis import strategies as st
 from omegaconf import OmegaConf, open_dict
 
 from chainrule.config import compose
 from chainrule.files import paths
-from chainrule.files.yaml_text import dump
 from chainrule.sweep.jobs.composer import Composer
 
 GROUPS = {
@@ -154,22 +151,3 @@ def test_an_error_names_the_job(tmp_path):
         Composer(hydra.config_loader, master).explained_job(3, ["seed=1", "optimizer.lrr=2"])
     assert str(caught.value).startswith("job 3 (seed=1 optimizer.lrr=2): optimizer.lrr is not a key")
     assert "did you mean 'lr'" in str(caught.value)
-
-
-PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abcde", min_size=1), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(st.dictionaries(st.text("abcde", min_size=1), PLAIN, min_size=1, max_size=3))
-def test_the_fast_writer_writes_what_omegaconf_writes(content):
-    config = OmegaConf.create({"a": "fixed"})
-    config._set_flag("allow_objects", True)
-    try:
-        config = OmegaConf.create(content)
-        expected = OmegaConf.to_yaml(config)
-    except Exception:
-        return  # text that OmegaConf takes for a broken interpolation
-    assert dump(content) == expected
