@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from unittest import mock
 
 import pytest
 
@@ -27,7 +28,9 @@ with Store.at(sys.argv[1]).opened():
 @pytest.fixture(autouse=True)
 def _own_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with mock.patch.dict(os.environ):  # the command exports which plugins it prefers
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -200,7 +200,7 @@ class Reference:
                 mine, other = (files.get(run, {}) for files in (self.files, there))
                 names = [name for name in sorted(mine.keys() | other.keys()) if mine.get(name, 0) != other.get(name, 0)]
                 yield Flaw("differing", WHERE[0], run, ", ".join(names))
-        keys = {run: contents.key(json.loads(manifest)) for run, (_, manifest) in intact.items()}
+        keys = {run: contents.key(chainrule.load(place.sweep / run).manifest) for run in intact}
         keys[""] = chainrule.load(place.sweep).manifest["key"]
         found: dict[str, list[tuple[str, Shown]]] = {}
         for run, key, shown in place.shown():

@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from chainrule import Prepared, Settings, Target, prepare, settings
+from chainrule import train as train_all
 
 RATE = 1e-3
 Contender = Callable[[], np.ndarray]
@@ -97,7 +98,7 @@ def chainrule(case: Case, runs: int = 1, measure_every: int | None = None) -> Co
     """A stack of runs that differ in seed and rate."""
 
     def train() -> np.ndarray:
-        return train(stack)[0].theta
+        return train_all(stack)[0].theta
 
     stack = [case.prepared(seed, RATE * (1 + seed / runs), measure_every) for seed in range(runs)]
     return train
@@ -107,7 +108,7 @@ def chainrule_alone(case: Case, runs: int) -> Contender:
     """The same runs, one after another."""
 
     def train() -> np.ndarray:
-        thetas = [train([run])[0].theta for run in alone]
+        thetas = [train_all([run])[0].theta for run in alone]
         return thetas[0]
 
     alone = [case.prepared(seed, RATE * (1 + seed / runs)) for seed in range(runs)]

@@ -11,6 +11,7 @@ import pytest
 from studies import load, small, table
 
 
+@pytest.mark.slow  # a whole study, though a small one
 def test_the_small_version():
     printed, _ = small("activations", "compared")
     standing = table(printed, "contender")

@@ -18,6 +18,7 @@ def starts():
     return load("article", "starts")
 
 
+@pytest.mark.slow  # a whole study, though a small one
 def test_the_small_version():
     _, rows = small("article", "starts")
     learned = {row[0]: [int(number) for number in re.findall(r"\d+", row[1])] for row in rows[1:3]}

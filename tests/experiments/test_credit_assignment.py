@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+import chainrule
 from studies import load, small, table
 
 
@@ -17,6 +18,7 @@ def middle(cell):
     return float(cell.split()[0])
 
 
+@pytest.mark.slow  # a whole study, though a small one
 def test_the_small_version():
     printed, _ = small("credit_assignment", "alignment")
     angles = table(printed, "degrees from the gradient, 3 hidden layers")
@@ -31,6 +33,7 @@ def test_the_small_version():
     assert middle(reached["feedback_alignment"]["3 hidden"]) < middle(reached["exact"]["3 hidden"])
 
 
+@pytest.mark.slow  # a whole study, though a small one
 def test_the_small_comparison():
     printed, _ = small("credit_assignment", "compared")
     standing = table(printed, "contender")
@@ -42,7 +45,7 @@ def test_the_small_comparison():
 def test_what_a_rule_follows_is_its_formula(study):
     """Softmax and tanh written out, with the matrices that the rule drew."""
     for rule in study.RULES:
-        run = study.prepare(study.settings(rule, 2, 0.1))
+        run = chainrule.prepare(study.settings(rule, 2, 0.1))
         x, y = np.split(run.samples.train[1:], [64])
         (W1, W2, W3), (b1, b2, b3) = run.shape.split(run.theta)
         a1 = np.tanh(W1 @ x + b1[:, None])
@@ -66,5 +69,5 @@ def test_what_a_rule_follows_is_its_formula(study):
 
 
 def test_the_exact_rule_is_at_no_angle_from_the_gradient(study):
-    run = study.prepare(study.settings("exact", 3, 0.1))
+    run = chainrule.prepare(study.settings("exact", 3, 0.1))
     np.testing.assert_allclose(study.angles(run, run.theta), 0, atol=1e-5)

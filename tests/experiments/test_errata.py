@@ -16,6 +16,7 @@ def printed():
     return load("errata", "printed")
 
 
+@pytest.mark.slow  # a whole study, though a small one
 def test_the_small_version():
     _, rows = small("errata", "printed")
     (worse,) = [row for row in rows if row[0] == "the printed rules end at a higher loss"]
@@ -34,17 +35,17 @@ def test_the_angle_is_that_of_the_steps(printed):
     steps = []
     for rule in printed.RULES:
         words = ["experiment=errata", f"rule={rule}", "training.batch_size=null", "training.epochs=1"]
-        run = printed.prepare(compose_settings(words))
-        steps.append(printed.train_stack([run])[0].theta - run.theta)
+        run = chainrule.prepare(compose_settings(words))
+        steps.append(chainrule.train([run])[0].theta - run.theta)
     cosine = steps[0] @ steps[1] / np.linalg.norm(steps[0]) / np.linalg.norm(steps[1])
-    (start,) = printed.train_stack([printed.prepare(compose_settings(["experiment=errata", "training.epochs=0"]))])
+    (start,) = chainrule.train([chainrule.prepare(compose_settings(["experiment=errata", "training.epochs=0"]))])
     assert printed.angle(start) == pytest.approx(np.degrees(np.arccos(cosine)), abs=1e-6)
 
 
 def test_the_angles_follow_the_run_itself(printed):
     whole = printed.angles("exact", range(2), (0, 5))
     settings = compose_settings(["experiment=errata", "rule=exact", "training.epochs=5", "seed=1"])
-    (alone,) = printed.train_stack([printed.prepare(settings)])
+    (alone,) = chainrule.train([chainrule.prepare(settings)])
     assert whole[1, 1] == printed.angle(alone)
 
 
@@ -53,8 +54,8 @@ def test_the_two_units_of_a_layer_keep_the_difference_of_their_weights(printed, 
     """But not by the exact rule; both rows of a printed weight gradient are equal, and so are those of tied units."""
     settings = compose_settings(["experiment=errata", "training.epochs=100"])
     chosen = printed.Tied() if rule == "tied" else chainrule.component("rule", rule)
-    run = printed.prepare(replace(settings, rule=chosen))
-    (result,) = printed.train_stack([run])
+    run = chainrule.prepare(replace(settings, rule=chosen))
+    (result,) = chainrule.train([run])
     start, _ = run.shape.split(run.theta)
     for before, after in zip(start[:2], result.weights[:2], strict=True):
         assert np.abs(after - before).max() > 0.01

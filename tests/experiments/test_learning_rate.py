@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+import chainrule
 from chainrule.config.compose import compose_settings
 from chainrule.engine.gradcheck import central_differences
 from studies import load, small
@@ -19,10 +20,11 @@ def study():
 @pytest.fixture(scope="module")
 def place(study):
     """A run, and parameters at which it has nearly come to rest."""
-    run = study.prepare(compose_settings(["experiment=learning_rate", "training.epochs=20000"]))
-    return run, study.train_stack([run])[0].theta
+    run = chainrule.prepare(compose_settings(["experiment=learning_rate", "training.epochs=20000"]))
+    return run, chainrule.train([run])[0].theta
 
 
+@pytest.mark.slow  # a whole study, though a small one
 def test_the_small_version():
     printed, rows = small("learning_rate", "sharpness")
     assert float(re.search(r"within ([\d.e-]+) of the bound", printed)[1]) <= 1e-3
@@ -51,17 +53,17 @@ def test_a_disturbance_shrinks_below_the_bound_and_grows_above_it(study, place, 
     value, direction = study.sharpness(run, theta)
     rate = factor * 2 / value
     stack = [study.onward(run, start, rate, 10, 1) for start in (theta, theta + 1e-6 * direction)]
-    still, disturbed = study.train_stack(stack)
+    still, disturbed = chainrule.train(stack)
     left = abs((disturbed.theta - still.theta) @ direction) / 1e-6
     assert (left > 1) == grows
     assert left == pytest.approx(abs(1 - rate * value) ** 10, rel=0.02)
 
 
 def test_the_quadratic_bound_is_sharp(study):
-    run = study.prepare(compose_settings(["experiment=learning_rate", "network.hidden=[]"]))
+    run = chainrule.prepare(compose_settings(["experiment=learning_rate", "network.hidden=[]"]))
     x = run.samples.train[:3]
     np.testing.assert_allclose(study.hessian(run, run.theta), x @ x.T / x.shape[1], atol=1e-9)
     bound = 2 / np.linalg.eigvalsh(x @ x.T / x.shape[1])[-1]
-    below, above = study.train_stack([study.onward(run, run.theta, f * bound, 20_000, 1000) for f in (0.999, 1.001)])
+    below, above = chainrule.train([study.onward(run, run.theta, f * bound, 20_000, 1000) for f in (0.999, 1.001)])
     assert below.metrics["train/loss"] < 1e-9
     assert above.metrics["train/loss"] > 1e9

@@ -13,6 +13,7 @@ def study():
     return load("logistic_regression", "likelihood")
 
 
+@pytest.mark.slow  # a whole study, though a small one
 def test_the_small_version():
     _, rows = small("logistic_regression", "likelihood")
     distances = [(row[1], float(row[2].split()[0])) for row in rows if row[2:] and "(" in row[2]]

@@ -1,8 +1,11 @@
 """Optimizers compared: adaptive steps and momentum get further in the same number of epochs."""
 
+import pytest
+
 from studies import small, table
 
 
+@pytest.mark.slow  # a whole study, though a small one
 def test_the_small_version():
     printed, _ = small("optimizers", "compared")
     standing = table(printed, "contender")

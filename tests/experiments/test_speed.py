@@ -18,6 +18,7 @@ def peers(monkeypatch):
     sys.modules.pop("peers")
 
 
+@pytest.mark.slow  # it measures
 def test_every_row_is_filled(tmp_path):
     command = [sys.executable, SPEED / "steps.py", "--quick"]
     output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
@@ -41,6 +42,7 @@ def test_scikit_learn_trains_as_many_steps(peers):
     assert peers.scikit_learn(case)().shape == (2, 2)  # it checks the number of epochs itself
 
 
+@pytest.mark.slow  # it measures
 def test_a_sweep_is_measured_and_its_peers_train_the_same(tmp_path):
     command = [sys.executable, SPEED / "sweeps.py", "--quick", "--growth"]
     output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
@@ -63,6 +65,7 @@ def test_a_sweep_is_measured_and_its_peers_train_the_same(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow  # it measures
 def test_the_cost_of_many_components_is_measured(tmp_path):
     command = [sys.executable, SPEED / "plugins.py", "--quick"]
     output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout

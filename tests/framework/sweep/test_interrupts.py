@@ -131,7 +131,7 @@ def test_work_that_waits_for_a_process_holds_nothing_up(start):
     """More of it than a pipe takes in while the processes are busy."""
     jobs = ["seed=range(1500)", "output.raises=2", "training.epochs=20", "hydra.launcher.stack=250"]
     process = start(*jobs)
-    wait_for(lambda: files("sweep/*/chainrule.log") == 500)
+    wait_for(lambda: files("sweep/*/chainrule.log") >= 400)
     assert re.fullmatch(sentence(), interrupted(process))
 
 
@@ -169,7 +169,8 @@ def test_a_plugin_that_swallows_it_holds_nothing_up(plugin, start, times):
 def test_a_call_that_does_not_return_holds_nothing_up(tmp_path, script):
     process = script("""
 from pathlib import Path
-from chainrule import interrupts, locks
+from chainrule import interrupts
+from chainrule.files import locks
 with interrupts.handled():
     Path("here").touch()
     with locks.exclusive(Path("lock"), wait=3600):
@@ -217,13 +218,13 @@ def test_the_exit_code_is_its_own_whatever_becomes_of_the_exception(source):
     assert (done.returncode, done.stderr) == (130, "chainrule: interrupted.\n")
 
 
-def test_it_is_put_off_but_not_forgotten():
+def test_it_is_deferred_and_not_lost():
     source = """
 import time
 from pathlib import Path
 from chainrule import interrupts
 with interrupts.handled():
-    with interrupts.put_off():
+    with interrupts.deferred():
         signal.raise_signal(signal.SIGINT)
         time.sleep(0.1)
         Path("here").touch()
@@ -235,11 +236,13 @@ with interrupts.handled():
     assert not Path("there").exists()
 
 
-def test_who_starts_while_it_is_put_off_does_not_hear_it_but_those_that_they_start_do():
+def test_a_process_that_starts_while_it_is_deferred_ignores_it_and_its_own_children_do_not():
     interrupt = "import signal, subprocess, sys; signal.raise_signal(signal.SIGINT); "
     words = [sys.executable, "-c", interrupt]
-    again = f"from chainrule import interrupts; interrupts.shrug_off(); {interrupt} sys.exit(-subprocess.call({words}))"
-    with interrupts.put_off():
+    again = (
+        f"from chainrule import interrupts; interrupts.ignored_here(); {interrupt} sys.exit(-subprocess.call({words}))"
+    )
+    with interrupts.deferred():
         assert subprocess.run(words).returncode == 0
         done = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True)
     assert done.returncode == signal.SIGINT

@@ -270,7 +270,7 @@ def test_what_schedules_need_is_said(cls, complaint):
 def test_a_rate_that_is_too_small_to_be_seen_is_said():
     message = failures(Timid)["descends"]
     assert " in 1000 steps at the default rate (" in message
-    assert message.endswith("of which one such as 1e-6 is too small to be seen.")
+    assert message.endswith("look at the sign of the step, and at the default rate, which may be too small.")
 
 
 @GALLERY.every
