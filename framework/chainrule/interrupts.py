@@ -30,13 +30,13 @@ def handled() -> Iterator[None]:
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    atexit.register(_leave)  # the first to be registered, so the last to be called
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=_enforce, args=(reader,), daemon=True).start()
     signal.signal(signal.SIGINT, _raise_once)
     try:
+        atexit.register(_leave)  # the first to be registered, so the last to be called
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        threading.Thread(target=_enforce, args=(reader,), daemon=True).start()
         yield
     except BaseException:  # code in C may make another exception of KeyboardInterrupt
         if not _interrupted:
@@ -55,7 +55,10 @@ def advise(advice: Callable[[], str] | None) -> None:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Put Ctrl-C off to the end of the block. Processes that start in it do not hear it, unless they ask for it."""
+    """Defer Ctrl-C to the end of the block. Processes that start in it ignore Ctrl-C, unless they ask for it."""
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # multiprocessing would start it in the block, and unblock the signal in doing so
     caught: list[Any] = []
     before = signal.getsignal(signal.SIGINT)
     # Exceptions are raised in the main thread alone, whichever thread the signal reaches.

@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -46,7 +45,6 @@ class Processes:
         """
         if not self._members:
             atexit.register(self.kill)  # also where the sweep turns out to be wrong before it begins
-        resource_tracker.ensure_running()  # here, because to start it ends what puts Ctrl-C off
         with interrupts.deferred(), _single_threaded():
             while len(self._members) < size:
                 here, there = _SPAWN.Pipe()
