@@ -491,10 +491,11 @@ def _folder(name: Path) -> str:
 
 def _differences(before: Path | None, after: Path | None, roots: tuple[Path, Path], looking: Looking) -> str:
     """Return what is different in two files, empty if nothing is; None stands for a file that is not there."""
+    for path, side in ((before, "before"), (after, "after")):
+        if path and path.name == ERROR:
+            return f"failed {side}: {(path.read_text().strip().splitlines() or [''])[-1]}"
     if before is None or after is None:
         return "only before" if after is None else "only after"
-    if before.name == ERROR:
-        return f"failed: {_last_line(before)} / {_last_line(after)}"
     one, other = (_content(path, root) for path, root in zip((before, after), roots, strict=True))
     if one == other:
         return ""
@@ -506,10 +507,6 @@ def _differences(before: Path | None, after: Path | None, roots: tuple[Path, Pat
     if not keys:  # of JSON, what is left out may be all that is different
         return "" if before.suffix == ".json" else "bytes"
     return ", ".join(keys[:SHOWN]) + (f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else "")
-
-
-def _last_line(path: Path) -> str:
-    return (path.read_text().strip().splitlines() or [""])[-1]
 
 
 def _content(path: Path, root: Path) -> bytes:
@@ -587,6 +584,7 @@ def told(way: str, verdict: Verdict) -> str:
     counts = f"{verdict.folders} folders with {verdict.records} records compared"
     lines = [f"{way}: {counts}, {verdict.folders - len(verdict.different)} same, {len(verdict.different)} different"]
     files = [file for found in verdict.different.values() for file in found]
+    files.sort(key=lambda file: f"{ERROR}: " not in file)  # what explains all others comes first
     lines += [f"  {file}" for file in files[:SHOWN]]
     if len(files) > SHOWN:
         kinds = Counter(Path(file.partition(": ")[0]).name for file in files)

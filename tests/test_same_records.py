@@ -158,7 +158,16 @@ def test_what_is_different_is_named(sides, line):
 def test_a_failure_on_both_sides_is_no_agreement(sides):
     for side in sides:
         (side / "records" / "sweep" / "0" / "error.txt").write_text("Traceback ...\nKeyError: 'lr'\n")
-    assert different(sides) == ["0/error.txt: failed: KeyError: 'lr' / KeyError: 'lr'"]
+    assert different(sides) == ["0/error.txt: failed before: KeyError: 'lr'"]
+
+
+def test_a_failure_is_told_first(sides):
+    shutil.rmtree(sides[1] / "records" / "sweep" / "0" / "3")
+    (sides[1] / "records" / "sweep" / "0" / "error.txt").write_text("Traceback ...\nKeyError: 'lr'\n")
+    lines = told("sweep", verdict(sides)).splitlines()
+    assert lines[0] == "sweep: 2 folders with 1 records compared, 0 same, 2 different"
+    assert lines[1] == "  0/error.txt: failed after: KeyError: 'lr'"
+    assert len(lines) == 1 + same_records.SHOWN + 1
 
 
 def test_titles_and_the_pictures_that_show_them_can_be_left_out(sides):
