@@ -50,6 +50,8 @@ def title(titles: Sequence[str]) -> str:
 
 def reason(manifest: RunManifest) -> str:
     """Return why a run stopped, and when, from the manifest of its record."""
+    if manifest.reason == Reason.EPOCHS:
+        return f"{manifest.reason.words}: {manifest.epochs}"
     when = f"after epoch {manifest.epochs}" if manifest.epochs else "before training"
     words = f"{manifest.reason.words}, {when}"
     if manifest.reason == Reason.DIVERGED and manifest.epochs and "lr" in manifest.configuration["optimizer"]:

@@ -83,7 +83,7 @@ def test_plain_text_of_one_run(capsys):
         "linear, 2-2 sigmoid, gradient_descent, seed 0\n"
         "  loss     0.00012346 (training), 0.25 (validation)\n"
         "  R2       0.99988 (training), -1.5 (validation)\n"
-        "  stopped  trained for all epochs, after epoch 20\n"
+        "  stopped  trained for all epochs: 20\n"
         "  time     0.712 s\n"
         "  record   /records/run\n"
         f"  MLflow   {LINK}\n"
@@ -148,7 +148,8 @@ def test_dumb_terminals_get_lines(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, "trained for all epochs, after epoch 200"),
+        ({}, "trained for all epochs: 200"),
+        ({"epochs": 0}, "trained for all epochs: 0"),
         ({"reason": Reason.CONVERGED, "epochs": 80}, f"{Reason.CONVERGED.words}, after epoch 80"),
         ({"reason": Reason.CONVERGED, "epochs": 0}, f"{Reason.CONVERGED.words}, before training"),
         ({"reason": Reason.PLATEAU, "epochs": 80}, f"{Reason.PLATEAU.words}, after epoch 80"),
