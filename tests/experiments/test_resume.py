@@ -4,13 +4,12 @@ import importlib.util
 import json
 import shutil
 import sqlite3
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-
-import forking
 
 SCRIPT = Path(__file__).parents[2] / "experiments" / "resume" / "killed.py"
 
@@ -26,7 +25,7 @@ def killed(monkeypatch):
 
 @pytest.mark.slow  # it kills at random moments of several sweeps
 def test_nothing_is_lost_repeated_or_different(tmp_path):
-    done = forking.python(SCRIPT, "--quick", folder=tmp_path)
+    done = subprocess.run([sys.executable, SCRIPT, "--quick"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
     times, flaws = rows[1:5], rows[6:]
