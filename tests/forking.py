@@ -22,11 +22,13 @@ import threading
 import traceback
 import types
 import warnings
+from pathlib import Path
 
 WAIT = 300  # seconds, at most, for a command
 # With warnings as errors, but for the one about modules that are there already.
 PYTEST = ("-m", "pytest", "-W", "error", "-W", "ignore:Module already imported")
 _MOST = 64  # files that are handed over at once
+_PLUGINS = Path(__file__).parents[1] / "plugins"
 _SLOW = (
     "chainrule.reports.sweep",
     "chainrule.runs.execute",
@@ -145,7 +147,8 @@ def _requests(number):
 
 
 def _imported():
-    for module in ("chainrule.cli.main", *_SLOW):
+    plugins = [folder.name for folder in _PLUGINS.glob("chainrule_*")]
+    for module in ("chainrule.cli.main", *_SLOW, *plugins):
         with warnings.catch_warnings(), contextlib.suppress(ImportError):
             warnings.simplefilter("ignore")
             importlib.import_module(module)

@@ -95,7 +95,14 @@ NEEDS = {
 }
 
 
-@pytest.mark.parametrize("line", COMMANDS)
+def long(command):
+    """Whether it composes runs of every contender on every target of a study."""
+    return command.startswith("chainrule compare experiment=")
+
+
+@pytest.mark.parametrize(
+    "line", [pytest.param(line, marks=pytest.mark.slow) if long(line) else line for line in COMMANDS]
+)
 def test_the_commands_in_the_documents_compose(line):
     words = shlex.split(line, comments=True)[1:]
     for word, package in NEEDS.items():

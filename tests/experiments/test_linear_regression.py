@@ -12,6 +12,7 @@ def study():
     return load("linear_regression", "least_squares")
 
 
+@pytest.mark.slow  # a whole study, though a small one
 def test_the_small_version():
     _, rows = small("linear_regression", "least_squares")
     assert len(rows) == 7

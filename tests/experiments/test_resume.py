@@ -34,6 +34,7 @@ def test_nothing_is_lost_repeated_or_different(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow  # it runs the study's sweep
 def test_what_is_wrong_is_found(tmp_path, killed):
     place = killed.Place(tmp_path / "place", 8)
     reference = killed.Reference.of(place)

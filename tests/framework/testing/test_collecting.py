@@ -117,7 +117,7 @@ def test_a_run_of_single_files_checks_nothing_else(project):
     done.stderr.fnmatch_lines(["*--chainrule-results needs a run of all tests: name folders, or nothing."])
 
 
-@pytest.mark.parametrize("processes", [[], ["-n", "1"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("processes", [[], pytest.param(["-n", "1"], marks=pytest.mark.slow)], ids=["alone", "xdist"])
 @pytest.mark.parametrize(
     ("typed", "items"),
     [([], ITEMS + 1), (["."], ITEMS + 1), (["folder"], ITEMS), (["test_own.py"], 1), (["test_own.py::test_own"], 1)],
