@@ -1,7 +1,7 @@
-"""Ctrl-C: it ends the command and all that it has started within seconds, whatever they are doing.
+"""Ctrl-C ends the command and all processes that it has started within seconds, whatever they are doing.
 
-Python raises KeyboardInterrupt wherever the main thread happens to be: in code that swallows it, or after a call that
-returns in a minute. So a thread of its own hears of each Ctrl-C as well, and ends by force what has not ended soon.
+Python raises KeyboardInterrupt in the main thread, which may be in code that catches it, or in a call that returns only
+in a minute. So a second thread is told of each Ctrl-C too. It kills whatever has not ended soon.
 """
 
 import atexit
@@ -14,18 +14,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-_CODE = 128 + signal.SIGINT  # by which shells know it
+_CODE = 128 + signal.SIGINT  # the exit code that shells expect after Ctrl-C
 _PATIENCE = 1.5  # seconds that a command has to end by itself
-_BRIEF = 0.3  # seconds for what is to be done at exit where it has not
+_AT_EXIT = 0.3  # seconds that exit functions have when a command is ended by force
 _advice: Callable[[], str] | None = None
 _interrupted = _told = False
 
 
 @contextmanager
 def handled() -> Iterator[None]:
-    """Let Ctrl-C end this process with exit code 130 and one sentence. For a whole command: what is set here stays.
+    """Let Ctrl-C end this process with exit code 130 and one sentence.
 
-    Whoever started it can have it ignore Ctrl-C, as shells do with what runs in the background.
+    For a whole command, because the handler stays. A process that was started with Ctrl-C ignored, as shells start what
+    runs in the background, goes on ignoring it.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
@@ -44,18 +45,21 @@ def handled() -> Iterator[None]:
         print(_message(), end="", file=sys.stderr, flush=True)
         sys.exit(_CODE)
     finally:
-        signal.signal(signal.SIGINT, _ignored)  # an exception would only spoil the end
+        signal.signal(signal.SIGINT, _ignored)  # no exception any more: the command has ended
 
 
 def advise(advice: Callable[[], str] | None) -> None:
-    """Set who says how to go on after Ctrl-C, in a sentence or an empty string; None if there is nothing to say."""
+    """Set the function that says how to go on after Ctrl-C: in a sentence, or an empty string. None removes it."""
     global _advice
     _advice = advice
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Defer Ctrl-C to the end of the block. Processes that start in it ignore Ctrl-C, unless they ask for it."""
+    """Defer Ctrl-C to the end of the block.
+
+    Processes that are started in the block inherit the blocked signal: they do not notice Ctrl-C until they unblock it.
+    """
     from multiprocessing import resource_tracker
 
     resource_tracker.ensure_running()  # multiprocessing would start it in the block, and unblock the signal in doing so
@@ -77,7 +81,7 @@ def deferred() -> Iterator[None]:
 
 
 def ignored_here() -> None:
-    """Let Ctrl-C do nothing in this process, which another one ends. Processes that it starts hear it as usual."""
+    """Let Ctrl-C do nothing in this process, because another process ends it; those that it starts react as usual."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -91,42 +95,42 @@ def _raise_once(*_: Any) -> None:
 
 
 def _ignored(*_: Any) -> None:
-    """Do nothing: a further Ctrl-C is for the thread that ends the process by force."""
+    """Do nothing: only the thread that ends the process by force reacts to a second Ctrl-C."""
 
 
 def _leave() -> None:
-    """Leave after Ctrl-C when all is done that is to be done at exit.
+    """End the process after Ctrl-C, as the last of the exit functions.
 
-    What Python does afterwards is in the way: threads that it stops anywhere; and where the interrupt passed through
-    ``exec``, as in the making of a dataclass, it takes it for unhandled and dies of the signal.
+    Python itself would go on: it would stop threads at any point; and where the interrupt passed through ``exec``, as
+    when a dataclass is made, it would take the interrupt for unhandled and die of the signal.
     """
     if _told:
         with suppress(OSError, ValueError):
             sys.stdout.flush()
         os._exit(_CODE)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of one that comes only now it would die, too
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one that comes only now would kill the process as well
 
 
 def _enforce(reader: int) -> None:
     """End the process and those that it has started, soon after the first Ctrl-C or at the second."""
-    from multiprocessing import active_children  # now, because an import may be what is stuck
+    from multiprocessing import active_children  # before Ctrl-C, because after it an import may hang
 
     _wait(reader, None)
     _wait(reader, _PATIENCE)
     try:
         for process in active_children():
             process.kill()
-        os.write(2, _message().encode())  # whoever holds sys.stderr may be stuck
-        # A thread, because what is to be done (the cursor be shown, for one) may be stuck as well.
+        os.write(2, _message().encode())  # not sys.stderr, whose lock another thread may hold
+        # In a thread, because an exit function (one shows the cursor again) may hang as well.
         exiting = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
         exiting.start()
-        exiting.join(_BRIEF)
+        exiting.join(_AT_EXIT)
     finally:
         os._exit(_CODE)
 
 
 def _wait(reader: int, seconds: float | None) -> None:
-    """Wait for Ctrl-C, at most so many seconds after anything else that is a signal to Python."""
+    """Wait for Ctrl-C, for at most so many seconds; another signal to Python starts the seconds anew."""
     while select.select([reader], [], [], seconds)[0] and os.read(reader, 1)[0] != signal.SIGINT:
         pass
 

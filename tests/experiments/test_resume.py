@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "experiments" / "resume" / "killed.py"
+FOLDER = Path(__file__).parents[2] / "experiments" / "resume"
+SCRIPT = FOLDER / "killed.py"
 
 
 @pytest.fixture
@@ -61,3 +62,17 @@ def test_what_is_wrong_is_found(tmp_path, killed):
         *(("repeated", "in MLflow", run) for run in "014"),
         *(("repeated", "on disk", run) for run in "014"),
     ]
+
+
+@pytest.mark.slow  # it interrupts sweeps
+def test_interrupted_sweeps_end_in_one_sentence_and_can_be_resumed(tmp_path):
+    words = [sys.executable, FOLDER / "interrupted.py", "--quick"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    columns, *sweeps = rows[:3]
+    found = [dict(zip(columns, row, strict=True)) for row in sweeps]
+    assert [row["sweep"] for row in found] == ["short runs", "large stacks"]
+    # Seconds are for the study to judge, on a machine that does nothing else.
+    assert [(row["interrupted"], row["wrong"]) for row in found] == [("2", "0")] * 2, done.stderr
+    assert sum(int(times) for _, times, _ in rows[4:8]) == 4  # each in one phase
+    assert not list(tmp_path.iterdir())

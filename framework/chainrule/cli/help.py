@@ -34,6 +34,7 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
   chainrule plugins                              list plugins and parameters, and what is broken or blocked
   chainrule check                                check the gradients, bits and ranges of installed plugins
   chainrule new-plugin NAME                      write a package for a component of your own
+  chainrule --version                            the version installed
   chainrule --cfg job                            show the configuration and train nothing
   chainrule --hydra-help                         the other flags: config directories, completion ..."""
 

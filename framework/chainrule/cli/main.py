@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+import chainrule
 from chainrule.cli import help as help_text
 from chainrule.cli.common import load_plugins
 from chainrule.config import application, compose
@@ -52,6 +53,8 @@ def main() -> None:
             overrides = [argument for argument in arguments if not argument.startswith("-")]
             load_plugins(overrides)
             _help(overrides)
+        elif "--version" in arguments:
+            print(f"chainrule {chainrule.__version__}")
         elif arguments and re.fullmatch(r"[a-zA-Z][a-zA-Z-]*", arguments[0]):  # neither an override nor a flag
             close = nearest(arguments[0], _COMMANDS)
             raise ChainruleError(f"{arguments[0]} is not a command{close}; choose from {', '.join(_COMMANDS)}.")

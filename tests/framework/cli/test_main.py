@@ -1,6 +1,7 @@
 """The command as people type it, each in a process of its own."""
 
 import os
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,10 @@ def test_a_run_prints_a_summary_and_leaves_a_record(tmp_path):
     assert pictures <= set(record.manifest["files"])
     assert (directory / ".hydra" / "config.yaml").is_file()
     assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_the_version_is_that_of_the_framework():
+    assert chainrule_command("--version").stdout == f"chainrule {metadata.version('chainrule')}\n"
 
 
 def test_the_command_and_the_notebook_train_the_same_run():

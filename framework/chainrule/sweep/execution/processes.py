@@ -1,4 +1,4 @@
-"""Processes of this machine that train units, one at a time each."""
+"""Processes of this machine, each of which trains one unit at a time."""
 
 import atexit
 import multiprocessing
@@ -17,9 +17,9 @@ from chainrule.registry.registry import installed
 from chainrule.sweep.execution import worker
 from chainrule.sweep.execution.plan import Unit
 
-_LEAVE = 1.0  # seconds that a process without work has to end by itself
+_GRACE = 1.0  # seconds that a process without work has to end by itself
 _SPAWN = multiprocessing.get_context("spawn")
-_THREADS = (  # by which libraries are told to start one thread, not one for each core
+_THREADS = (  # variables that say how many threads a library starts
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
     *("NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
 )
@@ -29,9 +29,9 @@ _KILLED = (
 
 
 class Processes:
-    """Processes and a pipe to each: nothing that is left over, or would be waited for, when they are killed.
+    """Processes with a pipe to each, and no queues or locks between them: so they can be killed at any time.
 
-    A thread for each process hands it the next unit as soon as it has ended one, whatever this process does meanwhile.
+    One thread for each process sends it the next unit when it has trained one, whatever the main thread does meanwhile.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Processes:
             ChainruleError: the system has no more.
         """
         if not self._members:
-            atexit.register(self.kill)  # also where the sweep turns out to be wrong before it begins
+            atexit.register(self.kill)  # they are started before the sweep is checked, and it may be wrong
         with interrupts.deferred(), _single_threaded():
             while len(self._members) < size:
                 here, there = _SPAWN.Pipe()
@@ -58,7 +58,7 @@ class Processes:
                 self._members.append((process, here))
 
     def run(self, units: Sequence[Unit], progress: Path) -> Generator[list[worker.End]]:
-        """Train units and yield what became of their jobs, unit by unit, as they end.
+        """Train units and yield the ends of their jobs, unit by unit, in the order in which they end.
 
         Args:
             units: what to train.
@@ -72,23 +72,23 @@ class Processes:
         for unit in units:
             left.put(unit)
         for _, connection in self._members:
-            threading.Thread(target=_tend, args=(connection, progress, left, ends), daemon=True).start()
+            threading.Thread(target=_feed, args=(connection, progress, left, ends), daemon=True).start()
         try:
             for _ in units:
                 end = ends.get()
                 if isinstance(end, Exception):
                     raise end
                 yield end
-        except BaseException:  # nobody wants the others
+        except BaseException:  # the other units are not wanted any more
             self.kill()
             raise
 
     def close(self) -> None:
-        """Let the processes end, which have no work."""
+        """End the processes when they have no more work."""
         for _, connection in self._members:
             connection.close()
         for process, _ in self._members:
-            process.join(_LEAVE)
+            process.join(_GRACE)
         self.kill()
 
     def kill(self) -> None:
@@ -101,10 +101,10 @@ class Processes:
         atexit.unregister(self.kill)
 
 
-def _tend(
+def _feed(
     connection: Connection, progress: Path, left: "SimpleQueue[Unit]", ends: "SimpleQueue[list[worker.End] | Exception]"
 ) -> None:
-    """Hand units to a process, one after the other, as long as there are any."""
+    """Send units to a process, one after the other, until none is left."""
     with suppress(Empty):
         while True:
             unit = left.get_nowait()
@@ -120,10 +120,10 @@ def _tend(
 
 
 def _serve(connection: Connection) -> None:
-    """Train units until there are no more, or the process that hands them out has gone."""
+    """Train the units that arrive, until there are no more or the process that sends them has ended."""
     interrupts.ignored_here()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(Exception):  # which is met again with the first unit
+    with suppress(Exception):  # the first unit raises it again
         installed()
     with suppress(OSError):
         while True:
@@ -138,7 +138,7 @@ def _serve(connection: Connection) -> None:
 
 
 def _end_with_parent() -> None:
-    """End with the process that started this one: else it would go on to write where a resumed sweep writes, too."""
+    """End when the parent has ended: else this process would write into records that a resumed sweep writes as well."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -147,7 +147,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _single_threaded() -> Iterator[None]:
-    """Let processes that start do their linear algebra in one thread each."""
+    """Let processes that are started meanwhile use one thread each for linear algebra."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
