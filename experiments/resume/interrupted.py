@@ -193,12 +193,13 @@ class Place:
 
 
 def _is_left(process: "subprocess.Popen[str]") -> bool:
-    """Say whether a process is left of those that one has started."""
-    try:
-        os.killpg(process.pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    """Say whether a process is running of those that one has started.
+
+    One that has ended stays in the table of processes until whoever inherited it asks for its exit code.
+    """
+    lines = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    group = str(process.pid)
+    return any(line.split()[0] == group and not line.split()[1].startswith("Z") for line in lines.splitlines())
 
 
 def _dumped(process: "subprocess.Popen[str]") -> str:
