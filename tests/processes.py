@@ -23,10 +23,11 @@ def running(*words, folder, environment=None):
                 process.wait(10)
 
 
-def of_session(session):
-    """The processes that still run of a session, which is named by its first process."""
-    listing = subprocess.run(["ps", "-o", "stat=,args=", "-s", str(session)], capture_output=True, text=True).stdout
-    return [line for line in listing.splitlines() if not line.startswith("Z")]
+def of_group(first):
+    """The command lines of the processes that still run of a group, which is named by its first process."""
+    listing = subprocess.run(["ps", "-A", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+    processes = [line.split(maxsplit=2) for line in listing.splitlines()]
+    return [args[0] for group, state, *args in processes if group == str(first) and not state.startswith("Z") and args]
 
 
 def wait_until(condition, seconds=30):

@@ -11,7 +11,7 @@ import pytest
 
 import distributions
 from distributions import MOODY
-from processes import answers, free_port, of_session, running, wait_until
+from processes import answers, free_port, of_group, running, wait_until
 from sweeping import COMMAND, command
 
 distributed = pytest.importorskip("distributed")
@@ -83,9 +83,9 @@ def test_ctrl_c_ends_a_cluster_started_for_the_sweep(to_all):
         told = f"interrupted. 0 of 2 runs have ended; `chainrule resume {os.path.abspath('long')}` goes on."
         assert process.communicate(timeout=20)[0] == f"2 runs: 2 seeds\nchainrule: {told}\n"
         assert process.returncode == 130
-        wait_until(lambda: not of_session(process.pid))
+        wait_until(lambda: not of_group(process.pid))
     finally:
-        if of_session(process.pid):
+        if of_group(process.pid):
             os.killpg(process.pid, signal.SIGKILL)
 
 

@@ -15,7 +15,7 @@ from chainrule.files import locks
 from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
 from distributions import MOODY
-from processes import of_session
+from processes import of_group
 from sweeping import LONG, command, started, wait_for
 
 # Three runs that converge at once, although each is expected to take long, and three that wait for a file to go.
@@ -44,7 +44,7 @@ def files(pattern):
 # What is going on, and what shows that it is.
 MOMENTS = {
     "plugins are loaded": lambda process: files("loaded-*"),
-    "jobs are composed": lambda process: len(of_session(process.pid)) > 1,  # meanwhile processes start
+    "jobs are composed": lambda process: len(of_group(process.pid)) > 1,  # meanwhile processes start
     "another process has started": lambda process: files("loaded-*") > 1,
     "the sweep is recorded": lambda process: files("sweep/sweep.json"),
     "runs are trained": lambda process: files("sweep/*/chainrule.log"),
@@ -70,7 +70,7 @@ def kept():
 
     yield keep
     for process in processes:
-        if of_session(process.pid):
+        if of_group(process.pid):
             os.killpg(process.pid, signal.SIGKILL)
         with process:
             pass
@@ -93,7 +93,7 @@ def interrupted(process, to_all=True, times=1):
     for _ in range(times):
         (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)  # as long as anybody can write there
-    wait_for(lambda: not of_session(process.pid))
+    wait_for(lambda: not of_group(process.pid))
     assert process.returncode == 130, errors
     return errors
 
