@@ -1,5 +1,6 @@
 """What tests of sweeps share: the command, and what a sweep leaves."""
 
+import contextlib
 import json
 import os
 import signal
@@ -9,7 +10,13 @@ import time
 from pathlib import Path
 from subprocess import PIPE
 
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import setup_globals
+from hydra.types import RunMode
+
 import forking
+from chainrule.files import paths
 from chainrule.records.run import MANIFEST
 from chainrule.records.sweep import SWEEP
 from distributions import MOODY
@@ -97,3 +104,13 @@ def study(path="found/optuna.log", name=None):
     backend = optuna.storages.journal.JournalFileBackend(str(path))
     storage = optuna.storages.JournalStorage(backend)
     return optuna.load_study(study_name=name or storage.get_all_studies()[0].study_name, storage=storage)
+
+
+@contextlib.contextmanager
+def composing(tmp_path, *overrides):
+    """A loader and the configuration of a sweep, as Hydra makes them for a multirun."""
+    setup_globals()
+    with initialize_config_dir(str(paths.configuration()), version_base="1.3", job_name="chainrule"):
+        hydra = GlobalHydra.instance().hydra
+        own = [f"hydra.sweep.dir={tmp_path}/sweep", *overrides]
+        yield hydra, hydra.compose_config("config", own, RunMode.MULTIRUN)
