@@ -64,7 +64,7 @@ def test_what_is_wrong_with_a_single_run_ends_the_process_with_one_sentence(trai
 
 
 def test_what_is_wrong_with_a_run_of_a_sweep_is_recorded_and_raised(train):
-    with pytest.raises(ConfigurationError, match=r"target=table needs target\\.path"):
+    with pytest.raises(ConfigurationError, match=r"target=table needs target\.path"):
         train(of_sweep=True, seed=4, target={"name": "table"})
     failure = json.loads(Path("run", FAILURE).read_text())
     assert "needs target.path" in failure["error"]

@@ -5,8 +5,15 @@ import shutil
 import signal
 from pathlib import Path
 
+import pytest
+from omegaconf import OmegaConf
+
+from chainrule.errors import ConfigurationError
 from chainrule.records.run import MANIFEST, read_record
-from chainrule.records.sweep import read_sweep
+from chainrule.records.sweep import new_sweep, read_sweep
+from chainrule.registry.registry import installed
+from chainrule.sweep import resume
+from chainrule.sweep.execution.fingerprint import label
 from distributions import MOODY
 from sweeping import LONG, PLACE, SHORT, command, contents, hold, started, wait_for
 
@@ -87,3 +94,72 @@ def test_failed_runs_are_tried_again(plugin):
     command("resume", "sweep", code=1, path=plugin)
     sweep = read_sweep(Path("sweep"))
     assert [outcome.reason for outcome in sweep.outcomes()] == ["epochs", "failed"]
+
+
+def sweep_with(code, directory="sweep"):
+    """The record of a sweep whose jobs had this code; nothing is written."""
+    return new_sweep(Path(directory).absolute(), ["-m"], Path.cwd(), {"code": code}, {})
+
+
+def test_a_sweep_is_resumed_until_the_block_ends():
+    one, other = sweep_with({}), sweep_with({})
+    assert resume.resumed() is None
+    with resume.resuming(one):
+        with resume.resuming(other):
+            assert resume.resumed() is other
+        assert resume.resumed() is one
+    with pytest.raises(ArithmeticError), resume.resuming(one):
+        raise ArithmeticError
+    assert resume.resumed() is None
+
+
+def test_a_plugin_that_is_missing_is_named_with_the_version_that_was_used():
+    there = {label(plugin.provider): f"1.0 {64 * 'a'}" for plugin in installed().plugins}
+    resume.require_plugins(sweep_with({"numpy": "1.0", **there}))
+    resume.require_plugins(sweep_with({}))
+    missing = sweep_with({**there, "plugin chainrule-lion:lion": f"2.5 {64 * 'b'}"})
+    with pytest.raises(ConfigurationError) as caught:
+        resume.require_plugins(missing)
+    assert str(caught.value) == (
+        f"{missing.directory} needs a plugin of chainrule-lion 2.5, which is not installed: install it."
+    )
+
+
+def test_the_configuration_of_a_sweep_is_kept_when_it_begins_and_not_replaced_when_it_is_resumed():
+    folder = Path("some/where")
+    resume.save_master(OmegaConf.create({"seed": "${other}", "other": 3}), folder)
+    assert (folder / "multirun.yaml").read_text() == "seed: ${other}\nother: 3\n"
+    with resume.resuming(sweep_with({})):
+        resume.save_master(OmegaConf.create({"seed": 4}), folder)
+    assert (folder / "multirun.yaml").read_text() == "seed: ${other}\nother: 3\n"
+
+
+STATE = {"configurations": [], "data": {}, "code": {"numpy": "2.0"}}
+
+
+def test_a_new_sweep_has_a_directory_of_its_own(monkeypatch):
+    monkeypatch.setattr(resume, "typed_arguments", lambda: ["-m", "seed=0,1"])
+    made = resume._started(Path("sweep"), STATE, {"%Y": "2026"}, None, None)
+    assert made.manifest.arguments == ["-m", "seed=0,1"]
+    assert (made.manifest.state, made.manifest.times) == (STATE, {"%Y": "2026"})
+    assert made.manifest.working_directory == str(Path.cwd())
+    made.directory.mkdir()
+    made.write()
+    with pytest.raises(ConfigurationError, match=r"^sweep holds a sweep already: `chainrule resume sweep` finishes it"):
+        resume._started(Path("sweep"), STATE, {}, None, None)
+
+
+def test_a_resumed_sweep_must_lie_where_it_did_and_be_what_it_was(monkeypatch):
+    former = new_sweep(Path("sweep").absolute(), ["-m"], Path.cwd(), STATE, {})
+    with resume.resuming(former):
+        assert resume._started(Path("sweep"), STATE, {}, None, None) is former
+        assert resume._started(Path("a/../sweep"), STATE, {}, None, None) is former
+        with pytest.raises(ConfigurationError, match=r"says hydra\.sweep\.dir=elsewhere: move it there to resume it"):
+            resume._started(Path("elsewhere"), STATE, {}, None, None)
+        changed = {**STATE, "code": {"numpy": "2.1"}, "data": {"d": "1"}}
+        with pytest.raises(ConfigurationError) as caught:
+            resume._started(Path("sweep"), changed, {}, None, None)
+    assert str(caught.value) == (
+        "sweep cannot be resumed, because its runs would not be comparable. "
+        "Changed: the data of d: was not there, is 1; numpy: was 2.0, is 2.1."
+    )
