@@ -52,8 +52,10 @@ def test_the_value_of_a_run_is_its_final_loss(train, validation, metric):
     assert record.manifest.overrides == ["seed=0"]
 
 
-def test_the_value_of_a_run_that_diverges_is_nan(train):
-    assert math.isnan(train(optimizer={"name": "gradient_descent", "lr": 1e200}))
+@pytest.mark.parametrize("batch_size", [1, None], ids=["the loss is NaN", "the loss is infinite"])
+def test_the_value_of_a_run_that_diverges_is_nan(train, batch_size):
+    steep = {"name": "gradient_descent", "lr": 1e200}
+    assert math.isnan(train(optimizer=steep, training={"batch_size": batch_size}))
     assert read_record(Path("run")).manifest.reason == "diverged"
 
 

@@ -2,9 +2,11 @@
 
 import sqlite3
 import threading
+from types import SimpleNamespace
 
 import pytest
 
+from chainrule.files import locks
 from chainrule.files.locks import exclusive
 
 
@@ -64,3 +66,18 @@ def test_what_is_no_lock_is_no_other_process(path):
         pytest.fail("this file cannot be locked")
     with pytest.raises(sqlite3.OperationalError), exclusive(path.parent / "nowhere" / "lock", wait=0):
         pytest.fail("there is no folder for it")
+
+
+def test_an_error_of_the_disk_is_no_other_process(path, monkeypatch):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    closed = []
+
+    def execute(_):
+        raise error
+
+    connection = SimpleNamespace(execute=execute, close=lambda: closed.append(True))
+    monkeypatch.setattr(locks.sqlite3, "connect", lambda *_, **__: connection)
+    with pytest.raises(sqlite3.OperationalError, match="disk"), exclusive(path, wait=0):
+        pytest.fail("it is locked")
+    assert closed == [True]
