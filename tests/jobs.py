@@ -36,7 +36,7 @@ def configuration(**changes):
 
 
 def job(number, *overrides, alone="", directory="", base=None, **changes):
-    """A job whose configuration has changes; its overrides are what it is called by, and nothing follows from them."""
+    """A job whose configuration has these changes; its overrides only name it."""
     base = base or Base(configuration(**changes), HYDRA)
     place = str(directory or f"/sweep/{number}")
     return Job(number, overrides, base, (), None, place, "", alone)

@@ -41,7 +41,7 @@ def sentence(error: BaseException) -> str:
         return str(error)
     try:
         text = str(error)
-    except Exception:  # of a class that a plugin defines
+    except Exception:  # a plugin's own class of errors may fail to say anything
         text = ""
     first = next(filter(str.strip, text.splitlines()), "")
     name, shortened = type(error).__name__, f"{first[:_LONG]} ..." if len(first) > _LONG else first

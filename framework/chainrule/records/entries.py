@@ -35,7 +35,7 @@ class Entries(dict[str, Any]):
         for name, hint in _hints(cls).items():
             try:
                 entries[name] = _converted(entries[name], hint)
-            except (KeyError, ValueError, OverflowError):  # the last of a whole number that no float can hold
+            except (KeyError, ValueError, OverflowError):  # OverflowError: no float can hold it
                 wrong.append(name)
         if wrong:
             raise ValueError(", ".join(wrong))

@@ -1,4 +1,4 @@
-"""``chainrule resume``: what it needs to finish a sweep."""
+"""``chainrule resume`` runs the command of a sweep again, in its folder and with its plugins."""
 
 import os
 from pathlib import Path

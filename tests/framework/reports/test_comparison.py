@@ -25,7 +25,7 @@ def loss(contender, target, rate, seed):
 
 
 def outcomes_of(plan=PLAN, value=loss, reason=lambda *_: "epochs", directory="/sweep"):
-    """The record of a comparison and the outcomes of its runs; of each, the tuned contenders have the rate 0.2."""
+    """The record of a comparison and the outcomes of its runs; every tuned contender has the rate 0.2."""
     jobs = {}
     for t, target in enumerate(plan.targets):
         for c, contender in enumerate(plan.contenders):
@@ -136,7 +136,9 @@ def test_what_fails_is_told_whenever_it_does():
     html = report.render(*outcomes_of(reason=failed))
     assert "<no>" not in html
     text = parsed(html)
-    assert "What went wrong runs why which 7 Broken: <no> 0, 9, 11, 37, 39, 41, 43" in text, "the first three tuned"
+    assert "What went wrong runs why which 7 Broken: <no> 0, 9, 11, 37, 39, 41, 43" in text, (
+        "the first three runs were for tuning"
+    )
     assert "Hollow dots at the right end are runs that diverged or failed" in text
 
 

@@ -1,4 +1,4 @@
-"""Sweeps over combinations, pairs and random draws: what was typed for all of them is checked first."""
+"""Sweeps over combinations, pairs and random draws: all jobs are checked before the first is launched."""
 
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Starting a sweep where another one lies, and resuming one that broke off."""
+"""A sweep is started in a directory of its own, and resumed where it broke off."""
 
 import os
 import shutil

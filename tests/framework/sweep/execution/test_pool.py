@@ -1,4 +1,4 @@
-"""Where units are trained, as it is chosen."""
+"""The options and the amount of work decide where units are trained."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Processes that train units: what is left when one of them is killed, and when the one that started them is."""
+"""Processes that train units: each unit is trained once, and a sweep can be resumed when a process was killed."""
 
 import os
 from contextlib import nullcontext

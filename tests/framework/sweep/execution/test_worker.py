@@ -78,7 +78,7 @@ def test_a_job_that_raises_fails_alone_and_the_others_have_the_bytes_that_they_w
     def execute(tasks, *arguments, **options):
         stacks.append([task.directory.name for task in tasks])
         if "1" in stacks[-1]:
-            [task.prepared.shuffle.random(7) for task in tasks]  # as a stack does before it comes to grief
+            [task.prepared.shuffle.random(7) for task in tasks]  # a stack draws numbers before it fails
             raise error
         return whole(tasks, *arguments, **options)
 
