@@ -1,22 +1,35 @@
 """What tests of sweeps share: the command, and what a sweep leaves."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from subprocess import PIPE
 
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import setup_globals
+from hydra.types import RunMode
+
 import forking
+from chainrule.files import paths
 from chainrule.records.run import MANIFEST
 from chainrule.records.sweep import SWEEP
 from distributions import MOODY
+from processes import of_group
 
 COMMAND = [sys.executable, "-m", "chainrule"]
+SHORT = ["training.epochs=4", "training.batch_size=16", "tracking=none"]
+PLACE = "hydra.sweep.dir=sweep"
 # Four such runs are expected to take so long that they are trained in processes of their own.
 LONG = ["training.epochs=650", "training.batch_size=16", "network.hidden=[2,2,2,2,2,2,2,2,2,2]", "activation=tanh",
         "output=moody", "tracking=none", "hydra.launcher.workers=2", "hydra.launcher.stack=1"]  # fmt: skip
+SEARCH = ["-m", "hydra/sweeper=stacked_optuna", "tracking=none", "training.epochs=40", "training.batch_size=16"]
+RATE = "optimizer.lr=tag(log,interval(1e-4,1))"
 
 
 def environment(path):
@@ -69,3 +82,35 @@ def hold(plugin, meanwhile="time.sleep(0.05)"):
     source = MOODY.replace("from dataclasses", imports, 1).replace("return np.tanh", waiting)
     (plugin / "chainrule_moody.py").write_text(source)
     Path("hold").touch()
+
+
+def interrupted(process, to_all=True, times=1):
+    """What a process says at its end, after which none of those that it has started is left."""
+    for _ in range(times):
+        (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)  # as long as anybody can write there
+    wait_for(lambda: not of_group(process.pid))
+    assert process.returncode == 130, errors
+    return errors
+
+
+def search(*arguments, code=0, folder="."):
+    return command(*SEARCH, *arguments, code=code, folder=folder)
+
+
+def study(path="found/optuna.log", name=None):
+    import optuna  # which need not be there for tests of other sweeps
+
+    backend = optuna.storages.journal.JournalFileBackend(str(path))
+    storage = optuna.storages.JournalStorage(backend)
+    return optuna.load_study(study_name=name or storage.get_all_studies()[0].study_name, storage=storage)
+
+
+@contextlib.contextmanager
+def composing(tmp_path, *overrides):
+    """A loader and the configuration of a sweep, as Hydra makes them for a multirun."""
+    setup_globals()
+    with initialize_config_dir(str(paths.configuration()), version_base="1.3", job_name="chainrule"):
+        hydra = GlobalHydra.instance().hydra
+        own = [f"hydra.sweep.dir={tmp_path}/sweep", *overrides]
+        yield hydra, hydra.compose_config("config", own, RunMode.MULTIRUN)

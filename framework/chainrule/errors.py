@@ -39,5 +39,10 @@ def sentence(error: BaseException) -> str:
     """Return the message of an exception; that of an unexpected error is cut to one short line."""
     if isinstance(error, ChainruleError):
         return str(error)
-    first = next(iter(str(error).splitlines()), "")
-    return f"{type(error).__name__}: {f'{first[:_LONG]} ...' if len(first) > _LONG else first}"
+    try:
+        text = str(error)
+    except Exception:  # a plugin's own class of errors may fail to say anything
+        text = ""
+    first = next(filter(str.strip, text.splitlines()), "")
+    name, shortened = type(error).__name__, f"{first[:_LONG]} ..." if len(first) > _LONG else first
+    return f"{name}: {shortened}" if shortened else name

@@ -26,15 +26,46 @@ DOORS = {
 TESTS = ROOT / "tests" / "framework"
 # Tests of what goes through several modules: those of sweeps lie in the topmost room that they need.
 ACROSS = {"sweep/test_interrupts.py", "sweep/test_sweeps.py", "test_kinds.py", "test_layers.py", "test_public.py"}
+# Modules without a test file of their own, because they are parts of what is tested elsewhere. Those of the conformance
+# kit are tested by the faulty components that its checks must catch.
+TESTED_IN = {
+    "registry/hookspecs.py": "test_kinds.py",
+    "registry/kinds.py": "test_kinds.py",
+    "testing/differences.py": "testing/test_activations.py",
+    "testing/findings.py": "testing/test_general.py",
+    "testing/kit.py": "testing/test_general.py",
+    "testing/methods.py": "testing/test_activations.py",
+    "testing/randomness.py": "testing/test_initializers.py",
+    "testing/subjects.py": "testing/test_general.py",
+    "testing/table.py": "testing/test_general.py",
+    "testing/training.py": "testing/test_optimizers.py",
+}
+
+
+def files_of_tests():
+    """The test file that each module would have, by module, and all test files that there are."""
+    modules = [path.relative_to(FRAMEWORK) for path in MODULES.values() if path.stem != "__init__"]
+    expected = {path.as_posix(): path.with_name(f"test_{path.name}").as_posix() for path in modules}
+    return expected, {path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
 
 
 def test_a_test_file_lies_and_is_called_like_the_module_that_it_tests():
-    modules = [path.relative_to(FRAMEWORK) for path in MODULES.values() if path.stem != "__init__"]
-    expected = {path.with_name(f"test_{path.name}").as_posix() for path in modules}
-    found = {path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
+    expected, found = files_of_tests()
     assert found >= ACROSS
     for name in sorted(found - ACROSS):
-        assert name in expected, f"tests/framework/{name} is called like no module: rename it, or list it in ACROSS"
+        message = f"tests/framework/{name} is called like no module: rename it, or list it in ACROSS"
+        assert name in expected.values(), message
+
+
+def test_each_module_has_a_test_file_of_its_own_or_is_listed_with_the_one_that_tests_it():
+    expected, found = files_of_tests()
+    without = {module for module, name in expected.items() if name not in found}
+    for module in sorted(without - TESTED_IN.keys()):
+        pytest.fail(f"{module} has no test file: write tests/framework/{expected[module]}, or list it in TESTED_IN")
+    for module, name in TESTED_IN.items():
+        assert module in expected, f"TESTED_IN lists {module}, which is no module"
+        assert module in without, f"TESTED_IN lists {module}, which has a test file of its own"
+        assert name in found, f"TESTED_IN says that {module} is tested in {name}, which is no test file"
 
 
 def test_every_folder_and_module_is_a_room():

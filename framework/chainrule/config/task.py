@@ -1,5 +1,6 @@
 """The task that Hydra runs for each job, with any launcher and in any process."""
 
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +58,7 @@ def _train(config: DictConfig, context: HydraConf) -> float:
     if not of_sweep:
         watchers.tell("finished", record)
     value = objective(result.metrics)[1]
-    return float("nan") if value is None else value
+    return value if value is not None and math.isfinite(value) else math.nan
 
 
 def _member(directory: Path, context: HydraConf) -> Membership | None:

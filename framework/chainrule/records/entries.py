@@ -35,7 +35,7 @@ class Entries(dict[str, Any]):
         for name, hint in _hints(cls).items():
             try:
                 entries[name] = _converted(entries[name], hint)
-            except (KeyError, ValueError):
+            except (KeyError, ValueError, OverflowError):  # OverflowError: no float can hold it
                 wrong.append(name)
         if wrong:
             raise ValueError(", ".join(wrong))

@@ -149,15 +149,6 @@ def test_flags_that_exclude_one_another_get_one_sentence():
     assert sentence.startswith("chainrule: Only one of --run, --multirun, --cfg")
 
 
-def test_no_flag_may_be_abbreviated():
-    assert "unrecognized arguments: --multi\n" in chainrule_command("--multi", *SHORT, "seed=0,1", code=2).stderr
-    assert not list(Path().iterdir())
-
-
-def test_an_unknown_flag_is_a_usage_error():
-    assert "unrecognized arguments: --bogus" in chainrule_command("--bogus", code=2).stderr
-
-
 def test_a_bad_job_of_a_multirun_is_named():
     done = chainrule_command("-m", *SHORT, "optimizer.lr=0.1,-1", code=1)
     assert done.stderr == (

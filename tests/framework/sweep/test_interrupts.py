@@ -3,20 +3,16 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import distributions
-from chainrule import interrupts
-from chainrule.files import locks
 from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
 from distributions import MOODY
 from processes import of_group
-from sweeping import LONG, command, started, wait_for
+from sweeping import LONG, PLACE, command, hold, interrupted, started, wait_for
 
 # Three runs that converge at once, although each is expected to take long, and three that wait for a file to go.
 SWEEP = ["-m", *LONG, "training.tolerance=1e9", "output.raises=0,2", "seed=range(3)", "hydra.sweep.dir=sweep"]
@@ -60,42 +56,8 @@ def plugin(tmp_path):
 
 
 @pytest.fixture
-def kept():
-    """Returns a process, and leaves nothing of it and of those that it has started."""
-    processes = []
-
-    def keep(process):
-        processes.append(process)
-        return process
-
-    yield keep
-    for process in processes:
-        if of_group(process.pid):
-            os.killpg(process.pid, signal.SIGKILL)
-        with process:
-            pass
-
-
-@pytest.fixture
 def start(plugin, kept):
     return lambda *words: kept(started(*SWEEP, *words, path=plugin))
-
-
-@pytest.fixture
-def script(kept):
-    """Starts a process that is given Python."""
-    options = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
-    return lambda source: kept(subprocess.Popen([sys.executable, "-c", source], **options))
-
-
-def interrupted(process, to_all=True, times=1):
-    """What a process says at its end, after which none of those that it has started is left."""
-    for _ in range(times):
-        (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)  # as long as anybody can write there
-    wait_for(lambda: not of_group(process.pid))
-    assert process.returncode == 130, errors
-    return errors
 
 
 def sentence():
@@ -166,89 +128,6 @@ def test_a_plugin_that_swallows_it_holds_nothing_up(plugin, start, times):
     assert Path("swallowed").exists()
 
 
-def test_a_call_that_does_not_return_holds_nothing_up(tmp_path, script):
-    process = script("""
-from pathlib import Path
-from chainrule import interrupts
-from chainrule.files import locks
-with interrupts.handled():
-    Path("here").touch()
-    with locks.exclusive(Path("lock"), wait=3600):
-        pass
-""")
-    with locks.exclusive(tmp_path / "lock", wait=1):
-        wait_for(lambda: Path("here").exists())
-        assert interrupted(process) == "chainrule: interrupted.\n"
-
-
-def test_the_second_time_nobody_is_patient(script):
-    """But what is to be done at exit is done."""
-    process = script("""
-import atexit
-import time
-from pathlib import Path
-from chainrule import interrupts
-interrupts._PATIENCE = 3600
-with interrupts.handled():
-    atexit.register(Path("tidied").touch)
-    try:
-        Path("here").touch()
-        time.sleep(3600)
-    finally:
-        Path("there").touch()
-        time.sleep(3600)
-""")
-    wait_for(lambda: Path("here").exists())
-    process.send_signal(signal.SIGINT)
-    wait_for(lambda: Path("there").exists())
-    assert interrupted(process) == "chainrule: interrupted.\n"
-    assert Path("tidied").exists()
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "exec('signal.raise_signal(signal.SIGINT)')",  # after which Python alone would die of the signal
-        "try: signal.raise_signal(signal.SIGINT)\n    except BaseException as error: raise ImportError from error",
-    ],
-)
-def test_the_exit_code_is_its_own_whatever_becomes_of_the_exception(source):
-    script = f"import signal\nfrom chainrule import interrupts\nwith interrupts.handled():\n    {source}"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (130, "chainrule: interrupted.\n")
-
-
-def test_it_is_deferred_and_not_lost():
-    source = """
-import time
-from pathlib import Path
-from chainrule import interrupts
-with interrupts.handled():
-    with interrupts.deferred():
-        signal.raise_signal(signal.SIGINT)
-        time.sleep(0.1)
-        Path("here").touch()
-    Path("there").touch()
-"""
-    done = subprocess.run([sys.executable, "-c", "import signal" + source], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (130, "chainrule: interrupted.\n")
-    assert Path("here").exists()
-    assert not Path("there").exists()
-
-
-def test_a_process_that_starts_while_it_is_deferred_ignores_it_and_its_own_children_do_not():
-    interrupt = "import signal, subprocess, sys; signal.raise_signal(signal.SIGINT); "
-    words = [sys.executable, "-c", interrupt]
-    again = (
-        f"from chainrule import interrupts; interrupts.ignored_here(); {interrupt} sys.exit(-subprocess.call({words}))"
-    )
-    with interrupts.deferred():
-        assert subprocess.run(words).returncode == 0
-        done = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True)
-    assert done.returncode == signal.SIGINT
-    assert done.stderr.endswith("KeyboardInterrupt\n")  # not said by the process itself, but by the one it starts
-
-
 def test_it_is_ignored_where_whoever_started_the_sweep_wants_that(kept):
     """As a shell does for what runs in the background."""
     words = ["-m", "training.epochs=4", "tracking=none", "hydra.sweep.dir=sweep", "seed=0,1"]
@@ -262,3 +141,15 @@ def test_it_is_ignored_where_whoever_started_the_sweep_wants_that(kept):
     _, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, "")
     assert read_record(Path("sweep/1"))
+
+
+def test_a_sweep_that_is_interrupted_says_how_to_go_on(plugin):
+    """As by Ctrl-C, which reaches every process of the terminal."""
+    hold(plugin)
+    process = started("-m", *LONG, PLACE, "seed=range(6)", path=plugin)
+    wait_for(lambda: len(list(Path("sweep").glob("*/chainrule.log"))) == 2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    sentence = f"interrupted. 0 of 6 runs have ended; `chainrule resume {Path('sweep').absolute()}` goes on."
+    assert f"chainrule: {sentence}\n" in errors

@@ -1,4 +1,6 @@
-"""The tests that Hydra ships for authors of launchers."""
+"""The tests that Hydra ships for authors of launchers, and one of its callbacks."""
+
+from pathlib import Path
 
 import pytest
 from hydra import version
@@ -8,6 +10,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
 
 from hydra_plugins.chainrule_stacked import StackedLauncher, StackedSweeper
+from sweeping import PLACE, SHORT, command
 
 # The suite's own applications do without version_base.
 pytestmark = [
@@ -51,3 +54,23 @@ class TestBatches(BatchedSweeperTestSuite):
 )
 class TestIntegration(IntegrationTestSuite):
     """Applications in processes of their own."""
+
+
+def test_callbacks_of_hydra_see_each_job(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "noting.py").write_text("""
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+
+class Noting(Callback):
+    def on_job_start(self, config, **_):
+        self.note("start", config.hydra, HydraConfig.get())
+    def on_job_end(self, config, job_return, **_):
+        self.note("end", config.hydra, job_return.hydra_cfg.hydra)
+    def note(self, event, *configs):
+        with open("notes", "a") as file:
+            print(event, *(f"{c.job.num} {c.runtime.output_dir.rpartition('/')[2]}" for c in configs), file=file)
+""")
+    command("-m", *SHORT, PLACE, "seed=0,1", "+hydra.callbacks.noting._target_=noting.Noting", path=tmp_path / "site")
+    lines = [f"{event} {n} {n} {n} {n}" for n in (0, 1) for event in ("start", "end")]
+    assert Path("notes").read_text().splitlines() == lines

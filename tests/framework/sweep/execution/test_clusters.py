@@ -19,13 +19,6 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch, backend, package)
         Pool(2, backend, None).__enter__()
 
 
-def test_options_that_make_no_sense():
-    with pytest.raises(ConfigurationError, match=r"did you mean 'dask'\?"):
-        Pool(2, "dusk", None)
-    with pytest.raises(ConfigurationError, match=r"needs hydra\.launcher\.backend=dask or ray"):
-        Pool(2, "loky", "tcp://127.0.0.1:8786")
-
-
 def test_a_worker_refuses_what_it_would_train_differently(tmp_path):
     with pytest.raises(ConfigurationError, match="must share the file system"):
         Site.here(tmp_path / "absent").train(None)

@@ -1,21 +1,18 @@
 """Composed jobs equal those of Hydra's own launcher, files and errors included."""
 
-import contextlib
 import random
 import re
 from pathlib import Path
 
 import pytest
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import run_job, setup_globals
-from hydra.types import HydraContext, RunMode
+from hydra.core.utils import run_job
+from hydra.types import HydraContext
 from omegaconf import OmegaConf, open_dict
 
 from chainrule.config import compose
-from chainrule.files import paths
 from chainrule.sweep.jobs.composer import Composer
+from sweeping import composing
 
 GROUPS = {
     "activation": ["tanh", "relu", "elu", "nothing"],
@@ -57,16 +54,6 @@ def random_overrides(rng):
     return [key if value is None else f"{key}={value}" for key, value in chosen]
 
 
-@contextlib.contextmanager
-def sweep(tmp_path, *overrides):
-    """A loader and the configuration of a sweep, as Hydra makes them for a multirun."""
-    setup_globals()
-    with initialize_config_dir(str(paths.configuration()), version_base="1.3", job_name="chainrule"):
-        hydra = GlobalHydra.instance().hydra
-        own = [f"hydra.sweep.dir={tmp_path}/sweep", *overrides]
-        yield hydra, hydra.compose_config("config", own, RunMode.MULTIRUN)
-
-
 def by_hydra(hydra, master, number, overrides):
     """Return what Hydra's own launcher makes of a job: its output directory and the files there."""
     config = hydra.config_loader.load_sweep_config(master, list(overrides))
@@ -94,7 +81,7 @@ def files(directory):
 def compared(tmp_path, lists, *master_overrides):
     """Compose lists both ways and return how many of them were errors."""
     errors = 0
-    with sweep(tmp_path, *master_overrides) as (hydra, master):
+    with composing(tmp_path, *master_overrides) as (hydra, master):
         composer = Composer(hydra.config_loader, master)
         for number, overrides in enumerate(lists):
             try:
@@ -147,7 +134,7 @@ def test_other_logging_and_no_subdirectory(tmp_path):
 
 
 def test_an_error_names_the_job(tmp_path):
-    with sweep(tmp_path) as (hydra, master), pytest.raises(compose.ConfigurationError) as caught:
+    with composing(tmp_path) as (hydra, master), pytest.raises(compose.ConfigurationError) as caught:
         Composer(hydra.config_loader, master).explained_job(3, ["seed=1", "optimizer.lrr=2"])
     assert str(caught.value).startswith("job 3 (seed=1 optimizer.lrr=2): optimizer.lrr is not a key")
     assert "did you mean 'lr'" in str(caught.value)

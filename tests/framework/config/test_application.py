@@ -1,0 +1,54 @@
+"""Hydra, run with the arguments of a command."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from chainrule.config import application, task
+from chainrule.errors import ConfigurationError
+from chainrule.files import paths
+from sweeping import SHORT, command
+
+
+def test_no_flag_may_be_abbreviated():
+    assert "unrecognized arguments: --multi\n" in command("--multi", *SHORT, "seed=0,1", code=2).stderr
+    assert not list(Path().iterdir())
+
+
+def test_an_unknown_flag_is_a_usage_error():
+    assert "unrecognized arguments: --bogus" in command("--bogus", code=2).stderr
+
+
+def test_a_pickled_experiment_is_not_executed(tmp_path, monkeypatch):
+    monkeypatch.setattr(application, "_run_hydra", lambda **_: pytest.fail("Hydra was asked"))
+    with pytest.raises(ConfigurationError, match="--experimental-rerun is not available"):
+        application.run(["--experimental-rerun", "config.pickle"])
+
+
+def test_hydra_is_given_the_arguments_the_task_and_the_configuration(monkeypatch):
+    given = {}
+    monkeypatch.setattr(application, "_run_hydra", lambda **words: given.update(words))
+    application.run(["-m", "seed=0,1", "optimizer=adam"])
+    assert given["args"].multirun
+    assert given["args"].overrides == ["seed=0,1", "optimizer=adam"]
+    assert task.is_own(given["task_function"])
+    assert Path(given["config_path"], given["config_name"]).with_suffix(".yaml").is_file()
+    assert given["config_path"] == str(paths.configuration())
+
+
+def test_the_arguments_are_known_while_the_command_runs(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["chainrule", "resume", "sweep"])
+    seen = []
+
+    def fail(**_):
+        seen.append(application.typed_arguments())
+        seen[-1].append("a copy")
+        seen.append(application.typed_arguments())
+        raise ArithmeticError
+
+    monkeypatch.setattr(application, "_run_hydra", fail)
+    with pytest.raises(ArithmeticError):
+        application.run(["-m", "seed=0,1"])
+    assert seen == [["-m", "seed=0,1", "a copy"], ["-m", "seed=0,1"]]
+    assert application.typed_arguments() == ["resume", "sweep"], "those of the process, as before"

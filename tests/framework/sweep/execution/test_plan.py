@@ -1,0 +1,167 @@
+"""From jobs to stacks: every job is checked before the first is trained."""
+
+import re
+
+import pytest
+
+from chainrule.errors import ConfigurationError
+from chainrule.registry.registry import installed
+from chainrule.sweep.execution import plan as module
+from chainrule.sweep.execution.plan import Plan
+from jobs import job
+
+
+def plan_of(*jobs):
+    return Plan(jobs, installed())
+
+
+def seeds(count, first=0, **changes):
+    return [job(number, f"seed={number}", seed=number, **changes) for number in range(first, first + count)]
+
+
+def numbers(units):
+    return [[own.number for own in unit.jobs] for unit in units]
+
+
+def test_the_first_wrong_job_is_named_and_the_others_are_counted():
+    good, wrong = job(0, "seed=0"), job(1, "seed=-1", seed=-1)
+    sentence = "job 1 (seed=-1): seed must be a whole number >= 0, not -1."
+    for others, more in enumerate(("", " 1 other job is wrong as well.", " 2 other jobs are wrong as well.")):
+        further = [job(2 + n, f"optimizer=n{n}", optimizer={"name": f"n{n}"}) for n in range(others)]
+        with pytest.raises(ConfigurationError) as caught:
+            plan_of(good, wrong, *further)
+        assert str(caught.value) == f"{sentence}{more} Nothing was trained."
+
+
+def test_parts_that_do_not_fit_are_found_by_drawing_the_data_once(monkeypatch):
+    drawn, whole = [], module.prepare
+
+    def counted(settings):
+        drawn.append(settings.seed)
+        return whole(settings)
+
+    monkeypatch.setattr(module, "prepare", counted)
+    found = plan_of(*seeds(5), *seeds(2, 5, optimizer={"name": "adam", "lr": 9.0}), *seeds(1, 7, data={"samples": 40}))
+    assert drawn == [0, 7], "runs that differ in seed and plain floats share their profile"
+    (name, digest), (other, _) = found.data.items()
+    assert name.startswith("target=sine ")
+    assert name.endswith("data.samples=null data.validation=0.25 data.noise=0.0 seed=0")
+    assert other.endswith("data.samples=40 data.validation=0.25 data.noise=0.0 seed=7")
+    assert re.fullmatch("[0-9a-f]{64}", digest)
+    with pytest.raises(ConfigurationError, match="output=softmax needs at least 2 outputs"):
+        plan_of(job(0, output={"name": "softmax"}))
+
+
+def test_what_the_jobs_use_is_known():
+    found = plan_of(
+        *seeds(2), job(2, activation={"name": "relu"}, tracking={"name": "mlflow", "uri": "sqlite:///a.db"})
+    )
+    assert {name for kind, name in found.used if kind == "activation"} == {"tanh", "identity", "relu"}
+    assert {name for kind, name in found.used if kind == "tracker"} == {"none", "mlflow"}
+    assert ("optimizer", "adam") in found.used
+    assert [tracker.name for tracker in found.trackers] == ["none", "mlflow"]
+
+
+def test_a_note_is_told_once():
+    linear = {"target": {"name": "linear"}, "output": {"name": "sigmoid"}}
+    (note,) = plan_of(*seeds(3, **linear)).notes
+    assert "which output=sigmoid cannot reach" in note
+    assert plan_of(*seeds(3)).notes == ()
+
+
+def test_runs_of_one_structure_are_stacked_whatever_lies_between_them():
+    jobs = [job(n, seed=n, activation={"name": ("tanh", "relu")[n % 2]}) for n in range(8)]
+    units = plan_of(*jobs).units(workers=1, largest=None)
+    assert numbers(units) == [[0, 2, 4, 6], [1, 3, 5, 7]]
+    assert [unit.title for unit in units] == [
+        "sine, 3 tanh, adam, data.validation=0.25, optimizer.lr=0.25, seed 0",
+        "sine, 3 relu, adam, data.validation=0.25, optimizer.lr=0.25, seed 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("workers", "largest", "sizes"),
+    [
+        (1, None, [20, 20]),  # two for each worker
+        (2, None, [16, 16, 8]),  # but not so small that calls cost more than numbers
+        (9, None, [16, 16, 8]),
+        (1, 15, [15, 15, 10]),
+        (1, 1, [1] * 40),
+        (1, 1000, [20, 20]),
+    ],
+)
+def test_stacks_keep_all_workers_busy_and_are_not_larger_than_wanted(workers, largest, sizes):
+    units = plan_of(*seeds(40)).units(workers, largest)
+    assert [len(unit.jobs) for unit in units] == sizes
+    assert [number for part in numbers(units) for number in part] == list(range(40))
+
+
+def test_a_stack_fills_the_cache_and_not_more(monkeypatch):
+    """A run has 256 samples of a one, an input and an output, and a batch of 192 in four arrays of 1 + 3 + 1 units."""
+    plan = plan_of(*seeds(40, training={"batch_size": None}))
+    size = 8 * (256 * 3 + 4 * 192 * 5)
+    monkeypatch.setattr(module, "CACHE", 19 * size)
+    assert [len(unit.jobs) for unit in plan.units(1, None)] == [19, 19, 2]
+    monkeypatch.setattr(module, "CACHE", 20 * size - 1)
+    assert [len(unit.jobs) for unit in plan.units(1, None)] == [19, 19, 2]
+    monkeypatch.setattr(module, "CACHE", 0)
+    assert [len(unit.jobs) for unit in plan.units(1, None)] == [16, 16, 8]
+    monkeypatch.setattr(module, "CACHE", 10**9)
+    monkeypatch.setattr(module, "MOST", 17)
+    assert [len(unit.jobs) for unit in plan.units(1, None)] == [17, 17, 6]
+
+
+def test_only_what_is_left_is_trained():
+    plan = plan_of(*seeds(6))
+    assert numbers(plan.units(1, 2, lambda own: own.number not in (0, 3))) == [[1, 2], [4, 5]]
+    assert plan.units(1, 2, lambda own: False) == []
+
+
+def test_with_a_pruner_a_stack_is_trained_as_a_whole_or_not_at_all():
+    plan, pruner = plan_of(*seeds(6)), object()
+    units = plan.units(1, 2, lambda own: own.number == 3, pruner=pruner)
+    assert numbers(units) == [[2, 3]]
+    assert units[0].pruner is pruner
+
+
+@pytest.mark.parametrize(("largest", "sizes"), [(7, [6, 6, 6, 6]), (2, [3] * 8), (None, [15, 9])])
+def test_the_jobs_of_a_trial_are_in_one_stack(largest, sizes):
+    """A trial has three; the largest stack that was asked for holds two of them, or not even one, or five of them."""
+    units = plan_of(*seeds(24)).units(1, largest, jobs_per_trial=3)
+    assert [len(unit.jobs) for unit in units] == sizes
+
+
+def test_a_longer_training_is_expected_to_take_longer():
+    def seconds(count, **changes):
+        (unit,) = plan_of(*seeds(count, **changes)).units(1, None)
+        return unit.seconds
+
+    one, two, three = (seconds(count) for count in (1, 2, 3))
+    assert 0 < three - two == pytest.approx(two - one), "each run adds as much"
+    assert one < seconds(1, training={"epochs": 200}) < seconds(1, training={"epochs": 200}, network={"hidden": [99]})
+
+
+def test_jobs_that_run_alone_are_checked_and_are_in_no_stack():
+    alone = "hydra.job.chdir is set"
+    plan = plan_of(job(0), job(1, alone=alone, target={"name": "table", "path": "of its own folder.csv"}))
+    assert numbers(plan.units(1, None)) == [[0]]
+    assert ("target", "table") in plan.used
+    with pytest.raises(ConfigurationError, match="seed must be a whole number"):
+        plan_of(job(0, alone=alone, seed=-1))
+
+
+def test_of_a_job_that_asks_hydra_for_a_value_only_the_tracker_is_checked():
+    asks = {"seed": "${hydra:job.num}"}
+    alone = "its configuration asks for ${hydra:...}"
+    plan = plan_of(job(0, alone=alone, **asks))
+    assert (plan.units(1, None), plan.used) == ([], set())
+    assert [tracker.name for tracker in plan.trackers] == ["none"]
+    later = plan_of(job(0, alone=alone, **asks, tracking={"name": "${hydra:job.name}"}))
+    assert later.trackers == []
+    with pytest.raises(ConfigurationError, match="tracking=nnoe is unknown"):
+        plan_of(job(0, alone=alone, **asks, tracking={"name": "nnoe"}))
+
+
+def test_no_jobs_are_a_plan_too():
+    plan = plan_of()
+    assert (plan.units(1, None), plan.notes, plan.data) == ([], (), {})

@@ -1,0 +1,165 @@
+"""A sweep is started in a directory of its own, and resumed where it broke off."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from chainrule.errors import ConfigurationError
+from chainrule.records.run import MANIFEST, read_record
+from chainrule.records.sweep import new_sweep, read_sweep
+from chainrule.registry.registry import installed
+from chainrule.sweep import resume
+from chainrule.sweep.execution.fingerprint import label
+from distributions import MOODY
+from sweeping import LONG, PLACE, SHORT, command, contents, hold, started, wait_for
+
+
+def test_a_new_sweep_takes_over_nothing_that_lies_there(tmp_path):
+    command("-m", *SHORT, "hydra.sweep.dir=other", "seed=7,8", "optimizer.lr=0.5")
+    for number in ("0", "1"):
+        shutil.copytree(tmp_path / "other" / number, tmp_path / "sweep" / number)
+    command("-m", *SHORT, PLACE, "seed=0,1")
+    assert [read_record(Path("sweep") / n).manifest["configuration"]["seed"] for n in ("0", "1")] == [0, 1]
+
+
+def test_a_directory_holds_one_sweep():
+    command("-m", *SHORT, "seed=0,1", PLACE)
+    before = contents("sweep")
+    done = command("-m", *SHORT, "seed=0,1", PLACE, code=1)
+    assert "holds a sweep already" in done.stderr
+    assert contents("sweep") == before
+
+
+def test_what_a_kill_has_left_of_a_sweep_that_had_not_begun_is_replaced(tmp_path):
+    command("-m", *SHORT, "seed=0,1", PLACE)
+    whole = (tmp_path / "sweep" / "multirun.yaml").read_bytes()
+    shutil.rmtree("sweep")
+    Path("sweep").mkdir()
+    (tmp_path / "sweep" / "multirun.yaml").write_bytes(whole[:100])
+    command("-m", *SHORT, "seed=0,1", PLACE)
+    assert (tmp_path / "sweep" / "multirun.yaml").read_bytes() == whole
+
+
+def test_what_has_changed_is_named_and_nothing_is_resumed(tmp_path, plugin):
+    Path("mine.csv").write_text("x,y\n" + "".join(f"{i},{2 * i}\n" for i in range(20)))
+    Path("conf/optimizer").mkdir(parents=True)
+    Path("conf/optimizer/hasty.yaml").write_text("defaults: [adam]\nlr: 0.5\n")
+    command("-m", *SHORT, PLACE, "seed=0,1", "target=table", "target.path=mine.csv", "target.label=y",
+            "optimizer=hasty", "activation=moody", path=plugin)  # fmt: skip
+    (tmp_path / "sweep" / "1" / MANIFEST).unlink()
+    before = contents("sweep")
+
+    def refused(*phrases):
+        done = command("resume", "sweep", code=1, path=plugin)
+        for phrase in phrases:
+            assert phrase in done.stderr
+        assert contents("sweep") == before
+
+    Path("conf/optimizer/hasty.yaml").write_text("defaults: [adam]\nlr: 0.25\n")
+    refused("cannot be resumed", "optimizer.lr: was 0.5, is 0.25")
+    Path("conf/optimizer/hasty.yaml").write_text("defaults: [adam]\nlr: 0.5\n")
+    Path("mine.csv").write_text("x,y\n" + "".join(f"{i},{3 * i}\n" for i in range(20)))
+    refused("the data of target=table", "mine.csv", ": was ", ", is ")
+    Path("mine.csv").write_text("x,y\n" + "".join(f"{i},{2 * i}\n" for i in range(20)))
+    (plugin / "chainrule_moody.py").write_text(MOODY.replace("1 - a * a", "1.0 - a * a"))
+    refused("plugin chainrule-moody:moody: was 1.0 ", ", is 1.0 ")
+    (plugin / "chainrule_moody.py").write_text(MOODY)
+    command("resume", "sweep", path=plugin)
+    assert read_record(tmp_path / "sweep" / "1")
+
+
+def test_of_two_resumes_at_once_one_is_refused(plugin):
+    hold(plugin)
+    process = started("-m", *LONG, PLACE, "seed=0,1", path=plugin)
+    wait_for(lambda: list(Path("sweep").glob("*/.hydra")))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    both = [started("resume", "sweep", path=plugin) for _ in range(2)]
+    wait_for(lambda: any(resumed.poll() is not None for resumed in both))
+    Path("hold").unlink()  # which the other has been waiting for
+    ends = {resumed.communicate()[1]: resumed.returncode for resumed in both}
+    sentence = f"chainrule: {Path('sweep').absolute()} is being worked on by another process.\n"
+    assert ends == {sentence: 1, "": 0}
+    sweep = read_sweep(Path("sweep"))
+    assert sweep.manifest["finished"]
+    assert [outcome.reason for outcome in sweep.outcomes()] == ["epochs", "epochs"]
+
+
+def test_failed_runs_are_tried_again(plugin):
+    command("-m", *SHORT, PLACE, "activation=moody", "activation.raises=0,1", code=1, path=plugin)
+    command("resume", "sweep", code=1, path=plugin)
+    sweep = read_sweep(Path("sweep"))
+    assert [outcome.reason for outcome in sweep.outcomes()] == ["epochs", "failed"]
+
+
+def sweep_with(code, directory="sweep"):
+    """The record of a sweep whose jobs had this code; nothing is written."""
+    return new_sweep(Path(directory).absolute(), ["-m"], Path.cwd(), {"code": code}, {})
+
+
+def test_a_sweep_is_resumed_until_the_block_ends():
+    one, other = sweep_with({}), sweep_with({})
+    assert resume.resumed() is None
+    with resume.resuming(one):
+        with resume.resuming(other):
+            assert resume.resumed() is other
+        assert resume.resumed() is one
+    with pytest.raises(ArithmeticError), resume.resuming(one):
+        raise ArithmeticError
+    assert resume.resumed() is None
+
+
+def test_a_plugin_that_is_missing_is_named_with_the_version_that_was_used():
+    there = {label(plugin.provider): f"1.0 {64 * 'a'}" for plugin in installed().plugins}
+    resume.require_plugins(sweep_with({"numpy": "1.0", **there}))
+    resume.require_plugins(sweep_with({}))
+    missing = sweep_with({**there, "plugin chainrule-lion:lion": f"2.5 {64 * 'b'}"})
+    with pytest.raises(ConfigurationError) as caught:
+        resume.require_plugins(missing)
+    assert str(caught.value) == (
+        f"{missing.directory} needs a plugin of chainrule-lion 2.5, which is not installed: install it."
+    )
+
+
+def test_the_configuration_of_a_sweep_is_kept_when_it_begins_and_not_replaced_when_it_is_resumed():
+    folder = Path("some/where")
+    resume.save_master(OmegaConf.create({"seed": "${other}", "other": 3}), folder)
+    assert (folder / "multirun.yaml").read_text() == "seed: ${other}\nother: 3\n"
+    with resume.resuming(sweep_with({})):
+        resume.save_master(OmegaConf.create({"seed": 4}), folder)
+    assert (folder / "multirun.yaml").read_text() == "seed: ${other}\nother: 3\n"
+
+
+STATE = {"configurations": [], "data": {}, "code": {"numpy": "2.0"}}
+
+
+def test_a_new_sweep_has_a_directory_of_its_own(monkeypatch):
+    monkeypatch.setattr(resume, "typed_arguments", lambda: ["-m", "seed=0,1"])
+    made = resume._started(Path("sweep"), STATE, {"%Y": "2026"}, None, None)
+    assert made.manifest.arguments == ["-m", "seed=0,1"]
+    assert (made.manifest.state, made.manifest.times) == (STATE, {"%Y": "2026"})
+    assert made.manifest.working_directory == str(Path.cwd())
+    made.directory.mkdir()
+    made.write()
+    with pytest.raises(ConfigurationError, match=r"^sweep holds a sweep already: `chainrule resume sweep` finishes it"):
+        resume._started(Path("sweep"), STATE, {}, None, None)
+
+
+def test_a_resumed_sweep_must_lie_where_it_did_and_be_what_it_was(monkeypatch):
+    former = new_sweep(Path("sweep").absolute(), ["-m"], Path.cwd(), STATE, {})
+    with resume.resuming(former):
+        assert resume._started(Path("sweep"), STATE, {}, None, None) is former
+        assert resume._started(Path("a/../sweep"), STATE, {}, None, None) is former
+        with pytest.raises(ConfigurationError, match=r"says hydra\.sweep\.dir=elsewhere: move it there to resume it"):
+            resume._started(Path("elsewhere"), STATE, {}, None, None)
+        changed = {**STATE, "code": {"numpy": "2.1"}, "data": {"d": "1"}}
+        with pytest.raises(ConfigurationError) as caught:
+            resume._started(Path("sweep"), changed, {}, None, None)
+    assert str(caught.value) == (
+        "sweep cannot be resumed, because its runs would not be comparable. "
+        "Changed: the data of d: was not there, is 1; numpy: was 2.0, is 2.1."
+    )
