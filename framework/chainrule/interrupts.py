@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 _CODE = 128 + signal.SIGINT  # the exit code that shells expect after Ctrl-C
-_PATIENCE = 1.5  # seconds that a command has to end by itself
+_PATIENCE = 1.0  # seconds that a command has to end by itself
 _AT_EXIT = 0.3  # seconds that exit functions have when a command is ended by force
 _advice: Callable[[], str] | None = None
 _interrupted = _told = False
