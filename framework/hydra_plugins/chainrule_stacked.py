@@ -67,9 +67,10 @@ class StackedCompareConf:
     two_classes: dict[str, str] = field(default_factory=dict)  # overrides for classifications with one output
     classes: dict[str, str] = field(default_factory=dict)  # likewise with several
     space: dict[str, str] = field(default_factory=dict)  # what is tuned: key to interval or list
-    budget: int = 16  # points of the space, tried for each contender on each target
-    tuning_seeds: int = 3  # how many, with which each point is tried
-    seeds: int = 20  # how many, with which the tuned contenders are compared
+    budget: int = 16  # points of the space that one tuning tries
+    tuning_seeds: int = 2  # how many, with which each point is tried
+    tunings: int = 6  # independent ones of each contender on each target
+    seeds: int = 4  # fresh ones, with which the best point of each tuning is run
     random_seed: int = 0  # decides the points and the seeds
     dry_run: bool = False  # list the jobs, train nothing
 

@@ -83,7 +83,7 @@ def _comparison_summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
         [found.comparison.group, *(entry.contender for entry in entries)],
         ["tuned", *map(tuned_words, entries)],
         ["median", *(_median(entry.runs) for entry in entries)],
-        [f"{percent(CONFIDENCE)} interval", *(_pair(entry.runs.interval) for entry in entries)],
+        [f"{percent(CONFIDENCE)} interval", *(_pair(entry.interval) for entry in entries)],
         ["score", *map(scored, entries)],
     ]
     for reason in (Reason.DIVERGED, Reason.FAILED):
@@ -102,7 +102,7 @@ def _verdicts(found: ComparisonResult) -> list[str]:
         [found.comparison.group, *(each.contender for each in standings)],
         ["better than", *(str(len(each.better_than)) for each in standings)],
         ["worse than", *(str(len(each.worse_than)) for each in standings)],
-        ["pairs of runs won", *(percent(each.probability) for each in standings)],
+        ["runs won", *(percent(each.probability) for each in standings)],
     ]
     alike = ["not separated from", *(", ".join(each.level_with) or "-" for each in standings)]
     return [f"{line}  {names}" for line, names in zip(_table(columns, labels=1), alike, strict=True)]

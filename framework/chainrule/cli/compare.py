@@ -10,7 +10,7 @@ from chainrule.config import application, compose
 from chainrule.errors import ConfigurationError
 
 _SWEEPER = "hydra/sweeper=compare"
-_OPTIONS = ("budget", "seeds", "tuning_seeds", "random_seed")
+_OPTIONS = ("budget", "tuning_seeds", "tunings", "seeds", "random_seed")
 
 
 def main(words: Sequence[str]) -> None:
@@ -44,10 +44,10 @@ def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
         "compare",
         usage="chainrule compare GROUP=A,B[,...] [KEY=VALUE ...] [options]",
         description="Is one better than another? Each choice of GROUP (activation, optimizer, initializer, schedule, "
-        "rule ...) is tuned on each target: the same points of the same space are tried with the same seeds, and the "
-        "median final validation loss decides. The best point is then run with fresh seeds. These runs are compared; "
-        "those that diverge or fail count as the worst. The answer, with intervals and tests, is printed and written "
-        "into a report.",
+        "rule ...) is tuned on each target, several times: the same points of the same space are tried with the same "
+        "seeds, and the smallest median final validation loss decides. The best point of each tuning is then run with "
+        "fresh seeds. These runs are compared; those that diverge or fail count as the worst. The answer, with "
+        "intervals that count the luck of tuning, is printed and written into a report.",
         epilog="KEY=VALUE holds for all contenders. Defaults, unless typed or set by experiment=NAME: "
         f"{_listing(defaults['params'])}; for two classes {_listing(defaults['two_classes'])}; for more "
         f"classes {_listing(defaults['classes'])}. hydra.KEY=VALUE works as in any sweep, and `chainrule resume DIR` "
@@ -58,9 +58,11 @@ def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
         "--targets", metavar="A,B", help=f"functions and data sets to compare on ({', '.join(defaults['targets'])})"
     )
     numbers = {
-        "budget": "points of the space that are tried for each contender on each target",
-        "seeds": "number of seeds that compare the tuned contenders",
+        "budget": "points of the space that one tuning tries",
         "tuning_seeds": "number of seeds that try each point",
+        "tunings": "independent tunings of each contender on each target, with other points and seeds each; with 1, "
+        "the answer is about the points that it found",
+        "seeds": "fresh seeds with which the best point of each tuning is run",
         "random_seed": "decides the points and all seeds; another number repeats the comparison with others",
     }
     for name, text in numbers.items():

@@ -33,9 +33,10 @@ class ComparisonOptions:
         two_classes: overrides for classifications with one output, unless they are typed.
         classes: likewise for classifications with several outputs.
         space: key to interval or list: what is tuned, unless an override gives it one value.
-        budget: points of the space, tried for each contender on each target.
+        budget: points of the space that one tuning tries.
         tuning_seeds: number of seeds with which each point is tried.
-        seeds: number of seeds with which the tuned contenders are compared.
+        tunings: number of independent tunings of each contender on each target.
+        seeds: number of fresh seeds with which the best point of each tuning is run.
         random_seed: decides the points and the seeds.
         dry_run: whether jobs are listed instead of run.
     """
@@ -47,16 +48,25 @@ class ComparisonOptions:
     space: Mapping[str, str]
     budget: int
     tuning_seeds: int
+    tunings: int
     seeds: int
     random_seed: int
     dry_run: bool
 
     def __post_init__(self) -> None:
-        for name, least in {"budget": 1, "tuning_seeds": 1, "seeds": 2, "random_seed": 0}.items():
-            value, most = getattr(self, name), _MOST if "seeds" in name else None
-            if value < least or (most and value > most):
-                wanted = f"between {least} and {most}" if most else f"{least} or more"
-                raise ConfigurationError(f"hydra.sweeper.{name} must be {wanted}, not {value}.")
+        for name in ("budget", "tuning_seeds", "tunings", "seeds", "random_seed"):
+            value, least = getattr(self, name), 0 if name == "random_seed" else 1
+            if value < least:
+                raise ConfigurationError(f"hydra.sweeper.{name} must be {least} or more, not {value}.")
+        for name in ("tuning_seeds", "seeds"):
+            count = self.tunings * getattr(self, name)
+            if count > _MOST:
+                raise ConfigurationError(
+                    f"hydra.sweeper.tunings={self.tunings} and hydra.sweeper.{name}={getattr(self, name)} need {count} "
+                    f"seeds for each target, but there are {_MOST}."
+                )
+        if self.tunings * self.seeds < 2:
+            raise ConfigurationError("hydra.sweeper.seeds must be 2 or more where hydra.sweeper.tunings is 1.")
 
 
 @dataclass(frozen=True)
@@ -66,35 +76,49 @@ class ComparisonJobs:
     Attributes:
         comparison: what is compared, and how many jobs that takes.
         bases: what the jobs of one contender on one target have in common, in the order of the jobs.
-        points: overrides of each point, for each contender.
+        points: the points of each tuning on each target, key to override.
+        keys: the tuned keys that each contender has.
         seed: the first one.
     """
 
     comparison: Comparison
     bases: Sequence[Sequence[str]]
-    points: Sequence[Sequence[Sequence[str]]]
+    points: Sequence[Sequence[Sequence[Mapping[str, str]]]]
+    keys: Sequence[Sequence[str]]
     seed: int
 
     def tuning(self) -> list[list[str]]:
         """Return the overrides of the jobs that tune."""
+        count = self.comparison.tuning_seeds
         return [
-            [*base, *point, f"{SEED}={self.seed + _OF_TARGET * target + _MOST + number}"]
-            for base, (target, contender) in zip(self.bases, self.comparison.cells, strict=True)
-            for point in self.points[contender]
-            for number in range(self.comparison.tuning_seeds)
+            [*self._point(target, contender, tuning, point), self._seed(target, _MOST + tuning * count + number)]
+            for target, contender in self.comparison.cells
+            for tuning in range(self.comparison.tunings)
+            for point in range(self.comparison.points)
+            for number in range(count)
         ]
 
-    def tuned(self, best: Sequence[int]) -> list[list[str]]:
+    def tuned(self, best: Sequence[Sequence[int]]) -> list[list[str]]:
         """Return the overrides of the jobs of the tuned contenders.
 
         Args:
-            best: place of the best point of each contender on each target.
+            best: place of the best point of each tuning of each contender on each target.
         """
+        count = self.comparison.seeds
         return [
-            [*base, *self.points[contender][point], f"{SEED}={self.seed + _OF_TARGET * target + number}"]
-            for base, point, (target, contender) in zip(self.bases, best, self.comparison.cells, strict=True)
-            for number in range(self.comparison.seeds)
+            [*self._point(target, contender, tuning, point), self._seed(target, tuning * count + number)]
+            for (target, contender), places in zip(self.comparison.cells, best, strict=True)
+            for tuning, point in enumerate(places)
+            for number in range(count)
         ]
+
+    def _point(self, target: int, contender: int, tuning: int, point: int) -> list[str]:
+        values = self.points[target][tuning][point]
+        base = self.bases[target * len(self.comparison.contenders) + contender]
+        return [*base, *(values[key] for key in self.keys[contender])]
+
+    def _seed(self, target: int, number: int) -> str:
+        return f"{SEED}={self.seed + _OF_TARGET * target + number}"
 
 
 def comparison_jobs(
@@ -127,11 +151,15 @@ def comparison_jobs(
         fitting = _fitting([*common, f"{group}={contenders[0]}", f"{TARGET}={target}"], options, composer)
         own = [f"{key}={value}" for key, value in fitting.items() if key not in decided]
         bases += [[*common, *own, f"{group}={contender}", f"{TARGET}={target}"] for contender in contenders]
-    points = space.spread(axes, options.budget if tuned else 1, options.random_seed)
+    budget, tunings = (options.budget, options.tunings) if tuned and options.budget > 1 else (1, 1)
+    points = [
+        [space.spread(axes, budget, f"{options.random_seed} {target} {tuning}") for tuning in range(tunings)]
+        for target in range(len(targets))
+    ]
     keys = [_keys(base, tuned, composer) for base in bases[: len(contenders)]]
     for key in tuned:
         if not any(key in known for known in keys):
-            composer.explained_job(0, [*bases[0], points[0][key]])  # raises the error
+            composer.explained_job(0, [*bases[0], points[0][0][0][key]])  # raises the error
     for contender, known in zip(contenders, keys, strict=True):
         if tuned and not known:
             raise ConfigurationError(
@@ -144,12 +172,14 @@ def comparison_jobs(
             contenders=tuple(contenders),
             targets=tuple(targets),
             space=tuned,
-            points=len(points),
+            points=budget,
             tuning_seeds=options.tuning_seeds,
-            seeds=options.seeds,
+            seeds=options.seeds * options.tunings // tunings,
+            tunings=tunings,
         ),
         bases=bases,
-        points=[[[point[key] for key in known] for point in points] for known in keys],
+        points=points,
+        keys=keys,
         seed=options.random_seed * _OF_COMPARISON,
     )
 
