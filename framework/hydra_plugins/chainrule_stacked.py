@@ -63,6 +63,8 @@ class StackedCompareConf:
 
     _target_: str = "hydra_plugins.chainrule_stacked.StackedCompareSweeper"
     params: dict[str, str] = field(default_factory=dict)  # overrides besides those typed
+    contenders: list[str] = field(default_factory=list)  # "NAME: KEY=VALUE ..." each, unless a key has several values
+    ablate: list[str] = field(default_factory=list)  # or additions, each alone and each left out
     targets: list[str] = field(default_factory=list)  # on which to compare, unless target=A,B names others
     two_classes: dict[str, str] = field(default_factory=dict)  # overrides for classifications with one output
     classes: dict[str, str] = field(default_factory=dict)  # likewise with several
@@ -192,7 +194,7 @@ class StackedCompareSweeper(Sweeper):
         if stack_launcher is None or not is_own(task_function):
             raise ConfigurationError("hydra/sweeper=stacked_compare needs hydra/launcher=stacked, in chainrule.")
         mappings = {name: dict(self._options[name]) for name in ("params", "two_classes", "classes", "space")}
-        lists = {"targets": tuple(self._options["targets"])}
+        lists = {name: tuple(self._options[name]) for name in ("contenders", "ablate", "targets")}
         options = ComparisonOptions(**{**self._options, **mappings, **lists})
         self._comparison = ComparisonSweep(hydra_context, config, stack_launcher, options)
 
