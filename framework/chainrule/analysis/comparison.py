@@ -15,8 +15,9 @@ import numpy as np
 
 from chainrule.analysis import paired
 from chainrule.analysis.paired import Pair
-from chainrule.analysis.ranking import Group
+from chainrule.analysis.ranking import Group, median_interval
 from chainrule.analysis.wording import p_value, percent, percent_interval
+from chainrule.components.contracts import Array
 from chainrule.records.comparison import Comparison
 from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import Sweep
@@ -51,6 +52,22 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Ratio:
+    """How much larger the loss of one contender is than that of another, on one target.
+
+    Attributes:
+        target: its name.
+        ratio: median over blocks of the ratio of the medians of their runs, of the worse of a pair to the better;
+            below 1 where the one that is better on average is the worse one; infinite where the other was lost.
+        interval: a 95 % interval of that median; None if there are too few blocks.
+    """
+
+    target: str
+    ratio: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
 class Standing:
     """How one contender stands among the others.
 
@@ -78,6 +95,7 @@ class ComparisonResult:
         metric: the loss by which runs were compared.
         entries: target by target, contender by contender.
         pairs: one entry per pair of contenders.
+        ratios: of each pair, on each target where ratios have a meaning: where no loss is negative, and not all are 0.
         profile: performance profile of each contender, at ``FACTORS``.
         profiled: the targets that the profile covers.
     """
@@ -86,6 +104,7 @@ class ComparisonResult:
     metric: str
     entries: tuple[Entry, ...]
     pairs: tuple[Pair, ...]
+    ratios: tuple[tuple[Ratio, ...], ...]
     profile: tuple[tuple[float, ...], ...]
     profiled: tuple[str, ...]
 
@@ -175,11 +194,13 @@ def compare_outcomes(
     shares, used = paired.profile(losses.reshape(*losses.shape[:2], -1), np.array(FACTORS))
     if comparison.tunings == 1:  # then each seed is a block
         losses = losses.swapaxes(2, 3)
+    pairs = tuple(paired.pairs(losses))
     return ComparisonResult(
         comparison=comparison,
         metric=metric,
         entries=entries,
-        pairs=tuple(paired.pairs(losses)),
+        pairs=pairs,
+        ratios=tuple(tuple(_ratios(comparison.targets, losses, pair)) for pair in pairs),
         profile=tuple(map(tuple, shares.tolist())),
         profiled=tuple(comparison.targets[place] for place in used),
     )
@@ -243,7 +264,7 @@ def _entry(
     every = [run for same in runs for run in same]
     # The runs of one tuning are no independent facts about the contender.
     units = [sorted(run.value(metric) for run in same) for same in runs] if comparison.tunings > 1 else []
-    own = Group({}, (), tuple(sorted(map(statistics.median, units)))) if units else None
+    own = sorted(map(statistics.median, units))
     group = Group({}, tuple(every), tuple(sorted(run.value(metric) for run in every)))
     return Entry(
         target=comparison.targets[target],
@@ -254,9 +275,21 @@ def _entry(
             pair for each, losses in zip(points, medians, strict=True) for pair in zip(each, losses, strict=True)
         ),
         runs=group,
-        interval=(own or group).interval,
+        interval=median_interval(own) if units else group.interval,
         score=_score(every, metric.partition("/")[0]),
     )
+
+
+def _ratios(targets: Sequence[str], losses: Array, pair: Pair) -> Iterator[Ratio]:
+    """Yield the ratios of a pair, from losses ``(targets, contenders, blocks, seeds)``."""
+    for target, of_target in zip(targets, losses, strict=True):
+        better, worse = np.median(of_target[[pair.better, pair.worse]], axis=-1)
+        if of_target.min() >= 0 and better.any() and worse.any():
+            both_lost = np.isinf(better) & np.isinf(worse)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = np.where(both_lost | (better == worse), 1.0, worse / better)
+            ordered = sorted(values.tolist())
+            yield Ratio(target, statistics.median(ordered), median_interval(ordered))
 
 
 def _at_edge(best: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> Iterator[str]:

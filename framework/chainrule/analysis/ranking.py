@@ -6,7 +6,7 @@ once, because they have the same result.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,11 +60,7 @@ class Group:
         is binomial. The interval of the best of several settings covers with 95 % although it was chosen: it is as wide
         as if all of them were to be covered at once (Bonferroni).
         """
-        from scipy import special  # here, because it is slow to import
-
-        count = len(self.values)
-        below = int((special.bdtr(np.arange(count), count, 0.5) <= (1 - CONFIDENCE) / 2 / self.best_of).sum())
-        return (self.values[below - 1], self.values[count - below]) if below else None
+        return median_interval(self.values, self.best_of)
 
     @property
     def enough(self) -> int:
@@ -79,6 +75,20 @@ class Group:
     def count(self, reason: Reason) -> int:
         """Return how many runs stopped for a reason."""
         return sum(outcome.reason == reason for outcome in self.outcomes)
+
+
+def median_interval(values: Sequence[float], tests: int = 1) -> tuple[float, float] | None:
+    """Return an interval that covers the median of the distribution of independent values; None if there are too few.
+
+    Args:
+        values: in ascending order.
+        tests: how many intervals are to cover at once, with :data:`CONFIDENCE`.
+    """
+    from scipy import special  # here, because it is slow to import
+
+    count = len(values)
+    below = int((special.bdtr(np.arange(count), count, 0.5) <= (1 - CONFIDENCE) / 2 / tests).sum())
+    return (values[below - 1], values[count - below]) if below else None
 
 
 def groups(outcomes: Iterable[Outcome], metric: str) -> list[Group]:

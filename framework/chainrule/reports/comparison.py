@@ -13,7 +13,7 @@ from markupsafe import Markup
 from chainrule.analysis.comparison import FACTORS, ComparisonResult, Entry, scored, tuned_words
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.paired import SIGNIFICANCE
-from chainrule.analysis.wording import loss, loss_interval, p_number, percent, percent_interval
+from chainrule.analysis.wording import loss, loss_interval, p_number, percent, percent_interval, ratio
 from chainrule.engine.reason import Reason
 from chainrule.files.atomic import write_atomically
 from chainrule.records.sweep import Sweep
@@ -98,9 +98,16 @@ def numbers(found: ComparisonResult) -> dict[str, Any]:
                 "by_target": dict(zip(comparison.targets, each.by_target, strict=True)),
                 "separated": each.is_separated,
                 "equivalent": each.is_equivalent,
+                "ratios": {
+                    own.target: {
+                        "ratio": _finite(own.ratio),
+                        "interval": own.interval and [_finite(end) for end in own.interval],
+                    }
+                    for own in ratios
+                },
                 "verdict": found.verdict(each),
             }
-            for each in found.pairs
+            for each, ratios in zip(found.pairs, found.ratios, strict=True)
         ],
         "standings": [dataclasses.asdict(each) for each in found.standings],
         "results": [_entry(entry, found.metric) for entry in found.entries],
@@ -131,7 +138,8 @@ def _entry(entry: Entry, metric: str) -> dict[str, Any]:
 
 def _pairs(found: ComparisonResult) -> Iterator[dict[str, Any]]:
     names = found.comparison.contenders
-    for each in found.pairs:
+    for each, ratios in zip(found.pairs, found.ratios, strict=True):
+        told = {own.target: ratio(own.ratio, own.interval) for own in ratios}
         yield {
             "better": names[each.better],
             "worse": names[each.worse],
@@ -140,7 +148,10 @@ def _pairs(found: ComparisonResult) -> Iterator[dict[str, Any]]:
             "p": p_number(each.p),
             "sure": each.is_separated,
             "verdict": "better" if each.is_separated else "equivalent" if each.is_equivalent else "not separated",
-            "by_target": [percent(share) for share in each.by_target],
+            "by_target": [
+                (percent(share), told.get(target, ""))
+                for target, share in zip(found.comparison.targets, each.by_target, strict=True)
+            ],
         }
 
 

@@ -20,7 +20,7 @@ from chainrule.files.atomic import write_atomically
 from chainrule.records.outcome import Outcome
 from chainrule.records.run import read_record
 from chainrule.records.sweep import SEED, Sweep
-from chainrule.reports import comparison, page, svg
+from chainrule.reports import comparison, page, svg, table
 from chainrule.reports.page import some
 
 REPORT = "report.html"
@@ -28,12 +28,16 @@ _ROWS, _CURVES, _SEEDS, _CHARTS = 200, 6, 20, 3  # shown at most
 
 
 def write_report(sweep: Sweep, outcomes: SweepOutcomes) -> Path:
-    """Write the report of a sweep, or of a comparison, into its directory and return its path.
+    """Write the report of a sweep, or of a comparison, and the table of its runs into its directory.
+
+    Returns:
+        The path of the report.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: one of them cannot be written.
     """
     path = sweep.directory / REPORT
+    write_atomically(sweep.directory / table.RUNS, table.runs(outcomes).encode())
     if sweep.comparison:
         return comparison.write(sweep, outcomes, path)
     write_atomically(path, render(sweep, outcomes).encode())

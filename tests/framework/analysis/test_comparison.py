@@ -1,10 +1,12 @@
 """The words for what came of a comparison."""
 
 import dataclasses
+import math
 
+import numpy as np
 import pytest
 
-from chainrule.analysis.comparison import ComparisonResult, Standing, shortage_of
+from chainrule.analysis.comparison import ComparisonResult, Ratio, Standing, _ratios, shortage_of
 from chainrule.analysis.paired import Pair
 from chainrule.records.comparison import Comparison
 
@@ -17,7 +19,7 @@ def pair(better, worse, separated=True, share=0.78):
 
 
 def results(*pairs, comparison=PLAN):
-    return ComparisonResult(comparison, "validation/loss", (), pairs, (), ())
+    return ComparisonResult(comparison, "validation/loss", (), pairs, ((),) * len(pairs), (), ())
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,21 @@ def test_standings_count_what_is_separated_and_begin_with_the_best():
     assert first == Standing("relu", ("tanh",), (), ("mine",), pytest.approx(0.75))
     assert second == Standing("mine", ("tanh",), (), ("relu",), pytest.approx(0.6))
     assert third == Standing("tanh", (), ("relu", "mine"), (), pytest.approx(0.15))
+
+
+def test_how_much_larger_the_loss_of_the_other_is():
+    """In each of six tunings the loss of the second is so many times as large; on the second target it is smaller."""
+    times = np.array([[2.0, 2.2, 2.4, 2.6, 2.8, 3.0], [0.5, 0.5, 0.5, 0.5, 0.5, np.inf]])
+    losses = np.stack([np.ones((2, 6, 3)), np.ones((2, 6, 3)) * times[:, :, None]], axis=1)
+    first, second = _ratios(("sine", "wine"), losses, pair(0, 1))
+    assert (first.target, first.ratio, first.interval) == ("sine", pytest.approx(2.5), (2.0, 3.0))
+    assert (second.target, second.ratio, second.interval) == ("wine", 0.5, (0.5, math.inf))
+
+
+def test_a_ratio_of_two_lost_tunings_is_one_and_of_negative_losses_there_is_none():
+    losses = np.full((2, 2, 3, 2), np.inf)
+    losses[1] = -1.0
+    assert list(_ratios(("sine", "wine"), losses, pair(0, 1))) == [Ratio("sine", 1.0, None)]
 
 
 def test_too_few_tunings_or_seeds_are_told():

@@ -64,6 +64,7 @@ def test_the_numbers_are_those_of_the_comparison():
     assert (pair["better"], pair["worse"], pair["separated"]) == ("tanh", "relu", True)
     assert (pair["probability"], pair["interval"][1], pair["equivalent"]) == (1.0, 1.0, False)
     assert pair["by_target"] == {"sine": 1.0, "wine": 1.0}
+    assert pair["ratios"]["sine"]["ratio"] > pair["ratios"]["wine"]["ratio"] > 1
     assert found["answer"] == f"{pair['verdict']}."
     assert [(each["contender"], each["better_than"]) for each in found["standings"]] == [
         ("tanh", ["relu"]),

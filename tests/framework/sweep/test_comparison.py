@@ -183,6 +183,18 @@ def test_one_method_under_two_names_is_not_separated_from_itself(tmp_path):
     assert "tanh and moody are equivalent: the first wins 50 % of runs with equal seeds" in done.stdout
 
 
+def test_contenders_with_names_are_told_by_them():
+    named = ["--contender", "wide: network.hidden=[32]", "--contender", "one by one: training.batch_size=1"]
+    done = compared(*named, "--targets=sine", "tracking=none")
+    sweep, result = found()
+    assert result.comparison.contenders == ("wide", "one by one")
+    places = [sweep.place(result.comparison.tuned(0, contender, 0)[0]) for contender in (0, 1)]
+    first, second = (read_record(place).manifest["configuration"] for place in places)
+    assert (first["network"]["hidden"], second["network"]["hidden"]) == ([32], [16])
+    assert (first["training"]["batch_size"], second["training"]["batch_size"]) == (32, 1)
+    assert "  sine    one by one  optimizer.lr=" in done.stdout
+
+
 def test_many_contenders_are_told_as_a_table():
     done = compared("activation=identity,tanh,relu,elu", "--targets=sine", "optimizer.lr=0.1", "tracking=none")
     lines = done.stdout.splitlines()
@@ -214,10 +226,10 @@ def test_a_comparison_that_can_show_nothing_is_told_so():
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ("activation=tanh", "There are no contenders: give one group several values, as in activation=tanh,relu."),
+        ("activation=tanh", "There are no contenders: give one key several values, as in activation=tanh,relu."),
         ("activaton=tanh,relu", "(did you mean 'activation'?)"),
         ("loss=huber,log_cosh", "loss cannot be compared: it changes what the final loss measures."),
-        ("tracking=mlflow,none", "tracking has several values, but contenders are values of one group"),
+        ("tracking=mlflow,none", "tracking cannot be compared: contenders are values of one key"),
         ("activation=tanh,relu optimizer=adam,rprop", "activation and optimizer have several values"),
         ("activation=tanh,rleu", "activation=rleu is unknown (did you mean 'relu'?)"),
         ("activation=tanh,relu --targets=sine,wnie", "target=wnie is unknown (did you mean 'wine'?)"),

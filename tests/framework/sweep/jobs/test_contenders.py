@@ -10,6 +10,8 @@ from sweeping import composing
 
 USUAL = {
     "params": {"training.epochs": "7", "network.hidden": "[5]"},
+    "contenders": (),
+    "ablate": (),
     "targets": ("sine", "two_moons", "wine"),
     "two_classes": {"output": "sigmoid", "loss": "binary_cross_entropy"},
     "classes": {"output": "softmax", "loss": "categorical_cross_entropy"},
@@ -158,6 +160,56 @@ def test_each_contender_is_named_once_and_the_last_word_about_a_key_counts(made)
     assert (jobs.comparison.contenders, jobs.comparison.targets) == (("rprop", "adam"), ("sine",))
 
 
+def test_contenders_with_names_have_settings_of_their_own(made):
+    named = ("plain:", "deep one: network.hidden=[4,4] optimizer=adam", "fixed: optimizer.lr=0.5 'activation=relu'")
+    jobs = made("training.batch_size=16", contenders=named, targets=("sine",))
+    assert (jobs.comparison.group, jobs.comparison.contenders) == ("contender", ("plain", "deep one", "fixed"))
+    common = ["training.epochs=7", "training.batch_size=16"]
+    assert [sorted(base) for base in jobs.bases] == [
+        sorted([*common, "network.hidden=[5]", "target=sine"]),
+        sorted([*common, "network.hidden=[4,4]", "optimizer=adam", "target=sine"]),
+        sorted([*common, "network.hidden=[5]", "optimizer.lr=0.5", "activation=relu", "target=sine"]),
+    ]
+    assert jobs.keys == [["optimizer.lr"], ["optimizer.lr"], []], "what a contender sets itself is not tuned"
+
+
+def test_any_key_that_does_not_change_what_a_loss_measures_can_be_compared(made):
+    jobs = made("network.hidden=[4],[8,8]", targets=("sine",))
+    assert (jobs.comparison.group, jobs.comparison.contenders) == ("network.hidden", ("[4]", "[8,8]"))
+    assert [base[-2] for base in jobs.bases] == ["network.hidden=[4]", "network.hidden=[8,8]"]
+    rates = made("optimizer.lr=0.1,0.3", targets=("sine",))
+    assert rates.comparison.space == {}, "what is compared is not tuned"
+    assert rates.comparison.tuning_runs == 0
+
+
+@pytest.mark.parametrize(
+    ("additions", "names"),
+    [
+        (["optimizer=adam"], ["none", "all"]),
+        (
+            ["optimizer=adam", "schedule=cosine"],
+            ["none", "only optimizer=adam", "only schedule=cosine", "all"],
+        ),
+        (
+            ["optimizer=adam", "schedule=cosine", "initializer=zeros training.batch_size=8"],
+            ["none", "only optimizer=adam", "only schedule=cosine", "only initializer=zeros training.batch_size=8",
+             "without optimizer=adam", "without schedule=cosine", "without initializer=zeros training.batch_size=8",
+             "all"],
+        ),
+    ],
+)  # fmt: skip
+def test_in_an_ablation_each_addition_is_alone_and_left_out(made, additions, names):
+    jobs = made(ablate=tuple(additions), targets=("sine",))
+    assert list(jobs.comparison.contenders) == names
+    words = {word for addition in additions for word in addition.split()}
+    sets = dict(zip(names, ({word for word in base if word in words} for base in jobs.bases), strict=True))
+    assert (sets["none"], sets["all"]) == (set(), words)
+    for addition in additions if len(additions) > 1 else []:
+        assert sets[f"only {addition}"] == set(addition.split())
+    for addition in additions if len(additions) > 2 else []:
+        assert sets[f"without {addition}"] == words - set(addition.split())
+
+
 def test_seeds_of_one_target_do_not_reach_those_of_the_next_however_many_there_are():
     comparison = Comparison("activation", ("tanh",), ("sine", "wine"), {"lr": "1,2"}, 2, 2500, 2500, 2)
     points = [[{"lr": "lr=1"}, {"lr": "lr=2"}]] * 2
@@ -171,7 +223,7 @@ def test_seeds_of_one_target_do_not_reach_those_of_the_next_however_many_there_a
 @pytest.mark.parametrize(
     ("typed", "options", "sentence"),
     [
-        ([], {}, "There are no contenders: give one group several values, as in activation=tanh,relu."),
+        ([], {}, "There are no contenders: give one key several values, as in activation=tanh,relu."),
         (["activation=tanh"], {}, "There are no contenders: "),
         (["activation=tanh,tanh"], {}, "activation=tanh is no choice: give it several values, "),
         (["activation=tanh,relu"], {"targets": ()}, "There are no targets: write target=A,B (hydra.sweeper.targets)."),
@@ -179,8 +231,29 @@ def test_seeds_of_one_target_do_not_reach_those_of_the_next_however_many_there_a
         (["activation=tanh,relu", "seed=1"], {}, "seed cannot be set, because a comparison varies it: --seeds"),
         (["activation=tanh,relu", "seed=1,2"], {}, "seed cannot be set, because a comparison varies it: --seeds"),
         (["loss=huber,log_cosh"], {}, "loss cannot be compared: it changes what the final loss measures."),
-        (["optimizer.lr=0.1,0.2"], {}, "optimizer.lr has several values, but contenders are values of one group"),
-        (["tracking=mlflow,none"], {}, "tracking has several values, but contenders are values of one group"),
+        (["optimizer.lr=interval(0.1,0.2)"], {}, "optimizer.lr, an interval, is no choice: give it several values"),
+        (["tracking=mlflow,none"], {}, "tracking cannot be compared: contenders are values of one key, such as"),
+        (["activaton=tanh,relu"], {}, "activaton cannot be compared (did you mean 'activation'?): contenders are"),
+        (["data.noise=0,1"], {}, "data.noise cannot be compared: it changes what the final loss measures."),
+        (
+            [],
+            {"contenders": ("a optimizer=adam", "b: optimizer=rprop")},
+            "--contender 'a optimizer=adam' is not NAME: ",
+        ),
+        (
+            [],
+            {"contenders": ("a: adam", "b: optimizer=rprop")},
+            "--contender 'a: adam' is not NAME: KEY=VALUE ..., such",
+        ),
+        ([], {"contenders": ("a: optimizer=adam",)}, "--contender needs at least two contenders, each with a name of"),
+        ([], {"contenders": ("a: seed=1", "b: seed=2")}, "seed cannot be set, because a comparison varies it"),
+        ([], {"contenders": ("a: target=sine", "b:")}, "target cannot be compared: it changes what the final loss"),
+        ([], {"contenders": ("a: optimizer=adam,rprop", "b:")}, "optimizer=adam,rprop has several values; of a conten"),
+        (
+            ["optimizer=adam,rprop"],
+            {"contenders": ("a: activation=tanh", "b: activation=relu")},
+            "Contenders are given by several values and by --contender: use one of these ways.",
+        ),
         (
             ["activation=tanh,relu"],
             {"space": {"data.noise": "0,1"}},
