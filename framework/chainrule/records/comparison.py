@@ -108,6 +108,12 @@ class Comparison:
         first = self.tuning_runs + self._place(target, contender, tuning) * self.seeds
         return range(first, first + self.seeds)
 
+    def contender(self, number: int) -> str:
+        """Return the contender of a job."""
+        tunes = number < self.tuning_runs
+        place = number // (self.points * self.tuning_seeds) if tunes else (number - self.tuning_runs) // self.seeds
+        return self.contenders[place // self.tunings % len(self.contenders)]
+
     def medians(self, target: int, contender: int, tuning: int, loss: Callable[[int], float]) -> list[float]:
         """Return the median loss of each point of a tuning over its seeds; an empty list if nothing is tuned.
 

@@ -14,6 +14,14 @@ def test_the_jobs_are_numbered_without_a_gap():
     assert (PLAN.tuning_runs, PLAN.runs) == (180, 300)
 
 
+def test_each_job_has_the_contender_whose_place_it_is():
+    for plan in (PLAN, dataclasses.replace(PLAN, points=1, space={}, tunings=1)):
+        for t, c in plan.cells:
+            for r in range(plan.tunings):
+                tried = [n for p in range(plan.points) if plan.tuning_runs for n in plan.tuning(t, c, r, p)]
+                assert {plan.contender(n) for n in [*tried, *plan.tuned(t, c, r)]} == {plan.contenders[c]}
+
+
 def test_where_there_is_one_point_nothing_is_tuned():
     comparison = dataclasses.replace(PLAN, points=1, space={}, tunings=1)
     assert (comparison.tuning_runs, comparison.runs, comparison.medians(0, 0, 0, float)) == (0, 24, [])
