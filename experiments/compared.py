@@ -9,6 +9,7 @@ import argparse
 import itertools
 import json
 import shlex
+import statistics
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
 CONFIGURATIONS = HERE.parent / "conf" / "experiment"
-QUICK = "--targets sine,two_moons --budget 6 --tuning-seeds 2 --seeds 12 training.epochs=50 hydra.launcher.workers=1"
+QUICK = "--targets sine,two_moons --budget 6 --tunings 8 --tuning-seeds 1 --seeds 2 training.epochs=50"
 
 
 def commands() -> dict[str, str]:
@@ -40,7 +41,7 @@ def compared(study: str, directory: Path, quick: bool) -> dict[str, Any]:
     if directory.exists():
         command = ["resume", str(directory)]
     elif quick:
-        command += QUICK.split()
+        command += [*QUICK.split(), "hydra.launcher.workers=1"]
     code = subprocess.run([sys.executable, "-m", "chainrule", *command]).returncode
     if code:
         sys.exit(code)  # the command has said why
@@ -49,7 +50,7 @@ def compared(study: str, directory: Path, quick: bool) -> dict[str, Any]:
 
 
 def matrix(numbers: dict[str, Any], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return how probable it is that a run of one is better than a run of another, and whether they are separated.
+    """Return with which probability one wins against another, and whether they are separated.
 
     Returns:
         Two arrays ``(contenders, contenders)`` in the order of ``names``.
@@ -74,7 +75,7 @@ def header(*cells: object) -> None:
 
 def tables(numbers: dict[str, Any], names: Sequence[str]) -> None:
     """Print who is better than whom, and what each does on each target."""
-    header("contender", "better than", "worse than", "not separated from", "% of pairs of runs won")
+    header("contender", "better than", "worse than", "not separated from", "% of runs won")
     for standing in numbers["standings"]:
         level = ", ".join(standing["level_with"]) or "-"
         counts = len(standing["better_than"]), len(standing["worse_than"])
@@ -115,19 +116,23 @@ def _score(score: dict[str, float | None]) -> str:
 
 
 def _tuned(entry: dict[str, Any]) -> str:
-    """Return the point that was best, with a mark where a number is the outermost that was tried."""
+    """Return the middle of the best points of all tunings, with a mark where the outermost that was tried was best."""
     words = []
-    for key, value in entry["tuned"].items():
-        number = f"{value:.2g}" if isinstance(value, float) else str(value)
-        words.append(f"{number}{' (edge)' if key in entry['at_edge'] else ''}")
+    for key in entry["tuned"][0]:
+        values = [point[key] for point in entry["tuned"]]
+        numeric = all(isinstance(value, int | float) for value in values)
+        middle = f"{statistics.median(values):.2g}" if numeric else str(statistics.mode(values))
+        words.append(f"{middle}{' (edge)' if key in entry['at_edge'] else ''}")
     return ", ".join(words)
 
 
 def draw(numbers: dict[str, Any], names: Sequence[str], path: Path) -> None:
     """Draw who is better than whom, and how close to the best each comes."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, max(3.6, 2.1 + 0.22 * len(names))), width_ratios=(1.1, 1))
-    targets, seeds = len(numbers["targets"]), numbers["seeds"]
-    figure.suptitle(f"{numbers['group']}: tuned alike, then {seeds} fresh seeds on each of {targets} targets")
+    targets, tunings, seeds = len(numbers["targets"]), numbers["tunings"], numbers["seeds"]
+    figure.suptitle(
+        f"{numbers['group']}: tuned alike {tunings} times on each of {targets} targets, then {seeds} fresh seeds each"
+    )
     _draw_matrix(left, names, *matrix(numbers, names))
     factors, shares = numbers["profile"]["factors"], numbers["profile"]["shares"]
     for number, name in enumerate(names):
@@ -146,7 +151,7 @@ def _draw_matrix(axes: Axes, names: Sequence[str], share: np.ndarray, separated:
         color, weight = ("black", "bold") if separated[i, j] else ("0.5", "normal")
         text = f"{100 * share[i, j]:.0f}"
         axes.text(j, i, text, color=color, fontweight=weight, fontsize=8, ha="center", va="center")
-    axes.set(title="% of pairs of runs in which the left one is better\n(grey: not separated)")
+    axes.set(title="% of runs that the left one wins\n(grey: not separated)")
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right")
     axes.set_yticks(range(len(names)), names)
     axes.grid(visible=False)

@@ -63,13 +63,16 @@ class StackedCompareConf:
 
     _target_: str = "hydra_plugins.chainrule_stacked.StackedCompareSweeper"
     params: dict[str, str] = field(default_factory=dict)  # overrides besides those typed
+    contenders: list[str] = field(default_factory=list)  # "NAME: KEY=VALUE ..." each, unless a key has several values
+    ablate: list[str] = field(default_factory=list)  # or additions, each alone and each left out
     targets: list[str] = field(default_factory=list)  # on which to compare, unless target=A,B names others
     two_classes: dict[str, str] = field(default_factory=dict)  # overrides for classifications with one output
     classes: dict[str, str] = field(default_factory=dict)  # likewise with several
     space: dict[str, str] = field(default_factory=dict)  # what is tuned: key to interval or list
-    budget: int = 16  # points of the space, tried for each contender on each target
-    tuning_seeds: int = 3  # how many, with which each point is tried
-    seeds: int = 20  # how many, with which the tuned contenders are compared
+    budget: int = 16  # points of the space that one tuning tries
+    tuning_seeds: int = 2  # how many, with which each point is tried
+    tunings: int = 6  # independent ones of each contender on each target
+    seeds: int = 4  # fresh ones, with which the best point of each tuning is run
     random_seed: int = 0  # decides the points and the seeds
     dry_run: bool = False  # list the jobs, train nothing
 
@@ -191,7 +194,7 @@ class StackedCompareSweeper(Sweeper):
         if stack_launcher is None or not is_own(task_function):
             raise ConfigurationError("hydra/sweeper=stacked_compare needs hydra/launcher=stacked, in chainrule.")
         mappings = {name: dict(self._options[name]) for name in ("params", "two_classes", "classes", "space")}
-        lists = {"targets": tuple(self._options["targets"])}
+        lists = {name: tuple(self._options[name]) for name in ("contenders", "ablate", "targets")}
         options = ComparisonOptions(**{**self._options, **mappings, **lists})
         self._comparison = ComparisonSweep(hydra_context, config, stack_launcher, options)
 

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from chainrule.analysis.comparison import ComparisonResult, scored, tuned_words
+from chainrule.analysis.effects import Effect
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.ranking import CONFIDENCE, Group
-from chainrule.analysis.wording import loss, loss_interval, percent
+from chainrule.analysis.wording import loss, loss_interval, p_value, percent
 from chainrule.engine.reason import Reason
 from chainrule.records.sweep import Sweep
 from chainrule.registry.watching import SweepProgress
@@ -64,9 +65,10 @@ def summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
     lines += _table(columns, labels=1)
     if len(ranked) > _SETTINGS:
         lines.append(f"  and {len(ranked) - _SETTINGS} more")
+    if ranked[0].interval and len(ranked) > 1:
+        lines.append("  the interval of the first is wider, because it was chosen for its median")
     found = outcomes.effects
-    shares = ", ".join(f"{effect.parameter} {percent(effect.share)}" for effect in found[:5])
-    facts = [("what mattered", shares)] if len(found) > 1 else []
+    facts = [("what mattered", ", ".join(map(_effect, found[:5])))] if len(found) > 1 else []
     return [*lines, *labelled([*facts, *_where_to_look(sweep, outcomes)])]
 
 
@@ -81,7 +83,7 @@ def _comparison_summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
         [found.comparison.group, *(entry.contender for entry in entries)],
         ["tuned", *map(tuned_words, entries)],
         ["median", *(_median(entry.runs) for entry in entries)],
-        [f"{percent(CONFIDENCE)} interval", *(_pair(entry.runs.interval) for entry in entries)],
+        [f"{percent(CONFIDENCE)} interval", *(_pair(entry.interval) for entry in entries)],
         ["score", *map(scored, entries)],
     ]
     for reason in (Reason.DIVERGED, Reason.FAILED):
@@ -100,7 +102,7 @@ def _verdicts(found: ComparisonResult) -> list[str]:
         [found.comparison.group, *(each.contender for each in standings)],
         ["better than", *(str(len(each.better_than)) for each in standings)],
         ["worse than", *(str(len(each.worse_than)) for each in standings)],
-        ["pairs of runs won", *(percent(each.probability) for each in standings)],
+        ["runs won", *(percent(each.probability) for each in standings)],
     ]
     alike = ["not separated from", *(", ".join(each.level_with) or "-" for each in standings)]
     return [f"{line}  {names}" for line, names in zip(_table(columns, labels=1), alike, strict=True)]
@@ -123,6 +125,10 @@ def _table(columns: Sequence[Sequence[str]], labels: int) -> list[str]:
     """Return aligned rows: the first ``labels`` columns to the left, the others to the right."""
     aligned = [_aligned(column, str.rjust if place >= labels else str.ljust) for place, column in enumerate(columns)]
     return ["  " + "  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
+
+
+def _effect(effect: Effect) -> str:
+    return f"{effect.parameter} {percent(effect.share)}" + ("" if effect.p is None else f" ({p_value(effect.p)})")
 
 
 def _median(group: Group) -> str:

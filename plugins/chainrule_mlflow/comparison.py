@@ -16,7 +16,7 @@ def note(found: ComparisonResult) -> str:
     for entry in found.entries:
         runs = entry.runs
         lost = runs.count(Reason.DIVERGED) + runs.count(Reason.FAILED)
-        middle, around = loss(runs.median, runs.lost_reason), loss_interval(runs.interval)
+        middle, around = loss(runs.median, runs.lost_reason), loss_interval(entry.interval)
         rows.append([entry.target, entry.contender, tuned_words(entry), middle, around, scored(entry), lost])
     verdicts = [f"- {found.verdict(pair)}" for pair in found.pairs]
     lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
@@ -31,6 +31,6 @@ def table(found: ComparisonResult) -> dict[str, Any]:
 
 def _row(entry: Entry) -> list[Any]:
     runs, unknown = entry.runs, (math.inf, math.inf)
-    numbers = [value if math.isfinite(value) else None for value in (runs.median, *(runs.interval or unknown))]
+    numbers = [value if math.isfinite(value) else None for value in (runs.median, *(entry.interval or unknown))]
     counts = [len(runs.values), runs.count(Reason.DIVERGED), runs.count(Reason.FAILED)]
     return [entry.target, entry.contender, tuned_words(entry), *numbers, scored(entry), *counts]

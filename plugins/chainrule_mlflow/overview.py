@@ -242,7 +242,8 @@ def _statistics(group: Group) -> dict[str, float]:
 def _table(ranked: Sequence[Group], metric: str) -> str:
     """Return the ranking in Markdown."""
     lines = [
-        f"Settings by their median {metric} over seeds, best first.",
+        f"Settings by their median {metric} over seeds, best first. The interval of the first is wider, because it was "
+        "chosen for its median.",
         "",
         "| settings | runs | median | quartiles | 95 % interval | diverged | failed |",
         "| --- | ---: | ---: | --- | --- | ---: | ---: |",

@@ -11,7 +11,7 @@ from chainrule.records.sweep import Sweep
 from chainrule_mlflow import bulk, contents, overview, sending
 from chainrule_mlflow.store import Store
 
-_FILES = ("sweep.json", "multirun.yaml", "report.html", "comparison.json")
+_FILES = ("sweep.json", "multirun.yaml", "report.html", "comparison.json", "runs.csv")
 
 
 def begin(sweep: Sweep, store: Store, experiment: str) -> tuple[str, str]:

@@ -1,21 +1,23 @@
 """The result of a comparison of methods.
 
-Each contender is tuned on each target: the same points of the space are tried with the same seeds, and the point with
-the smallest median loss is then trained with seeds that tuning has not seen. Only these runs are compared.
+Each contender is tuned on each target, several times: the same points of the space are tried with the same seeds, and
+the point with the smallest median loss is then run with seeds that no tuning has seen. Only these runs are compared.
 """
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule.analysis import rank_tests
-from chainrule.analysis.rank_tests import SIGNIFICANCE, Pair
-from chainrule.analysis.ranking import Group
+from chainrule.analysis import paired
+from chainrule.analysis.paired import Pair
+from chainrule.analysis.ranking import Group, median_interval
 from chainrule.analysis.wording import p_value, percent, percent_interval
+from chainrule.components.contracts import Array
 from chainrule.records.comparison import Comparison
 from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import Sweep
@@ -31,20 +33,38 @@ class Entry:
     Attributes:
         target: its name.
         contender: its name.
-        tuned: the point with the smallest median loss, key to value.
-        at_edge: the keys whose tuned value is the smallest or the largest value tried.
-        tried: each point, with its median loss over the tuning seeds.
-        runs: the runs of the tuned contender.
+        tuned: the best point of each tuning, key to value.
+        at_edge: the keys whose tuned value is, in half of the tunings or more, the smallest or the largest value tried.
+        tried: each point of each tuning, with its median loss over the tuning seeds.
+        runs: the runs with the best points, tuning by tuning.
+        interval: a 95 % interval of the median loss of a tuned contender; None if there are too few tunings.
         score: name and median of R2 or accuracy; None if it is unknown.
     """
 
     target: str
     contender: str
-    tuned: Mapping[str, Any]
+    tuned: tuple[Mapping[str, Any], ...]
     at_edge: tuple[str, ...]
     tried: tuple[tuple[Mapping[str, Any], float], ...]
     runs: Group
+    interval: tuple[float, float] | None
     score: tuple[str, float] | None
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How much larger the loss of one contender is than that of another, on one target.
+
+    Attributes:
+        target: its name.
+        ratio: median over blocks of the ratio of the medians of their runs, of the worse of a pair to the better;
+            below 1 where the one that is better on average is the worse one; infinite where the other was lost.
+        interval: a 95 % interval of that median; None if there are too few blocks.
+    """
+
+    target: str
+    ratio: float
+    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -53,10 +73,10 @@ class Standing:
 
     Attributes:
         contender: its name.
-        better_than: contenders that it is significantly better than.
-        worse_than: contenders that it is significantly worse than.
-        level_with: contenders from which it does not differ significantly.
-        probability: probability that one of its runs is better than a run of another contender, averaged over these.
+        better_than: contenders that it is better than.
+        worse_than: contenders that it is worse than.
+        level_with: contenders from which the data do not separate it.
+        probability: its probability of winning, averaged over the other contenders.
     """
 
     contender: str
@@ -75,6 +95,7 @@ class ComparisonResult:
         metric: the loss by which runs were compared.
         entries: target by target, contender by contender.
         pairs: one entry per pair of contenders.
+        ratios: of each pair, on each target where ratios have a meaning: where no loss is negative, and not all are 0.
         profile: performance profile of each contender, at ``FACTORS``.
         profiled: the targets that the profile covers.
     """
@@ -83,6 +104,7 @@ class ComparisonResult:
     metric: str
     entries: tuple[Entry, ...]
     pairs: tuple[Pair, ...]
+    ratios: tuple[tuple[Ratio, ...], ...]
     profile: tuple[tuple[float, ...], ...]
     profiled: tuple[str, ...]
 
@@ -92,6 +114,8 @@ class ComparisonResult:
         names = self.comparison.contenders
         if len(self.pairs) == 1:
             return f"{self.verdict(self.pairs[0])}."
+        if all(pair.is_equivalent for pair in self.pairs):
+            return f"{_listed(names)} are equivalent."
         wins = [(pair.better, pair.worse) for pair in self.pairs if pair.is_separated]
         if not wins:
             return f"The data do not separate {_listed(names)}."
@@ -120,10 +144,16 @@ class ComparisonResult:
     def verdict(self, pair: Pair) -> str:
         """Return the result for two contenders as a sentence without the full stop."""
         better, worse = (self.comparison.contenders[place] for place in (pair.better, pair.worse))
-        share = f"in {percent(pair.probability)} of pairs of runs (95 % interval {percent_interval(pair.interval)}"
+        together = f" for all {len(self.pairs)} pairs" if len(self.pairs) > 1 else ""
+        share = (
+            f"it wins {percent(pair.probability)} of runs with equal seeds "
+            f"(95 % interval{together} {percent_interval(pair.interval)}, {p_value(pair.p)})"
+        )
         if pair.is_separated:
-            return f"{better} is better than {worse}: {share}, {p_value(pair.corrected)})"
-        return f"The data do not separate {better} from {worse}: {better} is better {share}, {p_value(pair.corrected)})"
+            return f"{better} is better than {worse}: {share}"
+        if pair.is_equivalent:
+            return f"{better} and {worse} are equivalent: the first wins {share.removeprefix('it wins ')}"
+        return f"The data do not separate {better} from {worse}: the first wins {share.removeprefix('it wins ')}"
 
     def pair(self, first: int, second: int) -> tuple[Pair, float, tuple[float, float]]:
         """Return the pair of two contenders, the probability that the first is better, and its interval."""
@@ -159,33 +189,52 @@ def compare_outcomes(
     if len(found) < comparison.runs:
         return None
     entries = tuple(_entry(comparison, sweep, found, metric, *cell) for cell in comparison.cells)
-    losses = np.array(
-        [[[found[n].value(metric) for n in comparison.tuned(t, c)] for c in range(len(comparison.contenders))]
-         for t in range(len(comparison.targets))]
-    )  # fmt: skip
-    shares, used = rank_tests.profile(losses, np.array(FACTORS))
+    losses = np.array([found[number].value(metric) for number in range(comparison.tuning_runs, comparison.runs)])
+    losses = losses.reshape(len(comparison.targets), len(comparison.contenders), comparison.tunings, comparison.seeds)
+    shares, used = paired.profile(losses.reshape(*losses.shape[:2], -1), np.array(FACTORS))
+    if comparison.tunings == 1:  # then each seed is a block
+        losses = losses.swapaxes(2, 3)
+    pairs = tuple(paired.pairs(losses))
     return ComparisonResult(
         comparison=comparison,
         metric=metric,
         entries=entries,
-        pairs=tuple(rank_tests.pairs(losses)),
+        pairs=pairs,
+        ratios=tuple(tuple(_ratios(comparison.targets, losses, pair)) for pair in pairs),
         profile=tuple(map(tuple, shares.tolist())),
         profiled=tuple(comparison.targets[place] for place in used),
     )
 
 
-def least_seeds(contenders: int, targets: int) -> int:
-    """Return the smallest number of seeds with which a difference can be significant."""
-    pairs, seeds = contenders * (contenders - 1) // 2, 2
-    while rank_tests.smallest_p(targets, seeds) * pairs > SIGNIFICANCE:
-        seeds += 1
-    return seeds
+def shortage_of(comparison: Comparison) -> str:
+    """Say in a sentence what a comparison has too few of to separate anything; an empty text if it has enough."""
+    contenders, targets = len(comparison.contenders), len(comparison.targets)
+    name, number = ("seeds", comparison.seeds) if comparison.tunings == 1 else ("tunings", comparison.tunings)
+    fewest = paired.fewest_blocks(contenders, targets)
+    if number >= fewest:
+        return ""
+    return (
+        f"{number} {name} cannot separate {contenders} contenders on {targets} target{'s' * (targets > 1)}, whatever "
+        f"the losses are: take {fewest} {name} or more."
+    )
 
 
 def tuned_words(entry: Entry) -> str:
-    """Return the tuned parameters in words, numbers with three digits, and values at the edge with a mark."""
-    numbers = {key: f"{value:.3g}" if isinstance(value, float) else value for key, value in entry.tuned.items()}
-    return ", ".join(f"{key}={number}{' (edge)' * (key in entry.at_edge)}" for key, number in numbers.items())
+    """Return the tuned parameters in words: the middle of the tunings, numbers with three digits and their range.
+
+    Values at the edge have a mark.
+    """
+    words = []
+    for key in dict.fromkeys(key for point in entry.tuned for key in point):
+        values = [point[key] for point in entry.tuned]
+        if all(isinstance(value, int | float) for value in values):
+            low, middle, high = (f"{value:.3g}" for value in (min(values), statistics.median_low(values), max(values)))
+            word = f"{key}={middle}" + f" ({low} to {high})" * (low != high)
+        else:
+            (word, times), *others = Counter(values).most_common()
+            word = f"{key}={word}" + f" ({times} of {len(values)})" * bool(others)
+        words.append(word + " (edge)" * (key in entry.at_edge))
+    return ", ".join(words)
 
 
 def scored(entry: Entry) -> str:
@@ -203,21 +252,51 @@ def _entry(
         own = sweep.settings(number)
         return {key: own[key] for key in comparison.space if key in own}
 
-    runs = [found[number] for number in comparison.tuned(target, contender)]
-    medians = comparison.medians(target, contender, lambda number: found[number].value(metric))
-    points = [settings(comparison.tuning(target, contender, point)[0]) for point in range(len(medians))]
-    tuned = settings(runs[0].number)
-    numbers = {key: [point[key] for point in points] for key, v in tuned.items() if isinstance(v, int | float)}
-    at_edge = [key for key, tried in numbers.items() if len(set(tried)) > 2 and tuned[key] in (min(tried), max(tried))]
+    cell, tunings = (target, contender), range(comparison.tunings)
+    runs = [[found[number] for number in comparison.tuned(*cell, tuning)] for tuning in tunings]
+    medians = [comparison.medians(*cell, tuning, lambda number: found[number].value(metric)) for tuning in tunings]
+    points = [
+        [settings(comparison.tuning(*cell, tuning, point)[0]) for point in range(len(medians[tuning]))]
+        for tuning in tunings
+    ]
+    tuned = tuple(settings(same[0].number) for same in runs)
+    edges = Counter(key for best, tried in zip(tuned, points, strict=True) for key in _at_edge(best, tried))
+    every = [run for same in runs for run in same]
+    # The runs of one tuning are no independent facts about the contender.
+    units = [sorted(run.value(metric) for run in same) for same in runs] if comparison.tunings > 1 else []
+    own = sorted(map(statistics.median, units))
+    group = Group({}, tuple(every), tuple(sorted(run.value(metric) for run in every)))
     return Entry(
         target=comparison.targets[target],
         contender=comparison.contenders[contender],
         tuned=tuned,
-        at_edge=tuple(at_edge),
-        tried=tuple(zip(points, medians, strict=True)),
-        runs=Group({}, tuple(runs), tuple(sorted(run.value(metric) for run in runs))),
-        score=_score(runs, metric.partition("/")[0]),
+        at_edge=tuple(key for key, times in edges.items() if 2 * times >= comparison.tunings),
+        tried=tuple(
+            pair for each, losses in zip(points, medians, strict=True) for pair in zip(each, losses, strict=True)
+        ),
+        runs=group,
+        interval=median_interval(own) if units else group.interval,
+        score=_score(every, metric.partition("/")[0]),
     )
+
+
+def _ratios(targets: Sequence[str], losses: Array, pair: Pair) -> Iterator[Ratio]:
+    """Yield the ratios of a pair, from losses ``(targets, contenders, blocks, seeds)``."""
+    for target, of_target in zip(targets, losses, strict=True):
+        better, worse = np.median(of_target[[pair.better, pair.worse]], axis=-1)
+        if of_target.min() >= 0 and better.any() and worse.any():
+            both_lost = np.isinf(better) & np.isinf(worse)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = np.where(both_lost | (better == worse), 1.0, worse / better)
+            ordered = sorted(values.tolist())
+            yield Ratio(target, statistics.median(ordered), median_interval(ordered))
+
+
+def _at_edge(best: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for key, value in best.items():
+        tried = [point[key] for point in points]
+        if isinstance(value, int | float) and len(set(tried)) > 2 and value in (min(tried), max(tried)):
+            yield key
 
 
 def _score(runs: Sequence[Outcome], part: str) -> tuple[str, float] | None:

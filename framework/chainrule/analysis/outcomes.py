@@ -5,7 +5,8 @@ from functools import cached_property
 from typing import overload
 
 from chainrule.analysis.comparison import ComparisonResult, compare_outcomes
-from chainrule.analysis.ranking import Effect, Group, compared_metric, effects, groups
+from chainrule.analysis.effects import Effect, Interaction, effects, interactions
+from chainrule.analysis.ranking import Group, compared_metric, groups
 from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import Sweep
 
@@ -47,6 +48,11 @@ class SweepOutcomes(Sequence[Outcome]):
     def effects(self) -> list[Effect]:
         """The effect on the loss of each parameter with several values, the largest share first."""
         return [effect for effect in effects(self, self.metric) if len(effect.levels) > 1]
+
+    @cached_property
+    def interactions(self) -> list[Interaction]:
+        """The pairs of parameters whose effects depend on one another."""
+        return interactions(self, self.metric, self.effects)
 
     @cached_property
     def comparison(self) -> ComparisonResult | None:

@@ -25,6 +25,11 @@ def p_number(p: float) -> str:
     return f"< {_SMALLEST:g}" if p < _SMALLEST else f"{p:.2g}"
 
 
+def ratio(value: float, interval: tuple[float, float] | None) -> str:
+    """Write ``1.8 (1.2 to 3.1)``, with two digits."""
+    return f"{value:.2g}" + ("" if interval is None else f" ({interval[0]:.2g} to {interval[1]:.2g})")
+
+
 def loss(value: float, lost: str = "diverged") -> str:
     """Write a loss with five digits, or ``lost`` if it is not finite."""
     return f"{value:.5g}" if math.isfinite(value) else lost

@@ -10,7 +10,8 @@ from chainrule.config import application, compose
 from chainrule.errors import ConfigurationError
 
 _SWEEPER = "hydra/sweeper=compare"
-_OPTIONS = ("budget", "seeds", "tuning_seeds", "random_seed")
+_OPTIONS = ("budget", "tuning_seeds", "tunings", "seeds", "random_seed")
+_LISTS = ("contenders", "ablate")
 
 
 def main(words: Sequence[str]) -> None:
@@ -30,11 +31,12 @@ def sweep_arguments(typed: Sequence[str]) -> list[str]:
     given = _parser(defaults).parse_intermixed_args(typed)
     for text in given.overrides:
         if "=" not in text:
-            raise ConfigurationError(f"{text} is neither GROUP=A,B nor KEY=VALUE; see chainrule compare --help.")
+            raise ConfigurationError(f"{text} is neither KEY=A,B nor KEY=VALUE; see chainrule compare --help.")
     found = ["-m", _SWEEPER, *given.overrides]
     if given.targets:
         found.append(f"target={given.targets}")
     found += [f"hydra.sweeper.{name}={getattr(given, name)}" for name in _OPTIONS if getattr(given, name) is not None]
+    found += [f"hydra.sweeper.{name}={_list(texts)}" for name in _LISTS if (texts := getattr(given, name))]
     found += [f"++hydra.sweeper.space={_dictionary(text)}" for text in given.space]
     return [*found, "hydra.sweeper.dry_run=true"] if given.dry_run else found
 
@@ -42,25 +44,44 @@ def sweep_arguments(typed: Sequence[str]) -> list[str]:
 def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
     command = parser(
         "compare",
-        usage="chainrule compare GROUP=A,B[,...] [KEY=VALUE ...] [options]",
-        description="Is one better than another? Each choice of GROUP (activation, optimizer, initializer, schedule, "
-        "rule ...) is tuned on each target: the same points of the same space are tried with the same seeds, and the "
-        "median final validation loss decides. The best point is then run with fresh seeds. These runs are compared; "
-        "those that diverge or fail count as the worst. The answer, with intervals and tests, is printed and written "
-        "into a report.",
+        usage="chainrule compare KEY=A,B[,...] [KEY=VALUE ...] [options]",
+        description="Is one better than another? Each value of KEY (activation, optimizer, initializer, schedule, "
+        "rule, network.hidden, training.batch_size ...), or each setting that --contender names, is tuned on each "
+        "target, several times: the same points of the same space are tried with the same seeds, and the smallest "
+        "median final validation loss decides. The best point of each tuning is then run with fresh seeds. These runs "
+        "are compared; those that diverge or fail count as the worst. The answer, with intervals that count the luck "
+        "of tuning, is printed and written into a report.",
         epilog="KEY=VALUE holds for all contenders. Defaults, unless typed or set by experiment=NAME: "
         f"{_listing(defaults['params'])}; for two classes {_listing(defaults['two_classes'])}; for more "
         f"classes {_listing(defaults['classes'])}. hydra.KEY=VALUE works as in any sweep, and `chainrule resume DIR` "
         "finishes a comparison that broke off.",
     )
-    command.add_argument("overrides", nargs="+", metavar="GROUP=A,B", help="the contenders, and values for all of them")
+    command.add_argument("overrides", nargs="*", metavar="KEY=A,B", help="the contenders, and values for all of them")
+    command.add_argument(
+        "--contender",
+        action="append",
+        default=[],
+        dest="contenders",
+        metavar="'NAME: KEY=VALUE ...'",
+        help="a contender with a name and settings of its own; given once for each of them",
+    )
+    command.add_argument(
+        "--ablate",
+        action="append",
+        default=[],
+        metavar="'KEY=VALUE ...'",
+        help="an addition, such as optimizer=adam; given once for each: no addition, each alone, all but each, and all "
+        "are compared",
+    )
     command.add_argument(
         "--targets", metavar="A,B", help=f"functions and data sets to compare on ({', '.join(defaults['targets'])})"
     )
     numbers = {
-        "budget": "points of the space that are tried for each contender on each target",
-        "seeds": "number of seeds that compare the tuned contenders",
+        "budget": "points of the space that one tuning tries",
         "tuning_seeds": "number of seeds that try each point",
+        "tunings": "independent tunings of each contender on each target, with other points and seeds each; with 1, "
+        "the answer is about the points that it found",
+        "seeds": "fresh seeds with which the best point of each tuning is run",
         "random_seed": "decides the points and all seeds; another number repeats the comparison with others",
     }
     for name, text in numbers.items():
@@ -84,8 +105,18 @@ def _dictionary(text: str) -> str:
     key, equals, values = text.partition("=")
     if not equals or not re.fullmatch(r"[\w./@-]+", key) or not values:
         raise ConfigurationError(f"--space {text} is not KEY=VALUES, such as optimizer.lr=tag(log,interval(1e-4,1)).")
-    quoted = values.replace('"', r"\"")
-    return f'{{{key}:"{quoted}"}}'
+    return f"{{{key}:{_quoted(values)}}}"
+
+
+def _list(texts: Sequence[str]) -> str:
+    """Return a list of texts in Hydra's form."""
+    return f"[{','.join(map(_quoted, texts))}]"
+
+
+def _quoted(text: str) -> str:
+    """Return a text in quotation marks as Hydra reads it: a backslash counts only in front of one."""
+    escaped = re.sub(r'(\\*)("|$)', lambda found: 2 * found[1] + found[2].replace('"', r"\""), text)
+    return f'"{escaped}"'
 
 
 def _listing(values: Mapping[str, str]) -> str:

@@ -113,7 +113,7 @@ class Sweep:
                 comparison.group: list(comparison.contenders),
                 "target": list(comparison.targets),
                 **{key: [text] for key, text in comparison.space.items()},
-                SEED: [f"{comparison.seeds} of each target"],
+                SEED: [f"{comparison.tunings * comparison.seeds} of each target"],
             }
         jobs = [_typed(job.overrides) for job in self.manifest.jobs]
         found: dict[str, dict[str, None]] = {}
@@ -139,8 +139,13 @@ class Sweep:
         return " x ".join(parts) or "one setting"
 
     def settings(self, number: int) -> dict[str, Any]:
-        """Return the keys that vary, with the values of a job; the seed is among them if it varies."""
-        typed = _typed(self.manifest.jobs[number].overrides)
+        """Return the keys that vary, with the values of a job; the seed is among them if it varies.
+
+        In a comparison of contenders with names, the name is among them, as ``contender``.
+        """
+        typed, comparison = _typed(self.manifest.jobs[number].overrides), self.comparison
+        if comparison and comparison.group not in typed:
+            typed[comparison.group] = comparison.contender(number)
         return {key: _value(typed[key]) for key in self.axes if key in typed}
 
     def place(self, number: int) -> Path:

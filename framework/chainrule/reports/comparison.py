@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from chainrule.analysis.comparison import FACTORS, ComparisonResult, Entry, scored, tuned_words
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.analysis.rank_tests import SIGNIFICANCE
-from chainrule.analysis.wording import loss, loss_interval, p_number, percent, percent_interval
+from chainrule.analysis.paired import SIGNIFICANCE
+from chainrule.analysis.wording import loss, loss_interval, p_number, percent, percent_interval, ratio
 from chainrule.engine.reason import Reason
 from chainrule.files.atomic import write_atomically
 from chainrule.records.sweep import Sweep
@@ -21,7 +21,7 @@ from chainrule.reports import page, svg
 from chainrule.reports.page import some
 
 NUMBERS = "comparison.json"
-FORMAT = 1
+FORMAT = 2
 _KEYS = 3  # of the space that are drawn, at most
 _FAR = 1000  # times the median loss of the points: larger losses are not drawn, because they would hide all others
 _LOST = (Reason.DIVERGED, Reason.FAILED)
@@ -97,9 +97,17 @@ def numbers(found: ComparisonResult) -> dict[str, Any]:
                 "worse": comparison.contenders[each.worse],
                 "by_target": dict(zip(comparison.targets, each.by_target, strict=True)),
                 "separated": each.is_separated,
+                "equivalent": each.is_equivalent,
+                "ratios": {
+                    own.target: {
+                        "ratio": _finite(own.ratio),
+                        "interval": own.interval and [_finite(end) for end in own.interval],
+                    }
+                    for own in ratios
+                },
                 "verdict": found.verdict(each),
             }
-            for each in found.pairs
+            for each, ratios in zip(found.pairs, found.ratios, strict=True)
         ],
         "standings": [dataclasses.asdict(each) for each in found.standings],
         "results": [_entry(entry, found.metric) for entry in found.entries],
@@ -116,12 +124,12 @@ def _entry(entry: Entry, metric: str) -> dict[str, Any]:
     return {
         "target": entry.target,
         "contender": entry.contender,
-        "tuned": dict(entry.tuned),
+        "tuned": [dict(point) for point in entry.tuned],
         "at_edge": list(entry.at_edge),
         "tried": [{"point": dict(point), "median": _finite(median)} for point, median in entry.tried],
         "losses": {str(outcome.seed): _finite(outcome.value(metric)) for outcome in runs.outcomes},
         "median": _finite(runs.median),
-        "interval": [_finite(end) for end in runs.interval] if runs.interval else None,
+        "interval": [_finite(end) for end in entry.interval] if entry.interval else None,
         "score": {entry.score[0]: _finite(entry.score[1])} if entry.score else None,
         "diverged": runs.count(Reason.DIVERGED),
         "failed": runs.count(Reason.FAILED),
@@ -130,16 +138,20 @@ def _entry(entry: Entry, metric: str) -> dict[str, Any]:
 
 def _pairs(found: ComparisonResult) -> Iterator[dict[str, Any]]:
     names = found.comparison.contenders
-    for each in found.pairs:
+    for each, ratios in zip(found.pairs, found.ratios, strict=True):
+        told = {own.target: ratio(own.ratio, own.interval) for own in ratios}
         yield {
             "better": names[each.better],
             "worse": names[each.worse],
             "probability": f"{percent(each.probability)} ({percent_interval(each.interval)})",
             "gauge": Markup(svg.gauge(each.probability, each.interval)),
-            "same_seed": percent(each.same_seed),
-            "p": p_number(each.corrected),
+            "p": p_number(each.p),
             "sure": each.is_separated,
-            "by_target": [percent(share) for share in each.by_target],
+            "verdict": "better" if each.is_separated else "equivalent" if each.is_equivalent else "not separated",
+            "by_target": [
+                (percent(share), told.get(target, ""))
+                for target, share in zip(found.comparison.targets, each.by_target, strict=True)
+            ],
         }
 
 
@@ -177,8 +189,8 @@ def _rows(found: ComparisonResult, target: str) -> Iterator[dict[str, Any]]:
             "tuned": tuned_words(entry),
             "best": runs.median == best,
             "median": loss(runs.median, runs.lost_reason),
-            "interval": loss_interval(runs.interval),
-            "strip": Markup(svg.strip(some(runs.values), scale, runs.median, runs.interval)),
+            "interval": loss_interval(entry.interval),
+            "strip": Markup(svg.strip(some(runs.values), scale, runs.median, entry.interval)),
             "score": scored(entry),
             "diverged": runs.count(Reason.DIVERGED),
             "failed": runs.count(Reason.FAILED),
@@ -218,7 +230,7 @@ def _tuning(found: ComparisonResult, target: str) -> Iterator[dict[str, Any]]:
         for entry in entries:
             points = sorted((float(point[key]), loss) for point, loss in entry.tried if key in point)
             series.append(svg.Series(entry.contender, [(x, loss) for x, loss in points if loss <= highest]))
-        joined = len(found.comparison.space) == 1
+        joined = len(found.comparison.space) == 1 and found.comparison.tunings == 1
         title = f"{target}: {found.metric} over {key}"
         drawn = svg.chart(series, key, found.metric, title, lines=joined, dots=True, linear=False)
         yield {"svg": Markup(drawn), "caption": target}

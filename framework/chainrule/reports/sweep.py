@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from chainrule.analysis.effects import Effect, Interaction
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.analysis.ranking import Effect, Group
-from chainrule.analysis.wording import loss, loss_interval, p_number, percent
+from chainrule.analysis.ranking import Group
+from chainrule.analysis.wording import loss, loss_interval, p_number, p_value, percent
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
@@ -19,7 +20,7 @@ from chainrule.files.atomic import write_atomically
 from chainrule.records.outcome import Outcome
 from chainrule.records.run import read_record
 from chainrule.records.sweep import SEED, Sweep
-from chainrule.reports import comparison, page, svg
+from chainrule.reports import comparison, page, svg, table
 from chainrule.reports.page import some
 
 REPORT = "report.html"
@@ -27,12 +28,16 @@ _ROWS, _CURVES, _SEEDS, _CHARTS = 200, 6, 20, 3  # shown at most
 
 
 def write_report(sweep: Sweep, outcomes: SweepOutcomes) -> Path:
-    """Write the report of a sweep, or of a comparison, into its directory and return its path.
+    """Write the report of a sweep, or of a comparison, and the table of its runs into its directory.
+
+    Returns:
+        The path of the report.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: one of them cannot be written.
     """
     path = sweep.directory / REPORT
+    write_atomically(sweep.directory / table.RUNS, table.runs(outcomes).encode())
     if sweep.comparison:
         return comparison.write(sweep, outcomes, path)
     write_atomically(path, render(sweep, outcomes).encode())
@@ -61,6 +66,8 @@ def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
         hidden=max(0, len(ranked) - _ROWS),
         lost=any(group.count(Reason.DIVERGED) + group.count(Reason.FAILED) for group in ranked),
         effects=[_effect(effect) for effect in outcomes.effects],
+        interactions=[_interaction(each) for each in outcomes.interactions],
+        points=any(effect.units == "points" for effect in outcomes.effects),
         figures=[*_curves(sweep, ranked, metric), *_scatters(outcomes, keys, metric)],
     )
 
@@ -75,13 +82,17 @@ def _answer(ranked: Sequence[Group], metric: str, keys: Sequence[str], runs: int
     of = f" over {len(best.values)} seeds" if len(best.values) > 1 else ""
     first = f"The smallest median {metric} is {loss(best.median)}{of}"
     if best.interval:
-        first += f" (95 % interval {loss_interval(best.interval)})"
+        counting = f", counting that it was chosen from {best.best_of}" if best.best_of > 1 else ""
+        first += f" (95 % interval {loss_interval(best.interval)}{counting})"
     first += f", with {best.title}." if keys else "."
     if len(ranked) < 2:
         return first
     second = ranked[1]
     if not best.interval or not second.interval:
-        return f"{first} With fewer than six seeds per setting there are no intervals to separate it from the others."
+        return (
+            f"{first} With fewer than {best.enough} seeds per setting there is no interval of the best of "
+            f"{best.best_of} that separates it from the others."
+        )
     if best.interval[1] < second.interval[0]:
         return f"{first} Its interval lies below that of the next, {second.title}."
     alike = sum(other.interval is None or other.interval[0] <= best.interval[1] for other in ranked[1:])
@@ -111,6 +122,12 @@ def _effect(effect: Effect) -> dict[str, Any]:
         "p": "" if effect.p is None else p_number(effect.p),
         "levels": ", ".join(levels) + (" ..." if len(effect.levels) > 10 else ""),
     }
+
+
+def _interaction(interaction: Interaction) -> str:
+    first, second = interaction.parameters
+    share, p = percent(interaction.share), p_value(interaction.p)
+    return f"The effect of {first} depends on {second}: both together explain {share} more ({p})."
 
 
 def _curves(sweep: Sweep, ranked: Sequence[Group], metric: str) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from chainrule.analysis.comparison import least_seeds
+from chainrule.analysis.comparison import shortage_of
 from chainrule.analysis.ranking import compared_metric
 from chainrule.records.comparison import Comparison
 from chainrule.registry.registry import installed
@@ -46,7 +46,8 @@ class ComparisonSweep:
         composer = resume.composer(self._context, self._master)
         planned = comparison_jobs(self._context.config_loader, composer, self._options, typed)
         comparison = planned.comparison
-        final = planned.tuned([0] * len(comparison.cells))  # with the first points, until the best are known
+        # With the first points, until the best are known.
+        final = planned.tuned([[0] * comparison.tunings] * len(comparison.cells))
         rounds = [planned.tuning(), final] if comparison.tuning_runs else [final]
         if self._options.dry_run:
             jobs = self._jobs([overrides for each in rounds for overrides in each], 0, composer)
@@ -71,13 +72,9 @@ class ComparisonSweep:
     def _run(
         self, jobs: Sequence[Job], plan: Plan, composer: Composer, ledger: Ledger, comparison: Comparison
     ) -> Sequence[JobReturn]:
-        notes, least = list(plan.notes), least_seeds(len(comparison.contenders), len(comparison.targets))
-        if comparison.seeds < least:
-            notes.append(
-                f"{comparison.seeds} seeds cannot separate {len(comparison.contenders)} contenders on "
-                f"{len(comparison.targets)} target{'s' * (len(comparison.targets) > 1)}, whatever the losses are: "
-                f"take {least} seeds or more."
-            )
+        notes, shortage = list(plan.notes), shortage_of(comparison)
+        if shortage:
+            notes.append(shortage)
         ledger.add(jobs, plan.trackers, notes, expected=comparison.runs)
         self._launcher.prepare()
         return self._launcher.run(jobs, plan, composer, ledger)
@@ -86,11 +83,14 @@ class ComparisonSweep:
         return [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
 
 
-def _best(comparison: Comparison, ledger: Ledger) -> list[int]:
-    """Return the place of the best point of each contender on each target; the first of equal ones."""
+def _best(comparison: Comparison, ledger: Ledger) -> list[list[int]]:
+    """Return the place of the best point of each tuning of each contender on each target; the first of equal ones."""
     metric = compared_metric(ledger.outcomes)
     found = []
     for cell in comparison.cells:
-        medians = comparison.medians(*cell, lambda number: ledger.outcome(number).value(metric))
-        found.append(medians.index(min(medians)))
+        medians = [
+            comparison.medians(*cell, tuning, lambda number: ledger.outcome(number).value(metric))
+            for tuning in range(comparison.tunings)
+        ]
+        found.append([each.index(min(each)) for each in medians])
     return found

@@ -1,23 +1,25 @@
 """The words for what came of a comparison."""
 
 import dataclasses
+import math
 
+import numpy as np
 import pytest
 
-from chainrule.analysis.comparison import ComparisonResult, Standing, least_seeds
-from chainrule.analysis.rank_tests import Pair
+from chainrule.analysis.comparison import ComparisonResult, Ratio, Standing, _ratios, shortage_of
+from chainrule.analysis.paired import Pair
 from chainrule.records.comparison import Comparison
 
-PLAN = Comparison("activation", ("tanh", "relu", "mine"), ("sine", "wine"), {"optimizer.lr": "0.1,0.2"}, 2, 3, 4)
+PLAN = Comparison("activation", ("tanh", "relu", "mine"), ("sine", "wine"), {"optimizer.lr": "0.1,0.2"}, 2, 3, 4, 5)
 
 
 def pair(better, worse, separated=True, share=0.78):
-    p = 0.0123 if separated else 0.4
-    return Pair(better, worse, share, (share - 0.08, share + 0.07), 0.9, (share, share), p, p)
+    reach = 0.08 if separated else share - 0.4
+    return Pair(share, (share - reach, share + 0.07), 0.0123 if separated else 0.4, (share, share), better, worse)
 
 
 def results(*pairs, comparison=PLAN):
-    return ComparisonResult(comparison, "validation/loss", (), pairs, (), ())
+    return ComparisonResult(comparison, "validation/loss", (), pairs, ((),) * len(pairs), (), ())
 
 
 @pytest.mark.parametrize(
@@ -44,12 +46,26 @@ def test_the_answer_in_a_sentence(pairs, answer):
 def test_the_answer_about_two():
     two = dataclasses.replace(PLAN, contenders=("tanh", "mine"))
     assert results(pair(1, 0), comparison=two).answer == (
-        "mine is better than tanh: in 78 % of pairs of runs (95 % interval 70 to 85 %, p = 0.012)."
+        "mine is better than tanh: it wins 78 % of runs with equal seeds (95 % interval 70 to 85 %, p = 0.012)."
     )
     assert results(pair(1, 0, False, 0.52), comparison=two).answer == (
-        "The data do not separate mine from tanh: mine is better in 52 % of pairs of runs "
-        "(95 % interval 44 to 59 %, p = 0.4)."
+        "The data do not separate mine from tanh: the first wins 52 % of runs with equal seeds "
+        "(95 % interval 40 to 59 %, p = 0.4)."
     )
+    alike = Pair(0.51, (0.48, 0.54), 0.6, (0.5, 0.52), 1, 0)
+    assert results(alike, comparison=two).answer == (
+        "mine and tanh are equivalent: the first wins 51 % of runs with equal seeds "
+        "(95 % interval 48 to 54 %, p = 0.6)."
+    )
+
+
+def test_that_all_are_equivalent_is_said():
+    alike = [Pair(0.51, (0.48, 0.54), 0.6, (0.5, 0.52), i, j) for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert results(*alike).answer == "tanh, relu and mine are equivalent."
+
+
+def test_an_interval_of_several_pairs_says_so():
+    assert "(95 % interval for all 2 pairs 70 to 85 %" in results(pair(0, 1), pair(0, 2)).verdict(pair(0, 1))
 
 
 def test_both_sides_of_a_pair():
@@ -66,8 +82,25 @@ def test_standings_count_what_is_separated_and_begin_with_the_best():
     assert third == Standing("tanh", (), ("relu", "mine"), (), pytest.approx(0.15))
 
 
-def test_how_many_seeds_can_show_something_at_all():
-    """Two runs of one seed can be exchanged, so n seeds give 2 ** n sums, of which two are as extreme as can be."""
-    assert least_seeds(contenders=2, targets=1) == 6
-    assert least_seeds(contenders=2, targets=3) == 2
-    assert least_seeds(contenders=4, targets=1) == 8
+def test_how_much_larger_the_loss_of_the_other_is():
+    """In each of six tunings the loss of the second is so many times as large; on the second target it is smaller."""
+    times = np.array([[2.0, 2.2, 2.4, 2.6, 2.8, 3.0], [0.5, 0.5, 0.5, 0.5, 0.5, np.inf]])
+    losses = np.stack([np.ones((2, 6, 3)), np.ones((2, 6, 3)) * times[:, :, None]], axis=1)
+    first, second = _ratios(("sine", "wine"), losses, pair(0, 1))
+    assert (first.target, first.ratio, first.interval) == ("sine", pytest.approx(2.5), (2.0, 3.0))
+    assert (second.target, second.ratio, second.interval) == ("wine", 0.5, (0.5, math.inf))
+
+
+def test_a_ratio_of_two_lost_tunings_is_one_and_of_negative_losses_there_is_none():
+    losses = np.full((2, 2, 3, 2), np.inf)
+    losses[1] = -1.0
+    assert list(_ratios(("sine", "wine"), losses, pair(0, 1))) == [Ratio("sine", 1.0, None)]
+
+
+def test_too_few_tunings_or_seeds_are_told():
+    assert shortage_of(dataclasses.replace(PLAN, tunings=9)) == ""
+    one = dataclasses.replace(PLAN, contenders=("tanh", "relu"), targets=("sine",), tunings=2)
+    assert shortage_of(one) == (
+        "2 tunings cannot separate 2 contenders on 1 target, whatever the losses are: take 6 tunings or more."
+    )
+    assert "take 6 seeds or more" in shortage_of(dataclasses.replace(one, tunings=1, seeds=3))

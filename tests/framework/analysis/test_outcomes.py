@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from chainrule.analysis import outcomes as module
+from chainrule.analysis.effects import effects
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.analysis.ranking import effects, groups
+from chainrule.analysis.ranking import groups
 from chainrule.engine.reason import Reason
 from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import new_sweep

@@ -1,4 +1,4 @@
-"""Groups, intervals and effects, against scipy, closed cases and simulations."""
+"""Groups and intervals, against scipy, closed cases and simulations."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from chainrule.analysis.ranking import compared_metric, effects, groups
+from chainrule.analysis.ranking import Group, compared_metric, groups
 from chainrule.records.outcome import Outcome
 
 LOSS = "validation/loss"
@@ -45,7 +45,6 @@ def test_of_equal_runs_one_counts():
     different = [outcome(i, 1.0 + i % 3, rate=0.1 * (1 + i // 3)) for i in range(6)]
     repeated = [dataclasses.replace(one, number=one.number + 6) for one in different]
     assert [g.values for g in groups([*repeated, *different], LOSS)] == [g.values for g in groups(different, LOSS)]
-    assert effects([*different, *repeated], LOSS) == effects(different, LOSS)
 
 
 def test_the_interval_covers_the_median_at_least_as_often_as_it_says():
@@ -54,6 +53,31 @@ def test_the_interval_covers_the_median_at_least_as_often_as_it_says():
         samples = rng.lognormal(size=(2000, count))
         covered = [low <= 1 <= high for low, high in (one_group(sample).interval for sample in samples)]
         assert np.mean(covered) >= 0.94
+
+
+def test_the_interval_of_the_best_covers_although_it_was_chosen():
+    """Equal settings: the median of whichever was chosen is 1."""
+    rng = np.random.default_rng(4)
+    for settings, seeds in ((12, 9), (12, 20), (100, 20)):
+        covered, alone = [], []
+        for values in rng.lognormal(size=(1000, settings, seeds)):
+            best = tuple(sorted(values[np.median(values, axis=1).argmin()]))
+            for best_of, seen in ((settings, covered), (1, alone)):
+                low, high = Group({}, (), best, best_of).interval
+                seen.append(low <= 1 <= high)
+        assert np.mean(covered) >= 0.95
+        assert np.mean(alone) < 0.93  # which is why
+
+
+def test_only_the_first_of_several_was_chosen():
+    ranked = groups([outcome(i, 1.0 + i, rate=i // 2) for i in range(6)], LOSS)
+    assert [group.best_of for group in ranked] == [3, 1, 1]
+
+
+@pytest.mark.parametrize("best_of", [1, 2, 12, 100])
+def test_it_says_how_many_runs_an_interval_needs(best_of):
+    ranked = [Group({}, (), tuple(range(runs)), best_of) for runs in range(1, 20)]
+    assert next(len(group.values) for group in ranked if group.interval) == ranked[0].enough
 
 
 def test_runs_that_diverge_or_fail_are_the_worst():
@@ -67,50 +91,12 @@ def test_runs_that_diverge_or_fail_are_the_worst():
     assert second.interval is None
 
 
-def test_a_parameter_that_decides_and_one_that_does_not():
-    rng = np.random.default_rng(1)
-    many = [
-        outcome(i, (i % 3) + 0.1 * rng.random(), deciding=i % 3, idle="ab"[i // 3 % 2], drawn=rng.random())
-        for i in range(120)
-    ]
-    found = {effect.parameter: effect for effect in effects(many, LOSS)}
-    assert next(iter(found)) == "deciding"
-    assert found["deciding"].share > 0.85
-    assert found["deciding"].p < 1e-10
-    assert found["idle"].share < 0.05
-    assert [(label, runs) for label, _, runs in found["deciding"].levels] == [("0", 40), ("1", 40), ("2", 40)]
-    assert len(found["drawn"].levels) == 5
-    assert sum(runs for _, _, runs in found["drawn"].levels) == 120
-
-
-def test_the_share_is_that_of_kruskal_and_wallis():
-    rng = np.random.default_rng(2)
-    samples = [rng.random(size) for size in (5, 9, 7)]
-    values = [(level, value) for level, sample in enumerate(samples) for value in sample]
-    (effect,) = effects([outcome(i, value, level=str(level)) for i, (level, value) in enumerate(values)], LOSS)
-    expected = stats.kruskal(*samples)
-    assert effect.p == pytest.approx(expected.pvalue)
-    assert effect.share == pytest.approx(expected.statistic / (len(values) - 1))
-
-
-def test_what_has_no_effect_is_rarely_said_to_have_one():
-    rng = np.random.default_rng(3)
-    found = []
-    for _ in range(300):
-        many = [outcome(i, rng.random(), idle=str(i % 3)) for i in range(30)]
-        found.append(effects(many, LOSS)[0].p < 0.05)
-    assert np.mean(found) < 0.08
-
-
 def test_little_to_compare_is_no_error():
     assert groups([], LOSS) == []
-    assert effects([], LOSS) == []
     (single,) = groups([outcome(0, 1.0)], LOSS)
     assert (single.median, single.quartiles, single.interval, single.title) == (1.0, (1.0, 1.0), None, "all runs")
     failed = [outcome(i, 0.0, "failed", rate=i % 2) for i in range(8)]
     assert [group.median for group in groups(failed, LOSS)] == [math.inf, math.inf]
-    (effect,) = effects(failed, LOSS)
-    assert (effect.share, effect.p) == (0.0, None)
 
 
 def test_runs_are_compared_by_a_loss_that_all_have():

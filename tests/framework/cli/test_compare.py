@@ -1,6 +1,7 @@
 """The command ``chainrule compare``."""
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from chainrule.cli import compare
 from chainrule.errors import ConfigurationError
@@ -36,6 +37,14 @@ def test_the_space_is_handed_over_whatever_is_in_it():
     assert found[-1] == '++hydra.sweeper.space={optimizer.lr:"tag(log,interval(1e-3,1))"}'
 
 
+def test_contenders_are_handed_over_whatever_is_in_their_names():
+    first, second = 'a "b": optimizer=adam', "c\\d: network.hidden=[4,4]"
+    found = compare.sweep_arguments(["--contender", first, "--contender", second, "--ablate=schedule=cosine"])
+    (override,) = OverridesParser.create().parse_overrides([found[2]])
+    assert (override.key_or_group, override.value()) == ("hydra.sweeper.contenders", [first, second])
+    assert found[3] == 'hydra.sweeper.ablate=["schedule=cosine"]'
+
+
 @pytest.mark.parametrize("wrong", [["tanh"], ["activation=a,b", "--space", "optimizer.lr"]])
 def test_what_is_no_override_is_refused(wrong):
     with pytest.raises(ConfigurationError, match=r"is neither|is not KEY=VALUES"):
@@ -46,5 +55,11 @@ def test_the_help_tells_what_is_assumed(capsys):
     with pytest.raises(SystemExit):
         compare.sweep_arguments(["--help"])
     text = " ".join(capsys.readouterr().out.split())
-    for told in ("network.hidden=[16]", "loss=binary_cross_entropy", "optimizer.lr=tag(log,interval(1e-4,10))", "(20)"):
+    for told in (
+        "network.hidden=[16]",
+        "loss=binary_cross_entropy",
+        "optimizer.lr=tag(log,interval(1e-4,10))",
+        "(6)",
+        "--ablate",
+    ):
         assert told in text

@@ -29,12 +29,11 @@ def outcomes_of(plan=PLAN, value=loss, reason=lambda *_: "epochs", directory="/s
     jobs = {}
     for t, target in enumerate(plan.targets):
         for c, contender in enumerate(plan.contenders):
-            if plan.tuning_runs:
-                tried = [(number, RATES[point]) for point in range(plan.points) for number in plan.tuning(t, c, point)]
-            else:
-                tried = []
-            for number, rate in [*tried, *((number, 0.2) for number in plan.tuned(t, c))]:
-                jobs[number] = (contender, target, rate, number)
+            for tuning in range(plan.tunings):
+                tried = range(plan.points if plan.tuning_runs else 0)
+                rates = [(number, RATES[point]) for point in tried for number in plan.tuning(t, c, tuning, point)]
+                for number, rate in [*rates, *((number, 0.2) for number in plan.tuned(t, c, tuning))]:
+                    jobs[number] = (contender, target, rate, number)
     made = new_sweep(Path(directory), ["compare"], Path("/"), {}, {}, comparison=plan)
     entries, outcomes = [], []
     for number, (contender, target, rate, seed) in sorted(jobs.items()):
@@ -58,24 +57,25 @@ def numbers(outcomes):
 def test_the_numbers_are_those_of_the_comparison():
     sweep, outcomes = outcomes_of()
     found = numbers(outcomes)
-    assert (found["format"], found["metric"], found["level"]) == (1, "validation/loss", 0.05)
+    assert (found["format"], found["metric"], found["level"]) == (2, "validation/loss", 0.05)
     assert (found["group"], found["contenders"], found["targets"]) == ("activation", ["tanh", "relu"], ["sine", "wine"])
     assert found["runs"] == sweep.runs == 2 * 2 * (3 + 8)
     (pair,) = found["pairs"]
     assert (pair["better"], pair["worse"], pair["separated"]) == ("tanh", "relu", True)
-    assert (pair["probability"], pair["same_seed"]) == (1.0, 1.0)
+    assert (pair["probability"], pair["interval"][1], pair["equivalent"]) == (1.0, 1.0, False)
     assert pair["by_target"] == {"sine": 1.0, "wine": 1.0}
+    assert pair["ratios"]["sine"]["ratio"] > pair["ratios"]["wine"]["ratio"] > 1
     assert found["answer"] == f"{pair['verdict']}."
     assert [(each["contender"], each["better_than"]) for each in found["standings"]] == [
         ("tanh", ["relu"]),
         ("relu", []),
     ]
     first = found["results"][0]
-    assert (first["target"], first["contender"], first["tuned"]) == ("sine", "tanh", {"optimizer.lr": 0.2})
+    assert (first["target"], first["contender"], first["tuned"]) == ("sine", "tanh", [{"optimizer.lr": 0.2}])
     assert first["at_edge"] == []
     assert [each["point"]["optimizer.lr"] for each in first["tried"]] == list(RATES)
     assert [each["median"] for each in first["tried"]] == pytest.approx([1.1, 1.01, 1.22])
-    assert first["losses"] == {str(seed): pytest.approx(1 + 0.01 * seed) for seed in PLAN.tuned(0, 0)}
+    assert first["losses"] == {str(seed): pytest.approx(1 + 0.01 * seed) for seed in PLAN.tuned(0, 0, 0)}
     assert (first["diverged"], first["failed"]) == (0, 0)
     assert found["profile"]["targets"] == ["sine", "wine"]
     assert found["profile"]["shares"]["tanh"][-1] == 1.0
@@ -157,7 +157,21 @@ def test_three_contenders_have_a_matrix_with_both_sides_of_each_pair():
     ]  # fmt: skip
     assert [cell and cell["colour"] for cell in rows[1]] == ["warn", None, "warn"]
     assert [cell and cell["depth"] for cell in rows[1]] == [40, None, 40]
-    assert "the row is better than the column" in parsed(report.render(sweep, outcomes))
+    assert "the row wins against the column" in parsed(report.render(sweep, outcomes))
+
+
+def test_runs_of_one_tuning_are_no_independent_facts_about_a_contender():
+    """The interval of the median is that of the tunings' medians; what is told of the tuned values is their range."""
+    several = dataclasses.replace(PLAN, seeds=2, tunings=6)
+    sweep, outcomes = outcomes_of(several)
+    first = numbers(outcomes)["results"][0]
+    assert len(first["tuned"]) == 6
+    medians = [1 + 0.01 * (several.tuned(0, 0, tuning)[0] + 0.5) for tuning in range(6)]
+    assert first["interval"] == pytest.approx([min(medians), max(medians)])
+    text = parsed(report.render(sweep, outcomes))
+    assert several.sentence in text
+    assert "rests on the differences between tunings" in text
+    assert "rests on the differences between seeds" in parsed(report.render(*outcomes_of()))
 
 
 def test_what_was_not_tuned_has_no_drawing_of_it():

@@ -57,7 +57,9 @@ def test_what_the_data_do_not_separate_is_said():
     text = parsed(render(sweep, outcomes_of(sweep, lambda settings, seed: 1.0 + seed)))
     assert "do not separate it from activation=relu" in text
     few = sweep_of([{"activation": name} for name in ("tanh", "relu")], 3)
-    assert "fewer than six seeds" in parsed(render(few, outcomes_of(few, lambda settings, seed: 1.0 + seed)))
+    assert "With fewer than 7 seeds per setting" in parsed(
+        render(few, outcomes_of(few, lambda settings, seed: 1.0 + seed))
+    )
 
 
 def test_what_went_wrong_is_counted_and_escaped():

@@ -17,7 +17,7 @@ from chainrule.reports.comparison import NUMBERS
 from distributions import LION, MOODY
 from sweeping import command, contents
 
-SHORT = ["--budget=4", "--seeds=6", "training.epochs=20", "hydra.sweep.dir=found"]
+SHORT = ["--budget=4", "--tunings=3", "--seeds=2", "training.epochs=20", "hydra.sweep.dir=found"]
 TARGETS = ["--targets", "sine,two_moons,wine"]
 
 
@@ -52,20 +52,23 @@ def test_contenders_have_equal_chances(whole):
     sweep, _ = found(folder / "runs" / "found")
     comparison = sweep.comparison
     jobs = [dict(text.split("=", 1) for text in job["overrides"]) for job in sweep.manifest["jobs"]]
-    seen = {}
+    seen, rates = {}, {}
     for t, target in enumerate(comparison.targets):
         tuning, fresh = [], []
         for c, contender in enumerate(comparison.contenders):
-            tried = [jobs[n] for point in range(4) for n in comparison.tuning(t, c, point)]
-            judged = [jobs[n] for n in comparison.tuned(t, c)]
+            tried = [jobs[n] for r in range(3) for point in range(4) for n in comparison.tuning(t, c, r, point)]
+            judged = [jobs[n] for r in range(3) for n in comparison.tuned(t, c, r)]
             assert {(job["optimizer"], job["target"]) for job in tried + judged} == {(contender, target)}
             tuning.append([(job["optimizer.lr"], job["seed"]) for job in tried])
             fresh.append([job["seed"] for job in judged])
         assert tuning[0] == tuning[1]
         assert fresh[0] == fresh[1]
         seen[target] = {seed for _, seed in tuning[0]} | set(fresh[0])
-        assert len(seen[target]) == 3 + 6
-    assert len(set().union(*seen.values())) == 27
+        assert len(seen[target]) == 3 * (2 + 2), "each tuning has seeds of its own"
+        rates[target] = {rate for rate, _ in tuning[0]}
+        assert len(rates[target]) == 3 * 4, "and points of its own"
+    assert len(set().union(*seen.values())) == 3 * 12
+    assert len(set().union(*rates.values())) == 3 * 12
     assert len(jobs) == comparison.runs == sweep.runs == sweep.planned
 
 
@@ -87,17 +90,21 @@ def test_the_point_with_the_smallest_median_is_judged(whole):
     folder, _ = whole
     sweep, result = found(folder / "runs" / "found")
     for place, (t, c) in enumerate(result.comparison.cells):
-        medians = {}
-        for point in range(4):
-            ends = [read_record(sweep.place(n)).manifest for n in result.comparison.tuning(t, c, point)]
-            losses = [math.inf if m["reason"] == "diverged" else m["metrics"]["validation/loss"] for m in ends]
-            medians[ends[0]["configuration"]["optimizer"]["lr"]] = statistics.median(losses)
-        entry = result.entries[place]
-        assert entry.tuned == {"optimizer.lr": min(medians, key=medians.get)}
-        assert {point["optimizer.lr"]: loss for point, loss in entry.tried} == medians
-        ends = [read_record(sweep.place(n)).manifest for n in result.comparison.tuned(t, c)]
-        assert {m["configuration"]["optimizer"]["lr"] for m in ends} == set(entry.tuned.values())
-        assert entry.at_edge == ("optimizer.lr",) * (entry.tuned["optimizer.lr"] in (min(medians), max(medians)))
+        entry, every, edges = result.entries[place], {}, 0
+        for tuning in range(3):
+            medians = {}
+            for point in range(4):
+                ends = [read_record(sweep.place(n)).manifest for n in result.comparison.tuning(t, c, tuning, point)]
+                losses = [math.inf if m["reason"] == "diverged" else m["metrics"]["validation/loss"] for m in ends]
+                medians[ends[0]["configuration"]["optimizer"]["lr"]] = statistics.median(losses)
+            best = min(medians, key=medians.get)
+            assert entry.tuned[tuning] == {"optimizer.lr": best}
+            ends = [read_record(sweep.place(n)).manifest for n in result.comparison.tuned(t, c, tuning)]
+            assert {m["configuration"]["optimizer"]["lr"] for m in ends} == {best}
+            edges += best in (min(medians), max(medians))
+            every |= medians
+        assert {point["optimizer.lr"]: loss for point, loss in entry.tried} == every
+        assert entry.at_edge == ("optimizer.lr",) * (edges >= 2)
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader:sqlalchemy.exc.SADeprecationWarning")
@@ -162,7 +169,7 @@ def test_what_fails_or_diverges_is_the_worst(tmp_path):
     lost, other = result.entries
     assert lost.runs.count("failed") > 0
     assert lost.runs.median == math.inf
-    assert (lost.tried, other.tuned, result.comparison.tuning_runs) == ((), {}, 0)
+    assert (lost.tried, other.tuned, result.comparison.tuning_runs) == ((), ({},), 0)
     assert json.loads(Path("found/comparison.json").read_text())["results"][0]["median"] is None
 
 
@@ -172,15 +179,27 @@ def test_one_method_under_two_names_is_not_separated_from_itself(tmp_path):
     _, result = found()
     tanh, moody = (entry for entry in result.entries if entry.target == "wine")
     assert (tanh.tuned, tanh.runs.values) == (moody.tuned, moody.runs.values)
-    assert (result.pairs[0].p, result.pairs[0].same_seed) == (1.0, 0.5)
-    assert "The data do not separate tanh from moody" in done.stdout
+    assert (result.pairs[0].p, result.pairs[0].interval) == (1.0, (0.5, 0.5))
+    assert "tanh and moody are equivalent: the first wins 50 % of runs with equal seeds" in done.stdout
+
+
+def test_contenders_with_names_are_told_by_them():
+    named = ["--contender", "wide: network.hidden=[32]", "--contender", "one by one: training.batch_size=1"]
+    done = compared(*named, "--targets=sine", "tracking=none")
+    sweep, result = found()
+    assert result.comparison.contenders == ("wide", "one by one")
+    places = [sweep.place(result.comparison.tuned(0, contender, 0)[0]) for contender in (0, 1)]
+    first, second = (read_record(place).manifest["configuration"] for place in places)
+    assert (first["network"]["hidden"], second["network"]["hidden"]) == ([32], [16])
+    assert (first["training"]["batch_size"], second["training"]["batch_size"]) == (32, 1)
+    assert "  sine    one by one  optimizer.lr=" in done.stdout
 
 
 def test_many_contenders_are_told_as_a_table():
     done = compared("activation=identity,tanh,relu,elu", "--targets=sine", "optimizer.lr=0.1", "tracking=none")
     lines = done.stdout.splitlines()
     (first,) = (number for number, line in enumerate(lines) if "not separated from" in line)
-    assert "pairs of runs" not in "".join(lines[first + 1 :]), "no sentence about each of six pairs"
+    assert "runs with equal seeds" not in "".join(lines[first + 1 :]), "no sentence about each of six pairs"
     _, result = found()
     for line, standing in zip(lines[first + 1 : first + 5], result.standings, strict=True):
         name, better, worse, share, _, level = line.split(maxsplit=5)
@@ -193,13 +212,13 @@ def test_many_contenders_are_told_as_a_table():
 
 def test_a_dry_run_lists_both_rounds_and_leaves_nothing():
     done = compared("activation=tanh,relu", "--targets", "sine", "--dry-run", "tracking=none")
-    assert "36 runs" in done.stdout
+    assert "60 runs" in done.stdout
     assert "the last 12 runs would use the best settings of the others" in done.stdout
     assert not Path("found").exists()
 
 
 def test_a_comparison_that_can_show_nothing_is_told_so():
-    done = compared("activation=tanh,relu", "--targets=sine", "--seeds=3", "--budget=1", "tracking=none")
+    done = compared("activation=tanh,relu", "--targets=sine", "--tunings=1", "--seeds=3", "--budget=1", "tracking=none")
     told = "note: 3 seeds cannot separate 2 contenders on 1 target, whatever the losses are: take 6 seeds or more."
     assert told in done.stdout
 
@@ -207,10 +226,10 @@ def test_a_comparison_that_can_show_nothing_is_told_so():
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ("activation=tanh", "There are no contenders: give one group several values, as in activation=tanh,relu."),
+        ("activation=tanh", "There are no contenders: give one key several values, as in activation=tanh,relu."),
         ("activaton=tanh,relu", "(did you mean 'activation'?)"),
         ("loss=huber,log_cosh", "loss cannot be compared: it changes what the final loss measures."),
-        ("tracking=mlflow,none", "tracking has several values, but contenders are values of one group"),
+        ("tracking=mlflow,none", "tracking cannot be compared: contenders are values of one key"),
         ("activation=tanh,relu optimizer=adam,rprop", "activation and optimizer have several values"),
         ("activation=tanh,rleu", "activation=rleu is unknown (did you mean 'relu'?)"),
         ("activation=tanh,relu --targets=sine,wnie", "target=wnie is unknown (did you mean 'wine'?)"),
@@ -222,11 +241,19 @@ def test_a_comparison_that_can_show_nothing_is_told_so():
             "activation=tanh,relu --space activation=tanh,elu",
             "activation cannot be tuned: its values are the contenders.",
         ),
-        ("activation=tanh,relu --seeds=1", "hydra.sweeper.seeds must be between 2 and 5000, not 1."),
+        ("activation=tanh,relu --seeds=0", "hydra.sweeper.seeds must be 1 or more, not 0."),
+        (
+            "activation=tanh,relu --seeds=1 --tunings=1",
+            "hydra.sweeper.seeds must be 2 or more where hydra.sweeper.tuni",
+        ),
+        (
+            "activation=tanh,relu --seeds=2000",
+            "hydra.sweeper.seeds=2000 need 6000 seeds for each target, but there are",
+        ),
         ("activation=tanh,relu hydra/launcher=basic", "hydra/sweeper=stacked_compare needs hydra/launcher=stacked"),
         (
             "activation=tanh,relu optimizer=rprop schedule=cosine",
-            "143 other jobs are wrong as well. Nothing was trained.",
+            "431 other jobs are wrong as well. Nothing was trained.",
         ),
     ],
 )
@@ -277,5 +304,5 @@ def test_a_contender_is_tuned_in_the_keys_that_it_has(tmp_path):
     compared(*arguments, *more, path=tmp_path / "site")
     _, result = found()
     rprop, tiger = result.entries
-    assert rprop.tuned.keys() == {"optimizer.lr", "initializer"}
-    assert tiger.tuned.keys() == {"optimizer.pace", "initializer"}
+    assert rprop.tuned[0].keys() == {"optimizer.lr", "initializer"}
+    assert tiger.tuned[0].keys() == {"optimizer.pace", "initializer"}

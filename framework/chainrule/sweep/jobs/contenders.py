@@ -1,6 +1,7 @@
-"""The overrides of a comparison's jobs: between contenders, only the name of the contender differs."""
+"""The overrides of a comparison's jobs: contenders differ in what they are, and in nothing else."""
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from hydra.core.config_loader import ConfigLoader
@@ -29,34 +30,65 @@ class ComparisonOptions:
 
     Attributes:
         params: overrides that the configuration adds to those typed.
+        contenders: settings with a name, such as ``slow: optimizer=adam optimizer.beta2=0.99``.
+        ablate: additions, such as ``optimizer=adam``: each alone and each left out are compared.
         targets: on which to compare, unless overrides name others.
         two_classes: overrides for classifications with one output, unless they are typed.
         classes: likewise for classifications with several outputs.
         space: key to interval or list: what is tuned, unless an override gives it one value.
-        budget: points of the space, tried for each contender on each target.
+        budget: points of the space that one tuning tries.
         tuning_seeds: number of seeds with which each point is tried.
-        seeds: number of seeds with which the tuned contenders are compared.
+        tunings: number of independent tunings of each contender on each target.
+        seeds: number of fresh seeds with which the best point of each tuning is run.
         random_seed: decides the points and the seeds.
         dry_run: whether jobs are listed instead of run.
     """
 
     params: Mapping[str, str]
+    contenders: tuple[str, ...]
+    ablate: tuple[str, ...]
     targets: tuple[str, ...]
     two_classes: Mapping[str, str]
     classes: Mapping[str, str]
     space: Mapping[str, str]
     budget: int
     tuning_seeds: int
+    tunings: int
     seeds: int
     random_seed: int
     dry_run: bool
 
     def __post_init__(self) -> None:
-        for name, least in {"budget": 1, "tuning_seeds": 1, "seeds": 2, "random_seed": 0}.items():
-            value, most = getattr(self, name), _MOST if "seeds" in name else None
-            if value < least or (most and value > most):
-                wanted = f"between {least} and {most}" if most else f"{least} or more"
-                raise ConfigurationError(f"hydra.sweeper.{name} must be {wanted}, not {value}.")
+        for name in ("budget", "tuning_seeds", "tunings", "seeds", "random_seed"):
+            value, least = getattr(self, name), 0 if name == "random_seed" else 1
+            if value < least:
+                raise ConfigurationError(f"hydra.sweeper.{name} must be {least} or more, not {value}.")
+        for name in ("tuning_seeds", "seeds"):
+            count = self.tunings * getattr(self, name)
+            if count > _MOST:
+                raise ConfigurationError(
+                    f"hydra.sweeper.tunings={self.tunings} and hydra.sweeper.{name}={getattr(self, name)} need {count} "
+                    f"seeds for each target, but there are {_MOST}."
+                )
+        if self.tunings * self.seeds < 2:
+            raise ConfigurationError("hydra.sweeper.seeds must be 2 or more where hydra.sweeper.tunings is 1.")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What is compared with others.
+
+    Attributes:
+        name: by which it is told from others.
+        values: what it sets, key to override.
+    """
+
+    name: str
+    values: Mapping[str, str]
+
+    def base(self, common: Sequence[str]) -> list[str]:
+        """Return overrides with those of the contender in the place of others of the same keys."""
+        return [text for text in common if text.partition("=")[0] not in self.values] + list(self.values.values())
 
 
 @dataclass(frozen=True)
@@ -66,35 +98,49 @@ class ComparisonJobs:
     Attributes:
         comparison: what is compared, and how many jobs that takes.
         bases: what the jobs of one contender on one target have in common, in the order of the jobs.
-        points: overrides of each point, for each contender.
+        points: the points of each tuning on each target, key to override.
+        keys: the tuned keys that each contender has.
         seed: the first one.
     """
 
     comparison: Comparison
     bases: Sequence[Sequence[str]]
-    points: Sequence[Sequence[Sequence[str]]]
+    points: Sequence[Sequence[Sequence[Mapping[str, str]]]]
+    keys: Sequence[Sequence[str]]
     seed: int
 
     def tuning(self) -> list[list[str]]:
         """Return the overrides of the jobs that tune."""
+        count = self.comparison.tuning_seeds
         return [
-            [*base, *point, f"{SEED}={self.seed + _OF_TARGET * target + _MOST + number}"]
-            for base, (target, contender) in zip(self.bases, self.comparison.cells, strict=True)
-            for point in self.points[contender]
-            for number in range(self.comparison.tuning_seeds)
+            [*self._point(target, contender, tuning, point), self._seed(target, _MOST + tuning * count + number)]
+            for target, contender in self.comparison.cells
+            for tuning in range(self.comparison.tunings)
+            for point in range(self.comparison.points)
+            for number in range(count)
         ]
 
-    def tuned(self, best: Sequence[int]) -> list[list[str]]:
+    def tuned(self, best: Sequence[Sequence[int]]) -> list[list[str]]:
         """Return the overrides of the jobs of the tuned contenders.
 
         Args:
-            best: place of the best point of each contender on each target.
+            best: place of the best point of each tuning of each contender on each target.
         """
+        count = self.comparison.seeds
         return [
-            [*base, *self.points[contender][point], f"{SEED}={self.seed + _OF_TARGET * target + number}"]
-            for base, point, (target, contender) in zip(self.bases, best, self.comparison.cells, strict=True)
-            for number in range(self.comparison.seeds)
+            [*self._point(target, contender, tuning, point), self._seed(target, tuning * count + number)]
+            for (target, contender), places in zip(self.comparison.cells, best, strict=True)
+            for tuning, point in enumerate(places)
+            for number in range(count)
         ]
+
+    def _point(self, target: int, contender: int, tuning: int, point: int) -> list[str]:
+        values = self.points[target][tuning][point]
+        base = self.bases[target * len(self.comparison.contenders) + contender]
+        return [*base, *(values[key] for key in self.keys[contender])]
+
+    def _seed(self, target: int, number: int) -> str:
+        return f"{SEED}={self.seed + _OF_TARGET * target + number}"
 
 
 def comparison_jobs(
@@ -113,51 +159,116 @@ def comparison_jobs(
     """
     fixed, several = _read(read_axes(loader, typed))
     targets = several.pop(TARGET, None) or list(dict.fromkeys(options.targets))
-    _require_comparable(fixed, several, targets)
-    ((group, contenders),) = several.items()
-    tuned = {key: text for key, text in options.space.items() if key not in fixed}
+    group, contenders = _contenders(loader, options, fixed, several)
+    if not targets:
+        raise ConfigurationError("There are no targets: write target=A,B (hydra.sweeper.targets).")
+    shared = set.intersection(*(set(contender.values) for contender in contenders))  # set by all of them
+    tuned = {
+        key: text for key, text in options.space.items() if key not in fixed and ("." not in key or key not in shared)
+    }
     axes = read_axes(loader, _texts(tuned))
     for axis in axes:
-        _require_tunable(axis, group)
-    decided = {group, *tuned, *fixed, *_brought(fixed, options, composer)}
+        _require_tunable(axis, shared)
+    decided = {*shared, *tuned, *fixed, *_brought(fixed, options, composer)}
     assumed = {key: value for key, value in options.params.items() if key not in decided}
     common = [*_texts(assumed), *fixed.values()]
     bases = []
     for target in targets:
-        fitting = _fitting([*common, f"{group}={contenders[0]}", f"{TARGET}={target}"], options, composer)
+        fitting = _fitting([*contenders[0].base(common), f"{TARGET}={target}"], options, composer)
         own = [f"{key}={value}" for key, value in fitting.items() if key not in decided]
-        bases += [[*common, *own, f"{group}={contender}", f"{TARGET}={target}"] for contender in contenders]
-    points = space.spread(axes, options.budget if tuned else 1, options.random_seed)
-    keys = [_keys(base, tuned, composer) for base in bases[: len(contenders)]]
+        bases += [[*contender.base([*common, *own]), f"{TARGET}={target}"] for contender in contenders]
+    budget, tunings = (options.budget, options.tunings) if tuned and options.budget > 1 else (1, 1)
+    points = [
+        [space.spread(axes, budget, f"{options.random_seed} {target} {tuning}") for tuning in range(tunings)]
+        for target in range(len(targets))
+    ]
+    keys = [
+        [key for key in _keys(base, tuned, composer) if key not in contender.values]
+        for base, contender in zip(bases, contenders, strict=False)
+    ]
     for key in tuned:
-        if not any(key in known for known in keys):
-            composer.explained_job(0, [*bases[0], points[0][key]])  # raises the error
+        if not any(key in known or key in each.values for known, each in zip(keys, contenders, strict=True)):
+            composer.explained_job(0, [*bases[0], points[0][0][0][key]])  # raises the error
     for contender, known in zip(contenders, keys, strict=True):
-        if tuned and not known:
+        if tuned and not known and not contender.values.keys() & tuned.keys():
             raise ConfigurationError(
-                f"{group}={contender} has none of the keys that are tuned, {', '.join(tuned)}: name one of its own by "
-                "--space KEY=INTERVAL (hydra.sweeper.space)."
+                f"{' '.join(contender.values.values())} has none of the keys that are tuned, {', '.join(tuned)}: name "
+                "one of its own by --space KEY=INTERVAL (hydra.sweeper.space)."
             )
     return ComparisonJobs(
         comparison=Comparison(
             group=group,
-            contenders=tuple(contenders),
+            contenders=tuple(contender.name for contender in contenders),
             targets=tuple(targets),
             space=tuned,
-            points=len(points),
+            points=budget,
             tuning_seeds=options.tuning_seeds,
-            seeds=options.seeds,
+            seeds=options.seeds * options.tunings // tunings,
+            tunings=tunings,
         ),
         bases=bases,
-        points=[[[point[key] for key in known] for point in points] for known in keys],
+        points=points,
+        keys=keys,
         seed=options.random_seed * _OF_COMPARISON,
     )
+
+
+def _contenders(
+    loader: ConfigLoader, options: ComparisonOptions, fixed: Mapping[str, str], several: Mapping[str, Sequence[str]]
+) -> tuple[str, list[Contender]]:
+    """Return the contenders, and what they are called together.
+
+    Raises:
+        ConfigurationError: there are none, or fewer than two, or something makes them incomparable.
+    """
+    ways = {"several values": several, "--contender": options.contenders, "--ablate": options.ablate}
+    used = [way for way, given in ways.items() if given]
+    if len(used) > 1:
+        raise ConfigurationError(f"Contenders are given by {' and by '.join(used)}: use one of these ways.")
+    named = [_named(loader, text) for text in options.contenders] or _ablation(loader, options.ablate)
+    if named and len({each.name for each in named}) < max(2, len(named)):
+        raise ConfigurationError("--contender needs at least two contenders, each with a name of its own.")
+    _require_comparable(fixed, {key: values for each in named for key, values in each.values.items()}, several)
+    if named:
+        return "contender", named
+    ((key, values),) = several.items()
+    return key, [Contender(value, {key: f"{key}={value}"}) for value in values]
+
+
+def _named(loader: ConfigLoader, text: str) -> Contender:
+    name, colon, rest = text.partition(":")
+    words = shlex.split(rest)
+    if not colon or not name.strip() or not all("=" in word for word in words):
+        raise ConfigurationError(
+            f"--contender {text!r} is not NAME: KEY=VALUE ..., such as 'slow: optimizer=adam optimizer.beta2=0.99'."
+        )
+    return Contender(name.strip(), _values(loader, words))
+
+
+def _ablation(loader: ConfigLoader, additions: Sequence[str]) -> list[Contender]:
+    """Return contenders with no addition, each alone, all but each, and all."""
+    each = {text: _values(loader, shlex.split(text)) for text in dict.fromkeys(additions)}
+    found = {"none": {}, **{f"only {text}": values for text, values in each.items() if len(each) > 1}}
+    if len(each) > 2:  # of two, all but one is the other one
+        for text in each:
+            others = [values for other, values in each.items() if other != text]
+            found[f"without {text}"] = {key: value for values in others for key, value in values.items()}
+    found["all"] = {key: value for values in each.values() for key, value in values.items()}
+    return [Contender(name, values) for name, values in found.items()] if each else []
+
+
+def _values(loader: ConfigLoader, words: Sequence[str]) -> dict[str, str]:
+    axes = read_axes(loader, words)
+    for axis in axes:
+        if axis.varies:
+            raise ConfigurationError(f"{axis} has several values; of a contender each key has one.")
+    return {axis.key: str(axis) for axis in axes}
 
 
 def _read(typed: Sequence[Axis]) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Return overrides with one value, and the keys that have several; of one key the last counts.
 
-    The target is always among the latter. The values of keys that are not groups are left out.
+    The target is always among the latter.
     """
     fixed: dict[str, str] = {}
     several: dict[str, list[str]] = {}
@@ -165,7 +276,7 @@ def _read(typed: Sequence[Axis]) -> tuple[dict[str, str], dict[str, list[str]]]:
         fixed.pop(axis.key, None)
         several.pop(axis.key, None)
         if axis.varies:
-            several[axis.key] = list(dict.fromkeys(axis.values)) if axis.key in GROUPS else []
+            several[axis.key] = list(dict.fromkeys(axis.values))
         elif axis.key == TARGET:
             several[axis.key] = list(axis.values)
         else:
@@ -201,40 +312,44 @@ def _keys(overrides: Sequence[str], keys: Mapping[str, str], composer: Composer)
     return [key for key in keys if key in known]
 
 
-def _require_comparable(fixed: Mapping[str, str], several: Mapping[str, Sequence[str]], targets: Sequence[str]) -> None:
+def _require_comparable(
+    fixed: Mapping[str, str], named: Mapping[str, str], several: Mapping[str, Sequence[str]]
+) -> None:
     """Refuse overrides that leave nothing to compare, or make losses incomparable."""
     example = "as in activation=tanh,relu"
-    if SEED in fixed or SEED in several:
+    if SEED in {*fixed, *named, *several}:
         raise ConfigurationError(
             f"{SEED} cannot be set, because a comparison varies it: --seeds (hydra.sweeper.seeds) says how many."
         )
-    for key in several:
-        if key in _MEASURED:
+    for key in (*named, *several):
+        root = key.lstrip("+").partition(".")[0]
+        if root in _MEASURED:
             raise ConfigurationError(f"{key} cannot be compared: it changes what the final loss measures.")
-        if key not in COMPARED:
+        if root == TRACKING or (root == key and key not in COMPARED):
             raise ConfigurationError(
-                f"{key} has several values, but contenders are values of one group{nearest(key, COMPARED)}: "
-                f"{', '.join(COMPARED)}. Numbers are tuned by --space KEY=VALUES (hydra.sweeper.space)."
+                f"{key} cannot be compared{nearest(key, COMPARED)}: contenders are values of one key, such as "
+                f"{', '.join(COMPARED)}, network.hidden or training.batch_size."
             )
+    if named:
+        return
     if not several:
-        raise ConfigurationError(f"There are no contenders: give one group several values, {example}.")
+        raise ConfigurationError(f"There are no contenders: give one key several values, {example}.")
     if len(several) > 1:
         raise ConfigurationError(
-            f"{' and '.join(several)} have several values, but contenders are values of one group, {example}; "
-            "another can be tuned by --space (hydra.sweeper.space)."
+            f"{' and '.join(several)} have several values, but contenders are values of one key, {example}; "
+            "another can be tuned by --space (hydra.sweeper.space), and several go together by --contender."
         )
-    ((group, contenders),) = several.items()
-    if len(contenders) < 2:
-        raise ConfigurationError(f"{group}={','.join(contenders)} is no choice: give it several values, {example}.")
-    if not targets:
-        raise ConfigurationError("There are no targets: write target=A,B (hydra.sweeper.targets).")
+    ((key, values),) = several.items()
+    if len(values) < 2:
+        typed = f"{key}={','.join(values)}" if values else f"{key}, an interval,"
+        raise ConfigurationError(f"{typed} is no choice: give it several values, {example}.")
 
 
-def _require_tunable(axis: Axis, group: str) -> None:
+def _require_tunable(axis: Axis, compared: Collection[str]) -> None:
     """Refuse a key of the space that would make losses incomparable, or has one value only."""
     if axis.key.partition(".")[0] in _MEASURED:
         raise ConfigurationError(f"{axis.key} cannot be tuned: it changes what the final loss measures.")
-    if axis.key == group:
+    if axis.key in compared:
         raise ConfigurationError(f"{axis.key} cannot be tuned: its values are the contenders.")
     if not axis.varies:
         raise ConfigurationError(

@@ -107,7 +107,7 @@ def _drawn(columns: Sequence[Column], draws: int, seed: int) -> Iterable[Iterabl
             yield from itertools.product(*choices)
 
 
-def spread(axes: Sequence[Axis], count: int, seed: int) -> list[dict[str, str]]:
+def spread(axes: Sequence[Axis], count: int, seed: str) -> list[dict[str, str]]:
     """Return points that are spread evenly over every key; each point maps keys to overrides.
 
     Each interval is cut into as many equal parts as there are points, on a logarithmic scale if its tag is ``log``.

@@ -10,12 +10,15 @@ from sweeping import composing
 
 USUAL = {
     "params": {"training.epochs": "7", "network.hidden": "[5]"},
+    "contenders": (),
+    "ablate": (),
     "targets": ("sine", "two_moons", "wine"),
     "two_classes": {"output": "sigmoid", "loss": "binary_cross_entropy"},
     "classes": {"output": "softmax", "loss": "categorical_cross_entropy"},
     "space": {"optimizer.lr": "0.1,0.2,0.4"},
     "budget": 3,
     "tuning_seeds": 2,
+    "tunings": 2,
     "seeds": 4,
     "random_seed": 0,
     "dry_run": False,
@@ -26,10 +29,9 @@ USUAL = {
     ("name", "value", "wanted"),
     [
         ("budget", 0, "1 or more"),
-        ("tuning_seeds", 0, "between 1 and 5000"),
-        ("tuning_seeds", 5001, "between 1 and 5000"),
-        ("seeds", 1, "between 2 and 5000"),
-        ("seeds", 5001, "between 2 and 5000"),
+        ("tuning_seeds", 0, "1 or more"),
+        ("tunings", 0, "1 or more"),
+        ("seeds", 0, "1 or more"),
         ("random_seed", -1, "0 or more"),
     ],
 )
@@ -38,33 +40,68 @@ def test_numbers_that_make_no_comparison_are_refused(name, value, wanted):
         ComparisonOptions(**{**USUAL, name: value})
 
 
-def test_the_jobs_of_both_rounds_have_seeds_of_their_own_on_each_target():
+@pytest.mark.parametrize("name", ["tuning_seeds", "seeds"])
+def test_there_are_5000_seeds_for_a_target(name):
+    ComparisonOptions(**{**USUAL, name: 2500})
+    told = f"^hydra.sweeper.tunings=2 and hydra.sweeper.{name}=2501 need 5002 seeds for each target, but there are 5000"
+    with pytest.raises(ConfigurationError, match=told):
+        ComparisonOptions(**{**USUAL, name: 2501})
+
+
+def test_one_run_of_each_is_no_comparison():
+    with pytest.raises(ConfigurationError, match=r"^hydra\.sweeper\.seeds must be 2 or more where"):
+        ComparisonOptions(**{**USUAL, "tunings": 1, "seeds": 1})
+
+
+def test_the_jobs_of_both_rounds_have_seeds_of_their_own_for_each_tuning_and_target():
     jobs = ComparisonJobs(
-        comparison=Comparison("activation", ("tanh", "relu"), ("sine", "wine"), {"optimizer.lr": "1,2"}, 2, 2, 2),
+        comparison=Comparison("activation", ("tanh", "relu"), ("sine", "wine"), {"lr": "1,2", "b": "3,4"}, 2, 2, 2, 2),
         bases=[["a=tanh", "t=sine"], ["a=relu", "t=sine"], ["a=tanh", "t=wine"], ["a=relu", "t=wine"]],
-        points=[[["lr=1"], ["lr=2"]], [["lr=3"], ["lr=4"]]],
+        points=[
+            [[{"lr": "lr=1", "b": "b=1"}, {"lr": "lr=2", "b": "b=2"}], [{"lr": "lr=3", "b": "b=3"}, {"lr": "lr=4"}]],
+            [[{"lr": "lr=5", "b": "b=5"}, {"lr": "lr=6", "b": "b=6"}], [{"lr": "lr=7", "b": "b=7"}, {"lr": "lr=8"}]],
+        ],
+        keys=[["lr"], ["lr"]],
         seed=1_000_000,
     )
     tuning = jobs.tuning()
-    assert tuning[:4] == [
+    assert tuning[:8] == [
         ["a=tanh", "t=sine", "lr=1", "seed=1005000"],
         ["a=tanh", "t=sine", "lr=1", "seed=1005001"],
         ["a=tanh", "t=sine", "lr=2", "seed=1005000"],
         ["a=tanh", "t=sine", "lr=2", "seed=1005001"],
+        ["a=tanh", "t=sine", "lr=3", "seed=1005002"],  # another tuning: other points, other seeds
+        ["a=tanh", "t=sine", "lr=3", "seed=1005003"],
+        ["a=tanh", "t=sine", "lr=4", "seed=1005002"],
+        ["a=tanh", "t=sine", "lr=4", "seed=1005003"],
     ]
-    assert tuning[4] == ["a=relu", "t=sine", "lr=3", "seed=1005000"], "the contender's own points, the same seeds"
-    assert tuning[8] == ["a=tanh", "t=wine", "lr=1", "seed=1015000"], "another target has other seeds"
-    assert len(tuning) == jobs.comparison.tuning_runs == 16
-    assert jobs.tuned([0, 1, 1, 0]) == [
+    assert tuning[8] == ["a=relu", "t=sine", "lr=1", "seed=1005000"], "another contender: the same points and seeds"
+    assert tuning[16] == ["a=tanh", "t=wine", "lr=5", "seed=1015000"], "another target: other points, other seeds"
+    assert len(tuning) == jobs.comparison.tuning_runs == 32
+    tuned = jobs.tuned([[0, 1], [1, 0], [1, 1], [0, 0]])
+    assert tuned[:6] == [
         ["a=tanh", "t=sine", "lr=1", "seed=1000000"],
         ["a=tanh", "t=sine", "lr=1", "seed=1000001"],
-        ["a=relu", "t=sine", "lr=4", "seed=1000000"],
-        ["a=relu", "t=sine", "lr=4", "seed=1000001"],
-        ["a=tanh", "t=wine", "lr=2", "seed=1010000"],
-        ["a=tanh", "t=wine", "lr=2", "seed=1010001"],
-        ["a=relu", "t=wine", "lr=3", "seed=1010000"],
-        ["a=relu", "t=wine", "lr=3", "seed=1010001"],
+        ["a=tanh", "t=sine", "lr=4", "seed=1000002"],
+        ["a=tanh", "t=sine", "lr=4", "seed=1000003"],
+        ["a=relu", "t=sine", "lr=2", "seed=1000000"],
+        ["a=relu", "t=sine", "lr=2", "seed=1000001"],
     ]
+    assert tuned[8] == ["a=tanh", "t=wine", "lr=6", "seed=1010000"]
+    assert len(tuned) == jobs.comparison.runs - 32
+
+
+def test_a_contender_has_the_keys_that_it_knows():
+    jobs = ComparisonJobs(
+        comparison=Comparison("optimizer", ("adam", "rprop"), ("sine",), {"lr": "1,2", "b": "3,4"}, 2, 1, 1),
+        bases=[["adam"], ["rprop"]],
+        points=[[[{"lr": "lr=1", "b": "b=3"}, {"lr": "lr=2", "b": "b=4"}]]],
+        keys=[["lr", "b"], ["b"]],
+        seed=0,
+    )
+    assert [overrides[:-1] for overrides in jobs.tuning()] == [
+        ["adam", "lr=1", "b=3"], ["adam", "lr=2", "b=4"], ["rprop", "b=3"], ["rprop", "b=4"],
+    ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +128,14 @@ def test_between_contenders_only_the_name_differs(made):
         for target, fitting in (("sine", []), ("two_moons", two), ("wine", several))
         for name in ("tanh", "relu")
     ]
-    assert jobs.points[0] == jobs.points[1]
-    assert sorted(jobs.points[0]) == [["optimizer.lr=0.1"], ["optimizer.lr=0.2"], ["optimizer.lr=0.4"]]
+    assert jobs.keys == [["optimizer.lr"]] * 2
+    assert [len(tunings) for tunings in jobs.points] == [2, 2, 2]
+    for points in (points for tunings in jobs.points for points in tunings):
+        assert sorted(point["optimizer.lr"] for point in points) == [f"optimizer.lr={x}" for x in (0.1, 0.2, 0.4)]
     comparison = jobs.comparison
     assert (comparison.group, comparison.contenders) == ("activation", ("tanh", "relu"))
     assert comparison.targets == ("sine", "two_moons", "wine")
-    assert (comparison.points, comparison.tuning_seeds, comparison.seeds) == (3, 2, 4)
+    assert (comparison.points, comparison.tuning_seeds, comparison.tunings, comparison.seeds) == (3, 2, 2, 4)
     assert comparison.space == USUAL["space"]
     assert jobs.seed == 2_000_000
 
@@ -111,8 +150,9 @@ def test_what_is_typed_replaces_what_is_assumed(made):
         for name in ("tanh", "relu")
     ]  # fmt: skip
     assert (jobs.comparison.space, jobs.comparison.points) == ({}, 1)
-    assert jobs.points == [[[]], [[]]]
-    assert jobs.comparison.tuning_runs == 0, "nothing is left to tune"
+    assert jobs.points == [[[{}]]]
+    assert (jobs.comparison.tuning_runs, jobs.comparison.tunings) == (0, 1), "nothing is left to tune"
+    assert jobs.comparison.seeds == 8, "as many runs as with tunings"
 
 
 def test_each_contender_is_named_once_and_the_last_word_about_a_key_counts(made):
@@ -120,11 +160,62 @@ def test_each_contender_is_named_once_and_the_last_word_about_a_key_counts(made)
     assert (jobs.comparison.contenders, jobs.comparison.targets) == (("rprop", "adam"), ("sine",))
 
 
+def test_contenders_with_names_have_settings_of_their_own(made):
+    named = ("plain:", "deep one: network.hidden=[4,4] optimizer=adam", "fixed: optimizer.lr=0.5 'activation=relu'")
+    jobs = made("training.batch_size=16", contenders=named, targets=("sine",))
+    assert (jobs.comparison.group, jobs.comparison.contenders) == ("contender", ("plain", "deep one", "fixed"))
+    common = ["training.epochs=7", "training.batch_size=16"]
+    assert [sorted(base) for base in jobs.bases] == [
+        sorted([*common, "network.hidden=[5]", "target=sine"]),
+        sorted([*common, "network.hidden=[4,4]", "optimizer=adam", "target=sine"]),
+        sorted([*common, "network.hidden=[5]", "optimizer.lr=0.5", "activation=relu", "target=sine"]),
+    ]
+    assert jobs.keys == [["optimizer.lr"], ["optimizer.lr"], []], "what a contender sets itself is not tuned"
+
+
+def test_any_key_that_does_not_change_what_a_loss_measures_can_be_compared(made):
+    jobs = made("network.hidden=[4],[8,8]", targets=("sine",))
+    assert (jobs.comparison.group, jobs.comparison.contenders) == ("network.hidden", ("[4]", "[8,8]"))
+    assert [base[-2] for base in jobs.bases] == ["network.hidden=[4]", "network.hidden=[8,8]"]
+    rates = made("optimizer.lr=0.1,0.3", targets=("sine",))
+    assert rates.comparison.space == {}, "what is compared is not tuned"
+    assert rates.comparison.tuning_runs == 0
+
+
+@pytest.mark.parametrize(
+    ("additions", "names"),
+    [
+        (["optimizer=adam"], ["none", "all"]),
+        (
+            ["optimizer=adam", "schedule=cosine"],
+            ["none", "only optimizer=adam", "only schedule=cosine", "all"],
+        ),
+        (
+            ["optimizer=adam", "schedule=cosine", "initializer=zeros training.batch_size=8"],
+            ["none", "only optimizer=adam", "only schedule=cosine", "only initializer=zeros training.batch_size=8",
+             "without optimizer=adam", "without schedule=cosine", "without initializer=zeros training.batch_size=8",
+             "all"],
+        ),
+    ],
+)  # fmt: skip
+def test_in_an_ablation_each_addition_is_alone_and_left_out(made, additions, names):
+    jobs = made(ablate=tuple(additions), targets=("sine",))
+    assert list(jobs.comparison.contenders) == names
+    words = {word for addition in additions for word in addition.split()}
+    sets = dict(zip(names, ({word for word in base if word in words} for base in jobs.bases), strict=True))
+    assert (sets["none"], sets["all"]) == (set(), words)
+    for addition in additions if len(additions) > 1 else []:
+        assert sets[f"only {addition}"] == set(addition.split())
+    for addition in additions if len(additions) > 2 else []:
+        assert sets[f"without {addition}"] == words - set(addition.split())
+
+
 def test_seeds_of_one_target_do_not_reach_those_of_the_next_however_many_there_are():
-    comparison = Comparison("activation", ("tanh",), ("sine", "wine"), {"optimizer.lr": "1,2"}, 2, 5000, 5000)
-    jobs = ComparisonJobs(comparison, bases=[["sine"], ["wine"]], points=[[["lr=1"], ["lr=2"]]], seed=0)
+    comparison = Comparison("activation", ("tanh",), ("sine", "wine"), {"lr": "1,2"}, 2, 2500, 2500, 2)
+    points = [[{"lr": "lr=1"}, {"lr": "lr=2"}]] * 2
+    jobs = ComparisonJobs(comparison, bases=[["sine"], ["wine"]], points=[points] * 2, keys=[["lr"]], seed=0)
     seeds = {"sine": set(), "wine": set()}
-    for overrides in (*jobs.tuning(), *jobs.tuned([0, 0])):
+    for overrides in (*jobs.tuning(), *jobs.tuned([[0, 0]] * 2)):
         seeds[overrides[0]].add(int(overrides[-1].removeprefix("seed=")))
     assert seeds == {"sine": set(range(10_000)), "wine": set(range(10_000, 20_000))}
 
@@ -132,7 +223,7 @@ def test_seeds_of_one_target_do_not_reach_those_of_the_next_however_many_there_a
 @pytest.mark.parametrize(
     ("typed", "options", "sentence"),
     [
-        ([], {}, "There are no contenders: give one group several values, as in activation=tanh,relu."),
+        ([], {}, "There are no contenders: give one key several values, as in activation=tanh,relu."),
         (["activation=tanh"], {}, "There are no contenders: "),
         (["activation=tanh,tanh"], {}, "activation=tanh is no choice: give it several values, "),
         (["activation=tanh,relu"], {"targets": ()}, "There are no targets: write target=A,B (hydra.sweeper.targets)."),
@@ -140,8 +231,29 @@ def test_seeds_of_one_target_do_not_reach_those_of_the_next_however_many_there_a
         (["activation=tanh,relu", "seed=1"], {}, "seed cannot be set, because a comparison varies it: --seeds"),
         (["activation=tanh,relu", "seed=1,2"], {}, "seed cannot be set, because a comparison varies it: --seeds"),
         (["loss=huber,log_cosh"], {}, "loss cannot be compared: it changes what the final loss measures."),
-        (["optimizer.lr=0.1,0.2"], {}, "optimizer.lr has several values, but contenders are values of one group"),
-        (["tracking=mlflow,none"], {}, "tracking has several values, but contenders are values of one group"),
+        (["optimizer.lr=interval(0.1,0.2)"], {}, "optimizer.lr, an interval, is no choice: give it several values"),
+        (["tracking=mlflow,none"], {}, "tracking cannot be compared: contenders are values of one key, such as"),
+        (["activaton=tanh,relu"], {}, "activaton cannot be compared (did you mean 'activation'?): contenders are"),
+        (["data.noise=0,1"], {}, "data.noise cannot be compared: it changes what the final loss measures."),
+        (
+            [],
+            {"contenders": ("a optimizer=adam", "b: optimizer=rprop")},
+            "--contender 'a optimizer=adam' is not NAME: ",
+        ),
+        (
+            [],
+            {"contenders": ("a: adam", "b: optimizer=rprop")},
+            "--contender 'a: adam' is not NAME: KEY=VALUE ..., such",
+        ),
+        ([], {"contenders": ("a: optimizer=adam",)}, "--contender needs at least two contenders, each with a name of"),
+        ([], {"contenders": ("a: seed=1", "b: seed=2")}, "seed cannot be set, because a comparison varies it"),
+        ([], {"contenders": ("a: target=sine", "b:")}, "target cannot be compared: it changes what the final loss"),
+        ([], {"contenders": ("a: optimizer=adam,rprop", "b:")}, "optimizer=adam,rprop has several values; of a conten"),
+        (
+            ["optimizer=adam,rprop"],
+            {"contenders": ("a: activation=tanh", "b: activation=relu")},
+            "Contenders are given by several values and by --contender: use one of these ways.",
+        ),
         (
             ["activation=tanh,relu"],
             {"space": {"data.noise": "0,1"}},
