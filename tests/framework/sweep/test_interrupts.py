@@ -61,6 +61,7 @@ def start(plugin, kept):
 
 
 def sentence():
+    """What was to be said, known when all have ended: until then the sweep may be recorded."""
     if not Path("sweep/sweep.json").exists():
         return r"chainrule: interrupted\.\n"
     directory = re.escape(str(Path("sweep").absolute()))
@@ -74,13 +75,15 @@ def test_all_processes_end_at_any_moment(start, moment, to_all):
     jobs = ["seed=range(300)"] if moment == "jobs are composed" else []
     process = start(*jobs)
     wait_for(lambda: MOMENTS[moment](process))
-    assert re.fullmatch(sentence(), interrupted(process, to_all))
+    errors = interrupted(process, to_all)
+    assert re.fullmatch(sentence(), errors)
 
 
 def test_nothing_that_was_finished_is_lost_or_trained_again(plugin, start):
     process = start()
     wait_for(lambda: files("sweep/*/manifest.json") == 3)
-    assert re.fullmatch(sentence(), interrupted(process))
+    errors = interrupted(process)
+    assert re.fullmatch(sentence(), errors)
     before = {path: path.stat().st_mtime_ns for path in Path("sweep").glob("*/manifest.json")}
     Path("hold").unlink()
     command("resume", "sweep", path=plugin)
@@ -94,7 +97,8 @@ def test_work_that_waits_for_a_process_holds_nothing_up(start):
     jobs = ["seed=range(1500)", "output.raises=2", "training.epochs=20", "hydra.launcher.stack=250"]
     process = start(*jobs)
     wait_for(lambda: files("sweep/*/chainrule.log") >= 400)
-    assert re.fullmatch(sentence(), interrupted(process))
+    errors = interrupted(process)
+    assert re.fullmatch(sentence(), errors)
 
 
 WATCHER = """
