@@ -109,7 +109,7 @@ def test_the_commands_in_the_documents_compose(line):
         if word in words:
             pytest.importorskip(package)
     if words[0] == "compare":
-        words += ["--budget=2", "--tuning-seeds=1", "--seeds=2", "--dry-run"]
+        words += ["--budget=2", "--tuning-seeds=1", "--tunings=1", "--seeds=2", "--dry-run"]
         command(*words)
         return
     if "-m" not in words:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from chainrule.analysis import effects as module
 from chainrule.analysis.effects import effects, interactions
 from chainrule.records.outcome import Outcome
 
@@ -43,6 +44,12 @@ def grid(rng, seeds, value):
     ]
 
 
+@pytest.fixture
+def fewer(monkeypatch):
+    """Fewer exchanges, enough for hundreds of sweeps."""
+    monkeypatch.setattr(module, "EXCHANGES", 199)
+
+
 def test_the_largest_share_comes_first():
     rng = np.random.default_rng(1)
     many = drawn(rng, 120, 1, lambda settings, rng: 5 * settings["rate"] + (settings["kind"] == "a"))
@@ -77,7 +84,7 @@ def test_in_a_grid_of_one_parameter_the_p_value_is_that_of_exchanges_within_seed
 
 
 @pytest.mark.parametrize(("points", "seeds"), [(30, 1), (30, 5), (20, 10)])
-def test_seeds_of_a_point_are_not_independent_facts_about_its_parameters(points, seeds):
+def test_seeds_of_a_point_are_not_independent_facts_about_its_parameters(fewer, points, seeds):
     """What has no effect is rarely said to have one, however many seeds each point has."""
     rng = np.random.default_rng(3)
     seen = [found(drawn(rng, points, seeds, lambda _, rng: rng.normal()))["idle"] for _ in range(200)]
@@ -86,7 +93,7 @@ def test_seeds_of_a_point_are_not_independent_facts_about_its_parameters(points,
 
 
 @pytest.mark.parametrize("rate", [0.0, 2.0])
-def test_what_has_no_effect_in_a_grid_is_rarely_said_to_have_one(rate):
+def test_what_has_no_effect_in_a_grid_is_rarely_said_to_have_one(fewer, rate):
     rng = np.random.default_rng(4)
     seen = [found(grid(rng, 3, lambda value, _: rate * value))["idle"] for _ in range(200)]
     assert np.mean([effect.p <= 0.05 for effect in seen]) <= 0.08
@@ -99,7 +106,7 @@ def test_a_grid_shows_a_small_effect_beside_a_large_one():
     assert shares["rate"].share > 0.8
 
 
-def test_an_interaction_is_found_and_a_sum_of_effects_is_none():
+def test_an_interaction_is_found_and_a_sum_of_effects_is_none(fewer):
     rng = np.random.default_rng(6)
     for make, both, alone in (
         (lambda value: grid(rng, 5, value), lambda rate, kind: 2 * (rate - 1) * (-1) ** (kind == "a"), lambda r, k: r),
