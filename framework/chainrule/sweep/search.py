@@ -235,6 +235,9 @@ class Search:
             ConfigurationError: the storage cannot be used, or the study searches something else.
         """
         name, storage = self._options.study or key, self._options.storage or str(directory / JOURNAL)
+        if not self._options.storage:
+            # Nobody else works on this sweep, so who holds the lock was killed; Optuna would wait for half a minute.
+            Path(f"{storage}.lock").unlink(missing_ok=True)
         try:
             place: Any = storage
             if "://" not in storage:

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from chainrule.records.run import CURVES, MANIFEST, read_record
 from chainrule.records.sweep import read_sweep
+from chainrule.sweep.search import Search, SearchOptions
 from sweeping import COMMAND, RATE, SEARCH, command, search, study
 
 optuna = pytest.importorskip("optuna")
@@ -119,6 +121,22 @@ def test_two_objectives():
     trials = study().trials
     assert {trial.values[1] for trial in trials} <= {5.0, 15.0, 33.0}
     assert "best trial" in done.stdout
+
+
+def test_a_lock_of_a_killed_process_holds_nothing_up(tmp_path, monkeypatch):
+    """Optuna's own lock of the journal; a search has the sweep's directory for itself."""
+    usual = {"trials": 1, "batch": 1, "sampler": "tpe", "sampler_seed": 0, "pruner": "none", "study": None}
+    options = SearchOptions(**usual, metrics=(), directions=("minimize",), storage=None)
+    one = Search(None, None, None, options, {})
+    space = SimpleNamespace(distributions={})
+    assert one._study(tmp_path, "name", space).study_name == "name"
+    (tmp_path / "optuna.log.lock").symlink_to(tmp_path / "optuna.log")
+
+    def waits(seconds):
+        raise AssertionError("it waits for the lock")
+
+    monkeypatch.setattr(optuna.storages.journal._file.time, "sleep", waits)
+    assert one._study(tmp_path, "name", space).study_name == "name"
 
 
 def test_a_killed_search_is_resumed_to_the_same_trials(tmp_path):
