@@ -144,11 +144,20 @@ def _tested(ranks: Array, codes: Array, blocks: Array) -> tuple[float, float | N
 
 
 def _interaction(ranks: Array, first: Array, second: Array) -> tuple[float, float] | None:
-    """Return the share that two parameters explain together but not alone, and its p value; None if nothing is left."""
+    """Return the share that two parameters explain beyond the sum of their effects, and its p value.
+
+    Args:
+        ranks: of the units.
+        first: the level of one parameter for each unit, from 0.
+        second: that of the other.
+
+    Returns:
+        None if there is one unit a cell, if no cell is left for an interaction, or if both effects explain everything.
+    """
     centred = ranks - ranks.mean()
     cells = np.unique(first * (second.max() + 1) + second, return_inverse=True)[1]
     if len(cells) <= cells.max() + 1 or cells.max() < first.max() + second.max() + 1:
-        return None  # one point a cell, or no more cells than effects
+        return None
     design = np.column_stack([first[:, None] == range(first.max() + 1), second[:, None] == range(second.max() + 1)])
     left = centred - design @ np.linalg.lstsq(design.astype(float), centred, rcond=None)[0]
     total, residual = float((centred**2).sum()), float((left**2).sum())
@@ -159,9 +168,9 @@ def _interaction(ranks: Array, first: Array, second: Array) -> tuple[float, floa
     for order in _exchanges(np.arange(len(left)), np.zeros(len(left), int)):
         exchanged = left[order]
         exchanged = exchanged - (exchanged @ projection.T) @ design.T.astype(float)
-        shares.append(_within_cells(exchanged, cells) / (exchanged**2).sum(axis=1))
+        shares.append(_between_cells(exchanged, cells) / (exchanged**2).sum(axis=1))
     by_chance = np.concatenate(shares)
-    actual = float(_within_cells(left[None], cells)[0]) / residual
+    actual = float(_between_cells(left[None], cells)[0]) / residual
     p = (1 + (by_chance >= actual * (1 - 1e-12)).sum()) / (1 + len(by_chance))
     return _beyond(actual, by_chance) * residual / total, float(p)
 
@@ -196,7 +205,7 @@ def _between(centred: Array, codes: Array) -> Array:
     return found
 
 
-def _within_cells(rows: Array, cells: Array) -> Array:
+def _between_cells(rows: Array, cells: Array) -> Array:
     """Return the sum of squares between cells for each row of values: ``(rows, units)`` to ``(rows,)``."""
     members = (cells[:, None] == range(int(cells.max()) + 1)).astype(float)
     sums: Array = ((rows @ members) ** 2 / members.sum(axis=0)).sum(axis=1)
