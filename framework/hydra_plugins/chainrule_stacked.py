@@ -71,8 +71,11 @@ class StackedCompareConf:
     space: dict[str, str] = field(default_factory=dict)  # what is tuned: key to interval or list
     budget: int = 16  # points of the space that one tuning tries
     tuning_seeds: int = 2  # how many, with which each point is tried
-    tunings: int = 6  # independent ones of each contender on each target
+    tunings: int | None = None  # independent ones of each contender on each target; null: 6, or 2 of each round
     seeds: int = 4  # fresh ones, with which the best point of each tuning is run
+    until_decided: bool = False  # add rounds until it is known which contender is better
+    max_runs: int = 50_000  # after which no further round begins
+    max_minutes: float | None = None  # likewise
     random_seed: int = 0  # decides the points and the seeds
     dry_run: bool = False  # list the jobs, train nothing
 

@@ -37,10 +37,7 @@ class Console(Watcher):
     def stack_started(self, start: Start) -> None:
         """Print notes that are new in this session, then begin to show progress."""
         self._close()
-        for note in dict.fromkeys(start.notes):
-            if note not in self._notes:
-                self._say(f"note: {note}")
-        self._notes.update(start.notes)
+        self._say_new(start.notes)
         if self._interactive:
             from chainrule_console.bar import Bar
 
@@ -59,11 +56,12 @@ class Console(Watcher):
         self._say_all(summary.lines(record))
 
     def sweep_started(self, sweep: Sweep, notes: Sequence[str]) -> None:
-        """Print notes, then begin to show progress."""
+        """Print notes that are new in this session, then begin to show progress."""
+        self._say_new(notes)
         if self._sweep:  # a further part of the sweep that is shown
             return
-        self._say_all(f"note: {note}" for note in notes)
-        title = f"{words.count(sweep.planned, 'run')}: {sweep.title}"
+        least = "at least " if sweep.comparison and sweep.comparison.until_decided else ""
+        title = f"{least}{words.count(sweep.planned, 'run')}: {sweep.title}"
         if self._interactive:
             from chainrule_console.bar import SweepBar
 
@@ -86,6 +84,12 @@ class Console(Watcher):
             if shown:
                 shown.close()
         self._shown = self._sweep = None
+
+    def _say_new(self, notes: Iterable[str]) -> None:
+        for note in dict.fromkeys(notes):
+            if note not in self._notes:
+                self._say(f"note: {note}")
+                self._notes.add(note)
 
     def _say_all(self, texts: Iterable[str]) -> None:
         for text in texts:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.analysis import paired
+from chainrule.analysis import betting, paired
 from chainrule.analysis.paired import Pair
 from chainrule.analysis.ranking import Group, median_interval
 from chainrule.analysis.wording import p_value, percent, percent_interval
@@ -33,7 +33,7 @@ class Entry:
     Attributes:
         target: its name.
         contender: its name.
-        tuned: the best point of each tuning, key to value.
+        tuned: the best point of each tuning, key to value; the only point if nothing was tuned.
         at_edge: the keys whose tuned value is, in half of the tunings or more, the smallest or the largest value tried.
         tried: each point of each tuning, with its median loss over the tuning seeds.
         runs: the runs with the best points, tuning by tuning.
@@ -109,6 +109,12 @@ class ComparisonResult:
     profiled: tuple[str, ...]
 
     @property
+    def undecided(self) -> tuple[int, ...]:
+        """The contenders about which something is undecided: of some other one it is not known how they stand."""
+        open_ = [pair for pair in self.pairs if not pair.is_separated and not pair.is_equivalent]
+        return tuple(sorted({place for pair in open_ for place in (pair.better, pair.worse)}))
+
+    @property
     def answer(self) -> str:
         """The result in a sentence."""
         names = self.comparison.contenders
@@ -126,14 +132,16 @@ class ComparisonResult:
             return "Each contender is worse than another one: there is no best."
         if len(best) > 1:
             verb = "is" if len(others) == 1 else "are"
-            return (
-                f"Best are {_listed(best)}, which the data do not separate; "
-                f"{_listed(others)} {verb} worse than at least one other."
-            )
+            places = {names.index(name) for name in best}
+            among = [pair for pair in self.pairs if {pair.better, pair.worse} <= places]
+            level = "are equivalent" if all(pair.is_equivalent for pair in among) else "the data do not separate"
+            return f"Best are {_listed(best)}, which {level}; {_listed(others)} {verb} worse than at least one other."
         if sum(names[better] == best[0] for better, _ in wins) == len(names) - 1:
             return f"{best[0]} is better than {_listed(others)}."
         equal = [name for name in others if (names.index(best[0]), names.index(name)) not in wins]
-        return f"Nothing is better than {best[0]}, but the data do not separate it from {_listed(equal)}."
+        alike = all(self.pair(names.index(best[0]), names.index(name))[0].is_equivalent for name in equal)
+        said = "it is equivalent to" if alike else "the data do not separate it from"
+        return f"Nothing is better than {best[0]}, but {said} {_listed(equal)}."
 
     @property
     def standings(self) -> list[Standing]:
@@ -145,6 +153,7 @@ class ComparisonResult:
         """Return the result for two contenders as a sentence without the full stop."""
         better, worse = (self.comparison.contenders[place] for place in (pair.better, pair.worse))
         together = f" for all {len(self.pairs)} pairs" if len(self.pairs) > 1 else ""
+        together += " at any time" * self.comparison.until_decided
         share = (
             f"it wins {percent(pair.probability)} of runs with equal seeds "
             f"(95 % interval{together} {percent_interval(pair.interval)}, {p_value(pair.p)})"
@@ -153,7 +162,10 @@ class ComparisonResult:
             return f"{better} is better than {worse}: {share}"
         if pair.is_equivalent:
             return f"{better} and {worse} are equivalent: the first wins {share.removeprefix('it wins ')}"
-        return f"The data do not separate {better} from {worse}: the first wins {share.removeprefix('it wins ')}"
+        first = f"the first wins {share.removeprefix('it wins ')}"
+        if self.comparison.until_decided:
+            return f"It is undecided which of {better} and {worse} is better: {first}"
+        return f"The data do not separate {better} from {worse}: {first}"
 
     def pair(self, first: int, second: int) -> tuple[Pair, float, tuple[float, float]]:
         """Return the pair of two contenders, the probability that the first is better, and its interval."""
@@ -177,7 +189,7 @@ class ComparisonResult:
 def compare_outcomes(
     sweep: Sweep, comparison: Comparison, outcomes: Sequence[Outcome], metric: str
 ) -> ComparisonResult | None:
-    """Return the result of a comparison, or None if some of its runs have not finished.
+    """Return the result of a comparison, from the rounds that have ended; None if the first has not.
 
     Args:
         sweep: its record.
@@ -186,30 +198,34 @@ def compare_outcomes(
         metric: name of the loss by which runs are compared.
     """
     found = {outcome.number: outcome for outcome in outcomes}
-    if len(found) < comparison.runs:
+    ended = comparison.ended(found)
+    if not ended:
         return None
-    entries = tuple(_entry(comparison, sweep, found, metric, *cell) for cell in comparison.cells)
-    losses = np.array([found[number].value(metric) for number in range(comparison.tuning_runs, comparison.runs)])
-    losses = losses.reshape(len(comparison.targets), len(comparison.contenders), comparison.tunings, comparison.seeds)
+    entries = tuple(_entry(ended, sweep, found, metric, *cell) for cell in ended.cells)
+    losses = _losses(ended, found, metric)
     shares, used = paired.profile(losses.reshape(*losses.shape[:2], -1), np.array(FACTORS))
-    if comparison.tunings == 1:  # then each seed is a block
+    if ended.most_tunings == 1:  # then each seed is a block
         losses = losses.swapaxes(2, 3)
-    pairs = tuple(paired.pairs(losses))
+    pairs = tuple(paired.pairs(losses, betting.estimate if ended.until_decided else paired.estimate))
     return ComparisonResult(
-        comparison=comparison,
+        comparison=ended,
         metric=metric,
         entries=entries,
         pairs=pairs,
-        ratios=tuple(tuple(_ratios(comparison.targets, losses, pair)) for pair in pairs),
+        ratios=tuple(tuple(_ratios(ended, losses, pair)) for pair in pairs),
         profile=tuple(map(tuple, shares.tolist())),
-        profiled=tuple(comparison.targets[place] for place in used),
+        profiled=tuple(ended.targets[place] for place in used),
     )
 
 
 def shortage_of(comparison: Comparison) -> str:
     """Say in a sentence what a comparison has too few of to separate anything; an empty text if it has enough."""
+    if comparison.until_decided:
+        return ""
     contenders, targets = len(comparison.contenders), len(comparison.targets)
-    name, number = ("seeds", comparison.seeds) if comparison.tunings == 1 else ("tunings", comparison.tunings)
+    name, number = ("tunings" if comparison.tuning_runs else "seeds"), comparison.tunings
+    if number == 1:
+        name, number = "seeds", comparison.seeds
     fewest = paired.fewest_blocks(contenders, targets)
     if number >= fewest:
         return ""
@@ -252,44 +268,56 @@ def _entry(
         own = sweep.settings(number)
         return {key: own[key] for key in comparison.space if key in own}
 
-    cell, tunings = (target, contender), range(comparison.tunings)
+    cell, tunings = (target, contender), range(comparison.taken(contender))
     runs = [[found[number] for number in comparison.tuned(*cell, tuning)] for tuning in tunings]
     medians = [comparison.medians(*cell, tuning, lambda number: found[number].value(metric)) for tuning in tunings]
     points = [
         [settings(comparison.tuning(*cell, tuning, point)[0]) for point in range(len(medians[tuning]))]
         for tuning in tunings
     ]
-    tuned = tuple(settings(same[0].number) for same in runs)
-    edges = Counter(key for best, tried in zip(tuned, points, strict=True) for key in _at_edge(best, tried))
+    tuned = tuple(settings(same[0].number) for same in (runs if comparison.tuning_runs else runs[:1]))
+    edges = Counter(key for best, tried in zip(tuned, points, strict=False) for key in _at_edge(best, tried))
     every = [run for same in runs for run in same]
     # The runs of one tuning are no independent facts about the contender.
-    units = [sorted(run.value(metric) for run in same) for same in runs] if comparison.tunings > 1 else []
-    own = sorted(map(statistics.median, units))
+    units = runs if len(tunings) > 1 else [[run] for run in every]
+    own = sorted(statistics.median(run.value(metric) for run in same) for same in units)
     group = Group({}, tuple(every), tuple(sorted(run.value(metric) for run in every)))
     return Entry(
         target=comparison.targets[target],
         contender=comparison.contenders[contender],
         tuned=tuned,
-        at_edge=tuple(key for key, times in edges.items() if 2 * times >= comparison.tunings),
+        at_edge=tuple(key for key, times in edges.items() if 2 * times >= len(tunings)),
         tried=tuple(
             pair for each, losses in zip(points, medians, strict=True) for pair in zip(each, losses, strict=True)
         ),
         runs=group,
-        interval=median_interval(own) if units else group.interval,
+        interval=median_interval(own, any_time=comparison.until_decided),
         score=_score(every, metric.partition("/")[0]),
     )
 
 
-def _ratios(targets: Sequence[str], losses: Array, pair: Pair) -> Iterator[Ratio]:
+def _losses(comparison: Comparison, found: Mapping[int, Outcome], metric: str) -> Array:
+    """Return the losses of tuned contenders, ``(targets, contenders, tunings, seeds)``; NaN after one has left."""
+    shape = len(comparison.targets), len(comparison.contenders), comparison.most_tunings, comparison.seeds
+    losses = np.full(shape, np.nan)
+    for target, contender in comparison.cells:
+        for tuning in range(comparison.taken(contender)):
+            numbers = comparison.tuned(target, contender, tuning)
+            losses[target, contender, tuning] = [found[number].value(metric) for number in numbers]
+    return losses
+
+
+def _ratios(comparison: Comparison, losses: Array, pair: Pair) -> Iterator[Ratio]:
     """Yield the ratios of a pair, from losses ``(targets, contenders, blocks, seeds)``."""
-    for target, of_target in zip(targets, losses, strict=True):
-        better, worse = np.median(of_target[[pair.better, pair.worse]], axis=-1)
-        if of_target.min() >= 0 and better.any() and worse.any():
+    for target, *both in zip(comparison.targets, *paired.common(losses, pair.better, pair.worse), strict=True):
+        better, worse = np.median(both, axis=-1)
+        if np.min(both) >= 0 and better.any() and worse.any():
             both_lost = np.isinf(better) & np.isinf(worse)
             with np.errstate(divide="ignore", invalid="ignore"):
                 values = np.where(both_lost | (better == worse), 1.0, worse / better)
             ordered = sorted(values.tolist())
-            yield Ratio(target, statistics.median(ordered), median_interval(ordered))
+            interval = median_interval(ordered, any_time=comparison.until_decided)
+            yield Ratio(target, statistics.median(ordered), interval)
 
 
 def _at_edge(best: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> Iterator[str]:

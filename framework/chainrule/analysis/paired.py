@@ -11,6 +11,7 @@ uncertainty comes from the variance between blocks, so that the luck of tuning i
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -64,21 +65,30 @@ class Pair(Estimate):
         return self.interval[0] >= 0.5 - MARGIN and self.interval[1] <= 0.5 + MARGIN
 
 
-def pairs(losses: Array) -> list[Pair]:
+def pairs(losses: Array, judge: Callable[[Array, int], Estimate] | None = None) -> list[Pair]:
     """Compare all methods with one another.
 
     Args:
-        losses: shape ``(targets, methods, blocks, seeds)``, infinite for runs that diverged or failed; at least two
-            blocks. Seeds are those within a block.
+        losses: shape ``(targets, methods, blocks, seeds)``, infinite for runs that diverged or failed, NaN for the last
+            blocks of a method that took part in fewer; at least two blocks. Seeds are those within a block.
+        judge: makes the estimate from the values of blocks, ``(targets, blocks)``, and the number of pairs; None for
+            :func:`estimate`.
     """
     chosen = list(combinations(range(losses.shape[1]), 2))
     found = []
     for i, j in chosen:
-        values = block_values(losses[:, i], losses[:, j])
+        values = block_values(*common(losses, i, j))
         first, second = (i, j) if values.mean() >= 0.5 else (j, i)
-        each = estimate(values if first == i else 1 - values, len(chosen))
+        each = (judge or estimate)(values if first == i else 1 - values, len(chosen))
         found.append(Pair(each.probability, each.interval, each.p, each.by_target, first, second))
     return found
+
+
+def common(losses: Array, first: int, second: int) -> tuple[Array, Array]:
+    """Return the losses of two methods in the blocks that both have, ``(targets, blocks, seeds)`` each."""
+    x, y = losses[:, first], losses[:, second]
+    there = ~(np.isnan(x) | np.isnan(y)).any(axis=(0, 2))
+    return x[:, there], y[:, there]
 
 
 def block_values(x: Array, y: Array) -> Array:
@@ -171,14 +181,14 @@ def profile(losses: Array, factors: Array) -> tuple[Array, list[int]]:
     91, 2002, who have one run of each method on each problem.
 
     Args:
-        losses: shape ``(targets, methods, runs)``.
+        losses: shape ``(targets, methods, runs)``, NaN for the last runs of a method that has fewer.
         factors: 1 or larger.
 
     Returns:
         An array ``(methods, factors)``, and the indices of the targets that were used (possibly none).
     """
-    best = np.median(losses, axis=2).min(axis=1)
-    used = np.flatnonzero((losses.min(axis=(1, 2)) >= 0) & (best > 0) & np.isfinite(best))
+    best = np.nanmedian(losses, axis=2).min(axis=1)
+    used = np.flatnonzero((np.nanmin(losses, axis=(1, 2)) >= 0) & (best > 0) & np.isfinite(best))
     ratios = losses[used] / best[used, None, None]
-    within = ratios[..., None] <= np.asarray(factors)
-    return within.mean(axis=(0, 2)) if len(used) else np.zeros((losses.shape[1], len(factors))), used.tolist()
+    within = (ratios[..., None] <= np.asarray(factors)).sum(axis=2) / (~np.isnan(ratios)).sum(axis=2)[..., None]
+    return within.mean(axis=0) if len(used) else np.zeros((losses.shape[1], len(factors))), used.tolist()

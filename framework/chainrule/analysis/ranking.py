@@ -77,17 +77,24 @@ class Group:
         return sum(outcome.reason == reason for outcome in self.outcomes)
 
 
-def median_interval(values: Sequence[float], tests: int = 1) -> tuple[float, float] | None:
+def median_interval(values: Sequence[float], tests: int = 1, *, any_time: bool = False) -> tuple[float, float] | None:
     """Return an interval that covers the median of the distribution of independent values; None if there are too few.
 
     Args:
         values: in ascending order.
         tests: how many intervals are to cover at once, with :data:`CONFIDENCE`.
+        any_time: whether values come one after the other, and the interval is to cover for every number of them at
+            once. Then the number below the median is bet on, by Jeffreys' mixture of all probabilities.
     """
     from scipy import special  # here, because it is slow to import
 
-    count = len(values)
-    below = int((special.bdtr(np.arange(count), count, 0.5) <= (1 - CONFIDENCE) / 2 / tests).sum())
+    count, risk = len(values), (1 - CONFIDENCE) / tests
+    few = np.arange(count if not any_time else (count + 1) // 2)
+    if any_time:
+        wealth = special.betaln(few + 0.5, count - few + 0.5) - special.betaln(0.5, 0.5) + count * math.log(2)
+        below = int((wealth >= -math.log(risk)).sum())
+    else:
+        below = int((special.bdtr(few, count, 0.5) <= risk / 2).sum())
     return (values[below - 1], values[count - below]) if below else None
 
 

@@ -10,7 +10,7 @@ from chainrule.config import application, compose
 from chainrule.errors import ConfigurationError
 
 _SWEEPER = "hydra/sweeper=compare"
-_OPTIONS = ("budget", "tuning_seeds", "tunings", "seeds", "random_seed")
+_OPTIONS = ("budget", "tuning_seeds", "tunings", "seeds", "max_runs", "max_minutes", "random_seed")
 _LISTS = ("contenders", "ablate")
 
 
@@ -38,7 +38,12 @@ def sweep_arguments(typed: Sequence[str]) -> list[str]:
     found += [f"hydra.sweeper.{name}={getattr(given, name)}" for name in _OPTIONS if getattr(given, name) is not None]
     found += [f"hydra.sweeper.{name}={_list(texts)}" for name in _LISTS if (texts := getattr(given, name))]
     found += [f"++hydra.sweeper.space={_dictionary(text)}" for text in given.space]
-    return [*found, "hydra.sweeper.dry_run=true"] if given.dry_run else found
+    for name in ("until_decided", "dry_run"):
+        found += [f"hydra.sweeper.{name}=true"] if getattr(given, name) else []
+    for name in ("max_runs", "max_minutes"):
+        if getattr(given, name) is not None and not given.until_decided:
+            raise ConfigurationError(f"--{name.replace('_', '-')} needs --until-decided, which it limits.")
+    return found
 
 
 def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
@@ -80,13 +85,24 @@ def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
         "budget": "points of the space that one tuning tries",
         "tuning_seeds": "number of seeds that try each point",
         "tunings": "independent tunings of each contender on each target, with other points and seeds each; with 1, "
-        "the answer is about the points that it found",
+        "the answer is about the points that it found; with --until-decided, those of the first rounds",
         "seeds": "fresh seeds with which the best point of each tuning is run",
         "random_seed": "decides the points and all seeds; another number repeats the comparison with others",
     }
     for name, text in numbers.items():
         option = f"--{name.replace('_', '-')}"
-        command.add_argument(option, type=int, metavar="N", help=f"{text} ({defaults[name]})")
+        usual = "6, or 2 with --until-decided" if name == "tunings" else defaults[name]
+        command.add_argument(option, type=int, metavar="N", help=f"{text} ({usual})")
+    command.add_argument(
+        "--until-decided",
+        action="store_true",
+        help="go on in rounds until each pair of contenders is decided: better, worse or equivalent (each wins 45 to "
+        "55 %% of runs); contenders that are decided leave; the answer may be read at any time",
+    )
+    command.add_argument(
+        "--max-runs", type=int, metavar="N", help=f"end undecided rather than exceed them ({defaults['max_runs']})"
+    )
+    command.add_argument("--max-minutes", type=float, metavar="M", help="likewise (no limit)")
     command.add_argument(
         "--space",
         action="append",

@@ -113,7 +113,11 @@ class Sweep:
                 comparison.group: list(comparison.contenders),
                 "target": list(comparison.targets),
                 **{key: [text] for key, text in comparison.space.items()},
-                SEED: [f"{comparison.tunings * comparison.seeds} of each target"],
+                SEED: [
+                    f"{comparison.seeds} of each tuning on each target"
+                    if comparison.until_decided
+                    else f"{comparison.tunings * comparison.seeds} of each target"
+                ],
             }
         jobs = [_typed(job.overrides) for job in self.manifest.jobs]
         found: dict[str, dict[str, None]] = {}

@@ -69,11 +69,12 @@ def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
             "lost": any(sum(map(entry.runs.count, _LOST)) for entry in found.entries),
             "edge": any(entry.at_edge for entry in found.entries),
             "profile": _profile(found) if found.profiled else None,
-            "plan": comparison.sentence,
+            "plan": found.comparison.sentence,
             "far": _FAR,
-            "diverged": sum(o.reason in _LOST for o in outcomes if o.number < comparison.tuning_runs),
+            "anew": found.comparison.tuning_runs > 0 and found.comparison.most_tunings > 1,
+            "diverged": sum(o.reason in _LOST for o in outcomes if comparison.is_tuning(o.number)),
             # A run that diverges while tuning is no failure: it only shows that a point is bad.
-            "failures": page.failures([o for o in outcomes if o.number >= comparison.tuning_runs or o.error]),
+            "failures": page.failures([o for o in outcomes if o.error or not comparison.is_tuning(o.number)]),
             "tuning": [figure for target in comparison.targets for figure in _tuning(found, target)],
         }
     title = f"Comparison: {comparison.group} {', '.join(comparison.contenders)}"
@@ -137,7 +138,7 @@ def _entry(entry: Entry, metric: str) -> dict[str, Any]:
 
 
 def _pairs(found: ComparisonResult) -> Iterator[dict[str, Any]]:
-    names = found.comparison.contenders
+    names, level = found.comparison.contenders, "undecided" if found.comparison.until_decided else "not separated"
     for each, ratios in zip(found.pairs, found.ratios, strict=True):
         told = {own.target: ratio(own.ratio, own.interval) for own in ratios}
         yield {
@@ -147,7 +148,7 @@ def _pairs(found: ComparisonResult) -> Iterator[dict[str, Any]]:
             "gauge": Markup(svg.gauge(each.probability, each.interval)),
             "p": p_number(each.p),
             "sure": each.is_separated,
-            "verdict": "better" if each.is_separated else "equivalent" if each.is_equivalent else "not separated",
+            "verdict": "better" if each.is_separated else "equivalent" if each.is_equivalent else level,
             "by_target": [
                 (percent(share), told.get(target, ""))
                 for target, share in zip(found.comparison.targets, each.by_target, strict=True)
@@ -230,7 +231,7 @@ def _tuning(found: ComparisonResult, target: str) -> Iterator[dict[str, Any]]:
         for entry in entries:
             points = sorted((float(point[key]), loss) for point, loss in entry.tried if key in point)
             series.append(svg.Series(entry.contender, [(x, loss) for x, loss in points if loss <= highest]))
-        joined = len(found.comparison.space) == 1 and found.comparison.tunings == 1
+        joined = len(found.comparison.space) == 1 and found.comparison.most_tunings == 1
         title = f"{target}: {found.metric} over {key}"
         drawn = svg.chart(series, key, found.metric, title, lines=joined, dots=True, linear=False)
         yield {"svg": Markup(drawn), "caption": target}

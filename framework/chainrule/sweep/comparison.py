@@ -1,19 +1,28 @@
-"""Comparisons: each contender is tuned on each target, then the tuned ones are run with fresh seeds."""
+"""Comparisons: each contender is tuned on each target, then the tuned ones are run with fresh seeds.
 
-from collections.abc import Sequence
+That is one round. With ``until_decided`` further rounds follow, of those contenders about which something is undecided.
+"""
+
+import itertools
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from hydra.core.utils import JobReturn
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from chainrule.analysis.comparison import shortage_of
+from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.ranking import compared_metric
-from chainrule.records.comparison import Comparison
+from chainrule.errors import ConfigurationError
+from chainrule.records.comparison import Comparison, Round
 from chainrule.registry.registry import installed
 from chainrule.sweep import dry_run, resume
 from chainrule.sweep.execution.plan import Plan
 from chainrule.sweep.jobs.composer import Composer
-from chainrule.sweep.jobs.contenders import ComparisonOptions, comparison_jobs
+from chainrule.sweep.jobs.contenders import ComparisonJobs, ComparisonOptions, comparison_jobs
 from chainrule.sweep.jobs.job import Job
 from chainrule.sweep.launcher import StackLauncher
 from chainrule.sweep.ledger import Ledger
@@ -33,9 +42,10 @@ class ComparisonSweep:
         self, context: HydraContext, master: DictConfig, launcher: StackLauncher, options: ComparisonOptions
     ) -> None:
         self._context, self._master, self._launcher, self._options = context, master, launcher, options
+        self._began = time.monotonic()
 
     def sweep(self, typed: Sequence[str]) -> list[Sequence[JobReturn]]:
-        """Tune, compare, and return what became of the jobs of both rounds.
+        """Tune, compare, and return what became of the jobs.
 
         Args:
             typed: overrides of the task.
@@ -45,52 +55,117 @@ class ComparisonSweep:
         """
         composer = resume.composer(self._context, self._master)
         planned = comparison_jobs(self._context.config_loader, composer, self._options, typed)
-        comparison = planned.comparison
+        first, tunings = planned.comparison.every_round[0], planned.comparison.tunings_of(0)
+        if planned.comparison.until_decided and planned.comparison.runs > self._options.max_runs:
+            raise ConfigurationError(
+                f"The first round has {planned.comparison.runs} runs, more than --max-runs {self._options.max_runs} "
+                "(hydra.sweeper.max_runs) allows."
+            )
         # With the first points, until the best are known.
-        final = planned.tuned([[0] * comparison.tunings] * len(comparison.cells))
-        rounds = [planned.tuning(), final] if comparison.tuning_runs else [final]
+        final = planned.tuned(first, tunings, [[0] * len(tunings)] * len(planned.comparison.cells))
         if self._options.dry_run:
-            jobs = self._jobs([overrides for each in rounds for overrides in each], 0, composer)
-            print(dry_run.text(jobs, Plan(jobs, installed()), self._launcher))
-            if len(rounds) > 1:
+            lists = [*planned.tuning(first, tunings), *final]
+            print(dry_run.text(jobs := _jobs(composer, lists, 0), Plan(jobs, installed()), self._launcher))
+            if len(lists) > len(final):
                 print(f"the last {len(final)} runs would use the best settings of the others")
+            if self._options.until_decided:
+                print("further rounds like this one would follow, of contenders about which something is undecided")
             return []
-        self._launcher.pool.start_early(comparison.runs)
-        jobs = self._jobs(rounds[0], 0, composer)
+        self._launcher.pool.start_early(planned.comparison.runs)
+        jobs = _jobs(composer, planned.tuning(first, tunings) or final, 0)
         plan = Plan(jobs, installed())
-        ledger = resume.open_ledger(self._master, composer.directory, jobs, plan, comparison=comparison)
+        ledger = resume.open_ledger(self._master, composer.directory, jobs, plan, comparison=planned.comparison)
         with self._launcher.pool, ledger.working():
             resume.save_master(self._master, composer.directory)
-            returns = [self._run(jobs, plan, composer, ledger, comparison)]
-            if len(rounds) > 1:
-                jobs = self._jobs(planned.tuned(_best(comparison, ledger)), len(jobs), composer)
-                returns.append(self._run(jobs, Plan(jobs, installed()), composer, ledger, comparison))
+            returns = self._run(planned, composer, ledger)
             ledger.finish()
         ledger.raise_failures(f"; `chainrule resume {composer.directory}` tries them again")
         return returns
 
-    def _run(
-        self, jobs: Sequence[Job], plan: Plan, composer: Composer, ledger: Ledger, comparison: Comparison
+    def _run(self, planned: ComparisonJobs, composer: Composer, ledger: Ledger) -> list[Sequence[JobReturn]]:
+        """Run all rounds: those that are recorded, then those that are needed."""
+        returns: list[Sequence[JobReturn]] = []
+        numbers = 0
+        for place in self._places(ledger):
+            comparison = _comparison(ledger)
+            round_, tunings = comparison.every_round[place], comparison.tunings_of(place)
+            notes = [_introduction(comparison, place)]
+            tuning = planned.tuning(round_, tunings)
+            if tuning:
+                returns.append(self._train(_jobs(composer, tuning, numbers), composer, ledger, notes))
+                numbers, notes = numbers + len(tuning), []
+            tuned = planned.tuned(round_, tunings, _best(comparison, place, ledger))
+            returns.append(self._train(_jobs(composer, tuned, numbers), composer, ledger, notes))
+            numbers += len(tuned)
+        return returns
+
+    def _places(self, ledger: Ledger) -> Iterator[int]:
+        """Yield the place of each round; a further one is put into the record when it is needed."""
+        for place in itertools.count():
+            if place == len(_comparison(ledger).every_round):
+                further = self._further(ledger)
+                if not further:
+                    return
+                ledger.sweep = ledger.sweep.write(comparison=further.to_entry())
+            yield place
+
+    def _train(
+        self, jobs: Sequence[Job], composer: Composer, ledger: Ledger, notes: Sequence[str]
     ) -> Sequence[JobReturn]:
-        notes, shortage = list(plan.notes), shortage_of(comparison)
-        if shortage:
-            notes.append(shortage)
-        ledger.add(jobs, plan.trackers, notes, expected=comparison.runs)
+        plan = Plan(jobs, installed())
+        ledger.add(jobs, plan.trackers, [*plan.notes, *filter(None, notes)], expected=_comparison(ledger).runs)
         self._launcher.prepare()
         return self._launcher.run(jobs, plan, composer, ledger)
 
-    def _jobs(self, lists: Sequence[list[str]], first: int, composer: Composer) -> list[Job]:
-        return [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
+    def _further(self, ledger: Ledger) -> Comparison | None:
+        """Return the comparison with one more round; None if all is decided, or a limit would be exceeded.
+
+        A round is half as large as all before it, so that the data are not looked at all the time.
+        """
+        comparison, found = _comparison(ledger), SweepOutcomes(ledger.sweep, ledger.outcomes).comparison
+        if not comparison.until_decided or not found or not found.undecided:
+            return None
+        so_far, cost = comparison.most_tunings, comparison.runs_of(Round(found.undecided, 1))
+        affordable = [(self._options.max_runs - comparison.runs) // cost, self._options.most_tunings - so_far]
+        if self._options.max_minutes is not None:
+            seconds = time.monotonic() - self._began
+            left = 60 * self._options.max_minutes - seconds
+            affordable.append(math.floor(left / seconds * comparison.runs / cost))
+        tunings = min(max(comparison.tunings, so_far // 2), *affordable)
+        round_ = Round(found.undecided, tunings)
+        return replace(comparison, rounds=(*comparison.rounds, round_)) if tunings > 0 else None
 
 
-def _best(comparison: Comparison, ledger: Ledger) -> list[list[int]]:
-    """Return the place of the best point of each tuning of each contender on each target; the first of equal ones."""
-    metric = compared_metric(ledger.outcomes)
-    found = []
-    for cell in comparison.cells:
+def _comparison(ledger: Ledger) -> Comparison:
+    comparison = ledger.sweep.comparison
+    assert comparison is not None
+    return comparison
+
+
+def _jobs(composer: Composer, lists: Sequence[list[str]], first: int) -> list[Job]:
+    return [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
+
+
+def _introduction(comparison: Comparison, place: int) -> str:
+    """Say what a person should know before a round."""
+    if place == 0:
+        return shortage_of(comparison)
+    names = [comparison.contenders[contender] for contender in comparison.every_round[place].contenders]
+    first = comparison.tunings_of(place).start
+    unit = "tunings" if comparison.tuning_runs else "seeds"
+    return f"after {first} {unit} it is not decided which of {', '.join(names)} is better: {unit} go on"
+
+
+def _best(comparison: Comparison, place: int, ledger: Ledger) -> list[list[int]]:
+    """Return the place of the best point of each tuning in a round, for each contender on each target.
+
+    Of equal ones it is the first.
+    """
+    metric, best = compared_metric(ledger.outcomes), []
+    for cell in comparison.cells_of(comparison.every_round[place]):
         medians = [
             comparison.medians(*cell, tuning, lambda number: ledger.outcome(number).value(metric))
-            for tuning in range(comparison.tunings)
+            for tuning in comparison.tunings_of(place)
         ]
-        found.append([each.index(min(each)) for each in medians])
-    return found
+        best.append([each.index(min(each)) if each else 0 for each in medians])
+    return best

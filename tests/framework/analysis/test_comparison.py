@@ -64,6 +64,38 @@ def test_that_all_are_equivalent_is_said():
     assert results(*alike).answer == "tanh, relu and mine are equivalent."
 
 
+ALIKE = Pair(0.51, (0.48, 0.54), 0.6, (0.5, 0.52), 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "answer"),
+    [
+        (
+            [ALIKE, pair(0, 2), pair(1, 2)],
+            "Best are tanh and relu, which are equivalent; mine is worse than at least one other.",
+        ),
+        (
+            [ALIKE, pair(0, 2, False), pair(2, 1)],
+            "Best are tanh and mine, which the data do not separate; relu is worse than at least one other.",
+        ),
+        ([ALIKE, pair(0, 2), pair(2, 1)], "Nothing is better than tanh, but it is equivalent to relu."),
+    ],
+)
+def test_that_some_are_equivalent_is_said(pairs, answer):
+    assert results(*pairs).answer == answer
+
+
+def test_what_is_undecided_at_the_end_of_a_race_is_said():
+    race = dataclasses.replace(PLAN, until_decided=True)
+    found = results(pair(0, 1), pair(0, 2), dataclasses.replace(pair(1, 2, False, 0.6)), comparison=race)
+    assert found.undecided == (1, 2)
+    assert found.verdict(found.pairs[0]).startswith(
+        "tanh is better than relu: it wins 78 % of runs with equal seeds (95 % interval for all 3 pairs at any time 70"
+    )
+    assert found.verdict(found.pairs[2]).startswith("It is undecided which of relu and mine is better: the first wins")
+    assert results(ALIKE, pair(0, 2), pair(1, 2), comparison=race).undecided == ()
+
+
 def test_an_interval_of_several_pairs_says_so():
     assert "(95 % interval for all 2 pairs 70 to 85 %" in results(pair(0, 1), pair(0, 2)).verdict(pair(0, 1))
 
@@ -86,7 +118,7 @@ def test_how_much_larger_the_loss_of_the_other_is():
     """In each of six tunings the loss of the second is so many times as large; on the second target it is smaller."""
     times = np.array([[2.0, 2.2, 2.4, 2.6, 2.8, 3.0], [0.5, 0.5, 0.5, 0.5, 0.5, np.inf]])
     losses = np.stack([np.ones((2, 6, 3)), np.ones((2, 6, 3)) * times[:, :, None]], axis=1)
-    first, second = _ratios(("sine", "wine"), losses, pair(0, 1))
+    first, second = _ratios(PLAN, losses, pair(0, 1))
     assert (first.target, first.ratio, first.interval) == ("sine", pytest.approx(2.5), (2.0, 3.0))
     assert (second.target, second.ratio, second.interval) == ("wine", 0.5, (0.5, math.inf))
 
@@ -94,7 +126,7 @@ def test_how_much_larger_the_loss_of_the_other_is():
 def test_a_ratio_of_two_lost_tunings_is_one_and_of_negative_losses_there_is_none():
     losses = np.full((2, 2, 3, 2), np.inf)
     losses[1] = -1.0
-    assert list(_ratios(("sine", "wine"), losses, pair(0, 1))) == [Ratio("sine", 1.0, None)]
+    assert list(_ratios(PLAN, losses, pair(0, 1))) == [Ratio("sine", 1.0, None)]
 
 
 def test_too_few_tunings_or_seeds_are_told():
@@ -104,3 +136,5 @@ def test_too_few_tunings_or_seeds_are_told():
         "2 tunings cannot separate 2 contenders on 1 target, whatever the losses are: take 6 tunings or more."
     )
     assert "take 6 seeds or more" in shortage_of(dataclasses.replace(one, tunings=1, seeds=3))
+    assert "take 6 seeds or more" in shortage_of(dataclasses.replace(one, tunings=3, seeds=1, points=1, space={}))
+    assert shortage_of(dataclasses.replace(one, until_decided=True)) == "", "more follow"

@@ -8,23 +8,7 @@ import pytest
 from scipy import special, stats
 
 from chainrule.analysis.paired import SIGNIFICANCE, block_values, estimate, fewest_blocks, pairs, profile
-
-KINDS = ["normal", "heavy tails", "ties", "diverged", "shared"]
-
-
-def losses(rng, count, targets, methods, blocks=6, seeds=4, kind="normal", luck=1.0):
-    """Losses of equal methods, ``(count, targets, methods, blocks, seeds)``; a tuning is as lucky as ``luck`` says."""
-    shape = (count, targets, methods, blocks, seeds)
-    z = luck * rng.standard_normal((*shape[:-1], 1)) + rng.standard_normal(shape)
-    z += (3.0 if kind == "shared" else 0.3) * rng.standard_normal((*shape[:2], 1, *shape[3:]))  # a seed's data
-    match kind:
-        case "heavy tails":
-            return np.exp(3 * z)
-        case "ties":
-            return np.round(z)
-        case "diverged":
-            return np.where(z > 0.6, np.inf, np.exp(z))
-    return z
+from simulation import CASES, KINDS, losses
 
 
 def alarms(drawn):
@@ -34,9 +18,6 @@ def alarms(drawn):
 def rarely(count, tries):
     """Whether something that happens in 5 % of cases may well happen so often."""
     return count <= stats.binom.ppf(0.999, tries, SIGNIFICANCE)
-
-
-CASES = [(1, 2), (7, 2), (1, 6), (7, 6)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -120,6 +101,21 @@ def test_targets_on_which_one_wins_and_the_other_loses_are_averaged():
         found = estimate(block_values(each[:, 0], each[:, 1] + shifts[:, None, None]))
         covered += found.interval[0] <= truth <= found.interval[1]
     assert covered >= stats.binom.ppf(0.001, 400, 0.93)
+
+
+def test_a_method_that_took_part_in_fewer_blocks_is_compared_in_those():
+    (drawn,) = losses(np.random.default_rng(5), 1, 2, 3, blocks=8)
+    drawn[:, 2, 5:] = np.nan
+    first, second, third = pairs(drawn)
+    for pair in (second, third):
+        fewer = drawn[:, [pair.better, pair.worse], :5]
+        assert pair.by_target == tuple(block_values(fewer[:, 0], fewer[:, 1]).mean(axis=1))
+    assert first == next(
+        pair for pair in pairs(np.where(np.isnan(drawn), 0.0, drawn)) if 2 not in (pair.better, pair.worse)
+    )
+    shares, used = profile(np.abs(drawn).reshape(2, 3, -1), np.array([1.0, 1e9]))
+    assert used == [0, 1]
+    assert shares[:, 1].tolist() == [1.0, 1.0, 1.0], "of the runs that there are"
 
 
 def test_different_methods_are_separated():

@@ -45,6 +45,17 @@ def test_contenders_are_handed_over_whatever_is_in_their_names():
     assert found[3] == 'hydra.sweeper.ablate=["schedule=cosine"]'
 
 
+def test_a_race_has_limits():
+    assert compare.sweep_arguments(["activation=a,b", "--until-decided", "--max-runs=9", "--max-minutes=0.5"])[3:] == [
+        "hydra.sweeper.max_runs=9",
+        "hydra.sweeper.max_minutes=0.5",
+        "hydra.sweeper.until_decided=true",
+    ]
+    for limit in ("--max-runs=9", "--max-minutes=1"):
+        with pytest.raises(ConfigurationError, match=r"^--max-\w+ needs --until-decided, which it limits\.$"):
+            compare.sweep_arguments(["activation=a,b", limit])
+
+
 @pytest.mark.parametrize("wrong", [["tanh"], ["activation=a,b", "--space", "optimizer.lr"]])
 def test_what_is_no_override_is_refused(wrong):
     with pytest.raises(ConfigurationError, match=r"is neither|is not KEY=VALUES"):
@@ -59,7 +70,8 @@ def test_the_help_tells_what_is_assumed(capsys):
         "network.hidden=[16]",
         "loss=binary_cross_entropy",
         "optimizer.lr=tag(log,interval(1e-4,10))",
-        "(6)",
+        "(6, or 2 with --until-decided)",
+        "(50000)",
         "--ablate",
     ):
         assert told in text

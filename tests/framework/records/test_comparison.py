@@ -1,8 +1,9 @@
 """The plan of a comparison: the numbers of its jobs."""
 
 import dataclasses
+import json
 
-from chainrule.records.comparison import Comparison, ComparisonEntry
+from chainrule.records.comparison import Comparison, ComparisonEntry, Round
 
 PLAN = Comparison("activation", ("tanh", "relu", "mine"), ("sine", "wine"), {"optimizer.lr": "0.1,0.2"}, 2, 3, 4, 5)
 
@@ -20,6 +21,33 @@ def test_each_job_has_the_contender_whose_place_it_is():
             for r in range(plan.tunings):
                 tried = [n for p in range(plan.points) if plan.tuning_runs for n in plan.tuning(t, c, r, p)]
                 assert {plan.contender(n) for n in [*tried, *plan.tuned(t, c, r)]} == {plan.contenders[c]}
+
+
+RACE = dataclasses.replace(PLAN, until_decided=True, tunings=2, rounds=(Round((0, 1, 2), 2), Round((0, 2), 3)))
+
+
+def test_the_jobs_of_a_race_are_numbered_round_by_round():
+    assert (RACE.most_tunings, [RACE.taken(contender) for contender in range(3)]) == (7, [7, 4, 7])
+    seen, ends = [], []
+    for place, each in enumerate(RACE.every_round):
+        cells = [(*cell, r) for cell in RACE.cells_of(each) for r in RACE.tunings_of(place)]
+        tuning = [(n, c) for t, c, r in cells for point in range(2) for n in RACE.tuning(t, c, r, point)]
+        tuned = [(n, c) for t, c, r in cells for n in RACE.tuned(t, c, r)]
+        assert {RACE.is_tuning(n) for n, _ in tuning} == {True}
+        assert {RACE.is_tuning(n) for n, _ in tuned} == {False}
+        assert all(RACE.contender(n) == RACE.contenders[c] for n, c in tuning + tuned)
+        seen += [n for n, _ in tuning + tuned]
+        ends.append(len(seen))
+    assert seen == list(range(RACE.runs))
+    for last in (ends[0], ends[1] - 1, ends[1], ends[2] - 1, ends[2]):
+        rounds = sum(last >= end for end in ends)
+        assert RACE.ended(set(range(last))) == dataclasses.replace(RACE, rounds=RACE.rounds[: rounds - 1])
+    assert RACE.ended(set(range(1, RACE.runs))) is None
+
+
+def test_a_race_is_what_was_written():
+    assert Comparison.of(ComparisonEntry.checked(json.loads(json.dumps(RACE.to_entry())))) == RACE
+    assert "Each was tuned 4 to 7 times on each target, until it was decided which is better: each" in RACE.sentence
 
 
 def test_where_there_is_one_point_nothing_is_tuned():

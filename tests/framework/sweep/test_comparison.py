@@ -5,12 +5,14 @@ import json
 import math
 import shutil
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import distributions
 from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.records.comparison import Round
 from chainrule.records.run import MANIFEST, read_record
 from chainrule.records.sweep import read_sweep
 from chainrule.reports.comparison import NUMBERS
@@ -156,6 +158,103 @@ def test_what_broke_off_ends_with_the_same_bytes(whole, tmp_path):
     assert not (place / NUMBERS).exists()
     command("resume", str(place), path=folder / "site")
     assert kept(place) == before
+
+
+@pytest.fixture(scope="module")
+def race(tmp_path_factory, prepared):
+    """Two that are soon better than one that does not move, and then go on alone."""
+    folder = tmp_path_factory.mktemp("race")
+    shutil.copy(prepared, folder)
+    named = {"still": "optimizer.lr=1e-9", "one": "network.hidden=[8]", "other": "network.hidden=[9]"}
+    contenders = [f"--contender={name}: {value}" for name, value in named.items()]
+    numbers = ["--budget=2", "--tuning-seeds=1", "--seeds=2", "--max-runs=320", "training.epochs=10"]
+    numbers.append("--space=optimizer.lr=tag(log,interval(0.02,0.1))")
+    arguments = ["compare", *contenders, "--targets=sine,two_moons", "--until-decided", *numbers, *SHORT[4:]]
+    return folder, command(*arguments, folder=folder)
+
+
+def test_contenders_that_are_decided_leave_a_race(race):
+    folder, done = race
+    sweep, result = found(folder / "found")
+    rounds = sweep.comparison.every_round
+    assert [each.contenders for each in rounds] == [(0, 1, 2)] * 3 + [(1, 2)] * len(rounds[3:])
+    assert len(rounds) > 3
+    assert [each.tunings for each in rounds[:3]] == [2, 2, 2], "half of all before, but no fewer than at first"
+    assert result.comparison == sweep.comparison
+    lost = [pair for pair in result.pairs if pair.worse == 0]
+    assert [pair.is_separated for pair in lost] == [True, True]
+    assert {entry.contender: len(entry.tuned) for entry in result.entries} == {
+        "still": sweep.comparison.taken(0),
+        "one": sweep.comparison.most_tunings,
+        "other": sweep.comparison.most_tunings,
+    }
+    assert "at least 48 runs: contender still, one, other on sine, two_moons" in done.stdout
+    assert "note: after 2 tunings it is not decided which of still, one, other is better" in done.stdout
+    assert result.answer in done.stdout
+    assert "It is a confidence sequence" in (folder / "found" / "report.html").read_text()
+
+
+def test_every_tuning_of_a_race_has_points_and_seeds_of_its_own(race):
+    folder, _ = race
+    sweep, _ = found(folder / "found")
+    comparison = sweep.comparison
+    jobs = [dict(text.split("=", 1) for text in job["overrides"]) for job in sweep.manifest["jobs"]]
+    for target in range(2):
+        tried, fresh = set(), set()
+        for tuning in range(comparison.most_tunings):
+            points = [jobs[n] for point in range(2) for n in comparison.tuning(target, 2, tuning, point)]
+            judged = [jobs[n] for n in comparison.tuned(target, 2, tuning)]
+            tried |= {(job["optimizer.lr"], job["seed"]) for job in points}
+            fresh |= {job["seed"] for job in judged}
+            best = {job["optimizer.lr"] for job in judged}
+            assert len(best) == 1
+            assert best <= {job["optimizer.lr"] for job in points}
+        assert len(tried) == comparison.most_tunings * 2
+        assert len(fresh) == comparison.most_tunings * 2
+    last = jobs[-comparison.runs_of(comparison.rounds[-1]) :]
+    assert {job["network.hidden"] for job in last} == {"[8]", "[9]"}
+
+
+def test_a_race_that_broke_off_ends_with_the_same_bytes(race):
+    folder, _ = race
+    place = folder / "found"
+    before = kept(place)
+    sweep = read_sweep(place)
+    comparison = sweep.comparison
+    first = comparison.runs_of(comparison.every_round[0])
+    for number in (3, *range(first + 20, comparison.runs)):
+        (sweep.place(number) / MANIFEST).unlink()
+    shorter = replace(comparison, rounds=comparison.rounds[:1])
+    sweep.write(finished=None, jobs=sweep.manifest["jobs"][: shorter.runs], comparison=shorter.to_entry())
+    for number in range(shorter.runs, comparison.runs):
+        shutil.rmtree(sweep.place(number))
+    assert found(place)[1] is None, "the first round has not ended"
+    command("resume", str(place))
+    assert kept(place) == before
+
+
+def test_a_race_ends_at_its_limit_and_nothing_is_decided_then():
+    race = ["activation=elu,tanh", "--targets=sine", "--until-decided", "--budget=2", *SHORT[2:], "tracking=none"]
+    done = command("compare", *race, "--max-runs=23", code=1)
+    assert "The first round has 24 runs, more than --max-runs 23 (hydra.sweeper.max_runs) allows." in done.stderr
+    assert not Path("found").exists()
+    done = command("compare", *race, "--max-minutes=0")
+    assert "It is undecided which of " in done.stdout
+    assert found()[0].comparison.rounds == ()
+    done = command("compare", *race[:-2], "--max-runs=47", "tracking=none", "hydra.sweep.dir=other")
+    assert found("other")[0].comparison.rounds == (Round((0, 1), 1),), "as many tunings as the limit allows"
+
+
+def test_a_race_in_which_nothing_is_tuned_has_rounds_of_seeds():
+    done = compared(
+        "activation=identity,tanh", "--targets=sine", "optimizer.lr=0.3", "training.epochs=100", "--until-decided",
+        "tracking=none",
+    )  # fmt: skip
+    _, result = found()
+    assert (result.comparison.seeds, result.comparison.tuning_runs) == (1, 0)
+    assert result.pairs[0].is_separated
+    assert "tanh is better than identity: it wins 100 % of runs" in done.stdout
+    assert f"with {result.comparison.most_tunings} seeds on each target, until" in Path("found/report.html").read_text()
 
 
 def test_what_fails_or_diverges_is_the_worst(tmp_path):

@@ -1,14 +1,15 @@
 """The overrides of a comparison's jobs: contenders differ in what they are, and in nothing else."""
 
+import functools
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from hydra.core.config_loader import ConfigLoader
 
 from chainrule.config.settings import TRACKING, settings_from_config
 from chainrule.errors import ChainruleError, ConfigurationError, nearest
-from chainrule.records.comparison import Comparison
+from chainrule.records.comparison import Comparison, Round
 from chainrule.records.settings import flat
 from chainrule.records.sweep import SEED
 from chainrule.registry.kinds import GROUPS
@@ -38,8 +39,12 @@ class ComparisonOptions:
         space: key to interval or list: what is tuned, unless an override gives it one value.
         budget: points of the space that one tuning tries.
         tuning_seeds: number of seeds with which each point is tried.
-        tunings: number of independent tunings of each contender on each target.
+        tunings: number of independent tunings of each contender on each target, or of each round where there are
+            rounds; None for 6, or 2.
         seeds: number of fresh seeds with which the best point of each tuning is run.
+        until_decided: whether rounds follow until it is known which contender is better.
+        max_runs: after which no further round begins.
+        max_minutes: likewise; None for no such limit.
         random_seed: decides the points and the seeds.
         dry_run: whether jobs are listed instead of run.
     """
@@ -53,25 +58,37 @@ class ComparisonOptions:
     space: Mapping[str, str]
     budget: int
     tuning_seeds: int
-    tunings: int
+    tunings: int | None
     seeds: int
+    until_decided: bool
+    max_runs: int
+    max_minutes: float | None
     random_seed: int
     dry_run: bool
 
     def __post_init__(self) -> None:
-        for name in ("budget", "tuning_seeds", "tunings", "seeds", "random_seed"):
-            value, least = getattr(self, name), 0 if name == "random_seed" else 1
-            if value < least:
+        for name in ("budget", "tuning_seeds", "tunings", "seeds", "max_runs", "max_minutes", "random_seed"):
+            value, least = getattr(self, name), 0 if name in ("max_minutes", "random_seed") else 1
+            if value is not None and value < least:
                 raise ConfigurationError(f"hydra.sweeper.{name} must be {least} or more, not {value}.")
-        for name in ("tuning_seeds", "seeds"):
-            count = self.tunings * getattr(self, name)
-            if count > _MOST:
-                raise ConfigurationError(
-                    f"hydra.sweeper.tunings={self.tunings} and hydra.sweeper.{name}={getattr(self, name)} need {count} "
-                    f"seeds for each target, but there are {_MOST}."
-                )
-        if self.tunings * self.seeds < 2:
+        if self.at_once > self.most_tunings:
+            name = "tuning_seeds" if self.tuning_seeds > self.seeds else "seeds"
+            raise ConfigurationError(
+                f"hydra.sweeper.tunings={self.at_once} and hydra.sweeper.{name}={getattr(self, name)} need "
+                f"{self.at_once * getattr(self, name)} seeds for each target, but there are {_MOST}."
+            )
+        if self.at_once * self.seeds < 2 and not self.until_decided:
             raise ConfigurationError("hydra.sweeper.seeds must be 2 or more where hydra.sweeper.tunings is 1.")
+
+    @property
+    def at_once(self) -> int:
+        """Number of tunings of the first round."""
+        return self.tunings or (2 if self.until_decided else 6)
+
+    @property
+    def most_tunings(self) -> int:
+        """Number of tunings of all rounds for which there are seeds."""
+        return _MOST // max(self.tuning_seeds, self.seeds)
 
 
 @dataclass(frozen=True)
@@ -96,46 +113,53 @@ class ComparisonJobs:
     """The overrides of all jobs.
 
     Attributes:
-        comparison: what is compared, and how many jobs that takes.
-        bases: what the jobs of one contender on one target have in common, in the order of the jobs.
-        points: the points of each tuning on each target, key to override.
+        comparison: what is compared; its rounds are not used, because there are more and more.
+        bases: what the jobs of one contender on one target have in common, target by target.
+        points: returns the points of a tuning on a target, key to override, from the numbers of both.
         keys: the tuned keys that each contender has.
         seed: the first one.
     """
 
     comparison: Comparison
     bases: Sequence[Sequence[str]]
-    points: Sequence[Sequence[Sequence[Mapping[str, str]]]]
+    points: Callable[[int, int], Sequence[Mapping[str, str]]]
     keys: Sequence[Sequence[str]]
     seed: int
 
-    def tuning(self) -> list[list[str]]:
-        """Return the overrides of the jobs that tune."""
-        count = self.comparison.tuning_seeds
+    def tuning(self, round_: Round, tunings: range) -> list[list[str]]:
+        """Return the overrides of the jobs that tune in a round.
+
+        Args:
+            round_: which contenders take part.
+            tunings: numbers of its tunings.
+        """
+        points, count = self.comparison.points, self.comparison.tuning_seeds
         return [
-            [*self._point(target, contender, tuning, point), self._seed(target, _MOST + tuning * count + number)]
-            for target, contender in self.comparison.cells
-            for tuning in range(self.comparison.tunings)
-            for point in range(self.comparison.points)
+            [*self._point(*cell, tuning, point), self._seed(cell[0], _MOST + tuning * count + number)]
+            for cell in self.comparison.cells_of(round_)
+            for tuning in tunings
+            for point in range(points if points > 1 else 0)
             for number in range(count)
         ]
 
-    def tuned(self, best: Sequence[Sequence[int]]) -> list[list[str]]:
-        """Return the overrides of the jobs of the tuned contenders.
+    def tuned(self, round_: Round, tunings: range, best: Sequence[Sequence[int]]) -> list[list[str]]:
+        """Return the overrides of the jobs of the tuned contenders in a round.
 
         Args:
-            best: place of the best point of each tuning of each contender on each target.
+            round_: which contenders take part.
+            tunings: numbers of its tunings.
+            best: place of the best point of each tuning, for each contender on each target.
         """
         count = self.comparison.seeds
         return [
-            [*self._point(target, contender, tuning, point), self._seed(target, tuning * count + number)]
-            for (target, contender), places in zip(self.comparison.cells, best, strict=True)
-            for tuning, point in enumerate(places)
+            [*self._point(*cell, tuning, point), self._seed(cell[0], tuning * count + number)]
+            for cell, places in zip(self.comparison.cells_of(round_), best, strict=True)
+            for tuning, point in zip(tunings, places, strict=True)
             for number in range(count)
         ]
 
     def _point(self, target: int, contender: int, tuning: int, point: int) -> list[str]:
-        values = self.points[target][tuning][point]
+        values = self.points(target, tuning)[point]
         base = self.bases[target * len(self.comparison.contenders) + contender]
         return [*base, *(values[key] for key in self.keys[contender])]
 
@@ -177,34 +201,37 @@ def comparison_jobs(
         fitting = _fitting([*contenders[0].base(common), f"{TARGET}={target}"], options, composer)
         own = [f"{key}={value}" for key, value in fitting.items() if key not in decided]
         bases += [[*contender.base([*common, *own]), f"{TARGET}={target}"] for contender in contenders]
-    budget, tunings = (options.budget, options.tunings) if tuned and options.budget > 1 else (1, 1)
-    points = [
-        [space.spread(axes, budget, f"{options.random_seed} {target} {tuning}") for tuning in range(tunings)]
-        for target in range(len(targets))
-    ]
     keys = [
         [key for key in _keys(base, tuned, composer) if key not in contender.values]
         for base, contender in zip(bases, contenders, strict=False)
     ]
     for key in tuned:
         if not any(key in known or key in each.values for known, each in zip(keys, contenders, strict=True)):
-            composer.explained_job(0, [*bases[0], points[0][0][0][key]])  # raises the error
+            composer.explained_job(0, [*bases[0], space.spread(axes, 1, "")[0][key]])  # raises the error
     for contender, known in zip(contenders, keys, strict=True):
         if tuned and not known and not contender.values.keys() & tuned.keys():
             raise ConfigurationError(
                 f"{' '.join(contender.values.values())} has none of the keys that are tuned, {', '.join(tuned)}: name "
                 "one of its own by --space KEY=INTERVAL (hydra.sweeper.space)."
             )
+    tunes = tuned and options.budget > 1
+
+    @functools.cache
+    def points(target: int, tuning: int) -> list[dict[str, str]]:
+        number = tuning if tunes else 0  # without tuning there is one point for all
+        return space.spread(axes, options.budget if tunes else 1, f"{options.random_seed} {target} {number}")
+
     return ComparisonJobs(
         comparison=Comparison(
             group=group,
             contenders=tuple(contender.name for contender in contenders),
             targets=tuple(targets),
             space=tuned,
-            points=budget,
+            points=options.budget if tunes else 1,
             tuning_seeds=options.tuning_seeds,
-            seeds=options.seeds * options.tunings // tunings,
-            tunings=tunings,
+            seeds=options.seeds if tunes else 1,
+            tunings=options.at_once if tunes else options.at_once * options.seeds,
+            until_decided=options.until_decided,
         ),
         bases=bases,
         points=points,

@@ -3,7 +3,7 @@
 import pytest
 
 from chainrule.errors import ConfigurationError
-from chainrule.records.comparison import Comparison
+from chainrule.records.comparison import Comparison, Round
 from chainrule.sweep.jobs.composer import Composer
 from chainrule.sweep.jobs.contenders import COMPARED, ComparisonJobs, ComparisonOptions, comparison_jobs
 from sweeping import composing
@@ -20,6 +20,9 @@ USUAL = {
     "tuning_seeds": 2,
     "tunings": 2,
     "seeds": 4,
+    "until_decided": False,
+    "max_runs": 1000,
+    "max_minutes": None,
     "random_seed": 0,
     "dry_run": False,
 }
@@ -33,6 +36,8 @@ USUAL = {
         ("tunings", 0, "1 or more"),
         ("seeds", 0, "1 or more"),
         ("random_seed", -1, "0 or more"),
+        ("max_runs", 0, "1 or more"),
+        ("max_minutes", -1, "0 or more"),
     ],
 )
 def test_numbers_that_make_no_comparison_are_refused(name, value, wanted):
@@ -48,6 +53,13 @@ def test_there_are_5000_seeds_for_a_target(name):
         ComparisonOptions(**{**USUAL, name: 2501})
 
 
+def test_the_usual_number_of_tunings_is_that_of_a_round_where_there_are_rounds():
+    usual = {**USUAL, "tunings": None}
+    assert ComparisonOptions(**usual).at_once == 6
+    race = ComparisonOptions(**{**usual, "until_decided": True})
+    assert (race.at_once, race.most_tunings) == (2, 1250)
+
+
 def test_one_run_of_each_is_no_comparison():
     with pytest.raises(ConfigurationError, match=r"^hydra\.sweeper\.seeds must be 2 or more where"):
         ComparisonOptions(**{**USUAL, "tunings": 1, "seeds": 1})
@@ -57,14 +69,12 @@ def test_the_jobs_of_both_rounds_have_seeds_of_their_own_for_each_tuning_and_tar
     jobs = ComparisonJobs(
         comparison=Comparison("activation", ("tanh", "relu"), ("sine", "wine"), {"lr": "1,2", "b": "3,4"}, 2, 2, 2, 2),
         bases=[["a=tanh", "t=sine"], ["a=relu", "t=sine"], ["a=tanh", "t=wine"], ["a=relu", "t=wine"]],
-        points=[
-            [[{"lr": "lr=1", "b": "b=1"}, {"lr": "lr=2", "b": "b=2"}], [{"lr": "lr=3", "b": "b=3"}, {"lr": "lr=4"}]],
-            [[{"lr": "lr=5", "b": "b=5"}, {"lr": "lr=6", "b": "b=6"}], [{"lr": "lr=7", "b": "b=7"}, {"lr": "lr=8"}]],
-        ],
+        points=lambda target, tuning: [{"lr": f"lr={4 * target + 2 * tuning + n}", "b": "b=1"} for n in (1, 2)],
         keys=[["lr"], ["lr"]],
         seed=1_000_000,
     )
-    tuning = jobs.tuning()
+    every = jobs.comparison.every_round[0]
+    tuning = jobs.tuning(every, range(2))
     assert tuning[:8] == [
         ["a=tanh", "t=sine", "lr=1", "seed=1005000"],
         ["a=tanh", "t=sine", "lr=1", "seed=1005001"],
@@ -78,7 +88,7 @@ def test_the_jobs_of_both_rounds_have_seeds_of_their_own_for_each_tuning_and_tar
     assert tuning[8] == ["a=relu", "t=sine", "lr=1", "seed=1005000"], "another contender: the same points and seeds"
     assert tuning[16] == ["a=tanh", "t=wine", "lr=5", "seed=1015000"], "another target: other points, other seeds"
     assert len(tuning) == jobs.comparison.tuning_runs == 32
-    tuned = jobs.tuned([[0, 1], [1, 0], [1, 1], [0, 0]])
+    tuned = jobs.tuned(every, range(2), [[0, 1], [1, 0], [1, 1], [0, 0]])
     assert tuned[:6] == [
         ["a=tanh", "t=sine", "lr=1", "seed=1000000"],
         ["a=tanh", "t=sine", "lr=1", "seed=1000001"],
@@ -89,17 +99,28 @@ def test_the_jobs_of_both_rounds_have_seeds_of_their_own_for_each_tuning_and_tar
     ]
     assert tuned[8] == ["a=tanh", "t=wine", "lr=6", "seed=1010000"]
     assert len(tuned) == jobs.comparison.runs - 32
+    later = Round((1,), 1)
+    assert jobs.tuning(later, range(2, 3)) == [
+        ["a=relu", f"t={target}", f"lr={rate}", f"seed={seed}"]
+        for target, rates, first in (("sine", (5, 6), 1_005_004), ("wine", (9, 10), 1_015_004))
+        for rate in rates
+        for seed in (first, first + 1)
+    ], "points and seeds of a later round are new"
+    assert jobs.tuned(later, range(2, 3), [[0], [1]])[::2] == [
+        ["a=relu", "t=sine", "lr=5", "seed=1000004"],
+        ["a=relu", "t=wine", "lr=10", "seed=1010004"],
+    ]
 
 
 def test_a_contender_has_the_keys_that_it_knows():
     jobs = ComparisonJobs(
         comparison=Comparison("optimizer", ("adam", "rprop"), ("sine",), {"lr": "1,2", "b": "3,4"}, 2, 1, 1),
         bases=[["adam"], ["rprop"]],
-        points=[[[{"lr": "lr=1", "b": "b=3"}, {"lr": "lr=2", "b": "b=4"}]]],
+        points=lambda target, tuning: [{"lr": "lr=1", "b": "b=3"}, {"lr": "lr=2", "b": "b=4"}],
         keys=[["lr", "b"], ["b"]],
         seed=0,
     )
-    assert [overrides[:-1] for overrides in jobs.tuning()] == [
+    assert [overrides[:-1] for overrides in jobs.tuning(Round((0, 1), 1), range(1))] == [
         ["adam", "lr=1", "b=3"], ["adam", "lr=2", "b=4"], ["rprop", "b=3"], ["rprop", "b=4"],
     ]  # fmt: skip
 
@@ -129,8 +150,7 @@ def test_between_contenders_only_the_name_differs(made):
         for name in ("tanh", "relu")
     ]
     assert jobs.keys == [["optimizer.lr"]] * 2
-    assert [len(tunings) for tunings in jobs.points] == [2, 2, 2]
-    for points in (points for tunings in jobs.points for points in tunings):
+    for points in (jobs.points(target, tuning) for target in range(3) for tuning in range(2)):
         assert sorted(point["optimizer.lr"] for point in points) == [f"optimizer.lr={x}" for x in (0.1, 0.2, 0.4)]
     comparison = jobs.comparison
     assert (comparison.group, comparison.contenders) == ("activation", ("tanh", "relu"))
@@ -150,9 +170,9 @@ def test_what_is_typed_replaces_what_is_assumed(made):
         for name in ("tanh", "relu")
     ]  # fmt: skip
     assert (jobs.comparison.space, jobs.comparison.points) == ({}, 1)
-    assert jobs.points == [[[{}]]]
-    assert (jobs.comparison.tuning_runs, jobs.comparison.tunings) == (0, 1), "nothing is left to tune"
-    assert jobs.comparison.seeds == 8, "as many runs as with tunings"
+    assert jobs.points(0, 1) == [{}]
+    assert jobs.comparison.tuning_runs == 0, "nothing is left to tune"
+    assert (jobs.comparison.tunings, jobs.comparison.seeds) == (8, 1), "as many runs as with tunings"
 
 
 def test_each_contender_is_named_once_and_the_last_word_about_a_key_counts(made):
@@ -212,10 +232,10 @@ def test_in_an_ablation_each_addition_is_alone_and_left_out(made, additions, nam
 
 def test_seeds_of_one_target_do_not_reach_those_of_the_next_however_many_there_are():
     comparison = Comparison("activation", ("tanh",), ("sine", "wine"), {"lr": "1,2"}, 2, 2500, 2500, 2)
-    points = [[{"lr": "lr=1"}, {"lr": "lr=2"}]] * 2
-    jobs = ComparisonJobs(comparison, bases=[["sine"], ["wine"]], points=[points] * 2, keys=[["lr"]], seed=0)
-    seeds = {"sine": set(), "wine": set()}
-    for overrides in (*jobs.tuning(), *jobs.tuned([[0, 0]] * 2)):
+    points = [{"lr": "lr=1"}, {"lr": "lr=2"}]
+    jobs = ComparisonJobs(comparison, [["sine"], ["wine"]], lambda target, tuning: points, [["lr"]], 0)
+    seeds, every = {"sine": set(), "wine": set()}, comparison.every_round[0]
+    for overrides in (*jobs.tuning(every, range(2)), *jobs.tuned(every, range(2), [[0, 0]] * 2)):
         seeds[overrides[0]].add(int(overrides[-1].removeprefix("seed=")))
     assert seeds == {"sine": set(range(10_000)), "wine": set(range(10_000, 20_000))}
 
