@@ -19,7 +19,7 @@ def pair(better, worse, separated=True, share=0.78):
 
 
 def results(*pairs, comparison=PLAN):
-    return ComparisonResult(comparison, "validation/loss", (), pairs, ((),) * len(pairs), (), ())
+    return ComparisonResult(comparison, "validation/loss", (), pairs, ((),) * len(pairs), (), (), None)
 
 
 @pytest.mark.parametrize(
