@@ -1,10 +1,10 @@
 """What contenders of a comparison would reach with a smaller budget: with fewer points, or with fewer epochs.
 
-**Fewer points.** A tuning with ``k`` of its ``n`` points would have kept another point, whose loss is known. All ways to
-pick the ``k`` count, each as probable as it would be. Where a single number is tuned, they are picked as evenly as a
-tuning of ``k`` points spreads its own (one in each ``k``-th of the interval, if ``k`` divides ``n``), so that nothing
-but the number of points is different. Points of several keys are picked at random, as if a tuning had been stopped:
-they come in random order. A tuning that had planned ``k`` points would spread these a little better.
+**Fewer points.** A tuning with ``k`` of its ``n`` points would have kept another point, whose loss is known. All ways
+to pick the ``k`` count. Where a single number is tuned, they are picked as evenly as a tuning of ``k`` points spreads
+its own (one in each ``k``-th of the interval, if ``k`` divides ``n``), so that nothing but the number of points is
+different. Points of several keys are picked at random, as if a tuning had been stopped: they come in random order. A
+tuning that had planned ``k`` points would spread these a little better.
 
 **Chosen by some seeds, judged by another.** The smallest of several noisy losses is smaller than what its point reaches
 on average. So each tuning seed in turn is the judge: the point is chosen by the median over the other seeds. What is
@@ -27,6 +27,7 @@ import numpy as np
 from chainrule.analysis.paired import Estimate, Pair, block_values, estimate, fewest_blocks
 from chainrule.components.contracts import Array
 
+_ALL = 3  # contenders, of which all pairs are told about
 _DIGITS = 12  # of probabilities, so that those that are equal but for rounding are
 
 
@@ -71,13 +72,11 @@ class Budgets:
         points: the numbers of points that were looked at, ascending; the last is that of the comparison.
         reached: target by target, contender by contender.
         steps: for each pair one with each of ``points`` but the last.
-        enough: the smallest number of tunings with which a pair can be separated at all.
     """
 
     points: tuple[int, ...]
     reached: tuple[tuple[Reached, ...], ...]
     steps: tuple[tuple[Step, ...], ...]
-    enough: int
 
 
 def budgets(losses: Array, pairs: Sequence[Pair], order: Array | None) -> Budgets:
@@ -106,7 +105,6 @@ def budgets(losses: Array, pairs: Sequence[Pair], order: Array | None) -> Budget
             )
             for pair in pairs
         ),
-        enough=fewest_blocks(contenders, targets, len(fewer)),
     )
 
 
@@ -170,36 +168,65 @@ def stopped(losses: Array, pairs: Sequence[Pair], epochs: Sequence[int]) -> tupl
     )
 
 
-def sentence(pair: Pair, names: Sequence[str], steps: Sequence[Step], whole: int, unit: str) -> str:
-    """Say in a sentence whether less of something would change the result for two contenders.
+def sentences(
+    names: Sequence[str],
+    pairs: Sequence[Pair],
+    steps: Sequence[Sequence[Step]],
+    whole: int,
+    unit: str,
+    blocks: tuple[int, str],
+    best: int,
+) -> list[str]:
+    """Say whether less of something would change the results.
 
     Args:
-        pair: the result with everything.
         names: of all contenders.
-        steps: the results with less, ascending.
+        pairs: the results with everything.
+        steps: for each pair the results with less, ascending.
         whole: how much everything is.
         unit: of the amounts, ``points`` or ``epochs``.
+        blocks: how many independent blocks there are on each target, and what they are.
+        best: the contender that is told about, if there are more than three: what changes between it and the others.
     """
+    if not steps or not steps[0]:
+        return []
+    less = amounts([step.amount for step in steps[0]], unit)
+    fewest = fewest_blocks(len(names), len(steps[0][0].estimate.by_target), len(steps[0]))
+    if blocks[0] < fewest:
+        return [f"{blocks[0]} {blocks[1]} cannot tell what {less} would change: take {fewest} or more."]
+    told = list(zip(pairs, steps, strict=True))
+    if len(names) > _ALL:
+        told = [(pair, own) for pair, own in told if best in (pair.better, pair.worse) and _changes(pair, own)]
+        if not told:
+            return [f"With {less} it is as with {whole} between {names[best]} and each of the others."]
+    return [_sentence(pair, names, own, whole, unit) for pair, own in told]
+
+
+def amounts(numbers: Sequence[int], unit: str) -> str:
+    """Write ``1 point`` or ``1, 2 or 4 points``, from ``points``."""
+    *others, last = map(str, numbers)
+    text = f"{', '.join(others)} or {last}" if others else last
+    return f"{text} {unit if numbers[-1] > 1 else unit.removesuffix('s')}"
+
+
+def _sentence(pair: Pair, names: Sequence[str], steps: Sequence[Step], whole: int, unit: str) -> str:
     better, worse = names[pair.better], names[pair.worse]
-    in_the_end = int(pair.is_separated)
     apart = f"the data do not separate {better} from {worse}"
-    if not changes(pair, steps):
-        amounts = _amounts([step.amount for step in steps], unit)
-        result = f"{better} is ahead of {worse}" if in_the_end else apart
-        return f"With {amounts} it is as with {whole}: {result}."
     words = {1: f"{better} is ahead of {worse}", -1: f"{worse} is ahead of {better}", 0: apart}
+    end = f"{better} and {worse} are equivalent" if pair.is_equivalent else words[int(pair.is_separated)]
+    if not _changes(pair, steps):
+        return f"With {amounts([step.amount for step in steps], unit)} it is as with {whole}: {end}."
+    results = [*((words[step.ahead], step.amount) for step in steps), (end, whole)]
     parts = [
-        f"with {_amounts([step.amount for step in same], unit)} {words[ahead]}"
-        for ahead, same in groupby(steps, key=lambda step: step.ahead)
+        f"with {amounts([amount for _, amount in same], unit)} {result}"
+        for result, same in groupby(results, key=lambda each: each[0])
     ]
-    end = "they are equivalent" if pair.is_equivalent else "the data do not separate them"
-    parts.append(f"with {whole} {f'{better} is ahead' if in_the_end else end}")
-    flips = in_the_end and any(step.ahead == -1 for step in steps)
     text = "; ".join(parts)
-    return f"Fewer {unit} would reverse the order: {text}." if flips else f"W{text[1:]}."
+    reverse = pair.is_separated and any(step.ahead == -1 for step in steps)
+    return f"Fewer {unit} reverse the order: {text}." if reverse else f"W{text[1:]}."
 
 
-def changes(pair: Pair, steps: Sequence[Step]) -> bool:
+def _changes(pair: Pair, steps: Sequence[Step]) -> bool:
     """Say whether the result for two contenders is another with less than everything."""
     return any(step.ahead != int(pair.is_separated) for step in steps)
 
@@ -230,7 +257,7 @@ def _wins(losses: Array, groups: Array, count: int) -> Array:
     found = np.zeros(targets * tunings)
     flat = losses.swapaxes(0, 1).reshape(2, targets * tunings, points, seeds)
     for by, judge in _judged(flat):
-        kept = choices(*by, groups.reshape(-1, points), count)
+        kept = choices(by[0], by[1], groups.reshape(-1, points), count)
         won = block_values(judge[0, :, :, None, None], judge[1, :, None, :, None])
         found += (kept * won).sum(axis=(1, 2)) / seeds
     return found.round(_DIGITS).clip(0, 1).reshape(targets, tunings)
@@ -276,10 +303,3 @@ def median_over_tunings(values: Array, weights: Array) -> tuple[float, tuple[flo
     low = bisect_left(places, True, key=lambda place: estimate(shares(place)[None]).interval[1] >= 0.5)
     high = bisect_left(places, True, key=lambda place: estimate(shares(place)[None]).interval[0] > 0.5)
     return median, (float(ordered[low]), float(ordered[high]))
-
-
-def _amounts(amounts: Sequence[int], unit: str) -> str:
-    """Write ``1, 2 or 4 points``."""
-    *others, last = map(str, amounts)
-    text = f"{', '.join(others)} or {last}" if others else last
-    return f"{text} {unit if amounts[-1] > 1 else unit.removesuffix('s')}"
