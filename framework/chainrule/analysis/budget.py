@@ -116,35 +116,51 @@ def halvings(whole: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def choices(first: Array, second: Array, groups: Array, count: int) -> Array:
-    """Return with which probability two contenders keep which points, if both may try the same few.
+def choices(losses: Array, groups: Array, count: int) -> Array:
+    """Return with which probability each point is kept, if a few points are picked.
 
-    Of each group the same number of points is picked, every choice with the same probability. Each contender keeps the
-    point with its smallest loss, of equal ones the first. The probability that all picked points are, for both, at
-    least so bad is a product over groups; its differences are what is asked for.
+    Of each group the same number of points is picked, every choice with the same probability. The point with the
+    smallest loss is kept, of equal ones the first. The probability that all picked points are at least so bad is a
+    product over groups; its differences are what is asked for.
 
     Args:
-        first: losses by which the first contender chooses, shape ``(tunings, points)``.
-        second: likewise of the second.
+        losses: by which a point is chosen, shape ``(tunings, points)``.
         groups: to which group each point belongs, from 0, ``(tunings, points)``; all are of one size.
         count: how many points are picked in all; a multiple of the number of groups.
 
     Returns:
+        Shape ``(tunings, points)``.
+    """
+    ranks, members, share = _picking(losses, groups, count)
+    left = (members[..., None] >= np.arange(losses.shape[1] + 1)).sum(axis=2)
+    kept: Array = np.take_along_axis(-np.diff(share[left].prod(axis=1), axis=1), ranks, axis=1)
+    return kept
+
+
+def joint_choices(first: Array, second: Array, groups: Array, count: int) -> Array:
+    """Return with which probability two contenders keep which points, if the same points are picked for both.
+
+    Args:
+        first: losses by which the first contender chooses, as for :func:`choices`.
+        second: likewise of the second.
+        groups: as for :func:`choices`.
+        count: likewise.
+
+    Returns:
         Shape ``(tunings, points, points)``: the first keeps one point, the second another or the same.
     """
+    ranks, members, share = _picking(first, groups, count)
+    others, of_other, _ = _picking(second, groups, count)
     tunings, points = first.shape
-    number = int(groups.max()) + 1
-    size, picked = points // number, count // number
-    share = np.array([math.comb(left, picked) / math.comb(size, picked) for left in range(size + 1)])
-    rank, other = (each.argsort(axis=-1, kind="stable").argsort(axis=-1) for each in (first, second))
-    tuning = np.arange(tunings)[:, None]
+    levels = np.arange(points + 1)
     as_bad = np.ones((tunings, points + 1, points + 1))
-    for group in range(number):
-        left = np.zeros(as_bad.shape, int)
-        left[tuning, rank, other] = groups == group
-        as_bad *= share[left[:, ::-1, ::-1].cumsum(axis=1).cumsum(axis=2)[:, ::-1, ::-1]]
+    for row, column in zip(members.swapaxes(0, 1), of_other.swapaxes(0, 1), strict=True):
+        for_first, for_second = row[:, None, :] >= levels[:, None], column[..., None] >= levels
+        left = for_first.astype(float) @ for_second.astype(float)
+        # Of one picked point the share is the number itself, up to a factor.
+        as_bad *= left / row.shape[1] if count == members.shape[1] else share[left.astype(int)]
     kept = -np.diff(-np.diff(as_bad, axis=1), axis=2)
-    return kept[tuning[..., None], rank[..., None], other[:, None, :]]
+    return kept[np.arange(tunings)[:, None, None], ranks[..., None], others[:, None, :]]
 
 
 def stopped(losses: Array, pairs: Sequence[Pair], epochs: Sequence[int]) -> tuple[tuple[Step, ...], ...]:
@@ -239,6 +255,22 @@ def _groups(count: int, shape: tuple[int, ...], order: Array | None) -> Array:
     return groups
 
 
+def _picking(losses: Array, groups: Array, count: int) -> tuple[Array, Array, Array]:
+    """Prepare to pick points of groups.
+
+    Returns:
+        The rank of each point, ``(tunings, points)``; the ranks in each group, ``(tunings, groups, points of one)``;
+        and for each number of points of a group the probability that all picked ones are among these.
+    """
+    ranks = losses.argsort(axis=1, kind="stable").argsort(axis=1)
+    number = int(groups.max()) + 1
+    size, picked = losses.shape[1] // number, count // number
+    order = groups.argsort(axis=1, kind="stable")
+    members = np.take_along_axis(ranks, order, axis=1).reshape(-1, number, size)
+    share = np.array([math.comb(left, picked) / math.comb(size, picked) for left in range(size + 1)])
+    return ranks, members, share
+
+
 def _judged(losses: Array) -> list[tuple[Array, Array]]:
     """Return by which losses points are chosen, and by which they are judged: each seed in turn, of the last axis."""
     seeds = range(losses.shape[-1])
@@ -257,7 +289,7 @@ def _wins(losses: Array, groups: Array, count: int) -> Array:
     found = np.zeros(targets * tunings)
     flat = losses.swapaxes(0, 1).reshape(2, targets * tunings, points, seeds)
     for by, judge in _judged(flat):
-        kept = choices(by[0], by[1], groups.reshape(-1, points), count)
+        kept = joint_choices(by[0], by[1], groups.reshape(-1, points), count)
         won = block_values(judge[0, :, :, None, None], judge[1, :, None, :, None])
         found += (kept * won).sum(axis=(1, 2)) / seeds
     return found.round(_DIGITS).clip(0, 1).reshape(targets, tunings)
@@ -270,7 +302,7 @@ def _reached(losses: Array, groups: Sequence[Array], counts: Sequence[int]) -> l
     values = np.concatenate([judge for _, judge in judged], axis=1).reshape(targets, tunings, -1)
     found: list[list[tuple[float, tuple[float, float] | None]]] = [[] for _ in range(targets)]
     for count, group in zip(counts, groups, strict=True):
-        kept = [choices(by, by, group.reshape(-1, points), count).sum(axis=2) / seeds for by, _ in judged]
+        kept = [choices(by, group.reshape(-1, points), count) / seeds for by, _ in judged]
         weights = np.concatenate(kept, axis=1).reshape(values.shape)
         for own, of_target, weight in zip(found, values, weights, strict=True):
             own.append(median_over_tunings(of_target, weight))

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from chainrule.analysis.budget import Step, amounts, budgets, choices, halvings, median_over_tunings, sentences, stopped
+from chainrule.analysis.budget import (
+    Step,
+    amounts,
+    budgets,
+    choices,
+    halvings,
+    joint_choices,
+    median_over_tunings,
+    sentences,
+    stopped,
+)
 from chainrule.analysis.paired import SIGNIFICANCE, Estimate, Pair, fewest_blocks, pairs
 from chainrule.sweep.jobs.axes import Axis, Interval
 from chainrule.sweep.jobs.space import spread
@@ -46,12 +56,15 @@ def test_budgets_are_halved():
     assert halvings(1) == (1,)
 
 
-@pytest.mark.parametrize(("groups", "count"), [([0] * 6, k) for k in range(1, 7)] + [([0, 1, 0, 1, 2, 2], 3)])
+@pytest.mark.parametrize(
+    ("groups", "count"), [([0] * 6, k) for k in range(1, 7)] + [([0, 1, 0, 1, 2, 2], 3), ([0, 1, 0, 1, 1, 0], 4)]
+)
 def test_choices_are_those_of_all_ways_to_pick_points(groups, count):
     """Every way is tried one by one; of equal losses the first counts, and infinite ones are equal."""
     first = np.array([[3.0, 1.0, 2.0, 1.0, math.inf, math.inf], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]])
     second = np.array([[1.0, 2.0, math.inf, 0.5, 2.0, 2.0], [6.0, 5.0, 4.0, 3.0, 2.0, 1.0]])
-    found = choices(first, second, np.array([groups, groups]), count)
+    groups_of_both = np.array([groups, groups])
+    found, alone = joint_choices(first, second, groups_of_both, count), choices(first, groups_of_both, count)
     number = max(groups) + 1
     ways = [
         picked
@@ -65,6 +78,7 @@ def test_choices_are_those_of_all_ways_to_pick_points(groups, count):
             i, j = (min(picked, key=lambda place: (each[tuning][place], place)) for each in (first, second))
             expected[i, j] += 1 / len(ways)
         assert found[tuning] == pytest.approx(expected)
+        assert alone[tuning] == pytest.approx(expected.sum(axis=1))
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 8])
@@ -73,7 +87,7 @@ def test_fewer_points_of_one_number_are_as_those_of_a_smaller_tuning(count):
     wide, narrow = drawn(POINTS, 1000, 1, "wide")[..., 0], drawn(count, 4000, 1, "narrow")[..., 0]
     away = np.abs(wide - 0.3)
     groups = wide.argsort().argsort() * count // POINTS
-    kept = choices(away, away, groups, count).sum(axis=2)
+    kept = choices(away, groups, count)
     of_smaller = np.abs(narrow - 0.3).min(axis=1)
     for quantile in (0.1, 0.5, 0.9):
         edge = np.quantile(of_smaller, quantile)
