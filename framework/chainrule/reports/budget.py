@@ -55,7 +55,7 @@ class EpochCurves:
 
 
 def read_curves(sweep: Sweep, found: ComparisonResult) -> EpochCurves | None:
-    """Read the curves of the tuned runs; None if a record is gone, or nothing was measured while they trained.
+    """Read the curves of the tuned runs; None if a record is gone, or no loss was measured on the way.
 
     Args:
         sweep: the record of the comparison; those of its runs lie below.
@@ -63,7 +63,7 @@ def read_curves(sweep: Sweep, found: ComparisonResult) -> EpochCurves | None:
     """
     comparison = found.comparison
     runs = [list(entry.runs.outcomes) for entry in found.entries]
-    seeds = min(comparison.seeds, max(2 if comparison.tunings == 1 else 1, _RUNS // comparison.tunings))
+    seeds = min(comparison.seeds, max(1, _RUNS // comparison.tunings))
     shape = (len(comparison.targets), len(comparison.contenders), comparison.tunings, seeds)
     chosen = [run for own in runs for place, run in enumerate(own) if place % comparison.seeds < seeds]
     try:
@@ -78,6 +78,8 @@ def read_curves(sweep: Sweep, found: ComparisonResult) -> EpochCurves | None:
     losses = np.array(rows).reshape(*shape, -1)
     marks = [int(np.searchsorted(epochs, epochs[-1] * part, side="right")) - 1 for part in (0.25, 0.5)]
     marks = [place for place in dict.fromkeys(marks) if 0 < place < len(epochs) - 1]
+    if not marks:
+        return None
     then = np.moveaxis(losses[..., marks], -1, 0)
     if comparison.tunings == 1:  # then each seed is a block
         then = then.swapaxes(-1, -2)
@@ -152,6 +154,7 @@ def content(found: ComparisonResult, curves: EpochCurves | None) -> dict[str, An
         ],
         "far": FAR,
         "above": _ABOVE,
+        "most": _RUNS,
     }
 
 
@@ -171,19 +174,21 @@ def _row(curves: Curves | None, run: Outcome, metric: str, epochs: Array) -> Arr
 def _about_points(found: ComparisonResult) -> list[str]:
     if not found.budgets:
         return []
-    return _sentences(found, found.budgets.steps, found.comparison.points, "points")
+    comparison = found.comparison
+    return _sentences(found, found.budgets.steps, comparison.points, "points", (comparison.tunings, "tunings"))
 
 
 def _about_epochs(found: ComparisonResult, curves: EpochCurves) -> list[str]:
-    return _sentences(found, curves.steps, int(curves.epochs[-1]), "epochs")
+    *_, tunings, seeds, _ = curves.losses.shape
+    blocks = (seeds, "seeds") if tunings == 1 else (tunings, "tunings")
+    return _sentences(found, curves.steps, int(curves.epochs[-1]), "epochs", blocks)
 
 
-def _sentences(found: ComparisonResult, steps: Sequence[Sequence[Step]], whole: int, unit: str) -> list[str]:
-    comparison = found.comparison
-    one = comparison.tunings == 1
-    blocks = (comparison.seeds, "seeds") if one else (comparison.tunings, "tunings")
-    best = comparison.contenders.index(found.standings[0].contender)
-    return sentences(comparison.contenders, found.pairs, steps, whole, unit, blocks, best)
+def _sentences(
+    found: ComparisonResult, steps: Sequence[Sequence[Step]], whole: int, unit: str, blocks: tuple[int, str]
+) -> list[str]:
+    names = found.comparison.contenders
+    return sentences(names, found.pairs, steps, whole, unit, blocks, names.index(found.standings[0].contender))
 
 
 def _pairs(found: ComparisonResult, steps: Sequence[Sequence[Step]]) -> list[dict[str, Any]]:

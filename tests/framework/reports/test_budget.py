@@ -79,7 +79,7 @@ def test_a_quarter_and_a_half_of_the_epochs_are_those_measured_last_before(recor
     assert [step.amount for step in found.steps[0]] == [20, 50]
     for number in range(PLAN.tuning_runs, PLAN.runs):
         records[number] = curve(number, np.array([0, 100]))
-    assert budget.read_curves(SWEEP, result()).steps == ((),)
+    assert budget.read_curves(SWEEP, result()) is None, "nothing was measured on the way"
 
 
 @pytest.mark.parametrize(("tunings", "seeds", "read"), [(1, 40, 24), (8, 40, 3), (30, 40, 1), (6, 2, 2)])
@@ -88,6 +88,13 @@ def test_of_many_runs_some_of_each_tuning_are_read(records, tunings, seeds, read
     found = budget.read_curves(SWEEP, result(plan))
     assert found.losses.shape == (2, 2, tunings, read, 11)
     assert found.losses[1, 1, -1, :, 0].tolist() == [*plan.tuned(1, 1, tunings - 1)][:read]
+
+
+def test_with_one_tuning_each_seed_that_was_read_is_a_block(records):
+    one = dataclasses.replace(PLAN, tunings=1, seeds=3, targets=("sine",))
+    found = result(one)
+    (told,) = budget.content(found, budget.read_curves(SWEEP, found))["epochs"]
+    assert told.startswith("3 seeds cannot tell what 20 or 50 epochs would change: take ")
 
 
 def test_without_a_record_or_a_measured_loss_there_are_no_curves(records):
