@@ -72,11 +72,13 @@ class Budgets:
         points: the numbers of points that were looked at, ascending; the last is that of the comparison.
         reached: target by target, contender by contender.
         steps: for each pair one with each of ``points`` but the last.
+        even: whether fewer points are spread evenly; if not, they are picked at random.
     """
 
     points: tuple[int, ...]
     reached: tuple[tuple[Reached, ...], ...]
     steps: tuple[tuple[Step, ...], ...]
+    even: bool
 
 
 def budgets(losses: Array, pairs: Sequence[Pair], order: Array | None) -> Budgets:
@@ -105,6 +107,7 @@ def budgets(losses: Array, pairs: Sequence[Pair], order: Array | None) -> Budget
             )
             for pair in pairs
         ),
+        even=order is not None,
     )
 
 

@@ -92,6 +92,7 @@ def numbers(found: ComparisonResult, curves: EpochCurves | None) -> dict[str, An
     if found.budgets:
         points = {
             "points": list(found.budgets.points),
+            "even": found.budgets.even,
             "losses": [
                 {
                     "target": entry.target,
@@ -138,7 +139,7 @@ def content(found: ComparisonResult, curves: EpochCurves | None) -> dict[str, An
     return {
         "points": _about_points(found),
         "epochs": _about_epochs(found, curves) if curves else [],
-        "even": bool(found.budgets) and len(found.comparison.space) == 1,
+        "even": bool(found.budgets and found.budgets.even),
         "columns": [amounts([step.amount], unit) for steps, unit in columns for step in steps[0]],
         "pairs": [
             {

@@ -119,7 +119,7 @@ def test_the_numbers_are_plain_and_strict(records):
     found = result()
     numbers = json.loads(json.dumps(budget.numbers(found, budget.read_curves(SWEEP, found)), allow_nan=False))
     points, epochs = numbers["fewer_points"], numbers["fewer_epochs"]
-    assert points["points"] == [1, 2, 4]
+    assert (points["points"], points["even"]) == ([1, 2, 4], True)
     places = [(each["target"], each["contender"]) for each in points["losses"]]
     assert places == [("sine", "adam"), ("sine", "rprop"), ("wine", "adam"), ("wine", "rprop")]
     assert points["losses"][3]["median"] == list(found.budgets.reached[1][1].medians)
@@ -151,6 +151,8 @@ def test_what_is_shown_has_a_column_for_each_amount_and_a_row_of_figures_for_eac
     assert shown["pairs"][0]["whole"] == f"{100 * found.pairs[0].probability:.0f} %"
     assert [figure["caption"] for figure in shown["figures"]] == ["sine", "sine", "wine", "wine"]
     assert shown["even"]
+    several = result(dataclasses.replace(PLAN, space={**SPACE, "initializer": "a,b"}))
+    assert not budget.content(several, None)["even"]
     assert "1 or 2 points" in shown["points"][0]
     assert "20 or 50 epochs" in shown["epochs"][0]
 
