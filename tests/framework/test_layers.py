@@ -12,7 +12,7 @@ DOORS = {
     | {"sweep.comparison", "sweep.launcher", "sweep.resume", "sweep.jobs.composer", "testing.words"},
     "pytest": {"testing.collecting"},
     "jinja2": {"reports.page", "cli.new_plugin"},
-    "markupsafe": {"reports.sweep", "reports.comparison"},
+    "markupsafe": {"reports.sweep", "reports.comparison", "reports.budget"},
     "joblib": {"sweep.execution.pool"},
     "yaml": {"files.yaml_text", "files.defaults", "registry.preferences", "config.compose"},
     "mlflow": set(),

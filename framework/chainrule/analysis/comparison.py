@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.analysis import betting, paired
+from chainrule.analysis.budget import Budgets, budgets
 from chainrule.analysis.paired import Pair
 from chainrule.analysis.ranking import Group, median_interval
 from chainrule.analysis.wording import p_value, percent, percent_interval
@@ -98,6 +99,8 @@ class ComparisonResult:
         ratios: of each pair, on each target where ratios have a meaning: where no loss is negative, and not all are 0.
         profile: performance profile of each contender, at ``FACTORS``.
         profiled: the targets that the profile covers.
+        budgets: what fewer points would change; None where no run is left to tell: with a single point, a single
+            tuning or a single tuning seed.
     """
 
     comparison: Comparison
@@ -107,6 +110,7 @@ class ComparisonResult:
     ratios: tuple[tuple[Ratio, ...], ...]
     profile: tuple[tuple[float, ...], ...]
     profiled: tuple[str, ...]
+    budgets: Budgets | None
 
     @property
     def undecided(self) -> tuple[int, ...]:
@@ -215,6 +219,7 @@ def compare_outcomes(
         ratios=tuple(tuple(_ratios(ended, losses, pair)) for pair in pairs),
         profile=tuple(map(tuple, shares.tolist())),
         profiled=tuple(ended.targets[place] for place in used),
+        budgets=_budgets(ended, entries, found, metric, pairs),
     )
 
 
@@ -259,6 +264,36 @@ def scored(entry: Entry) -> str:
         return ""
     name, value = entry.score
     return f"R2 {value:.3f}" if name == "r2" else f"{percent(value)} correct"
+
+
+def _budgets(
+    comparison: Comparison,
+    entries: Sequence[Entry],
+    found: Mapping[int, Outcome],
+    metric: str,
+    pairs: Sequence[Pair],
+) -> Budgets | None:
+    # Intervals of these are not meant to be looked at again and again.
+    if comparison.until_decided or min(comparison.points, comparison.tunings, comparison.tuning_seeds) < 2:
+        return None
+    losses = np.array([found[number].value(metric) for number in range(comparison.tuning_runs)])
+    tried = (comparison.tunings, comparison.points)
+    shape = (len(comparison.targets), len(comparison.contenders), *tried, comparison.tuning_seeds)
+    return budgets(losses.reshape(shape), pairs, _order(comparison, entries, tried))
+
+
+def _order(comparison: Comparison, entries: Sequence[Entry], tried: tuple[int, int]) -> Array | None:
+    """Return the place of each point along the only number that is tuned, ``(targets, tunings, points)``."""
+    if len(comparison.space) > 1:
+        return None
+    (key,) = comparison.space
+    values = []
+    for target in comparison.targets:
+        own = [[point.get(key) for point, _ in entry.tried] for entry in entries if entry.target == target]
+        values.append(max(own, key=lambda tried: len(set(tried))))  # a contender may set the key itself, to one value
+    if not all(isinstance(value, int | float) for each in values for value in each):
+        return None
+    return np.array(values, float).reshape(-1, *tried).argsort(axis=-1, kind="stable").argsort(axis=-1)
 
 
 def _entry(

@@ -162,9 +162,15 @@ def _binomial(blocks: int, won: float, level: float) -> tuple[float, float, floa
     return float(special.betaincinv(won, lost + 1, level)), float(most), float(special.betainc(won, lost + 1, 0.5))
 
 
-def fewest_blocks(methods: int, targets: int) -> int:
-    """Return the smallest number of blocks on each target with which methods can be separated at all."""
-    tests, blocks = methods * (methods - 1) // 2, 2
+def fewest_blocks(methods: int, targets: int, times: int = 1) -> int:
+    """Return the smallest number of blocks on each target with which methods can be separated at all.
+
+    Args:
+        methods: how many are compared with one another.
+        targets: on how many targets.
+        times: how often, in circumstances for which intervals are to cover together.
+    """
+    tests, blocks = methods * (methods - 1) // 2 * times, 2
     while estimate(np.ones((targets, blocks)), tests).interval[0] <= 0.5:
         blocks += 1
     return blocks

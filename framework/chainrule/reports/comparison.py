@@ -17,13 +17,13 @@ from chainrule.analysis.wording import loss, loss_interval, p_number, percent, p
 from chainrule.engine.reason import Reason
 from chainrule.files.atomic import write_atomically
 from chainrule.records.sweep import Sweep
-from chainrule.reports import page, svg
+from chainrule.reports import budget, page, svg
+from chainrule.reports.budget import FAR, EpochCurves
 from chainrule.reports.page import some
 
 NUMBERS = "comparison.json"
 FORMAT = 2
 _KEYS = 3  # of the space that are drawn, at most
-_FAR = 1000  # times the median loss of the points: larger losses are not drawn, because they would hide all others
 _LOST = (Reason.DIVERGED, Reason.FAILED)
 
 
@@ -41,23 +41,26 @@ def write(sweep: Sweep, outcomes: SweepOutcomes, path: Path) -> Path:
     Raises:
         OSError: a file cannot be written.
     """
-    found = outcomes.comparison
+    found, curves = outcomes.comparison, None
     if found:
-        write_atomically(path.parent / NUMBERS, f"{json.dumps(numbers(found), indent=1, allow_nan=False)}\n".encode())
-    write_atomically(path, render(sweep, outcomes).encode())
+        curves = budget.read_curves(sweep, found)
+        text = json.dumps(numbers(found, curves), indent=1, allow_nan=False)
+        write_atomically(path.parent / NUMBERS, f"{text}\n".encode())
+    write_atomically(path, render(sweep, outcomes, curves).encode())
     return path
 
 
-def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
+def render(sweep: Sweep, outcomes: SweepOutcomes, curves: EpochCurves | None = None) -> str:
     """Return the report of a comparison as HTML.
 
     Args:
         sweep: its record.
         outcomes: those of the runs that have ended.
+        curves: those of the tuned runs; None leaves them out.
     """
     comparison, found = sweep.comparison, outcomes.comparison
     assert comparison is not None
-    content: dict[str, Any] = dict.fromkeys(("pairs", "matrix", "rows", "profile", "tuning"))
+    content: dict[str, Any] = dict.fromkeys(("pairs", "matrix", "rows", "profile", "less", "tuning"))
     answer = f"{len(outcomes)} of {comparison.runs} runs have ended: `chainrule resume {sweep.directory}` goes on."
     if found:
         answer = found.answer
@@ -69,8 +72,9 @@ def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
             "lost": any(sum(map(entry.runs.count, _LOST)) for entry in found.entries),
             "edge": any(entry.at_edge for entry in found.entries),
             "profile": _profile(found) if found.profiled else None,
+            "less": budget.content(found, curves),
             "plan": found.comparison.sentence,
-            "far": _FAR,
+            "far": FAR,
             "anew": found.comparison.tuning_runs > 0 and found.comparison.most_tunings > 1,
             "diverged": sum(o.reason in _LOST for o in outcomes if comparison.is_tuning(o.number)),
             # A run that diverges while tuning is no failure: it only shows that a point is bad.
@@ -82,8 +86,13 @@ def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
     return page.render("comparison.html.jinja", sweep, outcomes, title=title, answer=answer, **content)
 
 
-def numbers(found: ComparisonResult) -> dict[str, Any]:
-    """Return all results of a comparison as plain data for JSON; None for numbers that are not finite."""
+def numbers(found: ComparisonResult, curves: EpochCurves | None = None) -> dict[str, Any]:
+    """Return all results of a comparison as plain data for JSON; None for numbers that are not finite.
+
+    Args:
+        found: the result.
+        curves: those of the tuned runs; None leaves them out.
+    """
     comparison = found.comparison
     return {
         "format": FORMAT,
@@ -117,6 +126,7 @@ def numbers(found: ComparisonResult) -> dict[str, Any]:
             "factors": list(FACTORS),
             "shares": dict(zip(comparison.contenders, map(list, found.profile), strict=True)),
         },
+        **budget.numbers(found, curves),
     }
 
 
@@ -224,7 +234,7 @@ def _tuning(found: ComparisonResult, target: str) -> Iterator[dict[str, Any]]:
     tried = [(point, loss) for entry in entries for point, loss in entry.tried if math.isfinite(loss)]
     if not tried:
         return
-    highest = _FAR * statistics.median(abs(loss) for _, loss in tried)
+    highest = FAR * statistics.median(abs(loss) for _, loss in tried)
     keys = [k for k in found.comparison.space if len({p[k] for p, _ in tried if isinstance(p.get(k), int | float)}) > 2]
     for key in keys[:_KEYS]:
         series = []

@@ -110,6 +110,7 @@ def chart(
     dots: bool = False,
     linear: bool = True,
     span: tuple[float, float] | None = None,
+    ticks: Sequence[float] = (),
 ) -> str:
     """Return a chart of lines with bands, or of dots, with axes; infinite points are left out.
 
@@ -122,14 +123,15 @@ def chart(
         dots: whether points are marked.
         linear: whether the axis across must be linear; if not, :meth:`Scale.over` decides.
         span: ends of the axis upwards; None for those of the points.
+        ticks: positive numbers at the axis across, which is then logarithmic; none for round ones.
     """
     width, height = 640, 300
     points = [p for s in series for part in (s.middle, s.low, s.high) for p in part if all(map(math.isfinite, p))]
     across = Scale.over((x for x, _ in points), 64, width - 12)
-    if linear:
-        across = Scale(across.low, across.high, across.start, across.end, log=False)
+    if linear or ticks:
+        across = Scale(across.low, across.high, across.start, across.end, log=bool(ticks))
     up = Scale.over(span or (y for _, y in points), height - 40, 12)
-    parts = _axes(across, up, x_label, y_label, width, height)
+    parts = _axes(across, up, x_label, y_label, width, height, ticks or across.ticks())
     for number, line in enumerate(series):
         colour = f"c{number % 6}"
         if line.low:
@@ -146,13 +148,15 @@ def chart(
     return _svg(width, height, parts, title)
 
 
-def _axes(across: Scale, up: Scale, x_label: str, y_label: str, width: int, height: int) -> list[str]:
+def _axes(
+    across: Scale, up: Scale, x_label: str, y_label: str, width: int, height: int, ticks: Sequence[float]
+) -> list[str]:
     parts = []
     for value in up.ticks():
         y = up.place(value)
         parts.append(f'<line class="grid" x1="64" x2="{width - 12}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="58" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
-    for value in across.ticks():
+    for value in ticks:
         x = across.place(value)
         parts.append(f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="{height - 40}" y2="{height - 35}"/>')
         parts.append(f'<text x="{x:.1f}" y="{height - 22}" text-anchor="middle">{value:g}</text>')

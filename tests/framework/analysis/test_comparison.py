@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from chainrule.analysis.comparison import ComparisonResult, Ratio, Standing, _ratios, shortage_of
+from chainrule.analysis.comparison import ComparisonResult, Entry, Ratio, Standing, _order, _ratios, shortage_of
 from chainrule.analysis.paired import Pair
 from chainrule.records.comparison import Comparison
 
@@ -19,7 +19,7 @@ def pair(better, worse, separated=True, share=0.78):
 
 
 def results(*pairs, comparison=PLAN):
-    return ComparisonResult(comparison, "validation/loss", (), pairs, ((),) * len(pairs), (), ())
+    return ComparisonResult(comparison, "validation/loss", (), pairs, ((),) * len(pairs), (), (), None)
 
 
 @pytest.mark.parametrize(
@@ -138,3 +138,24 @@ def test_too_few_tunings_or_seeds_are_told():
     assert "take 6 seeds or more" in shortage_of(dataclasses.replace(one, tunings=1, seeds=3))
     assert "take 6 seeds or more" in shortage_of(dataclasses.replace(one, tunings=3, seeds=1, points=1, space={}))
     assert shortage_of(dataclasses.replace(one, until_decided=True)) == "", "more follow"
+
+
+def entries(*points):
+    """Each contender with its points on each target, two in each of two tunings."""
+    return [
+        Entry(target, name, (), (), tuple((point, 1.0) for point in own), None, None, None)
+        for target in ("sine", "wine")
+        for name, own in zip("abc", points, strict=False)
+    ]
+
+
+def test_points_have_an_order_where_one_number_is_tuned():
+    rates = [{"optimizer.lr": rate} for rate in (0.3, 0.1, 0.2, 0.4)]
+    assert _order(PLAN, entries(rates, rates), (2, 2)).tolist() == [[[1, 0], [0, 1]]] * 2
+    own = [{"optimizer.lr": 0.5}] * 4
+    assert _order(PLAN, entries(own, rates), (2, 2)).tolist() == [[[1, 0], [0, 1]]] * 2, "the first sets it itself"
+    assert _order(PLAN, entries([{}] * 4, rates), (2, 2)).tolist() == [[[1, 0], [0, 1]]] * 2, "the first has no rate"
+    names = [{"optimizer.lr": name} for name in ("x", "y", "x", "y")]
+    assert _order(PLAN, entries(names, names), (2, 2)) is None
+    several = dataclasses.replace(PLAN, space={**PLAN.space, "optimizer.beta": "0,1"})
+    assert _order(several, entries(rates, rates), (2, 2)) is None

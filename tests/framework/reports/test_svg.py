@@ -26,3 +26,9 @@ def test_lines_and_dots_stand_where_their_numbers_are():
     assert "a &lt; b" in drawn
     row = strip([1.0, 2.0, math.inf], Scale(1.0, 2.0, 6, 106, log=False), 2.0, (1.0, math.inf))
     assert re.findall(r'class="dot( lost)?" cx="([\d.]+)"', row) == [("", "6.0"), ("", "106.0"), (" lost", "106.0")]
+
+
+def test_ticks_that_are_given_stand_on_a_logarithmic_axis():
+    drawn = chart([Series("a", [(1, 0), (2, 1), (4, 1)])], "x", "y", "t", ticks=(1, 2, 4))
+    assert 'points="64.0,260.0 346.0,12.0 628.0,12.0"' in drawn
+    assert re.findall(r'text-anchor="middle">(\d+)</text>', drawn) == ["1", "2", "4"]

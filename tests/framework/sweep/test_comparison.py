@@ -134,11 +134,32 @@ def test_the_answer_is_told_everywhere(whole):
     }
 
 
+def test_what_fewer_points_and_epochs_would_change_is_told(whole):
+    """After half of the epochs, from the curves of each run; seeds of one tuning count as one block."""
+    folder, _ = whole
+    sweep, result = found(folder / "runs" / "found")
+    numbers = json.loads((sweep.directory / NUMBERS).read_text())
+    assert numbers["fewer_points"]["points"] == [1, 2, 4]
+    (pair,) = numbers["fewer_epochs"]["pairs"]
+    assert [step["amount"] for step in pair["steps"]] == [5, 10]
+    places = [result.comparison.contenders.index(pair[which]) for which in ("better", "worse")]
+    for t, target in enumerate(result.comparison.targets):
+        runs = [[n for tuning in range(3) for n in result.comparison.tuned(t, c, tuning)] for c in places]
+        curves = [[read_record(sweep.place(n)).curves() for n in own] for own in runs]
+        then = [[each.values["validation/loss"][each.epochs.searchsorted(10)] for each in own] for own in curves]
+        shares = [(x < y) + 0.5 * (x == y) for x, y in zip(*then, strict=True)]
+        assert pair["steps"][1]["by_target"][target] == pytest.approx(statistics.fmean(shares))
+    page = html.unescape((sweep.directory / "report.html").read_text())
+    for sentence in numbers["fewer_points"]["sentences"] + numbers["fewer_epochs"]["sentences"]:
+        assert sentence in page
+
+
 def test_the_report_needs_nothing_else(whole):
     folder, _ = whole
     page = (folder / "runs" / "found" / "report.html").read_text()
     assert "http" not in page.replace("http://www.w3.org", "")
-    assert page.count("<svg") == 1 + 6 + 1 + 3  # the pair, each entry, the profile, each target
+    # The pair, each entry, the profile, points and epochs of each target, its tuning.
+    assert page.count("<svg") == 1 + 6 + 1 + 6 + 3
     assert "hydra/sweeper=compare" in page
 
 
