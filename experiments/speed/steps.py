@@ -1,8 +1,8 @@
 """How fast is a training step, alone and in a stack?  ``python experiments/speed/steps.py``.
 
-Contenders take turns within one process, on one thread, round after round. A time is the least of all rounds; a ratio
-is given as the least, the median and the greatest of those within a round, so that they hold on a noisy machine. Peers
-are measured where they are installed.
+Contenders take turns within one process, on one thread, round after round. A time is the least CPU time of all rounds;
+a ratio is given as the median, the least and the greatest of those within a round, so that they hold on a busy machine.
+Peers are measured where they are installed.
 """
 
 import os
@@ -30,14 +30,17 @@ ROUNDS = 15
 
 
 def timed(contenders: Mapping[str, Contender], rounds: int) -> dict[str, np.ndarray]:
-    """Return the seconds of each contender in each round, ``(rounds,)``, after one round that does not count."""
+    """Return the seconds of CPU of each contender in each round, ``(rounds,)``, after one round that does not count.
+
+    By the clock a long turn would suffer more from other processes than a short one.
+    """
     seconds = {name: np.zeros(rounds + 1) for name in contenders}
     with threadpool_limits(1):
         for number in range(rounds + 1):
             for name, train in contenders.items():
-                begin = time.perf_counter()
+                begin = time.process_time()
                 train()
-                seconds[name][number] = time.perf_counter() - begin
+                seconds[name][number] = time.process_time() - begin
     return {name: taken[1:] for name, taken in seconds.items()}
 
 
