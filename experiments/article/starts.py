@@ -98,6 +98,7 @@ def curves(groups: dict[str, list[Result]]) -> Iterator[tuple[str, np.ndarray, n
     """Yield of each group its name, epochs, and the share of runs whose validation R2 was ``GOAL`` after so many."""
     for name, results in groups.items():
         when = max((r.curves.epochs for r in results), key=len)
+        when = np.union1d(when, results[0].settings.training.epochs)
         good = np.zeros((len(results), len(when)), bool)
         for run, result in zip(good, results, strict=True):
             points = scores(result) >= GOAL

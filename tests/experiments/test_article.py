@@ -89,6 +89,10 @@ def test_what_is_reached_may_be_lost_again(starts):
     ((_, when, shares),) = starts.curves({"tanh": results})
     assert (when[0], when[-1]) == (0, 300)
     assert shares[-1] == sum(map(starts.learned, results)) / 20
+    early = [result for result in results if result.epochs < 300]
+    assert early, "some have converged, and count until the end"
+    ((_, when, shares),) = starts.curves({"early": early})
+    assert (when[-1], shares[-1]) == (300, sum(map(starts.learned, early)) / len(early))
     assert shares.max() < sum(map(starts.reached, results)) / 20
 
 
