@@ -1,7 +1,8 @@
 """Does the article's network learn its plane?  ``python experiments/article/starts.py``.
 
-Every setting is trained from 200 seeds, as one stack. A run has learned when its validation R2 is 0.999; one that has
-not after 1,000 epochs is stuck, and is looked into.
+Every setting is trained from 200 seeds, as one stack. A run has *learned* if its validation R2 is 0.999 after the last
+of 1,000 epochs; it has *reached* that if it was so at any point of its curve. One that never reached it is *stuck*, and
+is looked into.
 """
 
 import argparse
@@ -24,26 +25,34 @@ HERE = Path(__file__).parent
 ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "gelu", "silu")
 RATES, RATE = ("0.01", "0.05", "0.2"), "0.05"
 INITIALIZERS = ("normal", "uniform", "xavier_normal", "he_normal", "zeros")
-GOAL = 0.999  # of the validation R2
+GOAL = 0.999  # the validation R2 of a run that has learned
 SILENT = 0.01  # a unit whose output varies by less, over all training samples, tells the next layer nothing
 LONGER = 5  # times as many epochs, for runs that are stuck
 CAUSES = ("diverged", "a silent layer", "a silent unit", "all units alive")
 
 
 def trained(setting: Settings, seeds: Sequence[int]) -> list[Result]:
-    """Train a run for each seed until its validation R2 is ``GOAL``."""
-    runs = [chainrule.prepare(replace(setting, seed=seed)) for seed in seeds]
-    # The loss is half the mean squared error, and R2 is 1 - mean squared error / variance.
-    limits = np.array([(1 - GOAL) * run.samples.validation[-1].var() / 2 for run in runs])
-    return chainrule.train(runs, stop=lambda epoch, rows, losses: losses <= limits[rows])
+    """Train a run for each seed."""
+    return chainrule.train([replace(setting, seed=seed) for seed in seeds])
 
 
 def longer(setting: Settings) -> Settings:
     return replace(setting, training=replace(setting.training, epochs=LONGER * setting.training.epochs))
 
 
+def scores(result: Result) -> np.ndarray:
+    """Return the validation R2 at each point of the curve: the loss is half the mean squared error."""
+    return 1 - 2 * result.curves.values["validation/loss"] / result.samples.validation[-1].var()
+
+
 def learned(result: Result) -> bool:
-    return result.reason in (Reason.PRUNED, Reason.CONVERGED)  # a loss of 1e-6 may be the first that is measured
+    """Say whether the network that is kept, that of the last epoch, is as good as ``GOAL``."""
+    return bool(scores(result)[-1] >= GOAL)
+
+
+def reached(result: Result) -> bool:
+    """Say whether the network was as good as ``GOAL`` at any point of its curve."""
+    return bool((scores(result) >= GOAL).any())
 
 
 def cause(result: Result) -> str:
@@ -57,15 +66,15 @@ def cause(result: Result) -> str:
 
 
 def epochs(results: Sequence[Result]) -> np.ndarray:
-    """Return how many epochs each run took to ``GOAL``, infinite for those that are stuck."""
-    return np.array([result.epochs if learned(result) else np.inf for result in results])
+    """Return after how many epochs each run first reached ``GOAL``, infinite for those that are stuck."""
+    return np.array([r.curves.epochs[(scores(r) >= GOAL).argmax()] if reached(r) else np.inf for r in results])
 
 
-def share(results: Sequence[Result]) -> str:
-    """Return the share of runs that learned, with Wilson's 95 % interval."""
-    count = sum(map(learned, results))
-    interval = binomtest(count, len(results)).proportion_ci(method="wilson")
-    return f"{100 * count / len(results):.0f} % [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+def share(flags: Sequence[bool]) -> str:
+    """Return the share of runs of which it is true, with Wilson's 95 % interval."""
+    count = sum(flags)
+    interval = binomtest(count, len(flags)).proportion_ci(method="wilson")
+    return f"{100 * count / len(flags):.0f} % [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
 
 
 def pace(results: Sequence[Result]) -> str:
@@ -86,25 +95,27 @@ def header(*cells: object) -> None:
 
 
 def curves(groups: dict[str, list[Result]]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Yield of each group its name, epochs, and the share of runs that had learned by then."""
+    """Yield of each group its name, epochs, and the share of runs whose validation R2 was ``GOAL`` after so many."""
     for name, results in groups.items():
-        times = np.sort(epochs(results))
-        times = times[np.isfinite(times)]
-        last = results[0].settings.training.epochs
-        shares = np.arange(len(times) + 1) / len(results)
-        yield name, np.array([1, *times, last]), np.array([*shares, shares[-1]])
+        when = max((r.curves.epochs for r in results), key=len)
+        when = np.union1d(when, results[0].settings.training.epochs)
+        good = np.zeros((len(results), len(when)), bool)
+        for run, result in zip(good, results, strict=True):
+            points = scores(result) >= GOAL
+            run[: len(points)], run[len(points) :] = points, points[-1]  # what ends early has converged or diverged
+        yield name, when, good.mean(axis=0)
 
 
 def draw(by_activation: dict[str, list[Result]], by_initializer: dict[str, list[Result]], path: Path) -> None:
     figure, panels = plt.subplots(1, 2, sharey=True)
-    figure.suptitle("How many of the runs have learned 2 x1 + 3 x2 + 10, and when")
+    figure.suptitle("How many networks know 2 x1 + 3 x2 + 10, after how many epochs")
     titles = "activations, rate 0.05", "initializers, sigmoid, rate 0.05"
     for axes, groups, title in zip(panels, (by_activation, by_initializer), titles, strict=True):
         for number, (name, when, shares) in enumerate(curves(groups)):
-            axes.step(when, 100 * shares, where="post", label=name, linestyle="-" if number < 5 else "--")
-        axes.set(title=title, xlabel="epochs", xscale="log", ylim=(-3, 103))
+            axes.plot(when, 100 * shares, label=name, linestyle="-" if number < 5 else "--")
+        axes.set(title=title, xlabel="epochs", xscale="log", xlim=(4, when[-1]), ylim=(-3, 103))
         axes.legend()
-    panels[0].set_ylabel("% of runs with validation R2 of 0.999")
+    panels[0].set_ylabel("% of runs whose validation R2 is 0.999 then")
     save(figure, path)
 
 
@@ -128,22 +139,28 @@ def main() -> None:
     }
     results = dict(zip(plan, parallel(delayed(trained)(settings[key], seeds) for key in plan), strict=True))
 
-    header("activation", *(f"learned at rate {rate}" for rate in rates), f"epochs at rate {RATE}, median (quartiles)")
+    ends = {key: [learned(r) for r in same] for key, same in results.items()}
+    ever = {key: [reached(r) for r in same] for key, same in results.items()}
+    shares = [f"{word} at rate {rate}" for word in ("learned", "reached") for rate in rates]
+    header("activation", *shares, f"epochs to reach it at rate {RATE}, median (quartiles)")
     for a in activations:
-        row(a, *(share(results[a, "normal", rate]) for rate in rates), pace(results[a, "normal", RATE]))
-    header("initializer", *compared, "epochs with sigmoid, median (quartiles)")
+        cells = [share(flags[a, "normal", rate]) for flags in (ends, ever) for rate in rates]
+        row(a, *cells, pace(results[a, "normal", RATE]))
+    shares = [f"{a}: {word}" for a in compared for word in ("learned", "reached")]
+    header("initializer", *shares, "epochs to reach it with sigmoid, median (quartiles)")
     for start in initializers:
-        row(start, *(share(results[a, start, RATE]) for a in compared), pace(results["sigmoid", start, RATE]))
+        cells = [share(flags[a, start, RATE]) for a in compared for flags in (ends, ever)]
+        row(start, *cells, pace(results["sigmoid", start, RATE]))
 
-    header("stuck", *CAUSES, "validation R2, median", f"learn in {LONGER} times as long")
-    stuck = {key: [r for r in results[key] if not learned(r)] for key in plan if key[2] == RATE}
+    header("stuck", *CAUSES, "validation R2, median", f"learned after {LONGER} times as many epochs")
+    stuck = {key: [r for r in results[key] if not reached(r)] for key in plan if key[2] == RATE}
     stuck = {key: runs for key, runs in stuck.items() if runs}
     late = parallel(
         delayed(trained)(longer(settings[key]), [r.settings.seed for r in runs]) for key, runs in stuck.items()
     )
     for ((a, start, _), runs), again in zip(stuck.items(), late, strict=True):
-        causes, scores = Counter(map(cause, runs)), [r.metrics["validation/r2"] for r in runs]
-        middle = np.median(np.nan_to_num(scores, nan=-np.inf))
+        causes, lasts = Counter(map(cause, runs)), [r.metrics["validation/r2"] for r in runs]
+        middle = np.median(np.nan_to_num(lasts, nan=-np.inf))
         row(f"{a}, {start}: {len(runs)}", *(causes[c] for c in CAUSES), f"{middle:.3f}", sum(map(learned, again)))
 
     draw(

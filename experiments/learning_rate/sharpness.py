@@ -11,6 +11,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy.stats import binomtest
 
 import chainrule
 from chainrule import Prepared, Result
@@ -95,16 +96,16 @@ def approach(run: Prepared, rates: Sequence[float], epochs: Sequence[int]) -> np
 
 def draw(curves: dict[float, Result], epochs: Sequence[int], sharpnesses: np.ndarray, path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.4))
-    figure.suptitle("Gradient descent at and beyond the rate 2 / lambda_max")
+    figure.suptitle("Gradient descent at and beyond the rate 2 / lambda_max (seed 0)")
     for factor, result in curves.items():
         left.plot(result.curves.epochs, result.curves.values["train/loss"], label=f"{factor:g} x bound")
-    left.set(xlabel="epochs", ylabel="training loss", yscale="log", title="from the same place at different rates")
+    left.set(xlabel="epochs", ylabel="training loss", yscale="log", title="from one place at different rates")
     for rate, values in zip(RATES, sharpnesses, strict=True):
         (line,) = right.plot(epochs, values, label=f"rate {rate:g}")
         right.axhline(2 / rate, color=line.get_color(), linestyle=":", linewidth=1)
     right.set(
         xlabel="epochs", ylabel="lambda_max of the Hessian", xscale="log", yscale="log",
-        title="from a random start; dotted: 2 / rate",
+        title="from one random start; dotted: 2 / rate",
     )  # fmt: skip
     ticks = (3, 5, 10, 20, 40)
     right.set_yticks(ticks, labels=ticks)
@@ -114,13 +115,40 @@ def draw(curves: dict[float, Result], epochs: Sequence[int], sharpnesses: np.nda
     save(figure, path)
 
 
+def scan(runs: Sequence[Prepared], places: Sequence[Result], found: Sequence[tuple[float, np.ndarray]]) -> np.ndarray:
+    """Return at which of ``FACTORS`` each place is unstable, ``(places, factors)``."""
+    stack = [
+        onward(run, place.theta + NUDGE * direction, factor * 2 / value, EARLY, 10)
+        for run, place, (value, direction) in zip(runs, places, found, strict=True)
+        for factor in FACTORS
+    ]
+    return np.array([unstable(result) for result in chainrule.train(stack)]).reshape(len(runs), len(FACTORS))
+
+
+def unstable(result: Result) -> bool:
+    """Say whether the gradient of a run from a disturbed place grows within ``EARLY`` epochs."""
+    return bool(norm(result)[: EARLY // 10 + 1].argmax() > 0)
+
+
+def grouped(values: np.ndarray) -> str:
+    """Return the median of all, and the lowest and the highest of the medians of 20 each."""
+    medians = [np.median(some) for some in np.array_split(values, max(1, len(values) // 20))]
+    return f"{np.median(values):.3g} ({min(medians):.3g} to {max(medians):.3g})"
+
+
+def share(count: int, total: int) -> str:
+    """Return a share in per cent with its exact 95 % interval (Clopper and Pearson)."""
+    interval = binomtest(count, total).proportion_ci(method="exact")
+    return f"{100 * count / total:.0f} [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="2 seeds; the figure goes to the working directory")
     quick = parser.parse_args().quick
     plt.style.use(HERE.parent / "figures.mplstyle")
     begin = time.perf_counter()
-    seeds, epochs, last = (range(2), 400, 1000) if quick else (range(20), 4000, 100_000)
+    seeds, epochs, last = (range(2), 400, 1000) if quick else (range(200), 4000, 100_000)
 
     print(f"Linear regression: within {quadratic(seeds[:5], 10_000):.1g} of the bound, relatively.", flush=True)
 
@@ -128,38 +156,56 @@ def main() -> None:
     runs = [chainrule.prepare(replace(settings, seed=seed)) for seed in seeds]
     places = chainrule.train(runs)
     found = [sharpness(run, place.theta) for run, place in zip(runs, places, strict=True)]
-    factors = np.array([*FACTORS, *FURTHER])
-    stack = [
-        onward(run, place.theta + NUDGE * direction, factor * 2 / value, epochs, 10)
-        for run, place, (value, direction) in zip(runs, places, found, strict=True)
-        for factor in factors
-    ]
-    ends = chainrule.train(stack)
-    by_seed = [ends[n : n + len(factors)] for n in range(0, len(ends), len(factors))]
-    unstable = np.array([[norm(r)[: EARLY // 10 + 1].argmax() > 0 for r in rs] for rs in by_seed])
-    first = [FACTORS[seen.argmax()] for seen in unstable]
-    stable = [FACTORS[~seen[: len(FACTORS)]].max() for seen in unstable]
-    print(f"{len(seeds)} places: loss {spread([p.metrics['train/loss'] for p in places])}, ", end="")
-    print(f"lambda_max {spread([value for value, _ in found])}.")
+    grows = scan(runs, places, found)
+    first = [FACTORS[seen.argmax()] for seen in grows]
+    stable = [FACTORS[~seen].max() for seen in grows]
+    before = np.array([place.metrics["train/loss"] for place in places])
+    print(f"{len(seeds)} places: loss {spread(before)}, lambda_max {spread([value for value, _ in found])}.")
     print(f"Of the bound, the greatest stable rate is {spread(stable)}, the least unstable one {spread(first)}.")
 
-    header("rate over bound", "unstable", "diverged", "loss over that before", "lambda_max rate / 2 in the end")
+    header(
+        *("rate over bound", "unstable", "diverged", "loss over that before", "lambda_max rate / 2 in the end"),
+        *("loss over that at half the bound", "lower in % of places", "not so if disturbed the other way, %"),
+    )
+    drawn, half = {}, np.empty(0)
     for factor in SHOWN:
-        at = int(np.abs(factors - factor).argmin())
-        same = [results[at] for results in by_seed]
-        ratios = [r.metrics["train/loss"] / p.metrics["train/loss"] for r, p in zip(same, places, strict=True)]
+        rates = [factor * 2 / value for value, _ in found]
+        ahead, back = (
+            chainrule.train(
+                [
+                    onward(run, place.theta + nudge * direction, rate, epochs, 10)
+                    for run, place, (_, direction), rate in zip(runs, places, found, rates, strict=True)
+                ]
+            )
+            for nudge in (NUDGE, -NUDGE)
+        )
+        drawn[factor], losses = ahead[0], np.array([last_losses(ahead), last_losses(back)])
+        ratios = losses[0] / before
+        kept = ratios < LOST
         ended = [
-            sharpness(run, r.theta)[0] * r.settings.optimizer.lr / 2
-            for run, r, ratio in zip(runs, same, ratios, strict=True)
-            if ratio < LOST
+            sharpness(run, r.theta)[0] * rate / 2
+            for run, r, rate, ends in zip(runs, ahead, rates, kept, strict=True)
+            if ends
         ]
-        lost = len(same) - len(ended)
-        row(f"{factor:g}", int(unstable[:, at].sum()), lost, spread(ratios), spread(ended) if ended else "-")
+        half = losses if factor == SHOWN[0] else half
+        lower = losses < half
+        row(
+            *(f"{factor:g}", sum(map(unstable, ahead)), int((~kept).sum()), spread(ratios)),
+            spread(ended) if ended else "-",
+            grouped(losses[0] / half[0]),
+            share(int(lower[0].sum()), len(runs)),
+            f"{100 * (lower[0] != lower[1]).mean():.1f}",
+        )
 
     points = np.unique(np.geomspace(1, last, 60).astype(int))
-    shown = {f: by_seed[0][int(np.abs(factors - f).argmin())] for f in (0.9, 1.1, 1.5, 2.0, 8.0)}
-    draw(shown, points, approach(runs[0], RATES, points), (Path() if quick else HERE) / "sharpness.png")
+    curves = {factor: drawn[factor] for factor in (0.9, 1.1, 1.5, 2.0, 8.0)}
+    draw(curves, points, approach(runs[0], RATES, points), (Path() if quick else HERE) / "sharpness.png")
     print(f"\n{time.perf_counter() - begin:.0f} s in all.")
+
+
+def last_losses(results: Sequence[Result]) -> np.ndarray:
+    """Return the last training losses, infinite where they are no numbers."""
+    return np.nan_to_num([result.metrics["train/loss"] for result in results], nan=np.inf, posinf=np.inf)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import chainrule
-from chainrule import Result
+from chainrule import Reason, Result
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
 DEPTHS = {"2-1": "network.hidden=[]", "2-2-1": "network.hidden=[2]", "2-2-2-1": "network.hidden=[2,2]"}
 NOISES = (0, 1)
+RATES = (0.005, 0.01, 0.02)  # of single samples; the middle one is that of the experiment
+HIGH = 0.05  # a rate at which the deepest diverges
+NEAR = 1e-6  # above the loss of least squares
 SINGLE = ("training.batch_size=1", "training.epochs=100")  # nearly as many steps as with full batches
 
 
@@ -41,9 +44,15 @@ def trained(seeds: Sequence[int], *overrides: str) -> list[Result]:
     return chainrule.train([replace(settings, seed=seed) for seed in seeds])
 
 
-def distance(results: Sequence[Result]) -> float:
-    """Return the largest difference to least squares of any coefficient of any run."""
-    return max(float(np.abs(effective(r) - least_squares(r)).max()) for r in results)
+def distances(results: Sequence[Result]) -> np.ndarray:
+    """Return of each run the largest difference of a coefficient to least squares, ``(runs,)``."""
+    return np.array([np.abs(effective(r) - least_squares(r)).max() for r in results])
+
+
+def arrival(results: Sequence[Result]) -> np.ndarray:
+    """Return after how many epochs each run was within ``NEAR`` of the loss of least squares; infinite: never."""
+    near = excess(results) <= NEAR
+    return np.where(near.any(axis=1), results[0].curves.epochs[near.argmax(axis=1)], np.inf)
 
 
 def excess(results: Sequence[Result]) -> np.ndarray:
@@ -53,6 +62,11 @@ def excess(results: Sequence[Result]) -> np.ndarray:
         x, y = np.split(result.samples.train, [1 + result.samples.inputs])
         least.append(np.square(y[0] - least_squares(result) @ x).mean() / 2)
     return np.array([r.curves.values["train/loss"] for r in results]) - np.array(least)[:, None]
+
+
+def spread(values: np.ndarray, form: str = ".0f") -> str:
+    """Return median and range."""
+    return f"{np.median(values):{form}} ({values.min():{form}} to {values.max():{form}})"
 
 
 def row(*cells: object) -> None:
@@ -88,9 +102,20 @@ def main() -> None:
         for name, hidden in DEPTHS.items():
             full, single = (trained(seeds, hidden, f"data.noise={noise}", *more) for more in ((), SINGLE))
             line = ", ".join(f"{value:.6f}" for value in effective(full[0]))
-            row(name, noise, line, f"{distance(full):.1g}", f"{distance(single):.1g}")
+            row(name, noise, line, f"{distances(full).max():.1g}", f"{distances(single).max():.1g}")
 
-    way = {name: trained(seeds, hidden, "training.epochs=2000") for name, hidden in DEPTHS.items()}
+    print()
+    first, *others = RATES
+    farther = f"single samples at rate {first}: distance", *(f"at {rate}" for rate in others)
+    row("network, noise 1", f"epochs until {NEAR:g} above least squares", f"diverged at rate {HIGH}", *farther)
+    row(*["---"] * (3 + len(RATES)))
+    way = {}
+    for name, hidden in DEPTHS.items():
+        way[name] = trained(seeds, hidden, "training.epochs=4000", "training.measure_every=5")
+        high = trained(seeds, hidden, f"optimizer.lr={HIGH}", "training.epochs=500")
+        diverged = sum(result.reason is Reason.DIVERGED for result in high)
+        single = (distances(trained(seeds, hidden, *SINGLE, f"optimizer.lr={rate}")) for rate in RATES)
+        row(name, spread(arrival(way[name])), diverged, *(spread(values, ".2f") for values in single))
     draw(way, (Path() if quick else HERE) / "depths.png")
     print(f"\n{time.perf_counter() - begin:.0f} s in all.")
 

@@ -167,6 +167,37 @@ def pytorch(case: Case) -> Contender:
     return train
 
 
+def lean_pytorch(case: Case) -> Contender:
+    """No modules and no optimizer: plain tensors, ``autograd.grad``, one subtraction for each, one shuffle an epoch."""
+    import torch
+
+    torch.set_num_threads(1)
+    shape = case.prepared().shape
+    weights, biases, *data = start(case)
+    x, y = (torch.from_numpy(part) for part in data)
+    linear, squared_error = torch.nn.functional.linear, torch.nn.functional.mse_loss
+
+    def train() -> np.ndarray:
+        theta = [torch.tensor(part, requires_grad=True) for pair in zip(weights, biases, strict=True) for part in pair]
+        *hidden, W, b = theta
+        layers = list(zip(hidden[::2], hidden[1::2], strict=True))
+        for _ in range(case.epochs):
+            order = slice(None) if case.batch_size >= case.samples else torch.randperm(case.samples)
+            batches = zip(x[order].split(case.batch_size), y[order].split(case.batch_size), strict=True)
+            for a, expected in batches:
+                for weight, bias in layers:
+                    a = torch.sigmoid(linear(a, weight, bias))
+                gradients = torch.autograd.grad(squared_error(linear(a, W, b), expected, reduction="sum"), theta)
+                rate = RATE / (2 * len(expected))  # of the sum of the squared errors, instead of half their mean
+                with torch.no_grad():
+                    for part, gradient in zip(theta, gradients, strict=True):
+                        part.sub_(gradient, alpha=rate)
+        trained = [part.detach().numpy() for part in theta]
+        return shape.flatten(trained[::2], trained[1::2])
+
+    return train
+
+
 def jax_vmap(case: Case, runs: int) -> Contender:
     """``jit(vmap(scan))`` over runs of ``chainrule(case, runs)``; compiled before it is timed."""
     import jax

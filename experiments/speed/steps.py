@@ -1,7 +1,8 @@
 """How fast is a training step, alone and in a stack?  ``python experiments/speed/steps.py``.
 
-Contenders take turns within one process, on one thread; a figure is the fastest of its repetitions, so that ratios
-hold on a noisy machine. Peers are measured where they are installed.
+Contenders take turns within one process, on one thread, round after round. A time is the least CPU time of all rounds;
+a ratio is given as the median, the least and the greatest of those within a round, so that they hold on a busy machine.
+Peers are measured where they are installed.
 """
 
 import os
@@ -21,54 +22,77 @@ import time  # noqa: E402
 from collections.abc import Mapping  # noqa: E402
 
 import numpy as np  # noqa: E402
-from peers import Case, Contender, chainrule, chainrule_alone, jax_vmap, pytorch, scikit_learn  # noqa: E402
+from peers import Case, Contender, chainrule, chainrule_alone, jax_vmap, lean_pytorch, pytorch, scikit_learn  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
 HAS = {name: importlib.util.find_spec(name) is not None for name in ("sklearn", "torch", "jax")}
+ROUNDS = 15
 
 
-def fastest(contenders: Mapping[str, Contender], repetitions: int) -> dict[str, float]:
-    """Return the seconds of each contender's fastest run, after one run each that does not count."""
-    best = dict.fromkeys(contenders, float("inf"))
+def timed(contenders: Mapping[str, Contender], rounds: int) -> dict[str, np.ndarray]:
+    """Return the seconds of CPU of each contender in each round, ``(rounds,)``, after one round that does not count.
+
+    By the clock a long turn would suffer more from other processes than a short one.
+    """
+    seconds = {name: np.zeros(rounds + 1) for name in contenders}
     with threadpool_limits(1):
-        for repetition in range(repetitions + 1):
+        for number in range(rounds + 1):
             for name, train in contenders.items():
-                begin = time.perf_counter()
+                begin = time.process_time()
                 train()
-                if repetition:
-                    best[name] = min(best[name], time.perf_counter() - begin)
-    return best
+                seconds[name][number] = time.process_time() - begin
+    return {name: taken[1:] for name, taken in seconds.items()}
 
 
 def goal(ratio: float, wanted: float, quick: bool) -> str:
     """Return a ratio beside its goal; a few steps say nothing about goals."""
-    return f"{ratio:.1f} x" + ("" if quick else f" (goal {wanted:g}: {'met' if ratio >= wanted else 'MISSED'})")
+    return f"{ratio:.1f} x" + ("" if quick else met(ratio, wanted))
+
+
+def met(ratio: float, wanted: float) -> str:
+    return f" (goal {wanted:g}: {'met' if ratio >= wanted else 'MISSED'})"
+
+
+def over(theirs: np.ndarray, ours: np.ndarray, wanted: float | None) -> str:
+    """Return how many times ours a peer takes, of the pairs of each round: median, least and greatest."""
+    ratios = theirs / ours
+    text = f"{np.median(ratios):.1f} x ({ratios.min():.1f} to {ratios.max():.1f})"
+    return text + (met(float(np.median(ratios)), wanted) if wanted else "")
 
 
 def one_run(quick: bool) -> None:
-    """Steps per second of a single run, against the peers."""
+    """Microseconds a step of a single run, and how many times as long the peers take."""
     scale = 20 if quick else 1
-    cases = [
+    cases = [  # the goals are those over scikit-learn and over the usual loop
         (Case("2-2-2-1, 1 sample", (2, 2), 256, 1, max(1, 12 // scale)), 5.0, 10.0),
         (Case("2-2-2-1, 256 samples", (2, 2), 256, 256, 3000 // scale), 5.0, 10.0),
         (Case("784-128-64-10, 128 samples", (128, 64), 1280, 128, 20 // scale, "float32", images=True), 1.0, 1.0),
     ]
-    print("| one run, us a step | chainrule | 320 points | scikit-learn | PyTorch | over scikit-learn | over PyTorch |")
-    print("|---|---|---|---|---|---|---|")
-    for case, over_sklearn, over_torch in cases:
+    peers = {"scikit-learn": scikit_learn} if HAS["sklearn"] else {}
+    if HAS["torch"]:
+        peers |= {"PyTorch, usual loop": pytorch, "PyTorch, lean loop": lean_pytorch}
+    taken = {}
+    row("one run, us a step", "chainrule", "320 points", *peers)
+    row(*["---"] * (3 + len(peers)))
+    for case, *_ in cases:
         contenders = {"own": chainrule(case), "measured": chainrule(case, measure_every=max(1, -(-case.epochs // 319)))}
-        if HAS["sklearn"]:
-            contenders["sklearn"] = scikit_learn(case)
-        if HAS["torch"]:
-            contenders["torch"] = pytorch(case)
-            same_as_peer(case, contenders["own"](), contenders["torch"])
-        best = {name: seconds / case.steps * 1e6 for name, seconds in fastest(contenders, 1 if quick else 7).items()}
-        cells = [f"{best[name]:.1f}" if name in best else "-" for name in ("own", "measured", "sklearn", "torch")]
-        ratios = [
-            goal(best[name] / best["own"], wanted, quick) if name in best else "-"
-            for name, wanted in (("sklearn", over_sklearn), ("torch", over_torch))
-        ]
-        print("| " + " | ".join([case.name, *cells, *ratios]) + " |", flush=True)
+        contenders |= {name: peer(case) for name, peer in peers.items()}
+        for name in peers:
+            if name.startswith("PyTorch"):
+                same_as_peer(case, contenders["own"](), contenders[name])
+        taken[case.name] = timed(contenders, 2 if quick else ROUNDS)
+        row(case.name, *(f"{seconds.min() / case.steps * 1e6:.1f}" for seconds in taken[case.name].values()))
+    print()
+    row("times chainrule's", *peers)
+    row(*["---"] * (1 + len(peers)))
+    for case, over_sklearn, over_torch in cases:
+        wanted = {} if quick else {"scikit-learn": over_sklearn, "PyTorch, usual loop": over_torch}
+        seconds = taken[case.name]
+        row(case.name, *(over(seconds[name], seconds["own"], wanted.get(name)) for name in peers))
+
+
+def row(*cells: object) -> None:
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
 def stacks(quick: bool) -> None:
@@ -84,7 +108,7 @@ def stacks(quick: bool) -> None:
                 contenders["jax"] = jax_vmap(case, runs)
                 if batch_size == case.samples:
                     same_as_peer(case, contenders["own"](), contenders["jax"])
-            best = fastest(contenders, 1 if quick else 7)
+            best = {name: seconds.min() for name, seconds in timed(contenders, 1 if quick else 7).items()}
             own, alone = best["own"] / runs / case.steps * 1e6, best["alone"] / few / case.steps * 1e6
             jax = best["jax"] / runs / case.steps * 1e6 if "jax" in best else None
             over_jax = "-" if jax is None else goal(jax / own, 1, quick or batch_size == 1)
@@ -115,7 +139,11 @@ def help_time(quick: bool) -> None:
 def conditions() -> None:
     names = ["numpy", "scikit-learn", *(name for name in ("torch", "jax") if HAS[name])]
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
-    print(f"Python {platform.python_version()}, {versions}; {platform.machine()}, one thread.\n")
+    print(f"Python {platform.python_version()}, {versions}; {platform.machine()}, one thread.")
+    for name, package in (("PyTorch", "torch"), ("JAX", "jax")):
+        if not HAS[package]:
+            print(f"{name} is not installed and so not measured: pip install {package}")
+    print()
 
 
 def main() -> None:

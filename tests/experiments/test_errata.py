@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import binom
+from sklearn.metrics import r2_score
 
 import chainrule
 from chainrule.config.compose import compose_settings
@@ -26,6 +27,8 @@ def test_the_small_version():
     assert {row[0]: row[1] for row in rows[1:7]} == {
         "dL/dW1": "0.94", "dL/db1": "0.61", "dL/dW2": "0.92", "dL/db2": "0.00", "dL/dW3": "0.00", "dL/db3": "0.00",
     }  # fmt: skip
+    exact = next(row for row in rows if row[0] == "exact")
+    assert float(exact[1].split(" %")[0]) <= float(exact[2].split(" %")[0]), "who has learned has reached it"
     start = next(row for row in rows if row[0] == "0")
     assert start[1] == start[2], "both begin at the same parameters"
 
@@ -47,6 +50,25 @@ def test_the_angles_follow_the_run_itself(printed):
     settings = compose_settings(["experiment=errata", "rule=exact", "training.epochs=5", "seed=1"])
     (alone,) = chainrule.train([chainrule.prepare(settings)])
     assert whole[1, 1] == printed.angle(alone)
+
+
+def test_a_run_has_reached_what_any_shorter_one_ends_with(printed, tmp_path, monkeypatch):
+    """Training is repeatable, so each point of a curve is the end of a shorter run, which scikit-learn scores."""
+    words = ["seed=range(3)", "training.epochs=6", "training.measure_every=1"]
+    found = printed.swept(tmp_path / "sweep", *words, "tracking=none", "hydra.launcher.workers=1")["exact"]
+    best = []
+    for record in found:
+        settings = chainrule.settings_of(record)
+        scores = []
+        for epochs in range(7):
+            training = replace(settings.training, epochs=epochs)
+            (end,) = chainrule.train([replace(settings, training=training)])
+            x, y = end.samples.raw(end.samples.validation)
+            scores.append(r2_score(y[0], end.predict(x)[0]))
+        best.append(max(scores))
+    for goal in (0, *(score + move for score in best for move in (-1e-9, 1e-9))):
+        monkeypatch.setattr(printed, "GOAL", goal)
+        assert printed.reached(found) == sum(score >= goal for score in best)
 
 
 @pytest.mark.parametrize("rule", ["as_printed", "tied", "exact"])

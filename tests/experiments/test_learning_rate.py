@@ -67,3 +67,31 @@ def test_the_quadratic_bound_is_sharp(study):
     below, above = chainrule.train([study.onward(run, run.theta, f * bound, 20_000, 1000) for f in (0.999, 1.001)])
     assert below.metrics["train/loss"] < 1e-9
     assert above.metrics["train/loss"] > 1e9
+
+
+def test_a_scan_sees_what_lies_above_the_bound(study, place):
+    run, theta = place
+    (at,) = chainrule.train([study.onward(run, theta, 0.02, 0, 1)])
+    (seen,) = study.scan([run], [at], [study.sharpness(run, theta)])
+    assert not seen[study.FACTORS <= 0.95].any()
+    assert seen[study.FACTORS >= 1.05].all()
+
+
+def test_medians_of_groups_tell_how_much_twenty_places_say(study):
+    values = np.concatenate([np.full(20, 0.5), np.full(20, 4.0), np.full(20, 1.5)])
+    assert study.grouped(values) == "1.5 (0.5 to 4)"
+    assert study.grouped(np.array([1.0, 3.0])) == "2 (2 to 2)", "fewer than a group"
+
+
+def test_a_share_has_the_exact_interval(study):
+    """Of none in n the upper end is ``1 - 0.025^(1/n)``, of all the lower end is ``0.025^(1/n)``."""
+    assert study.share(0, 9) == f"0 [0, {100 * (1 - 0.025 ** (1 / 9)):.0f}]"
+    assert study.share(9, 9) == f"100 [{100 * 0.025 ** (1 / 9):.0f}, 100]"
+
+
+def test_a_loss_that_is_no_number_counts_as_infinite(study, place):
+    run, theta = place
+    ends = chainrule.train([study.onward(run, theta, rate, 50, 10) for rate in (0.01, 1e6)])
+    calm, lost = study.last_losses(ends)
+    assert calm == ends[0].metrics["train/loss"]
+    assert lost == np.inf

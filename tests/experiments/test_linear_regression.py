@@ -15,11 +15,13 @@ def study():
 @pytest.mark.slow  # a whole study, though a small one
 def test_the_small_version():
     _, rows = small("linear_regression", "least_squares")
-    assert len(rows) == 7
-    for _, noise, line, farthest, _ in rows[1:]:
+    assert len(rows) == 11
+    for _, noise, line, farthest, _ in rows[1:7]:
         assert float(farthest) < 1e-11
         if noise == "0":
             assert line == "10.000000, 2.000000, 3.000000"
+    epochs = [int(row[1].split()[0]) for row in rows[8:]]
+    assert epochs[0] > 3 * epochs[1] > 3 * epochs[2], "the deeper, the sooner"
 
 
 def test_it_is_scikit_learn_s_line(study):
@@ -39,3 +41,18 @@ def test_without_a_hidden_layer_the_way_is_the_known_one(study):
     goal = study.least_squares(result)
     expected = goal + np.linalg.matrix_power(factor, 50) @ (study.effective(start) - goal)
     np.testing.assert_allclose(study.effective(result), expected, rtol=1e-12)
+
+
+def test_the_epochs_until_it_is_near_follow_from_the_known_way(study):
+    """The loss above least squares is ``d^T H d / 2``, where each step multiplies ``d`` by ``I - rate H``."""
+    results = study.trained([3, 4], "network.hidden=[]", "training.epochs=4000", "training.measure_every=5")
+    starts = study.trained([3, 4], "network.hidden=[]", "training.epochs=0")
+    expected = []
+    for result, start in zip(results, starts, strict=True):
+        x = result.samples.train[:3]
+        H = x @ x.T / x.shape[1]
+        d = study.effective(start) - study.least_squares(result)
+        ways = ((n, np.linalg.matrix_power(np.eye(3) - 0.01 * H, n) @ d) for n in range(0, 4001, 5))
+        expected.append(next(n for n, left in ways if left @ H @ left / 2 <= study.NEAR))
+    np.testing.assert_array_equal(study.arrival(results), expected)
+    assert study.arrival(starts).tolist() == [np.inf, np.inf]

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import least_squares
 from scipy.special import expit
 
-from studies import load, small
+from studies import load, small, table
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,8 @@ def study():
 
 @pytest.mark.slow  # a whole study, though a small one
 def test_the_small_version():
-    _, rows = small("logistic_regression", "likelihood")
+    printed, rows = small("logistic_regression", "likelihood")
+    assert table(printed, "data sets that a plane separates")["two moons"]["with the noise"] == "0 of 3"
     distances = [(row[1], float(row[2].split()[0])) for row in rows if row[2:] and "(" in row[2]]
     assert len(distances) == 4
     for loss, distance in distances:
@@ -32,7 +33,7 @@ def test_under_squared_error_it_is_scipy_s_minimum(study):
 
 def test_real_data_with_noise(study):
     """The gradient of the log-likelihood vanishes: ``X^T (p - y) = 0``."""
-    (result,) = study.trained([0])
+    (result,) = study.trained([0], *study.CASES["breast cancer, 30-1", "log-loss"])
     x, y = study.parts(result.samples.train)
     rows = np.column_stack([np.ones(len(x)), x])
     slope = rows.T @ (expit(rows @ study.effective(result)) - y) / len(y)
@@ -50,3 +51,19 @@ def test_what_a_plane_separates(study):
     ones, x = np.ones(4), np.array([[0.0, 0, 1, 1], [0, 1, 0, 1]])
     assert study.separable(np.array([ones, *x, [0, 0, 0, 1]])), "and"
     assert not study.separable(np.array([ones, *x, [0, 1, 1, 0]])), "exclusive or"
+
+
+def test_data_that_seeds_have_in_common_count_once(study):
+    words = "data.noise=0", "training.epochs=0"
+    assert study.separated(study.trained(range(3), *words)) == "1 of 1"
+    different = study.trained(range(3), *words, *study.PATIENTS)
+    assert study.separated(different) == "3 of 3"
+    assert len({result.samples.train[1:31].tobytes() for result in different}) == 3, "other patients for each seed"
+
+
+def test_the_interval_of_a_gain_is_that_of_student_s_sleep_data(study):
+    """Ten patients with two drugs (Student, 1908): 1.58 hours more, from 0.70 to 2.46 with 95 % confidence."""
+    first = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
+    second = np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
+    assert study.gain(second / 100, first / 100) == "1.58 [0.70, 2.46]"
+    assert study.gain(first, first) == "0"

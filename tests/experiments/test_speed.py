@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SPEED = Path(__file__).parents[2] / "experiments" / "speed"
@@ -18,14 +19,53 @@ def peers(monkeypatch):
     sys.modules.pop("peers")
 
 
+@pytest.fixture
+def steps(monkeypatch):
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "XLA_FLAGS"):
+        monkeypatch.setenv(name, "1")  # the script sets them; they are taken back after the test
+    monkeypatch.syspath_prepend(SPEED)
+    yield pytest.importorskip("steps")
+    sys.modules.pop("steps")
+    sys.modules.pop("peers")
+
+
 @pytest.mark.slow  # it measures
 def test_every_row_is_filled(tmp_path):
     command = [sys.executable, SPEED / "steps.py", "--quick"]
     output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
-    rows = [line for line in output.splitlines() if line.startswith(("| 2-", "| 784-", "| 8 runs"))]
-    assert len(rows) == 5
-    assert all(float(cell) > 0 for row in rows[:4] for cell in row.split(" | ")[1:3])
+    cells = [line.strip("| ").split(" | ") for line in output.splitlines()]
+    rows = [row for row in cells if row[0].startswith(("2-", "784-", "8 runs"))]
+    assert len(rows) == 8
+    assert all(float(cell) > 0 for row in [*rows[:3], *rows[6:]] for cell in row[1:3])
+    assert all(re.fullmatch(r"[\d.]+ x \([\d.]+ to [\d.]+\)", cell) for row in rows[3:6] for cell in row[1:])
+    torch = importlib.util.find_spec("torch") is not None
+    assert ("PyTorch is not installed" in output, len(rows[0])) == ((False, 6) if torch else (True, 4))
     assert "`chainrule --help`" in output
+
+
+def test_a_ratio_is_that_of_the_pairs_of_a_round(steps):
+    """A round in which everything was slow counts for both, and neither's least time is compared with the other's."""
+    theirs, ours = np.array([20.0, 100, 18, 30, 22]), np.array([2.0, 10, 2, 2, 2])
+    assert steps.over(theirs, ours, None) == "10.0 x (9.0 to 15.0)"
+    assert steps.over(theirs, ours, 10) == "10.0 x (9.0 to 15.0) (goal 10: met)"
+    assert steps.over(theirs, ours, 11).endswith("(goal 11: MISSED)")
+
+
+def test_contenders_take_turns_and_the_first_round_does_not_count(steps):
+    turns = []
+    taken = steps.timed({name: lambda name=name: turns.append(name) for name in "ab"}, 3)
+    assert turns == list("abababab")
+    assert {name: len(seconds) for name, seconds in taken.items()} == {"a": 3, "b": 3}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_both_pytorch_loops_take_our_steps(peers, dtype):
+    pytest.importorskip("torch")
+    case = peers.Case("", (3, 2), 64, 64, 5, dtype)
+    start, own = case.prepared().theta, peers.chainrule(case)()
+    assert np.abs(own - start).max() > 1e-3
+    for loop in (peers.pytorch, peers.lean_pytorch):
+        np.testing.assert_allclose(loop(case)(), own, rtol=1e-12 if dtype == "float64" else 1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [1, 256])
