@@ -16,6 +16,7 @@ from chainrule.analysis.paired import SIGNIFICANCE
 from chainrule.analysis.wording import loss, loss_interval, p_number, percent, percent_interval, ratio
 from chainrule.engine.reason import Reason
 from chainrule.files.atomic import write_atomically
+from chainrule.records.outcome import LOST
 from chainrule.records.sweep import Sweep
 from chainrule.reports import page, svg
 from chainrule.reports.page import some
@@ -24,7 +25,6 @@ NUMBERS = "comparison.json"
 FORMAT = 2
 _KEYS = 3  # of the space that are drawn, at most
 _FAR = 1000  # times the median loss of the points: larger losses are not drawn, because they would hide all others
-_LOST = (Reason.DIVERGED, Reason.FAILED)
 
 
 def write(sweep: Sweep, outcomes: SweepOutcomes, path: Path) -> Path:
@@ -66,19 +66,20 @@ def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
             "pairs": list(_pairs(found)),
             "matrix": list(_matrix(found)) if len(comparison.contenders) > 2 else None,
             "rows": [row for target in comparison.targets for row in _rows(found, target)],
-            "lost": any(sum(map(entry.runs.count, _LOST)) for entry in found.entries),
+            "lost": any(sum(map(entry.runs.count, LOST)) for entry in found.entries),
             "edge": any(entry.at_edge for entry in found.entries),
             "profile": _profile(found) if found.profiled else None,
             "plan": comparison.sentence,
             "far": _FAR,
-            "diverged": sum(o.reason in _LOST for o in outcomes if o.number < comparison.tuning_runs),
+            "diverged": sum(o.reason in LOST for o in outcomes if o.number < comparison.tuning_runs),
             # A run that diverges while tuning is no failure: it only shows that a point is bad.
             "failures": page.failures([o for o in outcomes if o.number >= comparison.tuning_runs or o.error]),
             "tuning": [figure for target in comparison.targets for figure in _tuning(found, target)],
         }
     title = f"Comparison: {comparison.group} {', '.join(comparison.contenders)}"
     content |= comparison.to_entry()
-    return page.render("comparison.html.jinja", sweep, outcomes, title=title, answer=answer, **content)
+    facts = page.facts(sweep, outcomes)
+    return page.render("comparison.html.jinja", outcomes, facts, title=title, answer=answer, **content)
 
 
 def numbers(found: ComparisonResult) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def _pairs(found: ComparisonResult) -> Iterator[dict[str, Any]]:
             "gauge": Markup(svg.gauge(each.probability, each.interval)),
             "p": p_number(each.p),
             "sure": each.is_separated,
-            "verdict": "better" if each.is_separated else "equivalent" if each.is_equivalent else "not separated",
+            "verdict": each.verdict,
             "by_target": [
                 (percent(share), told.get(target, ""))
                 for target, share in zip(found.comparison.targets, each.by_target, strict=True)
@@ -184,6 +185,7 @@ def _rows(found: ComparisonResult, target: str) -> Iterator[dict[str, Any]]:
         runs = entry.runs
         yield {
             "first": entry is entries[0],
+            "axis": Markup(svg.axis(scale)) if entry is entries[0] else "",
             "target": target if entry is entries[0] else "",
             "contender": entry.contender,
             "tuned": tuned_words(entry),
