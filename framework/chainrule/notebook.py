@@ -203,9 +203,7 @@ def outcomes_of(
     if tracked:
         return tracked_outcomes(tracked, choices)
     if choices != Choices():
-        raise ConfigurationError(
-            "metric, maximize, seed and settings are for runs of a tracker; a sweep knows its own."
-        )
+        raise ConfigurationError("A sweep needs no metric, maximize, seed or settings: they are for runs of a tracker.")
     sweep = read_sweep(Path(source).absolute())
     return SweepOutcomes(sweep, sweep.outcomes())
 

@@ -31,6 +31,7 @@ ACROSS = {"sweep/test_interrupts.py", "sweep/test_sweeps.py", "test_kinds.py", "
 # kit are tested by the faulty components that its checks must catch.
 TESTED_IN = {
     "registry/hookspecs.py": "test_kinds.py",
+    "records/tracked.py": "analysis/test_tracked.py",
     "registry/kinds.py": "test_kinds.py",
     "testing/differences.py": "testing/test_activations.py",
     "testing/findings.py": "testing/test_general.py",

@@ -22,7 +22,7 @@ _IDENTITY = {"id", "uuid", "guid", "pid", "port", "timestamp", "datetime", "date
     "path", "dir", "directory", "folder", "file", "filename", "workdir", "outdir", "logdir", "trial", "run", "job"
 }  # fmt: skip
 _LOCATION = re.compile(
-    r"(?:[a-z]+:/)?\.{0,2}/.*|~.*|[A-Za-z]:\\.*|[0-9a-f]{8,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"(?:[a-z][a-z0-9]*:/)?\.{0,2}/.*|~.*|[A-Za-z]:\\.*|[0-9a-f]{8,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )
 _FEWEST = 3  # runs in which a parameter has always another value, before it may identify them
 
@@ -127,10 +127,10 @@ def roles(values: Mapping[str, Sequence[Any]], seeds: Sequence[Any]) -> Roles:
 
 def _follows(own: Sequence[Any], seeds: Sequence[Any]) -> bool:
     """Return whether a parameter has one value for each seed, and another one for another, in runs that share seeds."""
-    if None in own or None in seeds:
-        return False
-    pairs, different = set(zip(seeds, own, strict=True)), len(set(seeds))
-    return 1 < different < len(seeds) and len(pairs) == different == len(set(own))
+    known = [pair for pair in zip(seeds, own, strict=True) if None not in pair]
+    pairs, different = set(known), len({seed for seed, _ in known})
+    is_shared = len(own) / 2 <= len(known) > different > 1
+    return is_shared and len(pairs) == different == len({value for _, value in known})
 
 
 def _is_unique(own: Sequence[Any]) -> bool:

@@ -94,15 +94,15 @@ def tracked_outcomes(source: TrackedRuns, choices: Choices) -> TrackedOutcomes:
     if not kept:
         raise ConfigurationError(f"No run of the experiment {source.experiment!r} can be ranked: {_counted(left_out)}.")
     used = [_seed(run, seeds) for run in kept]
-    values = {
-        name: [number(run.parameters[name]) if name in run.parameters else None for run in kept]
-        for name in dict.fromkeys(name for run in kept for name in run.parameters if name not in seeds)
-    }
+    values, always = _values(kept, metric, seeds)
     parameters = _chosen(values, choices.settings) if choices.settings is not None else roles(values, used)
-    outcomes = [
-        _outcome(place, run, seed, {name: values[name][place] for name in parameters.settings}, metric)
-        for place, (run, seed) in enumerate(zip(kept, used, strict=True))
-    ]
+    outcomes = []
+    for place, (run, seed) in enumerate(zip(kept, used, strict=True)):
+        settings = {name: values[name][place] for name in parameters.settings}
+        if any(value is None and name in always for name, value in settings.items()):
+            left_out["failed or killed before they had their parameters"] += 1
+        else:
+            outcomes.append(_outcome(len(outcomes), run, seed, settings, metric))
     newest = _newest(outcomes)
     left_out["followed by a newer run with the same settings and seed"] = len(outcomes) - len(newest)
     notes = [
@@ -149,11 +149,24 @@ def _kept(runs: Sequence[TrackedRun], metric: str, seeds: set[str]) -> tuple[lis
             left_out[f"finished without {metric}"] += 1
         else:
             kept.append(_inheriting(run, by_key, seeds))
-    if any(run.parameters for run in kept):
-        blank = {run.key for run in kept if not run.parameters and metric not in run.metrics}
-        left_out["failed or killed before they had a parameter"] = len(blank)
-        kept = [run for run in kept if run.key not in blank]
     return kept, left_out
+
+
+def _values(runs: Sequence[TrackedRun], metric: str, seeds: Sequence[str]) -> tuple[dict[str, list[Any]], set[str]]:
+    """Return the values of each parameter but the seeds, and the parameters that all runs with the metric have.
+
+    A run that broke off before it had one of these has the value that all others have, if it is the same; else None.
+    """
+    values, always = {}, set()
+    for name in dict.fromkeys(name for run in runs for name in run.parameters if name not in seeds):
+        own = [number(run.parameters[name]) if name in run.parameters else None for run in runs]
+        measured = {value for run, value in zip(runs, own, strict=True) if metric in run.metrics}
+        if measured and None not in measured:
+            always.add(name)
+            usual = measured.pop() if len(measured) == 1 else None
+            own = [usual if value is None else value for value in own]
+        values[name] = own
+    return values, always
 
 
 def _above(run: TrackedRun, by_key: Mapping[str, TrackedRun]) -> Iterator[str]:

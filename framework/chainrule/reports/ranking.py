@@ -58,7 +58,8 @@ def render(
         lost=any(group.count(Reason.DIVERGED) + group.count(Reason.FAILED) for group in ranked),
         effects=[_effect(effect) for effect in outcomes.effects],
         interactions=[_interaction(each) for each in outcomes.interactions],
-        points=any(effect.units == "points" for effect in outcomes.effects),
+        units=sorted({effect.units for effect in outcomes.effects}),
+        has_curves=bool(curves),
         figures=[*curves, *_scatters(outcomes, keys)],
     )
 
@@ -132,6 +133,7 @@ def _effect(effect: Effect) -> dict[str, Any]:
         "share": percent(effect.share),
         "width": round(120 * effect.share),
         "p": "" if effect.p is None else p_number(effect.p),
+        "units": effect.units,
         "levels": ", ".join(levels) + (" ..." if len(effect.levels) > 10 else ""),
     }
 

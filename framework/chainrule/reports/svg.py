@@ -160,7 +160,7 @@ def chart(
         if line.low:
             low, high = (_pixels(_within(edge, up), across, up) for edge in (line.low, line.high))
             parts.append(f'<polygon class="band {colour}" points="{" ".join([*low, *reversed(high)])}"/>')
-            parts += [f'<polyline class="cut {colour}" points="{" ".join(part)}"/>' for part in _cut(line, across, up)]
+            parts += [f'<line class="cut {colour}" {place}/>' for place in _cut(line, across, up)]
         if dots:
             spots = (pixel.split(",") for pixel in _pixels(line.middle, across, up))
             parts += [f'<circle class="spot {colour}" cx="{x}" cy="{y}" r="3"/>' for x, y in spots]
@@ -202,11 +202,13 @@ def _within(points: Sequence[Point], up: Scale) -> list[Point]:
     return [(x, y if math.isfinite(y) else up.high) for x, y in points]
 
 
-def _cut(line: Series, across: Scale, up: Scale) -> Iterator[list[str]]:
-    """Yield the stretches of the upper edge at which a band is cut, in pixels."""
+def _cut(line: Series, across: Scale, up: Scale) -> Iterator[str]:
+    """Yield the parts of the upper edge at which the band of a line is cut."""
     for is_cut, points in groupby(line.high, key=lambda point: not math.isfinite(point[1])):
         if is_cut:
-            yield _pixels(_within(list(points), up), across, up)
+            x = [across.place(at) for at, _ in points]
+            ends = f'x1="{x[0] - 3:.1f}" x2="{x[-1] + 3:.1f}"'  # a single point is seen, too
+            yield f'{ends} y1="{up.end:g}" y2="{up.end:g}"'
 
 
 def _number(value: float) -> str:
