@@ -122,7 +122,7 @@ def test_the_ranking_is_that_of_pandas(here):
     worst = found.ranking[-1]
     assert worst.values[:3] == (-math.inf,) * 3
     assert found.notes == (
-        "val_acc: larger values are better, assumed from its name.",
+        "Ranked by val_acc: larger values are better, assumed from its name.",
         "Seed: random_state, assumed from the name.",
         "No setting, because it follows from the seed: split.",
         "No setting, because it differs from run to run: out.",

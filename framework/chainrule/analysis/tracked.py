@@ -72,8 +72,8 @@ class TrackedOutcomes(Outcomes):
 def tracked_outcomes(source: TrackedRuns, choices: Choices) -> TrackedOutcomes:
     """Return the outcomes of the runs of an experiment.
 
-    Runs that still run, those that others are nested in, and finished ones without the metric are left out. A run that
-    failed, that was killed before it had the metric, or whose metric is not finite counts as the worst. Of runs with
+    Runs that have not ended, those that others are nested in, and finished ones without the metric are left out. A run
+    that failed, was killed before it had the metric, or whose metric is not finite counts as the worst. Of runs with
     equal settings and equal seed the newest counts.
 
     Args:
@@ -85,38 +85,37 @@ def tracked_outcomes(source: TrackedRuns, choices: Choices) -> TrackedOutcomes:
     """
     if not source.runs:
         raise ConfigurationError(f"The experiment {source.experiment!r} at {source.place} has no runs.")
-    names = [name for run in source.runs for name in run.metrics]
-    metric = known_metric(choices.metric, names) if choices.metric else guessed_metric(names)
-    maximize = guessed_direction(metric) if choices.maximize is None else choices.maximize
-    every = dict.fromkeys(name for run in source.runs for name in run.parameters)
-    seeds, about_seeds = _seeds(every, choices.seed)
+    metric, maximize, about_metric = _objective(source.runs, choices)
+    seeds, about_seeds = _seeds(source.runs, choices.seed)
     kept, left_out = _kept(source.runs, metric, set(seeds))
     if not kept:
         raise ConfigurationError(f"No run of the experiment {source.experiment!r} can be ranked: {_counted(left_out)}.")
     used = [_seed(run, seeds) for run in kept]
     values, always = _values(kept, metric, seeds)
     parameters = _chosen(values, choices.settings) if choices.settings is not None else roles(values, used)
-    outcomes = []
-    for place, (run, seed) in enumerate(zip(kept, used, strict=True)):
-        settings = {name: values[name][place] for name in parameters.settings}
-        if any(value is None and name in always for name, value in settings.items()):
-            left_out["failed or killed before they had their parameters"] += 1
-        else:
-            outcomes.append(_outcome(len(outcomes), run, seed, settings, metric))
-    newest = _newest(outcomes)
-    left_out["followed by a newer run with the same settings and seed"] = len(outcomes) - len(newest)
-    notes = [
-        f"{metric}: {'larger' if maximize else 'smaller'} values are better"
-        f"{', assumed from its name' if choices.maximize is None else ''}.",
-        about_seeds,
-        *_about(parameters, left_out, newest, metric),
-    ]
-    return TrackedOutcomes(source, newest, metric, maximize, parameters, notes)
+    settings = [{name: values[name][place] for name in parameters.settings} for place in range(len(kept))]
+    known = [not any(own[name] is None for name in always & own.keys()) for own in settings]
+    runs = [each for each, is_known in zip(zip(kept, used, settings, strict=True), known, strict=True) if is_known]
+    left_out["failed or killed before they had their parameters"] = len(kept) - len(runs)
+    outcomes = _newest([_outcome(place, *each, metric) for place, each in enumerate(runs)])
+    left_out["followed by a newer run with the same settings and seed"] = len(runs) - len(outcomes)
+    notes = [about_metric, about_seeds, *_about(parameters, left_out, outcomes, metric)]
+    return TrackedOutcomes(source, outcomes, metric, maximize, parameters, notes)
 
 
-def _seeds(parameters: Iterable[str], chosen: str | None) -> tuple[tuple[str, ...], str]:
+def _objective(runs: Sequence[TrackedRun], choices: Choices) -> tuple[str, bool, str]:
+    """Return the metric that ranks the runs, whether large values of it are good, and a sentence about it."""
+    names = [name for run in runs for name in run.metrics]
+    metric = known_metric(choices.metric, names) if choices.metric else guessed_metric(names)
+    maximize = guessed_direction(metric) if choices.maximize is None else choices.maximize
+    sentence = f"Ranked by {metric}{'' if choices.metric else ', assumed'}: "
+    sentence += f"{'larger' if maximize else 'smaller'} values are better"
+    return metric, maximize, sentence + (", assumed from its name." if choices.maximize is None else ".")
+
+
+def _seeds(runs: Sequence[TrackedRun], chosen: str | None) -> tuple[tuple[str, ...], str]:
     """Return the parameters that are seeds, and a sentence about them."""
-    known = list(parameters)
+    known = list(dict.fromkeys(name for run in runs for name in run.parameters))
     if chosen == NO_SEED:
         return (), "Runs have no seed: those with equal settings are repetitions."
     if chosen is not None:
@@ -238,6 +237,11 @@ def _about(parameters: Roles, left_out: Counter[str], outcomes: Sequence[Outcome
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
         yield f"No setting, because {reason}: {', '.join(names)}."
+    if len({outcome.title for outcome in outcomes}) == len(outcomes) > 1:
+        yield (
+            "No two runs have equal settings, so that chance cannot be told from effects. If one of "
+            f"{', '.join(parameters.settings)} is no setting, name the others by --settings (settings=)."
+        )
     if +left_out:
         yield f"Left out: {_counted(left_out)}."
     lost = Counter(outcome.error for outcome in outcomes if outcome.error)

@@ -49,7 +49,7 @@ def _report(given: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    command = parser("report", main.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command = parser("report", main.__doc__)
 
     def option(name: str, metavar: str, text: str) -> None:
         command.add_argument(name, metavar=metavar, help=text)

@@ -44,7 +44,7 @@ def test_settings_are_ranked_over_their_seeds():
     assert {outcome.reason for outcome in found} == {Reason.FINISHED}
     assert found.parameters.constants == {"epochs": 10}
     assert found.notes == (
-        "loss: smaller values are better, assumed from its name.",
+        "Ranked by loss, assumed: smaller values are better, assumed from its name.",
         "Seed: seed, assumed from the name.",
     )
 
@@ -52,7 +52,7 @@ def test_settings_are_ranked_over_their_seeds():
 def test_large_values_may_be_good():
     found = outcomes_of(*GRID, maximize=True)
     assert [group.settings["lr"] for group in found.ranking] == [2, 1]
-    assert found.notes[0] == "loss: larger values are better."
+    assert found.notes[0] == "Ranked by loss, assumed: larger values are better."
     lost = outcomes_of(*GRID, run("x", math.inf, lr=2, seed=9), maximize=True)
     assert lost.ranking[0].values == (-math.inf, 2, 3, 4)
 
@@ -151,6 +151,12 @@ def test_a_seed_may_be_chosen_or_consist_of_several():
 def test_missing_values_are_not_set():
     found = outcomes_of(*GRID, run("x", 9.0, seed=0))
     assert found[-1].settings == {"lr": "not set"}
+
+
+def test_runs_without_repetitions_are_no_evidence():
+    runs = [run(str(number), float(number), lr=number % 2, note=f"try {number}") for number in range(6)]
+    assert "If one of lr, note is no setting, name the others by --settings" in told(outcomes_of(*runs), "No two runs")
+    assert not [note for note in outcomes_of(*runs, settings=("lr",)).notes if "No two runs" in note]
 
 
 def test_settings_may_be_chosen():

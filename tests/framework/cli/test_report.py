@@ -55,7 +55,7 @@ def test_runs_of_any_tracker_are_ranked(tracker, tmp_path, capsys):
     report.main(["keeps:an: experiment/x", "--maximize"])
     first, *notes, page, table = capsys.readouterr().out.splitlines()
     assert first.startswith("The largest median a is 9 over 9 seeds")
-    assert notes == ["  a: larger values are better.", "  Seed: seed, assumed from the name."]
+    assert notes == ["  Ranked by a, assumed: larger values are better.", "  Seed: seed, assumed from the name."]
     assert (page.strip(), table.strip()) == tuple(
         str(tmp_path / f"report-an_experiment_x.{end}") for end in ("html", "csv")
     )

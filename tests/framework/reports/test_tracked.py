@@ -25,7 +25,9 @@ def outcomes():
 def test_the_page_says_what_was_found_and_assumed():
     text = parsed(tracked.render(outcomes()))
     assert "Experiment: mine & yours The largest median accuracy is 3.5 over 7 seeds" in text
-    assert "accuracy: larger values are better, assumed from its name. Seed: seed, assumed from the name." in text
+    assert (
+        "Ranked by accuracy, assumed: larger values are better, assumed from its name. Seed: seed, assumed from" in text
+    )
     assert "experiment mine & yours kept at sqlite:///x.db runs 14 of 14 count the same in all runs a<b=7" in text
     assert "rank lr runs" in text  # what is the same is no column
 
