@@ -90,7 +90,8 @@ def tracked_outcomes(source: TrackedRuns, choices: Choices) -> TrackedOutcomes:
     kept, left_out = _kept(source.runs, metric, set(seeds))
     if not kept:
         raise ConfigurationError(f"No run of the experiment {source.experiment!r} can be ranked: {_counted(left_out)}.")
-    used = [_seed(run, seeds) for run in kept]
+    telling = _telling(kept, seeds)
+    used = [_seed(run, telling) for run in kept]
     values, always = _values(kept, metric, seeds)
     parameters = _chosen(values, choices.settings) if choices.settings is not None else roles(values, used)
     settings = [{name: values[name][place] for name in parameters.settings} for place in range(len(kept))]
@@ -184,6 +185,16 @@ def _inheriting(run: TrackedRun, by_key: Mapping[str, TrackedRun], seeds: set[st
     above = (by_key[key].parameters for key in _above(run, by_key))
     found = next((parameters for parameters in above if set(parameters) - seeds), {})
     return replace(run, parameters={**found, **run.parameters})
+
+
+def _telling(runs: Sequence[TrackedRun], seeds: Sequence[str]) -> tuple[str, ...]:
+    """Return the seeds without those that tell no more runs apart than the ones before them."""
+    telling: tuple[str, ...] = ()
+    for name in seeds:
+        more = (*telling, name)
+        if not telling or len({_seed(run, more) for run in runs}) > len({_seed(run, telling) for run in runs}):
+            telling = more
+    return telling
 
 
 def _seed(run: TrackedRun, seeds: Sequence[str]) -> int | str | None:

@@ -144,6 +144,9 @@ def test_a_seed_may_be_chosen_or_consist_of_several():
     assert {outcome.seed for outcome in outcomes_of(*runs)} == {"0, 0", "0, 1", "0, 2", "1, 0", "1, 1", "1, 2"}
     assert {outcome.seed for outcome in outcomes_of(*runs, seed="fold")} == {0, 1}
     assert told(outcomes_of(*runs, seed="fold,model_seed"), "Seed") == "Seed: fold and model_seed."
+    follows = [run(f"{x}{n}", 1.0, x=x, seed=n, data_seed=n // 2, rng=7) for x in range(2) for n in range(4)]
+    assert [outcome.seed for outcome in outcomes_of(*follows)] == [0, 1, 2, 3] * 2
+    assert outcomes_of(*follows).parameters.settings == ("x",)
     texts = [run(str(place), 1.0, seed=text) for place, text in enumerate(["abc", "7.5", "", "7"])]
     assert [outcome.seed for outcome in outcomes_of(*texts)] == ["abc", "7.5", None, 7]
 

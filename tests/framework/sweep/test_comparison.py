@@ -136,7 +136,7 @@ def test_the_report_needs_nothing_else(whole):
     folder, _ = whole
     page = (folder / "runs" / "found" / "report.html").read_text()
     assert "http" not in page.replace("http://www.w3.org", "")
-    assert page.count("<svg") == 1 + 6 + 1 + 3  # the pair, each entry, the profile, each target
+    assert page.count("<svg") == 1 + 6 + 3 + 1 + 3  # the pair, each entry, an axis and a figure a target, the profile
     assert "hydra/sweeper=compare" in page
 
 
