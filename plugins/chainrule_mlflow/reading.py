@@ -7,7 +7,7 @@ from chainrule.errors import ChainruleError, nearest
 from chainrule.records.tracked import Status, TrackedRun, TrackedRuns
 from chainrule_mlflow.store import Store
 
-_PAGE = 1000  # runs, or experiments, asked for at once
+_PAGE = 250  # runs, or experiments, asked for at once: a server has ten seconds for its answer
 _STATUSES = {"FINISHED": Status.FINISHED, "FAILED": Status.FAILED, "KILLED": Status.KILLED}  # else it has not ended
 _PARENT = "mlflow.parentRunId"
 
@@ -35,20 +35,28 @@ def read(store: Store, experiment: str) -> TrackedRuns:
 
 def _experiment(client: Any, store: Store, wanted: str) -> Any:
     """Return the experiment of that name, else the one with that id."""
-    from mlflow.entities import ViewType
-
-    every = list(_every(client.search_experiments, view_type=ViewType.ALL))
-    named = [one for one in every if one.name == wanted] or [one for one in every if one.experiment_id == wanted]
-    if not named:
-        names = [one.name for one in every if one.lifecycle_stage == "active"]
+    found = client.get_experiment_by_name(wanted) or _with_id(client, wanted)
+    if found is None:
+        names = [one.name for one in _every(client.search_experiments)]
         known = f" There are {', '.join(names[:20])}{' ...' * (len(names) > 20)}."
         raise ChainruleError(f"MLflow at {store.label} has no experiment {wanted!r}{nearest(wanted, names)}.{known}")
-    if named[0].lifecycle_stage != "active":
+    if found.lifecycle_stage != "active":
         raise ChainruleError(
             f"The MLflow experiment {wanted!r} at {store.label} is deleted: bring it back by "
-            f"`mlflow experiments restore --experiment-id {named[0].experiment_id}`."
+            f"`mlflow experiments restore --experiment-id {found.experiment_id}`."
         )
-    return named[0]
+    return found
+
+
+def _with_id(client: Any, wanted: str) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_experiment(wanted) if wanted.isdecimal() else None
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
 
 
 def _every(search: Callable[..., Any], *arguments: Any, **keywords: Any) -> Iterator[Any]:

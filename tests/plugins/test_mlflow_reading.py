@@ -163,6 +163,8 @@ def test_what_is_said_is_done(here):
     [
         ("mlflow:mine & your", "has no experiment 'mine & your' (did you mean 'Mine & yours'?). There are "),
         ("mlflow:gone", "The MLflow experiment 'gone' at "),
+        ("mlflow:424242", "has no experiment '424242'. There are "),
+        ("mlflow:", "has no experiment ''. There are "),
         ("mlflow:empty", "The experiment 'empty' at "),
         ("mlfow:empty", "tracking=mlfow is unknown (did you mean 'mlflow'?)"),
         ("none:empty", "tracking=none keeps no runs that could be read."),
