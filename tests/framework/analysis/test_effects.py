@@ -157,4 +157,5 @@ def test_where_large_values_are_good_effects_are_those_of_the_negative_values():
         assert up.share == pytest.approx(down.share)
         assert [(label, -median, count) for label, median, count in up.levels] == list(down.levels)
     both = interactions(runs, LOSS, small), interactions(negative, LOSS, large, maximize=True)
-    assert [each.parameters for each in both[0]] == [each.parameters for each in both[1]] == [("rate", "kind")]
+    assert [sorted(each.parameters) for each in both[0]] == [["kind", "rate"]]
+    assert [each.parameters for each in both[0]] == [each.parameters for each in both[1]]
