@@ -36,7 +36,7 @@ def blocks(text, language):
 
 
 def test_the_notebook_of_the_readme():
-    (code,) = blocks(README, "python")
+    code, outcomes = blocks(README, "python")
     names = {}
     exec(code, names)
     assert names["result"].settings.seed == 3
@@ -45,6 +45,10 @@ def test_the_notebook_of_the_readme():
     assert names["record"].manifest.reason == Reason.EPOCHS
     assert len(names["step"].delta) == 3
     assert names["adam"].lr == 0.01
+    place = "hydra.sweep.dir=multirun/first"
+    command("-m", "seed=range(3)", "optimizer.lr=0.01,0.1", "training.epochs=3", "tracking=none", place)
+    exec(outcomes, names)
+    assert names["found"].table("ranking")[0]["median"] == names["found"].ranking[0].median
 
 
 def test_the_readme_has_every_reason_in_the_words_of_the_code():

@@ -9,7 +9,7 @@ from typing import Any
 from chainrule import moved
 
 _HOMES = {
-    "chainrule.analysis.outcomes": ("SweepOutcomes",),
+    "chainrule.analysis.outcomes": ("Outcomes", "SweepOutcomes"),
     "chainrule.errors": ("ChainruleError", "ConfigurationError", "PluginError", "RecordError"),
     "chainrule.components.contracts": (
         "Activation",
@@ -29,6 +29,7 @@ _HOMES = {
         "component",
         "gradient",
         "load",
+        "outcomes_of",
         "run",
         "settings",
         "settings_of",
@@ -40,6 +41,7 @@ _HOMES = {
     "chainrule.records.run": ("Record",),
     "chainrule.records.settings": ("Settings",),
     "chainrule.records.sweep": ("Sweep",),
+    "chainrule.records.tracked": ("TrackedRun", "TrackedRuns"),
     "chainrule.registry.hookspecs": ("API_VERSION", "hookimpl"),
     "chainrule.runs.prepare": ("Prepared", "prepare"),
     "chainrule.registry.watching": ("Progress", "Session", "Start", "SweepProgress", "Tracker", "Watcher"),

@@ -1,18 +1,19 @@
 """What type checkers see of names that are loaded when first used."""
 
-from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.analysis.outcomes import Outcomes, SweepOutcomes
 from chainrule.components.contracts import Activation, Array, Initializer, Loss, Optimizer, Rule, Schedule, Target
 from chainrule.components.stacking import sum_units
 from chainrule.engine.curves import Curves
 from chainrule.engine.network import product
 from chainrule.engine.reason import Reason
 from chainrule.errors import ChainruleError, ConfigurationError, PluginError, RecordError
-from chainrule.notebook import component, gradient, load, run, settings, settings_of, trace_step, train
+from chainrule.notebook import component, gradient, load, outcomes_of, run, settings, settings_of, trace_step, train
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import Result
 from chainrule.records.run import Record
 from chainrule.records.settings import Settings
 from chainrule.records.sweep import Sweep
+from chainrule.records.tracked import TrackedRun, TrackedRuns
 from chainrule.registry.hookspecs import API_VERSION, hookimpl
 from chainrule.registry.watching import Progress, Session, Start, SweepProgress, Tracker, Watcher
 from chainrule.runs.prepare import Prepared, prepare
@@ -29,6 +30,7 @@ __all__ = [
     "Loss",
     "Optimizer",
     "Outcome",
+    "Outcomes",
     "PluginError",
     "Prepared",
     "Progress",
@@ -45,12 +47,15 @@ __all__ = [
     "SweepOutcomes",
     "SweepProgress",
     "Target",
+    "TrackedRun",
+    "TrackedRuns",
     "Tracker",
     "Watcher",
     "component",
     "gradient",
     "hookimpl",
     "load",
+    "outcomes_of",
     "prepare",
     "product",
     "run",

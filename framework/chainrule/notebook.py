@@ -1,4 +1,4 @@
-"""chainrule in Python: train runs, load records, trace one training step, make a component."""
+"""chainrule in Python: train runs, load records, rank runs, trace one training step, make a component."""
 
 import functools
 import logging
@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from chainrule.analysis.outcomes import Outcomes, SweepOutcomes
+from chainrule.analysis.tracked import Choices, tracked_outcomes
 from chainrule.components.contracts import Array, Component, Rule
 from chainrule.components.stacking import stack
 from chainrule.engine.backprop import Backprop, mean_loss, separate
@@ -20,9 +22,10 @@ from chainrule.records.result import Result
 from chainrule.records.run import Record, read_record
 from chainrule.records.settings import Settings
 from chainrule.records.sweep import SWEEP, Sweep, read_sweep
+from chainrule.records.tracked import TrackedRuns
 from chainrule.registry.kinds import KINDS
 from chainrule.registry.registry import Registry, installed
-from chainrule.registry.watching import Session, Watchers
+from chainrule.registry.watching import Session, Tracker, Watchers
 from chainrule.runs.execute import Task, execute, train_stack
 from chainrule.runs.prepare import Prepared, prepare, run_structure
 
@@ -168,6 +171,51 @@ def load(directory: str | Path) -> Record | Sweep:
     """
     place = Path(directory).absolute()
     return read_sweep(place) if (place / SWEEP).is_file() else read_record(place)
+
+
+def outcomes_of(
+    source: str | Path,
+    *,
+    metric: str | None = None,
+    maximize: bool | None = None,
+    seed: str | None = None,
+    settings: Sequence[str] | None = None,
+) -> Outcomes:
+    """Return what became of the runs of a sweep, or of an experiment that a tracker keeps, with their statistics.
+
+    ``ranking``, ``effects`` and ``comparison`` are objects, ``table(name)`` gives them as rows, and
+    ``table(name).frame()`` as a pandas data frame.
+
+    Args:
+        source: directory of a sweep, or tracker and experiment, as in ``mlflow:NAME``. What follows is for these only.
+        metric: the metric by which runs are compared; guessed if there is little choice.
+        maximize: whether large values of it are good; None to judge by its name.
+        seed: the parameter that is the seed, ``none`` if there is none; None to judge by names.
+        settings: the parameters that make a setting; None for those that vary and do not just identify a run.
+
+    Raises:
+        RecordError: the directory holds no sweep, or its record is damaged.
+        ConfigurationError: a choice is wrong, or one is needed that was not made.
+        ChainruleError: the tracker has no such experiment, or cannot be read.
+    """
+    tracked = _tracked(str(source))
+    choices = Choices(metric, maximize, seed, None if settings is None else tuple(settings))
+    if tracked:
+        return tracked_outcomes(tracked, choices)
+    if choices != Choices():
+        raise ConfigurationError("A sweep needs no metric, maximize, seed or settings: they are for runs of a tracker.")
+    sweep = read_sweep(Path(source).absolute())
+    return SweepOutcomes(sweep, sweep.outcomes())
+
+
+def _tracked(source: str) -> TrackedRuns | None:
+    """Return the runs that ``TRACKER:EXPERIMENT`` names; None for a directory."""
+    name, colon, experiment = source.partition(":")
+    if not colon or Path(source).exists():
+        return None
+    tracker = _registry().make("tracking", name, {})
+    assert isinstance(tracker, Tracker)
+    return tracker.read(experiment)
 
 
 def component(kind: str, name: str, **parameters: Any) -> Component:

@@ -111,16 +111,9 @@ def ranking(outcomes: SweepOutcomes) -> dict[str, Any]:
     found = outcomes.comparison
     if found:
         return comparison.table(found)
-    ranked = outcomes.ranking
-    keys = list(dict.fromkeys(key for group in ranked for key in group.settings))
-    names = ["median", "quartile 1", "quartile 3", "interval low", "interval high"]
-    rows = []
-    for rank, group in enumerate(ranked, 1):
-        values = _statistics(group)
-        numbers = [values[name] if math.isfinite(values.get(name, math.inf)) else None for name in names]
-        counts = [len(group.values), group.count(Reason.DIVERGED), group.count(Reason.FAILED)]
-        rows.append([rank, *(group.settings.get(key) for key in keys), *numbers, *counts])
-    return {"columns": ["rank", *keys, *names, "runs", "diverged", "failed"], "data": rows}
+    rows = outcomes.table("ranking")
+    columns = list(rows[0]) if rows else []
+    return {"columns": columns, "data": [[_plain(value) for value in row.values()] for row in rows]}
 
 
 def view(sweep: Sweep, run_id: str, metric: str) -> View:
@@ -229,6 +222,10 @@ def view(sweep: Sweep, run_id: str, metric: str) -> View:
     value = json.dumps(shared)
     assert len(value) <= _LONGEST, "a view has a bounded number of columns and charts"
     return View(key, f"mlflow.sharedViewState.{key}", value)
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _statistics(group: Group) -> dict[str, float]:

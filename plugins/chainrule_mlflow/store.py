@@ -57,6 +57,11 @@ class Store:
         return cls(f"{sqlite[1]}{file.as_posix()}{sqlite[3] or ''}", file)
 
     @property
+    def is_missing(self) -> bool:
+        """Whether it is a SQLite database that does not exist yet."""
+        return self.file is not None and not _holds_something(self.file)
+
+    @property
     def label(self) -> str:
         """The URI without a password."""
         return _SECRET.sub(r"\1:***@", self.uri)

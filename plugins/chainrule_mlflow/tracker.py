@@ -14,8 +14,9 @@ from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.run import Membership, Record
 from chainrule.records.sweep import Sweep, read_sweep
+from chainrule.records.tracked import TrackedRuns
 from chainrule.registry.watching import Tracker
-from chainrule_mlflow import contents, parents, sending
+from chainrule_mlflow import contents, parents, reading, sending
 from chainrule_mlflow.store import Store
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,14 @@ class MLflow(Tracker, name="mlflow"):
         """
         store = Store.at(self.uri)
         sweep.links.update(store.sweep_links(*parents.finish(sweep, outcomes, store, self.experiment)))
+
+    def read(self, experiment: str) -> TrackedRuns:
+        """Return the runs of an experiment that are not deleted, whoever made them.
+
+        Raises:
+            ChainruleError: there is no such experiment, or the store failed.
+        """
+        return reading.read(Store.at(self.uri), experiment)
 
     def _attempt(self, send: Callable[[], None], directory: Path) -> bool:
         """Send something, or warn once a minute that it cannot be; return whether it was sent."""

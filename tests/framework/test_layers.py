@@ -12,7 +12,8 @@ DOORS = {
     | {"sweep.comparison", "sweep.launcher", "sweep.resume", "sweep.jobs.composer", "testing.words"},
     "pytest": {"testing.collecting"},
     "jinja2": {"reports.page", "cli.new_plugin"},
-    "markupsafe": {"reports.sweep", "reports.comparison", "reports.budget"},
+    "markupsafe": {"reports.sweep", "reports.ranking", "reports.comparison", "reports.budget"},
+    "pandas": {"analysis.tables"},
     "joblib": {"sweep.execution.pool"},
     "yaml": {"files.yaml_text", "files.defaults", "registry.preferences", "config.compose"},
     "mlflow": set(),
@@ -30,6 +31,7 @@ ACROSS = {"sweep/test_interrupts.py", "sweep/test_sweeps.py", "test_kinds.py", "
 # kit are tested by the faulty components that its checks must catch.
 TESTED_IN = {
     "registry/hookspecs.py": "test_kinds.py",
+    "records/tracked.py": "analysis/test_tracked.py",
     "registry/kinds.py": "test_kinds.py",
     "testing/differences.py": "testing/test_activations.py",
     "testing/findings.py": "testing/test_general.py",

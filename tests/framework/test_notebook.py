@@ -209,3 +209,32 @@ def test_component_by_hand():
         chainrule.component("optimizer", "adam", lr=-1)
     with pytest.raises(chainrule.ConfigurationError, match=r"'optimiser' is not a kind \(did you mean 'optimizer'\?\)"):
         chainrule.component("optimiser", "adam")
+
+
+def test_what_a_sweep_came_to(tmp_path):
+    command("-m", "seed=range(3)", "optimizer.lr=0.01,0.1", *SHORT, "tracking=none", "hydra.sweep.dir=s")
+    found = chainrule.outcomes_of("s")
+    runs = found.table("runs").frame()
+    medians = runs.groupby("optimizer.lr")["validation/loss"].median().sort_values()
+    assert [group.settings["optimizer.lr"] for group in found.ranking] == medians.index.tolist()
+    assert [group.median for group in found.ranking] == pytest.approx(medians.tolist())
+    assert found.comparison is None
+    with pytest.raises(chainrule.ConfigurationError, match="A sweep needs no metric"):
+        chainrule.outcomes_of("s", metric="train/loss")
+    with pytest.raises(chainrule.RecordError, match="holds no sweep"):
+        chainrule.outcomes_of(tmp_path)
+
+
+def test_what_a_comparison_came_to():
+    short = ["--targets=linear", "--budget=2", "--tunings=2", "--tuning-seeds=1", "--seeds=2", "training.epochs=3"]
+    command("compare", "activation=tanh,relu,sigmoid", *short, "tracking=none", "hydra.sweep.dir=c")
+    found = chainrule.outcomes_of("c")
+    result, pairs, standings = found.comparison, found.table("pairs"), found.table("standings")
+    names = result.comparison.contenders
+    assert [(row["first"], row["second"]) for row in pairs] == [(names[p.better], names[p.worse]) for p in result.pairs]
+    for row, pair in zip(pairs, result.pairs, strict=True):
+        assert (row["probability"], row["interval low"], row["interval high"]) == (pair.probability, *pair.interval)
+        assert f"{row['p']:.3f}" == f"{pair.p:.3f}"
+        assert (row["verdict"] == "better") == pair.is_separated
+    assert [row["contender"] for row in standings] == [each.contender for each in result.standings]
+    assert sum(row["probability"] for row in standings) == pytest.approx(1.5)

@@ -171,6 +171,11 @@ class ComparisonResult:
             return f"It is undecided which of {better} and {worse} is better: {first}"
         return f"The data do not separate {better} from {worse}: {first}"
 
+    def word(self, pair: Pair) -> str:
+        """Return the result for two contenders in a word or two: that of the interval, in a race also ``undecided``."""
+        is_open = self.comparison.until_decided and not (pair.is_separated or pair.is_equivalent)
+        return "undecided" if is_open else pair.verdict
+
     def pair(self, first: int, second: int) -> tuple[Pair, float, tuple[float, float]]:
         """Return the pair of two contenders, the probability that the first is better, and its interval."""
         pair = next(pair for pair in self.pairs if {pair.better, pair.worse} == {first, second})

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.analysis.ranking import Group, distinct, groups
+from chainrule.analysis.ranking import Group, distinct, groups, worst_of
 from chainrule.components.contracts import Array
 from chainrule.records.outcome import Outcome
 
@@ -66,21 +66,25 @@ class Interaction:
     p: float
 
 
-def effects(outcomes: Sequence[Outcome], metric: str) -> list[Effect]:
+def effects(outcomes: Sequence[Outcome], metric: str, maximize: bool = False) -> list[Effect]:
     """Return the effect on the loss of each parameter that varies, the largest share first.
 
     Args:
         outcomes: outcomes of all runs.
-        metric: name of a loss.
+        metric: name of a loss, or of another metric.
+        maximize: whether large values are good, so that runs that were lost count as minus infinity.
     """
     different = distinct(outcomes)
     parameters = dict.fromkeys(key for outcome in different for key in outcome.settings)
-    points = [(group.settings, group.median) for group in groups(different, metric)]
-    found = [_effect(parameter, different, points, metric) for parameter in parameters]
+    points = [(group.settings, group.median) for group in groups(different, metric, maximize)]
+    runs = [(outcome, outcome.value(metric, worst_of(maximize))) for outcome in different]
+    found = [_effect(parameter, runs, points) for parameter in parameters]
     return sorted(found, key=lambda effect: (-effect.share, 1.0 if effect.p is None else effect.p))
 
 
-def interactions(outcomes: Sequence[Outcome], metric: str, found: Sequence[Effect]) -> list[Interaction]:
+def interactions(
+    outcomes: Sequence[Outcome], metric: str, found: Sequence[Effect], maximize: bool = False
+) -> list[Interaction]:
     """Return the pairs of parameters that interact significantly, the smallest p value first.
 
     Ranks are reduced by the effects of both parameters, and what is left is exchanged among all units (ter Braak,
@@ -90,10 +94,11 @@ def interactions(outcomes: Sequence[Outcome], metric: str, found: Sequence[Effec
         outcomes: outcomes of all runs.
         metric: name of a loss.
         found: the effects of the parameters, the largest first.
+        maximize: whether large values are good.
     """
     different = distinct(outcomes)
-    runs = [(outcome.settings, outcome.value(metric)) for outcome in different]
-    points = [(group.settings, group.median) for group in groups(different, metric)]
+    runs = [(outcome.settings, outcome.value(metric, worst_of(maximize))) for outcome in different]
+    points = [(group.settings, group.median) for group in groups(different, metric, maximize)]
     pairs = list(combinations([effect for effect in found if len(effect.levels) > 1][:_PAIRED], 2))
     significant = []
     for first, second in pairs:
@@ -107,16 +112,16 @@ def interactions(outcomes: Sequence[Outcome], metric: str, found: Sequence[Effec
 
 
 def _effect(
-    parameter: str, outcomes: Sequence[Outcome], points: Sequence[tuple[Mapping[str, Any], float]], metric: str
+    parameter: str, runs: Sequence[tuple[Outcome, float]], points: Sequence[tuple[Mapping[str, Any], float]]
 ) -> Effect:
-    values = [outcome.settings.get(parameter, "not set") for outcome in outcomes]
+    values = [outcome.settings.get(parameter, "not set") for outcome, _ in runs]
     codes, labels = _codes(values, _BINS)
-    losses = np.array([outcome.value(metric) for outcome in outcomes])
+    losses = np.array([value for _, value in runs])
     medians = tuple(
         (label, Group({}, (), tuple(sorted(losses[codes == code].tolist()))).median, int((codes == code).sum()))
         for code, label in enumerate(labels)
     )
-    blocks = _blocks(parameter, outcomes)
+    blocks = _blocks(parameter, [outcome for outcome, _ in runs])
     units = "runs" if 2 * _exchangeable(blocks, codes).sum() >= len(codes) else "points"
     if units == "points":
         codes, _ = _codes([settings.get(parameter, "not set") for settings, _ in points], _BINS)

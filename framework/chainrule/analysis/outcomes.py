@@ -1,26 +1,31 @@
-"""The outcomes of a sweep and their statistics, computed once for everything that shows them."""
+"""Outcomes of runs and their statistics, computed once for everything that shows them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import overload
 
+from chainrule.analysis import tables
 from chainrule.analysis.comparison import ComparisonResult, compare_outcomes
 from chainrule.analysis.effects import Effect, Interaction, effects, interactions
 from chainrule.analysis.ranking import Group, compared_metric, groups
+from chainrule.analysis.tables import Table
+from chainrule.errors import ConfigurationError, nearest
 from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import Sweep
 
 
-class SweepOutcomes(Sequence[Outcome]):
-    """The outcomes of the finished runs, in the order of their jobs, with their statistics.
+class Outcomes(Sequence[Outcome]):
+    """The outcomes of runs, in the order of their numbers, with their statistics.
 
     Args:
-        sweep: its record.
-        outcomes: outcomes of its runs.
+        outcomes: outcomes of the runs.
+        metric: by which they are compared; None for the loss by which runs of a sweep are.
+        maximize: whether large values of the metric are good.
     """
 
-    def __init__(self, sweep: Sweep, outcomes: Iterable[Outcome]) -> None:
-        self._sweep, self._outcomes = sweep, sorted(outcomes, key=lambda outcome: outcome.number)
+    def __init__(self, outcomes: Iterable[Outcome], metric: str | None = None, maximize: bool = False) -> None:
+        self._outcomes = sorted(outcomes, key=lambda outcome: outcome.number)
+        self._metric, self.maximize = metric, maximize
 
     @overload
     def __getitem__(self, place: int) -> Outcome: ...
@@ -36,26 +41,68 @@ class SweepOutcomes(Sequence[Outcome]):
 
     @cached_property
     def metric(self) -> str:
-        """Name of the loss by which runs are compared."""
-        return compared_metric(self)
+        """Name of the loss, or of another metric, by which runs are compared."""
+        return self._metric or compared_metric(self)
 
     @cached_property
     def ranking(self) -> list[Group]:
-        """The settings, the one with the smallest median loss first."""
-        return groups(self, self.metric)
+        """The settings, the one with the best median first."""
+        return groups(self, self.metric, self.maximize)
 
     @cached_property
     def effects(self) -> list[Effect]:
-        """The effect on the loss of each parameter with several values, the largest share first."""
-        return [effect for effect in effects(self, self.metric) if len(effect.levels) > 1]
+        """The effect on the metric of each parameter with several values, the largest share first."""
+        return [effect for effect in effects(self, self.metric, self.maximize) if len(effect.levels) > 1]
 
     @cached_property
     def interactions(self) -> list[Interaction]:
         """The pairs of parameters whose effects depend on one another."""
-        return interactions(self, self.metric, self.effects)
+        return interactions(self, self.metric, self.effects, self.maximize)
+
+    @property
+    def comparison(self) -> ComparisonResult | None:
+        """The result of a comparison; None if the runs are not those of one."""
+        return None
+
+    def table(self, name: str) -> Table:
+        """Return a table: a list of dictionaries, whose method ``frame()`` gives a pandas data frame.
+
+        Args:
+            name: ``runs``, ``ranking``, ``effects``, ``levels`` (of each parameter), and of a comparison ``pairs`` and
+                ``standings``, which are empty for all other runs.
+
+        Raises:
+            ConfigurationError: there is no table of that name.
+        """
+        if name not in _TABLES:
+            raise ConfigurationError(f"There is no table {name!r}{nearest(name, _TABLES)}: {', '.join(_TABLES)}.")
+        return _TABLES[name](self)
+
+
+class SweepOutcomes(Outcomes):
+    """The outcomes of the finished runs of a sweep, in the order of their jobs, with their statistics.
+
+    Args:
+        sweep: its record.
+        outcomes: outcomes of its runs.
+    """
+
+    def __init__(self, sweep: Sweep, outcomes: Iterable[Outcome]) -> None:
+        super().__init__(outcomes)
+        self._sweep = sweep
 
     @cached_property
     def comparison(self) -> ComparisonResult | None:
         """The result of a comparison; None if the sweep is not one, or some of its runs have not finished."""
         compared = self._sweep.comparison
         return compare_outcomes(self._sweep, compared, self, self.metric) if compared else None
+
+
+_TABLES: dict[str, Callable[[Outcomes], Table]] = {
+    "runs": tables.runs,
+    "ranking": lambda outcomes: tables.ranking(outcomes.ranking),
+    "effects": lambda outcomes: tables.effects(outcomes.effects),
+    "levels": lambda outcomes: tables.levels(outcomes.effects),
+    "pairs": lambda outcomes: tables.pairs(outcomes.comparison),
+    "standings": lambda outcomes: tables.standings(outcomes.comparison),
+}

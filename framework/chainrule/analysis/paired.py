@@ -64,6 +64,11 @@ class Pair(Estimate):
         """Whether neither wins much more often than the other."""
         return self.interval[0] >= 0.5 - MARGIN and self.interval[1] <= 0.5 + MARGIN
 
+    @property
+    def verdict(self) -> str:
+        """What the interval says: ``better``, ``equivalent`` or ``not separated``."""
+        return "better" if self.is_separated else "equivalent" if self.is_equivalent else "not separated"
+
 
 def pairs(losses: Array, judge: Callable[[Array, int], Estimate] | None = None) -> list[Pair]:
     """Compare all methods with one another.

@@ -1,8 +1,8 @@
-"""Ranks the settings of a sweep by the losses of their runs; seeds are repetitions, not settings.
+"""Ranks settings by the losses, or another metric, of their runs; seeds are repetitions, not settings.
 
 A run that diverged or failed counts as the worst, so that a setting cannot win by losing its bad runs. Only order
 statistics are used, because they stay meaningful with infinite losses. Runs with equal settings and equal seed count
-once, because they have the same result.
+once, because they have the same result; runs whose seed is unknown are all different.
 """
 
 import math
@@ -26,7 +26,8 @@ class Group:
     Attributes:
         settings: what they have in common.
         outcomes: the runs, in the order of their jobs.
-        values: their losses in ascending order; infinite for runs that diverged or failed.
+        values: their losses in ascending order; infinite for runs that diverged or failed. Of a metric that is to be
+            large they are minus infinite.
         best_of: from how many settings it was chosen for its median; 1 if it was not chosen.
     """
 
@@ -98,19 +99,26 @@ def median_interval(values: Sequence[float], tests: int = 1, *, any_time: bool =
     return (values[below - 1], values[count - below]) if below else None
 
 
-def groups(outcomes: Iterable[Outcome], metric: str) -> list[Group]:
-    """Return the settings that were compared, the one with the smallest median loss first.
+def groups(outcomes: Iterable[Outcome], metric: str, maximize: bool = False) -> list[Group]:
+    """Return the settings that were compared, the one with the best median first.
 
     Args:
         outcomes: outcomes of all runs.
-        metric: name of a loss, e.g. ``validation/loss``.
+        metric: name of a loss, e.g. ``validation/loss``, or of another metric.
+        maximize: whether the largest median is the best, and not the smallest.
     """
     found: dict[tuple[tuple[str, str], ...], list[Outcome]] = {}
     for outcome in distinct(outcomes):
         found.setdefault(_key(outcome), []).append(outcome)
-    made = [Group(same[0].settings, tuple(same), _sorted(same, metric)) for same in found.values()]
-    ranked = sorted(made, key=lambda group: (group.median, group.quartiles, group.outcomes[0].number))
+    worst = worst_of(maximize)
+    made = [Group(same[0].settings, tuple(same), _sorted(same, metric, worst)) for same in found.values()]
+    ranked = sorted(made, key=lambda group: (*_badness(group, maximize), group.outcomes[0].number))
     return [replace(group, best_of=len(ranked)) for group in ranked[:1]] + ranked[1:]
+
+
+def worst_of(maximize: bool) -> float:
+    """Return what counts as the value of a run that was lost: infinity, or minus infinity if large values are good."""
+    return -math.inf if maximize else math.inf
 
 
 def compared_metric(outcomes: Iterable[Outcome]) -> str:
@@ -123,7 +131,8 @@ def distinct(outcomes: Iterable[Outcome]) -> list[Outcome]:
     """Return the outcomes in the order of their jobs, without repetitions of equal runs."""
     found: dict[Any, Outcome] = {}
     for outcome in sorted(outcomes, key=lambda outcome: outcome.number):
-        found.setdefault((_key(outcome), outcome.seed), outcome)
+        repetition = ("unknown", outcome.number) if outcome.seed is None else ("seed", outcome.seed)
+        found.setdefault((_key(outcome), repetition), outcome)
     return list(found.values())
 
 
@@ -131,5 +140,10 @@ def _key(outcome: Outcome) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, repr(value)) for name, value in outcome.settings.items()))
 
 
-def _sorted(outcomes: Iterable[Outcome], metric: str) -> tuple[float, ...]:
-    return tuple(sorted(outcome.value(metric) for outcome in outcomes))
+def _sorted(outcomes: Iterable[Outcome], metric: str, worst: float) -> tuple[float, ...]:
+    return tuple(sorted(outcome.value(metric, worst) for outcome in outcomes))
+
+
+def _badness(group: Group, maximize: bool) -> tuple[float, ...]:
+    low, high = group.quartiles
+    return (-group.median, -high, -low) if maximize else (group.median, low, high)

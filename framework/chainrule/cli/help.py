@@ -28,6 +28,7 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
   chainrule compare activation=tanh,relu         which is better on several targets, each tuned alike
   chainrule resume DIR                           finish a sweep that broke off
   chainrule report DIR                           write the report of a sweep again
+  chainrule report mlflow:EXPERIMENT             rank the runs of any MLflow experiment
   chainrule experiment=article                   a prepared configuration
   chainrule optimizer=adam --help                this text, with the parameters of adam
   chainrule sync DIR                             send records to the tracker later

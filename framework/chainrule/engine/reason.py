@@ -12,6 +12,7 @@ class Reason(enum.StrEnum):
     DIVERGED = "diverged"
     PRUNED = "pruned"
     FAILED = "failed"
+    FINISHED = "finished"
 
     @property
     def words(self) -> str:
@@ -26,4 +27,5 @@ _WORDS = {
     Reason.DIVERGED: "diverged: the loss or a gradient became infinite or NaN",
     Reason.PRUNED: "pruned: a search stopped it in favour of other settings",
     Reason.FAILED: "failed: it raised an error",
+    Reason.FINISHED: "finished: it ended as its program wanted, which is not chainrule",
 }

@@ -7,6 +7,8 @@ from typing import Any
 
 from chainrule.engine.reason import Reason
 
+LOST = (Reason.DIVERGED, Reason.FAILED)  # reasons of runs that count as the worst
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -14,26 +16,26 @@ class Outcome:
 
     Attributes:
         number: number of its job.
-        directory: directory of its record, relative to the sweep's.
+        directory: directory of its record, relative to the sweep's; of a tracked run its key there.
         settings: the keys that vary in the sweep, except the seed, with the run's values as typed.
-        seed: seed of its random numbers.
+        seed: seed of its random numbers; None if it is unknown, a text if somebody else's program wrote one.
         reason: why it stopped.
         metrics: final losses and scores, as in its record: None for a value that is not finite; empty if it failed.
-        error: the error of a run that failed, as a sentence.
+        error: why a run failed, or diverged, as a sentence; empty if there is no more to say than the reason does.
     """
 
     number: int
     directory: str
     settings: Mapping[str, Any]
-    seed: int
+    seed: int | str | None
     reason: Reason
     metrics: Mapping[str, float | None]
     error: str = ""
 
-    def value(self, metric: str) -> float:
-        """Return a loss for comparing runs; it is infinite for a run that diverged, failed or has no such metric."""
+    def value(self, metric: str, worst: float = math.inf) -> float:
+        """Return a metric for comparing runs; ``worst`` for a run that diverged, failed or has no such metric."""
         value = self.metrics.get(metric)
-        return math.inf if value is None or self.reason == Reason.DIVERGED else value
+        return worst if value is None or self.reason in LOST else value
 
     @property
     def title(self) -> str:

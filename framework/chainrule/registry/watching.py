@@ -10,9 +10,11 @@ import numpy as np
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.components.contracts import Component
+from chainrule.errors import ChainruleError
 from chainrule.records.result import Result
 from chainrule.records.run import Record
 from chainrule.records.sweep import Sweep
+from chainrule.records.tracked import TrackedRuns
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +135,17 @@ class Tracker(Component, Watcher):
         Raises:
             ChainruleError: they cannot be sent.
         """
+
+    def read(self, experiment: str) -> TrackedRuns:
+        """Return the runs that the tracker keeps of an experiment, whoever made them; nothing is changed.
+
+        Args:
+            experiment: its name, or what else identifies it there.
+
+        Raises:
+            ChainruleError: there is no such experiment, or it cannot be read.
+        """
+        raise ChainruleError(f"tracking={self.name} keeps no runs that could be read.")
 
 
 class Watchers:

@@ -16,6 +16,7 @@ from chainrule.analysis.paired import SIGNIFICANCE
 from chainrule.analysis.wording import loss, loss_interval, p_number, percent, percent_interval, ratio
 from chainrule.engine.reason import Reason
 from chainrule.files.atomic import write_atomically
+from chainrule.records.outcome import LOST
 from chainrule.records.sweep import Sweep
 from chainrule.reports import budget, page, svg
 from chainrule.reports.budget import FAR, EpochCurves
@@ -24,7 +25,6 @@ from chainrule.reports.page import some
 NUMBERS = "comparison.json"
 FORMAT = 2
 _KEYS = 3  # of the space that are drawn, at most
-_LOST = (Reason.DIVERGED, Reason.FAILED)
 
 
 def write(sweep: Sweep, outcomes: SweepOutcomes, path: Path) -> Path:
@@ -69,21 +69,22 @@ def render(sweep: Sweep, outcomes: SweepOutcomes, curves: EpochCurves | None = N
             "pairs": list(_pairs(found)),
             "matrix": list(_matrix(found)) if len(comparison.contenders) > 2 else None,
             "rows": [row for target in comparison.targets for row in _rows(found, target)],
-            "lost": any(sum(map(entry.runs.count, _LOST)) for entry in found.entries),
+            "lost": any(sum(map(entry.runs.count, LOST)) for entry in found.entries),
             "edge": any(entry.at_edge for entry in found.entries),
             "profile": _profile(found) if found.profiled else None,
             "less": budget.content(found, curves),
             "plan": found.comparison.sentence,
             "far": FAR,
             "anew": found.comparison.tuning_runs > 0 and found.comparison.most_tunings > 1,
-            "diverged": sum(o.reason in _LOST for o in outcomes if comparison.is_tuning(o.number)),
+            "diverged": sum(o.reason in LOST for o in outcomes if comparison.is_tuning(o.number)),
             # A run that diverges while tuning is no failure: it only shows that a point is bad.
             "failures": page.failures([o for o in outcomes if o.error or not comparison.is_tuning(o.number)]),
             "tuning": [figure for target in comparison.targets for figure in _tuning(found, target)],
         }
     title = f"Comparison: {comparison.group} {', '.join(comparison.contenders)}"
     content |= comparison.to_entry()
-    return page.render("comparison.html.jinja", sweep, outcomes, title=title, answer=answer, **content)
+    facts = page.facts(sweep, outcomes)
+    return page.render("comparison.html.jinja", outcomes, facts, title=title, answer=answer, **content)
 
 
 def numbers(found: ComparisonResult, curves: EpochCurves | None = None) -> dict[str, Any]:
@@ -148,7 +149,7 @@ def _entry(entry: Entry, metric: str) -> dict[str, Any]:
 
 
 def _pairs(found: ComparisonResult) -> Iterator[dict[str, Any]]:
-    names, level = found.comparison.contenders, "undecided" if found.comparison.until_decided else "not separated"
+    names = found.comparison.contenders
     for each, ratios in zip(found.pairs, found.ratios, strict=True):
         told = {own.target: ratio(own.ratio, own.interval) for own in ratios}
         yield {
@@ -158,7 +159,7 @@ def _pairs(found: ComparisonResult) -> Iterator[dict[str, Any]]:
             "gauge": Markup(svg.gauge(each.probability, each.interval)),
             "p": p_number(each.p),
             "sure": each.is_separated,
-            "verdict": "better" if each.is_separated else "equivalent" if each.is_equivalent else level,
+            "verdict": found.word(each),
             "by_target": [
                 (percent(share), told.get(target, ""))
                 for target, share in zip(found.comparison.targets, each.by_target, strict=True)
@@ -195,6 +196,7 @@ def _rows(found: ComparisonResult, target: str) -> Iterator[dict[str, Any]]:
         runs = entry.runs
         yield {
             "first": entry is entries[0],
+            "axis": Markup(svg.axis(scale)) if entry is entries[0] else "",
             "target": target if entry is entries[0] else "",
             "contender": entry.contender,
             "tuned": tuned_words(entry),

@@ -1,8 +1,8 @@
-"""What all reports of sweeps share: each is one self-contained HTML file."""
+"""What all reports share: each is one self-contained HTML file."""
 
 import shlex
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,19 @@ from chainrule.records.sweep import Sweep
 _DOTS = 2000  # shown at most
 
 
-def render(template: str, sweep: Sweep, outcomes: Sequence[Outcome], **content: Any) -> str:
-    """Render a template as HTML, with the failures and the conditions of a sweep.
+def render(template: str, outcomes: Sequence[Outcome], facts: Mapping[str, str], **content: Any) -> str:
+    """Render a template as HTML, with failures and conditions.
 
     Args:
         template: name of its file.
-        sweep: the record of the sweep.
         outcomes: of the runs that have ended.
-        content: ``title``, ``answer``, other variables of the template; ``failures`` and ``facts`` replace the usual.
+        facts: the conditions of the runs, by title.
+        content: ``title``, ``answer``, other variables of the template; ``failures`` replaces the usual.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    shared = {"failures": failures(outcomes), "facts": facts(sweep, outcomes)}
+    shared = {"failures": failures(outcomes), "facts": facts}
     return environment.get_template(template).render({**shared, **content})
 
 
@@ -39,7 +39,7 @@ def failures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
         if outcome.reason == Reason.FAILED:
             why[outcome.error].append(outcome)
         elif outcome.reason == Reason.DIVERGED:
-            why[f"{outcome.reason.words}, with {outcome.title}"].append(outcome)
+            why[f"{outcome.error or outcome.reason.words}, with {outcome.title}"].append(outcome)
     found = sorted(why.items(), key=lambda item: -len(item[1]))
     return [
         {

@@ -1,13 +1,15 @@
 """Small drawings for reports, as SVG text; colours come from the page's style sheet."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import groupby
 
 from chainrule.analysis.wording import percent, percent_interval
 
 Point = tuple[float, float]
+_LETTER = 6.5  # width of one in pixels
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ class Scale:
         return cls(low, high, start, end, log)
 
     def place(self, value: float) -> float:
-        """Return the pixel of a number; the end for one that is not finite."""
+        """Return the pixel of a number; the end for one that is not finite, the start for minus infinity."""
         if not math.isfinite(value):
-            return self.end
+            return self.start if value == -math.inf else self.end
         low, high, at = (math.log(v) if self.log else v for v in (self.low, self.high, value))
         return self.start + (self.end - self.start) * (at - low) / (high - low)
 
@@ -56,7 +58,7 @@ class Scale:
 
 
 def strip(values: Sequence[float], scale: Scale, middle: float, interval: tuple[float, float] | None) -> str:
-    """Return one row of dots, with the median and its interval; infinite values are hollow dots at the right end."""
+    """Return one row of dots, with the median and its interval; infinite values are hollow dots at their end."""
     height, y = 18, 9
     parts = [f'<line class="rule" x1="{scale.start}" x2="{scale.end}" y1="{y}" y2="{y}"/>']
     if interval:
@@ -69,6 +71,22 @@ def strip(values: Sequence[float], scale: Scale, middle: float, interval: tuple[
     parts.append(f'<line class="median" x1="{x}" x2="{x}" y1="2" y2="16"/>')
     title = f"{len(values)} runs, median {middle:.5g}"
     return _svg(scale.end + 6, height, parts, title)
+
+
+def axis(scale: Scale) -> str:
+    """Return the axis of a column of strips: ticks with their numbers, those that have room, and the kind of scale."""
+    y, kind, free = 24, "log scale" if scale.log else "linear scale", -math.inf
+    parts = [f'<text x="{scale.start}" y="9">{kind}</text>']
+    parts.append(f'<line class="tick" x1="{scale.start}" x2="{scale.end}" y1="{y + 9}" y2="{y + 9}"/>')
+    for value in scale.ticks():
+        x, half = scale.place(value), _LETTER * len(_number(value)) / 2
+        parts.append(f'<line class="tick" x1="{x:.1f}" x2="{x:.1f}" y1="{y + 4}" y2="{y + 9}"/>')
+        at = min(max(x, half), scale.end + 6 - half)  # at an end the number stays within the drawing
+        if at - half >= free:
+            parts.append(f'<text x="{at:.1f}" y="{y}" text-anchor="middle">{_number(value)}</text>')
+            free = at + half + _LETTER
+    ends = f"from {_number(scale.low)} to {_number(scale.high)}"
+    return _svg(scale.end + 6, y + 10, parts, f"{kind} {ends}")
 
 
 @dataclass(frozen=True)
@@ -85,6 +103,11 @@ class Series:
     middle: Sequence[Point]
     low: Sequence[Point] = ()
     high: Sequence[Point] = ()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a part of the line or of its band is infinite, so that it lies outside of every chart."""
+        return not all(math.isfinite(y) for part in (self.middle, self.low, self.high) for _, y in part)
 
 
 def gauge(value: float, interval: tuple[float, float]) -> str:
@@ -112,7 +135,9 @@ def chart(
     span: tuple[float, float] | None = None,
     ticks: Sequence[float] = (),
 ) -> str:
-    """Return a chart of lines with bands, or of dots, with axes; infinite points are left out.
+    """Return a chart of lines with bands, or of dots, with axes.
+
+    Infinite points are left out. The band of a line goes to the upper edge where it is infinite, and has a mark there.
 
     Args:
         series: what to draw.
@@ -135,8 +160,9 @@ def chart(
     for number, line in enumerate(series):
         colour = f"c{number % 6}"
         if line.low:
-            edge = [*_pixels(line.low, across, up), *reversed(_pixels(line.high, across, up))]
-            parts.append(f'<polygon class="band {colour}" points="{" ".join(edge)}"/>')
+            low, high = (_pixels(_within(edge, up), across, up) for edge in (line.low, line.high))
+            parts.append(f'<polygon class="band {colour}" points="{" ".join([*low, *reversed(high)])}"/>')
+            parts += [f'<line class="cut {colour}" {place}/>' for place in _cut(line, across, up)]
         if dots:
             spots = (pixel.split(",") for pixel in _pixels(line.middle, across, up))
             parts += [f'<circle class="spot {colour}" cx="{x}" cy="{y}" r="3"/>' for x, y in spots]
@@ -155,11 +181,11 @@ def _axes(
     for value in up.ticks():
         y = up.place(value)
         parts.append(f'<line class="grid" x1="64" x2="{width - 12}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="58" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
+        parts.append(f'<text x="58" y="{y + 4:.1f}" text-anchor="end">{_number(value)}</text>')
     for value in ticks:
         x = across.place(value)
         parts.append(f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="{height - 40}" y2="{height - 35}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{height - 22}" text-anchor="middle">{value:g}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{height - 22}" text-anchor="middle">{_number(value)}</text>')
     parts.append(f'<line class="rule" x1="64" x2="{width - 12}" y1="{height - 40}" y2="{height - 40}"/>')
     middle = (64 + width - 12) / 2
     parts.append(f'<text x="{middle}" y="{height - 4}" text-anchor="middle">{escape(x_label)}</text>')
@@ -173,6 +199,24 @@ def _axes(
 def _pixels(points: Sequence[Point], across: Scale, up: Scale) -> list[str]:
     shown = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y) and not (up.log and y <= 0)]
     return [f"{across.place(x):.1f},{up.place(y):.1f}" for x, y in shown]
+
+
+def _within(points: Sequence[Point], up: Scale) -> list[Point]:
+    """Return points with those that are infinite at the upper edge."""
+    return [(x, y if math.isfinite(y) else up.high) for x, y in points]
+
+
+def _cut(line: Series, across: Scale, up: Scale) -> Iterator[str]:
+    """Yield the parts of the upper edge at which the band of a line is cut."""
+    for is_cut, points in groupby(line.high, key=lambda point: not math.isfinite(point[1])):
+        if is_cut:
+            x = [across.place(at) for at, _ in points]
+            ends = f'x1="{x[0] - 3:.1f}" x2="{x[-1] + 3:.1f}"'  # a single point is seen, too
+            yield f'{ends} y1="{up.end:g}" y2="{up.end:g}"'
+
+
+def _number(value: float) -> str:
+    return f"{value:.10g}"
 
 
 def _svg(width: float, height: float, parts: Iterable[str], title: str) -> str:

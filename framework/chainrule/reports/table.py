@@ -1,30 +1,25 @@
-"""The runs of a sweep as a table, for spreadsheets and data frames: one row a run."""
+"""The runs of a sweep, or of a tracker, as a file for spreadsheets: one row a run."""
 
 import csv
 import io
 
-from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.records.sweep import SEED
+from chainrule.analysis.outcomes import Outcomes
 
 RUNS = "runs.csv"
+_HEADING = ("run", "seed", "reason", "record")
 
 
-def runs(outcomes: SweepOutcomes) -> str:
-    """Return the table as comma-separated values, in the order of the jobs.
+def runs(outcomes: Outcomes) -> str:
+    """Return the table as comma-separated values, in the order of the runs.
 
-    Columns are the number of the job, each key that varies, the seed, the reason, and each final metric; a metric that
-    is not finite, or that a run does not have, is empty.
+    Columns are those of :func:`chainrule.analysis.tables.runs`; what a run does not have is empty.
 
     Args:
         outcomes: those of the runs that have ended.
     """
-    keys = dict.fromkeys(key for outcome in outcomes for key in outcome.settings)
-    metrics = dict.fromkeys(name for outcome in outcomes for name in outcome.metrics)
+    table = outcomes.table("runs")
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", *keys, SEED, "reason", *metrics])
-    for outcome in outcomes:
-        own = [outcome.settings.get(key) for key in keys]
-        final = [outcome.metrics.get(name) for name in metrics]
-        writer.writerow([outcome.number, *own, outcome.seed, outcome.reason.value, *final])
+    writer = csv.DictWriter(text, table[0] if table else _HEADING, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
     return text.getvalue()

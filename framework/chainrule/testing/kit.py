@@ -51,7 +51,7 @@ REQUIRED: dict[str, int] = {
     "target": 10,
     "initializer": 8,
     "rule": 9,
-    "tracker": 7,
+    "tracker": 8,
     "schedule": 13,
 }
 

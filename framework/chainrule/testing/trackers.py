@@ -9,6 +9,7 @@ from typing import Any
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.config.compose import compose_settings
+from chainrule.errors import ChainruleError
 from chainrule.records.run import Record
 from chainrule.records.sweep import JobEntry, Sweep, new_sweep, now
 from chainrule.registry.registry import installed
@@ -18,6 +19,8 @@ from chainrule.runs.prepare import prepare
 from chainrule.testing.findings import FindingError
 from chainrule.testing.subjects import Subject
 from chainrule.testing.table import Check
+
+_NOWHERE = "an experiment that nobody has made"
 
 
 def told(subject: Subject) -> None:
@@ -43,6 +46,24 @@ def told(subject: Subject) -> None:
                 watchers.tell("send_sweep", sweep, outcomes)
             if not all(kept.is_intact() for kept in (record, *recorded)):
                 raise FindingError(f"{subject.cls.__qualname__} alters files of a record; write elsewhere.")
+
+
+def read(subject: Subject) -> None:
+    """A tracker that is asked for an experiment that it does not have says so in a ChainruleError."""
+    for tracker in subject.combinations:
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            try:
+                found = tracker.read(_NOWHERE)
+            except ChainruleError:
+                continue
+            except Exception as error:
+                what = f"raises {type(error).__name__}: {error}"
+            else:
+                what = f"returns {found!r}"
+            raise FindingError(
+                f"{subject.where('read')} {what} for an experiment that is not there ({tracker}); raise a "
+                "ChainruleError that says what is missing."
+            )
 
 
 class _Strict(Watchers):
@@ -80,4 +101,4 @@ def _run(
     return recorded
 
 
-CHECKS = (Check(told),)
+CHECKS = (Check(told), Check(read))

@@ -89,6 +89,8 @@ def test_what_is_undecided_at_the_end_of_a_race_is_said():
     race = dataclasses.replace(PLAN, until_decided=True)
     found = results(pair(0, 1), pair(0, 2), dataclasses.replace(pair(1, 2, False, 0.6)), comparison=race)
     assert found.undecided == (1, 2)
+    assert [found.word(each) for each in found.pairs] == ["better", "better", "undecided"]
+    assert results(*found.pairs).word(found.pairs[2]) == "not separated"
     assert found.verdict(found.pairs[0]).startswith(
         "tanh is better than relu: it wins 78 % of runs with equal seeds (95 % interval for all 3 pairs at any time 70"
     )

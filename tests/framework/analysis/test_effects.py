@@ -141,3 +141,21 @@ def test_little_to_compare_is_no_error():
     assert (effect.share, effect.p) == (0.0, None)
     (single,) = effects([outcome(0, 1.0, rate=1)], LOSS)
     assert (single.share, single.p) == (0.0, None)
+
+
+def test_where_large_values_are_good_effects_are_those_of_the_negative_values():
+    rng = np.random.default_rng(5)
+    runs = grid(rng, 4, lambda rate, kind: 4 * rate * (1 if kind == "a" else -1))
+    runs = [dataclasses.replace(run, metrics={LOSS: None}) if run.number % 7 == 0 else run for run in runs]
+    negative = [
+        dataclasses.replace(run, metrics={LOSS: None if run.metrics[LOSS] is None else -run.metrics[LOSS]})
+        for run in runs
+    ]
+    small, large = effects(runs, LOSS), effects(negative, LOSS, maximize=True)
+    for up, down in zip(large, small, strict=True):
+        assert (up.parameter, up.p, up.units) == (down.parameter, down.p, down.units)
+        assert up.share == pytest.approx(down.share)
+        assert [(label, -median, count) for label, median, count in up.levels] == list(down.levels)
+    both = interactions(runs, LOSS, small), interactions(negative, LOSS, large, maximize=True)
+    assert [sorted(each.parameters) for each in both[0]] == [["kind", "rate"]]
+    assert [each.parameters for each in both[0]] == [each.parameters for each in both[1]]

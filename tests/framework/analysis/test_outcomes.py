@@ -6,9 +6,10 @@ import pytest
 
 from chainrule.analysis import outcomes as module
 from chainrule.analysis.effects import effects
-from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.analysis.outcomes import Outcomes, SweepOutcomes
 from chainrule.analysis.ranking import groups
 from chainrule.engine.reason import Reason
+from chainrule.errors import ConfigurationError
 from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import new_sweep
 
@@ -38,6 +39,26 @@ def test_what_follows_is_that_of_the_outcomes():
     assert found.effects == [effect for effect in effects(FOUND, "validation/loss") if effect.parameter == "a"]
     assert found.comparison is None
     assert SweepOutcomes(SWEEP, [outcome(0, 0, "train/loss")]).metric == "train/loss"
+
+
+def test_other_metrics_may_be_compared_and_be_large():
+    found = Outcomes(FOUND, "train/loss", maximize=True)
+    assert (found.metric, found.maximize, found.comparison) == ("train/loss", True, None)
+    large = Outcomes(FOUND, "validation/loss", maximize=True)
+    assert [group.settings["a"] for group in large.ranking] == [2, 1]
+    assert large.effects == found_effects(large)
+
+
+def found_effects(found):
+    return [effect for effect in effects(FOUND, found.metric, found.maximize) if len(effect.levels) > 1]
+
+
+def test_tables_are_asked_for_by_name():
+    found = Outcomes(FOUND)
+    assert [row["run"] for row in found.table("runs")] == [0, 1, 2, 3]
+    assert [row["a"] for row in found.table("ranking")] == [1, 2]
+    with pytest.raises(ConfigurationError, match=r"no table 'rankings' \(did you mean 'ranking'\?\): runs, ranking, "):
+        found.table("rankings")
 
 
 @pytest.mark.parametrize("name", ["metric", "ranking", "effects", "comparison"])

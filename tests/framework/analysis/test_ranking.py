@@ -47,6 +47,36 @@ def test_of_equal_runs_one_counts():
     assert [g.values for g in groups([*repeated, *different], LOSS)] == [g.values for g in groups(different, LOSS)]
 
 
+def test_runs_whose_seed_is_unknown_are_all_different():
+    runs = [dataclasses.replace(outcome(number, 1.0 + number), seed=None) for number in range(3)]
+    assert groups(runs, LOSS)[0].values == (1.0, 2.0, 3.0)
+    mixed = [dataclasses.replace(one, seed=seed) for one, seed in zip(runs, (None, 1, 1), strict=True)]
+    assert groups(mixed, LOSS)[0].values == (1.0, 2.0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(-1e6, 1e6) | st.none()), min_size=1, max_size=40))
+def test_where_large_values_are_good_all_is_that_of_the_negative_values(runs):
+    def found(sign, maximize):
+        kept = [
+            outcome(n, None if value is None else sign * value, "diverged" if value is None else "epochs", x=x)
+            for n, (x, value) in enumerate(runs)
+        ]
+        ranked = groups(kept, LOSS, maximize)
+        best_first = [sign * group.median for group in ranked]
+        assert best_first == sorted(best_first, reverse=True)
+        return sorted(
+            (dataclasses.replace(group, best_of=1) for group in ranked), key=lambda group: group.settings["x"]
+        )
+
+    for up, down in zip(found(1, True), found(-1, False), strict=True):  # equally good ones may change places
+        assert up.settings == down.settings
+        assert up.values == tuple(-value for value in reversed(down.values))
+        assert up.median == -down.median
+        assert (up.interval is None) == (down.interval is None)
+        if up.interval:
+            assert up.interval == (-down.interval[1], -down.interval[0])
+
+
 def test_the_interval_covers_the_median_at_least_as_often_as_it_says():
     rng = np.random.default_rng(0)
     for count in (6, 9, 20, 33):

@@ -5,7 +5,8 @@ import logging
 import numpy as np
 import pytest
 
-from chainrule.registry.watching import Watcher, Watchers
+from chainrule.errors import ChainruleError
+from chainrule.registry.watching import Tracker, Watcher, Watchers
 
 
 class Ear(Watcher):
@@ -76,3 +77,11 @@ def test_what_is_no_watcher_is_left_out_like_one_that_raises(caplog):
     Watchers([object(), Ear("b", heard)]).tell("epochs_recorded", 1)
     assert heard == [("b", 1)]
     assert "builtins.object failed in epochs_recorded" in caplog.text
+
+
+def test_a_tracker_keeps_no_runs_to_be_read_unless_it_says_so():
+    class Mute(Tracker, name="mute"):
+        pass
+
+    with pytest.raises(ChainruleError, match="tracking=mute keeps no runs"):
+        Mute().read("any")

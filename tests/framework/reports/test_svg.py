@@ -2,15 +2,16 @@
 
 import math
 import re
+from itertools import pairwise
 
 import pytest
 
-from chainrule.reports.svg import Scale, Series, chart, strip
+from chainrule.reports.svg import Scale, Series, axis, chart, strip
 
 
 def test_scales_place_numbers_and_choose_round_ticks():
     scale = Scale.over([0, 10], 100, 200)
-    assert [scale.place(value) for value in (0, 5, 10, math.inf)] == [100, 150, 200, 200]
+    assert [scale.place(value) for value in (0, 5, 10, math.inf, -math.inf)] == [100, 150, 200, 200, 100]
     assert scale.ticks() == [0, 2, 4, 6, 8, 10]
     log = Scale.over([1e-4, 1.0], 0, 400)
     assert log.log
@@ -32,3 +33,49 @@ def test_ticks_that_are_given_stand_on_a_logarithmic_axis():
     drawn = chart([Series("a", [(1, 0), (2, 1), (4, 1)])], "x", "y", "t", ticks=(1, 2, 4))
     assert 'points="64.0,260.0 346.0,12.0 628.0,12.0"' in drawn
     assert re.findall(r'text-anchor="middle">(\d+)</text>', drawn) == ["1", "2", "4"]
+
+
+def labels(drawn):
+    return re.findall(r'<text x="([\d.]+)" y="24" text-anchor="middle">([^<]+)</text>', drawn)
+
+
+def test_an_axis_has_ticks_where_the_scale_has_them_and_says_what_it_is():
+    scale = Scale.over([0, 10], 6, 234)
+    drawn = axis(scale)
+    assert labels(drawn) == [(f"{max(scale.place(value), 3.25):.1f}", f"{value:g}") for value in scale.ticks()[:-1]] + [
+        ("233.5", "10")  # so that it ends where the drawing does
+    ]
+    assert ">linear scale</text>" in drawn
+    assert ">log scale</text>" in axis(Scale.over([1e-3, 1], 6, 234))
+
+
+@pytest.mark.parametrize(
+    "values", [[1234567, 1234999], [0.1, 0.10001], [1e-12, 1e12], [0.5], [-3.0, 7.0], [1e300, 2e300]]
+)
+def test_numbers_of_an_axis_are_apart_and_different(values):
+    scale = Scale.over(values, 6, 234)
+    found = labels(axis(scale))
+    assert len({text for _, text in found}) == len(found) >= 2
+    places = [(float(x) - 3.25 * len(text), float(x) + 3.25 * len(text)) for x, text in found]
+    assert all(first[1] < second[0] for first, second in pairwise(places))
+    for x, text in found:
+        inside = 3.25 * len(text) < scale.place(float(text)) < 240 - 3.25 * len(text)
+        assert not inside or float(x) == pytest.approx(scale.place(float(text)), abs=0.051)
+
+
+def test_a_band_that_is_infinite_is_cut_at_the_upper_edge_and_has_a_mark_there():
+    middle, low = [(x, 2.0) for x in range(5)], [(x, 1.0) for x in range(5)]
+    high = [(0, 3.0), (1, math.inf), (2, 3.0), (3, math.inf), (4, math.inf)]
+    line = Series("a", middle, low, high)
+    drawn = chart([line], "x", "y", "t")
+    left, width = 64, 628 - 64
+    at = [left + width * x / 4 for x in range(5)]
+    (points,) = re.findall(r'class="band c0" points="([^"]+)"', drawn)
+    upper = [tuple(map(float, point.split(","))) for point in points.split()][5:]
+    assert upper == [(at[x], 12.0) for x in (4, 3, 2, 1, 0)]  # 3 is the highest number, so that all lie at the edge
+    marks = re.findall(r'class="cut c0" x1="([\d.]+)" x2="([\d.]+)" y1="12" y2="12"', drawn)
+    assert [tuple(map(float, mark)) for mark in marks] == [(at[1] - 3, at[1] + 3), (at[3] - 3, at[4] + 3)]
+    assert line.is_cut
+    assert Series("b", [(0, math.nan)]).is_cut
+    assert not Series("c", middle, low, middle).is_cut
+    assert "cut" not in chart([Series("c", middle, low, middle)], "x", "y", "t")

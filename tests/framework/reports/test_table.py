@@ -22,7 +22,8 @@ def outcomes():
 
 def test_a_data_frame_has_one_row_a_run():
     found = pandas.read_csv(io.StringIO(table.runs(outcomes())))
-    assert list(found) == ["run", "optimizer.lr", "target.path", "rule", "seed", "reason", "train/loss", "train/r2"]
+    keys = ["optimizer.lr", "target.path", "rule"]
+    assert list(found) == ["run", *keys, "seed", "reason", "record", "train/loss", "train/r2"]
     assert found["run"].tolist() == [0, 1, 2]
     assert found["optimizer.lr"].tolist() == [0.1, 1.0, 0.1]
     assert found["target.path"][0] == 'a "b",c.csv'
@@ -39,4 +40,4 @@ def test_numbers_have_all_their_digits():
 
 
 def test_of_no_runs_there_is_a_heading():
-    assert table.runs(SweepOutcomes(None, [])) == "run,seed,reason\n"
+    assert table.runs(SweepOutcomes(None, [])) == "run,seed,reason,record\n"

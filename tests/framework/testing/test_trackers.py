@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
+from chainrule.records.tracked import TrackedRuns
 from chainrule.registry.watching import Tracker, Watcher
 from chainrule.testing import kit
 from mutating import Gallery, failures, require
@@ -44,6 +45,18 @@ class ForgetsSweeps(Tracker):
 class AltersRecords(Tracker):
     def runs_recorded(self, records):
         (Path(records[0].directory) / "curves.npz").write_bytes(b"")
+
+
+@GALLERY.flawed("read")
+class HasEveryExperiment(Tracker):
+    def read(self, experiment):
+        return TrackedRuns(experiment, "here", ())
+
+
+@GALLERY.flawed("read")
+class FailsOnUnknownExperiments(Tracker):
+    def read(self, experiment):
+        return {}[experiment]
 
 
 @GALLERY.every

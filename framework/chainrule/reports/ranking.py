@@ -1,0 +1,161 @@
+"""The page that ranks settings: of a sweep from its records, or of runs that a tracker keeps."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from chainrule.analysis.effects import Effect, Interaction
+from chainrule.analysis.outcomes import Outcomes
+from chainrule.analysis.ranking import Group, worst_of
+from chainrule.analysis.wording import loss, loss_interval, p_number, p_value, percent
+from chainrule.engine.reason import Reason
+from chainrule.reports import page, svg
+from chainrule.reports.page import some
+
+_ROWS, _CHARTS, _CELL = 200, 3, 60  # shown at most: settings, charts, letters of a value
+
+
+def render(
+    title: str,
+    outcomes: Outcomes,
+    facts: Mapping[str, str],
+    *,
+    keys: Sequence[str],
+    planned: int,
+    notes: Sequence[str] = (),
+    curves: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """Return the page as HTML.
+
+    Args:
+        title: of the page.
+        outcomes: those of the runs that have ended.
+        facts: the conditions of the runs, by title.
+        keys: the parameters that vary, in the order of their columns.
+        planned: how many runs there are in all.
+        notes: sentences that the reader needs in order to trust the ranking.
+        curves: figures that are drawn before those of the parameters.
+    """
+    metric, ranked = outcomes.metric, outcomes.ranking
+    shown = [value for group in ranked[:_ROWS] for value in group.values]
+    scale = svg.Scale.over(shown, 6, 234)
+    return page.render(
+        "ranking.html.jinja",
+        outcomes,
+        facts,
+        title=title,
+        answer=answer(outcomes, planned),
+        notes=notes,
+        metric=metric,
+        better="larger" if outcomes.maximize else "smaller",
+        end="left" if outcomes.maximize else "right",
+        keys=keys,
+        axis=Markup(svg.axis(scale)) if any(map(math.isfinite, shown)) else "",
+        rows=[_row(group, keys, scale) for group in ranked[:_ROWS]],
+        hidden=max(0, len(ranked) - _ROWS),
+        lost=any(group.count(Reason.DIVERGED) + group.count(Reason.FAILED) for group in ranked),
+        effects=[_effect(effect) for effect in outcomes.effects],
+        interactions=[_interaction(each) for each in outcomes.interactions],
+        units=sorted({effect.units for effect in outcomes.effects}),
+        has_curves=bool(curves),
+        figures=[*curves, *_scatters(outcomes, keys)],
+    )
+
+
+def answer(outcomes: Outcomes, planned: int) -> str:
+    """Say which setting is best, and whether the data separate it from the next.
+
+    Args:
+        outcomes: those of the runs that have ended.
+        planned: how many runs there are in all.
+    """
+    ranked = outcomes.ranking
+    if not ranked:
+        return f"None of {planned} runs has ended yet."
+    best = ranked[0]
+    if math.isinf(best.median):
+        return f"No setting reached a finite {outcomes.metric} in at least half of its runs."
+    repetitions = "runs" if any(outcome.seed is None for outcome in outcomes) else "seeds"
+    of = f" over {len(best.values)} {repetitions}" if len(best.values) > 1 else ""
+    extreme = "largest" if outcomes.maximize else "smallest"
+    first = f"The {extreme} median {outcomes.metric} is {loss(best.median)}{of}"
+    if best.interval:
+        counting = f", counting that it was chosen from {best.best_of}" if best.best_of > 1 else ""
+        first += f" (95 % interval {loss_interval(best.interval)}{counting})"
+    first += f", with {best.title}." if best.settings else "."
+    if len(ranked) < 2:
+        return first
+    second = ranked[1]
+    if not best.interval or not second.interval:
+        return (
+            f"{first} With fewer than {best.enough} {repetitions} per setting there is no interval of the best of "
+            f"{best.best_of} that separates it from the others."
+        )
+    if _is_separated(best.interval, second.interval, outcomes.maximize):
+        where = "above" if outcomes.maximize else "below"
+        return f"{first} Its interval lies {where} that of the next, {second.title}."
+    alike = sum(
+        other.interval is None or not _is_separated(best.interval, other.interval, outcomes.maximize)
+        for other in ranked[1:]
+    )
+    more = f" and {alike - 1} more" if alike > 1 else ""
+    return f"{first} The intervals do not separate it from {second.title}{more}: more {repetitions} may separate them."
+
+
+def _is_separated(best: tuple[float, float], other: tuple[float, float], maximize: bool) -> bool:
+    return best[0] > other[1] if maximize else best[1] < other[0]
+
+
+def _row(group: Group, keys: Sequence[str], scale: svg.Scale) -> dict[str, Any]:
+    return {
+        "settings": [_cell(group.settings.get(key, "")) for key in keys],
+        "runs": len(group.values),
+        "median": loss(group.median, group.lost_reason),
+        "quartiles": loss_interval(group.quartiles),
+        "interval": loss_interval(group.interval),
+        "strip": Markup(svg.strip(some(group.values), scale, group.median, group.interval)),
+        "diverged": group.count(Reason.DIVERGED),
+        "failed": group.count(Reason.FAILED),
+    }
+
+
+def _cell(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= _CELL else f"{text[: _CELL - 4]} ..."
+
+
+def _effect(effect: Effect) -> dict[str, Any]:
+    levels = [f"{label}: {loss(middle)}" for label, middle, _ in effect.levels[:10]]
+    return {
+        "parameter": effect.parameter,
+        "share": percent(effect.share),
+        "width": round(120 * effect.share),
+        "p": "" if effect.p is None else p_number(effect.p),
+        "units": effect.units,
+        "levels": ", ".join(levels) + (" ..." if len(effect.levels) > 10 else ""),
+    }
+
+
+def _interaction(interaction: Interaction) -> str:
+    first, second = interaction.parameters
+    share, p = percent(interaction.share), p_value(interaction.p)
+    return f"The effect of {first} depends on {second}: both together explain {share} more ({p})."
+
+
+def _scatters(outcomes: Outcomes, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Draw the metric of each run over each parameter that has at least three numbers."""
+    metric, worst, drawn = outcomes.metric, worst_of(outcomes.maximize), 0
+    for key in keys:
+        numbers = [(o.settings.get(key), o.value(metric, worst)) for o in outcomes]
+        placed = [(float(x), y) for x, y in numbers if isinstance(x, int | float)]
+        points = [(x, y) for x, y in placed if math.isfinite(y)]
+        if len({x for x, _ in points}) >= 3 and drawn < _CHARTS:
+            drawn += 1
+            title, lost = f"{metric} over {key}", len(placed) - len(points)
+            chart = svg.chart([svg.Series(key, some(points))], key, metric, title, lines=False, dots=True, linear=False)
+            caption = f"Each run's {metric}, over {key}." + f" {lost} without a finite value are not drawn." * bool(
+                lost
+            )
+            yield {"svg": Markup(chart), "caption": caption, "legend": []}
