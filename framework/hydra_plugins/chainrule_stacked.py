@@ -73,6 +73,7 @@ class StackedCompareConf:
     tuning_seeds: int = 2  # how many, with which each point is tried
     tunings: int | None = None  # independent ones of each contender on each target; null: 6, or 2 of each round
     seeds: int = 4  # fresh ones, with which the best point of each tuning is run
+    metric: str = "loss"  # what is compared; or accuracy, r2, score
     until_decided: bool = False  # add rounds until it is known which contender is better
     max_runs: int = 50_000  # after which no further round begins
     max_minutes: float | None = None  # likewise

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.analysis.ranking import compared_metric
 from chainrule.records.sweep import Sweep
 from chainrule_mlflow import bulk, contents, overview, sending
 from chainrule_mlflow.store import Store
@@ -47,7 +48,7 @@ def finish(sweep: Sweep, outcomes: SweepOutcomes, store: Store, experiment: str)
     """
     experiment_id, run_id = begin(sweep, store, experiment)
     run = overview.ended(sweep, outcomes)
-    view = overview.view(sweep, run_id, outcomes.metric)
+    view = overview.view(sweep, run_id, compared_metric(outcomes))  # the loss, because errors are not logged
     ranking = json.dumps(overview.ranking(outcomes))
     files = [sweep.directory / name for name in _FILES if (sweep.directory / name).is_file()]
     place = sending.place_of(store, experiment)

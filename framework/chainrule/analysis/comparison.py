@@ -20,11 +20,10 @@ from chainrule.analysis.ranking import Group, median_interval
 from chainrule.analysis.wording import p_value, percent, percent_interval
 from chainrule.components.contracts import Array
 from chainrule.records.comparison import Comparison
-from chainrule.records.outcome import Outcome
+from chainrule.records.outcome import SCORES, Outcome
 from chainrule.records.sweep import Sweep
 
 FACTORS = tuple(float(f"{factor:.4g}") for factor in np.geomspace(1, 100, 81))  # of performance profiles
-_SCORES = ("r2", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class ComparisonResult:
 
     Attributes:
         comparison: its plan.
-        metric: the loss by which runs were compared.
+        metric: the loss or the error by which runs were compared.
         entries: target by target, contender by contender.
         pairs: one entry per pair of contenders.
         ratios: of each pair, on each target where ratios have a meaning: where no loss is negative, and not all are 0.
@@ -204,7 +203,7 @@ def compare_outcomes(
         sweep: its record.
         comparison: its plan.
         outcomes: outcomes of its runs.
-        metric: name of the loss by which runs are compared.
+        metric: name of the loss or the error by which runs are compared.
     """
     found = {outcome.number: outcome for outcome in outcomes}
     ended = comparison.ended(found)
@@ -369,7 +368,7 @@ def _at_edge(best: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> It
 
 def _score(runs: Sequence[Outcome], part: str) -> tuple[str, float] | None:
     """Return the median score; a run without a score counts as the worst."""
-    for name in _SCORES:
+    for name in SCORES:
         if any(f"{part}/{name}" in run.metrics for run in runs):
             values = [run.metrics.get(f"{part}/{name}") for run in runs]
             return name, statistics.median(-math.inf if value is None else value for value in values)

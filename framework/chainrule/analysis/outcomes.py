@@ -10,7 +10,7 @@ from chainrule.analysis.effects import Effect, Interaction, effects, interaction
 from chainrule.analysis.ranking import Group, compared_metric, groups
 from chainrule.analysis.tables import Table
 from chainrule.errors import ConfigurationError, nearest
-from chainrule.records.outcome import Outcome
+from chainrule.records.outcome import ERROR, Outcome
 from chainrule.records.sweep import Sweep
 
 
@@ -90,6 +90,12 @@ class SweepOutcomes(Outcomes):
     def __init__(self, sweep: Sweep, outcomes: Iterable[Outcome]) -> None:
         super().__init__(outcomes)
         self._sweep = sweep
+
+    @cached_property
+    def metric(self) -> str:
+        """Name of the loss by which runs are compared, or of the error if a comparison is about scores."""
+        compared = self._sweep.comparison
+        return compared_metric(self, ERROR if compared and compared.metric != "loss" else "loss")
 
     @cached_property
     def comparison(self) -> ComparisonResult | None:

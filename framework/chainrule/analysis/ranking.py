@@ -121,10 +121,16 @@ def worst_of(maximize: bool) -> float:
     return -math.inf if maximize else math.inf
 
 
-def compared_metric(outcomes: Iterable[Outcome]) -> str:
-    """Return the name of the loss by which runs are compared: the validation loss, if all recorded runs have one."""
+def compared_metric(outcomes: Iterable[Outcome], name: str = "loss") -> str:
+    """Return the metric by which runs are compared: that of validation, if all recorded runs have a validation loss.
+
+    Args:
+        outcomes: outcomes of the runs.
+        name: ``loss`` or :data:`chainrule.records.outcome.ERROR`.
+    """
     found = {objective(outcome.metrics)[0] for outcome in outcomes if outcome.metrics}
-    return found.pop() if len(found) == 1 else "train/loss"
+    part = found.pop().partition("/")[0] if len(found) == 1 else "train"
+    return f"{part}/{name}"
 
 
 def distinct(outcomes: Iterable[Outcome]) -> list[Outcome]:

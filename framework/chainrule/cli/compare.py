@@ -8,9 +8,10 @@ from typing import Any
 from chainrule.cli.common import load_plugins, parser
 from chainrule.config import application, compose
 from chainrule.errors import ConfigurationError
+from chainrule.sweep.jobs.contenders import METRICS
 
 _SWEEPER = "hydra/sweeper=compare"
-_OPTIONS = ("budget", "tuning_seeds", "tunings", "seeds", "max_runs", "max_minutes", "random_seed")
+_OPTIONS = ("budget", "tuning_seeds", "tunings", "seeds", "metric", "max_runs", "max_minutes", "random_seed")
 _LISTS = ("contenders", "ablate")
 
 
@@ -93,6 +94,12 @@ def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
         option = f"--{name.replace('_', '-')}"
         usual = "6, or 2 with --until-decided" if name == "tunings" else defaults[name]
         command.add_argument(option, type=int, metavar="N", help=f"{text} ({usual})")
+    command.add_argument(
+        "--metric",
+        choices=METRICS,
+        help="what is compared at the end of a run: the loss, which also tunes (default), or accuracy, r2, or the "
+        "score that fits each target: then losses can be compared, too",
+    )
     command.add_argument(
         "--until-decided",
         action="store_true",

@@ -28,6 +28,7 @@ class ComparisonEntry(Entries):
     tuning_seeds: int
     tunings: int
     seeds: int
+    metric: str
     until_decided: bool
     rounds: list[RoundEntry]
     tuning_runs: int
@@ -36,7 +37,7 @@ class ComparisonEntry(Entries):
     @classmethod
     def checked(cls, data: Mapping[str, Any]) -> Self:
         """Return the data with its entries checked; earlier versions had one round, and at first one tuning."""
-        return super().checked({"tunings": 1, "until_decided": False, "rounds": [], **data})
+        return super().checked({"tunings": 1, "metric": "loss", "until_decided": False, "rounds": [], **data})
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Comparison:
         tuning_seeds: number of seeds for each point.
         seeds: number of seeds with which the best point of one tuning is run.
         tunings: number of independent tunings of each contender on each target in the first round.
+        metric: what is compared: ``loss``, or ``accuracy``, ``r2`` or the ``score`` that a target has.
         until_decided: whether rounds follow until it is known which contender is better.
         rounds: those after the first so far.
     """
@@ -81,6 +83,7 @@ class Comparison:
     tuning_seeds: int
     seeds: int
     tunings: int = 1
+    metric: str = "loss"
     until_decided: bool = False
     rounds: tuple[Round, ...] = ()
 

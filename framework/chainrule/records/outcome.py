@@ -7,6 +7,8 @@ from typing import Any
 
 from chainrule.engine.reason import Reason
 
+SCORES = ("accuracy", "r2")  # of a classification and of a regression; 1 is perfect
+ERROR = "error"  # 1 less the score: of 1 - accuracy, or of 1 - R2, small values are good, whatever the loss is
 LOST = (Reason.DIVERGED, Reason.FAILED)  # reasons of runs that count as the worst
 
 
@@ -33,8 +35,17 @@ class Outcome:
     error: str = ""
 
     def value(self, metric: str, worst: float = math.inf) -> float:
-        """Return a metric for comparing runs; ``worst`` for a run that diverged, failed or has no such metric."""
+        """Return a metric for comparing runs; ``worst`` for a run that diverged, failed or has no such metric.
+
+        Args:
+            metric: one of :attr:`metrics`, or ``validation/error`` or ``train/error``, which follows from the score.
+            worst: what such a run has.
+        """
         value = self.metrics.get(metric)
+        part, _, name = metric.partition("/")
+        if name == ERROR and value is None:
+            score = next((self.metrics[f"{part}/{each}"] for each in SCORES if f"{part}/{each}" in self.metrics), None)
+            value = None if score is None else 1 - score
         return worst if value is None or self.reason in LOST else value
 
     @property

@@ -66,6 +66,7 @@ def render(sweep: Sweep, outcomes: SweepOutcomes, curves: EpochCurves | None = N
         answer = found.answer
         content |= {
             "metric": found.metric,
+            "by_score": found.comparison.metric != "loss",
             "pairs": list(_pairs(found)),
             "matrix": list(_matrix(found)) if len(comparison.contenders) > 2 else None,
             "rows": [row for target in comparison.targets for row in _rows(found, target)],
@@ -82,7 +83,7 @@ def render(sweep: Sweep, outcomes: SweepOutcomes, curves: EpochCurves | None = N
             "tuning": [figure for target in comparison.targets for figure in _tuning(found, target)],
         }
     title = f"Comparison: {comparison.group} {', '.join(comparison.contenders)}"
-    content |= comparison.to_entry()
+    content = {**comparison.to_entry(), **content}
     facts = page.facts(sweep, outcomes)
     return page.render("comparison.html.jinja", outcomes, facts, title=title, answer=answer, **content)
 

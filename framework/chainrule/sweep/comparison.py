@@ -15,7 +15,6 @@ from omegaconf import DictConfig
 
 from chainrule.analysis.comparison import shortage_of
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.analysis.ranking import compared_metric
 from chainrule.errors import ConfigurationError
 from chainrule.records.comparison import Comparison, Round
 from chainrule.registry.registry import installed
@@ -161,7 +160,7 @@ def _best(comparison: Comparison, place: int, ledger: Ledger) -> list[list[int]]
 
     Of equal ones it is the first.
     """
-    metric, best = compared_metric(ledger.outcomes), []
+    metric, best = SweepOutcomes(ledger.sweep, ledger.outcomes).metric, []
     for cell in comparison.cells_of(comparison.every_round[place]):
         medians = [
             comparison.medians(*cell, tuning, lambda number: ledger.outcome(number).value(metric))

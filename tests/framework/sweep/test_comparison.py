@@ -303,6 +303,26 @@ def test_one_method_under_two_names_is_not_separated_from_itself(tmp_path):
     assert "tanh and moody are equivalent: the first wins 50 % of runs with equal seeds" in done.stdout
 
 
+def test_losses_are_compared_by_a_score_that_does_not_change_with_them():
+    done = compared("loss=half_squared_error,huber", "--metric=score", "--targets=sine", "tracking=none")
+    sweep, result = found()
+    assert result.metric == "validation/error"
+    for contender, entry in enumerate(result.entries):
+        numbers = [n for tuning in range(3) for n in result.comparison.tuned(0, contender, tuning)]
+        scores = [read_record(sweep.place(n)).manifest["metrics"]["validation/r2"] for n in numbers]
+        assert entry.runs.values == tuple(sorted(1 - score for score in scores))
+        assert entry.runs.median == pytest.approx(1 - entry.score[1])
+        for tuning, best in enumerate(entry.tuned):
+            points = [result.comparison.tuning(0, contender, tuning, point) for point in range(4)]
+            scores = [
+                [read_record(sweep.place(n)).manifest["metrics"]["validation/r2"] for n in each] for each in points
+            ]
+            errors = [statistics.median(math.inf if x is None else 1 - x for x in each) for each in scores]
+            assert sweep.settings(points[errors.index(min(errors))][0])["optimizer.lr"] == best["optimizer.lr"]
+    assert result.answer in done.stdout
+    assert "1 less accuracy or R2" in Path("found/report.html").read_text()
+
+
 def test_contenders_with_names_are_told_by_them():
     named = ["--contender", "wide: network.hidden=[32]", "--contender", "one by one: training.batch_size=1"]
     done = compared(*named, "--targets=sine", "tracking=none")
@@ -348,7 +368,7 @@ def test_a_comparison_that_can_show_nothing_is_told_so():
     [
         ("activation=tanh", "There are no contenders: give one key several values, as in activation=tanh,relu."),
         ("activaton=tanh,relu", "(did you mean 'activation'?)"),
-        ("loss=huber,log_cosh", "loss cannot be compared: it changes what the final loss measures."),
+        ("loss=huber,log_cosh", "loss cannot be compared: it changes what the final loss measures. --metric score"),
         ("tracking=mlflow,none", "tracking cannot be compared: contenders are values of one key"),
         ("activation=tanh,relu optimizer=adam,rprop", "activation and optimizer have several values"),
         ("activation=tanh,rleu", "activation=rleu is unknown (did you mean 'relu'?)"),

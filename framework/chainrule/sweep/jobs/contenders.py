@@ -19,8 +19,13 @@ from chainrule.sweep.jobs.axes import Axis, read_axes
 from chainrule.sweep.jobs.composer import Composer
 
 TARGET = "target"
-_MEASURED = (SEED, TARGET, "data", "loss")  # what decides the meaning of a loss, rather than its size
+_LOSS = "loss"
+_MEASURED = (SEED, TARGET, "data", _LOSS)  # what decides the meaning of a loss, rather than its size
 COMPARED = [group for group in GROUPS if group not in (*_MEASURED, TRACKING)]
+METRICS = {_LOSS: ("regression", "classification"), "score": ("regression", "classification")} | {
+    "accuracy": ("classification",),
+    "r2": ("regression",),
+}  # what can be compared, and of which tasks
 _MOST = 5000  # seeds with which a target is tuned or compared
 _OF_TARGET, _OF_COMPARISON = 2 * _MOST, 10**6  # seeds that are reserved for one target, and for one comparison
 
@@ -42,6 +47,7 @@ class ComparisonOptions:
         tunings: number of independent tunings of each contender on each target, or of each round where there are
             rounds; None for 6, or 2.
         seeds: number of fresh seeds with which the best point of each tuning is run.
+        metric: one of :data:`METRICS`.
         until_decided: whether rounds follow until it is known which contender is better.
         max_runs: after which no further round begins.
         max_minutes: likewise; None for no such limit.
@@ -60,6 +66,7 @@ class ComparisonOptions:
     tuning_seeds: int
     tunings: int | None
     seeds: int
+    metric: str
     until_decided: bool
     max_runs: int
     max_minutes: float | None
@@ -71,6 +78,11 @@ class ComparisonOptions:
             value, least = getattr(self, name), 0 if name in ("max_minutes", "random_seed") else 1
             if value is not None and value < least:
                 raise ConfigurationError(f"hydra.sweeper.{name} must be {least} or more, not {value}.")
+        if self.metric not in METRICS:
+            raise ConfigurationError(
+                f"hydra.sweeper.metric={self.metric} cannot be compared{nearest(self.metric, METRICS)}: "
+                f"there are {', '.join(METRICS)}."
+            )
         if self.at_once > self.most_tunings:
             name = "tuning_seeds" if self.tuning_seeds > self.seeds else "seeds"
             raise ConfigurationError(
@@ -192,7 +204,7 @@ def comparison_jobs(
     }
     axes = read_axes(loader, _texts(tuned))
     for axis in axes:
-        _require_tunable(axis, shared)
+        _require_tunable(axis, shared, options.metric)
     decided = {*shared, *tuned, *fixed, *_brought(fixed, options, composer)}
     assumed = {key: value for key, value in options.params.items() if key not in decided}
     common = [*_texts(assumed), *fixed.values()]
@@ -231,6 +243,7 @@ def comparison_jobs(
             tuning_seeds=options.tuning_seeds,
             seeds=options.seeds if tunes else 1,
             tunings=options.at_once if tunes else options.at_once * options.seeds,
+            metric=options.metric,
             until_decided=options.until_decided,
         ),
         bases=bases,
@@ -255,7 +268,8 @@ def _contenders(
     named = [_named(loader, text) for text in options.contenders] or _ablation(loader, options.ablate)
     if named and len({each.name for each in named}) < max(2, len(named)):
         raise ConfigurationError("--contender needs at least two contenders, each with a name of its own.")
-    _require_comparable(fixed, {key: values for each in named for key, values in each.values.items()}, several)
+    own = {key: value for each in named for key, value in each.values.items()}
+    _require_comparable(fixed, own, several, options.metric)
     if named:
         return "contender", named
     ((key, values),) = several.items()
@@ -328,6 +342,11 @@ def _fitting(overrides: Sequence[str], options: ComparisonOptions, composer: Com
         task, outputs = target.task, target.outputs  # a table reads its file
     except ChainruleError as error:
         raise ConfigurationError(f"{job}: {error} Nothing was trained.") from error
+    if task not in METRICS[options.metric]:
+        raise ConfigurationError(
+            f"{target.name} is a {task} and has no {options.metric}: --metric score (hydra.sweeper.metric) takes "
+            "accuracy or R2, as fits each target."
+        )
     if task == "regression":
         return {}
     return options.two_classes if outputs == 1 else options.classes
@@ -340,9 +359,9 @@ def _keys(overrides: Sequence[str], keys: Mapping[str, str], composer: Composer)
 
 
 def _require_comparable(
-    fixed: Mapping[str, str], named: Mapping[str, str], several: Mapping[str, Sequence[str]]
+    fixed: Mapping[str, str], named: Mapping[str, str], several: Mapping[str, Sequence[str]], metric: str
 ) -> None:
-    """Refuse overrides that leave nothing to compare, or make losses incomparable."""
+    """Refuse overrides that leave nothing to compare, or make losses or scores incomparable."""
     example = "as in activation=tanh,relu"
     if SEED in {*fixed, *named, *several}:
         raise ConfigurationError(
@@ -350,12 +369,12 @@ def _require_comparable(
         )
     for key in (*named, *several):
         root = key.lstrip("+").partition(".")[0]
-        if root in _MEASURED:
-            raise ConfigurationError(f"{key} cannot be compared: it changes what the final loss measures.")
-        if root == TRACKING or (root == key and key not in COMPARED):
+        _require_meaning(key, root, metric, "compared")
+        groups = [*COMPARED, _LOSS] if metric != _LOSS else COMPARED
+        if root == TRACKING or (root == key and key not in groups):
             raise ConfigurationError(
-                f"{key} cannot be compared{nearest(key, COMPARED)}: contenders are values of one key, such as "
-                f"{', '.join(COMPARED)}, network.hidden or training.batch_size."
+                f"{key} cannot be compared{nearest(key, groups)}: contenders are values of one key, such as "
+                f"{', '.join(groups)}, network.hidden or training.batch_size."
             )
     if named:
         return
@@ -372,10 +391,20 @@ def _require_comparable(
         raise ConfigurationError(f"{typed} is no choice: give it several values, {example}.")
 
 
-def _require_tunable(axis: Axis, compared: Collection[str]) -> None:
+def _require_meaning(key: str, root: str, metric: str, verb: str) -> None:
+    """Refuse a key that changes what a loss, or a score, measures."""
+    if root == _LOSS and metric == _LOSS:
+        raise ConfigurationError(
+            f"{key} cannot be {verb}: it changes what the final loss measures. --metric score (hydra.sweeper.metric) "
+            "compares R2 or accuracy instead."
+        )
+    if root in _MEASURED and root != _LOSS:
+        raise ConfigurationError(f"{key} cannot be {verb}: it changes what the final {metric} measures.")
+
+
+def _require_tunable(axis: Axis, compared: Collection[str], metric: str) -> None:
     """Refuse a key of the space that would make losses incomparable, or has one value only."""
-    if axis.key.partition(".")[0] in _MEASURED:
-        raise ConfigurationError(f"{axis.key} cannot be tuned: it changes what the final loss measures.")
+    _require_meaning(axis.key, axis.key.partition(".")[0], metric, "tuned")
     if axis.key in compared:
         raise ConfigurationError(f"{axis.key} cannot be tuned: its values are the contenders.")
     if not axis.varies:

@@ -20,6 +20,7 @@ USUAL = {
     "tuning_seeds": 2,
     "tunings": 2,
     "seeds": 4,
+    "metric": "loss",
     "until_decided": False,
     "max_runs": 1000,
     "max_minutes": None,
@@ -202,6 +203,18 @@ def test_any_key_that_does_not_change_what_a_loss_measures_can_be_compared(made)
     assert rates.comparison.tuning_runs == 0
 
 
+def test_by_score_losses_can_be_compared_and_tuned(made):
+    space = {"loss.delta": "0.5,1", "optimizer.lr": "1,2"}
+    jobs = made("loss=log_cosh,huber", metric="score", targets=("sine",), space=space)
+    assert (jobs.comparison.contenders, jobs.comparison.metric) == (("log_cosh", "huber"), "score")
+    assert jobs.keys == [["optimizer.lr"], ["loss.delta", "optimizer.lr"]]
+    two = made("loss=binary_cross_entropy,half_squared_error", metric="accuracy", targets=("two_moons",))
+    assert [sorted(base[-3:]) for base in two.bases] == [
+        ["loss=binary_cross_entropy", "output=sigmoid", "target=two_moons"],
+        ["loss=half_squared_error", "output=sigmoid", "target=two_moons"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("additions", "names"),
     [
@@ -254,6 +267,15 @@ def test_seeds_of_one_target_do_not_reach_those_of_the_next_however_many_there_a
         (["optimizer.lr=interval(0.1,0.2)"], {}, "optimizer.lr, an interval, is no choice: give it several values"),
         (["tracking=mlflow,none"], {}, "tracking cannot be compared: contenders are values of one key, such as"),
         (["activaton=tanh,relu"], {}, "activaton cannot be compared (did you mean 'activation'?): contenders are"),
+        (
+            ["loss=huber,log_cosh", "target=sine,wine"],
+            {"metric": "r2"},
+            "wine is a classification and has no r2: --",
+        ),
+        (["loss=huber,log_cosh", "target=sine"], {"metric": "accuracy"}, "sine is a regression and has no accuracy: "),
+        (["activation=tanh,relu"], {"metric": "acuracy"}, "hydra.sweeper.metric=acuracy cannot be compared (did you"),
+        (["lss=huber,log_cosh"], {"metric": "score"}, "lss cannot be compared (did you mean 'loss'?): contenders are"),
+        (["data.noise=0,1"], {"metric": "r2"}, "data.noise cannot be compared: it changes what the final r2 measures."),
         (["data.noise=0,1"], {}, "data.noise cannot be compared: it changes what the final loss measures."),
         (
             [],
