@@ -136,11 +136,11 @@ def test_nothing_is_told_of_equal_contenders_at_any_budget(keys):
     assert alarms(60, keys) <= stats.binom.ppf(0.999, 60, SIGNIFICANCE)
 
 
-@pytest.mark.slow  # 6,000 comparisons
+@pytest.mark.slow  # 720 comparisons
 @pytest.mark.parametrize("keys", [1, 2])
 @pytest.mark.parametrize("options", [{}, {"luck": 2.0}, {"luck": 0.0, "noise": 0.1}])
-def test_nothing_is_told_of_equal_contenders_in_1000_comparisons(keys, options):
-    assert alarms(1000, keys, **options) <= 0.05 * 1000 + 2 * math.sqrt(0.05 * 0.95 * 1000)
+def test_nothing_is_told_of_equal_contenders_in_120_comparisons(keys, options):
+    assert alarms(120, keys, **options) <= 0.05 * 120 + 2 * math.sqrt(0.05 * 0.95 * 120)
 
 
 def truth(keys, bests, tries=4000):
@@ -177,12 +177,12 @@ def test_intervals_cover_what_fewer_points_reach(keys):
     assert single.min() >= stats.binom.ppf(0.001 / single.size, 80, 0.93)
 
 
-@pytest.mark.slow  # 3,000 comparisons
+@pytest.mark.slow  # 400 comparisons
 @pytest.mark.parametrize("keys", [1, 2])
-def test_intervals_cover_in_1500_comparisons(keys):
-    together, single = covered(1500, keys)
-    assert together >= 0.95 * 1500 - 2 * math.sqrt(0.05 * 0.95 * 1500)
-    assert single.min() >= 0.93 * 3000
+def test_intervals_cover_in_200_comparisons(keys):
+    together, single = covered(200, keys)
+    assert together >= 0.95 * 200 - 2 * math.sqrt(0.05 * 0.95 * 200)
+    assert single.min() >= 0.93 * 400 - 2 * math.sqrt(0.07 * 0.93 * 400)
 
 
 def test_a_wide_optimum_is_ahead_with_few_points_and_a_deep_one_with_many():
