@@ -35,14 +35,18 @@ def nearest(word: str, choices: Iterable[object], likeness: float = 0.5) -> str:
     return f" (did you mean {lowered[close[0]]!r}?)" if close else ""
 
 
+def text_of(error: BaseException) -> str:
+    """Return the text of an exception; empty if it has none, or if a plugin's own class of errors fails to say it."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
 def sentence(error: BaseException) -> str:
     """Return the message of an exception; that of an unexpected error is cut to one short line."""
     if isinstance(error, ChainruleError):
         return str(error)
-    try:
-        text = str(error)
-    except Exception:  # a plugin's own class of errors may fail to say anything
-        text = ""
-    first = next(filter(str.strip, text.splitlines()), "")
+    first = next(filter(str.strip, text_of(error).splitlines()), "")
     name, shortened = type(error).__name__, f"{first[:_LONG]} ..." if len(first) > _LONG else first
     return f"{name}: {shortened}" if shortened else name

@@ -60,7 +60,7 @@ def render(sweep: Sweep, outcomes: SweepOutcomes, curves: EpochCurves | None = N
     """
     comparison, found = sweep.comparison, outcomes.comparison
     assert comparison is not None
-    content: dict[str, Any] = dict.fromkeys(("pairs", "matrix", "rows", "profile", "less", "tuning"))
+    content: dict[str, Any] = dict.fromkeys(("pairs", "matrix", "rows", "profile", "less", "tuning", "diverged"))
     answer = f"{len(outcomes)} of {comparison.runs} runs have ended: `chainrule resume {sweep.directory}` goes on."
     if found:
         answer = found.answer

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.components import contracts
 from chainrule.components.contracts import Component
-from chainrule.errors import PluginError, nearest
+from chainrule.errors import PluginError, nearest, text_of
 from chainrule.registry.preferences import canonical
 from chainrule.registry.registry import Status, found
 from chainrule.testing import (
@@ -236,8 +236,9 @@ def _raised(subject: Subject, error: Exception) -> str:
     homes = {cls.__module__ for cls in subject.cls.__mro__} - {contracts.__name__}
     files = {getattr(sys.modules.get(home), "__file__", None) for home in homes} - {None}
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
-    cause = type(error).__name__ + (f": {error}".rstrip(".") if str(error) else "")
+    text = text_of(error)
+    cause = type(error).__name__ + (f": {text}".rstrip(".") if text else "")
     if not own:
         return f"The check of {subject.cls.__qualname__} raised {cause}; look at the types and shapes that it returns."
-    read_only = "; inputs are read-only here, so compute into an array of its own" if "read-only" in str(error) else ""
+    read_only = "; inputs are read-only here, so compute into an array of its own" if "read-only" in text else ""
     return f"{subject.where(own[-1].name)} raised {cause} ({own[-1].filename}, line {own[-1].lineno}){read_only}."

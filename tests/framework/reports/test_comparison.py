@@ -129,6 +129,12 @@ def test_a_run_that_diverges_while_tuning_is_counted_and_is_no_failure():
     assert "What went wrong" not in text
 
 
+def test_where_every_point_diverged_this_is_told_without_a_figure():
+    text = parsed(report.render(*outcomes_of(reason=lambda *_: "diverged")))
+    assert "While tuning, 12 of 12 runs diverged or failed." in text
+    assert "The median validation/loss of each point" not in text
+
+
 def test_what_fails_is_told_whenever_it_does():
     def failed(contender, target, rate, seed):
         return "failed" if seed == 0 or (contender, target, seed % 2) == ("relu", "wine", 1) else "epochs"

@@ -253,3 +253,23 @@ def test_a_report_is_plain_data():
     assert content["component"] == "activation=everything"
     assert [r["check"] for r in content["results"]] == [*described()["activation"], kit.COMPLETE]
     assert {r["outcome"] for r in content["results"]} == {"passed", "not_applicable"}
+
+
+class MuteError(Exception):
+    """As a plugin may raise it."""
+
+    def __str__(self):
+        raise RuntimeError
+
+
+@dataclasses.dataclass(frozen=True)
+class Silent(Line):
+    """Raises what nobody can print."""
+
+    def forward(self, z):
+        raise MuteError
+
+
+def test_an_error_that_cannot_say_anything_is_told_by_its_class():
+    found = check(Silent).failures
+    assert any(" raised MuteError (" in failure.message for failure in found)
