@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,10 @@ def commands() -> dict[str, str]:
     return {study: command for study, command in found.items() if command.startswith("chainrule compare ")}
 
 
-def compared(study: str, directory: Path, quick: bool) -> dict[str, Any]:
+def compared(study: str, quick: bool, random_seed: int = 0) -> dict[str, Any]:
     """Run the comparison of a study, or what is left of it; return its numbers, ``comparison.json``."""
-    command = [*shlex.split(commands()[study])[1:], f"hydra.sweep.dir={directory}"]
+    directory = Path("multirun") / f"{study}{'-quick' * quick}{f'-{random_seed}' * (random_seed > 0)}"
+    command = [*shlex.split(commands()[study])[1:], f"--random-seed={random_seed}", f"hydra.sweep.dir={directory}"]
     if directory.exists():
         command = ["resume", str(directory)]
     elif quick:
@@ -71,6 +73,27 @@ def header(*cells: object) -> None:
     print()
     row(*cells)
     row(*["---"] * len(cells))
+
+
+def repeated(found: Sequence[dict[str, Any]]) -> None:
+    """Print how often comparisons that differ in points and seeds come to the same results."""
+    header("answer", "times")
+    for answer, times in Counter(numbers["answer"] for numbers in found).most_common():
+        row(answer, times)
+    header("first", "second", "the first is better", "the second is better", "equivalent", "not separated")
+    for first, second in itertools.combinations(found[0]["contenders"], 2):
+        verdicts = [_verdict(pair, first) for numbers in found for pair in numbers["pairs"] if _is(pair, first, second)]
+        row(first, second, *(verdicts.count(each) for each in ("first", "second", "equivalent", "neither")))
+
+
+def _is(pair: dict[str, Any], first: str, second: str) -> bool:
+    return {pair["better"], pair["worse"]} == {first, second}
+
+
+def _verdict(pair: dict[str, Any], first: str) -> str:
+    if pair["separated"]:
+        return "first" if pair["better"] == first else "second"
+    return "equivalent" if pair["equivalent"] else "neither"
 
 
 def tables(numbers: dict[str, Any], names: Sequence[str]) -> None:
@@ -164,17 +187,21 @@ def main() -> None:
     parser.add_argument("study", choices=commands())
     text = "two targets, few runs; the figure goes to the working directory"
     parser.add_argument("--quick", action="store_true", help=text)
+    text = "repeat all of it with other points and seeds, and say how often the results are the same"
+    parser.add_argument("--repeat", type=int, default=1, metavar="TIMES", help=text)
     chosen = parser.parse_args()
     plt.style.use(HERE / "figures.mplstyle")
     begin = time.perf_counter()
-    directory = Path("multirun") / f"{chosen.study}{'-quick' if chosen.quick else ''}"
-    numbers = compared(chosen.study, directory, chosen.quick)
+    found = [compared(chosen.study, chosen.quick, number) for number in range(chosen.repeat)]
+    numbers = found[0]
     names = [standing["contender"] for standing in numbers["standings"]]
     tables(numbers, names)
     place = Path() if chosen.quick else HERE / chosen.study
     place.mkdir(exist_ok=True)  # a new study has none yet
     draw(numbers, names, place / "comparison.png")
-    print(f"\n{numbers['runs']:,} runs, {time.perf_counter() - begin:.0f} s in all.")
+    if chosen.repeat > 1:
+        repeated(found)
+    print(f"\n{sum(each['runs'] for each in found):,} runs, {time.perf_counter() - begin:.0f} s in all.")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,24 @@ def test_the_small_version():
     assert re.findall(r"^\|.*", again, re.MULTILINE) == re.findall(r"^\|.*", printed, re.MULTILINE)
 
 
+def test_repetitions_are_counted(capsys):
+    def numbers(answer, *verdicts):
+        keys = "better", "worse", "separated", "equivalent"
+        pairs = [dict(zip(keys, verdict, strict=True)) for verdict in verdicts]
+        return {"answer": answer, "contenders": ["a", "b", "c"], "pairs": pairs}
+
+    load("", "compared").repeated(
+        [
+            numbers("a!", ("b", "a", True, False), ("b", "c", False, True), ("a", "c", True, False)),
+            numbers("b!", ("a", "b", True, False), ("b", "c", False, False), ("a", "c", True, False)),
+            numbers("a!", ("a", "b", True, False), ("c", "b", False, True), ("a", "c", True, False)),
+        ]
+    )
+    lines = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert lines[2:4] == ["| a! | 2 |", "| b! | 1 |"]
+    assert lines[6:] == ["| a | b | 2 | 1 | 0 | 0 |", "| a | c | 3 | 0 | 0 | 0 |", "| b | c | 0 | 0 | 2 | 1 |"]
+
+
 def test_the_matrix_holds_each_pair_from_both_sides():
     verdicts = [("b", "a", 0.9, True), ("b", "c", 0.6, False), ("c", "a", 0.8, True)]
     keys = "better", "worse", "probability", "separated"
