@@ -8,11 +8,11 @@ are trained by the checkout in the folder BEFORE and by that in AFTER (by defaul
 every file that they leave is compared. Prints one line a way of training; the exit code is 1 if anything is different.
 The libraries are those of the Python that runs this; it need not have the project installed.
 
-Files are compared byte by byte, but for what says when, how long, where, and by which source: of ``manifest.json``
-the keys in ``OF_ATTEMPT`` and the versions and SHA-256 of plugins, of ``sweep.json`` likewise, the times in logs, and
-what it costs in comparisons, the section Conditions of reports. Folders of the attempt are replaced by their roles. A change that is meant to show, such
-as of titles, is left out by ``--ignore`` (dotted keys of ``manifest.json``), ``--no-pictures`` (which show titles) and
-``--no-reports``.
+Files are compared byte by byte, but for what says when, how long, where, and by which source: of ``manifest.json`` the
+keys in ``OF_ATTEMPT`` and the versions and SHA-256 of plugins, of ``sweep.json`` likewise, the times in logs, and what
+it costs in comparisons, the section Conditions of reports. Folders of the attempt are replaced by their roles. A change
+that is meant to show, such as of titles, is left out by ``--ignore`` (dotted keys of ``manifest.json``),
+``--no-pictures`` (which show titles) and ``--no-reports``.
 """
 
 import argparse

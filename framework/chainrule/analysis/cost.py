@@ -3,7 +3,8 @@
 **A step** is one gradient of one batch, a *gradient evaluation*, and one update of all parameters with it.
 
 **Times are compared within rounds**, in which contenders took turns: the ratio of two is the median over rounds, its
-spread the quartiles. What disturbs the machine for a while is then in both times, or in a few ratios only.
+spread from the 10 % to the 90 % quantile. What disturbs the machine for a while is then in both times, or in a few
+ratios only. Of 21 independent rounds, that spread misses the true median once in 4,500 times, whatever they are.
 
 **At equal time**: a pair has the time in which the first of both ends its last epoch; the other one is judged by the
 loss that it had by then. Two that are as fast as each other would be told apart by a single epoch where losses fall all
@@ -22,7 +23,7 @@ from chainrule.records.comparison import Comparison
 from chainrule.records.timing import Timing
 
 ALIKE = 1.05  # times as long an epoch may take that counts as equally long
-_QUARTILES = (0.25, 0.5, 0.75)
+_SPREAD = (0.1, 0.5, 0.9)  # quantiles over rounds
 _ALL = 3  # contenders, of which all pairs are told about
 
 
@@ -32,12 +33,12 @@ class Speed:
 
     Attributes:
         ratio: of the time of a step to that of the fastest contender; the geometric mean over targets.
-        quartiles: of that ratio over rounds.
+        spread: of that ratio over rounds.
         seconds: of a run in its stack.
     """
 
     ratio: float
-    quartiles: tuple[float, float]
+    spread: tuple[float, float]
     seconds: float
 
 
@@ -80,7 +81,7 @@ class Costs:
         """The speed of each contender."""
         middles = np.array([np.median(each, axis=1) for each in self.seconds])
         fastest = int(np.log(middles).mean(axis=0).argmin())
-        ratios = [np.quantile(each / each[fastest], _QUARTILES, axis=1) for each in self.seconds]
+        ratios = [np.quantile(each / each[fastest], _SPREAD, axis=1) for each in self.seconds]
         means = np.exp(np.log(ratios).mean(axis=0)).T.tolist()
         runs = (middles * self.updates * self.epochs).mean(axis=0).tolist()
         return [Speed(middle, (low, high), own) for (low, middle, high), own in zip(means, runs, strict=True)]
@@ -90,7 +91,7 @@ class Costs:
         found = []
         for seconds, updates in zip(self.seconds, self.updates, strict=True):
             each = seconds * updates[:, None]
-            low, middle, high = np.quantile(each[second] / each[first], _QUARTILES)
+            low, middle, high = np.quantile(each[second] / each[first], _SPREAD)
             found.append(1.0 if low <= ALIKE and high >= 1 / ALIKE else middle)
         return np.array(found)
 
@@ -195,10 +196,16 @@ def _sentence(names: Sequence[str], pair: Pair, own: Even, epochs: Array, spent:
     winner, loser = (names[place] for place in places)
     apart = f"the data do not separate {winner} from {loser}"
     result = f"{winner} is ahead of {loser}" if own.ahead else apart
-    end = f"{names[pair.better]} is better" if pair.is_separated else apart
-    after = f"after all epochs {end}" if _changes(pair, own) else "as after all epochs"
+    end = (
+        f"{names[pair.better]} is better"
+        if pair.is_separated
+        else "they are equivalent"
+        if pair.is_equivalent
+        else apart
+    )
+    after = f"; after all epochs {end}" if _changes(pair, own) else ", as after all epochs"
     share = f"{winner} wins {percent(probability)} of runs, 95 % interval {percent_interval((low, high))}"
-    return f"At equal {spent} {result} ({share}), {after}; by then {' and '.join(filter(None, cut))}."
+    return f"At equal {spent}, when {' and '.join(filter(None, cut))}, {result} ({share}){after}."
 
 
 def _changes(pair: Pair, own: Even) -> bool:

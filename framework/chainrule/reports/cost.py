@@ -36,7 +36,7 @@ def numbers(sweep: Sweep, found: ComparisonResult, curves: EpochCurves | None) -
             {
                 "contender": name,
                 "step": own.ratio,
-                "quartiles": list(own.quartiles),
+                "spread": list(own.spread),
                 "run_seconds": own.seconds,
             }
             for name, own in zip(found.comparison.contenders, costs.speeds if costs else (), strict=False)
@@ -59,7 +59,7 @@ def content(cost: dict[str, Any] | None) -> dict[str, Any] | None:
         "rows": [
             (
                 own["contender"],
-                _ratio(own["step"], own["quartiles"]),
+                _ratio(own["step"], own["spread"]),
                 f"{own['run_seconds']:.2g} s",
             )
             for own in cost["contenders"]
@@ -68,9 +68,9 @@ def content(cost: dict[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
-def _ratio(value: float, quartiles: Sequence[float]) -> str:
+def _ratio(value: float, spread: Sequence[float]) -> str:
     """Write ``1.14 (1.04 to 1.24)``; the fastest contender is 1, without a spread."""
-    low, high = quartiles
+    low, high = spread
     return f"{value:.3g}" + f" ({low:.3g} to {high:.3g})" * (low != high)
 
 

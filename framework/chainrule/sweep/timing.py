@@ -21,8 +21,8 @@ from chainrule.runs.execute import stopwatch
 from chainrule.runs.prepare import Prepared, prepare, run_structure
 from chainrule.sweep.execution.plan import LEAST
 
-_ROUNDS = 15
-_TURN = 0.004  # seconds that a turn should take
+_ROUNDS = 21
+_TURN = 0.003  # seconds that a turn should take
 _LIMIT = 10.0  # seconds after which no further round begins, shared by all targets; the first round is always whole
 
 
