@@ -31,7 +31,7 @@ class Timing(Entries):
     """What ``timing.json`` holds.
 
     Attributes:
-        runs: number of runs in each stack that was measured.
+        runs: number of runs in each stack that was measured, at most; on one target it is the same for all.
         cells: target by target, contender by contender; empty if they could not be measured.
         note: why they could not be measured, in a sentence; else empty.
     """

@@ -9,7 +9,7 @@ from chainrule.analysis.cost import Costs, even, sentences
 from chainrule.components.contracts import Array
 from chainrule.records.sweep import Sweep
 from chainrule.records.timing import read_timing
-from chainrule.reports.budget import EpochCurves
+from chainrule.reports.budget import RUNS, EpochCurves
 
 EVALUATIONS = "numbers of gradient evaluations"
 
@@ -65,6 +65,7 @@ def content(cost: dict[str, Any] | None) -> dict[str, Any] | None:
             for own in cost["contenders"]
         ],
         "sentences": [text for each in equal for text in each["sentences"]],
+        "most": RUNS,
     }
 
 

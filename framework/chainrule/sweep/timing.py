@@ -23,6 +23,7 @@ from chainrule.sweep.execution.plan import LEAST
 
 _ROUNDS = 21
 _TURN = 0.003  # seconds that a turn should take
+_BYTES = 1 << 27  # of the data of all stacks on a target, of which training makes several copies
 _LIMIT = 10.0  # seconds after which no further round begins, shared by all targets; the first round is always whole
 
 
@@ -54,22 +55,26 @@ def rounds(watches: Sequence[Callable[[int], float]], most: Sequence[int], limit
     """
     end = time.perf_counter() + limit
     # The first epoch of a stack fills caches, and a plugin may compile something.
-    first = [(watch(1), watch(1))[1] for watch in watches]
+    brief = [(watch(1), watch(1))[1] for watch in watches]
     turns = [
         (watch, max(1, min(epochs, math.ceil(_TURN / max(seconds, 1e-9)))), list[float]())
-        for watch, epochs, seconds in zip(watches, most, first, strict=True)
+        for watch, epochs, seconds in zip(watches, most, brief, strict=True)
     ]
     for number in range(_ROUNDS):
         if number and time.perf_counter() > end:
             break
-        for watch, epochs, found in turns[:: -1 if number % 2 else 1]:
-            found.append(watch(epochs) / epochs)
+        first = number % len(turns)  # another one each time
+        for watch, epochs, found in turns[first:] + turns[:first]:
+            found.append(max(watch(epochs), 1e-9) / epochs)  # a coarse clock may have stood still
     return [found for _, _, found in turns]
 
 
 def _cells(sweep: Sweep, comparison: Comparison, target: int, count: int, registry: Registry) -> Iterator[CellEntry]:
     """Yield the times of all contenders on one target."""
     contenders = range(len(comparison.contenders))
+    (one,) = _stack(sweep, comparison, target, 0, 1, registry)
+    size = (one.samples.train.nbytes + one.samples.validation.nbytes) * len(contenders)
+    count = max(1, min(count, _BYTES // size))
     stacks = [_stack(sweep, comparison, target, contender, count, registry) for contender in contenders]
     epochs = [runs[0].settings.training.epochs for runs in stacks]
     measured = rounds([stopwatch(runs) for runs in stacks], epochs, _LIMIT / len(comparison.targets))

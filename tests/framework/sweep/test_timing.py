@@ -175,3 +175,14 @@ def test_all_contenders_have_stacks_of_one_size_and_batches_may_differ(runs):
     assert found.note == ""
     assert [cell.updates for cell in found.cells] == [1, math.ceil(103 / 8)]
     assert [cell.epochs for cell in found.cells] == [2, 2]
+
+
+@pytest.mark.parametrize(("share", "count"), [(20, 16), (5, 5), (0.5, 1)])
+def test_stacks_of_large_data_are_small(runs, monkeypatch, share, count):
+    (one,) = timing._stack(SimpleNamespace(place=lambda number: Path(str(number))), PLAN, 0, 0, 1, installed())
+    size = 2 * (one.samples.train.nbytes + one.samples.validation.nbytes)
+    monkeypatch.setattr(timing, "_BYTES", int(share * size))
+    stacks = []
+    monkeypatch.setattr(timing, "stopwatch", lambda own: stacks.append(len(own)) or (lambda epochs: 1.0))
+    assert timing.measure(SimpleNamespace(comparison=PLAN, place=lambda n: Path(str(n))), installed()).note == ""
+    assert stacks == [count, count]
