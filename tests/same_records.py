@@ -8,11 +8,11 @@ are trained by the checkout in the folder BEFORE and by that in AFTER (by defaul
 every file that they leave is compared. Prints one line a way of training; the exit code is 1 if anything is different.
 The libraries are those of the Python that runs this; it need not have the project installed.
 
-Files are compared byte by byte, but for what says when, how long, where, and by which source: of ``manifest.json``
-the keys in ``OF_ATTEMPT`` and the versions and SHA-256 of plugins, of ``sweep.json`` likewise, the times in logs, the
-section Conditions of reports. Folders of the attempt are replaced by their roles. A change that is meant to show, such
-as of titles, is left out by ``--ignore`` (dotted keys of ``manifest.json``), ``--no-pictures`` (which show titles) and
-``--no-reports``.
+Files are compared byte by byte, but for what says when, how long, where, and by which source: of ``manifest.json`` the
+keys in ``OF_ATTEMPT`` and the versions and SHA-256 of plugins, of ``sweep.json`` likewise, the times in logs, and what
+it costs in comparisons, the section Conditions of reports. Folders of the attempt are replaced by their roles. A change
+that is meant to show, such as of titles, is left out by ``--ignore`` (dotted keys of ``manifest.json``),
+``--no-pictures`` (which show titles) and ``--no-reports``.
 """
 
 import argparse
@@ -45,8 +45,9 @@ MANIFEST, SWEEP, ERROR = "manifest.json", "sweep.json", "error.txt"
 OF_ATTEMPT = {
     MANIFEST: ("started", "seconds", "environment", "identity"),  # the identity contains the SHA-256 of plugins
     SWEEP: ("key", "times", "started", "finished", "state.code", "environment"),
+    "comparison.json": ("cost",),
 }
-UNCOMPARED = {".sweep.lock", "optuna.log"}  # no results: a lock, and a study that says when
+UNCOMPARED = {".sweep.lock", "optuna.log", "timing.json"}  # no results: a lock, a study that says when, and how long
 SHOWN = 5  # differing files of each way of training
 PATIENCE = 300  # seconds that a sweep may take until its first record
 
@@ -519,7 +520,7 @@ def _content(path: Path, root: Path) -> bytes:
     if path.suffix == ".log":  # [2026-11-28 16:51:39,438][chainrule.runs][WARNING] - ...
         return re.sub(rb"^\[[^]]*\]\[[^]]*\]", b"", content, flags=re.MULTILINE)
     if path.suffix == ".html":
-        return re.sub(rb"<dl>.*?</dl>", b"", content, flags=re.DOTALL)
+        return re.sub(rb'<dl>.*?</dl>|<section id="cost">.*?</section>', b"", content, flags=re.DOTALL)
     return content
 
 

@@ -61,6 +61,7 @@ def recorded(tmp_path_factory):
     }
     (records / "sweep" / "0" / "sweep.json").write_text(json.dumps(sweep))
     (records / "sweep" / "0" / "report.html").write_text("<p>Best.</p><dl><dd>began then</dd></dl>")
+    (records / "sweep" / "0" / "comparison.json").write_text('{"answer": "Best."}')
     return records
 
 
@@ -79,7 +80,11 @@ def sides(recorded, tmp_path):
         alter(
             record.parent / "sweep.json", key=role, started=role, state={"code": {"x": role}, "data": {"seed=0": "d"}}
         )
-        (record.parent / "report.html").write_text(f"<p>Best.</p><dl><dd>began {role}</dd></dl>")
+        (record.parent / "report.html").write_text(
+            f'<p>Best.</p><dl><dd>began {role}</dd></dl><section id="cost">{role}</section>'
+        )
+        (record.parent / "timing.json").write_text(role)
+        alter(record.parent / "comparison.json", cost={"note": role})
         made.append(folder)
     return made
 
@@ -130,6 +135,7 @@ CHANGES = {
     "0/3/chainrule.log: bytes": lambda record: (record / "chainrule.log").write_text("[then][one][INFO] - not ready\n"),
     "0/3/pictures/loss.png: bytes": lambda record: (record / "pictures" / "loss.png").write_bytes(b"PNG"),
     "0/sweep.json: jobs.0": lambda record: alter(record.parent / "sweep.json", jobs=[2]),
+    "0/comparison.json: answer": lambda record: alter(record.parent / "comparison.json", answer="Worst."),
     "0/report.html: bytes": lambda record: (record.parent / "report.html").write_text("<p>Worst.</p>"),
 }
 

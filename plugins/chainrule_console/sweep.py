@@ -90,7 +90,11 @@ def _comparison_summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
         counts = [entry.runs.count(reason) for entry in entries]
         if any(counts):
             columns.append([reason, *(str(amount or "") for amount in counts)])
-    return [found.answer, *_verdicts(found), *_table(columns, labels=3), *labelled(_where_to_look(sweep, outcomes))]
+    from chainrule.reports.comparison import changed_at_equal_time  # here, because pages are slow to import
+
+    timed = [f"  {text}" for text in changed_at_equal_time(sweep)]
+    rows = _table(columns, labels=3)
+    return [found.answer, *_verdicts(found), *timed, *rows, *labelled(_where_to_look(sweep, outcomes))]
 
 
 def _verdicts(found: ComparisonResult) -> list[str]:

@@ -1,6 +1,7 @@
 """The training loop, for a stack of runs: measure, stop, step. It does no input or output, but calls an observer."""
 
 import functools
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
@@ -110,6 +111,24 @@ def train(stack: Stack, observe: Observer | None = None, prune: Pruner | None = 
     """
     with _blas().limit(limits=1), np.errstate(all="ignore"):
         return _train(stack, observe, prune)
+
+
+def stopwatch(stack: Stack) -> Callable[[int], float]:
+    """Return a function that trains a stack for some epochs, at most its own, and returns the seconds of its updates.
+
+    No loss is measured, and no run stops. Each call goes on with the parameters of the last. Seconds are those of CPU:
+    by the clock, other processes would count; what waits for something else than a CPU is not counted.
+    """
+    with np.errstate(all="ignore"):
+        machine = _Machine(stack, stack.optimizer.init, None if stack.schedule.is_constant else _Rate(stack))
+
+    def seconds(epochs: int) -> float:
+        with _blas().limit(limits=1), np.errstate(all="ignore"):
+            begin = time.process_time()
+            machine.train(0, epochs)
+            return time.process_time() - begin
+
+    return seconds
 
 
 def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list[Trained]:

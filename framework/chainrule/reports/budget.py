@@ -21,8 +21,8 @@ from chainrule.records.sweep import Sweep
 from chainrule.reports import svg
 
 FAR = 1000  # times the median loss: larger losses are not drawn, because they would hide all others
+RUNS = 24  # of a contender on a target whose curves are read, at most
 _ABOVE = 3  # times the largest median of a figure, where its bands are cut
-_RUNS = 24  # of a contender on a target whose curves are read, at most
 _DRAWN = 60  # epochs, at most
 
 
@@ -65,8 +65,8 @@ def read_curves(sweep: Sweep, found: ComparisonResult) -> EpochCurves | None:
     if comparison.until_decided:
         return None
     runs = [list(entry.runs.outcomes) for entry in found.entries]
-    tunings = min(comparison.tunings, _RUNS)
-    seeds = min(comparison.seeds, _RUNS // tunings)
+    tunings = min(comparison.tunings, RUNS)
+    seeds = min(comparison.seeds, RUNS // tunings)
     shape = (len(comparison.targets), len(comparison.contenders), tunings, seeds)
     chosen = [
         run
@@ -163,7 +163,7 @@ def content(found: ComparisonResult, curves: EpochCurves | None) -> dict[str, An
         ],
         "far": FAR,
         "above": _ABOVE,
-        "most": _RUNS,
+        "most": RUNS,
     }
 
 

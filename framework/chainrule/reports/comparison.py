@@ -18,7 +18,7 @@ from chainrule.engine.reason import Reason
 from chainrule.files.atomic import write_atomically
 from chainrule.records.outcome import LOST
 from chainrule.records.sweep import Sweep
-from chainrule.reports import budget, page, svg
+from chainrule.reports import budget, cost, page, svg
 from chainrule.reports.budget import FAR, EpochCurves
 from chainrule.reports.page import some
 
@@ -40,27 +40,42 @@ def write(sweep: Sweep, outcomes: SweepOutcomes, path: Path) -> Path:
 
     Raises:
         OSError: a file cannot be written.
+        RecordError: the file of measured times is damaged.
     """
-    found, curves = outcomes.comparison, None
+    found, curves, costs = outcomes.comparison, None, None
     if found:
         curves = budget.read_curves(sweep, found)
-        text = json.dumps(numbers(found, curves), indent=1, allow_nan=False)
+        costs = cost.numbers(sweep, found, curves)
+        text = json.dumps(numbers(found, curves, costs), indent=1, allow_nan=False)
         write_atomically(path.parent / NUMBERS, f"{text}\n".encode())
-    write_atomically(path, render(sweep, outcomes, curves).encode())
+    write_atomically(path, render(sweep, outcomes, curves, costs).encode())
     return path
 
 
-def render(sweep: Sweep, outcomes: SweepOutcomes, curves: EpochCurves | None = None) -> str:
+def changed_at_equal_time(sweep: Sweep) -> list[str]:
+    """Return what a written comparison says about pairs for which equal time would have another result."""
+    try:
+        costs = json.loads((sweep.directory / NUMBERS).read_bytes())["cost"]
+    except (OSError, KeyError):
+        return []
+    return list(costs["equal_time"]["changes"]) if costs and costs["equal_time"] else []
+
+
+def render(
+    sweep: Sweep, outcomes: SweepOutcomes, curves: EpochCurves | None = None, costs: dict[str, Any] | None = None
+) -> str:
     """Return the report of a comparison as HTML.
 
     Args:
         sweep: its record.
         outcomes: those of the runs that have ended.
         curves: those of the tuned runs; None leaves them out.
+        costs: of the contenders, see :func:`chainrule.reports.cost.numbers`; None leaves them out.
     """
     comparison, found = sweep.comparison, outcomes.comparison
     assert comparison is not None
-    content: dict[str, Any] = dict.fromkeys(("pairs", "matrix", "rows", "profile", "less", "tuning", "diverged"))
+    parts = "pairs", "matrix", "rows", "profile", "cost", "less", "tuning", "diverged"
+    content: dict[str, Any] = dict.fromkeys(parts)
     answer = f"{len(outcomes)} of {comparison.runs} runs have ended: `chainrule resume {sweep.directory}` goes on."
     if found:
         answer = found.answer
@@ -73,6 +88,7 @@ def render(sweep: Sweep, outcomes: SweepOutcomes, curves: EpochCurves | None = N
             "lost": any(sum(map(entry.runs.count, LOST)) for entry in found.entries),
             "edge": any(entry.at_edge for entry in found.entries),
             "profile": _profile(found) if found.profiled else None,
+            "cost": cost.content(costs),
             "less": budget.content(found, curves),
             "plan": found.comparison.sentence,
             "far": FAR,
@@ -88,12 +104,15 @@ def render(sweep: Sweep, outcomes: SweepOutcomes, curves: EpochCurves | None = N
     return page.render("comparison.html.jinja", outcomes, facts, title=title, answer=answer, **content)
 
 
-def numbers(found: ComparisonResult, curves: EpochCurves | None = None) -> dict[str, Any]:
+def numbers(
+    found: ComparisonResult, curves: EpochCurves | None = None, costs: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Return all results of a comparison as plain data for JSON; None for numbers that are not finite.
 
     Args:
         found: the result.
         curves: those of the tuned runs; None leaves them out.
+        costs: as for :func:`render`.
     """
     comparison = found.comparison
     return {
@@ -129,6 +148,7 @@ def numbers(found: ComparisonResult, curves: EpochCurves | None = None) -> dict[
             "shares": dict(zip(comparison.contenders, map(list, found.profile), strict=True)),
         },
         **budget.numbers(found, curves),
+        "cost": costs,
     }
 
 

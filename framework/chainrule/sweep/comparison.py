@@ -17,6 +17,7 @@ from chainrule.analysis.comparison import shortage_of
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ConfigurationError
 from chainrule.records.comparison import Comparison, Round
+from chainrule.records.timing import read_timing, write_timing
 from chainrule.registry.registry import installed
 from chainrule.sweep import dry_run, resume
 from chainrule.sweep.execution.plan import Plan
@@ -25,6 +26,7 @@ from chainrule.sweep.jobs.contenders import ComparisonJobs, ComparisonOptions, c
 from chainrule.sweep.jobs.job import Job
 from chainrule.sweep.launcher import StackLauncher
 from chainrule.sweep.ledger import Ledger
+from chainrule.sweep.timing import measure
 
 
 class ComparisonSweep:
@@ -77,6 +79,8 @@ class ComparisonSweep:
         with self._launcher.pool, ledger.working():
             resume.save_master(self._master, composer.directory)
             returns = self._run(planned, composer, ledger)
+            if read_timing(ledger.sweep.directory) is None:  # once, so that the report of a resumed one stays the same
+                write_timing(ledger.sweep.directory, measure(ledger.sweep, installed(), self._launcher.stack))
             ledger.finish()
         ledger.raise_failures(f"; `chainrule resume {composer.directory}` tries them again")
         return returns

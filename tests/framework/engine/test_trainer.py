@@ -1,6 +1,7 @@
 """Training: against closed forms and scikit-learn, byte for byte in stacks, and every reason for stopping."""
 
 import dataclasses
+import time
 from typing import ClassVar
 
 import numpy as np
@@ -451,3 +452,31 @@ def test_a_schedule_that_breaks_its_contract_says_how(where, sentence):
     run = prepare(dataclasses.replace(BASE, schedule=Flat(where)))
     with pytest.raises(chainrule.PluginError, match=sentence):
         train_stack([run, run])
+
+
+@dataclasses.dataclass(frozen=True)
+class Counting(chainrule.Optimizer):
+    """Counts its updates, each of which takes a millisecond of CPU."""
+
+    lr: float = 0.1
+    steps: ClassVar[list[int]] = []
+
+    def update(self, theta, grad, state, step):
+        self.steps.append(step)
+        end = time.process_time() + 0.001
+        while time.process_time() < end:
+            pass
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_stopwatch_counts_the_time_of_updates_and_makes_no_others(monkeypatch, schedule):
+    """103 training samples: seven batches. A loop that asks for the time takes as long as it says on any machine."""
+    plain = compose_settings(["data.samples=129", "training.batch_size=16", f"schedule={schedule}"])
+    runs = [prepare(plain), prepare(dataclasses.replace(plain, seed=1))]
+    stack = dataclasses.replace(_stack(runs), optimizer=Counting(np.full((2, 1), 0.1)))
+    monkeypatch.setattr(trainer._Machine, "measure", None)
+    monkeypatch.setattr(Counting, "steps", [])
+    seconds = trainer.stopwatch(stack)
+    assert 0.021 <= seconds(3) < 0.1
+    assert 0.014 <= seconds(2) < 0.1
+    assert Counting.steps == list(range(1, 36))

@@ -12,6 +12,7 @@ from chainrule.engine.reason import Reason
 from chainrule.records.comparison import Comparison
 from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import Sweep, SweepManifest, new_sweep
+from chainrule.records.timing import CellEntry, Timing, write_timing
 from chainrule.reports import comparison as report
 from pages import parsed
 
@@ -211,3 +212,41 @@ def test_factors_have_no_meaning_where_losses_are_not_positive():
     assert "averaged over sine:" in caption
     assert caption.endswith("Factors have no meaning on wine, where losses are 0, negative or infinite.")
     assert "Factors have no meaning" not in report._profile(outcomes_of()[1].comparison)["caption"]
+
+
+def timed(directory, factor):
+    cells = [
+        CellEntry(target=target, contender=contender, seconds=[own] * 5, updates=7, epochs=100)
+        for target in PLAN.targets
+        for contender, own in zip(PLAN.contenders, (1e-5, factor * 1e-5), strict=True)
+    ]
+    write_timing(directory, Timing(runs=16, cells=cells, note=""))
+
+
+def test_the_page_says_what_it_costs(tmp_path):
+    sweep, outcomes = outcomes_of(directory=tmp_path)
+    path = tmp_path / "report.html"
+    report.write(sweep, outcomes, path)
+    assert "What it costs" not in parsed(path.read_text()), "earlier versions measured nothing"
+    timed(tmp_path, 2)
+    report.write(sweep, outcomes, path)
+    text = parsed(path.read_text())
+    assert "What it costs activation time of a step time of a run tanh 1 0.007 s relu 2 0.014 s A step is" in text
+    assert "At equal time" not in text, "there are no records with curves"
+    assert report.changed_at_equal_time(sweep) == []
+    write_timing(tmp_path, Timing(runs=16, cells=[], note="The time of a step was not measured: it is <odd>."))
+    report.write(sweep, outcomes, path)
+    assert "What it costs The time of a step was not measured: it is <odd>." in parsed(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("cost", "sentences"),
+    [({"equal_time": {"changes": ["It is."]}}, ["It is."]), ({"equal_time": None}, []), (None, [])],
+)
+def test_what_changes_at_equal_time_is_in_the_numbers(tmp_path, cost, sentences):
+    sweep, _ = outcomes_of(directory=tmp_path)
+    assert report.changed_at_equal_time(sweep) == []
+    (tmp_path / report.NUMBERS).write_text(json.dumps({"cost": cost}))
+    assert report.changed_at_equal_time(sweep) == sentences
+    (tmp_path / report.NUMBERS).write_text("{}")
+    assert report.changed_at_equal_time(sweep) == []

@@ -10,7 +10,7 @@ from chainrule.config.compose import compose_settings
 from chainrule.engine import trainer
 from chainrule.registry.registry import installed
 from chainrule.registry.watching import Watcher, Watchers
-from chainrule.runs.execute import Task, execute
+from chainrule.runs.execute import Task, execute, stopwatch
 from chainrule.runs.prepare import prepare
 from chainrule_untracked import NoTracking
 
@@ -112,3 +112,11 @@ def test_watchers_cannot_alter_the_record_nor_the_threads(tmp_path, caplog):
     assert record.manifest["metrics"]["train/loss"] == result.metrics["train/loss"] > 0
     assert record.curves().values["train/loss"][0] > 0
     assert "Duck failed in stack_started" in caplog.text
+
+
+def test_a_stopwatch_trains_the_runs_and_leaves_them_as_they_are():
+    runs = [prepare(compose_settings([f"seed={seed}", "training.epochs=3"])) for seed in range(2)]
+    before = [run.theta.tobytes() for run in runs]
+    seconds = stopwatch(runs)
+    assert seconds(3) > 0
+    assert [run.theta.tobytes() for run in runs] == before

@@ -1,0 +1,37 @@
+"""Measured times on disk: whole, checked, and absent beside what earlier versions left."""
+
+import json
+
+import pytest
+
+from chainrule.errors import RecordError
+from chainrule.records.timing import TIMING, CellEntry, Timing, read_timing, write_timing
+
+MEASURED = Timing(
+    runs=16,
+    cells=[CellEntry(target="sine", contender="tanh", seconds=[1e-5, 2e-5], updates=7, epochs=100)],
+    note="",
+)
+
+
+def test_what_is_written_is_read(tmp_path):
+    write_timing(tmp_path, MEASURED)
+    found = read_timing(tmp_path)
+    assert (found.runs, found.note, found.cells) == (16, "", MEASURED.cells)
+    assert found.cells[0].seconds == [1e-5, 2e-5]
+    assert [path.name for path in tmp_path.iterdir()] == [TIMING]
+
+
+def test_earlier_versions_have_left_none(tmp_path):
+    assert read_timing(tmp_path) is None
+
+
+def test_a_damaged_one_is_named(tmp_path):
+    write_timing(tmp_path, MEASURED)
+    content = json.loads((tmp_path / TIMING).read_text())
+    content["cells"][0]["seconds"] = ["soon"]
+    (tmp_path / TIMING).write_text(json.dumps(content))
+    with pytest.raises(
+        RecordError, match=r"timing\.json is damaged: these entries are missing or of the wrong type: cells"
+    ):
+        read_timing(tmp_path)
