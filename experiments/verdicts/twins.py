@@ -6,6 +6,7 @@ drawn from recorded tuning curves.
 """
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -65,7 +66,7 @@ WHOLE = {
     RACE: ("--until-decided", "--max-runs", "640", "--seeds", "3"),
     ONE: ("--tunings", "1", "--seeds", "20"),
 }
-COMMANDS = {SIX: 20, RACE: 20, ONE: 5}  # for each unit
+COMMANDS = {SIX: 17, RACE: 17, ONE: 3}  # for each unit
 PAIRS = 6  # of a command, for which its p values are corrected
 LOW, HIGH = -4.0, 1.0  # the interval in which rates are tuned, as powers of ten
 POINTS, TUNING_SEEDS, SEEDS = 16, 2, 4
@@ -178,9 +179,7 @@ def recorded(optimizer: str, each: int, seeds: int) -> Curves:
     return Curves(LOW, 1 / each, np.array(losses))
 
 
-def drawn(
-    rng: np.random.Generator, curves: Curves, unit: float, tunings: int, seeds: int, moved: bool = False
-) -> np.ndarray:
+def drawn(rng: np.random.Generator, curves: Curves, unit: float, tunings: int, seeds: int) -> np.ndarray:
     """Draw a comparison of twins; return with which seeds the original wins, ``(targets, tunings, seeds)``.
 
     A tuning tries a Latin hypercube, a point in each sixteenth of the interval, as ``chainrule compare`` does; both
@@ -192,12 +191,9 @@ def drawn(
         unit: in which the twin has its rate.
         tunings: of each of them on each target.
         seeds: fresh ones of each tuning.
-        moved: whether each tuning moves all its points by one random number, those beyond the end to the beginning.
     """
     targets, _, known = curves.losses.shape
     parts = (np.arange(POINTS) + rng.random((targets, tunings, POINTS))) / POINTS
-    if moved:
-        parts = (parts + rng.random((targets, tunings, 1))) % 1
     powers = LOW + (HIGH - LOW) * parts
     taken = rng.permuted(np.tile(np.arange(known), (targets, tunings, 1)), axis=-1)
     tuning, fresh = taken[..., None, :TUNING_SEEDS], taken[..., TUNING_SEEDS : TUNING_SEEDS + seeds]
@@ -223,10 +219,10 @@ def judged(design: str, wins: np.ndarray) -> tuple[float, float]:
     return betting.estimate(values).interval if design == RACE else paired.estimate(values).interval
 
 
-def simulated(curves: Curves, design: str, unit: float, moved: bool, tries: int, seed: int) -> Drawn:
+def simulated(curves: Curves, design: str, unit: float, tries: int, seed: int) -> Drawn:
     """Draw comparisons of twins, and return what a design says."""
-    rng = np.random.default_rng([seed, round(10 * unit), list(DRAWN).index(design), moved])
-    wins = [drawn(rng, curves, unit, *DRAWN[design], moved) for _ in range(tries)]
+    rng = np.random.default_rng([seed, round(10 * unit), list(DRAWN).index(design)])
+    wins = [drawn(rng, curves, unit, *DRAWN[design]) for _ in range(tries)]
     return Drawn(np.array([judged(design, each) for each in wins]), np.array([each.mean() for each in wins]))
 
 
@@ -303,10 +299,8 @@ def by_command(units: Sequence[float], times: Mapping[str, int]) -> dict[str, li
     return said
 
 
-def by_curves(
-    units: Sequence[float], tries: int, each: int, seeds: int, jobs: int
-) -> dict[bool, dict[str, list[bool]]]:
-    """Draw comparisons from tuning curves, and print which twins are called different.
+def by_curves(units: Sequence[float], tries: int, each: int, seeds: int, jobs: int) -> dict[str, list[bool]]:
+    """Draw comparisons from tuning curves, print what they say, and return which twins are called different, by design.
 
     Args:
         units: of the twins.
@@ -314,39 +308,29 @@ def by_curves(
         each: recorded rates in a power of ten.
         seeds: recorded for each rate.
         jobs: how many processes draw.
-
-    Returns:
-        Which twins were called different, by design; first with points as they are, then with points moved.
     """
     parallel = Parallel(n_jobs=jobs)
     curves = dict(zip(TWINS, parallel(delayed(recorded)(name, each, seeds) for name in TWINS), strict=True))
-    cells = [(moved, name, unit) for moved in (False, True) for name in TWINS for unit in units]
+    cells = list(itertools.product(TWINS, units, DRAWN))
     told = parallel(
-        delayed(simulated)(curves[name], design, unit, moved, tries, list(TWINS).index(name))
-        for moved, name, unit in cells
-        for design in DRAWN
+        delayed(simulated)(curves[name], design, unit, tries, list(TWINS).index(name)) for name, unit, design in cells
     )
-    different: dict[bool, dict[str, list[bool]]] = {moved: {d: [] for d in DRAWN} for moved in (False, True)}
-    for number, (moved, name, unit) in enumerate(cells):
-        said = dict(zip(DRAWN, told[number * len(DRAWN) :], strict=False))
-        truth = float(said[RACE].won.mean())
-        if (name, unit) == cells[0][1:]:
-            title = "points moved" if moved else "points as they are"
-            header(
-                title, *(f"{d}: different" for d in DRAWN), "original wins, %", *(f"{d}: missed" for d in (SIX, RACE))
-            )
+    results = dict(zip(cells, told, strict=True))
+    header(
+        *("tuning curves", *(f"{design}: different" for design in DRAWN), "original wins, %"),
+        *(f"{design}: true share missed" for design in (SIX, RACE)),
+    )
+    different: dict[str, list[bool]] = {design: [] for design in DRAWN}
+    for name, unit in itertools.product(TWINS, units):
+        said = {design: results[name, unit, design] for design in DRAWN}
+        truth = said[RACE].won
         for design in DRAWN:
-            different[moved][design] += said[design].missed(0.5)
-        shares = [share(one.missed(0.5)) for one in said.values()]
+            different[design] += said[design].missed(0.5)
         row(
-            *(f"{name}, unit {unit:g}", *shares, average(said[RACE].won)),
-            *(share(said[design].missed(truth)) for design in (SIX, RACE)),
+            *(f"{name}, unit {unit:g}", *(share(one.missed(0.5)) for one in said.values()), average(truth)),
+            *(share(said[design].missed(float(truth.mean()))) for design in (SIX, RACE)),
         )
-    for moved, flags in different.items():
-        print(
-            f"\nAll with points {'moved' if moved else 'as they are'}:",
-            "; ".join(f"{d} {share(flags[d])}" for d in DRAWN),
-        )
+    row("all", *map(share, different.values()), "", "", "")
     return different
 
 
@@ -361,11 +345,10 @@ def main() -> None:
     units, times = (UNITS[:1], dict.fromkeys(WHOLE, 1)) if quick else (UNITS, COMMANDS)
     whole = by_command(units, times)
     print(f"\n{time.perf_counter() - begin:.0f} s for commands.", flush=True)
-    as_they_are, moved = by_curves(units, *((20, 10, 50, 1) if quick else (1000, 40, 100, 2))).values()
+    curves = by_curves(units, *((20, 10, 50, 1) if quick else (1000, 40, 100, 2)))
     groups = {
         "by the whole command": {design: [each.alone for each in said] for design, said in whole.items()},
-        "drawn from tuning curves": as_they_are,
-        "the same, points moved": moved,
+        "drawn from tuning curves": curves,
     }
     draw(groups, (Path() if quick else HERE) / "twins.png")
     print(f"\n{time.perf_counter() - begin:.0f} s in all.")
