@@ -330,7 +330,7 @@ def by_curves(units: Sequence[float], tries: int, each: int, seeds: int, jobs: i
             *(f"{name}, unit {unit:g}", *(share(one.missed(0.5)) for one in said.values()), average(truth)),
             *(share(said[design].missed(float(truth.mean()))) for design in (SIX, RACE)),
         )
-    row("all", *map(share, different.values()), "", "", "")
+    row("all", *map(share, different.values()), "-", "-", "-")
     return different
 
 
