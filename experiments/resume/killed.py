@@ -243,16 +243,19 @@ def killed(place: Place, reference: Reference, kills: int, seed: int) -> tuple[C
     Returns:
         How often it was killed in each phase, how often it was killed once more, and what was wrong in the end.
     """
-    chance, phases, again = random.Random(seed), Counter[str](), 0
+    chance, phases, again, seconds = random.Random(seed), Counter[str](), 0, reference.seconds
     flaws: list[Flaw] = []
     for number in range(kills):
         was_killed = False
-        while not was_killed:  # it may be faster this time
+        while not was_killed:
             place.clear()
+            begin = time.perf_counter()
             # One moment in each part of the sweep: random, and everywhere.
-            was_killed = place.attempt((number + chance.random()) / kills * reference.seconds)
+            was_killed = place.attempt((number + chance.random()) / kills * seconds)
+            if not was_killed:  # the machine has become faster
+                seconds = min(seconds, time.perf_counter() - begin)
         phases[place.phase()] += 1
-        limit = chance.random() * reference.seconds if chance.random() < TWICE else None
+        limit = chance.random() * seconds if chance.random() < TWICE else None
         found: list[Flaw] = []
         while was_killed:
             before = place.finished()

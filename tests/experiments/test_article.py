@@ -30,8 +30,8 @@ def test_the_small_version():
 
 
 def test_the_epochs_are_those_of_a_loop_over_samples(starts):
-    settings = compose_settings(["experiment=article", "training.measure_every=1", "seed=2"])
-    (result,) = starts.trained(settings, [2])
+    settings = compose_settings(["experiment=article", "training.measure_every=1", "training.epochs=200", "seed=49"])
+    (result,) = starts.trained(settings, [49])
     run = prepare(settings)
     x, y = np.split(run.samples.train[1:], [2])
     held_x, held_y = np.split(run.samples.validation[1:], [2])

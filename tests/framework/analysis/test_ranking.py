@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from chainrule.analysis.ranking import Group, compared_metric, groups
+from chainrule.analysis.ranking import Group, compared_metric, groups, median_interval
 from chainrule.records.outcome import Outcome
 
 LOSS = "validation/loss"
@@ -97,6 +97,34 @@ def test_the_interval_of_the_best_covers_although_it_was_chosen():
                 seen.append(low <= 1 <= high)
         assert np.mean(covered) >= 0.95
         assert np.mean(alone) < 0.93  # which is why
+
+
+def test_the_interval_of_any_time_covers_at_all_times_at_once():
+    """How often it leaves the median out once or more, while 200 values come, many of them equal or infinite."""
+    rng, times = np.random.default_rng(6), 200
+    looks = [*range(5, 40), *range(40, 201, 8)]
+
+    def missed(median, values, **keywords):
+        found = (median_interval(sorted(values[:count]), **keywords) for count in looks)
+        return any(not low <= median <= high for low, high in filter(None, found))
+
+    lognormal = rng.lognormal(size=(times, 200)).tolist()
+    equal = rng.integers(0, 3, (times, 200)).tolist()
+    lost = np.where(rng.random((times, 200)) < 0.55, np.inf, rng.random((times, 200))).tolist()
+    for median, samples in ((1, lognormal), (1, equal), (np.inf, lost)):
+        assert sum(missed(median, values, any_time=True) for values in samples) <= stats.binom.ppf(0.999, times, 0.05)
+    assert sum(missed(1, values) for values in lognormal) > 0.2 * times  # the interval for a single look
+
+
+def test_the_interval_of_any_time_is_that_of_the_bet_by_hand():
+    """Of n values k lie below: the mean of p^k (1 - p)^(n - k) 2^n over Jeffreys' prior exceeds 20 where it is out."""
+    for count in (5, 9, 30):
+        interval = median_interval(range(count), any_time=True)
+        rejected = []
+        for below in range((count + 1) // 2):
+            wealth = stats.betabinom.pmf(below, count, 0.5, 0.5) / math.comb(count, below) * 2**count
+            rejected.append(wealth >= 20)
+        assert interval == ((sum(rejected) - 1, count - sum(rejected)) if any(rejected) else None)
 
 
 def test_only_the_first_of_several_was_chosen():
