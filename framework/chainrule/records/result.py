@@ -36,6 +36,7 @@ class Result:
         curves: losses and gradient norms; ``curves.epochs`` and ``curves.values[name]`` are arrays ``(points,)``.
         reason: why it stopped.
         epochs: how many epochs it trained.
+        evaluations: how often its training evaluated the gradient of a batch, and the loss of a batch without one.
         samples: the data, scaled for the network.
         started: when training began.
         seconds: training time, of the whole stack if runs were stacked.
@@ -49,6 +50,7 @@ class Result:
     curves: Curves
     reason: Reason
     epochs: int
+    evaluations: tuple[int, int]
     samples: Samples
     started: datetime
     seconds: float

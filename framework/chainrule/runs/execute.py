@@ -34,6 +34,7 @@ def train_stack(runs: Sequence[Prepared], observe: Observer | None = None, prune
             curves=end.curves,
             reason=end.reason,
             epochs=end.epochs,
+            evaluations=end.evaluations,
             samples=run.samples,
             started=started,
             seconds=seconds,
@@ -128,6 +129,7 @@ def _stack(runs: Sequence[Prepared]) -> Stack:
         train=np.stack([run.samples.train for run in runs], axis=1),
         validation=np.stack([run.samples.validation for run in runs], axis=1),
         shuffles=tuple(run.shuffle for run in runs),
+        randoms=tuple(run.random for run in runs),
         tolerance=np.array([s.training.tolerance for s in settings]),
         patience=np.array([np.inf if p is None else p for p in patience]),
     )
