@@ -58,4 +58,5 @@ def _evened(matrices: Array, eps: Array, iterations: int) -> Array:
     for _ in range(iterations):
         square = product(x, np.ascontiguousarray(x.mT))
         x = a * x + product(b * square + c * product(square, square), x)
-    return x.mT if is_tall else x
+    evened: Array = x.mT if is_tall else x
+    return evened

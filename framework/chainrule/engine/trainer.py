@@ -121,22 +121,31 @@ def train(stack: Stack, observe: Observer | None = None, prune: Pruner | None = 
         return _train(stack, observe, prune)
 
 
-def stopwatch(stack: Stack) -> Callable[[int], float]:
-    """Return a function that trains a stack for some epochs, at most its own, and returns the seconds of its updates.
+class Stopwatch:
+    """Trains a stack for some epochs at a time, at most its own, and says what that costs.
 
     No loss is measured, and no run stops. Each call goes on with the parameters of the last. Seconds are those of CPU:
     by the clock, other processes would count; what waits for something else than a CPU is not counted.
     """
-    with np.errstate(all="ignore"):
-        machine = _Machine(stack, None if stack.schedule.is_constant else _Rate(stack))
 
-    def seconds(epochs: int) -> float:
+    def __init__(self, stack: Stack) -> None:
+        with np.errstate(all="ignore"):
+            self._machine = _Machine(stack, None if stack.schedule.is_constant else _Rate(stack))
+        self._epochs = 0
+
+    def __call__(self, epochs: int) -> float:
+        """Train for so many epochs, and return the seconds of their updates."""
         with _blas().limit(limits=1), np.errstate(all="ignore"):
             begin = time.process_time()
-            machine.train(0, epochs)
+            self._machine.train(0, epochs)
+            self._epochs += epochs
             return time.process_time() - begin
 
-    return seconds
+    @property
+    def gradients(self) -> float:
+        """How many gradients a run has evaluated in an epoch, on average."""
+        rows = range(len(self._machine.theta))
+        return sum(self._machine.evaluations(row)[0] for row in rows) / len(rows) / self._epochs
 
 
 def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list[Trained]:

@@ -41,7 +41,8 @@ class Result:
         started: when training began.
         seconds: training time, of the whole stack if runs were stacked.
         notes: the notes shown before training.
-        metrics: final losses and scores, by name, e.g. ``validation/r2``.
+        metrics: final losses and scores by name, e.g. ``validation/r2``, and what training cost:
+            ``gradient_evaluations``, and ``loss_evaluations`` where an optimizer asked for losses alone.
     """
 
     settings: Settings
@@ -114,4 +115,6 @@ class Result:
             x, y = self.samples.raw(getattr(self.samples, part))
             if x.shape[1]:
                 metrics[f"{part}/{score.__name__}"] = score(self.predict(x), y)
-        return metrics
+        gradients, losses = self.evaluations
+        metrics["gradient_evaluations"] = float(gradients)
+        return metrics | ({"loss_evaluations": float(losses)} if losses else {})

@@ -52,7 +52,7 @@ class Backtracking(Optimizer):
         start, slope = theta.copy(), np.square(grad).sum(axis=1, keepdims=True)
         before, move = problem.loss(), self.lr * grad.copy()
         searching = np.ones((len(theta), 1), bool)
-        for _ in range(30):
+        for _ in range(12):
             theta[:] = start - move
             after = problem.loss(searching)
             searching &= ~(after <= before - 1e-4 * slope)
@@ -78,12 +78,12 @@ class Noisy(Descent):
         return state["average"]
 
 
-LEAVING = {1: 3, 2: 7}  # runs, and after which epoch
+LEAVING = {1: 2, 2: 3}  # runs, and after which epoch
 
 
 def runs(optimizer, *overrides, count=4):
     """Settings that differ in seed and rate."""
-    base = compose_settings(["training.epochs=12", "data.samples=60", *overrides])
+    base = compose_settings(["training.epochs=5", "data.samples=60", *overrides])
     for seed in range(count):
         own = dataclasses.replace(optimizer, lr=optimizer.lr * (1 + seed / 8))
         yield prepare(dataclasses.replace(base, seed=seed, optimizer=own))
@@ -110,7 +110,7 @@ def test_a_run_in_a_stack_that_others_leave_has_the_bytes_and_evaluations_of_the
     for number, alone in enumerate(runs(optimizer, *overrides)):
         (result,) = train_stack([alone], prune=left_at({0: LEAVING.get(number)}))
         assert everything(result) == everything(together[number])
-        assert result.epochs == LEAVING.get(number, 12)
+        assert result.epochs == LEAVING.get(number, 5)
 
 
 @pytest.mark.parametrize(("batch_size", "batches"), [("null", 1), ("16", 3), ("1", 48)])
