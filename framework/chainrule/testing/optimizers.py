@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.components.arguments import asked
-from chainrule.components.contracts import Array, Optimizer
+from chainrule.components.contracts import Array
 from chainrule.components.stacking import has_rate, stack, take
 from chainrule.testing import training
 from chainrule.testing.findings import FindingError
@@ -313,10 +313,6 @@ def _require_state(subject: Subject, method: str, trip: Trip) -> None:
                 )
 
 
-def _recommends(cls: Any) -> bool:
-    return cls.kept is not Optimizer.kept
-
-
 CHECKS = (
     Check(state),
     Check(in_place),
@@ -326,7 +322,7 @@ CHECKS = (
     Check(nothing_kept),
     Check(runs_apart),
     Check(stacking),
-    Check(recommended, lambda subject: "" if _recommends(subject.cls) else "kept is not replaced"),
+    Check(recommended),
     Check(seeded),
     Check(trained),
     Check(scheduled),
