@@ -104,6 +104,10 @@ CHOICES = {
         "adamw": ["optimizer.weight_decay=0.1", "optimizer.amsgrad=true"],
         "nadam": ["optimizer.weight_decay=0.1", "optimizer.decoupled_weight_decay=true"],
         "rprop": ["optimizer.eta1=0.4", "optimizer.eta2=1.3", "optimizer.step_size_max=1.0"],
+        "muon": ["optimizer.momentum=0.5", "optimizer.nesterov=false", "optimizer.iterations=3"],
+        "sam": ["optimizer.rho=0.1", "optimizer.momentum=0.5", "optimizer.weight_decay=0.01"],
+        "schedule_free": ["optimizer.beta=0.5", "optimizer.weight_decay=0.01"],
+        "sgld": ["optimizer.temperature=0.01"],
     },
     "schedule": {
         "constant": [],

@@ -150,7 +150,11 @@ def guide():
 
 def signature(function):
     """A function as the guide writes it."""
-    names = [name for name in inspect.signature(function).parameters if name not in ("self", "out")]
+    names = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in ("self", "out") and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ]
     return f"`{function.__name__}({', '.join(names)})`"
 
 

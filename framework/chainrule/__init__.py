@@ -21,9 +21,11 @@ _HOMES = {
         "Schedule",
         "Target",
     ),
+    "chainrule.components.random": ("Random",),
     "chainrule.components.stacking": ("sum_units",),
     "chainrule.engine.curves": ("Curves",),
-    "chainrule.engine.network": ("product",),
+    "chainrule.engine.network": ("Shape", "product"),
+    "chainrule.engine.problem": ("Problem",),
     "chainrule.engine.reason": ("Reason",),
     "chainrule.notebook": (
         "component",

@@ -2,9 +2,11 @@
 
 from chainrule.analysis.outcomes import Outcomes, SweepOutcomes
 from chainrule.components.contracts import Activation, Array, Initializer, Loss, Optimizer, Rule, Schedule, Target
+from chainrule.components.random import Random
 from chainrule.components.stacking import sum_units
 from chainrule.engine.curves import Curves
-from chainrule.engine.network import product
+from chainrule.engine.network import Shape, product
+from chainrule.engine.problem import Problem
 from chainrule.engine.reason import Reason
 from chainrule.errors import ChainruleError, ConfigurationError, PluginError, RecordError
 from chainrule.notebook import component, gradient, load, outcomes_of, run, settings, settings_of, trace_step, train
@@ -33,7 +35,9 @@ __all__ = [
     "Outcomes",
     "PluginError",
     "Prepared",
+    "Problem",
     "Progress",
+    "Random",
     "Reason",
     "Record",
     "RecordError",
@@ -42,6 +46,7 @@ __all__ = [
     "Schedule",
     "Session",
     "Settings",
+    "Shape",
     "Start",
     "Sweep",
     "SweepOutcomes",

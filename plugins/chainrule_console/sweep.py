@@ -8,7 +8,7 @@ from chainrule.analysis.comparison import ComparisonResult, scored, tuned_words
 from chainrule.analysis.effects import Effect
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.ranking import CONFIDENCE, Group
-from chainrule.analysis.wording import loss, loss_interval, p_value, percent
+from chainrule.analysis.wording import digits, loss, loss_interval, p_value, percent
 from chainrule.engine.reason import Reason
 from chainrule.records.sweep import Sweep
 from chainrule.registry.watching import SweepProgress
@@ -31,7 +31,7 @@ def status(progress: SweepProgress, seconds: float) -> str:
     parts += [f"{progress.failed} failed"] if progress.failed else []
     if progress.done > progress.earlier and seconds > 0:
         rate = (progress.done - progress.earlier) / seconds
-        parts.append(f"{rate:.3g} runs/s" if rate >= 1 else f"{1 / rate:.3g} s/run")
+        parts.append(f"{digits(rate, 3)} runs/s" if rate >= 1 else f"{digits(1 / rate, 3)} s/run")
     gained = progress.fraction - progress.earlier / max(progress.runs, 1)
     if gained > 0 and progress.fraction < 1:
         parts.append(f"{clock_face(seconds * (1 - progress.fraction) / gained)} left")

@@ -7,10 +7,17 @@ from chainrule.registry.hookspecs import hookimpl
 from chainrule_optimizers.adam import Adam, AdamW, NAdam
 from chainrule_optimizers.adaptive import Adadelta, Adagrad, RMSprop
 from chainrule_optimizers.descent import GradientDescent, Momentum, Nesterov
+from chainrule_optimizers.muon import Muon
 from chainrule_optimizers.rprop import Rprop
+from chainrule_optimizers.sam import SAM
+from chainrule_optimizers.schedule_free import ScheduleFree
+from chainrule_optimizers.sgld import SGLD
 
 
 @hookimpl
 def chainrule_optimizers() -> Sequence[type[Optimizer]]:
     """Return the optimizers of this package."""
-    return [GradientDescent, Momentum, Nesterov, Adagrad, Adadelta, RMSprop, Adam, AdamW, NAdam, Rprop]
+    return [
+        *(GradientDescent, Momentum, Nesterov, Adagrad, Adadelta, RMSprop, Adam, AdamW, NAdam, Rprop),
+        *(Muon, SAM, ScheduleFree, SGLD),
+    ]

@@ -38,6 +38,7 @@ TESTED_IN = {
     "testing/kit.py": "testing/test_general.py",
     "testing/methods.py": "testing/test_activations.py",
     "testing/randomness.py": "testing/test_initializers.py",
+    "testing/steps.py": "testing/test_optimizers.py",
     "testing/subjects.py": "testing/test_general.py",
     "testing/table.py": "testing/test_general.py",
     "testing/training.py": "testing/test_optimizers.py",

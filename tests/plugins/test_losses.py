@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule.components.contracts import takes_out
+from chainrule.components.arguments import takes_out
 from chainrule.components.parameters import build
 from chainrule.components.stacking import stack
 from chainrule.errors import ConfigurationError

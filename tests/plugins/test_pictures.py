@@ -128,6 +128,7 @@ def result(
         curves=Curves(np.arange(len(train)), values),
         reason=reason,
         epochs=epochs,
+        evaluations=(epochs, 0),
         samples=drawn,
         started=datetime(2026, 1, 1, tzinfo=UTC),
         seconds=1.0,

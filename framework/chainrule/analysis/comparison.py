@@ -17,7 +17,7 @@ from chainrule.analysis import betting, paired
 from chainrule.analysis.budget import Budgets, budgets
 from chainrule.analysis.paired import Pair
 from chainrule.analysis.ranking import Group, median_interval
-from chainrule.analysis.wording import p_value, percent, percent_interval
+from chainrule.analysis.wording import digits, p_value, percent, percent_interval
 from chainrule.components.contracts import Array
 from chainrule.records.comparison import Comparison
 from chainrule.records.outcome import SCORES, Outcome
@@ -253,7 +253,9 @@ def tuned_words(entry: Entry) -> str:
     for key in dict.fromkeys(key for point in entry.tuned for key in point):
         values = [point[key] for point in entry.tuned]
         if all(isinstance(value, int | float) for value in values):
-            low, middle, high = (f"{value:.3g}" for value in (min(values), statistics.median_low(values), max(values)))
+            low, middle, high = (
+                digits(value, 3) for value in (min(values), statistics.median_low(values), max(values))
+            )
             word = f"{key}={middle}" + f" ({low} to {high})" * (low != high)
         else:
             (word, times), *others = Counter(values).most_common()

@@ -1,6 +1,6 @@
 """What contenders of a comparison cost, and which is better when both have spent equally much: time, or gradients.
 
-**A step** is one gradient of one batch, a *gradient evaluation*, and one update of all parameters with it.
+**A step** is one update of all parameters, with the gradient of one batch, a *gradient evaluation*, or with several.
 
 **Times are compared within rounds**, in which contenders took turns: the ratio of two is the median over rounds, its
 spread from the 10 % to the 90 % quantile. What disturbs the machine for a while is then in both times, or in a few
@@ -49,11 +49,13 @@ class Costs:
     Attributes:
         seconds: of one update of one run, for each target ``(contenders, rounds)``.
         updates: in an epoch, ``(targets, contenders)``.
+        gradients: evaluations in an epoch, ``(targets, contenders)``.
         epochs: of a run, ``(targets, contenders)``.
     """
 
     seconds: tuple[Array, ...]
     updates: Array
+    gradients: Array
     epochs: Array
 
     @classmethod
@@ -67,13 +69,14 @@ class Costs:
         return cls(
             seconds=tuple(np.array([cell.seconds for cell in row]) for row in rows),
             updates=np.array([cell.updates for cell in timing.cells]).reshape(shape),
+            gradients=np.array([cell.gradients for cell in timing.cells]).reshape(shape),
             epochs=np.array([cell.epochs for cell in timing.cells]).reshape(shape),
         )
 
     @property
     def evaluates_alike(self) -> bool:
         """Whether runs of all contenders evaluate equally many gradients."""
-        total = self.updates * self.epochs
+        total = self.gradients * self.epochs
         return bool((total == total[:, :1]).all())
 
     @property
@@ -97,7 +100,7 @@ class Costs:
 
     def evaluations(self, first: int, second: int) -> Array:
         """Return how many times as many gradients the second evaluates in an epoch as the first, ``(targets,)``."""
-        ratios: Array = self.updates[:, second] / self.updates[:, first]
+        ratios: Array = self.gradients[:, second] / self.gradients[:, first]
         return ratios
 
     def reached(self, first: int, second: int, ratios: Array) -> Array:

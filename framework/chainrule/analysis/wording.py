@@ -5,6 +5,11 @@ import math
 _SMALLEST = 0.001  # smallest p value that is written as a number
 
 
+def digits(value: float, count: int) -> str:
+    """Write a number with so many significant digits, ``0.012`` or ``110``; with an exponent from a million on."""
+    return f"{float(f'{value:.{count}g}'):g}"
+
+
 def percent(share: float) -> str:
     """Write ``78 %``."""
     return f"{100 * share:.0f} %"
@@ -27,7 +32,7 @@ def p_number(p: float) -> str:
 
 def ratio(value: float, interval: tuple[float, float] | None) -> str:
     """Write ``1.8 (1.2 to 3.1)``, with two digits."""
-    return f"{value:.2g}" + ("" if interval is None else f" ({interval[0]:.2g} to {interval[1]:.2g})")
+    return digits(value, 2) + ("" if interval is None else f" ({digits(interval[0], 2)} to {digits(interval[1], 2)})")
 
 
 def loss(value: float, lost: str = "diverged") -> str:
@@ -37,4 +42,4 @@ def loss(value: float, lost: str = "diverged") -> str:
 
 def loss_interval(interval: tuple[float, float] | None) -> str:
     """Write ``0.0123 to 0.0456``; an infinite end is ``inf``, and None is an empty text."""
-    return "" if interval is None else f"{interval[0]:.3g} to {interval[1]:.3g}"
+    return "" if interval is None else f"{digits(interval[0], 3)} to {digits(interval[1], 3)}"

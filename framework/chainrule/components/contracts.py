@@ -6,21 +6,22 @@ sample, with a leading run axis. In a stack of runs the float fields of activati
 shape ``(runs, 1, 1)``, those of optimizers and schedules ``(runs, 1)``; in a single component they are numbers.
 Formulas that broadcast work for both.
 
-Methods return arrays. A method of an activation, a loss or a rule may also take ``out=None``: the engine then passes a
-buffer, and the method fills and returns it. Without ``out`` the engine copies the result. No method changes its inputs,
-unless its description says so.
+Methods return arrays. A method may name optional arguments, which its contract lists, and receives them then:
+``def update(self, theta, grad, state, step, *, rng)``. One of them is ``out=None``, of methods of activations, losses
+and rules: the engine passes a buffer, and the method fills and returns it. Without ``out`` the engine copies the
+result. No method changes its inputs, unless its description says so.
 """
 
-import functools
-import inspect
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chainrule.components.arguments import offers, takes_out
 
 Array = NDArray[Any]
 
@@ -63,13 +64,16 @@ class Activation(Component):
     min_units: ClassVar[int] = 1
 
     @abstractmethod
+    @offers("out")
     def forward(self, z: Array) -> Array:
         """Return ``a = g(z)``, shape and dtype of ``z``."""
 
+    @offers("out")
     def slope(self, z: Array, a: Array) -> Array:
         """Return ``g'(z)``, element by element; ``a`` is ``forward(z)``. An activation defines this or ``backward``."""
         raise NotImplementedError(f"{type(self).__name__} has neither slope nor backward")
 
+    @offers("out")
     def backward(self, grad_a: Array, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return ``dL/dz`` from ``grad_a = dL/da``: ``grad_a * g'(z)`` (eq. 4 and 5).
 
@@ -99,17 +103,21 @@ class Loss(Component):
     one_hot: ClassVar[bool] = False
 
     @abstractmethod
+    @offers("out")
     def value(self, y_pred: Array, y_true: Array) -> Array:
         """Return the loss of each sample, shape ``(runs, samples)``, from two arrays ``(runs, outputs, samples)``."""
 
     @abstractmethod
+    @offers("out")
     def gradient(self, y_pred: Array, y_true: Array) -> Array:
         """Return ``dL/dy_pred`` of each sample's own loss, shape ``(runs, outputs, samples)``."""
 
+    @offers("out")
     def paired_value(self, z: Array, y_true: Array) -> Array:
         """Return ``value(g(z), y_true)`` for the paired output activation ``g``, stably."""
         raise NotImplementedError(f"{type(self).__name__} declares a paired output but no paired_value")
 
+    @offers("out")
     def paired_delta(self, z: Array, y_pred: Array, y_true: Array) -> Array:
         """Return ``delta = dL/dz`` (eq. 4) for the paired output activation, stably."""
         raise NotImplementedError(f"{type(self).__name__} declares a paired output but no paired_delta")
@@ -120,6 +128,12 @@ class Optimizer(Component):
 
     ``theta`` and ``grad`` have the shape ``(runs, parameters)``: all weights and biases of a run lie in one row.
 
+    Optional arguments:
+
+    - ``shape`` (:class:`chainrule.Shape`): which parameters belong to which layer, e.g. ``shape.weights(grad)``;
+    - ``problem`` (:class:`chainrule.Problem`): gradient and loss of this step's batch wherever ``theta`` is moved to;
+    - ``rng`` (:class:`chainrule.Random`): random numbers of each run, the only source of randomness allowed.
+
     Attributes:
         rate: name of the field that schedules change from epoch to epoch; None if there is no such field.
     """
@@ -127,16 +141,32 @@ class Optimizer(Component):
     run_shape: ClassVar[tuple[int, ...] | None] = (1,)
     rate: ClassVar[str | None] = "lr"
 
-    def init(self, theta: Array) -> dict[str, Array]:
-        """Return the state before the first step: named arrays whose first axis is the run axis."""
+    @offers("shape", "rng")
+    def init(self, theta: Array, *args: Any, **optional: Any) -> dict[str, Array]:
+        """Return the state before the first step: named arrays whose first axis is the run axis.
+
+        It may name ``shape`` and ``rng``.
+        """
         return {}
 
     @abstractmethod
-    def update(self, theta: Array, grad: Array, state: dict[str, Array], step: int) -> None:
-        """Change ``theta`` in place. ``step`` counts from 1; ``grad`` is not changed.
+    @offers("shape", "problem", "rng")
+    def update(
+        self, theta: Array, grad: Array, state: dict[str, Array], step: int, *args: Any, **optional: Any
+    ) -> None:
+        """Change ``theta`` in place. ``step`` counts from 1; ``grad`` is not changed, but by ``problem.gradient()``.
 
-        The arrays in ``state`` are changed in place too, or replaced by others of the same shape and dtype.
+        The arrays in ``state`` are changed in place too, or replaced by others of the same shape and dtype. It may name
+        ``shape``, ``problem`` and ``rng``.
         """
+
+    def kept(self, theta: Array, state: dict[str, Array]) -> Array:
+        """Return the parameters that are measured, predicted with and saved, shape and dtype of ``theta``.
+
+        An optimizer that learns with other parameters than it recommends, such as an average of the last ones, replaces
+        this. Neither argument is changed. Training goes on from ``theta``.
+        """
+        return theta
 
 
 class Schedule(Component):
@@ -160,6 +190,7 @@ class Schedule(Component):
         return {}
 
     @abstractmethod
+    @offers("out")
     def rate(self, lr: Array, epoch: int, epochs: int, state: dict[str, Array]) -> Array:
         """Return the learning rate of the coming epoch, shape and dtype of ``lr``; ``state`` is not changed.
 
@@ -271,6 +302,7 @@ class Rule(Component):
         """
         return {}
 
+    @offers("out")
     def error(self, layer: int, weights: Sequence[Array], deltas: Sequence[Array], state: dict[str, Array]) -> Array:
         """Return what replaces ``dL/da^(layer)``, the sum in eq. 5: shape ``(runs, units of the layer, samples)``.
 
@@ -283,6 +315,7 @@ class Rule(Component):
         """
         raise NotImplementedError
 
+    @offers("out")
     def gradient(self, layer: int, delta: Array, inputs: Array) -> Array:
         """Return the gradient of a layer's parameters, summed over samples: shape ``(runs, units, 1 + units before)``.
 
@@ -293,9 +326,3 @@ class Rule(Component):
                 result belongs to the biases and the others to the weights (eq. 6).
         """
         raise NotImplementedError
-
-
-@functools.cache
-def takes_out(function: Callable[..., Any]) -> bool:
-    """Say whether a method has a parameter ``out``."""
-    return "out" in inspect.signature(function).parameters

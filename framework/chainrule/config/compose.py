@@ -98,7 +98,9 @@ def is_composition_error(error: BaseException) -> bool:
 
 def explained(error: Exception) -> ConfigurationError:
     """Turn an error of Hydra or OmegaConf into one sentence with the nearest valid name."""
-    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    cause: BaseException | None = error
+    if not isinstance(error, OmegaConfBaseException) and isinstance(error.__cause__, OmegaConfBaseException):
+        cause = error.__cause__  # which knows the key; under a debugger errors of OmegaConf have causes that do not
     if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return installed().missing(group, name, error.options)

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from chainrule.components.contracts import Activation, Array, Loss, Rule, takes_out
+from chainrule.components.arguments import takes_out
+from chainrule.components.contracts import Activation, Array, Loss, Rule
 from chainrule.engine.network import Call, Pass, columns, filling, planned_product, require_shape
 
 

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.components.contracts import Activation, Array, takes_out
+from chainrule.components.arguments import takes_out
+from chainrule.components.contracts import Activation, Array
 from chainrule.errors import PluginError
 
 # OpenBLAS multiplies a matrix by few columns, or a single row by a matrix, with different instructions for a contiguous
@@ -100,6 +101,14 @@ class Shape:
             for layer, place in enumerate(self.slices())
         ]
 
+    def biases(self, flat: Array) -> list[Array]:
+        """Return views of ``flat (runs, parameters)``: each layer's biases, ``(runs, units)``, from 1."""
+        return [block[:, :, 0] for block in self.blocks(flat)]
+
+    def weights(self, flat: Array) -> list[Array]:
+        """Return views of ``flat (runs, parameters)``: each layer's weights ``(runs, units, units before)``, from 1."""
+        return [block[:, :, 1:] for block in self.blocks(flat)]
+
     def flatten(self, weights: Sequence[Array], biases: Sequence[Array]) -> Array:
         """Return one flat vector from each layer's weights ``(units, units before)`` and biases ``(units,)``."""
         blocks = [np.column_stack([bias, weight]) for weight, bias in zip(weights, biases, strict=True)]
@@ -128,7 +137,7 @@ class Pass:
         runs, dtype = len(theta), theta.dtype
         self.shape, self.samples, self.hidden, self.output = shape, samples, hidden, output
         blocks = shape.blocks(theta)
-        self.weights = [block[:, :, 1:] for block in blocks]
+        self.weights = shape.weights(theta)
         empty = np.empty((runs, 0, samples), dtype)
         *inner, outputs = shape.widths[1:]
         self.inputs = [empty, empty, *(columns(runs, 1 + units, samples, dtype) for units in inner)]

@@ -9,11 +9,14 @@ from typing import Any, get_type_hints
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from chainrule.components.arguments import asked, given
 from chainrule.components.contracts import Activation, Array, Component, Loss, Optimizer, Rule, Schedule
+from chainrule.components.random import Random
 from chainrule.components.stacking import take
 from chainrule.engine.backprop import Backprop, Batch, mean_loss, separate
 from chainrule.engine.curves import Curves, History, due_epochs, one_nan
-from chainrule.engine.network import Pass, Shape, filling
+from chainrule.engine.network import Pass, Shape, filling, require_shape
+from chainrule.engine.problem import Problem
 from chainrule.engine.reason import Reason
 from chainrule.errors import PluginError
 
@@ -35,6 +38,7 @@ class Stack:
         theta: parameters before training, ``(runs, parameters)``, in the dtype of the stack.
         train, validation: samples, ``(1 + inputs + outputs, runs, samples)``: ones, ``x`` and ``y``.
         shuffles: one generator per run, for the order of its samples.
+        randoms: one generator per run, for components that are random in training.
         tolerance: training loss at which a run has converged, ``(runs,)``.
         patience: epochs without improvement after which a run has reached a plateau, ``(runs,)``; may be infinite.
     """
@@ -54,6 +58,7 @@ class Stack:
     train: Array
     validation: Array
     shuffles: tuple[np.random.Generator, ...]
+    randoms: tuple[np.random.Generator, ...]
     tolerance: Array
     patience: Array
 
@@ -68,6 +73,7 @@ class Stack:
             train=self.train[:, runs],
             validation=self.validation[:, runs],
             shuffles=tuple(self.shuffles[run] for run in runs),
+            randoms=tuple(self.randoms[run] for run in runs),
             tolerance=self.tolerance[runs],
             patience=self.patience[runs],
         )
@@ -83,16 +89,18 @@ class Trained:
     """One run after training.
 
     Attributes:
-        theta: parameters when it stopped, shape ``(parameters,)``.
+        theta: parameters when it stopped, as its optimizer recommends them, shape ``(parameters,)``.
         curves: what was measured.
         reason: why it stopped.
         epochs: how many epochs it trained.
+        evaluations: how often its training evaluated the gradient of a batch, and the loss of a batch without one.
     """
 
     theta: Array
     curves: Curves
     reason: Reason
     epochs: int
+    evaluations: tuple[int, int]
 
 
 def train(stack: Stack, observe: Observer | None = None, prune: Pruner | None = None) -> list[Trained]:
@@ -113,22 +121,31 @@ def train(stack: Stack, observe: Observer | None = None, prune: Pruner | None = 
         return _train(stack, observe, prune)
 
 
-def stopwatch(stack: Stack) -> Callable[[int], float]:
-    """Return a function that trains a stack for some epochs, at most its own, and returns the seconds of its updates.
+class Stopwatch:
+    """Trains a stack for some epochs at a time, at most its own, and says what that costs.
 
     No loss is measured, and no run stops. Each call goes on with the parameters of the last. Seconds are those of CPU:
     by the clock, other processes would count; what waits for something else than a CPU is not counted.
     """
-    with np.errstate(all="ignore"):
-        machine = _Machine(stack, stack.optimizer.init, None if stack.schedule.is_constant else _Rate(stack))
 
-    def seconds(epochs: int) -> float:
+    def __init__(self, stack: Stack) -> None:
+        with np.errstate(all="ignore"):
+            self._machine = _Machine(stack, None if stack.schedule.is_constant else _Rate(stack))
+        self._epochs = 0
+
+    def __call__(self, epochs: int) -> float:
+        """Train for so many epochs, and return the seconds of their updates."""
         with _blas().limit(limits=1), np.errstate(all="ignore"):
             begin = time.process_time()
-            machine.train(0, epochs)
+            self._machine.train(0, epochs)
+            self._epochs += epochs
             return time.process_time() - begin
 
-    return seconds
+    @property
+    def gradients(self) -> float:
+        """How many gradients a run has evaluated in an epoch, on average."""
+        rows = range(len(self._machine.theta))
+        return sum(self._machine.evaluations(row)[0] for row in rows) / len(rows) / self._epochs
 
 
 def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list[Trained]:
@@ -136,7 +153,7 @@ def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list
     due = due_epochs(stack.epochs, stack.measure_every)
     active = np.arange(runs)
     rate = None if stack.schedule.is_constant else _Rate(stack)
-    machine = _Machine(stack, stack.optimizer.init, rate)
+    machine = _Machine(stack, rate)
     history = History(runs, due, machine.curve_names)
     stopping = _Stopping(stack)
     losses = np.full(runs, np.nan)
@@ -157,7 +174,8 @@ def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list
         for row, reason in enumerate(reasons):
             if reason:
                 run = int(active[row])
-                trained[run] = Trained(one_nan(machine.theta[row]), history.curves(run), reason, epoch)
+                kept, evaluations = one_nan(machine.kept[row]), machine.evaluations(row)
+                trained[run] = Trained(kept, history.curves(run), reason, epoch, evaluations)
         stay = np.array([row for row, reason in enumerate(reasons) if not reason], int)
         if observe:
             observe(epoch, losses, len(stay))
@@ -201,35 +219,55 @@ class _Rate:
 
 
 class _Machine:
-    """Everything allocated to train a stack: parameters, gradients, optimizer state, buffers of the passes."""
+    """Everything allocated to train a stack: parameters, gradients, optimizer state, buffers of the passes.
 
-    def __init__(
-        self,
-        stack: Stack,
-        state: Callable[[Array], dict[str, Array]],
-        rate: _Rate | None,
-        step: int = 0,
-    ) -> None:
-        self._stack, self._step, self._rate = stack, step, rate
-        self._optimizer = rate.optimizer if rate else stack.optimizer
+    Args:
+        stack: the runs, with their parameters as they are now.
+        rate: changes learning rates; None if they are constant.
+        before: of which the stack is a part that goes on, and which of its runs these are; None at the first step.
+
+    Attributes:
+        theta: the parameters that are trained, ``(runs, parameters)``.
+        kept: those that are measured and saved; the same array, unless the optimizer recommends others.
+    """
+
+    def __init__(self, stack: Stack, rate: _Rate | None, before: tuple["_Machine", Array] | None = None) -> None:
+        self._stack, self._rate = stack, rate
+        self._optimizer = optimizer = rate.optimizer if rate else stack.optimizer
         self.theta = stack.theta.copy()
-        self._state = state(self.theta)
-        _require_run_axis(f"optimizer={stack.optimizer.name}", self._state, len(self.theta))
+        random = Random(stack.randoms, self.theta.dtype)
+        self._offered = {"shape": stack.shape, "rng": random}
+        if before is None:
+            self._step = 0
+            self._state: dict[str, Array] = given(optimizer, "init", **self._offered)(self.theta)
+            self._further = np.zeros((2, len(self.theta)), int)
+        else:
+            machine, runs = before
+            self._step, self._further = machine._step, machine._further[:, runs]
+            self._state = {name: array[runs] for name, array in machine._state.items()}
+        _require_run_axis(f"optimizer={optimizer.name}", self._state, len(self.theta))
+        self._keeps = type(optimizer).kept is not Optimizer.kept
+        self.kept = np.empty_like(self.theta) if self._keeps else self.theta
         samples, batch_size = stack.train.shape[2], stack.batch_size
         full = batch_size is None or batch_size >= samples
         # Bits may depend on the order of axes in memory, which arrays made by indexing do not promise.
         train, validation = np.ascontiguousarray(stack.train), np.ascontiguousarray(stack.validation)
         inputs = stack.shape.widths[0]
-        self._whole, (self._whole_batch,) = self._backprop([separate(train, inputs)])
+        everything = [separate(train, inputs)]
+        self._whole, (self._whole_batch,) = self._backprop(everything, self.kept)
         self._epoch = None if full else _Epoch(stack, batch_size or samples)
-        self._parts: list[tuple[Backprop, list[Batch]]] = [(self._whole, [self._whole_batch])]
         if self._epoch:
-            self._parts = [self._backprop(part) for part in self._epoch.parts]
+            parts = [self._backprop(part, self.theta) for part in self._epoch.parts]
+        elif self._keeps:
+            parts = [self._backprop(everything, self.theta)]
+        else:
+            parts = [(self._whole, [self._whole_batch])]
+        self._steps = [(self._update(part, batch), part, batch) for part, batches in parts for batch in batches]
         self._measured: Array | None = None  # gradients of all samples at the current parameters
         self._held_out: tuple[Pass, Any, Array] | None = None
         if validation.shape[2]:
             x, y = separate(validation, inputs)
-            forward = self._pass(x.shape[2])
+            forward = self._pass(x.shape[2], self.kept)
             self._held_out = forward, forward.first(x), y
 
     @property
@@ -239,11 +277,17 @@ class _Machine:
         losses = ["train/loss", *(["validation/loss"] if self._held_out else [])]
         return [*losses, *norms, *(["learning_rate"] if self._rate else [])]
 
+    def evaluations(self, row: int) -> tuple[int, int]:
+        """Return how often a run's training has evaluated gradients, and losses alone."""
+        gradients, losses = self._further[:, row].tolist()
+        return self._step + gradients, losses
+
     def train(self, start: int, end: int) -> None:
         """Train every run from epoch ``start`` to epoch ``end``."""
-        update, theta, state, step, rate = self._optimizer.update, self.theta, self._state, self._step, self._rate
+        theta, state, step, rate = self.theta, self._state, self._step, self._rate
         if start < end and self._measured is not None and not self._epoch:  # the first step's gradients are known
             start, step = start + 1, step + 1
+            ((update, _, _),) = self._steps
             update(theta, self._measured, state, step)  # with the rate that was set when they were measured
         self._measured = None
         for epoch in range(start, end):
@@ -251,15 +295,19 @@ class _Machine:
                 rate.set(epoch)
             if self._epoch:
                 self._epoch.shuffle()
-            for backprop, batches in self._parts:
-                for batch in batches:
-                    step += 1
-                    update(theta, backprop(batch), state, step)
+            for update, backprop, batch in self._steps:
+                step += 1
+                update(theta, backprop(batch), state, step)
         self._step = step
 
     def measure(self) -> dict[str, Array]:
         """Return losses and gradient norms over all samples at the current parameters, each ``(runs,)``."""
-        grad = self._measured = self._whole(self._whole_batch)
+        if self._keeps:
+            recommended = self._optimizer.kept(self.theta, self._state)
+            require_shape(self._optimizer.kept, recommended, self.theta.shape)
+            np.copyto(self.kept, recommended)
+        grad = self._whole(self._whole_batch)
+        self._measured = None if self._keeps else grad
         values = {"train/loss": mean_loss(self._whole.forward, self._stack.loss, self._whole_batch.y)}
         if self._held_out:
             forward, first, y = self._held_out
@@ -284,18 +332,23 @@ class _Machine:
     def take(self, runs: Array) -> "_Machine":
         """Return a machine that continues with the chosen runs."""
         stack = replace(self._stack.take(runs), theta=self.theta[runs])
-        state = {name: array[runs] for name, array in self._state.items()}
-        rate = self._rate.take(stack, runs) if self._rate else None
-        return _Machine(stack, lambda theta: state, rate, self._step)
+        return _Machine(stack, self._rate.take(stack, runs) if self._rate else None, (self, runs))
 
-    def _pass(self, samples: int) -> Pass:
-        return Pass(self._stack.shape, self.theta, self._stack.activation, self._stack.output, samples)
+    def _update(self, backprop: Backprop, batch: Batch) -> Callable[..., None]:
+        """Return ``update`` of the optimizer for one batch, with what it asks for."""
+        if "problem" in asked(type(self._optimizer), "update"):
+            problem = Problem(backprop, batch, self._further)
+            return given(self._optimizer, "update", **self._offered, problem=problem)
+        return given(self._optimizer, "update", **self._offered)
 
-    def _backprop(self, samples: Sequence[tuple[Array, Array]]) -> tuple[Backprop, list[Batch]]:
+    def _pass(self, samples: int, theta: Array) -> Pass:
+        return Pass(self._stack.shape, theta, self._stack.activation, self._stack.output, samples)
+
+    def _backprop(self, samples: Sequence[tuple[Array, Array]], theta: Array) -> tuple[Backprop, list[Batch]]:
         """Return buffers for batches of one size, and the batches: each is ``x`` under a row of ones and ``y``."""
         stack = self._stack
-        forward = self._pass(samples[0][0].shape[2])
-        backprop = Backprop(forward, stack.loss, stack.rule, stack.rule_state, np.empty_like(self.theta))
+        forward = self._pass(samples[0][0].shape[2], theta)
+        backprop = Backprop(forward, stack.loss, stack.rule, stack.rule_state, np.empty_like(theta))
         return backprop, [backprop.batch(x, y) for x, y in samples]
 
 

@@ -36,11 +36,13 @@ class Result:
         curves: losses and gradient norms; ``curves.epochs`` and ``curves.values[name]`` are arrays ``(points,)``.
         reason: why it stopped.
         epochs: how many epochs it trained.
+        evaluations: how often its training evaluated the gradient of a batch, and the loss of a batch without one.
         samples: the data, scaled for the network.
         started: when training began.
         seconds: training time, of the whole stack if runs were stacked.
         notes: the notes shown before training.
-        metrics: final losses and scores, by name, e.g. ``validation/r2``.
+        metrics: final losses and scores by name, e.g. ``validation/r2``, and what training cost:
+            ``gradient_evaluations``, and ``loss_evaluations`` where an optimizer asked for losses alone.
     """
 
     settings: Settings
@@ -49,6 +51,7 @@ class Result:
     curves: Curves
     reason: Reason
     epochs: int
+    evaluations: tuple[int, int]
     samples: Samples
     started: datetime
     seconds: float
@@ -112,4 +115,6 @@ class Result:
             x, y = self.samples.raw(getattr(self.samples, part))
             if x.shape[1]:
                 metrics[f"{part}/{score.__name__}"] = score(self.predict(x), y)
-        return metrics
+        gradients, losses = self.evaluations
+        metrics["gradient_evaluations"] = float(gradients)
+        return metrics | ({"loss_evaluations": float(losses)} if losses else {})

@@ -6,7 +6,7 @@ from pathlib import Path
 from chainrule.files.atomic import write_atomically
 from chainrule.records.entries import Entries, read_entries
 
-FORMAT = 1
+FORMAT = 2
 TIMING = "timing.json"
 
 
@@ -17,6 +17,7 @@ class CellEntry(Entries):
         target, contender: their names.
         seconds: of one update of one run in a stack, round by round.
         updates: number of updates in an epoch.
+        gradients: how many gradients of batches a run evaluates in an epoch, on average.
         epochs: of a run.
     """
 
@@ -24,6 +25,7 @@ class CellEntry(Entries):
     contender: str
     seconds: list[float]
     updates: int
+    gradients: float
     epochs: int
 
 

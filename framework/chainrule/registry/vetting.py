@@ -5,11 +5,12 @@ import importlib.util
 import inspect
 import re
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from chainrule.components.arguments import offered
 from chainrule.components.contracts import Activation, Component, Loss
 from chainrule.components.parameters import parameters
 from chainrule.errors import PluginError, nearest
@@ -169,29 +170,48 @@ def _returned(module: ModuleType, kind: Kind) -> list[type[Component]]:
 
 
 def _check_signatures(contract: type[Component], cls: type[Component]) -> None:
-    """Refuse methods that cannot be called like those of the contract."""
+    """Refuse methods that cannot be called like those of the contract, or ask for what there is not."""
     for method, wanted, names in _methods(contract):
-        given = getattr(cls, method)
-        if given is not wanted and inspect.isfunction(given) and not _takes(given, 1 + len(names)):
-            has = ", ".join(inspect.signature(given).parameters)
-            raise PluginError(
-                f"{cls.__qualname__}.{method}({has}) must take what the contract gives it: {method}({', '.join(names)})"
-            )
+        function = getattr(cls, method)
+        if function is wanted or not inspect.isfunction(function):
+            continue
+        what, optional = f"{cls.__qualname__}.{method}", offered(cls, method)
+        further = _further(function, 1 + len(names), optional)
+        if further is None:
+            has = ", ".join(inspect.signature(function).parameters)
+            raise PluginError(f"{what}({has}) must take what the contract gives it: {method}({', '.join(names)})")
+        for name in further:
+            there_is = f"it may ask for {', '.join(optional)}" if optional else "it gets no optional arguments"
+            raise PluginError(f"{what} asks for {name!r}, which there is not{nearest(name, optional)}; {there_is}")
 
 
 @functools.cache
 def _methods(contract: type[Component]) -> list[tuple[str, Any, list[str]]]:
-    """Return the public methods of a contract: name, function, and arguments without ``self`` and ``out``."""
+    """Return the public methods of a contract: name, function, and what each is always given."""
     return [
-        (name, function, [n for n in inspect.signature(function).parameters if n not in ("self", "out")])
+        (name, function, [n for n in _positional(function) if n not in ("self", "out")])
         for name, function in inspect.getmembers(contract, inspect.isfunction)
         if name == "__call__" or not name.startswith("_")
     ]
 
 
-def _takes(function: Any, count: int) -> bool:
-    """Say whether a function accepts ``count`` positional arguments; ``inspect.signature`` would be slower."""
+def _positional(function: Any) -> Sequence[str]:
+    names: Sequence[str] = function.__code__.co_varnames[: function.__code__.co_argcount]
+    return names
+
+
+def _further(function: Any, count: int, optional: Sequence[str]) -> list[str] | None:
+    """Return what a function asks for beside ``count`` positional arguments and those that are optional.
+
+    None if it does not accept so many. ``inspect.signature`` would be slower.
+    """
     code, defaults = function.__code__, function.__defaults__ or ()
-    many = bool(code.co_flags & inspect.CO_VARARGS)
-    keywords = code.co_kwonlyargcount - len(function.__kwdefaults__ or ())
-    return code.co_argcount - len(defaults) <= count and (many or count <= code.co_argcount) and not keywords
+    positional = _positional(function)
+    with_default = set(positional[len(positional) - len(defaults) :]) | (function.__kwdefaults__ or {}).keys()
+    own = [name for name in positional if name not in optional]
+    if len(own) < count and not code.co_flags & inspect.CO_VARARGS:
+        return None
+    keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    further = [name for name in (*own[count:], *keywords) if name not in optional]
+    # What has a default is the plugin's own affair, unless its name is a misspelt one.
+    return [name for name in further if name not in with_default or nearest(name, optional, _LIKENESS)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from chainrule.analysis.comparison import ComparisonResult
 from chainrule.analysis.cost import Costs, even, sentences
+from chainrule.analysis.wording import digits
 from chainrule.components.contracts import Array
 from chainrule.records.sweep import Sweep
 from chainrule.records.timing import read_timing
@@ -60,7 +61,7 @@ def content(cost: dict[str, Any] | None) -> dict[str, Any] | None:
             (
                 own["contender"],
                 _ratio(own["step"], own["spread"]),
-                f"{own['run_seconds']:.2g} s",
+                f"{digits(own['run_seconds'], 2)} s",
             )
             for own in cost["contenders"]
         ],
@@ -72,7 +73,7 @@ def content(cost: dict[str, Any] | None) -> dict[str, Any] | None:
 def _ratio(value: float, spread: Sequence[float]) -> str:
     """Write ``1.14 (1.04 to 1.24)``; the fastest contender is 1, without a spread."""
     low, high = spread
-    return f"{value:.3g}" + f" ({low:.3g} to {high:.3g})" * (low != high)
+    return digits(value, 3) + f" ({digits(low, 3)} to {digits(high, 3)})" * (low != high)
 
 
 def _equal(

@@ -1,7 +1,7 @@
 """Train prepared runs as a stack, write their records, and tell the watchers."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +11,7 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack
-from chainrule.engine import trainer
-from chainrule.engine.trainer import STACKED, Observer, Pruner, Stack, train
+from chainrule.engine.trainer import STACKED, Observer, Pruner, Stack, Stopwatch, train
 from chainrule.records.result import Result
 from chainrule.records.run import Record, claim_directory, write_record
 from chainrule.records.settings import component_config
@@ -34,6 +33,7 @@ def train_stack(runs: Sequence[Prepared], observe: Observer | None = None, prune
             curves=end.curves,
             reason=end.reason,
             epochs=end.epochs,
+            evaluations=end.evaluations,
             samples=run.samples,
             started=started,
             seconds=seconds,
@@ -43,9 +43,9 @@ def train_stack(runs: Sequence[Prepared], observe: Observer | None = None, prune
     ]
 
 
-def stopwatch(runs: Sequence[Prepared]) -> Callable[[int], float]:
-    """Return what measures the updates of runs of one :func:`run_structure`, as :func:`trainer.stopwatch` does."""
-    return trainer.stopwatch(_stack(runs))
+def stopwatch(runs: Sequence[Prepared]) -> Stopwatch:
+    """Return what measures the updates of runs of one :func:`run_structure`."""
+    return Stopwatch(_stack(runs))
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,7 @@ def _stack(runs: Sequence[Prepared]) -> Stack:
         train=np.stack([run.samples.train for run in runs], axis=1),
         validation=np.stack([run.samples.validation for run in runs], axis=1),
         shuffles=tuple(run.shuffle for run in runs),
+        randoms=tuple(run.random for run in runs),
         tolerance=np.array([s.training.tolerance for s in settings]),
         patience=np.array([np.inf if p is None else p for p in patience]),
     )

@@ -26,6 +26,7 @@ class Prepared:
         theta: initial parameters, shape ``(parameters,)``.
         rule_state: fixed arrays of its backward rule.
         shuffle: generator for the order of its samples.
+        random: generator for components that are random in training.
         notes: what the person should know before training.
     """
 
@@ -35,20 +36,21 @@ class Prepared:
     theta: Array
     rule_state: dict[str, Array]
     shuffle: np.random.Generator
+    random: np.random.Generator
     notes: tuple[str, ...]
 
 
 def prepare(settings: Settings) -> Prepared:
     """Draw the data and the initial parameters of a run, and check that its parts fit.
 
-    Every random number follows from ``settings.seed``: data, initial parameters, rule and order each have one
-    ``SeedSequence``.
+    Every random number follows from ``settings.seed``: data, initial parameters, rule, order and randomness in training
+    each have one ``SeedSequence``.
 
     Raises:
         ConfigurationError: the data cannot be read, or parts do not fit each other.
     """
     target, data = settings.target, settings.data
-    streams = np.random.SeedSequence(settings.seed).spawn(4)
+    streams = np.random.SeedSequence(settings.seed).spawn(5)
     shape = Shape((target.inputs, *settings.network.hidden, target.outputs))
     _check_parts(settings, shape)
     dtype = settings.training.dtype.value
@@ -66,6 +68,7 @@ def prepare(settings: Settings) -> Prepared:
         theta=shape.flatten(weights, biases).astype(dtype),
         rule_state=settings.rule.init(np.random.default_rng(streams[2]), shape.widths),
         shuffle=np.random.default_rng(streams[3]),
+        random=np.random.default_rng(streams[4]),
         notes=notes,
     )
 

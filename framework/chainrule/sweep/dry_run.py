@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from chainrule.analysis.wording import digits
 from chainrule.sweep.execution.plan import Plan
 from chainrule.sweep.jobs.job import Job
 from chainrule.sweep.launcher import StackLauncher
@@ -26,11 +27,11 @@ def text(jobs: Sequence[Job], plan: Plan, launcher: StackLauncher | None) -> str
         which = [job.number for job in unit.jobs]
         lines.append(
             f"  {number:>{len(str(len(units)))}}  {len(which):>4} runs, jobs {_ranges(which)}: {unit.title}, "
-            f"about {unit.seconds:.2g} s"
+            f"about {digits(unit.seconds, 2)} s"
         )
     lines += [f"{job} would run alone, because {job.alone}" for job in jobs if job.alone]
     seconds = sum(unit.seconds for unit in units) / max(1, min(launcher.pool.cores, len(units)))
-    lines.append(f"about {seconds:.2g} s of training on {launcher.pool.cores} cores; nothing was trained")
+    lines.append(f"about {digits(seconds, 2)} s of training on {launcher.pool.cores} cores; nothing was trained")
     return "\n".join(lines)
 
 

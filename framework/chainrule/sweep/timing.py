@@ -49,7 +49,8 @@ def rounds(watches: Sequence[Callable[[int], float]], most: Sequence[int], limit
     """Return the seconds of an epoch in each round.
 
     Args:
-        watches: train a stack for some epochs and return the seconds of that, see :func:`trainer.stopwatch`.
+        watches: train a stack for some epochs and return the seconds of that, as
+            :class:`chainrule.engine.trainer.Stopwatch` does.
         most: epochs of a turn, at most, for each of them.
         limit: seconds after which no further round begins.
     """
@@ -77,8 +78,11 @@ def _cells(sweep: Sweep, comparison: Comparison, target: int, count: int, regist
     count = max(1, min(count, _BYTES // size))
     stacks = [_stack(sweep, comparison, target, contender, count, registry) for contender in contenders]
     epochs = [runs[0].settings.training.epochs for runs in stacks]
-    measured = rounds([stopwatch(runs) for runs in stacks], epochs, _LIMIT / len(comparison.targets))
-    for contender, runs, own, seconds in zip(comparison.contenders, stacks, epochs, measured, strict=True):
+    watches = [stopwatch(runs) for runs in stacks]
+    measured = rounds(watches, epochs, _LIMIT / len(comparison.targets))
+    for contender, runs, own, watch, seconds in zip(
+        comparison.contenders, stacks, epochs, watches, measured, strict=True
+    ):
         samples = runs[0].samples.train.shape[1]
         updates = -(-samples // min(runs[0].settings.training.batch_size or samples, samples))
         yield CellEntry(
@@ -86,6 +90,7 @@ def _cells(sweep: Sweep, comparison: Comparison, target: int, count: int, regist
             contender=contender,
             seconds=[float(f"{each / updates / count:.4g}") for each in seconds],
             updates=updates,
+            gradients=float(f"{watch.gradients:.4g}"),
             epochs=own,
         )
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.components.contracts import Activation, Array, takes_out
+from chainrule.components.arguments import takes_out
+from chainrule.components.contracts import Activation, Array
 from chainrule.components.stacking import stack
 from chainrule.testing import methods, training
 from chainrule.testing.differences import STEP, differences, unfounded_overflow

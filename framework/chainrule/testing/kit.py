@@ -47,7 +47,7 @@ _OWN: dict[str, tuple[Check, ...]] = {
 REQUIRED: dict[str, int] = {
     "activation": 15,
     "loss": 14,
-    "optimizer": 16,
+    "optimizer": 18,
     "target": 10,
     "initializer": 8,
     "rule": 9,

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.components.contracts import Array, Loss, takes_out
+from chainrule.components.arguments import takes_out
+from chainrule.components.contracts import Array, Loss
 from chainrule.components.parameters import parameters
 from chainrule.components.stacking import stack
 from chainrule.registry.registry import installed

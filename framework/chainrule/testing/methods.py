@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.components.contracts import Array, takes_out
+from chainrule.components.arguments import takes_out
+from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack, take
 from chainrule.engine.network import columns
 from chainrule.testing.findings import FindingError

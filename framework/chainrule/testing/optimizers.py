@@ -2,44 +2,44 @@
 
 import io
 import pickle
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
+from chainrule.components.arguments import asked
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import has_rate, stack, take
 from chainrule.testing import training
 from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import require_same
+from chainrule.testing.randomness import require_deterministic, require_other_seeds_to_differ, uses_generator
+from chainrule.testing.steps import STEPS, Bowl, Drawn, Trip, draw, generators_of, sizes
 from chainrule.testing.subjects import DTYPES, RUNS, Subject
 from chainrule.testing.table import Check
 
-State = dict[str, Array]
-_SIZES = (1, 2, 7, 15, 64, 301)  # parameters
-_STEPS = 8
 _DESCENT_STEPS = 1000
 _DESCENT = 0.99  # largest share of the loss that may be left; any usable rate takes off more in so many steps
+_LATE = 64  # steps after which runs must still not know of each other
 _ADVICE = "use elementwise formulas of the run's own row, and let float fields (runs, 1) broadcast"
 
 
 def state(subject: Subject) -> None:
     """``init`` returns arrays ``(runs, ...)``, floats in the dtype of ``theta``; ``update`` keeps shapes and dtypes."""
+    (few, one), (size, shape) = sizes(subject.cls)[0], sizes(subject.cls)[2]
     for components in subject.stacks:
         for dtype in DTYPES:
-            for runs, size in ((1, 1), (1, 7), (RUNS, 1), (RUNS, 7)):
+            for runs, parameters, widths in ((1, few, one), (1, size, shape), (RUNS, few, one), (RUNS, size, shape)):
                 optimizer = stack(components[:runs], dtype)
-                theta, gradients = _draw(runs, size, dtype)
+                theta, gradients = draw(runs, parameters, dtype)
                 before = theta.copy()
-                arrays = optimizer.init(theta)
+                trip = Trip(optimizer, theta, Drawn(gradients), widths)
                 require_same(theta, before, f"{subject.where('init')} changes theta", "leave it alone")
-                _require_state(subject, "init", arrays, theta)
-                at_first = {name: (array.shape, array.dtype) for name, array in arrays.items()}
-                for step, grad in enumerate(gradients, 1):
-                    optimizer.update(theta, grad, arrays, step)
-                    _require_state(subject, "update", arrays, theta)
-                    now = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+                _require_state(subject, "init", trip)
+                at_first = {name: (array.shape, array.dtype) for name, array in trip.state.items()}
+                for step in range(1, STEPS + 1):
+                    trip.step(step)
+                    _require_state(subject, "update", trip)
+                    now = {name: (array.shape, array.dtype) for name, array in trip.state.items()}
                     if now != at_first:
                         raise FindingError(
                             f"{subject.where('update')} makes the state {now} at step {step}, after {at_first} in "
@@ -51,22 +51,24 @@ def state(subject: Subject) -> None:
 
 def in_place(subject: Subject) -> None:
     """``update`` changes ``theta`` in place, leaves ``grad`` alone and returns None."""
+    size, shape = sizes(subject.cls)[2]
+    evaluates = "problem" in asked(subject.cls, "update")  # which fills the buffer of ``grad``
     for components in subject.stacks:
         for dtype in DTYPES:
-            optimizer = stack([components[-1]] * 3, dtype)
-            theta, gradients = _draw(3, 7, dtype)
-            before, arrays = theta.copy(), optimizer.init(theta)
-            for step, grad in enumerate(gradients, 1):
-                grad = np.where(grad == 0, np.ones_like(grad), grad)
-                kept = grad.copy()
-                grad.flags.writeable = False
-                returned = optimizer.update(theta, grad, arrays, step)
+            theta, gradients = draw(3, size, dtype)
+            gradients = np.where(gradients == 0, np.ones_like(gradients), gradients)
+            before = theta.copy()
+            trip = Trip(stack([components[-1]] * 3, dtype), theta, Drawn(gradients), shape)
+            for step in range(1, STEPS + 1):
+                returned = trip.step(step, protected=not evaluates)
                 if returned is not None:
                     raise FindingError(
                         f"{subject.where('update')} returns {type(returned).__name__}, which nobody reads; change "
                         "theta in place (theta -= ...) and return nothing."
                     )
-                require_same(grad, kept, f"{subject.where('update')} changes grad", "work on a copy")
+                if not evaluates:
+                    what = f"{subject.where('update')} changes grad"
+                    require_same(trip.grad, gradients[step - 1], what, "work on a copy")
             if theta.tobytes() == before.tobytes():
                 raise FindingError(
                     f"{subject.where('update')} leaves theta as it was in {len(gradients)} steps ({components[-1]}); "
@@ -76,37 +78,37 @@ def in_place(subject: Subject) -> None:
 
 def finite(subject: Subject) -> None:
     """From step 1 on, gradients of 0, of 1e-30 and of 1e6 leave every parameter finite."""
+    size, shape = sizes(subject.cls)[1]
+    signs = np.resize([1.0, -1.0, 0.0], size)[None]
     for optimizer in subject.combinations:
         for dtype in DTYPES:
-            for size in (0.0, 1e-30, 1e6):
-                stacked = stack([optimizer], dtype)
-                theta = np.array([[1.0, -1.0, 0.0]], dtype)
-                grad = np.array([[size, -size, size]], dtype)
-                arrays = stacked.init(theta)
+            for scale in (0.0, 1e-30, 1e6):
+                theta = signs.astype(dtype)
+                gradients = np.resize(np.array([scale, -scale, scale], dtype), (5, 1, size))
+                trip = Trip(stack([optimizer], dtype), theta, Drawn(gradients), shape)
                 for step in range(1, 6):
-                    stacked.update(theta, grad, arrays, step)
+                    trip.step(step)
                     if not np.isfinite(theta).all():
                         raise FindingError(
                             f"{subject.where('update')} makes theta {theta[0].tolist()} at step {step} with gradients "
-                            f"of {size:g} in {np.dtype(dtype)} ({optimizer}); steps count from 1, and a denominator "
+                            f"of {scale:g} in {np.dtype(dtype)} ({optimizer}); steps count from 1, and a denominator "
                             "needs an eps.",
                             step=step,
-                            gradient=size,
+                            gradient=scale,
                         )
 
 
 def descends(subject: Subject) -> dict[str, float]:
     """With its defaults and every switch it takes at least 1 % off a quadratic loss in 1000 steps."""
-    curvature = np.array([[0.3, 1.0, 3.0]])
+    size, shape = next((size, shape) for size, shape in sizes(subject.cls) if size > 2)
+    curvature = np.resize([0.3, 1.0, 3.0], (1, size))
     largest = 0.0
     for optimizer in subject.combinations:
-        theta = np.array([[1.0, -1.0, 0.5]])
-        stacked = stack([optimizer], float)
-        arrays = stacked.init(theta)
-        before = float((curvature * theta**2).sum())
-        for step in range(1, _DESCENT_STEPS + 1):
-            stacked.update(theta, curvature * theta, arrays, step)
-        after = float((curvature * theta**2).sum())
+        theta = np.resize([1.0, -1.0, 0.5], (1, size))
+        trip = Trip(stack([optimizer], float), theta, Bowl(curvature), shape)
+        before = trip.loss().item()
+        trip.steps(range(1, _DESCENT_STEPS + 1))
+        after = trip.loss().item()
         largest = max(largest, after / before)
         if not after < _DESCENT * before:
             raise FindingError(
@@ -121,21 +123,22 @@ def descends(subject: Subject) -> dict[str, float]:
 
 def resumes(subject: Subject) -> None:
     """A fresh instance with the saved state continues as the old one would."""
+    half, (size, shape) = STEPS // 2, sizes(subject.cls)[2]
     for components in subject.stacks:
-        theta, gradients = _draw(RUNS, 7, float)
-        optimizer = stack(components, float)
-        arrays = optimizer.init(theta)
-        _walk(optimizer, theta, gradients[: _STEPS // 2], arrays)
-        archive = io.BytesIO()
-        np.savez(archive, **{"theta": theta, **{f"state {name}": array for name, array in arrays.items()}})
-        _walk(optimizer, theta, gradients[_STEPS // 2 :], arrays, first=_STEPS // 2 + 1)
+        theta, gradients = draw(RUNS, size, float)
+        trip = Trip(stack(components, float), theta, Drawn(gradients), shape).steps(range(1, half + 1))
+        archive, saved = io.BytesIO(), trip.saved()
+        arrays = {"theta": theta, **{f"state {name}": array for name, array in trip.state.items()}}
+        np.savez(archive, **arrays)  # type: ignore[arg-type]
+        trip.steps(range(half + 1, STEPS + 1))
         archive.seek(0)
-        with np.load(archive, allow_pickle=False) as saved:
-            again, kept = saved["theta"], {n.removeprefix("state "): saved[n] for n in saved.files if n != "theta"}
+        with np.load(archive, allow_pickle=False) as file:
+            saved["theta"] = file["theta"]
+            saved["state"] = {n.removeprefix("state "): file[n] for n in file.files if n != "theta"}
         fresh = stack([pickle.loads(pickle.dumps(component)) for component in components], float)
-        _walk(fresh, again, gradients[_STEPS // 2 :], kept, first=_STEPS // 2 + 1)
+        again = Trip(fresh, loss=Drawn(gradients), **saved).steps(range(half + 1, STEPS + 1))
         require_same(
-            again,
+            again.theta,
             theta,
             f"{subject.where('update')} continues otherwise from a saved state than without a break",
             "keep everything in state, and count with step",
@@ -144,23 +147,22 @@ def resumes(subject: Subject) -> None:
 
 def nothing_kept(subject: Subject) -> None:
     """Two trainings that take turns with one instance end as each does alone."""
+    size, shape = sizes(subject.cls)[2]
     for components in subject.stacks:
         optimizer = stack(components, float)
-        problems = [_draw(RUNS, 7, float, seed) for seed in (0, 1)]
-        alone = []
-        for theta, gradients in problems:
-            own = theta.copy()
-            _walk(stack(components, float), own, gradients, optimizer.init(own))
-            alone.append(own)
-        thetas = [theta.copy() for theta, _ in problems]
-        states = [optimizer.init(theta) for theta in thetas]
-        for step in range(1, _STEPS + 1):
-            for theta, arrays, (_, gradients) in zip(thetas, states, problems, strict=True):
-                optimizer.update(theta, gradients[step - 1], arrays, step)
-        for theta, expected in zip(thetas, alone, strict=True):
+        problems = [draw(RUNS, size, float, seed) for seed in (0, 1)]
+        alone = [
+            Trip(stack(components, float), theta.copy(), Drawn(gradients), shape).steps(range(1, STEPS + 1))
+            for theta, gradients in problems
+        ]
+        trips = [Trip(optimizer, theta.copy(), Drawn(gradients), shape) for theta, gradients in problems]
+        for step in range(1, STEPS + 1):
+            for trip in trips:
+                trip.step(step)
+        for trip, expected in zip(trips, alone, strict=True):
             require_same(
-                theta,
-                expected,
+                trip.theta,
+                expected.theta,
                 f"Two trainings that take turns with {subject.cls.__qualname__} disturb each other",
                 "keep everything in state: nothing on the instance, the class or the module",
             )
@@ -168,14 +170,14 @@ def nothing_kept(subject: Subject) -> None:
 
 def runs_apart(subject: Subject) -> None:
     """NaN in one run stays in that run."""
+    size, shape = sizes(subject.cls)[2]
     for components in subject.stacks:
         optimizer, rest = stack(components, float), np.arange(RUNS) != 1
         results = []
         for spoilt in (False, True):
-            theta, gradients = _draw(RUNS, 7, float)
+            theta, gradients = draw(RUNS, size, float)
             gradients[3:, 1] = np.nan if spoilt else gradients[3:, 1]
-            _walk(optimizer, theta, gradients, optimizer.init(theta))
-            results.append(theta)
+            results.append(Trip(optimizer, theta, Drawn(gradients), shape).steps(range(1, STEPS + 1)).theta)
         require_same(
             results[1][rest],
             results[0][rest],
@@ -186,38 +188,82 @@ def runs_apart(subject: Subject) -> None:
 
 def stacking(subject: Subject) -> None:
     """A run has the same bytes in a stack, in a stack that others have left, and alone, with parameters of its own."""
-    few = np.array([RUNS - 2, 1])
     for components in subject.stacks:
         for dtype in DTYPES:
-            for size in _SIZES:
-                theta, gradients = _draw(RUNS, size, dtype)
-                start, together = theta.copy(), stack(components, dtype)
-                arrays = together.init(theta)
-                half = _STEPS // 2
-                _walk(together, theta, gradients[:half], arrays)
-                fewer_theta, fewer_state = theta[few], {name: array[few] for name, array in arrays.items()}
-                _walk(together, theta, gradients[half:], arrays, first=half + 1)
-                _walk(take(together, few), fewer_theta, gradients[half:, few], fewer_state, first=half + 1)
-                require_same(
-                    fewer_theta,
-                    theta[few],
-                    f"{subject.where('update')} moves runs {few.tolist()} otherwise when the others have left the "
-                    "stack",
-                    _ADVICE,
-                )
-                for run, component in enumerate(components):
-                    alone, own = stack([component], dtype), start[[run]]
-                    own_state = alone.init(own)
-                    _walk(alone, own, gradients[:, [run]], own_state)
-                    what = f"of run {run} in a stack are not those of the run alone ({component}, {size} parameters)"
-                    require_same(theta[[run]], own, f"{subject.where('update')}: the parameters {what}", _ADVICE)
-                    for name, array in own_state.items():
-                        require_same(
-                            arrays[name][[run]],
-                            array,
-                            f"{subject.where('update')}: {name!r} in the state {what}",
-                            _ADVICE,
-                        )
+            for number, (size, shape) in enumerate(sizes(subject.cls)):
+                # Some things happen late, such as the end of a warm-up.
+                _require_alone(subject, components, dtype, size, shape, _LATE if number == 2 else STEPS)
+
+
+def _require_alone(subject: Subject, components: Any, dtype: Any, size: int, shape: Any, steps: int) -> None:
+    few, half = np.array([RUNS - 2, 1]), steps // 2
+    theta, gradients = draw(RUNS, size, dtype, steps=steps)
+    start, together = theta.copy(), stack(components, dtype)
+    trip = Trip(together, theta, Drawn(gradients), shape).steps(range(1, half + 1))
+    saved = trip.saved()
+    left = Trip(
+        take(together, few),
+        saved["theta"][few],
+        Drawn(gradients[:, few]),
+        shape,
+        [saved["generators"][run] for run in few],
+        {name: array[few] for name, array in saved["state"].items()},
+    ).steps(range(half + 1, steps + 1))
+    trip.steps(range(half + 1, steps + 1))
+    require_same(
+        left.theta,
+        theta[few],
+        f"{subject.where('update')} moves runs {few.tolist()} otherwise when the others have left the stack",
+        _ADVICE,
+    )
+    for run, component in enumerate(components):
+        alone, own = stack([component], dtype), start[[run]]
+        single = Trip(alone, own, Drawn(gradients[:, [run]]), shape, generators_of([run])).steps(range(1, steps + 1))
+        what = f"of run {run} in a stack are not those of the run alone ({component}, {size} parameters)"
+        require_same(theta[[run]], own, f"{subject.where('update')}: the parameters {what}", _ADVICE)
+        for name, array in single.state.items():
+            where = f"{subject.where('update')}: {name!r} in the state {what}"
+            require_same(trip.state[name][[run]], array, where, _ADVICE)
+        kept, expected = alone.kept(own, single.state), together.kept(theta, trip.state)[[run]]
+        require_same(expected, kept, f"{subject.where('kept')}: the parameters {what}", _ADVICE)
+
+
+def recommended(subject: Subject) -> None:
+    """``kept`` returns an array like ``theta`` and changes nothing."""
+    size, shape = sizes(subject.cls)[2]
+    for components in subject.stacks:
+        for dtype in DTYPES:
+            optimizer = stack(components, dtype)
+            theta, gradients = draw(RUNS, size, dtype)
+            trip = Trip(optimizer, theta, Drawn(gradients), shape)
+            for step in range(STEPS + 1):  # it is asked before the first step, too
+                if step:
+                    trip.step(step)
+                before = trip.saved()
+                kept = optimizer.kept(theta, trip.state)
+                if not isinstance(kept, np.ndarray) or (kept.shape, kept.dtype) != (theta.shape, theta.dtype):
+                    what = f"{kept.dtype} {kept.shape}" if isinstance(kept, np.ndarray) else type(kept).__name__
+                    raise FindingError(
+                        f"{subject.where('kept')} returns {what}, not {theta.dtype} {theta.shape} as theta has."
+                    )
+                for name, array in {"theta": theta, **trip.state}.items():
+                    old = before["theta"] if name == "theta" else before["state"][name]
+                    require_same(array, old, f"{subject.where('kept')} changes {name}", "compute into a new array")
+
+
+def seeded(subject: Subject) -> None:
+    """Randomness comes from ``rng`` only: equal generators give equal steps, others give others."""
+    size, shape = sizes(subject.cls)[2]
+    for components in subject.stacks:
+
+        def draws(rng: np.random.Generator, optimizer: Any = components[-1]) -> dict[str, Array]:
+            theta, gradients = draw(1, size, float)
+            trip = Trip(stack([optimizer], float), theta, Drawn(gradients), shape, [rng]).steps(range(1, STEPS + 1))
+            return {"theta": trip.theta}
+
+        require_deterministic(subject.where("update"), draws)
+        if uses_generator(draws):
+            require_other_seeds_to_differ(subject.where("update"), draws)
 
 
 def trained(subject: Subject) -> None:
@@ -250,26 +296,8 @@ def scheduled(subject: Subject) -> None:
             )
 
 
-def _draw(runs: int, size: int, dtype: DTypeLike, seed: int = 0) -> tuple[Array, Array]:
-    """Return parameters and the gradients of each step, some of them 0 and -0.
-
-    Gradients are in turn of size 1, where sums round most, and of many sizes.
-    """
-    rng = np.random.default_rng([seed, runs, size])
-    theta = rng.normal(size=(runs, size)).astype(dtype)
-    gradients = rng.normal(size=(_STEPS, runs, size))
-    gradients[1::2] *= 10 ** rng.uniform(-4, 2, gradients[1::2].shape)
-    gradients[rng.random(gradients.shape) < 0.1] *= 0
-    return theta, gradients.astype(dtype)
-
-
-def _walk(optimizer: Any, theta: Array, gradients: Iterable[Array], state: State, first: int = 1) -> None:
-    for step, grad in enumerate(gradients, first):
-        optimizer.update(theta, grad, state, step)
-
-
-def _require_state(subject: Subject, method: str, arrays: Any, theta: Array) -> None:
-    where = subject.where(method)
+def _require_state(subject: Subject, method: str, trip: Trip) -> None:
+    where, arrays, theta = subject.where(method), trip.state, trip.theta
     if not isinstance(arrays, dict) or not all(isinstance(array, np.ndarray) for array in arrays.values()):
         raise FindingError(f"{where}: the state is {arrays!r}, not a dict of arrays.")
     for name, array in arrays.items():
@@ -278,8 +306,11 @@ def _require_state(subject: Subject, method: str, arrays: Any, theta: Array) -> 
                 f"{where}: {name!r} in the state is {array.dtype} {array.shape}; the first axis must be the run axis, "
                 f"as that of theta {theta.shape}, and the dtype of floats {theta.dtype}: np.zeros_like(theta)."
             )
-        if np.shares_memory(array, theta):
-            raise FindingError(f"{where}: {name!r} in the state is theta itself, which changes; take a copy.")
+        for other, used in (("theta", theta), ("grad", trip.grad)):
+            if np.shares_memory(array, used):
+                raise FindingError(
+                    f"{where}: {name!r} in the state is {other} itself, which the next step changes; take a copy."
+                )
 
 
 CHECKS = (
@@ -291,6 +322,8 @@ CHECKS = (
     Check(nothing_kept),
     Check(runs_apart),
     Check(stacking),
+    Check(recommended),
+    Check(seeded),
     Check(trained),
     Check(scheduled),
 )

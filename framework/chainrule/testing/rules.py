@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.components.contracts import Rule, takes_out
+from chainrule.components.arguments import takes_out
+from chainrule.components.contracts import Rule
 from chainrule.components.stacking import stack
 from chainrule.testing import methods, randomness, training
 from chainrule.testing.findings import FindingError

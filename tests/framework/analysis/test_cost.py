@@ -17,10 +17,17 @@ from chainrule.records.timing import CellEntry, Timing
 PLAN = Comparison("optimizer", ("adam", "newton"), ("sine", "wine"), {}, 1, 1, 4)
 
 
-def timing(seconds, updates=((7, 7), (5, 5)), epochs=((100, 100), (100, 100)), plan=PLAN):
+def timing(seconds, updates=((7, 7), (5, 5)), epochs=((100, 100), (100, 100)), plan=PLAN, gradients=(1, 1)):
     """What was measured; ``seconds`` are ``(targets, contenders, rounds)``."""
     cells = [
-        CellEntry(target=target, contender=contender, seconds=list(own), updates=updates[t][c], epochs=epochs[t][c])
+        CellEntry(
+            target=target,
+            contender=contender,
+            seconds=list(own),
+            updates=updates[t][c],
+            gradients=updates[t][c] * gradients[c],
+            epochs=epochs[t][c],
+        )
         for (t, target), (c, contender) in itertools.product(enumerate(plan.targets), enumerate(plan.contenders))
         for own in [seconds[t][c]]
     ]
@@ -73,6 +80,9 @@ def test_an_epoch_has_as_many_steps_as_batches():
     assert found.times(0, 1).tolist() == [2 / 8, 2 / 4]
     assert found.evaluations(0, 1).tolist() == [1 / 8, 1 / 4]
     assert not found.evaluates_alike
+    twice = costs([[[1.0], [2.0]]] * 2, gradients=(1, 2))
+    assert twice.evaluations(0, 1).tolist() == [2, 2], "two gradients a step"
+    assert not twice.evaluates_alike
     assert costs([[[1.0], [2.0]]] * 2).evaluates_alike
     assert costs([[[1.0], [2.0]]] * 2, updates=[[8, 4]] * 2, epochs=[[5, 10]] * 2).evaluates_alike
 

@@ -476,7 +476,7 @@ def test_a_stopwatch_counts_the_time_of_updates_and_makes_no_others(monkeypatch,
     stack = dataclasses.replace(_stack(runs), optimizer=Counting(np.full((2, 1), 0.1)))
     monkeypatch.setattr(trainer._Machine, "measure", None)
     monkeypatch.setattr(Counting, "steps", [])
-    seconds = trainer.stopwatch(stack)
+    seconds = trainer.Stopwatch(stack)
     assert 0.021 <= seconds(3) < 0.1
     assert 0.014 <= seconds(2) < 0.1
     assert Counting.steps == list(range(1, 36))

@@ -181,7 +181,9 @@ def test_files_that_are_no_configuration_are_said_in_a_sentence():
         assert done.stderr.count("\n") == 1
 
 
-def test_a_missing_parameter_is_said_in_a_sentence(tmp_path):
+@pytest.mark.parametrize("cause", ["0", "1"])  # OmegaConf keeps causes of its errors, as it does under a debugger
+def test_a_missing_parameter_is_said_in_a_sentence(tmp_path, monkeypatch, cause):
+    monkeypatch.setenv("OC_CAUSE", cause)
     source = LION.replace("= 1e-4", "")
     distributions.install(tmp_path / "site", "chainrule-lion", source)
     done = command("optimizer=lion", *RUN, path=tmp_path / "site", code=1)

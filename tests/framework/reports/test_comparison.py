@@ -216,7 +216,7 @@ def test_factors_have_no_meaning_where_losses_are_not_positive():
 
 def timed(directory, factor):
     cells = [
-        CellEntry(target=target, contender=contender, seconds=[own] * 5, updates=7, epochs=100)
+        CellEntry(target=target, contender=contender, seconds=[own] * 5, updates=7, gradients=7.0, epochs=100)
         for target in PLAN.targets
         for contender, own in zip(PLAN.contenders, (1e-5, factor * 1e-5), strict=True)
     ]

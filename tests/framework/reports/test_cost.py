@@ -37,7 +37,7 @@ def curves(tunings=8, seeds=3):
 
 def measured(directory, factor, updates=(7, 7)):
     cells = [
-        CellEntry(target=target, contender=contender, seconds=[own] * 5, updates=batches, epochs=100)
+        CellEntry(target=target, contender=contender, seconds=[own] * 5, updates=batches, gradients=batches, epochs=100)
         for target in PLAN.targets
         for contender, own, batches in zip(PLAN.contenders, (1e-5, factor * 1e-5), updates, strict=True)
     ]

@@ -119,4 +119,5 @@ def test_a_stopwatch_trains_the_runs_and_leaves_them_as_they_are():
     before = [run.theta.tobytes() for run in runs]
     seconds = stopwatch(runs)
     assert seconds(3) > 0
+    assert seconds.gradients == 205
     assert [run.theta.tobytes() for run in runs] == before

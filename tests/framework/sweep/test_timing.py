@@ -174,6 +174,7 @@ def test_all_contenders_have_stacks_of_one_size_and_batches_may_differ(runs):
     found = timing.measure(sweep, installed())
     assert found.note == ""
     assert [cell.updates for cell in found.cells] == [1, math.ceil(103 / 8)]
+    assert [cell.gradients for cell in found.cells] == [1.0, math.ceil(103 / 8)]
     assert [cell.epochs for cell in found.cells] == [2, 2]
 
 
@@ -183,6 +184,16 @@ def test_stacks_of_large_data_are_small(runs, monkeypatch, share, count):
     size = 2 * (one.samples.train.nbytes + one.samples.validation.nbytes)
     monkeypatch.setattr(timing, "_BYTES", int(share * size))
     stacks = []
-    monkeypatch.setattr(timing, "stopwatch", lambda own: stacks.append(len(own)) or (lambda epochs: 1.0))
+
+    class Stopwatch:
+        gradients = 1.0
+
+        def __init__(self, own):
+            stacks.append(len(own))
+
+        def __call__(self, epochs):
+            return 1.0
+
+    monkeypatch.setattr(timing, "stopwatch", Stopwatch)
     assert timing.measure(SimpleNamespace(comparison=PLAN, place=lambda n: Path(str(n))), installed()).note == ""
     assert stacks == [count, count]

@@ -146,7 +146,7 @@ def test_a_failure_is_one_sentence(project):
     done.assert_outcomes(passed=ITEMS - 1, failed=1, deselected=1)
     lines = done.stdout.lines
     title = next(at for at, line in enumerate(lines) if " chainrule-lion::optimizer=lion::descends " in line)
-    assert lines[title + 1].startswith("Lion.update takes the loss of a quadratic from 2.05 to ")
+    assert lines[title + 1].startswith("Lion.update takes the loss of a quadratic from 2.2 to ")
     assert lines[title + 2].startswith("====")
     results = json.loads((author.path / "all.json").read_text())["results"]
     (failed,) = (result for result in results if result["outcome"] == "failed")

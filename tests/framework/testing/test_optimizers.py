@@ -251,6 +251,110 @@ class RateOfNoNumber(Heavy):
     rate = "lookahead"
 
 
+@GALLERY.sound
+class Evaluates(Heavy):
+    """A gradient and losses beside where it is."""
+
+    def update(self, theta, grad, state, step, *, problem):
+        here, before = theta.copy(), problem.loss()
+        theta -= self.lr * grad
+        theta[:] = here - self.lr * problem.gradient()
+        theta[:] = np.where(problem.loss() <= before, theta, here - 0.1 * (here - theta))
+
+
+@GALLERY.sound
+class KnowsLayers(Heavy):
+    """Weights decay, biases do not."""
+
+    def update(self, theta, grad, state, step, *, shape):
+        for weights in shape.weights(theta):
+            weights *= 1 - 0.1 * np.reshape(self.lr, (-1, 1, 1))
+        theta -= self.lr * grad
+
+
+@GALLERY.sound
+class Random(Heavy):
+    """It is random from the beginning, and averages."""
+
+    def init(self, theta, *, rng):
+        return {"average": theta + 0.1 * rng.normal(theta.shape[1])}
+
+    def update(self, theta, grad, state, step, *, rng):
+        theta -= self.lr * np.where(rng.bernoulli(0.8, theta.shape[1]), grad, 0)
+        state["average"] += 0.1 * (theta - state["average"])
+
+    def kept(self, theta, state):
+        return state["average"]
+
+
+@GALLERY.flawed("trained", "scheduled")
+class WalksOverRuns(Evaluates):
+    """All runs step back because one of them must."""
+
+    def update(self, theta, grad, state, step, *, problem):
+        here, before = theta.copy(), problem.loss()
+        theta -= self.lr * grad
+        if (problem.loss() > before).any():
+            theta[:] = here - 0.1 * (here - theta)
+
+
+@GALLERY.flawed("stacking", "trained", "scheduled", others=True)
+class LayersOfTheFirstRun(Heavy):
+    def update(self, theta, grad, state, step, *, shape):
+        norms = [np.abs(weights[0]).max() if weights.size else 0 for weights in shape.weights(grad)]
+        theta -= self.lr * grad / (1 + max(norms))
+
+
+@GALLERY.flawed("state", others=True)
+class StateIsGrad(Heavy):
+    """In the next step it is another gradient."""
+
+    def update(self, theta, grad, state, step):
+        theta -= self.lr * (grad + self.momentum * state["velocity"])
+        state["velocity"] = grad
+
+
+@GALLERY.flawed("seeded", "nothing_kept", others=True)
+class DrawsFromNumPy(Heavy):
+    def update(self, theta, grad, state, step):
+        theta -= self.lr * grad * np.random.uniform(0.5, 1, theta.shape)  # noqa: NPY002 - the flaw
+
+
+@GALLERY.flawed("seeded", "stacking", "resumes", others=True)
+class DrawsAnew(Heavy):
+    def update(self, theta, grad, state, step, *, rng):
+        noise = np.random.default_rng().normal(size=theta.shape).astype(theta.dtype)
+        theta -= self.lr * (grad + 0.01 * noise * rng.normal(1))
+
+
+@GALLERY.flawed("recommended", others=True)
+class KeptOfAnotherShape(Heavy):
+    def kept(self, theta, state):
+        return theta[0]
+
+
+@GALLERY.flawed("recommended", others=True)
+class KeptChangesTheta(Heavy):
+    def kept(self, theta, state):
+        theta *= 0.9
+        return theta
+
+
+@GALLERY.flawed("stacking", "trained", others=True)
+class KeptOfAllRuns(Heavy):
+    def kept(self, theta, state):
+        return theta - theta.mean(axis=0) * theta.dtype.type(0.1)
+
+
+@GALLERY.flawed("stacking")
+class CouplesLate(Heavy):
+    """As a warm-up that ends for all runs at once."""
+
+    def update(self, theta, grad, state, step):
+        norm = np.sqrt((grad**2).sum()) if step > 50 else 1
+        theta -= self.lr * grad / np.maximum(1, norm).astype(theta.dtype)
+
+
 @GALLERY.flawed("descends")
 class Timid(Heavy):
     lr: Annotated[float, Ge(0), doc("rate")] = 1e-6

@@ -1,0 +1,46 @@
+"""The loss of one training step, for optimizers that ask for more than its gradient."""
+
+from chainrule.components.contracts import Array
+from chainrule.engine.backprop import Backprop, Batch, mean_loss
+
+
+class Problem:
+    """The mean loss of a step's batch, wherever its parameters are moved to.
+
+    An optimizer that names ``problem`` in ``update`` may change ``theta``, evaluate, and change it again. Each
+    evaluation counts in the metrics of a run, so that methods can be compared at equal cost.
+
+    Args:
+        backprop: gradients of the batch; it holds ``theta``.
+        batch: the samples of the step.
+        evaluations: how often each run has evaluated more than one gradient a step, and losses: ``(2, runs)``.
+    """
+
+    def __init__(self, backprop: Backprop, batch: Batch, evaluations: Array) -> None:
+        self._backprop, self._batch, self._evaluations = backprop, batch, evaluations
+
+    def gradient(self, runs: Array | None = None) -> Array:
+        """Evaluate the gradient at ``theta`` as it is now, into the buffer of ``grad``, and return it.
+
+        Args:
+            runs: which runs need it, bool ``(runs, 1)``; None for all. It is evaluated for all and counted for these.
+
+        Returns:
+            An array ``(runs, parameters)``.
+        """
+        self._count(0, runs)
+        return self._backprop(self._batch)
+
+    def loss(self, runs: Array | None = None) -> Array:
+        """Evaluate the mean loss at ``theta`` as it is now; return it, ``(runs, 1)``.
+
+        Args:
+            runs: which runs need it, bool ``(runs, 1)``; None for all. It is evaluated for all and counted for these.
+        """
+        self._count(1, runs)
+        forward = self._backprop.forward
+        forward.forward(self._batch.first)
+        return mean_loss(forward, self._backprop.loss, self._batch.y)[:, None]
+
+    def _count(self, row: int, runs: Array | None) -> None:
+        self._evaluations[row] += 1 if runs is None else runs[:, 0]
