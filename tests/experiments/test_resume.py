@@ -30,7 +30,7 @@ def test_nothing_is_lost_repeated_or_different(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
     times, flaws = rows[1:5], rows[6:]
-    assert sum(int(count) for _, count in times) == 2
+    assert sum(int(count) for _, count in times) == 3
     assert flaws[1:] == [[kind, "0", "0"] for kind in ("lost", "repeated", "differing")]
     assert not list(tmp_path.iterdir())
 

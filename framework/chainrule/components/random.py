@@ -1,7 +1,6 @@
 """Random numbers of a training: one generator a run, so that a run in a stack draws what it draws alone."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ class Random:
     def __init__(self, generators: Sequence[np.random.Generator], dtype: DTypeLike) -> None:
         self._generators = tuple(generators)
         self._dtype: Any = np.dtype(dtype)
-        self._drawing: Sequence[bool] = (True,) * len(self._generators)
 
     def normal(self, *shape: int) -> Array:
         """Return numbers of mean 0 and standard deviation 1."""
@@ -46,31 +44,11 @@ class Random:
 
         return self._filled(fill, shape, np.dtype(np.int64))
 
-    @contextmanager
-    def only(self, runs: Array | None) -> Iterator[None]:
-        """Let the other runs draw nothing meanwhile, because alone they would not: they get zeros.
-
-        Args:
-            runs: array of bool with one value for each run; None for all runs.
-        """
-        before = self._drawing
-        if runs is not None:
-            self._drawing = runs.ravel().tolist()
-        try:
-            yield
-        finally:
-            self._drawing = before
-
-    def take(self, runs: Array) -> "Random":
-        """Return what the chosen ``runs`` (indices) go on to draw from."""
-        return Random([self._generators[run] for run in runs], self._dtype)
-
     def _filled(
         self, fill: Callable[[np.random.Generator, Array], object], shape: Sequence[int], dtype: np.dtype[Any]
     ) -> Array:
-        drawn = np.zeros((len(self._generators), *shape), dtype)
+        drawn = np.empty((len(self._generators), *shape), dtype)
         rows = drawn.reshape(len(drawn), -1)
-        for rng, row, is_drawing in zip(self._generators, rows, self._drawing, strict=True):
-            if is_drawing:
-                fill(rng, row)
+        for rng, row in zip(self._generators, rows, strict=True):
+            fill(rng, row)
         return drawn

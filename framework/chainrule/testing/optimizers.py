@@ -78,13 +78,13 @@ def in_place(subject: Subject) -> None:
 
 def finite(subject: Subject) -> None:
     """From step 1 on, gradients of 0, of 1e-30 and of 1e6 leave every parameter finite."""
-    size, shape = sizes(subject.cls)[1]
-    signs = np.resize([1.0, -1.0, 0.0], size)[None]
+    size, shape = sizes(subject.cls)[2]
+    signs = np.resize([1.0, -1.0, 0.0], (1, size))
     for optimizer in subject.combinations:
         for dtype in DTYPES:
             for scale in (0.0, 1e-30, 1e6):
                 theta = signs.astype(dtype)
-                gradients = np.resize(np.array([scale, -scale, scale], dtype), (5, 1, size))
+                gradients = np.broadcast_to(np.resize(np.array([scale, -scale, scale], dtype), size), (5, 1, size))
                 trip = Trip(stack([optimizer], dtype), theta, Drawn(gradients), shape)
                 for step in range(1, 6):
                     trip.step(step)

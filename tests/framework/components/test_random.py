@@ -33,13 +33,6 @@ def test_a_run_draws_in_a_stack_what_it_draws_alone(draw, dtype):
     assert first.dtype in (dtype, bool, np.int64)
 
 
-def test_runs_that_are_left_go_on_with_their_own_numbers():
-    whole, part = Random(generators(0, 1, 2), float), Random(generators(0, 1, 2), float)
-    whole.normal(4)
-    part.normal(4)
-    assert part.take(np.array([2, 0])).normal(4).tobytes() == whole.normal(4)[[2, 0]].tobytes()
-
-
 def test_numbers_are_those_of_numpy_and_lie_where_they_should():
     rng, reference = Random(generators(0), float), generators(0)[0]
     assert rng.normal(3).tobytes() == reference.standard_normal(3).tobytes()
