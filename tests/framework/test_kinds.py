@@ -14,7 +14,7 @@ import chainrule
 from chainrule.cli import new_plugin
 from chainrule.components.contracts import Component
 from chainrule.config.settings import TRACKING
-from chainrule.engine.trainer import STACKED, Stack
+from chainrule.engine.stack import STACKED, Stack
 from chainrule.files.defaults import defaults
 from chainrule.records.settings import Settings
 from chainrule.registry import hookspecs
@@ -76,7 +76,7 @@ PLACES = (
     ("framework/chainrule/__init__.py", lambda kind: kind.contract.__name__ in chainrule.__all__),
     ("framework/chainrule/__init__.pyi", in_stub),
     ("the fields of Settings in records/settings.py", in_settings),
-    ("the fields of Stack in engine/trainer.py", in_stack),
+    ("the fields of Stack in engine/stack.py", in_stack),
     ("conf/config.yaml", lambda kind: set(kind.groups) <= defaults().keys()),
     ("_OWN in testing/kit.py", lambda kind: kind.name in kit._OWN),
     ("REQUIRED in testing/kit.py", lambda kind: kind.name in kit.REQUIRED),

@@ -30,6 +30,9 @@ ACROSS = {"sweep/test_interrupts.py", "sweep/test_sweeps.py", "test_kinds.py", "
 # Modules without a test file of their own, because they are parts of what is tested elsewhere. Those of the conformance
 # kit are tested by the faulty components that its checks must catch.
 TESTED_IN = {
+    "engine/machine.py": "engine/test_trainer.py",
+    "engine/stack.py": "engine/test_trainer.py",
+    "engine/stopping.py": "engine/test_trainer.py",
     "registry/hookspecs.py": "test_kinds.py",
     "records/tracked.py": "analysis/test_tracked.py",
     "registry/kinds.py": "test_kinds.py",

@@ -11,7 +11,8 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack
-from chainrule.engine.trainer import STACKED, Observer, Pruner, Stack, Stopwatch, train
+from chainrule.engine.stack import STACKED, Stack
+from chainrule.engine.trainer import Observer, Pruner, Stopwatch, train
 from chainrule.records.result import Result
 from chainrule.records.run import Record, claim_directory, write_record
 from chainrule.records.settings import component_config

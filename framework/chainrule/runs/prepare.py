@@ -10,7 +10,7 @@ from chainrule.components.contracts import Array
 from chainrule.components.stacking import has_rate, structure
 from chainrule.engine.data import Samples, draw
 from chainrule.engine.network import Shape
-from chainrule.engine.trainer import STACKED
+from chainrule.engine.stack import STACKED
 from chainrule.errors import ConfigurationError
 from chainrule.records.settings import Settings
 

@@ -17,6 +17,7 @@ from chainrule.components.contracts import Schedule
 from chainrule.components.parameters import parameters
 from chainrule.config.compose import compose_settings
 from chainrule.engine import trainer
+from chainrule.engine.machine import Machine
 from chainrule.records.settings import DType
 from chainrule.registry.registry import installed
 from chainrule.runs.execute import _stack, train_stack
@@ -290,19 +291,6 @@ def test_curves_of_gradient_norms_are_euclidean():
         assert result.curves.values[f"gradient_norm/layer_{layer}"][0] == pytest.approx(norm, rel=1e-12)
 
 
-def test_an_epoch_takes_every_sample_once_in_an_order_of_its_own():
-    run = prepared("data.samples=20", "data.validation=0", "training.batch_size=6")
-    epoch = trainer._Epoch(_stack([run]), 6)
-    orders = []
-    for _ in range(2):
-        epoch.shuffle()
-        orders.append(np.concatenate([y.ravel() for part in epoch.parts for _, y in part]))
-    assert not np.array_equal(*orders)
-    for order in orders:
-        assert np.array_equal(np.sort(order), np.sort(run.samples.train[-1]))
-    assert run.shuffle.bit_generator.seed_seq.spawn_key == (3,)  # data, start and rule have 0, 1 and 2
-
-
 def test_blas_has_one_thread_while_training():
     seen = []
     stack = _stack([prepared("training.epochs=1")])
@@ -474,7 +462,7 @@ def test_a_stopwatch_counts_the_time_of_updates_and_makes_no_others(monkeypatch,
     plain = compose_settings(["data.samples=129", "training.batch_size=16", f"schedule={schedule}"])
     runs = [prepare(plain), prepare(dataclasses.replace(plain, seed=1))]
     stack = dataclasses.replace(_stack(runs), optimizer=Counting(np.full((2, 1), 0.1)))
-    monkeypatch.setattr(trainer._Machine, "measure", None)
+    monkeypatch.setattr(Machine, "measure", None)
     monkeypatch.setattr(Counting, "steps", [])
     seconds = trainer.Stopwatch(stack)
     assert 0.021 <= seconds(3) < 0.1
