@@ -5,7 +5,7 @@ from chainrule.sweep.jobs.job import Base, Job
 CONFIGURATION = {
     "seed": 0,
     "network": {"hidden": [3]},
-    "data": {"samples": None, "validation": 0.25, "noise": 0.0},
+    "data": {"samples": None, "validation": 0.25, "noise": 0.0, "class_weights": None, "balance_classes": False},
     "training": {
         "epochs": 2,
         "batch_size": 1,

@@ -291,12 +291,12 @@ def trace_step(
     W, b = ([np.asarray(part, float) for part in parts] for parts in (weights, biases))
     points, truth = np.asarray(x, float), np.asarray(y, float)
     columns, wanted = (part[:, None] if part.ndim == 1 else part for part in (points, truth))
-    shape = _shape(W, b, columns, wanted)
     parts = [
         _stacked("activation", hidden),
         _stacked("activation", output),
         _stacked("loss", loss),
     ]
+    shape = _shape(W, b, columns, wanted, parts[2].outputs_per_target)
     chosen = _made("rule", rule)
     if chosen.widths and chosen.widths != shape.widths:
         raise ConfigurationError(
@@ -311,7 +311,7 @@ def trace_step(
     with np.errstate(all="ignore"):
         batch = backprop.batch(*separate(block, len(columns)))
         grad = backprop(batch)
-        value = float(mean_loss(forward, parts[2], batch.y)[0])
+        value = float(mean_loss(forward, parts[2], batch.truth)[0])
     pick = (0, slice(None), 0) if points.ndim == 1 else (0,)
     weight_gradients, bias_gradients = shape.split(grad[0])
     return Trace(
@@ -332,7 +332,7 @@ def _stacked(kind: str, choice: str | Component) -> Any:
     return stack([_made(kind, choice)], float)
 
 
-def _shape(weights: list[Array], biases: list[Array], x: Array, y: Array) -> Shape:
+def _shape(weights: list[Array], biases: list[Array], x: Array, y: Array, outputs_per_target: int) -> Shape:
     """Return the widths that the arrays agree on."""
     if not weights or len(weights) != len(biases):
         raise ConfigurationError(
@@ -345,6 +345,7 @@ def _shape(weights: list[Array], biases: list[Array], x: Array, y: Array) -> Sha
                 f"layer {layer} needs weights (units, {widths[-1]}) and biases (units,), not {W.shape} and {b.shape}."
             )
         widths.append(len(W))
-    if y.shape != (widths[-1], x.shape[1]):
-        raise ConfigurationError(f"y must have the shape {(widths[-1], x.shape[1])}, not {y.shape}.")
+    if (len(y) * outputs_per_target, *y.shape[1:]) != (widths[-1], x.shape[1]):
+        wanted = widths[-1] // outputs_per_target, x.shape[1]
+        raise ConfigurationError(f"y must have the shape {wanted}, not {y.shape}.")
     return Shape(tuple(widths))

@@ -22,7 +22,7 @@ def draw(result: Result) -> Any:
 def _scatter(result: Result) -> Any:
     """Draw predicted against true values, a panel for each of the first outputs."""
     figure = canvas.figure(result)
-    outputs = result.shape.widths[-1]
+    outputs = result.samples.outputs
     panels = min(outputs, _MAX_PANELS)
     grid = figure.subplots(-(-panels // 2), min(panels, 2), squeeze=False)
     points = {}

@@ -88,7 +88,7 @@ def _shown(result: Result, y: Array) -> Array:
 
 def _scale(result: Result, true: Array) -> _Scale:
     """Return colours for the true values and values near them."""
-    outputs = result.shape.widths[-1]
+    outputs = result.samples.outputs
     if result.settings.target.task == "regression":
         low, high = np.nanmin(true), np.nanmax(true)
         levels = np.array(MaxNLocator(14).tick_values(*((low, high) if low < high else (low - 0.5, high + 0.5))))

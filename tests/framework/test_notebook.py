@@ -238,3 +238,13 @@ def test_what_a_comparison_came_to():
         assert (row["verdict"] == "better") == pair.is_separated
     assert [row["contender"] for row in standings] == [each.contender for each in result.standings]
     assert sum(row["probability"] for row in standings) == pytest.approx(1.5)
+
+
+def test_a_step_with_two_outputs_for_each_of_the_target_s():
+    weights, biases = [np.array([[1.0], [0.5]])], [np.zeros(2)]
+    step = chainrule.trace_step(weights, biases, [2.0], [1.0], loss="gaussian_nll")
+    loss = chainrule.component("loss", "gaussian_nll")
+    given = np.array([[[2.0], [1.0]]])
+    np.testing.assert_array_equal(step.delta[-1], loss.gradient(given, np.ones((1, 1, 1)))[0, :, 0])
+    with pytest.raises(chainrule.ConfigurationError, match=r"^y must have the shape \(1, 1\), not \(2, 1\)\.$"):
+        chainrule.trace_step(weights, biases, [2.0], [1.0, 1.0], loss="gaussian_nll")

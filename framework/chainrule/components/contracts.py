@@ -91,7 +91,9 @@ class Loss(Component):
         target_range: closed interval in which the true values must lie.
         paired_output: name of the output activation for which the loss is computed from ``z`` because that is
             numerically stable (``sigmoid`` with log-loss); ``paired_value`` and ``paired_delta`` are then used.
-        min_outputs: the smallest number of outputs that the loss makes sense on.
+        min_outputs: the smallest number of outputs of a target that the loss makes sense on.
+        outputs_per_target: how many outputs the network has for each of the target's: 2 for a mean and a variance. All
+            of the first kind come first, then all of the second: ``(outputs_per_target * outputs)`` rows.
         one_hot: whether the true values of a sample must be non-negative and add up to 1.
     """
 
@@ -100,17 +102,31 @@ class Loss(Component):
     target_range: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     paired_output: ClassVar[str | None] = None
     min_outputs: ClassVar[int] = 1
+    outputs_per_target: ClassVar[int] = 1
     one_hot: ClassVar[bool] = False
 
     @abstractmethod
     @offers("out")
     def value(self, y_pred: Array, y_true: Array) -> Array:
-        """Return the loss of each sample, shape ``(runs, samples)``, from two arrays ``(runs, outputs, samples)``."""
+        """Return the loss of each sample, shape ``(runs, samples)``.
+
+        Args:
+            y_pred: what the network gives, shape ``(runs, outputs_per_target * outputs, samples)``.
+            y_true: the true values, shape ``(runs, outputs, samples)``.
+        """
 
     @abstractmethod
     @offers("out")
     def gradient(self, y_pred: Array, y_true: Array) -> Array:
-        """Return ``dL/dy_pred`` of each sample's own loss, shape ``(runs, outputs, samples)``."""
+        """Return ``dL/dy_pred`` of each sample's own loss, shape of ``y_pred``."""
+
+    def point(self, y_pred: Array) -> Array:
+        """Return the prediction of the true values, shape ``(runs, outputs, samples)``.
+
+        Scores, pictures and ``predict`` show it. It is ``y_pred``, unless a loss replaces this, such as one that has a
+        network predict a mean and a variance, or the logarithm of a rate.
+        """
+        return y_pred
 
     @offers("out")
     def paired_value(self, z: Array, y_true: Array) -> Array:
@@ -247,8 +263,11 @@ class Target(Component):
         """
         raise NotImplementedError(f"the target {self.name} is a data set, not a function")
 
-    def data(self, rng: np.random.Generator, samples: int | None) -> tuple[Array, Array]:
+    def data(self, rng: np.random.Generator, samples: int | None) -> tuple[Array, Array] | tuple[Array, Array, Array]:
         """Return ``x (samples, inputs)`` and ``y (samples, outputs)``, without noise.
+
+        A third array, ``(samples,)``, gives the samples weights: how much each counts in the mean loss,
+        relative to the others. None may be negative.
 
         Args:
             rng: the only source of randomness allowed.

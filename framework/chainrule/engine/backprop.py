@@ -18,27 +18,54 @@ class Batch:
     Attributes:
         first: computes eq. 1 in the first layer.
         gradient: computes eq. 6 in the first layer.
-        y: true outputs, shape ``(runs, outputs, samples)``.
+        truth: what is true of the samples.
     """
 
     first: Call
     gradient: Call
+    truth: "Truth"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is true of samples.
+
+    Attributes:
+        y: true outputs, shape ``(runs, outputs, samples)``.
+        weights: how much each sample counts, shape ``(runs, samples)``; None for all alike.
+    """
+
     y: Array
+    weights: Array | None
+
+    @classmethod
+    def of(cls, rows: Array, outputs: int) -> "Truth":
+        """Return what rows ``(runs, outputs, samples)`` say, or one more of them where samples have weights."""
+        return cls(rows[:, :outputs], rows[:, outputs] if rows.shape[1] > outputs else None)
 
 
-def mean_loss(forward: Pass, loss: Loss, y: Array) -> Array:
+def true_outputs(forward: Pass, loss: Loss) -> int:
+    """Return how many outputs the target has whose loss is computed from this pass."""
+    return forward.shape.widths[-1] // loss.outputs_per_target
+
+
+def mean_loss(forward: Pass, loss: Loss, truth: Truth) -> Array:
     """Return eq. 3 averaged over the samples of the last forward pass, shape ``(runs,)``."""
+    y = truth.y
     if loss.paired_output == forward.output.name:
         values = loss.paired_value(forward.z[-1], y)
     else:
         values = loss.value(forward.a[-1], y)
     require_shape(loss.value, values, (len(y), y.shape[2]))
-    mean: Array = values.mean(axis=-1)
+    mean: Array = (values if truth.weights is None else values * truth.weights).mean(axis=-1)
     return mean
 
 
 def separate(block: Array, inputs: int) -> tuple[Array, Array]:
-    """Split samples ``(1 + inputs + outputs, runs, samples)`` into views, runs first: ones above ``x``, and ``y``."""
+    """Split samples ``(1 + inputs + outputs, runs, samples)`` into views, runs first: ones above ``x``, and ``y``.
+
+    The rows of ``y`` have those of weights below them, where samples have weights.
+    """
     return block[: 1 + inputs].swapaxes(0, 1), block[1 + inputs :].swapaxes(0, 1)
 
 
@@ -77,13 +104,17 @@ class Backprop:
         ]
 
     def batch(self, x: Array, y: Array) -> Batch:
-        """Return a batch of ``x`` under a row of ones and ``y``, each ``(runs, units, samples)``."""
-        return Batch(self.forward.first(x), self._gradient(1, x), y)
+        """Return a batch of ``x`` under a row of ones and ``y``, each ``(runs, units, samples)``; see ``separate``."""
+        truth = Truth.of(y, true_outputs(self.forward, self.loss))
+        return Batch(self.forward.first(x), self._gradient(1, x), truth)
 
     def __call__(self, batch: Batch) -> Array:
         """Do the forward and the backward pass of ``batch``; return ``grad``, the gradient of the mean loss."""
         self.forward.forward(batch.first)
-        self._output_delta(batch.y)  # eq. 4
+        truth = batch.truth
+        self._output_delta(truth.y)  # eq. 4
+        if truth.weights is not None:
+            self.delta[-1] *= truth.weights[:, None]
         for (gradient, factors), (propagate, parts), error, z, a, delta in self._hidden_layers:
             gradient(*factors)  # eq. 6: dL/dW = delta a^T, dL/db = delta
             propagate(*parts)  # eq. 5: the sum over the layer above, W^T delta ...

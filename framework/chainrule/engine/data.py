@@ -1,12 +1,14 @@
 """From a target to the samples of one run: draw, add noise, split, standardize."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.components.contracts import Array, Target
+from chainrule.engine.weights import sample_weights
 from chainrule.errors import ConfigurationError, PluginError
 
 
@@ -42,9 +44,10 @@ class Samples:
     """The data of one run, scaled for the network, in the run's dtype.
 
     Attributes:
-        train: a row of ones above ``x`` above ``y``, shape ``(1 + inputs + outputs, training samples)``.
+        train: a row of ones above ``x`` above ``y``, shape ``(1 + inputs + outputs, training samples)``. Where samples
+            have weights, these are one more row, with a mean of 1.
         validation: the same for the validation samples; there may be none.
-        inputs: number of inputs.
+        inputs, outputs: numbers of inputs and of true outputs.
         x_scaling, y_scaling: the maps from raw to scaled values.
         digest: SHA-256 of the raw data, in hexadecimal.
     """
@@ -52,6 +55,7 @@ class Samples:
     train: Array
     validation: Array
     inputs: int
+    outputs: int
     x_scaling: Scaling
     y_scaling: Scaling
     digest: str
@@ -59,7 +63,7 @@ class Samples:
     def raw(self, part: Array) -> tuple[Array, Array]:
         """Return ``x`` and ``y`` of ``train`` or ``validation`` in the target's units, each ``(features, samples)``."""
         split = 1 + self.inputs
-        return self.x_scaling.undo(part[1:split]), self.y_scaling.undo(part[split:])
+        return self.x_scaling.undo(part[1:split]), self.y_scaling.undo(part[split : split + self.outputs])
 
 
 def draw(
@@ -69,6 +73,8 @@ def draw(
     samples: int | None,
     validation: float,
     noise: float,
+    class_weights: Sequence[float] | None = None,
+    balance_classes: bool = False,
     dtype: DTypeLike,
 ) -> Samples:
     """Draw the samples of one run.
@@ -80,14 +86,18 @@ def draw(
         validation: fraction of the samples that is kept for validation.
         noise: standard deviation of Gaussian noise, added to the outputs in a regression and to the inputs in a
             classification.
+        class_weights: how much the samples of each class count; None for all alike.
+        balance_classes: whether samples also count in inverse proportion to the frequency of their class.
         dtype: dtype of the result.
 
     Raises:
-        ConfigurationError: the data cannot be read, hold NaN or infinite values, or leave no sample to train on.
+        ConfigurationError: the data cannot be read, hold NaN or infinite values, or leave no sample to train on; or the
+            weights of classes do not fit the target.
         PluginError: the target returns arrays of the wrong shape.
     """
     streams = [np.random.default_rng(child) for child in seed.spawn(3)]
-    x, y = (np.array(part, float) for part in target.data(streams[0], target.samples if samples is None else samples))
+    drawn = target.data(streams[0], target.samples if samples is None else samples)
+    x, y, *further = (np.array(part, float) for part in drawn)
     count = len(x)
     if x.shape != (count, target.inputs) or y.shape != (count, target.outputs):
         raise PluginError(
@@ -107,19 +117,22 @@ def draw(
         )
     order = streams[2].permutation(count)
     chosen, kept = order[held_out:], order[:held_out]
-    digest = hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest()
+    digest = hashlib.sha256(x.tobytes() + y.tobytes() + b"".join(part.tobytes() for part in further)).hexdigest()
     x, y = x.T, y.T
     scaled = target.standardized
     x_scaling = Scaling.of(x[:, chosen]) if scaled else Scaling.none(len(x))
     y_scaling = Scaling.of(y[:, chosen]) if scaled and target.task == "regression" else Scaling.none(len(y))
     with np.errstate(all="ignore"):
         everything = np.concatenate([np.ones((1, count)), x_scaling.apply(x), y_scaling.apply(y)]).astype(dtype)
+    weights = sample_weights(target, further, y, (chosen, kept), class_weights, balance_classes)
+    if weights is not None:
+        everything = np.concatenate([everything, weights[None].astype(dtype)])
     if not np.isfinite(everything).all():
         raise ConfigurationError(
             f"target={target.name} has values too large or too small for training.dtype={np.dtype(dtype).name}; "
             "change their unit or the dtype."
         )
-    return Samples(everything[:, chosen], everything[:, kept], len(x), x_scaling, y_scaling, digest)
+    return Samples(everything[:, chosen], everything[:, kept], len(x), len(y), x_scaling, y_scaling, digest)
 
 
 def r2(y_pred: Array, y_true: Array) -> float:

@@ -10,7 +10,7 @@ from chainrule.components.arguments import asked, given
 from chainrule.components.contracts import Array, Optimizer
 from chainrule.components.random import Random
 from chainrule.components.stacking import take
-from chainrule.engine.backprop import Backprop, Batch, mean_loss, separate
+from chainrule.engine.backprop import Backprop, Batch, Truth, mean_loss, separate, true_outputs
 from chainrule.engine.epoch import Epoch
 from chainrule.engine.network import Pass, filling, require_shape
 from chainrule.engine.problem import Problem
@@ -95,11 +95,11 @@ class Machine:
             parts = [(self._whole, [self._whole_batch])]
         self._steps = [(self._update(part, batch), part, batch) for part, batches in parts for batch in batches]
         self._measured: Array | None = None  # gradients of all samples at the current parameters
-        self._held_out: tuple[Pass, Any, Array] | None = None
+        self._held_out: tuple[Pass, Any, Truth] | None = None
         if validation.shape[2]:
             x, y = separate(validation, inputs)
             forward = self._pass(x.shape[2], self.kept)
-            self._held_out = forward, forward.first(x), y
+            self._held_out = forward, forward.first(x), Truth.of(y, true_outputs(forward, stack.loss))
 
     @property
     def curve_names(self) -> list[str]:
@@ -139,11 +139,11 @@ class Machine:
             np.copyto(self.kept, recommended)
         grad = self._whole(self._whole_batch)
         self._measured = None if self._keeps else grad
-        values = {"train/loss": mean_loss(self._whole.forward, self._stack.loss, self._whole_batch.y)}
+        values = {"train/loss": mean_loss(self._whole.forward, self._stack.loss, self._whole_batch.truth)}
         if self._held_out:
-            forward, first, y = self._held_out
+            forward, first, truth = self._held_out
             forward.forward(first)
-            values["validation/loss"] = mean_loss(forward, self._stack.loss, y)
+            values["validation/loss"] = mean_loss(forward, self._stack.loss, truth)
         for layer, place in enumerate(self._stack.shape.slices()[1:], 1):
             values[f"gradient_norm/layer_{layer}"] = np.sqrt(np.square(grad[:, place]).sum(axis=1))
         return values

@@ -40,7 +40,7 @@ class Problem:
         self._count(1, runs)
         forward = self._backprop.forward
         forward.forward(self._batch.first)
-        return mean_loss(forward, self._backprop.loss, self._batch.y)[:, None]
+        return mean_loss(forward, self._backprop.loss, self._batch.truth)[:, None]
 
     def _count(self, row: int, runs: Array | None) -> None:
         self._evaluations[row] += 1 if runs is None else runs[:, 0]

@@ -82,7 +82,7 @@ class Result:
         return self.shape.split(self.theta)[1]
 
     def predict(self, x: ArrayLike) -> Array:
-        """Return predictions in the target's units.
+        """Return predictions in the target's units: of what the network gives, what its loss calls its ``point``.
 
         Args:
             x: inputs in the target's units, shape ``(inputs, samples)``, or ``(inputs,)`` for one sample.
@@ -100,10 +100,13 @@ class Result:
             raise ConfigurationError(
                 f"x must have the shape ({inputs}, samples) or ({inputs},), one row per input, not {points.shape}."
             )
-        hidden, output = (stack([c], self.theta.dtype) for c in (self.settings.activation, self.settings.output))
+        chosen = self.settings
+        hidden, output = (stack([c], self.theta.dtype) for c in (chosen.activation, chosen.output))
+        loss = stack([chosen.loss], self.theta.dtype)
         with np.errstate(all="ignore"):  # a diverged run predicts infinity or NaN
             scaled = self.samples.x_scaling.apply(columns).astype(self.theta.dtype)
-            y = self.samples.y_scaling.undo(predict(self.shape, self.theta, hidden, output, scaled).astype(float))
+            given = predict(self.shape, self.theta, hidden, output, scaled)
+            y = self.samples.y_scaling.undo(loss.point(given[None])[0].astype(float))
         return y[:, 0] if points.ndim == 1 else y
 
     def _metrics(self) -> dict[str, float]:

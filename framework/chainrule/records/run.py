@@ -324,7 +324,7 @@ def _data(result: Result) -> DataEntry:
         target=result.settings.target.name,
         task=result.settings.target.task,
         inputs=result.shape.widths[0],
-        outputs=result.shape.widths[-1],
+        outputs=result.samples.outputs,
         training=result.samples.train.shape[1],
         validation=result.samples.validation.shape[1],
         digest=result.samples.digest,

@@ -35,6 +35,8 @@ class Data:
     samples: Annotated[int | None, Ge(1), doc("samples in all; null: the target's own number")]
     validation: Annotated[float, Interval(ge=0, lt=1), doc("fraction kept for validation")]
     noise: Annotated[float, Ge(0), doc("standard deviation of noise: on outputs, or on inputs of classes")]
+    class_weights: Annotated[tuple[float, ...] | None, Ge(0), doc("weight of each class in the loss; null: 1")] = None
+    balance_classes: Annotated[bool, doc("samples weigh inversely to the frequency of their class")] = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.components.contracts import Array
+from chainrule.components.contracts import Array, Loss
+from chainrule.components.parameters import plain
 from chainrule.components.stacking import has_rate, structure
 from chainrule.engine.data import Samples, draw
 from chainrule.engine.network import Shape
@@ -51,10 +52,11 @@ def prepare(settings: Settings) -> Prepared:
     """
     target, data = settings.target, settings.data
     streams = np.random.SeedSequence(settings.seed).spawn(5)
-    shape = Shape((target.inputs, *settings.network.hidden, target.outputs))
+    outputs = target.outputs * settings.loss.outputs_per_target
+    shape = Shape((target.inputs, *settings.network.hidden, outputs))
     _check_parts(settings, shape)
     dtype = settings.training.dtype.value
-    samples = draw(target, streams[0], samples=data.samples, validation=data.validation, noise=data.noise, dtype=dtype)
+    samples = draw(target, streams[0], **plain(data), dtype=dtype)
     notes = _check_ranges(settings, samples)
     start, init = np.random.default_rng(streams[1]), settings.initializer
     weights, biases = [], []
@@ -95,7 +97,7 @@ def _check_parts(settings: Settings, shape: Shape) -> None:
         )
     target, rule, loss, output = settings.target, settings.rule, settings.loss, settings.output
     outputs = f"target={target.name} has {_count(target.outputs, 'output')}"
-    if target.outputs < output.min_units:
+    if shape.widths[-1] < output.min_units:
         raise ConfigurationError(f"output={output.name} needs at least {output.min_units} outputs, but {outputs}.")
     if target.outputs < loss.min_outputs:
         raise ConfigurationError(f"loss={loss.name} needs at least {loss.min_outputs} outputs, but {outputs}.")
@@ -113,7 +115,8 @@ def _check_parts(settings: Settings, shape: Shape) -> None:
 def _check_ranges(settings: Settings, samples: Samples) -> tuple[str, ...]:
     """Refuse losses that are undefined on these values; return notes on targets that cannot be reached."""
     loss, output, target = settings.loss, settings.output, settings.target
-    y = np.concatenate([part[1 + samples.inputs :] for part in (samples.train, samples.validation)], axis=1)
+    rows = slice(1 + samples.inputs, 1 + samples.inputs + samples.outputs)
+    y = np.concatenate([part[rows] for part in (samples.train, samples.validation)], axis=1)
     low, high = float(y.min()), float(y.max())
     if not _inside(output.range, loss.prediction_range):
         hint = f"; output={loss.paired_output} fits" if loss.paired_output else ""
@@ -130,7 +133,7 @@ def _check_ranges(settings: Settings, samples: Samples) -> tuple[str, ...]:
         raise ConfigurationError(
             f"loss={loss.name} needs one-hot classes, but the outputs of target={target.name} are not."
         )
-    if not _inside((low, high), output.range):
+    if type(loss).point is Loss.point and not _inside((low, high), output.range):
         return (
             f"target={target.name} has values from {low:.4g} to {high:.4g}, which output={output.name} cannot reach: "
             f"its values lie in {_interval(output.range)}, so the loss will stay above zero.",

@@ -31,6 +31,12 @@ def declared(subject: Subject) -> None:
         low, high = getattr(cls, name)
         if not low < high:
             raise FindingError(f"{cls.__qualname__}.{name} is {(low, high)}; it reads (lowest, highest).")
+    if cls.outputs_per_target < 1:
+        raise FindingError(f"{cls.__qualname__}.outputs_per_target is {cls.outputs_per_target}; it is 1 at least.")
+    if cls.outputs_per_target > 1 and cls.point is Loss.point:
+        raise FindingError(
+            f"{cls.__qualname__} has {cls.outputs_per_target} outputs per target and no point; say what it predicts."
+        )
     if cls.min_outputs < 1:
         raise FindingError(f"{cls.__qualname__}.min_outputs is {cls.min_outputs}; a network has 1 output at least.")
     if cls.one_hot and (cls.min_outputs < 2 or cls.target_range[0] < 0 or cls.target_range[1] > 1):
@@ -76,17 +82,18 @@ def gradient(subject: Subject) -> None:
     for loss in subject.variants:
         shape = (1, max(2, loss.min_outputs), _SAMPLES)
         y_true = _truth(loss, rng, shape)
-        y_pred = within(loss.prediction_range, rng, shape, _INSET)
+        y_pred = _predictions(loss, rng, shape)
         low, high = loss.prediction_range
         offsets = [0.0, *(getattr(loss, name) for name, p in parameters(subject.cls).items() if p.is_stackable)]
         offsets += [-offset for offset in offsets[1:]]
         for number, offset in enumerate(offsets):  # where a loss may have kinks
-            edge = y_true[..., number] + offset
+            edge = np.tile(y_true[..., number] + offset, loss.outputs_per_target)
             y_pred[..., number] = np.where((low < edge) & (edge < high), edge, y_pred[..., number])
         wanted = loss.gradient(y_pred, y_true)
-        for unit in range(shape[1]):
+        for unit in range(y_pred.shape[1]):
             found = differences(lambda p: loss.value(p, y_true), y_pred, unit)  # noqa: B023 - used at once
-            _require_derivative(subject, "gradient", loss, wanted[0, unit], found, y_pred[0, unit], y_true[0, unit])
+            truth = y_true[0, unit % shape[1]]
+            _require_derivative(subject, "gradient", loss, wanted[0, unit], found, y_pred[0, unit], truth)
 
 
 def adds_up(subject: Subject) -> None:
@@ -94,9 +101,9 @@ def adds_up(subject: Subject) -> None:
     rng = np.random.default_rng(0)
     for loss in subject.variants:
         shape = (1, 5, _SAMPLES)
-        y_true, y_pred = _truth(loss, rng, shape), within(loss.prediction_range, rng, shape, _INSET)
+        y_true, y_pred = _truth(loss, rng, shape), _predictions(loss, rng, shape)
         together = loss.value(y_pred, y_true)
-        apart = np.stack([loss.value(y_pred[:, [k]], y_true[:, [k]]) for k in range(5)])
+        apart = np.stack([loss.value(y_pred[:, k::5], y_true[:, [k]]) for k in range(5)])
         slack = 16 * np.finfo(float).eps * np.abs(apart).sum(axis=0)  # five roundings of the sum, and some in the terms
         wrong = ~(np.abs(together - apart.sum(axis=0)) <= slack)
         if wrong.any():
@@ -187,8 +194,9 @@ def _calls(loss: Any, components: Sequence[Any], rng: np.random.Generator, size:
     runs, (outputs, samples) = len(components), size
     shape, values = (runs, *size), (runs, samples)
     y_true = as_columns(_truth(loss, rng, shape), dtype)
-    y_pred = as_columns(within(loss.prediction_range, rng, shape, _INSET), dtype)
-    calls = [Call("value", (y_pred, y_true), values), Call("gradient", (y_pred, y_true), shape)]
+    y_pred = as_columns(_predictions(loss, rng, shape), dtype)
+    calls = [Call("value", (y_pred, y_true), values), Call("gradient", (y_pred, y_true), y_pred.shape)]
+    calls.append(Call("point", (y_pred,), shape))
     if loss.paired_output:
         z = random_columns(rng, runs, outputs, samples, dtype)
         calls.append(Call("paired_value", (z, y_true), values))
@@ -210,6 +218,12 @@ def _truth(loss: Any, rng: np.random.Generator, shape: tuple[int, ...]) -> Array
     y = y / y.sum(axis=1, keepdims=True)
     classes = (y == y.max(axis=1, keepdims=True)).astype(float)
     return np.asarray(np.where(rng.random((shape[0], 1, shape[2])) < 0.5, y, classes))
+
+
+def _predictions(loss: Any, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Draw what a network may give for true values of this shape ``(runs, outputs, samples)``."""
+    runs, outputs, samples = shape
+    return within(loss.prediction_range, rng, (runs, outputs * loss.outputs_per_target, samples), _INSET)
 
 
 def _require_derivative(
@@ -252,8 +266,8 @@ def _require_finite(subject: Subject, loss: Any, dtype: np.dtype[Any], truth: fl
     else:
         line = sign * np.geomspace(1e-3, float(info.max) / 8, 400 if dtype == np.float32 else 2600).astype(dtype)
     units = max(loss.min_outputs, 1)
-    y_pred = as_columns(np.repeat(line[None, None], units, axis=1), dtype)
-    y_true = as_columns(np.full(y_pred.shape, truth if not loss.one_hot else 1 / units), dtype)
+    y_pred = as_columns(np.repeat(line[None, None], units * loss.outputs_per_target, axis=1), dtype)
+    y_true = as_columns(np.full((1, units, len(line)), truth if not loss.one_hot else 1 / units), dtype)
     if loss.one_hot:
         y_true[0, 0], y_true[0, 1:] = truth, (1 - truth) / (units - 1)
     results = {"value": loss.value(y_pred, y_true)[0], "gradient": loss.gradient(y_pred, y_true)[0, 0]}

@@ -47,7 +47,7 @@ def shapes(subject: Subject) -> None:
     """``data`` returns finite floats ``(samples, inputs)`` and ``(samples, outputs)``, as many as asked for."""
     for target in subject.variants:
         for samples in (1, 2, _few(target), target.samples):
-            x, y = target.data(np.random.default_rng(0), samples)
+            x, y, *weights = target.data(np.random.default_rng(0), samples)
             for name, array, width in (("x", x, target.inputs), ("y", y, target.outputs)):
                 where = f"{subject.where('data')} with samples = {samples}"
                 if not isinstance(array, np.ndarray):
@@ -58,6 +58,11 @@ def shapes(subject: Subject) -> None:
                 if array.dtype.kind != "f" or not np.isfinite(array).all():
                     raise FindingError(
                         f"{where} returns {array.dtype} values for {name} that are not finite floats ({target})."
+                    )
+            for given in weights:
+                if np.shape(given) != (len(x),) or not (np.isfinite(given).all() and np.min(given) >= 0):
+                    raise FindingError(
+                        f"{where} returns a third array that is no weights: {len(x)} finite numbers >= 0 ({target})."
                     )
 
 
@@ -79,7 +84,7 @@ def seeds(subject: Subject) -> None:
 def function(subject: Subject) -> None:
     """Rows that ``data`` draws lie between ``low`` and ``high`` and have the outputs that ``__call__`` gives."""
     for target in subject.variants:
-        x, y = target.data(np.random.default_rng(0), _ROWS)
+        x, y, *_ = target.data(np.random.default_rng(0), _ROWS)
         if x.min() < target.low or x.max() > target.high:
             raise FindingError(
                 f"{subject.where('data')} draws inputs from {x.min():.6g} to {x.max():.6g}, but low and high are "
@@ -129,8 +134,8 @@ def labels(subject: Subject) -> None:
 def subsets(subject: Subject) -> None:
     """A draw from a data set gives some of its rows, none more often than it has; too many rows are refused."""
     for target in subject.variants:
-        everything = np.hstack(target.data(np.random.default_rng(0), None))
-        chosen = np.hstack(target.data(np.random.default_rng(1), _few(target)))
+        everything = np.column_stack(target.data(np.random.default_rng(0), None))
+        chosen = np.column_stack(target.data(np.random.default_rng(1), _few(target)))
         count: dict[bytes, int] = {}
         for row in everything:
             count[row.tobytes()] = count.get(row.tobytes(), 0) + 1
@@ -152,7 +157,7 @@ def subsets(subject: Subject) -> None:
 
 
 def _draws(target: Any, samples: int | None) -> randomness.Draws:
-    return lambda rng: dict(zip("xy", target.data(rng, samples), strict=True))
+    return lambda rng: dict(zip(("x", "y", "weights"), target.data(rng, samples), strict=False))
 
 
 def _few(target: Any) -> int:

@@ -110,6 +110,57 @@ class WrongAxis(Squares):
 
 
 @GALLERY.sound
+class MeanAndScale(Loss):
+    outputs_per_target: ClassVar = 2
+
+    def value(self, y_pred, y_true):
+        mean, scale = np.split(y_pred, 2, axis=1)
+        return sum_units(np.logaddexp(0, scale) + np.square(mean - y_true))
+
+    def gradient(self, y_pred, y_true):
+        mean, scale = np.split(y_pred, 2, axis=1)
+        return np.concatenate([2 * (mean - y_true), 1 / (1 + np.exp(-scale))], axis=1)
+
+    def point(self, y_pred):
+        return y_pred[:, : y_pred.shape[1] // 2]
+
+
+@GALLERY.flawed("declared", others=True)
+class NoPoint(MeanAndScale):
+    point = Loss.point
+
+
+@GALLERY.flawed("gradient")
+class ScaleIsConstant(MeanAndScale):
+    def gradient(self, y_pred, y_true):
+        right = super().gradient(y_pred, y_true)
+        right[:, right.shape[1] // 2 :] = 0
+        return right
+
+
+@GALLERY.flawed("shapes")
+class PointOfTheFirstOutput(MeanAndScale):
+    def point(self, y_pred):
+        return y_pred[:, :1]
+
+
+@GALLERY.flawed("pure", others=True)
+class PointSpoilsItsInput(MeanAndScale):
+    def point(self, y_pred):
+        y_pred[:, 0] *= 1 + 1e-9
+        return y_pred[:, : y_pred.shape[1] // 2]
+
+
+@GALLERY.flawed("adds_up")
+class MeanOverTargets(MeanAndScale):
+    def value(self, y_pred, y_true):
+        return super().value(y_pred, y_true) / y_true.shape[1]
+
+    def gradient(self, y_pred, y_true):
+        return super().gradient(y_pred, y_true) / y_true.shape[1]
+
+
+@GALLERY.sound
 class Absolute(Loss):
     def value(self, y_pred, y_true):
         return sum_units(np.abs(y_pred - y_true))

@@ -61,6 +61,34 @@ class NotFinite(Wave):
         return np.log(x[:, :1])
 
 
+@GALLERY.sound
+class Weighted(Wave):
+    def data(self, rng, samples):
+        x, y = super().data(rng, samples)
+        return x, y, np.abs(x[:, 0])
+
+
+@GALLERY.flawed("shapes")
+class WeightsInColumns(Wave):
+    def data(self, rng, samples):
+        x, y = super().data(rng, samples)
+        return x, y, np.abs(x)
+
+
+@GALLERY.flawed("shapes")
+class NegativeWeights(Wave):
+    def data(self, rng, samples):
+        x, y = super().data(rng, samples)
+        return x, y, x[:, 0]
+
+
+@GALLERY.flawed("deterministic")
+class RandomWeights(Wave):
+    def data(self, rng, samples):
+        x, y = super().data(rng, samples)
+        return x, y, np.random.uniform(0, 1, len(x))  # noqa: NPY002
+
+
 @GALLERY.flawed("deterministic")
 class GlobalGenerator(Wave):
     def data(self, rng, samples):

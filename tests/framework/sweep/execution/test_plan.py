@@ -45,8 +45,10 @@ def test_parts_that_do_not_fit_are_found_by_drawing_the_data_once(monkeypatch):
     assert drawn == [0, 7], "runs that differ in seed and plain floats share their profile"
     (name, digest), (other, _) = found.data.items()
     assert name.startswith("target=sine ")
-    assert name.endswith("data.samples=null data.validation=0.25 data.noise=0.0 seed=0")
-    assert other.endswith("data.samples=40 data.validation=0.25 data.noise=0.0 seed=7")
+    assert "data.samples=null data.validation=0.25 data.noise=0.0" in name
+    assert name.endswith("seed=0")
+    assert "data.samples=40 data.validation=0.25 data.noise=0.0" in other
+    assert other.endswith("seed=7")
     assert re.fullmatch("[0-9a-f]{64}", digest)
     with pytest.raises(ConfigurationError, match="output=softmax needs at least 2 outputs"):
         plan_of(job(0, output={"name": "softmax"}))
