@@ -22,6 +22,7 @@ class GaussianNLL(Loss, name="gaussian_nll"):
     floor: Annotated[float, Gt(0), doc("smallest variance")] = 1e-6
 
     outputs_per_target = 2
+    minimum = -math.inf
 
     def value(self, y_pred: Array, y_true: Array) -> Array:
         """Return ``1/2 sum (log v + e^2 / v)``."""

@@ -18,6 +18,7 @@ class Poisson(Loss):
     """
 
     target_range = (0.0, math.inf)
+    minimum = -math.inf
 
     def value(self, y_pred: Array, y_true: Array) -> Array:
         """Return ``sum (e^s - y_true s)``."""

@@ -135,6 +135,14 @@ def test_a_network_of_one_input_learns_mean_and_variance():
     assert result.metrics["train/r2"] == pytest.approx(0, abs=1e-6)
 
 
+def test_a_likelihood_that_is_negative_does_not_end_the_run():
+    """Values that are equal have a density without bound."""
+    target = Given(rows=((0.0, 1.0),) * 8)
+    result = trained(target, "training.epochs=200", "optimizer.lr=0.1", loss=GaussianNLL())
+    assert result.metrics["train/loss"] < 0
+    assert result.reason == "epochs"
+
+
 def test_counts_are_predicted_in_counts():
     x = RNG.uniform(-1, 1, 200)
     y = RNG.poisson(np.exp(0.5 + x))

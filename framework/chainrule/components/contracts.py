@@ -95,6 +95,8 @@ class Loss(Component):
         outputs_per_target: how many outputs the network has for each of the target's: 2 for a mean and a variance. All
             of the first kind come first, then all of the second: ``(outputs_per_target * outputs)`` rows.
         one_hot: whether the true values of a sample must be non-negative and add up to 1.
+        minimum: a value that the loss of a sample never falls below; a run converges within ``training.tolerance`` of
+            it. ``-math.inf`` for a loss that may become negative, such as a negative log-likelihood: no run converges.
     """
 
     run_shape: ClassVar[tuple[int, ...] | None] = (1, 1)
@@ -104,6 +106,7 @@ class Loss(Component):
     min_outputs: ClassVar[int] = 1
     outputs_per_target: ClassVar[int] = 1
     one_hot: ClassVar[bool] = False
+    minimum: ClassVar[float] = 0.0
 
     @abstractmethod
     @offers("out")

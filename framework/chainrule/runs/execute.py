@@ -130,6 +130,6 @@ def _stack(runs: Sequence[Prepared]) -> Stack:
         validation=np.stack([run.samples.validation for run in runs], axis=1),
         shuffles=tuple(run.shuffle for run in runs),
         randoms=tuple(run.random for run in runs),
-        tolerance=np.array([s.training.tolerance for s in settings]),
+        tolerance=np.array([s.loss.minimum + s.training.tolerance for s in settings]),
         patience=np.array([np.inf if p is None else p for p in patience]),
     )
