@@ -57,7 +57,7 @@ class DirectFeedbackAlignment(Rule):
     scale: Scale = 0.5
 
     def init(self, rng: np.random.Generator, widths: Sequence[int]) -> dict[str, Array]:
-        return _feedback(rng, self.scale, [(units, widths[-1]) for units in widths[1:-1]])
+        return direct_feedback(rng, self.scale, widths)
 
     def error(
         self,
@@ -89,6 +89,11 @@ class SignSymmetric(Rule):
         out: Array | None = None,
     ) -> Array:
         return product((self.scale * np.sign(weights[layer + 1])).mT, deltas[layer + 1], out)
+
+
+def direct_feedback(rng: np.random.Generator, scale: float, widths: Sequence[int]) -> dict[str, Array]:
+    """Draw ``B1``, ``B2`` ... from the output layer to each hidden layer, ``(units, outputs)``, in [-scale, scale]."""
+    return _feedback(rng, scale, [(units, widths[-1]) for units in widths[1:-1]])
 
 
 def _feedback(rng: np.random.Generator, scale: float, shapes: Iterable[tuple[int, int]]) -> dict[str, Array]:

@@ -15,7 +15,8 @@ result. No method changes its inputs, unless its description says so.
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -301,12 +302,48 @@ class Initializer(Component):
         return None
 
 
+@dataclass(frozen=True)
+class Network:
+    """The forward pass of a batch, for rules that compute gradients in a way of their own; it is only read.
+
+    Lists have one entry a layer and count from 1, as in the article; index 0 is empty.
+
+    Attributes:
+        z, a: eq. 1 and 2, ``(runs, units, samples)``.
+        inputs: what each layer is given, a row of ones above the activations before, ``(runs, 1 + units before,
+            samples)``; ``inputs[1]`` has the samples.
+        weights: ``(runs, units, units before)``.
+        biases: ``(runs, units, 1)``.
+        activations: the activation of each layer; its ``forward(z)`` and ``backward(grad_a, z, a)`` can be called
+            anywhere.
+        output_delta: computes eq. 4 for these samples, ``dL/dz`` of the output layer, wherever its ``z`` is moved to:
+            a function of ``z``, both ``(runs, outputs, samples)``.
+    """
+
+    z: Sequence[Array]
+    a: Sequence[Array]
+    inputs: Sequence[Array]
+    weights: Sequence[Array]
+    biases: Sequence[Array]
+    activations: Sequence[Any]
+    output_delta: Callable[[Array], Array]
+
+
 class Rule(Component):
     """A backward rule: how deltas travel back and become gradients.
 
-    A rule replaces eq. 5 by defining ``error`` and eq. 6 by defining ``gradient``; what it does not define stays exact.
-    Layers count from 1, as in the article. In products of arrays use :func:`chainrule.product` rather than ``@``: its
-    bits do not depend on how many runs are stacked.
+    A rule replaces eq. 5 by defining ``error`` and eq. 6 by defining ``gradient``, or both at once by defining
+    ``gradients``; what it does not define stays exact. By ``adapt`` it learns while the network is trained. Layers
+    count from 1, as in the article. In products of arrays use :func:`chainrule.product` rather than ``@``: its bits do
+    not depend on how many runs are stacked.
+
+    Optional arguments:
+
+    - ``y_true``: the true outputs, ``(runs, outputs, samples)``;
+    - ``inputs``, ``z``: lists like those of :class:`chainrule.Network`;
+    - ``network`` (:class:`chainrule.Network`): the forward pass;
+    - ``state``: the arrays of ``init``;
+    - ``rng`` (:class:`chainrule.Random`): random numbers of each run, the only source of randomness allowed.
 
     Attributes:
         widths: the only layer widths that the rule is defined for, inputs and outputs included; None for any.
@@ -316,7 +353,7 @@ class Rule(Component):
     widths: ClassVar[tuple[int, ...] | None] = None
 
     def init(self, rng: np.random.Generator, widths: Sequence[int]) -> dict[str, Array]:
-        """Return the arrays that stay fixed through one run (e.g. feedback matrices), without a run axis.
+        """Return the rule's own arrays, such as feedback matrices, without a run axis; only ``adapt`` changes them.
 
         Args:
             rng: the only source of randomness allowed.
@@ -324,9 +361,19 @@ class Rule(Component):
         """
         return {}
 
-    @offers("out")
-    def error(self, layer: int, weights: Sequence[Array], deltas: Sequence[Array], state: dict[str, Array]) -> Array:
+    @offers("out", "y_true", "inputs", "z")
+    def error(  # noqa: D417 - what else it may name is listed above
+        self,
+        layer: int,
+        weights: Sequence[Array],
+        deltas: Sequence[Array],
+        state: dict[str, Array],
+        *args: Any,
+        **optional: Any,
+    ) -> Array:
         """Return what replaces ``dL/da^(layer)``, the sum in eq. 5: shape ``(runs, units of the layer, samples)``.
+
+        It may name ``y_true``, ``inputs`` and ``z``.
 
         Args:
             layer: a hidden layer.
@@ -337,9 +384,13 @@ class Rule(Component):
         """
         raise NotImplementedError
 
-    @offers("out")
-    def gradient(self, layer: int, delta: Array, inputs: Array) -> Array:
+    @offers("out", "state")
+    def gradient(  # noqa: D417 - what else it may name is listed above
+        self, layer: int, delta: Array, inputs: Array, *args: Any, **optional: Any
+    ) -> Array:
         """Return the gradient of a layer's parameters, summed over samples: shape ``(runs, units, 1 + units before)``.
+
+        It may name ``state``.
 
         Args:
             layer: any layer.
@@ -348,3 +399,51 @@ class Rule(Component):
                 result belongs to the biases and the others to the weights (eq. 6).
         """
         raise NotImplementedError
+
+    @offers("rng")
+    def gradients(  # noqa: D417 - what else it may name is listed above
+        self,
+        network: Network,
+        deltas: Sequence[Array],
+        y_true: Array,
+        state: dict[str, Array],
+        *args: Any,
+        **optional: Any,
+    ) -> Sequence[Array]:
+        """Return the gradient of every layer, the first one first, each as ``gradient`` does, summed over samples.
+
+        It replaces eq. 5 and 6 altogether. It may name ``rng``, which is None while a network is measured: what a
+        random rule returns then is deterministic, such as the mean of what it draws.
+
+        Args:
+            network: the forward pass; it is not changed.
+            deltas: a list by layer; the last one is eq. 4. Those of hidden layers are for the rule to fill, if it has
+                such: ``adapt`` receives them.
+            y_true: the true outputs, shape ``(runs, outputs, samples)``.
+            state: the arrays of ``init``, with a leading run axis; they are not changed.
+        """
+        raise NotImplementedError
+
+    @offers("network", "rng")
+    def adapt(  # noqa: D417 - what else it may name is listed above
+        self,
+        weights: Sequence[Array],
+        deltas: Sequence[Array],
+        inputs: Sequence[Array],
+        state: dict[str, Array],
+        step: int,
+        *args: Any,
+        **optional: Any,
+    ) -> None:
+        """Change the arrays in ``state`` in place, once in each training step, and never while a network is measured.
+
+        It is called when the gradients of the step are known and the parameters have not moved yet, and not again
+        when an optimizer asks for gradients elsewhere. It may name ``network`` and ``rng``.
+
+        Args:
+            weights: as in ``error``.
+            deltas: as in ``error``, of all layers.
+            inputs: a list like that of :class:`chainrule.Network`.
+            state: the arrays of ``init``, with a leading run axis.
+            step: counts from 1.
+        """

@@ -1,14 +1,17 @@
 """The article's backward pass, eq. 3 to 6, for a stack of runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from chainrule.components.arguments import takes_out
-from chainrule.components.contracts import Activation, Array, Loss, Rule
+from chainrule.components.arguments import asked, given, takes_out
+from chainrule.components.contracts import Activation, Array, Loss, Network, Rule
+from chainrule.components.random import Random
 from chainrule.engine.network import Call, Pass, columns, filling, planned_product, require_shape
+from chainrule.errors import PluginError
 
 
 @dataclass(frozen=True)
@@ -17,12 +20,16 @@ class Batch:
 
     Attributes:
         first: computes eq. 1 in the first layer.
-        gradient: computes eq. 6 in the first layer.
+        hidden_layers: what computes eq. 6 in the layer above each hidden layer and eq. 5 in it, from the last one down.
+        gradient: computes eq. 6 in the first layer; of a rule that replaces eq. 5 and 6, all gradients.
+        inputs: the input of each layer, under a row of ones; index 0 is empty.
         truth: what is true of the samples.
     """
 
     first: Call
+    hidden_layers: Sequence[Any]
     gradient: Call
+    inputs: Sequence[Array]
     truth: "Truth"
 
 
@@ -76,37 +83,55 @@ class Backprop:
         forward: the pass to differentiate.
         loss: loss, stacked for its runs.
         rule: backward rule, stacked for its runs.
-        state: the rule's fixed arrays, each with a leading run axis.
+        state: the rule's own arrays, each with a leading run axis.
         grad: receives the gradients, shape ``(runs, parameters)``, laid out as ``theta``.
+        rng: random numbers of training, for a rule that asks for them; None to measure.
 
     Attributes:
         delta: eq. 4 and 5, one array ``(runs, units, samples)`` per layer, for each sample's loss; index 0 is empty.
     """
 
-    def __init__(self, forward: Pass, loss: Loss, rule: Rule, state: dict[str, Array], grad: Array) -> None:
+    def __init__(
+        self,
+        forward: Pass,
+        loss: Loss,
+        rule: Rule,
+        state: dict[str, Array],
+        grad: Array,
+        rng: Random | None = None,
+    ) -> None:
         self.forward, self.loss, self.grad = forward, loss, grad
         runs, dtype = len(grad), grad.dtype
         self.delta = [columns(runs, z.shape[1], forward.samples, dtype) for z in forward.z]
         self._blocks = forward.shape.blocks(grad)
         self._mean = np.array(1 / forward.samples, dtype)
-        self._rule, self._state = rule, state
+        self._rule, self._state, self._rng = rule, state, rng
         self._output_delta = self._plan_output()
         self._backward = filling(forward.hidden.backward)
-        self._hidden_layers = [
-            (
-                self._gradient(above, forward.inputs[above]),
-                *self._error(layer),
-                forward.z[layer],
-                forward.a[layer],
-                self.delta[layer],
-            )
-            for above, layer in pairwise(range(forward.shape.layers, 0, -1))
-        ]
+        self._replaced = type(rule).gradients is not Rule.gradients
+        if self._replaced:
+            for delta in self.delta:
+                delta.fill(0)  # the rule need not fill them
+        self._reads_batch = not {"y_true", "inputs"}.isdisjoint(asked(type(rule), "error"))
+        self._hidden_layers = [] if self._replaced or self._reads_batch else self._plan_hidden({})
 
     def batch(self, x: Array, y: Array) -> Batch:
         """Return a batch of ``x`` under a row of ones and ``y``, each ``(runs, units, samples)``; see ``separate``."""
         truth = Truth.of(y, true_outputs(self.forward, self.loss))
-        return Batch(self.forward.first(x), self._gradient(1, x), truth)
+        first, inputs = self.forward.first(x), [*self.forward.inputs]
+        inputs[1] = x
+        if self._replaced:
+            return Batch(first, [], self._plan_gradients(inputs, truth), inputs, truth)
+        hidden = self._hidden_layers
+        if self._reads_batch:
+            hidden = self._plan_hidden({"y_true": truth.y, "inputs": inputs})
+        return Batch(first, hidden, self._gradient(1, x), inputs, truth)
+
+    def adapting(self, batch: Batch, rng: Random) -> Callable[[int], None]:
+        """Return the call that lets the rule learn from the last evaluation of ``batch``, as a function of the step."""
+        offered = {"network": self._network(batch.inputs, batch.truth), "rng": rng}
+        adapt = given(self._rule, "adapt", **offered)
+        return lambda step: adapt(self.forward.weights, self.delta, batch.inputs, self._state, step)
 
     def __call__(self, batch: Batch) -> Array:
         """Do the forward and the backward pass of ``batch``; return ``grad``, the gradient of the mean loss."""
@@ -115,7 +140,7 @@ class Backprop:
         self._output_delta(truth.y)  # eq. 4
         if truth.weights is not None:
             self.delta[-1] *= truth.weights[:, None]
-        for (gradient, factors), (propagate, parts), error, z, a, delta in self._hidden_layers:
+        for (gradient, factors), (propagate, parts), error, z, a, delta in batch.hidden_layers:
             gradient(*factors)  # eq. 6: dL/dW = delta a^T, dL/db = delta
             propagate(*parts)  # eq. 5: the sum over the layer above, W^T delta ...
             self._backward(error, z, a, out=delta)  # ... times g'(z)
@@ -139,14 +164,33 @@ class Backprop:
         """Return the buffer of ``dL/da``: ``delta``, unless ``backward`` fills ``delta`` while it reads ``dL/da``."""
         return np.empty_like(delta) if takes_out(type(activation).backward) else delta
 
-    def _error(self, layer: int) -> tuple[Call, Array]:
+    def _plan_hidden(self, of_batch: dict[str, Any]) -> list[Any]:
+        """Return what ``__call__`` does for each hidden layer, from the last one down.
+
+        Args:
+            of_batch: what ``error`` of the rule may ask for that differs from batch to batch.
+        """
+        forward = self.forward
+        return [
+            (
+                self._gradient(above, forward.inputs[above]),
+                *self._error(layer, of_batch),
+                forward.z[layer],
+                forward.a[layer],
+                self.delta[layer],
+            )
+            for above, layer in pairwise(range(forward.shape.layers, 0, -1))
+        ]
+
+    def _error(self, layer: int, of_batch: dict[str, Any]) -> tuple[Call, Array]:
         """Return the call that computes the sum in eq. 5 for a hidden layer, and the buffer that it fills."""
         rule, weights, delta = self._rule, self.forward.weights, self.delta
         out = self._error_buffer(self.forward.hidden, delta[layer])
         if type(rule).error is Rule.error:
             return planned_product(weights[layer + 1].mT, delta[layer + 1], out, self.forward.samples), out
-        error = filling(rule.error)
-        return (lambda: error(layer, weights, delta, self._state, out=out), ()), out
+        error, offered = filling(rule.error), {**of_batch, "z": self.forward.z}
+        optional = {name: offered[name] for name in asked(type(rule), "error") if name in offered}
+        return (lambda: error(layer, weights, delta, self._state, out=out, **optional), ()), out
 
     def _gradient(self, layer: int, inputs: Array) -> Call:
         """Return the call that computes eq. 6 for a layer with these ``inputs``."""
@@ -154,4 +198,46 @@ class Backprop:
         if type(rule).gradient is Rule.gradient:
             return planned_product(delta, inputs.mT, out, self.forward.samples)
         gradient = filling(rule.gradient)
-        return (lambda: gradient(layer, delta, inputs, out=out)), ()
+        optional = {"state": self._state} if "state" in asked(type(rule), "gradient") else {}
+        return (lambda: gradient(layer, delta, inputs, out=out, **optional)), ()
+
+    def _plan_gradients(self, inputs: Sequence[Array], truth: Truth) -> Call:
+        """Return the call that computes the gradients of all layers, by a rule that replaces eq. 5 and 6."""
+        network, (_, *places) = self._network(inputs, truth), self._blocks
+        gradients = given(self._rule, "gradients", rng=self._rng)
+
+        def fill() -> None:
+            blocks = gradients(network, self.delta, truth.y, self._state)
+            if len(blocks) != len(places):
+                raise PluginError(
+                    f"{type(self._rule).__qualname__}.gradients returned {len(blocks)} arrays for {len(places)} layers."
+                )
+            for place, block in zip(places, blocks, strict=True):
+                require_shape(self._rule.gradients, block, place.shape)
+                np.copyto(place, block)
+
+        return fill, ()
+
+    def _network(self, inputs: Sequence[Array], truth: Truth) -> Network:
+        """Return the forward pass of a batch, to read."""
+        forward, loss = self.forward, self.loss
+        _, *biases = forward.shape.biases(forward.theta)
+        hidden_layers, output = forward.shape.layers - 1, forward.output
+
+        def output_delta(z: Array) -> Array:
+            a = output.forward(z)
+            if loss.paired_output == output.name:
+                delta = loss.paired_delta(z, a, truth.y)
+            else:
+                delta = output.backward(loss.gradient(a, truth.y), z, a)
+            return delta if truth.weights is None else delta * truth.weights[:, None]
+
+        return Network(
+            z=forward.z,
+            a=forward.a,
+            inputs=inputs,
+            weights=forward.weights,
+            biases=[forward.z[0], *(bias[:, :, None] for bias in biases)],
+            activations=[None, *[forward.hidden] * hidden_layers, output],
+            output_delta=output_delta,
+        )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.components.arguments import asked, given
-from chainrule.components.contracts import Array, Optimizer
+from chainrule.components.contracts import Array, Optimizer, Rule
 from chainrule.components.random import Random
 from chainrule.components.stacking import take
 from chainrule.engine.backprop import Backprop, Batch, Truth, mean_loss, separate, true_outputs
@@ -67,15 +67,17 @@ class Machine:
         self._optimizer = optimizer = rate.optimizer if rate else stack.optimizer
         self.theta = stack.theta.copy()
         random = Random(stack.randoms, self.theta.dtype)
-        self._offered = {"shape": stack.shape, "rng": random}
+        self._offered: dict[str, Any] = {"shape": stack.shape, "rng": random}
         if before is None:
             self._step = 0
             self._state: dict[str, Array] = given(optimizer, "init", **self._offered)(self.theta)
+            self._rule_state = {name: array.copy() for name, array in stack.rule_state.items()}
             self._further = np.zeros((2, len(self.theta)), int)
         else:
             machine, runs = before
             self._step, self._further = machine._step, machine._further[:, runs]
             self._state = {name: array[runs] for name, array in machine._state.items()}
+            self._rule_state = {name: array[runs] for name, array in machine._rule_state.items()}
         _require_run_axis(f"optimizer={optimizer.name}", self._state, len(self.theta))
         self._keeps = type(optimizer).kept is not Optimizer.kept
         self.kept = np.empty_like(self.theta) if self._keeps else self.theta
@@ -85,14 +87,16 @@ class Machine:
         train, validation = np.ascontiguousarray(stack.train), np.ascontiguousarray(stack.validation)
         inputs = stack.shape.widths[0]
         everything = [separate(train, inputs)]
-        self._whole, (self._whole_batch,) = self._backprop(everything, self.kept)
+        # What is measured is not the first step's gradient if that is elsewhere, or random.
+        self._reuses = not self._keeps and "rng" not in asked(type(stack.rule), "gradients")
+        self._whole, (self._whole_batch,) = self._backprop(everything, self.kept, None)
         self._epoch = None if full else Epoch(stack, batch_size or samples)
         if self._epoch:
-            parts = [self._backprop(part, self.theta) for part in self._epoch.parts]
-        elif self._keeps:
-            parts = [self._backprop(everything, self.theta)]
-        else:
+            parts = [self._backprop(part, self.theta, random) for part in self._epoch.parts]
+        elif self._reuses:
             parts = [(self._whole, [self._whole_batch])]
+        else:
+            parts = [self._backprop(everything, self.theta, random)]
         self._steps = [(self._update(part, batch), part, batch) for part, batches in parts for batch in batches]
         self._measured: Array | None = None  # gradients of all samples at the current parameters
         self._held_out: tuple[Pass, Any, Truth] | None = None
@@ -138,7 +142,7 @@ class Machine:
             require_shape(self._optimizer.kept, recommended, self.theta.shape)
             np.copyto(self.kept, recommended)
         grad = self._whole(self._whole_batch)
-        self._measured = None if self._keeps else grad
+        self._measured = grad if self._reuses else None
         values = {"train/loss": mean_loss(self._whole.forward, self._stack.loss, self._whole_batch.truth)}
         if self._held_out:
             forward, first, truth = self._held_out
@@ -166,20 +170,37 @@ class Machine:
         return Machine(stack, self._rate.take(stack, runs) if self._rate else None, (self, runs))
 
     def _update(self, backprop: Backprop, batch: Batch) -> Callable[..., None]:
-        """Return ``update`` of the optimizer for one batch, with what it asks for."""
+        """Return ``update`` of the optimizer for one batch, with what it asks for; before it, the rule adapts."""
+        offered = self._offered
         if "problem" in asked(type(self._optimizer), "update"):
-            problem = Problem(backprop, batch, self._further)
-            return given(self._optimizer, "update", **self._offered, problem=problem)
-        return given(self._optimizer, "update", **self._offered)
+            offered = {**offered, "problem": Problem(backprop, batch, self._further)}
+        update = given(self._optimizer, "update", **offered)
+        if type(self._stack.rule).adapt is Rule.adapt:
+            return update
+        adapt = backprop.adapting(batch, self._offered["rng"])
+
+        def adapt_and_update(theta: Array, grad: Array, state: dict[str, Array], step: int) -> None:
+            adapt(step)
+            update(theta, grad, state, step)
+
+        return adapt_and_update
 
     def _pass(self, samples: int, theta: Array) -> Pass:
         return Pass(self._stack.shape, theta, self._stack.activation, self._stack.output, samples)
 
-    def _backprop(self, samples: Sequence[tuple[Array, Array]], theta: Array) -> tuple[Backprop, list[Batch]]:
-        """Return buffers for batches of one size, and the batches: each is ``x`` under a row of ones and ``y``."""
+    def _backprop(
+        self, samples: Sequence[tuple[Array, Array]], theta: Array, random: Random | None
+    ) -> tuple[Backprop, list[Batch]]:
+        """Return buffers for batches of one size, and the batches: each is ``x`` under a row of ones and ``y``.
+
+        Args:
+            samples: the batches.
+            theta: the parameters that the passes read.
+            random: random numbers of training; None to measure.
+        """
         stack = self._stack
         forward = self._pass(samples[0][0].shape[2], theta)
-        backprop = Backprop(forward, stack.loss, stack.rule, stack.rule_state, np.empty_like(theta))
+        backprop = Backprop(forward, stack.loss, stack.rule, self._rule_state, np.empty_like(theta), random)
         return backprop, [backprop.batch(x, y) for x, y in samples]
 
 

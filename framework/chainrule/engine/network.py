@@ -129,13 +129,14 @@ class Pass:
         z, a: eq. 1 and 2; ``a[-1]`` is the prediction after a forward pass.
         inputs: the input of each layer, a row of ones above the activations before; index 1 is empty too, because the
             samples are the input of the first layer.
+        theta: the parameters, ``(runs, parameters)``.
         weights: views of each layer's weights in ``theta``, ``(runs, units, units before)``.
         samples: number of samples.
     """
 
     def __init__(self, shape: Shape, theta: Array, hidden: Activation, output: Activation, samples: int) -> None:
         runs, dtype = len(theta), theta.dtype
-        self.shape, self.samples, self.hidden, self.output = shape, samples, hidden, output
+        self.shape, self.theta, self.samples, self.hidden, self.output = shape, theta, samples, hidden, output
         blocks = shape.blocks(theta)
         self.weights = shape.weights(theta)
         empty = np.empty((runs, 0, samples), dtype)
@@ -180,8 +181,8 @@ def filling(method: Any) -> Any:
     if takes_out(getattr(method, "__func__", method)):
         return method
 
-    def fill(*arguments: Any, out: Array) -> Array:
-        result = method(*arguments)
+    def fill(*arguments: Any, out: Array, **optional: Any) -> Array:
+        result = method(*arguments, **optional)
         if result is not out:
             require_shape(method, result, out.shape)
             np.copyto(out, result)
