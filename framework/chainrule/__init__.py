@@ -16,6 +16,7 @@ _HOMES = {
         "Array",
         "Initializer",
         "Loss",
+        "Network",
         "Optimizer",
         "Rule",
         "Schedule",

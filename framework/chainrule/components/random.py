@@ -1,6 +1,7 @@
 """Random numbers of a training: one generator a run, so that a run in a stack draws what it draws alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ class Random:
     def __init__(self, generators: Sequence[np.random.Generator], dtype: DTypeLike) -> None:
         self._generators = tuple(generators)
         self._dtype: Any = np.dtype(dtype)
+        self._drawing = [True] * len(self._generators)
 
     def normal(self, *shape: int) -> Array:
         """Return numbers of mean 0 and standard deviation 1."""
@@ -44,11 +46,26 @@ class Random:
 
         return self._filled(fill, shape, np.dtype(np.int64))
 
+    @contextmanager
+    def only(self, runs: Array | None) -> Iterator[None]:
+        """Let the other runs draw nothing meanwhile, and have zeros: what they draw must not depend on these.
+
+        Args:
+            runs: bool ``(runs, 1)``; None for all.
+        """
+        before = self._drawing
+        self._drawing = before if runs is None else runs[:, 0].tolist()
+        try:
+            yield
+        finally:
+            self._drawing = before
+
     def _filled(
         self, fill: Callable[[np.random.Generator, Array], object], shape: Sequence[int], dtype: np.dtype[Any]
     ) -> Array:
-        drawn = np.empty((len(self._generators), *shape), dtype)
+        drawn = np.zeros((len(self._generators), *shape), dtype)
         rows = drawn.reshape(len(drawn), -1)
-        for rng, row in zip(self._generators, rows, strict=True):
-            fill(rng, row)
+        for rng, row, draws in zip(self._generators, rows, self._drawing, strict=True):
+            if draws:
+                fill(rng, row)
         return drawn

@@ -89,6 +89,7 @@ class Backprop:
 
     Attributes:
         delta: eq. 4 and 5, one array ``(runs, units, samples)`` per layer, for each sample's loss; index 0 is empty.
+        rng: the random numbers that each evaluation draws from; None if gradients are not random.
     """
 
     def __init__(
@@ -105,7 +106,8 @@ class Backprop:
         self.delta = [columns(runs, z.shape[1], forward.samples, dtype) for z in forward.z]
         self._blocks = forward.shape.blocks(grad)
         self._mean = np.array(1 / forward.samples, dtype)
-        self._rule, self._state, self._rng = rule, state, rng
+        self._rule, self._state = rule, state
+        self.rng = rng if "rng" in asked(type(rule), "gradients") else None
         self._output_delta = self._plan_output()
         self._backward = filling(forward.hidden.backward)
         self._replaced = type(rule).gradients is not Rule.gradients
@@ -204,7 +206,7 @@ class Backprop:
     def _plan_gradients(self, inputs: Sequence[Array], truth: Truth) -> Call:
         """Return the call that computes the gradients of all layers, by a rule that replaces eq. 5 and 6."""
         network, (_, *places) = self._network(inputs, truth), self._blocks
-        gradients = given(self._rule, "gradients", rng=self._rng)
+        gradients = given(self._rule, "gradients", rng=self.rng)
 
         def fill() -> None:
             blocks = gradients(network, self.delta, truth.y, self._state)

@@ -1,5 +1,7 @@
 """The loss of one training step, for optimizers that ask for more than its gradient."""
 
+import numpy as np
+
 from chainrule.components.contracts import Array
 from chainrule.engine.backprop import Backprop, Batch, mean_loss
 
@@ -24,12 +26,20 @@ class Problem:
 
         Args:
             runs: which runs need it, bool ``(runs, 1)``; None for all. It is evaluated for all and counted for these.
+                If it is random, the others draw nothing, and their gradients stay what they were.
 
         Returns:
             An array ``(runs, parameters)``.
         """
         self._count(0, runs)
-        return self._backprop(self._batch)
+        rng = self._backprop.rng
+        if rng is None or runs is None:
+            return self._backprop(self._batch)
+        before = self._backprop.grad.copy()
+        with rng.only(runs):
+            grad = self._backprop(self._batch)
+        np.copyto(grad, before, where=~runs)
+        return grad
 
     def loss(self, runs: Array | None = None) -> Array:
         """Evaluate the mean loss at ``theta`` as it is now; return it, ``(runs, 1)``.

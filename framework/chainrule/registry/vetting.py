@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from chainrule.components.arguments import offered
-from chainrule.components.contracts import Activation, Component, Loss
+from chainrule.components.contracts import Activation, Component, Loss, Rule
 from chainrule.components.parameters import parameters
 from chainrule.errors import PluginError, nearest
 from chainrule.registry.hookspecs import API_VERSION, HOOKS
@@ -93,6 +93,10 @@ def require_contract(kind: Kind, cls: Any) -> None:
         raise PluginError(f"{name} has a parameter called {parameter!r}, which configuration uses itself")
     if kind.contract is Activation and (cls.slope, cls.backward) == (Activation.slope, Activation.backward):
         raise PluginError(f"{name} lacks slope or backward")
+    if kind.contract is Rule and cls.gradients is not Rule.gradients:
+        for method in ("error", "gradient"):
+            if getattr(cls, method) is not getattr(Rule, method):
+                raise PluginError(f"{name} defines gradients, so that its {method} is never called: remove one of them")
     if kind.contract is Loss and cls.paired_output:
         for method in ("paired_value", "paired_delta"):
             if getattr(cls, method) is getattr(Loss, method):

@@ -1,25 +1,26 @@
 """Checks of backward rules."""
 
 from collections.abc import Sequence
-from itertools import count, pairwise
+from itertools import count
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from chainrule.components.arguments import takes_out
-from chainrule.components.contracts import Rule
+from chainrule.components.arguments import asked, takes_out
+from chainrule.components.contracts import Array, Rule
 from chainrule.components.stacking import stack
 from chainrule.testing import methods, randomness, training
 from chainrule.testing.findings import FindingError
-from chainrule.testing.methods import Call, Size
-from chainrule.testing.subjects import Subject, random_columns
+from chainrule.testing.methods import Call, Size, require_same
+from chainrule.testing.networks import Course, calls_of, widths_of
+from chainrule.testing.subjects import DTYPES, RUNS, Subject
 from chainrule.testing.table import Check
 
-_WIDTHS = (3, 4, 5, 2)  # for a rule that takes any
 _SAMPLES: tuple[Size, ...] = ((1,), (7,), (16,), (17,), (40,))  # BLAS sums in an order that depends on their number
 _LEARNING_EPOCHS, _LEARNING_SEEDS = 60, range(3)
 _LEARNED = 0.9  # largest share of the first loss that may be left
+_STEPS = 64  # in which a rule adapts; some things happen late
+_REPLACING = ("error", "gradient", "gradients")
 
 
 def init(subject: Subject) -> None:
@@ -27,9 +28,9 @@ def init(subject: Subject) -> None:
     for rule in subject.variants:
         randomness.require_deterministic(
             subject.where("init"),
-            lambda rng: dict(rule.init(rng, _widths(subject))),  # noqa: B023
+            lambda rng: dict(rule.init(rng, widths_of(subject.cls))),  # noqa: B023
         )
-        state = rule.init(np.random.default_rng(0), _widths(subject))
+        state = rule.init(np.random.default_rng(0), widths_of(subject.cls))
         for name, array in state.items():
             if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or not np.isfinite(array).all():
                 raise FindingError(
@@ -38,58 +39,132 @@ def init(subject: Subject) -> None:
 
 
 def shapes(subject: Subject) -> None:
-    """``error`` is ``(runs, units, samples)``, ``gradient`` ``(runs, units, 1 + units before)``, in the same dtype."""
-    methods.check_shapes(subject, _calls, _SAMPLES)
+    """``error`` is ``(runs, units, samples)``, a gradient ``(runs, units, 1 + units before)``, in the same dtype."""
+    methods.check_shapes(subject, calls_of, _SAMPLES)
 
 
 def buffers(subject: Subject) -> None:
     """A method that takes ``out`` fills it with what it returns without ``out``, and returns it."""
-    methods.check_buffers(subject, _calls, _SAMPLES)
+    methods.check_buffers(subject, calls_of, _SAMPLES)
 
 
 def pure(subject: Subject) -> None:
     """Weights, deltas, inputs and state are left alone, and nothing is kept between calls."""
-    methods.check_purity(subject, _calls, _SAMPLES[1:3])
+    methods.check_purity(subject, calls_of, _SAMPLES[1:3])
 
 
 def samples_apart(subject: Subject) -> None:
     """The error of a sample does not depend on other samples."""
     # NaN is put into arrays whose last axis has one entry for each sample: weights must not look like these.
-    others = {units + biases for units in _widths(subject) for biases in (0, 1)}
+    others = {units + biases for units in widths_of(subject.cls) for biases in (0, 1)}
     sizes = [(next(n for n in count(least) if n not in others),) for (least,) in _SAMPLES[1:]]
-    methods.check_samples(subject, _calls, sizes)
+    methods.check_samples(subject, calls_of, sizes)
 
 
 def samples_add_up(subject: Subject) -> None:
-    """``gradient`` of two groups of samples is the sum, not the mean, of the gradients of each group."""
+    """Gradients of two groups of samples are the sum, not the mean, of the gradients of each group."""
     for rule in subject.variants:
         stacked = stack([rule], float)
-        for call in _calls(stacked, [rule], np.random.default_rng(0), (8,), float):
-            if call.method != "gradient":
+        for call in calls_of(stacked, [rule], np.random.default_rng(0), (8,), float):
+            if call.method == "error":
                 continue
-            layer, delta, inputs = call.arguments
-            whole = stacked.gradient(layer, delta, inputs)
-            parts = [
-                stacked.gradient(layer, delta[..., half], inputs[..., half]) for half in (slice(0, 3), slice(3, 8))
-            ]
-            # Eight products and their sums: a few units in the last place of the absolute terms.
-            slack = 32 * np.finfo(float).eps * (np.abs(delta) @ np.abs(inputs.mT) + np.abs(whole))
+            whole = call.on(stacked).copy()
+            parts = [_of_samples(call, half).on(stacked).copy() for half in (slice(0, 3), slice(3, 8))]
+            slack = _slack(call, whole)
             if (~(np.abs(whole - parts[0] - parts[1]) <= slack)).any():
+                where = f" in layer {call.arguments[0]}" if call.method == "gradient" else ""
                 raise FindingError(
-                    f"{subject.where('gradient')} of 8 samples in layer {layer} is not the sum of those of 3 and of 5 "
+                    f"{subject.where(call.method)} of 8 samples{where} is not the sum of those of 3 and of 5 "
                     f"({rule}): {whole.ravel()[0]:.9g} against {(parts[0] + parts[1]).ravel()[0]:.9g}; add samples "
                     "up, the engine divides by their number."
                 )
 
 
+def _of_samples(call: Call, samples: slice) -> Call:
+    """Return the call with some of its 8 samples; no layer has as many units."""
+    return call.mapped(lambda array: array[..., samples].copy(order="K") if array.shape[-1:] == (8,) else array.copy())
+
+
+def _slack(call: Call, whole: Array) -> Array:
+    """Return how far sums over 8 samples may lie apart."""
+    eps = float(np.finfo(float).eps)
+    if call.method == "gradients":  # which computes more than products
+        return np.asarray(1e4 * eps * (1 + np.abs(whole).max()))
+    _, delta, inputs = call.arguments
+    # Eight products and their sums: a few units in the last place of the absolute terms.
+    return np.asarray(32 * eps * (np.abs(delta) @ np.abs(inputs.mT) + np.abs(whole)))
+
+
 def stacking(subject: Subject) -> None:
     """A run has the same bytes in a stack, in a stack that others have left, and alone, with parameters of its own."""
-    methods.check_stacking(subject, _calls, _SAMPLES)
+    methods.check_stacking(subject, calls_of, _SAMPLES)
+
+
+def adapts(subject: Subject) -> None:
+    """``adapt`` changes finite arrays of the state in place, and nothing else; it returns None."""
+    for components in subject.stacks:
+        for dtype in DTYPES:
+            course = Course(components, dtype)
+            before = {name: array.copy() for name, array in course.state.items()}
+            arrays = dict(course.state)
+            for step in range(1, _STEPS + 1):
+                returned, given_ = course.step(step, protected=True)
+                if returned is not None:
+                    raise FindingError(
+                        f"{subject.where('adapt')} returns {type(returned).__name__}, which nobody reads; change the "
+                        "arrays of state in place and return nothing."
+                    )
+                _require_state(subject, course, arrays, given_)
+            if before and all(before[name].tobytes() == array.tobytes() for name, array in course.state.items()):
+                raise FindingError(
+                    f"{subject.where('adapt')} leaves the state as it was in {_STEPS} steps ({components[-1]}); change "
+                    "its arrays in place: B += ..., not B = B + ..."
+                )
+
+
+def adapts_apart(subject: Subject) -> None:
+    """``adapt`` has the same bytes in a stack, in a stack that others have left, alone, and beside another training."""
+    few, half = np.array([RUNS - 2, 1]), _STEPS // 2
+    for components in subject.stacks:
+        for dtype in DTYPES:
+            together, beside = Course(components, dtype), Course(components[::-1], dtype, seed=9)
+            for step in range(1, half + 1):
+                together.step(step)
+                beside.step(step)
+            left = together.left(few)
+            for step in range(half + 1, _STEPS + 1):
+                together.step(step)
+                left.step(step)
+            for run, component in enumerate(components):
+                alone = Course([component], dtype, runs=[run])
+                for step in range(1, _STEPS + 1):
+                    alone.step(step)
+                _require_run(subject, together, run, alone, 0, f"is not that of the run alone ({component})")
+            for place, run in enumerate(few):
+                _require_run(subject, together, int(run), left, place, "is another when others have left the stack")
+
+
+def seeded(subject: Subject) -> None:
+    """Randomness comes from ``rng`` only: equal generators give equal numbers, others give others."""
+    for components in subject.stacks:
+
+        def draws(rng: np.random.Generator, rule: Any = components[-1]) -> dict[str, Array]:
+            course = Course([rule], float, generators=[rng])
+            found = {"gradients": course.gradients()} if "gradients" in _methods(subject) else {}
+            if "adapt" in _methods(subject):
+                for step in range(1, 4):
+                    course.step(step)
+            return {**found, **{name: array.copy() for name, array in course.state.items()}}
+
+        where = subject.where(" and ".join(name for name in _methods(subject) if name in ("gradients", "adapt")))
+        randomness.require_deterministic(where, draws)
+        if randomness.uses_generator(draws):
+            randomness.require_other_seeds_to_differ(where, draws)
 
 
 def learns(subject: Subject) -> dict[str, float]:
     """The training loss of a small network falls by at least a tenth in 60 epochs."""
-    widths = _widths(subject)
+    widths = widths_of(subject.cls)
     target = training.Teacher(inputs=widths[0], outputs=widths[-1])
     worst = 0.0
     for rule in subject.combinations:
@@ -111,47 +186,44 @@ def learns(subject: Subject) -> dict[str, float]:
 
 def trained(subject: Subject) -> None:
     """A short training has the same bytes in a stack and alone."""
-    widths = _widths(subject)
+    widths = widths_of(subject.cls)
     target = training.Random(inputs=widths[0], outputs=widths[-1])
     for components in subject.stacks:
         training.check_alone("rule", components, hidden=widths[1:-1], target=target)
 
 
-def _widths(subject: Subject) -> tuple[int, ...]:
-    return subject.cls.widths or _WIDTHS  # type: ignore[attr-defined]
+def _require_run(subject: Subject, one: Course, run: int, other: Course, place: int, what: str) -> None:
+    for name, array in one.state.items():
+        require_same(
+            array[[run]],
+            other.state[name][[place]],
+            f"{subject.where('adapt')}: {name!r} of run {run} {what}",
+            "use elementwise formulas, chainrule.sum_units and chainrule.product, and keep everything in state",
+        )
 
 
-def _calls(rule: Any, components: Sequence[Any], rng: np.random.Generator, size: Size, dtype: DTypeLike) -> list[Call]:
-    """Return a call of each method that the rule replaces, for each layer that it is asked about."""
-    widths, runs, (samples,) = rule.widths or _WIDTHS, len(components), size
-    weights = [np.empty((runs, 0, 0), dtype)]
-    weights += [rng.normal(size=(runs, units, before)).astype(dtype) for before, units in pairwise(widths)]
-    deltas = [random_columns(rng, runs, units, samples, dtype, 1.0) for units in (0, *widths[1:])]
-    state = _state(components, widths, dtype)
-    calls = []
-    if type(rule).error is not Rule.error:
-        for layer in range(1, len(widths) - 1):
-            calls.append(Call("error", (layer, weights, deltas, state), (runs, widths[layer], samples)))
-    if type(rule).gradient is not Rule.gradient:
-        for layer, (before, units) in enumerate(pairwise(widths), 1):
-            inputs = random_columns(rng, runs, 1 + before, samples, dtype, 1.0)
-            inputs[:, 0] = 1
-            calls.append(Call("gradient", (layer, deltas[layer], inputs), (runs, units, 1 + before), has_samples=False))
-    return calls
-
-
-def _state(components: Sequence[Any], widths: Sequence[int], dtype: DTypeLike) -> dict[str, Any]:
-    """Return the fixed state of each run's own rule, stacked as the engine does."""
-    own = [rule.init(np.random.default_rng([7, run]), widths) for run, rule in enumerate(components)]
-    return {name: np.stack([state[name] for state in own]).astype(dtype) for name in own[0]}
+def _require_state(subject: Subject, course: Course, arrays: dict[str, Array], given_: list[Array]) -> None:
+    where = subject.where("adapt")
+    if list(course.state) != list(arrays) or any(course.state[name] is not array for name, array in arrays.items()):
+        raise FindingError(f"{where} puts other arrays into state; change those of init in place: B += ...")
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise FindingError(f"{where} makes {name!r} infinite or NaN within {_STEPS} steps of numbers of size 1.")
+        if any(np.shares_memory(array, one) for one in given_):
+            raise FindingError(f"{where} keeps an array that it is given in {name!r}; copy it.")
 
 
 def _replaced(subject: Subject, names: Sequence[str]) -> list[Any]:
     return [getattr(subject.cls, name) for name in names if getattr(subject.cls, name) is not getattr(Rule, name)]
 
 
+def _methods(subject: Subject) -> list[str]:
+    """Return the names of the methods that the rule defines."""
+    return [name for name in (*_REPLACING, "adapt") if getattr(subject.cls, name) is not getattr(Rule, name)]
+
+
 def _replaces_nothing(subject: Subject) -> str:
-    return "" if _replaced(subject, ("error", "gradient")) else "it replaces neither error nor gradient"
+    return "" if _replaced(subject, _REPLACING) else "it replaces neither error nor gradient nor gradients"
 
 
 def _no_error(subject: Subject) -> str:
@@ -159,7 +231,16 @@ def _no_error(subject: Subject) -> str:
 
 
 def _no_gradient(subject: Subject) -> str:
-    return "" if _replaced(subject, ("gradient",)) else "it does not replace gradient"
+    return "" if _replaced(subject, ("gradient", "gradients")) else "it replaces neither gradient nor gradients"
+
+
+def _no_adapt(subject: Subject) -> str:
+    return "" if "adapt" in _methods(subject) else "it does not adapt"
+
+
+def _not_random(subject: Subject) -> str:
+    asks = any("rng" in asked(subject.cls, name) for name in ("gradients", "adapt"))
+    return "" if asks else "it does not ask for rng"
 
 
 def _no_buffers(subject: Subject) -> str:
@@ -174,6 +255,9 @@ CHECKS = (
     Check(samples_apart, _no_error),
     Check(samples_add_up, _no_gradient),
     Check(stacking, _replaces_nothing),
+    Check(adapts, _no_adapt),
+    Check(adapts_apart, _no_adapt),
+    Check(seeded, _not_random),
     Check(learns),
     Check(trained),
 )
