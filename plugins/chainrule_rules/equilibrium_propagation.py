@@ -35,7 +35,7 @@ class EquilibriumPropagation(Rule):
     beta: Annotated[float, Gt(0), doc("strength of the nudge; the smaller, the nearer the gradient is")] = 0.1
     feedback: Annotated[float, Interval(gt=0, le=1), doc("strength of backward against forward connections")] = 0.1
     rate: Annotated[float, Interval(gt=0, le=1), doc("size of a step in which layers settle")] = 0.5
-    steps: Annotated[int, Ge(1), doc("how many steps layers take to settle, freely and nudged")] = 20
+    steps: Annotated[int, Ge(1), doc("how many steps layers take to settle, freely and nudged")] = 10
 
     def gradients(
         self, network: Network, deltas: Sequence[Array], y_true: Array, state: dict[str, Array]

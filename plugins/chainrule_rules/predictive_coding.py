@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Interval, doc
+from annotated_types import Ge, Gt, Interval, doc
 
 from chainrule.components.contracts import Array, Network, Rule
 from chainrule.engine.network import product
@@ -16,9 +16,10 @@ class PredictiveCoding(Rule):
     """Values ``x`` of the hidden layers settle where an energy is small; then weights follow the energy's gradient.
 
     With predictions ``mu^(l) = W^(l) g(x^(l-1)) + b^(l)`` the energy of a sample is ``sum_l |x^(l) - mu^(l)|^2 / 2``
-    over the hidden layers, and the loss of the output ``g(mu^(L))``; of half a squared error this is the energy of the
-    paper with all variances 1. ``x`` begins at the forward pass, where the energy is the loss, and takes ``steps`` of
-    size ``rate`` down. Where the output is nearly right, the gradients are nearly the exact ones.
+    over the hidden layers, and the loss of the output ``g(mu^(L))`` divided by ``variance``. Of half a squared error
+    this is the energy of the paper, with the variance 1 in all layers but the last. ``x`` begins at the forward pass
+    and takes ``steps`` of size ``rate`` down. The gradients are those of ``variance`` times the energy there; for a
+    large variance ``x`` hardly moves, and they are nearly the exact ones.
 
     With ``fixed`` predictions and slopes stay those of the forward pass. Then the errors ``mu - x`` tend to the exact
     deltas; they are equal to these from as many steps as hidden layers on if ``rate`` is 1.
@@ -31,6 +32,7 @@ class PredictiveCoding(Rule):
 
     rate: Annotated[float, Interval(gt=0, le=1), doc("size of a step in which values settle")] = 0.1
     steps: Annotated[int, Ge(1), doc("how many steps values take before weights do one")] = 20
+    variance: Annotated[float, Gt(0), doc("variance of the output; that of hidden values is 1")] = 1.0
     fixed: Annotated[bool, doc("whether predictions stay those of the forward pass")] = False
 
     def gradients(
@@ -41,7 +43,7 @@ class PredictiveCoding(Rule):
         predicted, x, a = [*network.z], [*network.z], [*network.a]
         inputs = [array if layer < 2 else array.copy(order="K") for layer, array in enumerate(network.inputs)]
         errors = [predicted[layer] - x[layer] for layer in range(last)]  # the energy's derivatives by the predictions
-        errors.append(deltas[-1])
+        errors.append(deltas[-1] / self.variance)
         for _ in range(self.steps):
             falls = [
                 network.activations[layer].backward(
@@ -60,7 +62,8 @@ class PredictiveCoding(Rule):
                 predicted[layer + 1] = product(network.weights[layer + 1], a[layer]) + network.biases[layer + 1]
             for layer in hidden:
                 errors[layer] = predicted[layer] - x[layer]
-            errors[last] = network.output_delta(predicted[last])
+            errors[last] = network.output_delta(predicted[last]) / self.variance
+        errors = [self.variance * error for error in errors]
         for layer in hidden:
             deltas[layer][...] = errors[layer]
         return [product(errors[layer], inputs[layer].mT) for layer in range(1, last + 1)]

@@ -59,7 +59,7 @@ def random_layers(rng, runs, samples):
 
 
 def test_registered():
-    assert {cls.name for cls in chainrule_rules()} == {"exact", "as_printed", *FEEDBACK}
+    assert {"exact", "as_printed", *FEEDBACK} <= {cls.name for cls in chainrule_rules()}
     assert AsPrinted.widths == (2, 2, 2, 1)
     assert Exact.widths is None
 
