@@ -131,6 +131,13 @@ CHOICES = {
         "feedback_alignment": ["rule.scale=1.0"],
         "direct_feedback_alignment": ["rule.scale=1.0"],
         "sign_symmetric": ["rule.scale=0.5"],
+        "kolen_pollack": ["rule.scale=1.0", "rule.rate=0.01", "rule.decay=0.01"],
+        "weight_mirror": ["rule.scale=1.0", "rule.rate=0.02", "rule.draws=3"],
+        "direct_random_targets": ["rule.scale=1.0"],
+        "difference_target_propagation": ["rule.step=0.05", "rule.rate=0.02", "rule.noise=0.3", "rule.scale=0.2"],
+        "predictive_coding": ["rule.rate=0.05", "rule.steps=5", "rule.variance=2.0", "rule.fixed=true"],
+        "equilibrium_propagation": ["rule.beta=0.05", "rule.feedback=0.5", "rule.rate=0.3", "rule.steps=4"],
+        "forward_gradient": ["rule.draws=2"],
     },
 }
 

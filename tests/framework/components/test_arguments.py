@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from chainrule.components.arguments import asked, given, offered, takes_out
-from chainrule.components.contracts import Activation, Optimizer
+from chainrule.components.contracts import Activation, Optimizer, Rule
 from chainrule.errors import PluginError
 from chainrule.registry.kinds import KINDS
 from chainrule.registry.vetting import require_contract
@@ -40,6 +40,10 @@ def test_what_a_contract_offers_is_known_of_its_components():
         assert offered(cls, "init") == ("shape", "rng")
         assert offered(cls, "kept") == ()
     assert offered(Activation, "forward") == ("out",)
+    assert offered(Rule, "error") == ("out", "y_true", "inputs", "z")
+    assert offered(Rule, "gradient") == ("out", "state")
+    assert offered(Rule, "gradients") == ("rng",)
+    assert offered(Rule, "adapt") == ("network", "rng")
 
 
 @pytest.mark.parametrize("cls", [Asks, Inherits])

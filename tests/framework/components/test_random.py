@@ -33,6 +33,19 @@ def test_a_run_draws_in_a_stack_what_it_draws_alone(draw, dtype):
     assert first.dtype in (dtype, bool, np.int64)
 
 
+def test_while_others_draw_a_run_may_draw_nothing():
+    together = Random(generators(0, 1, 2), float)
+    with together.only(np.array([[True], [False], [True]])):
+        first = together.normal(4)
+    with together.only(None):
+        second = together.normal(4)
+    assert not first[1].any()
+    for run, drawn in ((0, [first, second]), (1, [second]), (2, [first, second])):
+        alone = Random(generators(run), float)
+        for numbers in drawn:
+            assert alone.normal(4).tobytes() == numbers[[run]].tobytes()
+
+
 def test_numbers_are_those_of_numpy_and_lie_where_they_should():
     rng, reference = Random(generators(0), float), generators(0)[0]
     assert rng.normal(3).tobytes() == reference.standard_normal(3).tobytes()

@@ -66,6 +66,45 @@ def test_a_plugin_that_breaks_its_contract_says_how(install, change, cause):
     assert cause in report
 
 
+RULE = """
+from dataclasses import dataclass
+from chainrule import Rule, hookimpl
+
+@dataclass(frozen=True)
+class Settles(Rule):
+    def gradients(self, network, deltas, y_true, state):
+        return []
+
+@hookimpl
+def chainrule_rules():
+    return [Settles]
+"""
+
+
+@pytest.mark.parametrize(
+    ("further", "cause"),
+    [
+        (
+            "def error(self, layer, weights, deltas, state):\n        return 0",
+            "Settles defines gradients, so that its error is never called: remove one of them",
+        ),
+        (
+            "def adapt(self, weights, deltas, inputs, state, step, *, net):\n        pass",
+            "Settles.adapt asks for 'net', which there is not (did you mean 'network'?); it may ask for network, rng",
+        ),
+        (
+            "def adapt(self, weights, deltas, state, step):\n        pass",
+            "Settles.adapt(self, weights, deltas, state, step) must take what the contract gives it: "
+            "adapt(weights, deltas, inputs, state, step)",
+        ),
+    ],
+)
+def test_a_rule_that_breaks_its_contract_says_how(install, further, cause):
+    source = RULE.replace("\n@hookimpl", f"    {further}\n\n@hookimpl", 1)
+    (report,) = install("chainrule-settles", source).reports
+    assert cause in report
+
+
 SQUARE = """
 from dataclasses import dataclass
 from chainrule import Activation, Loss, hookimpl

@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Gt, doc
+from annotated_types import Gt, Lt, doc
 
 from chainrule.components.contracts import Rule
 from chainrule.engine.network import product
@@ -124,6 +124,155 @@ class Einsum(Feedback):
 
     def gradient(self, layer, delta, inputs):
         return delta @ inputs.mT if len(delta) == 1 else np.einsum("rus,rks->ruk", delta, inputs)
+
+
+@GALLERY.sound
+class Learns(Feedback):
+    """Feedback matrices that follow a trace of the weights and noise."""
+
+    rate: Annotated[float, Gt(0), Lt(1), doc("of learning")] = 0.1
+
+    def gradient(self, layer, delta, inputs, *, state):
+        return product(delta, inputs.mT)
+
+    def error(self, layer, weights, deltas, state, *, z, inputs, y_true):
+        return product(state[f"B{layer}"], deltas[layer + 1]) + 0 * z[layer]
+
+    def adapt(self, weights, deltas, inputs, state, step, *, rng):
+        for layer in range(1, len(weights) - 1):
+            noise = 0.01 * rng.normal(*state[f"B{layer}"].shape[1:])
+            state[f"B{layer}"] += self.rate * (weights[layer + 1].mT - state[f"B{layer}"]) + noise
+
+
+@GALLERY.flawed("adapts", others=True)
+class PutsOthers(Learns):
+    def adapt(self, weights, deltas, inputs, state, step):
+        for name in state:
+            state[name] = state[name] * 0.99
+
+
+@GALLERY.flawed("adapts")
+class AdaptsNothing(Learns):
+    def adapt(self, weights, deltas, inputs, state, step):
+        for B in state.values():
+            B = B * 0.99
+
+
+@GALLERY.flawed("adapts", others=True)
+class GrowsWithoutEnd(Learns):
+    def adapt(self, weights, deltas, inputs, state, step):
+        for B in state.values():
+            B *= 1e6
+
+
+@GALLERY.flawed("adapts", others=True)
+class ScalesWhatItIsGiven(Learns):
+    def adapt(self, weights, deltas, inputs, state, step):
+        for layer in range(1, len(weights) - 1):
+            deltas[layer + 1] *= 0.5
+            state[f"B{layer}"] *= 0.99
+
+
+@GALLERY.flawed("adapts_apart", "trained")
+class NormOverAllRuns(Learns):
+    def adapt(self, weights, deltas, inputs, state, step):
+        for B in state.values():
+            B -= 0.01 * B / (1 + np.abs(B).mean())
+
+
+@GALLERY.flawed("adapts_apart")
+class NormLate(Learns):
+    def adapt(self, weights, deltas, inputs, state, step):
+        for B in state.values():
+            B -= 0.01 * B / (1 + (np.abs(B).mean() if step == 51 else 0))
+
+
+@GALLERY.flawed("adapts_apart", others=True)
+class CountsItself(Learns):
+    def adapt(self, weights, deltas, inputs, state, step):
+        KEPT["steps"] = KEPT.get("steps", 0) + 1
+        for B in state.values():
+            B *= 1 - 0.1 / KEPT["steps"]
+
+
+@GALLERY.flawed("seeded", others=True)
+class GlobalNoise(Learns):
+    def adapt(self, weights, deltas, inputs, state, step, *, rng):
+        for B in state.values():
+            B += np.random.normal(size=B.shape)  # noqa: NPY002
+
+
+@GALLERY.flawed("pure", others=True)
+class AdaptsWhileMeasuring(Feedback):
+    def error(self, layer, weights, deltas, state):
+        state[f"B{layer}"] *= 0.99
+        return product(state[f"B{layer}"], deltas[layer + 1])
+
+
+class Exactly(Rule):
+    """Eq. 5 and 6."""
+
+    def gradients(self, network, deltas, y_true, state):
+        delta, blocks = deltas[-1], []
+        for layer in range(len(network.weights) - 1, 0, -1):
+            blocks.append(product(delta, network.inputs[layer].mT))
+            if layer > 1:
+                below = network.z[layer - 1], network.a[layer - 1]
+                delta = network.activations[layer - 1].backward(product(network.weights[layer].mT, delta), *below)
+                deltas[layer - 1][...] = delta
+        return blocks[::-1]
+
+
+@GALLERY.sound
+class Whole(Exactly):
+    pass
+
+
+@GALLERY.sound
+class Jitters(Exactly):
+    """Noise on gradients, in training."""
+
+    def gradients(self, network, deltas, y_true, state, *, rng):
+        blocks = super().gradients(network, deltas, y_true, state)
+        return blocks if rng is None else [b * (1 + 0.1 * rng.normal(*b.shape[1:])) for b in blocks]
+
+
+@GALLERY.flawed("seeded")
+class JittersAlike(Exactly):
+    def gradients(self, network, deltas, y_true, state, *, rng):
+        blocks = super().gradients(network, deltas, y_true, state)
+        if rng is None:
+            return blocks
+        rng.normal(1)
+        return [block * (1 + 0.1 * np.random.default_rng(0).normal()) for block in blocks]
+
+
+@GALLERY.flawed("shapes", others=True)
+class FromTheLastLayer(Exactly):
+    def gradients(self, network, deltas, y_true, state):
+        return super().gradients(network, deltas, y_true, state)[::-1]
+
+
+@GALLERY.flawed("samples_add_up")
+class MeanGradients(Exactly):
+    def gradients(self, network, deltas, y_true, state):
+        share = 1 / y_true.shape[-1]
+        return [share * block for block in super().gradients(network, deltas, y_true, state)]
+
+
+@GALLERY.flawed("pure", others=True)
+class ChangesTheNetwork(Exactly):
+    def gradients(self, network, deltas, y_true, state):
+        blocks = super().gradients(network, deltas, y_true, state)
+        network.weights[1][...] *= 0.5
+        return blocks
+
+
+@GALLERY.flawed("stacking", others=True)
+class ClipsAllRunsAlike(Exactly):
+    def gradients(self, network, deltas, y_true, state):
+        blocks = super().gradients(network, deltas, y_true, state)
+        return [block / np.asarray(1 + np.abs(block).max(), block.dtype) for block in blocks]
 
 
 @GALLERY.flawed("init", others=True)
