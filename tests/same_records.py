@@ -131,7 +131,7 @@ CHOICES = {
         "feedback_alignment": ["rule.scale=1.0"],
         "direct_feedback_alignment": ["rule.scale=1.0"],
         "sign_symmetric": ["rule.scale=0.5"],
-        "kolen_pollack": ["rule.scale=1.0", "rule.rate=0.01", "rule.decay=0.01"],
+        "kolen_pollack": ["rule.scale=1.0", "rule.decay=0.01"],
         "weight_mirror": ["rule.scale=1.0", "rule.rate=0.02", "rule.draws=3"],
         "direct_random_targets": ["rule.scale=1.0"],
         "difference_target_propagation": ["rule.step=0.05", "rule.rate=0.02", "rule.noise=0.3", "rule.scale=0.2"],
@@ -152,10 +152,13 @@ def configuration(rng: random.Random) -> Overrides:
     optimizer, schedule = _choice("optimizer", rng), _choice("schedule", rng, usual=0.5)
     if optimizer[0] == "optimizer=rprop":  # which has no learning rate to change
         schedule = ["schedule=constant"]
+    network = _network(target, rng)
+    if optimizer[0] == "optimizer=rprop" and "rule=kolen_pollack" in network:  # which learns with that rate
+        optimizer = ["optimizer=adam"]
     return [
         f"seed={rng.randrange(1000)}",
         *found,
-        *_network(target, rng),
+        *network,
         *_output_and_loss(problem, rng),
         *optimizer,
         *([f"optimizer.lr={_rate(rng)}"] if rng.random() < 0.8 else []),

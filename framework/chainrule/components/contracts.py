@@ -343,6 +343,7 @@ class Rule(Component):
     - ``inputs``, ``z``: lists like those of :class:`chainrule.Network`;
     - ``network`` (:class:`chainrule.Network`): the forward pass;
     - ``state``: the arrays of ``init``;
+    - ``lr``: the optimizer's learning rate in this step, ``(runs, 1, 1)``; an optimizer without one is refused;
     - ``rng`` (:class:`chainrule.Random`): random numbers of each run, the only source of randomness allowed.
 
     Attributes:
@@ -424,7 +425,7 @@ class Rule(Component):
         """
         raise NotImplementedError
 
-    @offers("network", "rng")
+    @offers("network", "lr", "rng")
     def adapt(  # noqa: D417 - what else it may name is listed above
         self,
         weights: Sequence[Array],
@@ -438,7 +439,7 @@ class Rule(Component):
         """Change the arrays in ``state`` in place, once in each training step, and never while a network is measured.
 
         It is called when the gradients of the step are known and the parameters have not moved yet, and not again
-        when an optimizer asks for gradients elsewhere. It may name ``network`` and ``rng``.
+        when an optimizer asks for gradients elsewhere. It may name ``network``, ``lr`` and ``rng``.
 
         Args:
             weights: as in ``error``.

@@ -129,10 +129,14 @@ class Backprop:
             hidden = self._plan_hidden({"y_true": truth.y, "inputs": inputs})
         return Batch(first, hidden, self._gradient(1, x), inputs, truth)
 
-    def adapting(self, batch: Batch, rng: Random) -> Callable[[int], None]:
-        """Return the call that lets the rule learn from the last evaluation of ``batch``, as a function of the step."""
-        offered = {"network": self._network(batch.inputs, batch.truth), "rng": rng}
-        adapt = given(self._rule, "adapt", **offered)
+    def adapting(self, batch: Batch, **offered: Any) -> Callable[[int], None]:
+        """Return the call that lets the rule learn from the last evaluation of ``batch``, as a function of the step.
+
+        Args:
+            batch: the samples.
+            offered: what ``adapt`` of the rule may ask for beside the network.
+        """
+        adapt = given(self._rule, "adapt", network=self._network(batch.inputs, batch.truth), **offered)
         return lambda step: adapt(self.forward.weights, self.delta, batch.inputs, self._state, step)
 
     def __call__(self, batch: Batch) -> Array:

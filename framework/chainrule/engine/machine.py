@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.components.arguments import asked, given
 from chainrule.components.contracts import Array, Optimizer, Rule
 from chainrule.components.random import Random
-from chainrule.components.stacking import take
+from chainrule.components.stacking import has_rate, take
 from chainrule.engine.backprop import Backprop, Batch, Truth, mean_loss, separate, true_outputs
 from chainrule.engine.epoch import Epoch
 from chainrule.engine.network import Pass, filling, require_shape
@@ -177,7 +177,9 @@ class Machine:
         update = given(self._optimizer, "update", **offered)
         if type(self._stack.rule).adapt is Rule.adapt:
             return update
-        adapt = backprop.adapting(batch, self._offered["rng"])
+        optimizer = self._optimizer
+        lr = getattr(optimizer, str(optimizer.rate))[:, :, None] if has_rate(optimizer) else None
+        adapt = backprop.adapting(batch, lr=lr, rng=self._offered["rng"])
 
         def adapt_and_update(theta: Array, grad: Array, state: dict[str, Array], step: int) -> None:
             adapt(step)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.components.arguments import asked
 from chainrule.components.contracts import Array, Loss
 from chainrule.components.parameters import plain
 from chainrule.components.stacking import has_rate, structure
@@ -96,6 +97,10 @@ def _check_parts(settings: Settings, shape: Shape) -> None:
             f"optimizer={optimizer.name} has no learning rate that schedule={schedule.name} could change."
         )
     target, rule, loss, output = settings.target, settings.rule, settings.loss, settings.output
+    if "lr" in asked(type(rule), "adapt") and not has_rate(optimizer):
+        raise ConfigurationError(
+            f"optimizer={optimizer.name} has no learning rate that rule={rule.name} could learn with."
+        )
     outputs = f"target={target.name} has {_count(target.outputs, 'output')}"
     if shape.widths[-1] < output.min_units:
         raise ConfigurationError(f"output={output.name} needs at least {output.min_units} outputs, but {outputs}.")

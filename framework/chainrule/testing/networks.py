@@ -212,7 +212,8 @@ class Course:
         every = [array for part in (*arrays.values(), deltas) for array in part]
         for array in every:
             array.flags.writeable = not protected
-        offered = {"network": network(arrays, y_true), "rng": Random(self._generators, self._dtype)}
+        rates = np.array([0.1 / (1 + run) for run in self._runs], self._dtype)[:, None, None]
+        offered = {"network": network(arrays, y_true), "lr": rates, "rng": Random(self._generators, self._dtype)}
         adapt = given(self._rule, "adapt", **offered)
         return adapt(arrays["weights"], deltas, arrays["inputs"], self.state, number), every
 

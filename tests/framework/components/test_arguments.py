@@ -43,7 +43,7 @@ def test_what_a_contract_offers_is_known_of_its_components():
     assert offered(Rule, "error") == ("out", "y_true", "inputs", "z")
     assert offered(Rule, "gradient") == ("out", "state")
     assert offered(Rule, "gradients") == ("rng",)
-    assert offered(Rule, "adapt") == ("network", "rng")
+    assert offered(Rule, "adapt") == ("network", "lr", "rng")
 
 
 @pytest.mark.parametrize("cls", [Asks, Inherits])

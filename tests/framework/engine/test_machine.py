@@ -139,7 +139,9 @@ class Counts(Rule):
         SEEN.append(("error", float(state["count"][0, 0])))
         return product(weights[layer + 1].mT, deltas[layer + 1])
 
-    def adapt(self, weights, deltas, inputs, state, step, *, network, rng):
+    def adapt(self, weights, deltas, inputs, state, step, *, network, lr, rng):
+        assert lr.shape == (1, 1, 1)
+        assert lr.item() > 0
         assert network.inputs is inputs
         assert network.weights is weights
         assert isinstance(rng, Random)

@@ -90,7 +90,8 @@ def chainrule_rules():
         ),
         (
             "def adapt(self, weights, deltas, inputs, state, step, *, net):\n        pass",
-            "Settles.adapt asks for 'net', which there is not (did you mean 'network'?); it may ask for network, rng",
+            "Settles.adapt asks for 'net', which there is not (did you mean 'network'?); it may ask for network, lr, "
+            "rng",
         ),
         (
             "def adapt(self, weights, deltas, state, step):\n        pass",

@@ -35,6 +35,10 @@ def refused(*overrides):
             "rule=as_printed is defined for the 2-2-2-1 network only, but this one is 2-3-1.",
         ),
         (
+            ["optimizer=rprop", "rule=kolen_pollack"],
+            "optimizer=rprop has no learning rate that rule=kolen_pollack could learn with.",
+        ),
+        (
             ["optimizer=rprop", "schedule=cosine"],
             "optimizer=rprop has no learning rate that schedule=cosine could change.",
         ),
