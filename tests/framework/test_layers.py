@@ -30,7 +30,6 @@ ACROSS = {"sweep/test_interrupts.py", "sweep/test_sweeps.py", "test_kinds.py", "
 # Modules without a test file of their own, because they are parts of what is tested elsewhere. Those of the conformance
 # kit are tested by the faulty components that its checks must catch.
 TESTED_IN = {
-    "engine/machine.py": "engine/test_trainer.py",
     "engine/stack.py": "engine/test_trainer.py",
     "engine/stopping.py": "engine/test_trainer.py",
     "registry/hookspecs.py": "test_kinds.py",
@@ -40,6 +39,7 @@ TESTED_IN = {
     "testing/findings.py": "testing/test_general.py",
     "testing/kit.py": "testing/test_general.py",
     "testing/methods.py": "testing/test_activations.py",
+    "testing/networks.py": "testing/test_rules.py",
     "testing/randomness.py": "testing/test_initializers.py",
     "testing/steps.py": "testing/test_optimizers.py",
     "testing/subjects.py": "testing/test_general.py",
