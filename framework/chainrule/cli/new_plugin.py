@@ -28,7 +28,7 @@ _VALUES = {"true", "false", "none", "null", "inf", "nan"}  # what these words me
 # By kind: the class of the example, and the overrides of a sweep that compares it with a built-in component.
 _EXAMPLES = {
     "activation": ("PenalizedTanh", "activation=tanh,"),
-    "loss": ("Quantile", "loss=half_squared_error,"),
+    "loss": ("Expectile", "loss=half_squared_error,"),
     "optimizer": ("Lion", "optimizer=gradient_descent,"),
     "target": ("Parity", "network.hidden=[8] target="),
     "initializer": ("Orthogonal", "initializer=normal,"),

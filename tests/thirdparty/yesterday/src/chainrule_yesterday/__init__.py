@@ -5,7 +5,7 @@ from chainrule.watchers import Session
 
 from .activation import PenalizedTanh
 from .initializer import Orthogonal
-from .loss import Quantile
+from .loss import Pinball
 from .optimizer import Lion
 from .rule import ClippedError
 from .schedule import SearchThenConverge
@@ -31,7 +31,7 @@ def chainrule_initializers() -> list[type[Initializer]]:
 @hookimpl
 def chainrule_losses() -> list[type[Loss]]:
     """Register the loss."""
-    return [Quantile]
+    return [Pinball]
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""The loss quantile."""
+"""The loss pinball."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,7 +9,7 @@ from chainrule import Array, Loss, sum_units
 
 
 @dataclass(frozen=True)
-class Quantile(Loss):
+class Pinball(Loss):
     """``L = sum max(q d, (q - 1) d)`` with ``d = y_true - y_pred``: the least at the quantile ``q`` of the true values.
 
     Koenker and Bassett (1978), Regression quantiles, Econometrica 46. The gradient where ``d = 0`` is 0.
