@@ -44,6 +44,7 @@ _HOMES = {
     "chainrule.records.settings": ("Settings",),
     "chainrule.records.sweep": ("Sweep",),
     "chainrule.records.tracked": ("TrackedRun", "TrackedRuns"),
+    "chainrule.registry.declaring": ("plugin",),
     "chainrule.registry.hookspecs": ("API_VERSION", "hookimpl"),
     "chainrule.runs.prepare": ("Prepared", "prepare"),
     "chainrule.registry.watching": ("Progress", "Session", "Start", "SweepProgress", "Tracker", "Watcher"),

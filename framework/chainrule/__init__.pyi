@@ -16,6 +16,7 @@ from chainrule.records.run import Record
 from chainrule.records.settings import Settings
 from chainrule.records.sweep import Sweep
 from chainrule.records.tracked import TrackedRun, TrackedRuns
+from chainrule.registry.declaring import plugin
 from chainrule.registry.hookspecs import API_VERSION, hookimpl
 from chainrule.registry.watching import Progress, Session, Start, SweepProgress, Tracker, Watcher
 from chainrule.runs.prepare import Prepared, prepare
@@ -61,6 +62,7 @@ __all__ = [
     "hookimpl",
     "load",
     "outcomes_of",
+    "plugin",
     "prepare",
     "product",
     "run",

@@ -229,13 +229,17 @@ def component(kind: str, name: str, **parameters: Any) -> Component:
     return _registry().make(KINDS[kind].groups[0], name, parameters)
 
 
-@functools.cache
 def _registry() -> Registry:
-    """Return the installed plugins, and log once what is wrong with them."""
+    """Return the plugins, and log once what is wrong with them."""
     registry = installed()
     for report in registry.reports:
-        log.warning("%s.", report)
+        _warn(report)
     return registry
+
+
+@functools.cache
+def _warn(report: str) -> None:
+    log.warning("%s.", report)
 
 
 @dataclass(frozen=True)
