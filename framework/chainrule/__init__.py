@@ -28,6 +28,7 @@ _HOMES = {
     "chainrule.engine.problem": ("Problem",),
     "chainrule.engine.reason": ("Reason",),
     "chainrule.notebook": (
+        "compare",
         "component",
         "gradient",
         "load",
@@ -35,6 +36,7 @@ _HOMES = {
         "run",
         "settings",
         "settings_of",
+        "sweep",
         "trace_step",
         "train",
     ),

@@ -9,7 +9,19 @@ from chainrule.engine.network import Shape, product
 from chainrule.engine.problem import Problem
 from chainrule.engine.reason import Reason
 from chainrule.errors import ChainruleError, ConfigurationError, PluginError, RecordError
-from chainrule.notebook import component, gradient, load, outcomes_of, run, settings, settings_of, trace_step, train
+from chainrule.notebook import (
+    compare,
+    component,
+    gradient,
+    load,
+    outcomes_of,
+    run,
+    settings,
+    settings_of,
+    sweep,
+    trace_step,
+    train,
+)
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import Result
 from chainrule.records.run import Record
@@ -57,6 +69,7 @@ __all__ = [
     "TrackedRuns",
     "Tracker",
     "Watcher",
+    "compare",
     "component",
     "gradient",
     "hookimpl",
@@ -69,6 +82,7 @@ __all__ = [
     "settings",
     "settings_of",
     "sum_units",
+    "sweep",
     "trace_step",
     "train",
 ]

@@ -2,14 +2,18 @@
 
 import functools
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+import chainrule
 from chainrule.analysis.outcomes import Outcomes, SweepOutcomes
 from chainrule.analysis.tracked import Choices, tracked_outcomes
 from chainrule.components.contracts import Array, Component, Rule
@@ -31,6 +35,7 @@ from chainrule.runs.prepare import Prepared, prepare, run_structure
 
 log = logging.getLogger(__name__)
 
+_FULL = "HYDRA_FULL_ERROR"
 _STACK = 256  # most runs in one stack; larger stacks are not faster
 
 
@@ -61,6 +66,68 @@ def run(*overrides: str, directory: str | Path | None = None) -> Result:
     watchers.tell("runs_recorded", [record])
     watchers.tell("finished", record)
     return result
+
+
+def sweep(*overrides: str, directory: str | Path | None = None) -> SweepOutcomes:
+    """Train every combination of values, as ``chainrule -m`` does: with records, a report and the tracker.
+
+    Args:
+        overrides: as on the command line, e.g. ``"optimizer=adam,lion"`` and ``"seed=range(20)"``.
+        directory: where its record is written; by default below ``multirun``.
+
+    Returns:
+        What became of the runs, as :func:`outcomes_of` gives it.
+
+    Raises:
+        ConfigurationError: an override is wrong, or the directory holds a sweep already.
+        ChainruleError: a run failed; the others are recorded.
+    """
+    from chainrule.config import compose  # here, because Hydra is slow to import
+
+    place = Path(directory or f"multirun/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}").absolute()
+    _multirun([*overrides, f"hydra.sweep.dir={compose.quoted(str(place))}"])
+    recorded = read_sweep(place)
+    return SweepOutcomes(recorded, recorded.outcomes())
+
+
+# The import of the package of this name would put it in the place of the function, once.
+import_module("chainrule.sweep")
+setattr(chainrule, sweep.__name__, sweep)
+
+
+def compare(*overrides: str, directory: str | Path | None = None) -> SweepOutcomes:
+    """Compare the choices of one group, as ``chainrule compare`` does: is one better than another?
+
+    Args:
+        overrides: the contenders, e.g. ``"optimizer=adam,lion"``; ``"target=sine,wine"`` names the targets,
+            ``"hydra.sweeper.budget=8"`` and the like are its options.
+        directory: where its record is written; by default below ``multirun``.
+
+    Returns:
+        What became of the runs; the answer is its ``comparison``.
+
+    Raises:
+        ChainruleError: as :func:`sweep`.
+    """
+    return sweep("hydra/sweeper=compare", *overrides, directory=directory)
+
+
+def _multirun(overrides: Sequence[str]) -> None:
+    from chainrule.config import application, compose
+
+    _registry()
+    before = os.environ.get(_FULL)
+    os.environ[_FULL] = "1"  # Hydra then raises its errors instead of printing them
+    try:
+        application.run(["-m", *overrides])
+    except Exception as error:
+        if not compose.is_composition_error(error):
+            raise
+        raise compose.explained(error) from None
+    finally:
+        os.environ.pop(_FULL)
+        if before is not None:
+            os.environ[_FULL] = before
 
 
 def settings(*overrides: str) -> Settings:

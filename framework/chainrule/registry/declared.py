@@ -1,9 +1,12 @@
 """Components that a Python program declares, and how plugins that are not installed reach other processes."""
 
+import dataclasses
+import io
 import linecache
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import cloudpickle
 
@@ -96,15 +99,27 @@ class Parcel:
         return [Declared(kind, _unpickled(provider, content), provider) for kind, provider, content in self.classes]
 
 
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Leaves the marks of dataclasses what they are: a copy of ``MISSING`` would count as a default."""
+
+    _marks: ClassVar[dict[int, str]] = {
+        id(value): name for name, value in vars(dataclasses).items() if type(value).__module__ == dataclasses.__name__
+    }
+
+    def reducer_override(self, obj: Any) -> Any:
+        return self._marks.get(id(obj)) or super().reducer_override(obj)
+
+
 def _pickled(one: Declared) -> bytes:
+    content = io.BytesIO()
     try:
-        content: bytes = cloudpickle.dumps(one.component)
+        _Pickler(content).dump(one.component)
     except Exception as error:  # of whatever it refers to
         raise PluginError(
             f"{one.provider} cannot be sent to the processes that train it ({sentence(error)}): let it use nothing of "
             "the program but functions and plain values"
         ) from error
-    return content
+    return content.getvalue()
 
 
 def _unpickled(provider: ClassProvider, content: bytes) -> type[Component]:

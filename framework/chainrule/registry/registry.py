@@ -437,8 +437,10 @@ def receive(parcel: Parcel) -> None:
         PluginError: a class cannot be unpickled.
     """
     global _received
-    if _received is None or _received.parcel != parcel:
+    before = _received.parcel if _received else None
+    if before != parcel:
         _received = _Received(parcel, parcel.declared())
+    if before is None or before.files != parcel.files:
         _loaded_once.cache_clear()
 
 
@@ -502,12 +504,7 @@ def _plugin(entry: importlib.metadata.EntryPoint) -> Plugin:
     assert entry.dist is not None  # each entry point was found in a distribution
     version = entry.dist.version if "Version" in entry.dist.metadata else "without a version"
     module = entry.value.partition(":")[0].partition("[")[0].strip()
-    return Plugin(_provider(entry.dist.name, version, entry.name, module), entry)
-
-
-@functools.cache  # so that its digest stays that of the source that was imported
-def _provider(distribution: str, version: str, entry_point: str, module: str) -> Provider:
-    return Provider(distribution, version, entry_point, module)
+    return Plugin(Provider(entry.dist.name, version, entry.name, module), entry)
 
 
 def _blocked(by: str) -> str:

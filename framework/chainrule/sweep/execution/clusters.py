@@ -81,6 +81,7 @@ class Site:
                 f"a worker on {platform.node()} does not see {self.progress.parent}: "
                 "the machines of a cluster must share the file system in which a sweep lies."
             )
+        receive(self.plugins)
         there = {key: value for key, value in _code().items() if key in self.code}
         different = changes(self.code, there, words=("here", "there"))
         if different:
@@ -93,7 +94,6 @@ class Site:
             earlier.unlink(missing_ok=True)
         leash = _Leash(self.progress / f"{name}-{uuid.uuid4().hex}")
         with _alone, chdir(self.directory):
-            receive(self.plugins)
             environment.cache_clear()  # a worker outlives sweeps, and the commit may have changed
             leash.path.touch()
             try:
