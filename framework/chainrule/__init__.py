@@ -33,6 +33,7 @@ _HOMES = {
         "gradient",
         "load",
         "outcomes_of",
+        "resume",
         "run",
         "settings",
         "settings_of",

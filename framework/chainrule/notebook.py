@@ -4,6 +4,7 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import chdir
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import import_module
@@ -85,9 +86,9 @@ def sweep(*overrides: str, directory: str | Path | None = None) -> SweepOutcomes
     from chainrule.config import compose  # here, because Hydra is slow to import
 
     place = Path(directory or f"multirun/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}").absolute()
-    _multirun([*overrides, f"hydra.sweep.dir={compose.quoted(str(place))}"])
-    recorded = read_sweep(place)
-    return SweepOutcomes(recorded, recorded.outcomes())
+    _registry()
+    _run_command(["-m", *overrides, f"hydra.sweep.dir={compose.quoted(str(place))}"])
+    return _outcomes(place)
 
 
 # The import of the package of this name would put it in the place of the function, once.
@@ -112,14 +113,40 @@ def compare(*overrides: str, directory: str | Path | None = None) -> SweepOutcom
     return sweep("hydra/sweeper=compare", *overrides, directory=directory)
 
 
-def _multirun(overrides: Sequence[str]) -> None:
+def resume(directory: str | Path) -> SweepOutcomes:
+    """Finish a sweep or a comparison that broke off, as ``chainrule resume`` does.
+
+    Args:
+        directory: of its record. What was declared by ``@chainrule.plugin`` must be declared again, and unchanged.
+
+    Returns:
+        What became of the runs.
+
+    Raises:
+        ChainruleError: the directory holds no sweep, its runs would not be comparable, or runs failed.
+    """
+    from chainrule.sweep.resume import require_plugins, resuming
+
+    recorded = read_sweep(Path(directory).absolute())
+    _registry()
+    require_plugins(recorded)
+    with chdir(recorded.manifest.working_directory), resuming(recorded):
+        _run_command(recorded.manifest.arguments)
+    return _outcomes(recorded.directory)
+
+
+def _outcomes(directory: Path) -> SweepOutcomes:
+    recorded = read_sweep(directory)
+    return SweepOutcomes(recorded, recorded.outcomes())
+
+
+def _run_command(arguments: Sequence[str]) -> None:
     from chainrule.config import application, compose
 
-    _registry()
     before = os.environ.get(_FULL)
     os.environ[_FULL] = "1"  # Hydra then raises its errors instead of printing them
     try:
-        application.run(["-m", *overrides])
+        application.run(arguments)
     except Exception as error:
         if not compose.is_composition_error(error):
             raise
@@ -271,8 +298,7 @@ def outcomes_of(
         return tracked_outcomes(tracked, choices)
     if choices != Choices():
         raise ConfigurationError("A sweep needs no metric, maximize, seed or settings: they are for runs of a tracker.")
-    sweep = read_sweep(Path(source).absolute())
-    return SweepOutcomes(sweep, sweep.outcomes())
+    return _outcomes(Path(source).absolute())
 
 
 def _tracked(source: str) -> TrackedRuns | None:

@@ -51,7 +51,7 @@ def declare(kind: str, cls: type[Component], caller: str) -> Declared:
     if not source:
         raise PluginError(
             f"the source of {cls.__qualname__} cannot be read, so no record could say what was trained: define it in a "
-            "cell of a notebook or in a file"
+            "cell of a notebook or in a file."
         )
     provider = ClassProvider(cls.__module__, "", cls.__qualname__, cls.__module__, source)
     found = Declared(kind, cls, provider)
@@ -117,7 +117,7 @@ def _pickled(one: Declared) -> bytes:
     except Exception as error:  # of whatever it refers to
         raise PluginError(
             f"{one.provider} cannot be sent to the processes that train it ({sentence(error)}): let it use nothing of "
-            "the program but functions and plain values"
+            "the program but functions and plain values."
         ) from error
     return content.getvalue()
 
@@ -126,5 +126,5 @@ def _unpickled(provider: ClassProvider, content: bytes) -> type[Component]:
     try:
         component: type[Component] = cloudpickle.loads(content)
     except Exception as error:
-        raise PluginError(f"{provider} does not reach a process that trains it: {sentence(error)}") from error
+        raise PluginError(f"{provider} does not reach a process that trains it: {sentence(error)}.") from error
     return component
