@@ -3,12 +3,11 @@
 import dataclasses
 import io
 import linecache
+import pickle
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
-
-import cloudpickle
+from typing import Any
 
 from chainrule.components.contracts import Component
 from chainrule.errors import PluginError, sentence
@@ -99,21 +98,20 @@ class Parcel:
         return [Declared(kind, _unpickled(provider, content), provider) for kind, provider, content in self.classes]
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Leaves the marks of dataclasses what they are: a copy of ``MISSING`` would count as a default."""
-
-    _marks: ClassVar[dict[int, str]] = {
-        id(value): name for name, value in vars(dataclasses).items() if type(value).__module__ == dataclasses.__name__
-    }
-
-    def reducer_override(self, obj: Any) -> Any:
-        return self._marks.get(id(obj)) or super().reducer_override(obj)
+# The marks of dataclasses by identity: a copy of ``MISSING`` would count as a default.
+_MARKS = {id(mark): name for name, mark in vars(dataclasses).items() if type(mark).__module__ == dataclasses.__name__}
 
 
 def _pickled(one: Declared) -> bytes:
+    import cloudpickle  # here, because it is slow to import, and most programs declare nothing
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        def reducer_override(self, obj: Any) -> Any:
+            return _MARKS.get(id(obj)) or super().reducer_override(obj)
+
     content = io.BytesIO()
     try:
-        _Pickler(content).dump(one.component)
+        Pickler(content).dump(one.component)
     except Exception as error:  # of whatever it refers to
         raise PluginError(
             f"{one.provider} cannot be sent to the processes that train it ({sentence(error)}): let it use nothing of "
@@ -124,7 +122,7 @@ def _pickled(one: Declared) -> bytes:
 
 def _unpickled(provider: ClassProvider, content: bytes) -> type[Component]:
     try:
-        component: type[Component] = cloudpickle.loads(content)
+        component: type[Component] = pickle.loads(content)
     except Exception as error:
         raise PluginError(f"{provider} does not reach a process that trains it: {sentence(error)}.") from error
     return component
