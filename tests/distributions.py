@@ -1,4 +1,4 @@
-"""Made-up plugins: distributions, installed in a folder for the path, and files of a project."""
+"""Made-up plugins: distributions, installed in a folder for the path, and plugin files."""
 
 LION = '''
 """A lion."""
@@ -56,8 +56,8 @@ def chainrule_activations():
 '''
 
 
-def project(folder, **files):
-    """Make a folder a project with these files in its folder ``plugins``; return that."""
+def plugin_folder(folder, **files):
+    """Write plugin files into a folder, which is made a working directory for them; return where they lie."""
     (folder / "conf").mkdir(parents=True, exist_ok=True)
     plugins = folder / "plugins"
     plugins.mkdir(exist_ok=True)

@@ -73,7 +73,7 @@ class Parcel:
     """The plugins of a process that others cannot find as installed distributions.
 
     Attributes:
-        files: those that are files of the project, with the source that was executed.
+        files: plugin files, with the source that was executed.
         classes: those that were declared, pickled; with the functions and values of the program that they use.
     """
 

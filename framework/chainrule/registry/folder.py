@@ -1,4 +1,4 @@
-"""The folder ``plugins`` of a project: which of its files are plugins, found without executing any."""
+"""The folder ``plugins`` of the working directory: which files are plugins, found without executing any."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from chainrule.registry.providers import FileProvider
 
 FOLDER = "plugins"
-_PROJECT = "conf"  # the folder that makes a place a project, in which Python objects can be named to Hydra anyway
+_BESIDE = "conf"  # what lies in this folder may name any Python object to Hydra, so it is trusted anyway
 _IMPORTS = re.compile(rb"^[ \t]*(?:from[ \t]+chainrule\b|import[ \t]+(?:[\w. \t]+,[ \t]*)*chainrule\b)", re.MULTILINE)
 _OTHERS = re.compile(r"_|\.|test_|conftest\.py$")  # how the names of files begin that are no plugins
 
@@ -31,11 +31,11 @@ def plugin_files(place: Path) -> tuple[list[FileProvider], list[str]]:
             continue
         if not _IMPORTS.search(provider.source):
             continue
-        if (place / _PROJECT).is_dir():
+        if (place / _BESIDE).is_dir():
             found.append(provider)
         else:
             reports.append(
-                f"{provider} is not used, because there is no folder {_PROJECT} beside {FOLDER}: "
-                f"`mkdir {_PROJECT}` says that this is a project of yours"
+                f"{provider} is not used, because there is no folder {_BESIDE} beside {FOLDER}: "
+                f"`mkdir {_BESIDE}` allows it"
             )
     return found, reports

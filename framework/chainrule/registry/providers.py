@@ -1,4 +1,4 @@
-"""Where plugins come from: an installed distribution, a file of the project, or a class of a Python program."""
+"""Where plugins come from: an installed distribution, a plugin file, or a class of a Python program."""
 
 import hashlib
 import importlib.util
@@ -129,7 +129,7 @@ class _Sourced(Provider):
 
 @dataclass(frozen=True)
 class FileProvider(_Sourced):
-    """A plugin that is one file of the project.
+    """A plugin file: a plugin that is one file of the folder ``plugins``.
 
     Attributes:
         path: the file, absolute.

@@ -74,11 +74,11 @@ class Offer:
 
 @dataclass
 class Plugin:
-    """A plugin, installed or a file of the project.
+    """A plugin, installed or a plugin file.
 
     Attributes:
         provider: where it comes from.
-        entry: what loads it: its entry point, or the provider of a file.
+        entry: what loads it: its entry point, or the provider of a plugin file.
         status, reason: whether it is used; why not.
         description: first paragraph of its docstring, in one line.
         offers: its components; empty if it is not used.
@@ -105,7 +105,7 @@ class Registry:
         entries: entry points of the group ``chainrule``, each of an installed distribution.
         preferences: what the person prefers and blocks.
         reserved: names of the packaged configuration files, such as ``experiment/article``.
-        files: plugins that are files of the project.
+        files: plugin files.
 
     Attributes:
         preferences: likewise.
@@ -395,7 +395,7 @@ def is_loading() -> bool:
 
 
 def found() -> Registry:
-    """Return the registry of everything that is installed, in the folder ``plugins`` of the project, or declared.
+    """Return the registry of everything that is installed, a plugin file, or declared.
 
     What is installed or a file is loaded once.
 

@@ -118,7 +118,7 @@ def select(distribution: str, examples: Examples, expected: Expected) -> list[tu
 def subjects_of(distribution: str, examples: Examples) -> list[Subject]:
     """Return everything that an installed distribution registers; raises as :func:`check_distribution`.
 
-    In its place can be a file of the project, such as ``plugins/mine.py``.
+    In its place can be a plugin file, such as ``plugins/mine.py``.
     """
     own = [p for p in found().plugins if canonical(p.provider.distribution) == canonical(distribution)]
     if not own:

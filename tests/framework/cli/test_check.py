@@ -8,7 +8,7 @@ import pytest
 from chainrule.cli.check import main
 from chainrule.errors import ChainruleError
 from chainrule.testing import kit
-from distributions import BENT, project
+from distributions import BENT, plugin_folder
 
 
 def test_one_line_a_component(capsys):
@@ -18,7 +18,7 @@ def test_one_line_a_component(capsys):
 
 @pytest.mark.usefixtures("afresh")
 def test_a_file_of_the_project_is_checked(tmp_path, capsys):
-    project(tmp_path, mine=BENT)
+    plugin_folder(tmp_path, mine=BENT)
     main(["plugins/mine.py"])
     assert re.fullmatch(r"activation=bent: \d+ passed, 1 not applicable\n", capsys.readouterr().out)
     with pytest.raises(ChainruleError, match=r"The distribution plugins/mien.py is not installed \(did you mean 'plug"):

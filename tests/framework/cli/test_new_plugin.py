@@ -272,7 +272,7 @@ def test_help_says_what_there_is(capsys):
 
 @pytest.mark.usefixtures("afresh")
 def test_a_file_is_packaged_as_it_is(tmp_path, capsys, monkeypatch):
-    path = distributions.project(tmp_path, **{"my-idea": distributions.BENT}) / "my-idea.py"
+    path = distributions.plugin_folder(tmp_path, **{"my-idea": distributions.BENT}) / "my-idea.py"
     new_plugin.main(["curves", "--from", str(path)])
     printed = capsys.readouterr().out
     assert printed.startswith("chainrule-curves holds the activation bent. Next:\n\n")
@@ -290,9 +290,8 @@ def test_a_file_is_packaged_as_it_is(tmp_path, capsys, monkeypatch):
 
 
 def test_a_watcher_in_a_file_is_packaged(tmp_path, capsys):
-    source = (
-        "from chainrule import Watcher, hookimpl\n@hookimpl\ndef chainrule_watchers(session):\n    return [Watcher()]\n"
-    )
+    hook = "@hookimpl\ndef chainrule_watchers(session):\n    return [Watcher()]\n"
+    source = f"from chainrule import Watcher, hookimpl\n{hook}"
     (tmp_path / "bell.py").write_text(source)
     new_plugin.main(["bell", "--from", "bell.py"])
     assert capsys.readouterr().out.startswith("chainrule-bell holds the watcher bell. Next:")

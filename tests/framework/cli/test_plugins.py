@@ -46,14 +46,12 @@ def test_plugins_are_listed_with_all_that_they_bring(lions):
 
 
 def test_a_file_of_the_project_is_listed_with_its_path(tmp_path):
-    path = distributions.project(tmp_path, mine=BENT) / "mine.py"
+    path = distributions.plugin_folder(tmp_path, mine=BENT) / "mine.py"
     text = "plugins/mine.py: ok\n  {}\n  My idea.\n  activation=bent: a = z / (1 + |z|): softsign.\n"
     for name in ("mine", "plugins/mine.py", "bent"):
         assert command("plugins", name).stdout == text.format(path)
     listed = json.loads(command("plugins", "--json", "mine").stdout)["plugins"]
-    assert [(one["distribution"], one["version"], one["file"]) for one in listed] == [
-        ("plugins/mine.py", "", str(path))
-    ]
+    assert [(one["distribution"], one["file"]) for one in listed] == [("plugins/mine.py", str(path))]
     assert "activation=bent" not in command("plugins", "plugins.files=false").stdout
 
 

@@ -99,7 +99,7 @@ def test_without_a_source_nothing_is_declared(monkeypatch):
 
 
 def test_a_file_is_sent_as_it_was_executed(tmp_path):
-    path = distributions.project(tmp_path, mine=BENT) / "mine.py"
+    path = distributions.plugin_folder(tmp_path, mine=BENT) / "mine.py"
     parcel = Parcel.of([FileProvider.of(path)], [])
     path.unlink()
     (provider,) = parcel.files

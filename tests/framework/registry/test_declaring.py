@@ -100,7 +100,7 @@ def test_what_is_no_component_is_refused():
 def test_in_a_module_that_is_a_plugin_the_decorator_does_nothing(tmp_path, monkeypatch):
     source = BENT.replace("from chainrule", "import chainrule\nfrom chainrule")
     source = source.replace("@dataclass", "@chainrule.plugin\n@dataclass")
-    distributions.project(tmp_path, mine=source)
+    distributions.plugin_folder(tmp_path, mine=source)
     assert registry.found().provider("activation", "bent").key == "plugins/mine.py:mine"
     assert not registry.declared()
     # Nor in one that is installed, if it is imported before it is found.

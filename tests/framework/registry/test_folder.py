@@ -5,7 +5,7 @@ import os
 import pytest
 
 from chainrule.registry.folder import plugin_files
-from distributions import BENT, project
+from distributions import BENT, plugin_folder
 
 NOT_TO_BE_RUN = "raise SystemExit('not to be run')\n"
 
@@ -16,7 +16,9 @@ def names(place):
 
 
 def test_files_that_import_chainrule_are_plugins(tmp_path):
-    project(tmp_path, mine=BENT, other="import numpy, chainrule\n", later="def f():\n    from chainrule import run\n")
+    plugin_folder(
+        tmp_path, mine=BENT, other="import numpy, chainrule\n", later="def f():\n    from chainrule import run\n"
+    )
     assert names(tmp_path) == (["plugins/later.py", "plugins/mine.py", "plugins/other.py"], [])
 
 
@@ -32,12 +34,12 @@ def test_files_that_import_chainrule_are_plugins(tmp_path):
     ],
 )
 def test_other_files_are_somebody_else_s(tmp_path, source):
-    project(tmp_path, foreign=source)
+    plugin_folder(tmp_path, foreign=source)
     assert names(tmp_path) == ([], [])
 
 
 def test_folders_tests_and_what_begins_with_an_underscore_are_no_plugins(tmp_path):
-    plugins = project(tmp_path, _mine=BENT, test_mine=BENT, conftest=BENT)
+    plugins = plugin_folder(tmp_path, _mine=BENT, test_mine=BENT, conftest=BENT)
     for package in ("chainrule_lion", "folder.py"):
         (plugins / package).mkdir()
         (plugins / package / "__init__.py").write_text(BENT)
@@ -46,18 +48,17 @@ def test_folders_tests_and_what_begins_with_an_underscore_are_no_plugins(tmp_pat
 
 
 def test_without_a_folder_conf_a_file_is_named_and_left_alone(tmp_path):
-    project(tmp_path, mine=BENT, foreign=NOT_TO_BE_RUN)
+    plugin_folder(tmp_path, mine=BENT, foreign=NOT_TO_BE_RUN)
     (tmp_path / "conf").rmdir()
     found, (report,) = names(tmp_path)
     assert not found
     assert report == (
-        "plugins/mine.py is not used, because there is no folder conf beside plugins: `mkdir conf` says that this is a "
-        "project of yours"
+        "plugins/mine.py is not used, because there is no folder conf beside plugins: `mkdir conf` allows it"
     )
 
 
 def test_folders_above_and_below_do_not_count(tmp_path):
-    project(tmp_path, mine=BENT)
+    plugin_folder(tmp_path, mine=BENT)
     (tmp_path / "conf" / "plugins").mkdir()
     for place in (tmp_path / "conf", tmp_path / "plugins"):
         assert names(place) == ([], [])
@@ -65,5 +66,5 @@ def test_folders_above_and_below_do_not_count(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_cannot_be_read_is_named(tmp_path):
-    (project(tmp_path, mine=BENT) / "mine.py").chmod(0)
+    (plugin_folder(tmp_path, mine=BENT) / "mine.py").chmod(0)
     assert names(tmp_path) == ([], ["plugin plugins/mine.py was skipped: it cannot be read (Permission denied)"])

@@ -217,7 +217,7 @@ def test_files_of_the_project_are_switched_off_anywhere(tmp_path, monkeypatch):
     monkeypatch.setenv(preferences.FILES, "0")
     assert not preferences.read_preferences(["plugins.files=true"]).files
     monkeypatch.setenv(preferences.FILES, "1")
-    distributions.project(tmp_path)
+    distributions.plugin_folder(tmp_path)
     Path("conf", "plugins.yaml").write_text("plugins: {files: false}\n")
     assert not preferences.read_preferences([]).files
     preferences.read_preferences([]).export()
@@ -227,5 +227,5 @@ def test_files_of_the_project_are_switched_off_anywhere(tmp_path, monkeypatch):
 
 
 def test_that_files_are_off_must_be_known_at_the_start():
-    with pytest.raises(chainrule.ConfigurationError, match="plugins.files must be known before plugins are loaded"):
+    with pytest.raises(chainrule.ConfigurationError, match=r"plugins\.files must be known before plugins are loaded"):
         chainrule.settings("plugins.files=false")

@@ -33,7 +33,7 @@ def test_the_digest_is_that_of_the_whole_package(install, tmp_path):
 
 
 def test_the_digest_of_a_file_is_that_of_what_was_executed(tmp_path):
-    path = distributions.project(tmp_path, mine=LION) / "mine.py"
+    path = distributions.plugin_folder(tmp_path, mine=LION) / "mine.py"
     provider = FileProvider.of(path)
     assert provider.digest == hashlib.sha256(LION.encode()).hexdigest()
     path.write_text("raise ArithmeticError")
@@ -45,7 +45,7 @@ def test_the_digest_of_a_file_is_that_of_what_was_executed(tmp_path):
 
 
 def test_a_class_of_a_file_can_be_pickled_and_has_its_source(tmp_path):
-    provider = FileProvider.of(distributions.project(tmp_path, **{"my-idea": LION}) / "my-idea.py")
+    provider = FileProvider.of(distributions.plugin_folder(tmp_path, **{"my-idea": LION}) / "my-idea.py")
     cls = provider.load().Lion
     assert pickle.loads(pickle.dumps(cls(lr=0.5))) == cls(lr=0.5)
     assert inspect.getsource(cls).startswith("@dataclass(frozen=True)\nclass Lion")

@@ -13,7 +13,7 @@ from chainrule.registry.folder import plugin_files
 from chainrule.registry.preferences import Preferences
 from chainrule.registry.registry import Registry, Status, installed
 from chainrule.registry.watching import Session
-from distributions import BENT, LION, project
+from distributions import BENT, LION, plugin_folder
 
 
 def refusal(registry, name, group="optimizer"):
@@ -310,8 +310,8 @@ def test_a_distribution_found_twice_counts_once(tmp_path, monkeypatch):
 
 
 def of_files(tmp_path, prefer=(), block=(), **files):
-    """The registry of built-in activations and of files of a project."""
-    project(tmp_path, **files)
+    """The registry of built-in activations and of plugin files."""
+    plugin_folder(tmp_path, **files)
     entries = [entry for entry in registry._entry_points()[0] if entry.name == "activations"]
     return Registry(entries, Preferences(tuple(prefer), tuple(block)), files=plugin_files(tmp_path)[0])
 
@@ -357,7 +357,7 @@ def test_hooks_of_a_file_work_and_then_say_which_components_there_are(tmp_path):
 
 @pytest.mark.usefixtures("afresh")
 def test_the_files_of_the_working_directory_are_found_unless_they_are_switched_off(tmp_path, monkeypatch):
-    project(tmp_path, mine=BENT)
+    plugin_folder(tmp_path, mine=BENT)
     assert registry.found().find("activation", "bent")
     monkeypatch.setenv("CHAINRULE_PLUGIN_FILES", "0")
     registry._loaded_once.cache_clear()
@@ -366,7 +366,7 @@ def test_the_files_of_the_working_directory_are_found_unless_they_are_switched_o
 
 @pytest.mark.usefixtures("afresh")
 def test_a_module_that_is_installed_from_the_folder_is_no_second_plugin(tmp_path, monkeypatch):
-    plugins = project(tmp_path)
+    plugins = plugin_folder(tmp_path)
     distributions.install(plugins, "chainrule-bent", BENT)
     monkeypatch.syspath_prepend(plugins)
     assert registry.found().provider("activation", "bent").version == "1.0"
@@ -375,7 +375,7 @@ def test_a_module_that_is_installed_from_the_folder_is_no_second_plugin(tmp_path
 
 @pytest.mark.usefixtures("afresh")
 def test_another_process_has_the_files_that_were_there_when_this_one_began(tmp_path):
-    path = project(tmp_path, mine=BENT) / "mine.py"
+    path = plugin_folder(tmp_path, mine=BENT) / "mine.py"
     parcel = registry.parcel()
     digest = registry.found().provider("activation", "bent").digest
     path.write_text("from chainrule import nothing_of_that_name\n")

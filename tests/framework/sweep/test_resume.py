@@ -143,7 +143,7 @@ def test_a_file_or_a_class_that_is_missing_is_named(tmp_path, name, sentence):
 
 def test_a_sweep_with_a_file_of_the_project_is_resumed_from_anywhere_but_not_with_another_file(tmp_path):
     home = tmp_path / "home"
-    path = distributions.project(home, mine=BENT) / "mine.py"
+    path = distributions.plugin_folder(home, mine=BENT) / "mine.py"
     quick = [*SHORT, PLACE, "seed=range(4)", "activation=bent", "hydra.launcher.workers=2", "hydra.launcher.stack=2"]
     command("-m", *quick, "training.epochs=2000", "network.hidden=[2,2,2,2]", folder=home)
     before = contents(home / "sweep")

@@ -12,7 +12,7 @@ from chainrule.registry.watching import Progress
 from chainrule.sweep.execution import clusters
 from chainrule.sweep.execution.clusters import Site
 from chainrule.sweep.execution.pool import Pool
-from distributions import BENT, project
+from distributions import BENT, plugin_folder
 
 
 @pytest.mark.parametrize(("backend", "package"), [("dask", "distributed"), ("ray", "ray")])
@@ -34,7 +34,7 @@ def test_a_worker_refuses_what_it_would_train_differently(tmp_path):
 
 @pytest.mark.usefixtures("afresh")
 def test_a_worker_gets_what_is_not_installed(tmp_path, monkeypatch):
-    project(tmp_path / "home", mine=BENT)
+    plugin_folder(tmp_path / "home", mine=BENT)
     monkeypatch.chdir(tmp_path / "home")
     here = pickle.loads(pickle.dumps(Site.here(tmp_path)))
     assert not [name for name in here.code if "mine" in name], "it is sent, so it is the same there"
