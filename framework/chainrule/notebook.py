@@ -124,6 +124,7 @@ def resume(directory: str | Path) -> SweepOutcomes:
 
     Raises:
         ChainruleError: the directory holds no sweep, its runs would not be comparable, or runs failed.
+        OSError: the folder in which it was started is no longer there.
     """
     from chainrule.sweep.resume import require_plugins, resuming
 
