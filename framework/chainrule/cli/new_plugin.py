@@ -245,7 +245,9 @@ def _files_around(provider: FileProvider, name: str, parts: Sequence[Part]) -> M
         **_surroundings(package, parts, render),
         f"src/{package}/__init__.py": render("packaged.py", module=module),
         f"src/{package}/{module}.py": provider.source,
-        f"tests/test_{module}.py": render("packaged_test.py", module=module, parts=[part for part in parts if part.group]),
+        f"tests/test_{module}.py": render(
+            "packaged_test.py", module=module, parts=[part for part in parts if part.group]
+        ),
     }
 
 

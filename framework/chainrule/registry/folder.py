@@ -7,7 +7,7 @@ from chainrule.registry.providers import FileProvider
 
 FOLDER = "plugins"
 _BESIDE = "conf"  # what lies in this folder may name any Python object to Hydra, so it is trusted anyway
-_IMPORTS = re.compile(rb"^[ \t]*(?:from[ \t]+chainrule\b|import[ \t]+(?:[\w. \t]+,[ \t]*)*chainrule\b)", re.MULTILINE)
+_IMPORTS = re.compile(rb"^[ \t]*(?:from[ \t]+chainrule\b|import[ \t](?:[\w. \t]+,)*[ \t]*chainrule\b)", re.MULTILINE)
 _OTHERS = re.compile(r"_|\.|test_|conftest\.py$")  # how the names of files begin that are no plugins
 
 
@@ -20,18 +20,19 @@ def plugin_files(place: Path) -> tuple[list[FileProvider], list[str]]:
     Args:
         place: the working directory; folders above and below it do not count.
     """
-    found, reports = [], []
+    found, reports, allowed = [], [], (place / _BESIDE).is_dir()
     for path in sorted((place / FOLDER).glob("*.py")):
         if _OTHERS.match(path.name) or not path.is_file():
             continue
         try:
             provider = FileProvider.of(path.absolute())
         except OSError as error:
-            reports.append(f"plugin {FOLDER}/{path.name} was skipped: it cannot be read ({error.strerror})")
+            if allowed:
+                reports.append(f"plugin {FOLDER}/{path.name} was skipped: it cannot be read ({error.strerror})")
             continue
         if not _IMPORTS.search(provider.source):
             continue
-        if (place / _BESIDE).is_dir():
+        if allowed:
             found.append(provider)
         else:
             reports.append(
