@@ -1,4 +1,4 @@
-"""Made-up distributions, installed in a folder for the path."""
+"""Made-up plugins: distributions, installed in a folder for the path, and plugin files."""
 
 LION = '''
 """A lion."""
@@ -17,6 +17,20 @@ class Lion(Optimizer):
 @hookimpl
 def chainrule_optimizers():
     return [Lion]
+'''
+BENT = '''
+"""My idea."""
+from dataclasses import dataclass
+import numpy as np
+from chainrule import Activation
+
+@dataclass(frozen=True)
+class Bent(Activation):
+    """``a = z / (1 + |z|)``: softsign."""
+    def forward(self, z):
+        return z / (1 + np.abs(z))
+    def slope(self, z, a):
+        return 1 / (1 + np.abs(z)) ** 2
 '''
 MOODY = '''
 from dataclasses import dataclass
@@ -40,6 +54,16 @@ class Moody(Activation):
 def chainrule_activations():
     return [Moody]
 '''
+
+
+def plugin_folder(folder, **files):
+    """Write plugin files into a folder, which is made a working directory for them; return where they lie."""
+    (folder / "conf").mkdir(parents=True, exist_ok=True)
+    plugins = folder / "plugins"
+    plugins.mkdir(exist_ok=True)
+    for name, source in files.items():
+        (plugins / f"{name}.py").write_text(source)
+    return plugins
 
 
 def install(folder, name, source, version="1.0", entry_point=None):

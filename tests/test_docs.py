@@ -24,6 +24,7 @@ from chainrule.registry.watching import Session, Watcher, Watchers
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare
 from chainrule.testing import REQUIRED, check, described
+from distributions import plugin_folder
 from sweeping import command
 
 ROOT = Path(__file__).parents[1]
@@ -165,6 +166,19 @@ def test_the_plugins_of_the_guide_keep_their_contracts():
         assert not check(cls).failures
 
 
+def test_the_idea_of_the_guide_becomes_a_comparison_and_a_package(tmp_path, capsys):
+    (plugin_folder(tmp_path) / "signum.py").write_text(blocks(GUIDE, "python")[0])
+    typed = [shlex.split(line, comments=True)[1:] for line in blocks(GUIDE, "sh")[0].splitlines()]
+    assert [words[0] for words in typed] == ["check", "-m", "compare", "plugins", "new-plugin"]
+    few = {"-m": ["training.epochs=2", "tracking=none"], "compare": ["--targets=sine", "--dry-run", "--budget=2"]}
+    said = [command(*words, *few.get(words[0], [])).stdout for words in typed]
+    assert said[0].startswith("optimizer=signum: ")
+    assert "optimizer=signum" in said[1]
+    assert "signum" in said[2]
+    assert said[3].startswith("plugins/signum.py: ok\n")
+    assert said[4].startswith("chainrule-signum holds the optimizer signum.")
+
+
 def test_the_example_plugin_of_the_guide_learns():
     settings = dataclasses.replace(compose_settings(["training.epochs=30"]), optimizer=guide().Lion(lr=0.01))
     losses = train_stack([prepare(settings)])[0].curves.values["train/loss"]
@@ -211,7 +225,7 @@ def test_the_guide_names_every_check():
 
 
 def test_the_commands_of_the_guide_are_commands():
-    lines = blocks(GUIDE, "sh")[0].splitlines()
+    lines = [line for block in blocks(GUIDE, "sh") for line in block.splitlines()]
     commands = [shlex.split(line, comments=True) for line in lines if line.startswith("chainrule ")]
     assert {words[1] for words in commands} - {"-m"} <= set(main._COMMANDS)
 

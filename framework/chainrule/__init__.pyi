@@ -19,13 +19,27 @@ from chainrule.engine.network import Shape, product
 from chainrule.engine.problem import Problem
 from chainrule.engine.reason import Reason
 from chainrule.errors import ChainruleError, ConfigurationError, PluginError, RecordError
-from chainrule.notebook import component, gradient, load, outcomes_of, run, settings, settings_of, trace_step, train
+from chainrule.notebook import (
+    compare,
+    component,
+    gradient,
+    load,
+    outcomes_of,
+    resume,
+    run,
+    settings,
+    settings_of,
+    sweep,
+    trace_step,
+    train,
+)
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import Result
 from chainrule.records.run import Record
 from chainrule.records.settings import Settings
 from chainrule.records.sweep import Sweep
 from chainrule.records.tracked import TrackedRun, TrackedRuns
+from chainrule.registry.declaring import plugin
 from chainrule.registry.hookspecs import API_VERSION, hookimpl
 from chainrule.registry.watching import Progress, Session, Start, SweepProgress, Tracker, Watcher
 from chainrule.runs.prepare import Prepared, prepare
@@ -67,17 +81,21 @@ __all__ = [
     "TrackedRuns",
     "Tracker",
     "Watcher",
+    "compare",
     "component",
     "gradient",
     "hookimpl",
     "load",
     "outcomes_of",
+    "plugin",
     "prepare",
     "product",
+    "resume",
     "run",
     "settings",
     "settings_of",
     "sum_units",
+    "sweep",
     "trace_step",
     "train",
 ]

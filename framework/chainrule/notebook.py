@@ -2,14 +2,19 @@
 
 import functools
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import chdir
 from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+import chainrule
 from chainrule.analysis.outcomes import Outcomes, SweepOutcomes
 from chainrule.analysis.tracked import Choices, tracked_outcomes
 from chainrule.components.contracts import Array, Component, Rule
@@ -31,6 +36,7 @@ from chainrule.runs.prepare import Prepared, prepare, run_structure
 
 log = logging.getLogger(__name__)
 
+_FULL = "HYDRA_FULL_ERROR"
 _STACK = 256  # most runs in one stack; larger stacks are not faster
 
 
@@ -61,6 +67,95 @@ def run(*overrides: str, directory: str | Path | None = None) -> Result:
     watchers.tell("runs_recorded", [record])
     watchers.tell("finished", record)
     return result
+
+
+def sweep(*overrides: str, directory: str | Path | None = None) -> SweepOutcomes:
+    """Train every combination of values, as ``chainrule -m`` does: with records, a report and the tracker.
+
+    Args:
+        overrides: as on the command line, e.g. ``"optimizer=adam,lion"`` and ``"seed=range(20)"``.
+        directory: where its record is written; by default below ``multirun``.
+
+    Returns:
+        What became of the runs, as :func:`outcomes_of` gives it.
+
+    Raises:
+        ConfigurationError: an override is wrong, or the directory holds a sweep already.
+        ChainruleError: a run failed; the others are recorded.
+    """
+    from chainrule.config import compose  # here, because Hydra is slow to import
+
+    place = Path(directory or f"multirun/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}").absolute()
+    _registry()
+    _run_command(["-m", *overrides, f"hydra.sweep.dir={compose.quoted(str(place))}"])
+    return _outcomes(place)
+
+
+# The import of the package of this name would put it in the place of the function, once.
+import_module("chainrule.sweep")
+setattr(chainrule, sweep.__name__, sweep)
+
+
+def compare(*overrides: str, directory: str | Path | None = None) -> SweepOutcomes:
+    """Compare the choices of one group, as ``chainrule compare`` does: is one better than another?
+
+    Args:
+        overrides: the contenders, e.g. ``"optimizer=adam,lion"``; ``"target=sine,wine"`` names the targets,
+            ``"hydra.sweeper.budget=8"`` and the like are its options.
+        directory: where its record is written; by default below ``multirun``.
+
+    Returns:
+        What became of the runs; the answer is its ``comparison``.
+
+    Raises:
+        ChainruleError: as :func:`sweep`.
+    """
+    return sweep("hydra/sweeper=compare", *overrides, directory=directory)
+
+
+def resume(directory: str | Path) -> SweepOutcomes:
+    """Finish a sweep or a comparison that broke off, as ``chainrule resume`` does.
+
+    Args:
+        directory: of its record. What was declared by ``@chainrule.plugin`` must be declared again, and unchanged.
+
+    Returns:
+        What became of the runs.
+
+    Raises:
+        ChainruleError: the directory holds no sweep, its runs would not be comparable, or runs failed.
+        OSError: the folder in which it was started is no longer there.
+    """
+    from chainrule.sweep.resume import require_plugins, resuming
+
+    recorded = read_sweep(Path(directory).absolute())
+    _registry()
+    require_plugins(recorded)
+    with chdir(recorded.manifest.working_directory), resuming(recorded):
+        _run_command(recorded.manifest.arguments)
+    return _outcomes(recorded.directory)
+
+
+def _outcomes(directory: Path) -> SweepOutcomes:
+    recorded = read_sweep(directory)
+    return SweepOutcomes(recorded, recorded.outcomes())
+
+
+def _run_command(arguments: Sequence[str]) -> None:
+    from chainrule.config import application, compose
+
+    before = os.environ.get(_FULL)
+    os.environ[_FULL] = "1"  # Hydra then raises its errors instead of printing them
+    try:
+        application.run(arguments)
+    except Exception as error:
+        if not compose.is_composition_error(error):
+            raise
+        raise compose.explained(error) from None
+    finally:
+        os.environ.pop(_FULL)
+        if before is not None:
+            os.environ[_FULL] = before
 
 
 def settings(*overrides: str) -> Settings:
@@ -204,8 +299,7 @@ def outcomes_of(
         return tracked_outcomes(tracked, choices)
     if choices != Choices():
         raise ConfigurationError("A sweep needs no metric, maximize, seed or settings: they are for runs of a tracker.")
-    sweep = read_sweep(Path(source).absolute())
-    return SweepOutcomes(sweep, sweep.outcomes())
+    return _outcomes(Path(source).absolute())
 
 
 def _tracked(source: str) -> TrackedRuns | None:
@@ -229,13 +323,17 @@ def component(kind: str, name: str, **parameters: Any) -> Component:
     return _registry().make(KINDS[kind].groups[0], name, parameters)
 
 
-@functools.cache
 def _registry() -> Registry:
-    """Return the installed plugins, and log once what is wrong with them."""
+    """Return the plugins, and log once what is wrong with them."""
     registry = installed()
     for report in registry.reports:
-        log.warning("%s.", report)
+        _warn(report)
     return registry
+
+
+@functools.cache
+def _warn(report: str) -> None:
+    log.warning("%s.", report)
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ def plugins(manifest: RunManifest) -> dict[str, str]:
     for name, plugin in manifest.plugins.items():
         distribution, _, entry_point = name.partition(":")
         before = found.get(distribution, plugin.version)
-        found[distribution] = f"{before} {entry_point}:{plugin.sha256[:12]}"
+        found[distribution] = f"{before} {entry_point}:{plugin.sha256[:12]}".lstrip()  # a file has no version
     return found
 
 

@@ -5,7 +5,18 @@ import signal
 
 import pytest
 
+from chainrule.registry import declared, registry
 from processes import of_group
+
+
+@pytest.fixture
+def afresh(monkeypatch):
+    """Plugins are found anew in this test, and nothing is declared before it or by it for others."""
+    monkeypatch.setattr(declared, "_declared", {})
+    monkeypatch.setattr(registry, "_received", None)
+    registry._loaded_once.cache_clear()
+    yield
+    registry._loaded_once.cache_clear()
 
 
 @pytest.fixture

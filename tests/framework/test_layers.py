@@ -15,6 +15,7 @@ DOORS = {
     "markupsafe": {"reports.sweep", "reports.ranking", "reports.comparison", "reports.budget"},
     "pandas": {"analysis.tables"},
     "joblib": {"sweep.execution.pool"},
+    "cloudpickle": {"registry.declared"},
     "yaml": {"files.yaml_text", "files.defaults", "registry.preferences", "config.compose"},
     "mlflow": set(),
     "matplotlib": set(),

@@ -128,18 +128,12 @@ def _dictionary(text: str) -> str:
     key, equals, values = text.partition("=")
     if not equals or not re.fullmatch(r"[\w./@-]+", key) or not values:
         raise ConfigurationError(f"--space {text} is not KEY=VALUES, such as optimizer.lr=tag(log,interval(1e-4,1)).")
-    return f"{{{key}:{_quoted(values)}}}"
+    return f"{{{key}:{compose.quoted(values)}}}"
 
 
 def _list(texts: Sequence[str]) -> str:
     """Return a list of texts in Hydra's form."""
-    return f"[{','.join(map(_quoted, texts))}]"
-
-
-def _quoted(text: str) -> str:
-    """Return a text in quotation marks as Hydra reads it: a backslash counts only in front of one."""
-    escaped = re.sub(r'(\\*)("|$)', lambda found: 2 * found[1] + found[2].replace('"', r"\""), text)
-    return f'"{escaped}"'
+    return f"[{','.join(map(compose.quoted, texts))}]"
 
 
 def _listing(values: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,10 +15,12 @@ import jinja2
 
 from chainrule.cli.common import parse, parser
 from chainrule.components.contracts import default_name
-from chainrule.errors import ConfigurationError, nearest
+from chainrule.errors import ConfigurationError, PluginError, nearest
 from chainrule.registry.hookspecs import API_VERSION
 from chainrule.registry.kinds import KINDS
-from chainrule.registry.registry import found
+from chainrule.registry.providers import FileProvider
+from chainrule.registry.registry import Registry, Status, found
+from chainrule.registry.watching import Session
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _WATCHER = "watcher"  # not one of KINDS, because nobody chooses a watcher by name
@@ -41,22 +43,19 @@ _EXAMPLES = {
 
 @dataclass(frozen=True)
 class Part:
-    """One module of the package.
+    """One component of the package, or its watcher; an example has a module of its own.
 
     Attributes:
         kind: kind of its component, or ``watcher``.
         cls: name of its class.
-        example: name of the class that it begins as a copy of.
+        name: name by which its component is chosen.
+        example: name of the class that it begins as a copy of; empty if it is in a file that there was.
     """
 
     kind: str
     cls: str
-    example: str
-
-    @property
-    def name(self) -> str:
-        """Name by which its component is chosen."""
-        return default_name(self.cls)
+    name: str
+    example: str = ""
 
     @property
     def title(self) -> str:
@@ -122,17 +121,35 @@ def main(arguments: Sequence[str]) -> None:
         metavar="DIR",
         help="where chainrule-NAME is made (default: here)",
     )
+    command.add_argument(
+        "--from",
+        type=Path,
+        dest="file",
+        metavar="FILE",
+        help="package this file, such as plugins/mine.py, as it is, instead of examples; it is executed",
+    )
     given = parse(command, arguments)
     name = _plugin_name(given.name)
-    parts = _parts(name, given.kind or [_DEFAULT])
+    if given.file and given.kind:
+        raise ConfigurationError("--kind chooses an example, and --from takes a file instead: give one of them.")
+    files: Mapping[str, str | bytes]
+    if given.file:
+        provider, parts = _read(given.file)
+        files = _files_around(provider, name, parts)
+    else:
+        parts = _parts(name, given.kind or [_DEFAULT])
+        files = _files(name, parts)
     folder = given.directory / f"chainrule-{name}"
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise ConfigurationError(f"{folder} exists and is not empty; nothing was written.")
-    for path, content in _files(name, parts).items():
+    for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(content, encoding="utf-8")
+        (folder / path).write_bytes(content if isinstance(content, bytes) else content.encode())
     print(f"{folder} holds the {_listing(part.title for part in parts)}. Next:\n")
-    commands = [f"cd {shlex.quote(str(folder))}", "pip install -e '.[test]'", "pytest", *(part.sweep for part in parts)]
+    # The file goes, because two plugins with one component cannot both be used.
+    commands = [f"rm {shlex.quote(str(given.file))}"] if given.file else []
+    commands += [f"cd {shlex.quote(str(folder))}", "pip install -e '.[test]'", "pytest"]
+    commands += [part.sweep for part in parts]
     print("\n".join(f"  {command}" for command in commands))
 
 
@@ -159,14 +176,43 @@ def _parts(name: str, wanted: Sequence[str]) -> list[Part]:
             )
     chosen = sorted(set(wanted))
     own = "".join(word.capitalize() for word in name.split("-"))
-    parts = [Part(kind, own if len(chosen) == 1 else _EXAMPLES[kind][0], _EXAMPLES[kind][0]) for kind in chosen]
+    classes = {kind: own if len(chosen) == 1 else _EXAMPLES[kind][0] for kind in chosen}
+    parts = [Part(kind, cls, default_name(cls), _EXAMPLES[kind][0]) for kind, cls in classes.items()]
     hint = "choose another name" if len(parts) == 1 else "give one kind only, whose component is called like the plugin"
-    taken = {(o.kind, o.component.name): plugin.provider for plugin in found().plugins for o in plugin.offers}
+    _require_free(parts, hint)
+    return parts
+
+
+def _read(path: Path) -> tuple[FileProvider, list[Part]]:
+    """Execute a file that is a plugin, and return where it comes from and what it provides.
+
+    Raises:
+        ConfigurationError: it cannot be read, or another plugin provides the same.
+        PluginError: it is no plugin, or a broken one.
+    """
+    try:
+        provider = FileProvider.of(path.absolute())
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
+    registry = Registry([], files=[provider])
+    (plugin,) = registry.plugins
+    if plugin.status is not Status.OK:
+        raise PluginError(f"{plugin}.")
+    parts = [Part(offer.kind, offer.component.__name__, offer.component.name) for offer in plugin.offers]
+    _require_free(parts, "give its class another name", provider)
+    if registry.watchers(Session(interactive=True)):
+        parts.append(Part(_WATCHER, "", path.stem))
+    return provider, parts
+
+
+def _require_free(parts: Sequence[Part], hint: str, own: FileProvider | None = None) -> None:
+    """Refuse components of which a plugin other than ``own`` has the name."""
+    others = [plugin for plugin in found().plugins if plugin.provider != own]
+    taken = {(o.kind, o.component.name): plugin.provider for plugin in others for o in plugin.offers}
     for part in parts:
         if (part.kind, part.name) in taken:
             provider = taken[part.kind, part.name]
             raise ConfigurationError(f"{provider} provides {part.group}={part.name} already: {hint}.")
-    return parts
 
 
 def _files(name: str, parts: Sequence[Part]) -> dict[str, str]:
@@ -175,38 +221,11 @@ def _files(name: str, parts: Sequence[Part]) -> dict[str, str]:
     Raises:
         ConfigurationError: a class has the name of something that its module needs.
     """
-    package, author = _package(name), _author()
-    sources = {
-        "pyproject.toml": "pyproject.toml",
-        "README.md": "README.md",
-        "LICENSE": "LICENSE",
-        ".gitignore": "gitignore",
-        ".github/workflows/test.yml": "test.yml",
-        f"src/{package}/__init__.py": "plugin.py",
-        f"src/{package}/py.typed": "py.typed",
-    }
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)
-    common = {
-        "name": name,
-        "package": package,
-        "author": author or f"The authors of chainrule-{name}",
-        "year": datetime.now(UTC).year,
-        "version": version("chainrule"),
-        "api": API_VERSION,
-    }
-    files = {
-        path: environment.get_template(f"{source}.jinja").render(common, parts=parts)
-        for path, source in sources.items()
-    }
+    package = _package(name)
+    render = _renderer(name, package)
+    files = {**_surroundings(package, parts, render), f"src/{package}/__init__.py": render("plugin.py", parts=parts)}
     for part in parts:
-        module = environment.get_template(f"{part.kind}.py.jinja").render(common, part=part)
-        test = environment.get_template(f"test_{part.kind}.py.jinja").render(common, part=part)
+        module, test = (render(template, part=part) for template in (f"{part.kind}.py", f"test_{part.kind}.py"))
         for text in (module, test, files[f"src/{package}/__init__.py"]):
             # All but the import of the class itself.
             others = re.sub(rf"^from ({package})?\.{part.kind} import {part.cls}$", "", text, flags=re.MULTILINE)
@@ -216,6 +235,59 @@ def _files(name: str, parts: Sequence[Part]) -> dict[str, str]:
                 )
         files[f"src/{package}/{part.kind}.py"], files[f"tests/test_{part.kind}.py"] = module, test
     return files
+
+
+def _files_around(provider: FileProvider, name: str, parts: Sequence[Part]) -> Mapping[str, str | bytes]:
+    """Return the content of each file of the package of a plugin that is one file, which is copied."""
+    package, module = _package(name), re.sub(r"\W", "_", provider.path.stem)
+    render = _renderer(name, f"{package}.{module}")
+    return {
+        **_surroundings(package, parts, render),
+        f"src/{package}/__init__.py": render("packaged.py", module=module),
+        f"src/{package}/{module}.py": provider.source,
+        f"tests/test_{module}.py": render(
+            "packaged_test.py", module=module, parts=[part for part in parts if part.group]
+        ),
+    }
+
+
+def _surroundings(package: str, parts: Sequence[Part], render: Callable[..., str]) -> dict[str, str]:
+    sources = {
+        "pyproject.toml": "pyproject.toml",
+        "README.md": "README.md",
+        "LICENSE": "LICENSE",
+        ".gitignore": "gitignore",
+        ".github/workflows/test.yml": "test.yml",
+        f"src/{package}/py.typed": "py.typed",
+    }
+    return {path: render(source, parts=parts) for path, source in sources.items()}
+
+
+def _renderer(name: str, entry: str) -> Callable[..., str]:
+    """Return what fills in a template by name.
+
+    Args:
+        name: of the plugin.
+        entry: the module that its entry point names.
+    """
+    author = _author()
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)
+    common = {
+        "name": name,
+        "package": _package(name),
+        "entry": entry,
+        "author": author or f"The authors of chainrule-{name}",
+        "year": datetime.now(UTC).year,
+        "version": version("chainrule"),
+        "api": API_VERSION,
+    }
+    return lambda template, **further: environment.get_template(f"{template}.jinja").render(common, **further)
 
 
 def _author() -> str:

@@ -15,7 +15,7 @@ from chainrule.registry.registry import Offer, Plugin, Registry, Status, found
 
 
 def main(arguments: Sequence[str]) -> None:
-    """List the plugins that are installed: where they come from, whether they are used, what they bring."""
+    """List the plugins, installed or in plugins/: where they come from, whether they are used, what they bring."""
     command = parser("plugins", main.__doc__)
     command.add_argument(
         "names", nargs="*", metavar="NAME", help="distribution, entry point, kind or component to show"
@@ -106,8 +106,9 @@ def _selected(plugins: Iterable[dict[str, Any]], names: Sequence[str]) -> list[d
 
 def _text(plugin: Mapping[str, Any]) -> str:
     status = plugin["status"] + (f": {plugin['reason']}" if plugin["reason"] else "")
+    installed = f" {plugin['version']}, entry point {plugin['entry_point']}" if plugin["version"] else ""
     lines = [
-        f"{plugin['distribution']} {plugin['version']}, entry point {plugin['entry_point']}: {status}",
+        f"{plugin['distribution']}{installed}: {status}",
         f"  {plugin['file'] or plugin['module'] + ' (no such file)'}",
         *([f"  {plugin['description']}"] if plugin["description"] else []),
         *(f"  configuration: {folder}" for folder in plugin["configurations"].values()),

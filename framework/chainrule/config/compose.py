@@ -1,5 +1,6 @@
 """From overrides to configuration, by Hydra: every component is an option, without YAML."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,6 +60,12 @@ def compose_config(overrides: Sequence[str]) -> dict[str, Any]:
 def compose_settings(overrides: Sequence[str]) -> Settings:
     """Compose checked settings from overrides; raises as :func:`compose_config`."""
     return settings_from_config(compose_config(overrides), installed())
+
+
+def quoted(text: str) -> str:
+    """Return a text in quotation marks as Hydra reads it: a backslash counts only in front of one."""
+    escaped = re.sub(r'(\\*)("|$)', lambda found: 2 * found[1] + found[2].replace('"', r"\""), text)
+    return f'"{escaped}"'
 
 
 def sweeper(name: str) -> dict[str, Any]:

@@ -14,9 +14,14 @@ def configuration() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "conf"
 
 
+def started() -> Path:
+    """Return the folder in which the command was started: the working directory, unless a job has one of its own."""
+    return _started.get() or Path.cwd()
+
+
 def project() -> Path:
     """Return the project's folder: the nearest one, from the working directory up, that has one of the marks."""
-    here = _started.get() or Path.cwd()
+    here = started()
     return next(
         (d for d in (here, *here.parents) if any((d / mark).exists() for mark in (".git", "pyproject.toml"))), here
     )
@@ -24,7 +29,7 @@ def project() -> Path:
 
 @contextmanager
 def started_in(folder: Path) -> Iterator[None]:
-    """Search for the project from ``folder`` instead of the working directory."""
+    """Search for the project and its plugins from ``folder`` instead of the working directory."""
     token = _started.set(folder)
     try:
         yield

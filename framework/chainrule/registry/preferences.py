@@ -15,20 +15,22 @@ from chainrule.files import paths
 
 SECTION = "plugins"  # key of the configuration
 STRICT = "CHAINRULE_STRICT_PLUGINS"
-VARIABLES = {"prefer": "CHAINRULE_PREFER_PLUGINS", "block": "CHAINRULE_BLOCK_PLUGINS"}
+VARIABLES = {"prefer": "CHAINRULE_PREFER_PLUGINS", "block": "CHAINRULE_BLOCK_PLUGINS"}  # of the lists of names
+FILES = "CHAINRULE_PLUGIN_FILES"
 _EXPORTED = "CHAINRULE_PLUGINS_CHOSEN"  # set if the other variables hold all preferences
 _TYPED = re.compile(rf"\+{{0,2}}{SECTION}(\.\w+)?=")
 
 
 @dataclass(frozen=True)
 class Preferences:
-    """The section ``plugins``: which installed plugins are used.
+    """The section ``plugins``: which plugins are used.
 
     Names of distributions are compared as Python's packaging compares them: ``Chainrule_Lion`` is ``chainrule-lion``.
     """
 
     prefer: Annotated[tuple[str, ...], doc("distributions that win, the first one first, if several use one name")] = ()
     block: Annotated[tuple[str, ...], doc("distributions, entry points or components to leave out")] = ()
+    files: Annotated[bool, doc("whether files plugins/*.py beside conf/ are plugins, too")] = True
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Preferences":
@@ -43,17 +45,19 @@ class Preferences:
     @classmethod
     def from_environment(cls) -> "Preferences":
         """Return the preferences in the environment: names separated by commas."""
-        return cls(**{name: tuple(_split(os.environ.get(variable, ""))) for name, variable in VARIABLES.items()})
+        lists = {name: tuple(_split(os.environ.get(variable, ""))) for name, variable in VARIABLES.items()}
+        return cls(**lists, files=_is_on(os.environ.get(FILES, "1")))
 
     def merged_with(self, other: "Preferences") -> "Preferences":
-        """Return the preferences of both; these come first."""
+        """Return the preferences of both; these come first, and what one of them switches off is off."""
         merged = {name: tuple(dict.fromkeys([*plain(self)[name], *plain(other)[name]])) for name in VARIABLES}
-        return Preferences(**merged)
+        return Preferences(**merged, files=self.files and other.files)
 
     def export(self) -> None:
         """Put the preferences into the environment, where child processes read them."""
         for name, variable in VARIABLES.items():
             os.environ[variable] = ",".join(getattr(self, name))
+        os.environ[FILES] = str(int(self.files))
         os.environ[_EXPORTED] = "1"
 
     def rank(self, distribution: str) -> int | None:
@@ -105,12 +109,16 @@ def is_preference(word: str) -> bool:
 
 def is_strict() -> bool:
     """Say whether every report about a plugin is an error."""
-    return os.environ.get(STRICT, "").lower() not in ("", "0", "false")
+    return _is_on(os.environ.get(STRICT, ""))
 
 
 def canonical(name: str) -> str:
     """Return the name of a distribution in its normal form (PEP 503), for comparison."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _is_on(value: str) -> bool:
+    return value.lower() not in ("", "0", "false")
 
 
 def _split(text: str) -> Sequence[str]:

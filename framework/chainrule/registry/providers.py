@@ -1,11 +1,14 @@
-"""Where plugins come from: distribution, file, source."""
+"""Where plugins come from: an installed distribution, a plugin file, or a class of a Python program."""
 
 import hashlib
 import importlib.util
 import re
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 
 from chainrule.components.contracts import default_name
 from chainrule.registry.kinds import KINDS
@@ -13,7 +16,7 @@ from chainrule.registry.kinds import KINDS
 
 @dataclass(frozen=True)
 class Provider:
-    """Where a plugin comes from.
+    """Where a plugin comes from: here, an installed distribution.
 
     Attributes:
         distribution, version: as installed.
@@ -27,7 +30,22 @@ class Provider:
     module: str
 
     def __str__(self) -> str:
-        return f"{self.distribution} {self.version} (entry point {self.entry_point!r})"
+        return f"{self.release} (entry point {self.entry_point!r})"
+
+    @property
+    def key(self) -> str:
+        """Name of the plugin in records."""
+        return f"{self.distribution}:{self.entry_point}"
+
+    @property
+    def release(self) -> str:
+        """Distribution and version."""
+        return f"{self.distribution} {self.version}"
+
+    @property
+    def claim(self) -> str:
+        """What no other plugin may be called, too."""
+        return self.entry_point
 
     @cached_property
     def file(self) -> Path | None:
@@ -55,15 +73,19 @@ class Provider:
         """Kind and name of the components that the source seems to define, read without running it."""
         kinds = {kind.contract.__name__: kind.name for kind in KINDS.values()}
         found = set()
-        for file in _python_files(self._source) if self._source else ():
+        for text in self._texts():
             # A pattern, not a parser, because the file may not be valid Python.
-            for name, bases in _CLASS.findall(file.read_text(errors="replace")):
+            for name, bases in _CLASS.findall(text):
                 kind = next((kinds[word] for word in re.findall(r"\w+", bases) if word in kinds), None)
                 if kind:
                     kinds[name] = kind
                     given = _GIVEN.search(bases)
                     found.add((kind, given[1] if given else default_name(name)))
         return frozenset(found)
+
+    def _texts(self) -> Iterator[str]:
+        """Yield the text of each of its files."""
+        yield from (f.read_text(errors="replace") for f in _python_files(self._source)) if self._source else ()
 
     @property
     def _source(self) -> Path | None:
@@ -74,6 +96,91 @@ class Provider:
         if outermost is None or outermost.origin is None:  # a namespace package, which distributions share
             return self.file.parent
         return Path(outermost.origin).parent
+
+
+@dataclass(frozen=True)
+class _Sourced(Provider):
+    """A provider that is no distribution, of which the source is known.
+
+    Attributes:
+        source: the text that is executed, or was.
+    """
+
+    source: bytes = field(repr=False)
+
+    @property
+    def release(self) -> str:
+        """What stands for distribution and version."""
+        return str(self)
+
+    @property
+    def claim(self) -> str:
+        """What no other plugin may be called, too."""
+        return self.key
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the source; what becomes of the file later does not matter."""
+        return hashlib.sha256(self.source).hexdigest()
+
+    def _texts(self) -> Iterator[str]:
+        yield self.source.decode(errors="replace")
+
+
+@dataclass(frozen=True)
+class FileProvider(_Sourced):
+    """A plugin file: a plugin that is one file of the folder ``plugins``.
+
+    Attributes:
+        path: the file, absolute.
+    """
+
+    path: Path
+
+    @classmethod
+    def of(cls, path: Path) -> "FileProvider":
+        """Return the provider of a file, which is read now and not again.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        name = f"{path.parent.name}/{path.name}"
+        module = re.sub(r"\W", "_", f"chainrule_file_{path.stem}")
+        return cls(name, "", path.stem, module, path.read_bytes(), path)
+
+    def __str__(self) -> str:
+        return self.distribution
+
+    @cached_property
+    def file(self) -> Path | None:
+        """The file."""
+        return self.path
+
+    def load(self) -> ModuleType:
+        """Execute the source as a module of its own, and return that."""
+        module = ModuleType(self.module)
+        module.__file__ = str(self.path)
+        code = compile(self.source, str(self.path), "exec", dont_inherit=True)
+        sys.modules[self.module] = module  # for pickle and for annotations that are texts
+        try:
+            exec(code, vars(module))
+        except BaseException:
+            del sys.modules[self.module]
+            raise
+        return module
+
+
+@dataclass(frozen=True)
+class ClassProvider(_Sourced):
+    """A class that a Python program has declared; ``distribution`` is its module, ``entry_point`` its name."""
+
+    def __str__(self) -> str:
+        return f"the class {self.entry_point} of {self.distribution}"
+
+    @cached_property
+    def file(self) -> Path | None:
+        """None: it may be in a cell of a notebook."""
+        return None
 
 
 _CLASS = re.compile(r"^class\s+(\w+)\s*\(([^)]*)\)\s*:", re.MULTILINE)

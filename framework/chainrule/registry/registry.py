@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,19 @@ from chainrule.files import paths
 from chainrule.records.run import PluginEntry
 from chainrule.records.settings import Settings
 from chainrule.registry import hookspecs, vetting
+from chainrule.registry.declared import Declared, Parcel, declared, forget
+from chainrule.registry.folder import plugin_files
 from chainrule.registry.kinds import GROUPS, KINDS
-from chainrule.registry.preferences import STRICT, VARIABLES, Preferences, canonical, is_strict, read_preferences
-from chainrule.registry.providers import Provider
+from chainrule.registry.preferences import (
+    FILES,
+    STRICT,
+    VARIABLES,
+    Preferences,
+    canonical,
+    is_strict,
+    read_preferences,
+)
+from chainrule.registry.providers import ClassProvider, FileProvider, Provider
 from chainrule.registry.watching import Session, Watcher
 
 log = logging.getLogger(__name__)
@@ -63,11 +74,11 @@ class Offer:
 
 @dataclass
 class Plugin:
-    """An installed plugin.
+    """A plugin, installed or a plugin file.
 
     Attributes:
         provider: where it comes from.
-        entry: its entry point.
+        entry: what loads it: its entry point, or the provider of a plugin file.
         status, reason: whether it is used; why not.
         description: first paragraph of its docstring, in one line.
         offers: its components; empty if it is not used.
@@ -75,7 +86,7 @@ class Plugin:
     """
 
     provider: Provider
-    entry: importlib.metadata.EntryPoint
+    entry: importlib.metadata.EntryPoint | FileProvider
     status: Status = Status.OK
     reason: str = ""
     description: str = ""
@@ -94,10 +105,11 @@ class Registry:
         entries: entry points of the group ``chainrule``, each of an installed distribution.
         preferences: what the person prefers and blocks.
         reserved: names of the packaged configuration files, such as ``experiment/article``.
+        files: plugin files.
 
     Attributes:
         preferences: likewise.
-        plugins: all installed plugins, whether they can be used or not.
+        plugins: all plugins, whether they can be used or not.
         reports: one sentence for each problem with a plugin.
     """
 
@@ -106,9 +118,11 @@ class Registry:
         entries: Iterable[importlib.metadata.EntryPoint],
         preferences: Preferences | None = None,
         reserved: Iterable[str] = (),
+        files: Iterable[FileProvider] = (),
     ) -> None:
         self.preferences = preferences or Preferences()
         self.plugins = sorted(map(_plugin, entries), key=lambda plugin: canonical(plugin.provider.distribution))
+        self.plugins += [Plugin(file, file) for file in files]
         self.reports: list[str] = []
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(
@@ -156,7 +170,7 @@ class Registry:
             for group, kind in GROUPS.items()
             if hasattr(settings, group)  # a tracker shows runs but does not affect them
         ]
-        return {f"{p.distribution}:{p.entry_point}": PluginEntry(version=p.version, sha256=p.digest) for p in used}
+        return {p.key: PluginEntry(version=p.version, sha256=p.digest) for p in used}
 
     def make(self, group: str, name: str, values: Mapping[str, Any]) -> Component:
         """Return the component ``name`` for a configuration group, with checked parameters.
@@ -201,6 +215,11 @@ class Registry:
                     f"plugins.{name} must be known before plugins are loaded: write plugins.{name}=[...] on the "
                     f"command line, or put it into conf/plugins.yaml or into the environment variable {variable}."
                 )
+        if self.preferences.files and not late.files:
+            raise ConfigurationError(
+                "plugins.files must be known before plugins are loaded: write plugins.files=false on the command line, "
+                f"or put it into conf/plugins.yaml, or set the environment variable {FILES}=0."
+            )
 
     def watchers(self, session: Session) -> list[Watcher]:
         """Return the plugins' watchers for a session, without its tracker; a plugin that fails here is reported.
@@ -220,6 +239,25 @@ class Registry:
                 log.error(f"{sentence}.", exc_info=None if isinstance(error, PluginError) else error)
         return watching
 
+    def declare(self, declared: Iterable[Declared]) -> None:
+        """Add components that the program has declared; one of the same name that was declared earlier is replaced.
+
+        Raises:
+            PluginError: a plugin has a component of this name; the declaration is forgotten.
+        """
+        for one in declared:
+            known = self._components[one.kind]
+            cls, name = one.component, one.component.name
+            provider = known[name][1] if name in known else one.provider
+            if isinstance(provider, ClassProvider):
+                known[name] = cls, one.provider
+            elif provider.module.partition(".")[0] != cls.__module__.partition(".")[0]:  # else it is the plugin's own
+                forget(one)
+                raise PluginError(
+                    f"{provider} has {one.kind}={name} already: give the class another name, such as "
+                    f'class {cls.__name__}(..., name="my_{name}").'
+                )
+
     def _entry(self, kind: str, name: str, where: str) -> tuple[type[Component], Provider]:
         known = self._components[kind]
         if name not in known:
@@ -234,21 +272,21 @@ class Registry:
             if by:
                 plugin.status, plugin.reason = Status.BLOCKED, _blocked(by)
             else:
-                rivals.setdefault(plugin.provider.entry_point, []).append(plugin)
+                rivals.setdefault(plugin.provider.claim, []).append(plugin)
         for same in rivals.values():
             providers = [plugin.provider for plugin in same]
-            versions = " and ".join(f"{p.distribution} {p.version}" for p in providers)
+            versions = " and ".join(provider.release for provider in providers)
             self._settle(same, providers, f"{versions} use the same entry point")
 
     def _load(self, plugin: Plugin) -> None:
         provider = plugin.provider
         try:
             with redirect_stdout(sys.stderr):  # what a plugin prints must not mix with the output of the command
-                module = plugin.entry.load()
+                module = _loaded(plugin)
             if self._manager.is_registered(module):
                 raise PluginError(f"{provider.module} has another entry point already")
             components, folders = vetting.components(module), vetting.configurations(module)
-            self._manager.register(module, f"{provider.distribution}:{provider.entry_point}")
+            self._manager.register(module, provider.key)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # also SystemExit: a plugin must not end the process
@@ -348,27 +386,100 @@ class Registry:
         ]
 
 
-@functools.cache
+_loading: ContextVar[bool] = ContextVar("loading", default=False)
+
+
+def is_loading() -> bool:
+    """Say whether a plugin is being imported to see what it provides."""
+    return _loading.get()
+
+
 def found() -> Registry:
-    """Return the registry of everything installed in this environment, loaded once."""
-    packaged = paths.configuration()
-    reserved = [path.relative_to(packaged).with_suffix("").as_posix() for path in packaged.rglob("*.yaml")]
-    entries, damaged = _entry_points()
-    registry = Registry(entries, read_preferences(), reserved)
-    registry.reports += damaged
+    """Return the registry of everything that is installed, a plugin file, or declared.
+
+    What is installed or a file is loaded once.
+
+    Raises:
+        PluginError: a declared component has the name of another plugin's.
+    """
+    registry = _loaded_once()
+    registry.declare(_received.declared if _received else declared())
     return registry
 
 
 def installed() -> Registry:
-    """Return the registry of everything installed in this environment.
+    """Return the registry as :func:`found`.
 
     Raises:
-        PluginError: something is wrong with a plugin, and ``CHAINRULE_STRICT_PLUGINS`` makes every report an error.
+        PluginError: as there, or something is wrong with a plugin, and ``CHAINRULE_STRICT_PLUGINS`` makes every report
+            an error.
     """
     registry = found()
     if registry.reports and is_strict():
         raise PluginError(f"{'. '.join(registry.reports)} ({STRICT} is set).")
     return registry
+
+
+def parcel() -> Parcel:
+    """Return what another process needs to have the plugins of this one, beside what is installed.
+
+    Raises:
+        PluginError: a declared class cannot be pickled.
+    """
+    files = [plugin.entry for plugin in found().plugins if isinstance(plugin.entry, FileProvider)]
+    return Parcel.of(files, _received.declared if _received else declared())
+
+
+def receive(parcel: Parcel) -> None:
+    """Have the plugins of the process that sent the parcel instead of those that this one finds or declares.
+
+    Raises:
+        PluginError: a class cannot be unpickled.
+    """
+    global _received
+    before = _received.parcel if _received else None
+    if before != parcel:
+        _received = _Received(parcel, parcel.declared())
+    if before is None or before.files != parcel.files:
+        _loaded_once.cache_clear()
+
+
+@dataclass(frozen=True)
+class _Received:
+    """A parcel and the classes in it, unpickled once."""
+
+    parcel: Parcel
+    declared: list[Declared]
+
+
+_received: _Received | None = None
+
+
+@functools.cache
+def _loaded_once() -> Registry:
+    packaged, preferences = paths.configuration(), read_preferences()
+    reserved = [path.relative_to(packaged).with_suffix("").as_posix() for path in packaged.rglob("*.yaml")]
+    entries, damaged = _entry_points()
+    files: list[FileProvider] = []
+    unused: list[str] = []
+    if _received:
+        files = list(_received.parcel.files)
+    elif preferences.files:
+        files, unused = plugin_files(paths.started())
+    if files:  # a module that is installed from this very folder is no second plugin
+        known = {file.resolve() for entry in entries if (file := _plugin(entry).provider.file)}
+        files = [file for file in files if file.path.resolve() not in known]
+    registry = Registry(entries, preferences, reserved, files)
+    registry.reports += damaged + unused
+    return registry
+
+
+def _loaded(plugin: Plugin) -> Any:
+    token = _loading.set(True)
+    try:
+        return plugin.entry.load()
+    finally:
+        _loading.reset(token)
 
 
 def _entry_points() -> tuple[list[importlib.metadata.EntryPoint], list[str]]:

@@ -51,6 +51,9 @@ def require_api(version: object) -> None:
 def components(module: Any) -> list[tuple[Kind, type[Component]]]:
     """Return the components that a plugin's module registers; each is checked without computing anything.
 
+    Those are the classes that its hooks return or, if it has no hook for components, its own public classes that derive
+    from a contract.
+
     Raises:
         PluginError: the module or one of its components breaks the contract.
     """
@@ -58,9 +61,13 @@ def components(module: Any) -> list[tuple[Kind, type[Component]]]:
         raise PluginError(f"its entry point names {module!r}, which is no module")
     require_api(getattr(module, _DECLARED, _FIRST_API))
     hooks = list(_implemented(module))
-    if not hooks:
-        raise PluginError("it implements no hook: mark a function such as chainrule_activations with @hookimpl")
-    found = [(kind, cls) for kind in KINDS.values() if kind.hook in hooks for cls in _returned(module, kind)]
+    kinds = [kind for kind in KINDS.values() if kind.hook in hooks]
+    found = [(kind, cls) for kind in kinds for cls in _returned(module, kind)] if kinds else _defined(module)
+    if not hooks and not found:
+        raise PluginError(
+            "it has no component: define a class that derives from a contract such as chainrule.Activation, or mark a "
+            "function such as chainrule_activations with @hookimpl"
+        )
     for kind, cls in found:
         require_contract(kind, cls)
     names = [(kind.name, cls.name) for kind, cls in found]
@@ -68,6 +75,12 @@ def components(module: Any) -> list[tuple[Kind, type[Component]]]:
         if names.count((kind_name, name)) > 1:
             raise PluginError(f"it has two components {kind_name}={name}")
     return found
+
+
+def kind_of(cls: Any) -> Kind | None:
+    """Return the kind of a class, by the contract that it derives from; None for what is no component."""
+    bases = getattr(cls, "__mro__", ())
+    return next((kind for kind in KINDS.values() if kind.contract in bases), None)
 
 
 def require_contract(kind: Kind, cls: Any) -> None:
@@ -167,6 +180,15 @@ def _implemented(module: ModuleType) -> Iterator[str]:
             hint = "" if name in HOOKS else nearest(name, HOOKS, _LIKENESS)
             if name in HOOKS or hint:
                 raise PluginError(f"{name} is not marked with @hookimpl{hint}")
+
+
+def _defined(module: ModuleType) -> list[tuple[Kind, type[Component]]]:
+    own = [
+        member
+        for member in vars(module).values()
+        if isinstance(member, type) and member.__module__ == module.__name__ and not member.__name__.startswith("_")
+    ]
+    return [(kind, cls) for cls in dict.fromkeys(own) if (kind := kind_of(cls))]
 
 
 def _returned(module: ModuleType, kind: Kind) -> list[type[Component]]:

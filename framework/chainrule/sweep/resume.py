@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from chainrule.config.application import typed_arguments
 from chainrule.errors import ConfigurationError
+from chainrule.files import paths
 from chainrule.files.atomic import write_atomically
 from chainrule.records.comparison import Comparison
 from chainrule.records.sweep import SWEEP, SearchEntry, Sweep, new_sweep, read_sweep
@@ -47,13 +48,19 @@ def require_plugins(sweep: Sweep) -> None:
     Raises:
         ConfigurationError: one is missing; the sentence names it and its version.
     """
-    there = {label(plugin.provider) for plugin in installed().plugins}
+    registry = installed()
+    there = {label(plugin.provider) for plugin in registry.plugins} | {label(p) for p in registry.providers}
     for name, entry in sweep.manifest.state.get("code", {}).items():
         if name.startswith(PLUGIN) and name not in there:
-            distribution, version = name.removeprefix(PLUGIN).partition(":")[0], str(entry).partition(" ")[0]
-            raise ConfigurationError(
-                f"{sweep.directory} needs a plugin of {distribution} {version}, which is not installed: install it."
-            )
+            distribution, _, entry_point = name.removeprefix(PLUGIN).partition(":")
+            *version, _ = str(entry).split(" ")
+            if version:
+                needs = f"a plugin of {distribution} {version[0]}, which is not installed: install it"
+            elif distribution.endswith(".py"):
+                needs = f"the plugin {distribution}, which is not in {paths.started()} or is switched off: put it back"
+            else:
+                needs = f"the class {entry_point} of {distribution}, which is not declared here: resume it in Python"
+            raise ConfigurationError(f"{sweep.directory} needs {needs}.")
 
 
 def composer(context: HydraContext, master: DictConfig) -> Composer:

@@ -116,14 +116,13 @@ def select(distribution: str, examples: Examples, expected: Expected) -> list[tu
 
 
 def subjects_of(distribution: str, examples: Examples) -> list[Subject]:
-    """Return everything that an installed distribution registers; raises as :func:`check_distribution`."""
-    try:
-        importlib.metadata.distribution(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        raise PluginError(
-            f"The distribution {distribution} is not installed; `pip install -e .` in its folder makes it known."
-        ) from None
+    """Return everything that an installed distribution registers; raises as :func:`check_distribution`.
+
+    In its place can be a plugin file, such as ``plugins/mine.py``.
+    """
     own = [p for p in found().plugins if canonical(p.provider.distribution) == canonical(distribution)]
+    if not own:
+        _require_installed(distribution)
     for plugin in own:
         if plugin.status is not Status.OK:
             raise PluginError(f"{plugin}.")
@@ -138,6 +137,17 @@ def subjects_of(distribution: str, examples: Examples) -> list[Subject]:
         )
     _require_known("An example", examples, [str(subject) for subject in subjects])
     return [Subject(subject.cls, examples.get(str(subject), ())) for subject in subjects]
+
+
+def _require_installed(distribution: str) -> None:
+    try:
+        importlib.metadata.distribution(distribution)
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        known = {plugin.provider.distribution for plugin in found().plugins}
+        raise PluginError(
+            f"The distribution {distribution} is not installed{nearest(distribution, known)}; `pip install -e .` in "
+            "its folder makes it known."
+        ) from None
 
 
 def report(subject: Subject, expected: Mapping[str, str]) -> Report:

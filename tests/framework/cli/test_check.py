@@ -1,17 +1,28 @@
 """``chainrule check``: lines, sentences, and an error where something is wrong."""
 
 import json
+import re
 
 import pytest
 
 from chainrule.cli.check import main
 from chainrule.errors import ChainruleError
 from chainrule.testing import kit
+from distributions import BENT, plugin_folder
 
 
 def test_one_line_a_component(capsys):
     main(["activation=relu", "initializer=zeros"])
     assert capsys.readouterr().out == ("activation=relu: 18 passed\ninitializer=zeros: 10 passed, 1 not applicable\n")
+
+
+@pytest.mark.usefixtures("afresh")
+def test_a_file_of_the_project_is_checked(tmp_path, capsys):
+    plugin_folder(tmp_path, mine=BENT)
+    main(["plugins/mine.py"])
+    assert re.fullmatch(r"activation=bent: \d+ passed, 1 not applicable\n", capsys.readouterr().out)
+    with pytest.raises(ChainruleError, match=r"The distribution plugins/mien.py is not installed \(did you mean 'plug"):
+        main(["plugins/mien.py"])
 
 
 def test_parameters_without_a_default_are_given(tmp_path, capsys):

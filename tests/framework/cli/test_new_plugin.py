@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import chainrule
+import distributions
 import forking
 from chainrule.cli import new_plugin
 from chainrule.config.compose import compose_settings
@@ -266,3 +268,49 @@ def test_help_says_what_there_is(capsys):
         "rule clipped_error",
     ):
         assert text in told
+
+
+@pytest.mark.usefixtures("afresh")
+def test_a_file_is_packaged_as_it_is(tmp_path, capsys, monkeypatch):
+    path = distributions.plugin_folder(tmp_path, **{"my-idea": distributions.BENT}) / "my-idea.py"
+    new_plugin.main(["curves", "--from", str(path)])
+    printed = capsys.readouterr().out
+    assert printed.startswith("chainrule-curves holds the activation bent. Next:\n\n")
+    assert f"  rm {path}\n  cd chainrule-curves\n" in printed
+    assert "  chainrule -m 'seed=range(5)' activation=tanh,bent\n" in printed
+    folder = registered(tmp_path / "chainrule-curves")
+    copy = folder / "src" / "chainrule_curves" / "my_idea.py"
+    assert copy.read_bytes() == path.read_bytes()
+    pass_tests(folder)
+    monkeypatch.syspath_prepend(folder / "src")
+    provider = Registry(importlib.metadata.entry_points(group=hookspecs.PROJECT)).provider("activation", "bent")
+    assert (provider.distribution, provider.file) == ("chainrule-curves", copy)
+    for module in ("chainrule_curves.my_idea", "chainrule_curves"):
+        del sys.modules[module]
+
+
+def test_a_watcher_in_a_file_is_packaged(tmp_path, capsys):
+    hook = "@hookimpl\ndef chainrule_watchers(session):\n    return [Watcher()]\n"
+    source = f"from chainrule import Watcher, hookimpl\n{hook}"
+    (tmp_path / "bell.py").write_text(source)
+    new_plugin.main(["bell", "--from", "bell.py"])
+    assert capsys.readouterr().out.startswith("chainrule-bell holds the watcher bell. Next:")
+    pass_tests(registered(tmp_path / "chainrule-bell"))
+
+
+@pytest.mark.parametrize(
+    ("source", "words", "complaint"),
+    [
+        (None, [], "mine.py cannot be read: No such file or directory."),
+        ("x = 1\n", [], "mine.py was skipped: it has no component: define a class that derives"),
+        ("def f(:\n", [], "mine.py was skipped: SyntaxError"),
+        (distributions.BENT, ["--kind", "loss"], "--kind chooses an example, and --from takes a file instead"),
+        (distributions.BENT.replace("Bent", "Tanh"), [], "provides activation=tanh already: give its class another"),
+    ],
+)
+def test_a_file_that_cannot_be_packaged_is_refused_and_nothing_is_written(tmp_path, source, words, complaint):
+    if source is not None:
+        (tmp_path / "mine.py").write_text(source)
+    with pytest.raises(chainrule.ChainruleError, match=re.escape(complaint)):
+        new_plugin.main(["mine", "--from", "mine.py", *words])
+    assert not (tmp_path / "chainrule-mine").exists()

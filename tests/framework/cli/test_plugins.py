@@ -5,7 +5,7 @@ import json
 import pytest
 
 import distributions
-from distributions import LION
+from distributions import BENT, LION
 from sweeping import command
 
 
@@ -43,6 +43,16 @@ def test_plugins_are_listed_with_all_that_they_bring(lions):
     assert "    lr=0.0001                        learning rate (a number > 0)\n" in text
     assert "initializer=zeros" in text
     assert "activation=tanh" not in text
+
+
+def test_a_file_of_the_project_is_listed_with_its_path(tmp_path):
+    path = distributions.plugin_folder(tmp_path, mine=BENT) / "mine.py"
+    text = "plugins/mine.py: ok\n  {}\n  My idea.\n  activation=bent: a = z / (1 + |z|): softsign.\n"
+    for name in ("mine", "plugins/mine.py", "bent"):
+        assert command("plugins", name).stdout == text.format(path)
+    listed = json.loads(command("plugins", "--json", "mine").stdout)["plugins"]
+    assert [(one["distribution"], one["file"]) for one in listed] == [("plugins/mine.py", str(path))]
+    assert "activation=bent" not in command("plugins", "plugins.files=false").stdout
 
 
 def test_a_plugin_that_is_not_there_has_no_listing():

@@ -1,6 +1,7 @@
 """The person decides which plugins count: on the command line, in a file, in the environment."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -208,3 +209,23 @@ def test_sub_commands_heed_preferences_too(lions):
     done = command("plugins", "lion", "plugins.prefer=[chainrule-lioness]", path=lions)
     assert "optimizer=lion (shadowed: " in done.stdout
     assert "optimizer=lion: Descends." in done.stdout
+
+
+def test_files_of_the_project_are_switched_off_anywhere(tmp_path, monkeypatch):
+    assert preferences.read_preferences([]).files
+    assert not preferences.read_preferences(["plugins.files=false"]).files
+    monkeypatch.setenv(preferences.FILES, "0")
+    assert not preferences.read_preferences(["plugins.files=true"]).files
+    monkeypatch.setenv(preferences.FILES, "1")
+    distributions.plugin_folder(tmp_path)
+    Path("conf", "plugins.yaml").write_text("plugins: {files: false}\n")
+    assert not preferences.read_preferences([]).files
+    preferences.read_preferences([]).export()
+    assert os.environ[preferences.FILES] == "0"
+    with pytest.raises(chainrule.ConfigurationError, match=r"plugins.files must be .*, not"):
+        preferences.read_preferences(["plugins.files=perhaps"])
+
+
+def test_that_files_are_off_must_be_known_at_the_start():
+    with pytest.raises(chainrule.ConfigurationError, match=r"plugins\.files must be known before plugins are loaded"):
+        chainrule.settings("plugins.files=false")

@@ -1,9 +1,13 @@
 """Where plugins come from."""
 
+import hashlib
 import importlib.metadata
+import inspect
+import pickle
 import sys
 
 import distributions
+from chainrule.registry.providers import FileProvider
 from chainrule.registry.registry import Registry
 from distributions import LION
 
@@ -26,3 +30,23 @@ def test_the_digest_is_that_of_the_whole_package(install, tmp_path):
     assert digests[0] == digests[1] != digests[2]
     for name in [name for name in sys.modules if name.partition(".")[0] == "pride"]:
         del sys.modules[name]
+
+
+def test_the_digest_of_a_file_is_that_of_what_was_executed(tmp_path):
+    path = distributions.plugin_folder(tmp_path, mine=LION) / "mine.py"
+    provider = FileProvider.of(path)
+    assert provider.digest == hashlib.sha256(LION.encode()).hexdigest()
+    path.write_text("raise ArithmeticError")
+    assert provider.load().Lion.name == "lion"
+    assert provider.promised == {("optimizer", "lion")}
+    assert FileProvider.of(path).digest != provider.digest
+    assert pickle.loads(pickle.dumps(provider)) == provider
+    del sys.modules[provider.module]
+
+
+def test_a_class_of_a_file_can_be_pickled_and_has_its_source(tmp_path):
+    provider = FileProvider.of(distributions.plugin_folder(tmp_path, **{"my-idea": LION}) / "my-idea.py")
+    cls = provider.load().Lion
+    assert pickle.loads(pickle.dumps(cls(lr=0.5))) == cls(lr=0.5)
+    assert inspect.getsource(cls).startswith("@dataclass(frozen=True)\nclass Lion")
+    del sys.modules[provider.module]

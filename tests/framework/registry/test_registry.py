@@ -8,9 +8,12 @@ import pytest
 import chainrule
 import distributions
 from chainrule.registry import registry
-from chainrule.registry.registry import Status, installed
+from chainrule.registry.declared import Parcel
+from chainrule.registry.folder import plugin_files
+from chainrule.registry.preferences import Preferences
+from chainrule.registry.registry import Registry, Status, installed
 from chainrule.registry.watching import Session
-from distributions import LION
+from distributions import BENT, LION, plugin_folder
 
 
 def refusal(registry, name, group="optimizer"):
@@ -61,7 +64,11 @@ def test_a_broken_plugin_is_reported_and_the_others_work(install, tmp_path):
     [
         ("def broken(:\n    pass", "SyntaxError: invalid syntax ({file}, line 1)"),
         ("import sys\nsys.exit(3)", "SystemExit: 3 ({file}, line 2)"),
-        ("x = 1\n", "it implements no hook: mark a function such as chainrule_activations with @hookimpl"),
+        (
+            "x = 1\n",
+            "it has no component: define a class that derives from a contract such as chainrule.Activation, or mark a "
+            "function such as chainrule_activations with @hookimpl",
+        ),
     ],
 )
 def test_no_module_can_end_the_process(install, tmp_path, source, cause):
@@ -300,3 +307,84 @@ def test_a_distribution_found_twice_counts_once(tmp_path, monkeypatch):
     assert not damaged
     (lion,) = [entry for entry in entries if entry.value == "chainrule_lion"]
     assert lion.dist.version == "1.0"
+
+
+def of_files(tmp_path, prefer=(), block=(), **files):
+    """The registry of built-in activations and of plugin files."""
+    plugin_folder(tmp_path, **files)
+    entries = [entry for entry in registry._entry_points()[0] if entry.name == "activations"]
+    return Registry(entries, Preferences(tuple(prefer), tuple(block)), files=plugin_files(tmp_path)[0])
+
+
+def test_a_file_of_the_project_is_a_plugin(tmp_path):
+    found = of_files(tmp_path, mine=BENT)
+    assert found.reports == []
+    assert str(found.provider("activation", "bent")) == "plugins/mine.py"
+    assert found.provider("activation", "bent").file == tmp_path / "plugins" / "mine.py"
+    (plugin,) = (plugin for plugin in found.plugins if plugin.provider.entry_point == "mine")
+    assert (plugin.status, plugin.description) == (Status.OK, "My idea.")
+
+
+def test_a_broken_file_is_one_sentence_and_harms_nothing(tmp_path):
+    found = of_files(tmp_path, mine=BENT, torn=BENT.replace("Bent", "Torn") + "def f(:\n")
+    sentence = f"plugin plugins/torn.py was skipped: SyntaxError: invalid syntax ({tmp_path}/plugins/torn.py, line 14)"
+    assert found.reports == [sentence]
+    assert {"bent", "tanh"} <= set(found.names("activation"))
+    assert refusal(found, "torn", "activation") == f"activation=torn cannot be used: {sentence}."
+    assert "chainrule_file_torn" not in sys.modules
+
+
+def test_a_file_may_be_called_like_a_plugin_but_not_its_component(tmp_path):
+    found = of_files(tmp_path, activations=BENT, other=BENT.replace("Bent", "Tanh"))
+    assert found.find("activation", "bent")
+    (report,) = found.reports
+    assert report.startswith("activation=tanh cannot be used: it is provided by chainrule ")
+    assert report.endswith("and by plugins/other.py; plugins.prefer=[chainrule] or [plugins/other.py] settles it")
+    files = {"activations": BENT, "other": BENT.replace("Bent", "Tanh")}
+    preferred = of_files(tmp_path, prefer=["plugins/other.py"], **files)
+    assert preferred.provider("activation", "tanh").entry_point == "other"
+    blocked = of_files(tmp_path, block=["other"], **files)
+    assert blocked.provider("activation", "tanh").distribution == "chainrule"
+
+
+def test_hooks_of_a_file_work_and_then_say_which_components_there_are(tmp_path):
+    hook = "from chainrule import hookimpl\n@hookimpl\ndef {}:\n    return {}\n"
+    watching = BENT + hook.format("chainrule_watchers(session)", "[]")
+    assert of_files(tmp_path, mine=watching).find("activation", "bent")
+    found = of_files(tmp_path, mine=BENT + hook.format("chainrule_activations()", "[]"))
+    assert "bent" not in found.names("activation")
+
+
+@pytest.mark.usefixtures("afresh")
+def test_the_files_of_the_working_directory_are_found_unless_they_are_switched_off(tmp_path, monkeypatch):
+    plugin_folder(tmp_path, mine=BENT)
+    assert registry.found().find("activation", "bent")
+    monkeypatch.setenv("CHAINRULE_PLUGIN_FILES", "0")
+    registry._loaded_once.cache_clear()
+    assert "bent" not in registry.found().names("activation")
+
+
+@pytest.mark.usefixtures("afresh")
+def test_a_module_that_is_installed_from_the_folder_is_no_second_plugin(tmp_path, monkeypatch):
+    plugins = plugin_folder(tmp_path)
+    distributions.install(plugins, "chainrule-bent", BENT)
+    monkeypatch.syspath_prepend(plugins)
+    assert registry.found().provider("activation", "bent").version == "1.0"
+    sys.modules.pop("chainrule_bent")
+
+
+@pytest.mark.usefixtures("afresh")
+def test_another_process_has_the_files_that_were_there_when_this_one_began(tmp_path):
+    path = plugin_folder(tmp_path, mine=BENT) / "mine.py"
+    parcel = registry.parcel()
+    digest = registry.found().provider("activation", "bent").digest
+    path.write_text("from chainrule import nothing_of_that_name\n")
+    (path.parent / "new.py").write_text(BENT.replace("Bent", "New"))
+    registry.receive(parcel)
+    found = registry.found()
+    assert not found.reports
+    assert found.provider("activation", "bent").digest == digest
+    assert "new" not in found.names("activation")
+    assert registry.parcel() == parcel, "it is handed on"
+    registry.receive(Parcel((), ()))
+    assert "bent" not in registry.found().names("activation")

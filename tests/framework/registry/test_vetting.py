@@ -106,6 +106,17 @@ def test_a_rule_that_breaks_its_contract_says_how(install, further, cause):
     assert cause in report
 
 
+def test_without_hooks_the_public_classes_of_a_module_are_its_components(install):
+    """Not those that it imports, begin with an underscore, or derive from no contract."""
+    own = LION.partition("@hookimpl")[0]
+    source = f"{own}\nfrom chainrule_optimizers import Adam\nAlias = Lion\nclass Helper: pass\n"
+    abstract = "class _Base(Optimizer):\n    def init(self, theta):\n        return {}\n"
+    registry = install("chainrule-lion", source + abstract)
+    assert (registry.reports, registry.names("optimizer")) == ([], ["lion"])
+    (report,) = install("chainrule-tiger", source.replace("Lion", "Tiger") + abstract.replace("_Base", "Base")).reports
+    assert report.endswith("was skipped: Base lacks update")
+
+
 SQUARE = """
 from dataclasses import dataclass
 from chainrule import Activation, Loss, hookimpl

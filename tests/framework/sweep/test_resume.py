@@ -1,5 +1,6 @@
 """A sweep is started in a directory of its own, and resumed where it broke off."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -8,13 +9,14 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+import distributions
 from chainrule.errors import ConfigurationError
 from chainrule.records.run import MANIFEST, read_record
 from chainrule.records.sweep import new_sweep, read_sweep
 from chainrule.registry.registry import installed
 from chainrule.sweep import resume
 from chainrule.sweep.execution.fingerprint import label
-from distributions import MOODY
+from distributions import BENT, MOODY
 from sweeping import LONG, PLACE, SHORT, command, contents, hold, started, wait_for
 
 
@@ -123,6 +125,38 @@ def test_a_plugin_that_is_missing_is_named_with_the_version_that_was_used():
     assert str(caught.value) == (
         f"{missing.directory} needs a plugin of chainrule-lion 2.5, which is not installed: install it."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("plugins/mine.py:mine", "the plugin plugins/mine.py, which is not in {} or is switched off: put it back."),
+        ("__main__:Bent", "the class Bent of __main__, which is not declared here: resume it in Python."),
+    ],
+)
+def test_a_file_or_a_class_that_is_missing_is_named(tmp_path, name, sentence):
+    missing = sweep_with({f"plugin {name}": 64 * "b"})
+    with pytest.raises(ConfigurationError) as caught:
+        resume.require_plugins(missing)
+    assert str(caught.value) == f"{missing.directory} needs {sentence.format(tmp_path)}"
+
+
+def test_a_sweep_with_a_file_of_the_project_is_resumed_from_anywhere_but_not_with_another_file(tmp_path):
+    home = tmp_path / "home"
+    path = distributions.plugin_folder(home, mine=BENT) / "mine.py"
+    quick = [*SHORT, PLACE, "seed=range(4)", "activation=bent", "hydra.launcher.workers=2", "hydra.launcher.stack=2"]
+    command("-m", *quick, "training.epochs=2000", "network.hidden=[2,2,2,2]", folder=home)
+    before = contents(home / "sweep")
+    sha256 = hashlib.sha256(BENT.encode()).hexdigest()
+    for number in range(4):
+        assert read_record(home / "sweep" / f"{number}").manifest.plugins["plugins/mine.py:mine"]["sha256"] == sha256
+    (home / "sweep" / "1" / MANIFEST).unlink()
+    path.write_text(f"{BENT}# changed\n")
+    done = command("resume", home / "sweep", code=1)
+    assert f"Changed: plugin plugins/mine.py:mine: was {sha256[:12]}, is " in done.stderr
+    path.write_text(BENT)
+    command("resume", home / "sweep")
+    assert contents(home / "sweep") == before
 
 
 def test_the_configuration_of_a_sweep_is_kept_when_it_begins_and_not_replaced_when_it_is_resumed():

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from chainrule import interrupts
-from chainrule.components.parameters import plain
 from chainrule.errors import ConfigurationError
 from chainrule.records.environment import environment
-from chainrule.registry.preferences import SECTION
-from chainrule.registry.registry import installed
+from chainrule.registry.declared import Parcel
+from chainrule.registry.preferences import SECTION, VARIABLES
+from chainrule.registry.providers import ClassProvider, FileProvider
+from chainrule.registry.registry import installed, parcel, receive
 from chainrule.registry.watching import Progress
 from chainrule.sweep.execution import worker
 from chainrule.sweep.execution.fingerprint import changes, code
@@ -55,17 +56,19 @@ class Site:
     Attributes:
         directory: working directory of the sweep, absolute.
         progress: folder in which workers write how far they are, absolute.
-        code: versions and SHA-256 of the code that trains the sweep, and the preferences about plugins.
+        code: versions and SHA-256 of the installed code that trains the sweep, and the preferences about plugins.
+        plugins: those that are not installed.
     """
 
     directory: Path
     progress: Path
     code: Mapping[str, str]
+    plugins: Parcel
 
     @classmethod
     def here(cls, progress: Path) -> "Site":
         """Return the site of a sweep of this process."""
-        return cls(Path.cwd(), progress.absolute(), _code())
+        return cls(Path.cwd(), progress.absolute(), _code(), parcel())
 
     def train(self, unit: Unit) -> list[worker.End]:
         """Train a unit in a worker.
@@ -78,6 +81,7 @@ class Site:
                 f"a worker on {platform.node()} does not see {self.progress.parent}: "
                 "the machines of a cluster must share the file system in which a sweep lies."
             )
+        receive(self.plugins)
         there = {key: value for key, value in _code().items() if key in self.code}
         different = changes(self.code, there, words=("here", "there"))
         if different:
@@ -121,10 +125,12 @@ class _Leash(worker.Heartbeat):
 
 @functools.cache
 def _code() -> dict[str, str]:
-    """Return the code and the preferences of this process, read once, because files can change later."""
+    """Return the installed code and the preferences of this process, read once, because files can change later."""
     registry = installed()
-    preferred = {f"{SECTION}.{name}": ",".join(names) or "none" for name, names in plain(registry.preferences).items()}
-    return code(registry.providers) | preferred
+    names = {name: ",".join(getattr(registry.preferences, name)) for name in VARIABLES}
+    preferred = {f"{SECTION}.{name}": text or "none" for name, text in names.items()}
+    sent = FileProvider | ClassProvider
+    return code(provider for provider in registry.providers if not isinstance(provider, sent)) | preferred
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def state(jobs: Sequence[Job], plan: Plan, registry: Registry) -> dict[str, Any]
 
 def code(providers: Iterable[Provider]) -> dict[str, str]:
     """Return the versions and SHA-256 of plugins and of chainrule, and what they run on: NumPy, Python, machine."""
-    found = {label(provider): f"{provider.version} {provider.digest}" for provider in providers}
+    found = {label(provider): f"{provider.version} {provider.digest}".lstrip() for provider in providers}
     found |= {
         "chainrule": f"{version('chainrule')} {_own_digest()}",
         "numpy": version("numpy"),
@@ -43,7 +43,7 @@ def code(providers: Iterable[Provider]) -> dict[str, str]:
 
 def label(provider: Provider) -> str:
     """Return the name that a plugin has in :func:`code`."""
-    return f"{PLUGIN}{provider.distribution}:{provider.entry_point}"
+    return f"{PLUGIN}{provider.key}"
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

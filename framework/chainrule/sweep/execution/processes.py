@@ -13,7 +13,8 @@ from typing import Any
 
 from chainrule import interrupts
 from chainrule.errors import ChainruleError
-from chainrule.registry.registry import installed
+from chainrule.registry.declared import Parcel
+from chainrule.registry.registry import installed, parcel, receive
 from chainrule.sweep.execution import worker
 from chainrule.sweep.execution.plan import Unit
 
@@ -41,14 +42,15 @@ class Processes:
         """Start processes until there are so many, and do not wait for them.
 
         Raises:
-            ChainruleError: the system has no more.
+            ChainruleError: the system has no more, or a plugin of this process cannot be sent to them.
         """
+        plugins = parcel()
         if not self._members:
             atexit.register(self.kill)  # they are started before the sweep is checked, and it may be wrong
         with interrupts.deferred(), _single_threaded():
             while len(self._members) < size:
                 here, there = _SPAWN.Pipe()
-                process = _SPAWN.Process(target=_serve, args=(there,))
+                process = _SPAWN.Process(target=_serve, args=(there, plugins))
                 try:
                     process.start()
                 except OSError as error:
@@ -119,16 +121,18 @@ def _feed(
                 return
 
 
-def _serve(connection: Connection) -> None:
+def _serve(connection: Connection, plugins: Parcel) -> None:
     """Train the units that arrive, until there are no more or the process that sends them has ended."""
     interrupts.ignored_here()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(Exception):  # the first unit raises it again
+        receive(plugins)
         installed()
     with suppress(OSError):
         while True:
             try:
                 unit, progress = connection.recv()
+                receive(plugins)
                 ends: Any = worker.train_elsewhere(unit, progress)
             except EOFError:
                 return

@@ -1,15 +1,18 @@
 """Clusters without any: what a worker refuses, and when it gives up."""
 
 import dataclasses
+import pickle
 import sys
 
 import pytest
 
 from chainrule.errors import ConfigurationError
+from chainrule.registry import registry
 from chainrule.registry.watching import Progress
 from chainrule.sweep.execution import clusters
 from chainrule.sweep.execution.clusters import Site
 from chainrule.sweep.execution.pool import Pool
+from distributions import BENT, plugin_folder
 
 
 @pytest.mark.parametrize(("backend", "package"), [("dask", "distributed"), ("ray", "ray")])
@@ -19,6 +22,7 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch, backend, package)
         Pool(2, backend, None).__enter__()
 
 
+@pytest.mark.usefixtures("afresh")
 def test_a_worker_refuses_what_it_would_train_differently(tmp_path):
     with pytest.raises(ConfigurationError, match="must share the file system"):
         Site.here(tmp_path / "absent").train(None)
@@ -26,6 +30,20 @@ def test_a_worker_refuses_what_it_would_train_differently(tmp_path):
     there = dataclasses.replace(here, code={**here.code, "numpy": "0.1"})
     with pytest.raises(ConfigurationError, match=r"numpy: here 0\.1, there [2-9]"):
         there.train(None)
+
+
+@pytest.mark.usefixtures("afresh")
+def test_a_worker_gets_what_is_not_installed(tmp_path, monkeypatch):
+    plugin_folder(tmp_path / "home", mine=BENT)
+    monkeypatch.chdir(tmp_path / "home")
+    here = pickle.loads(pickle.dumps(Site.here(tmp_path)))
+    assert not [name for name in here.code if "mine" in name], "it is sent, so it is the same there"
+    monkeypatch.chdir(tmp_path)
+    registry._loaded_once.cache_clear()
+    assert "bent" not in registry.found().names("activation")
+    with pytest.raises(AttributeError, match="jobs"):  # of no unit
+        here.train(None)
+    assert str(registry.found().provider("activation", "bent")) == "plugins/mine.py"
 
 
 @pytest.mark.parametrize("whole_folder", [True, False])
