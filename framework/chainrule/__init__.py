@@ -18,6 +18,7 @@ _HOMES = {
         "Loss",
         "Optimizer",
         "Rule",
+        "Sampling",
         "Schedule",
         "Target",
     ),

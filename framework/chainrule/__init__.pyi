@@ -1,7 +1,17 @@
 """What type checkers see of names that are loaded when first used."""
 
 from chainrule.analysis.outcomes import Outcomes, SweepOutcomes
-from chainrule.components.contracts import Activation, Array, Initializer, Loss, Optimizer, Rule, Schedule, Target
+from chainrule.components.contracts import (
+    Activation,
+    Array,
+    Initializer,
+    Loss,
+    Optimizer,
+    Rule,
+    Sampling,
+    Schedule,
+    Target,
+)
 from chainrule.components.random import Random
 from chainrule.components.stacking import sum_units
 from chainrule.engine.curves import Curves
@@ -43,6 +53,7 @@ __all__ = [
     "RecordError",
     "Result",
     "Rule",
+    "Sampling",
     "Schedule",
     "Session",
     "Settings",

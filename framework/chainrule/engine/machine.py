@@ -86,7 +86,8 @@ class Machine:
         inputs = stack.shape.widths[0]
         everything = [separate(train, inputs)]
         self._whole, (self._whole_batch,) = self._backprop(everything, self.kept)
-        self._epoch = None if full else Epoch(stack, batch_size or samples)
+        same = full and all(sampling.is_permutation for sampling in stack.samplings)  # whatever the epoch
+        self._epoch = None if same else Epoch(stack, min(batch_size or samples, samples))
         if self._epoch:
             parts = [self._backprop(part, self.theta) for part in self._epoch.parts]
         elif self._keeps:
@@ -125,7 +126,7 @@ class Machine:
             if rate:
                 rate.set(epoch)
             if self._epoch:
-                self._epoch.shuffle()
+                self._epoch.draw(epoch)
             for update, backprop, batch in self._steps:
                 step += 1
                 update(theta, backprop(batch), state, step)
@@ -181,6 +182,14 @@ class Machine:
         forward = self._pass(samples[0][0].shape[2], theta)
         backprop = Backprop(forward, stack.loss, stack.rule, stack.rule_state, np.empty_like(theta))
         return backprop, [backprop.batch(x, y) for x, y in samples]
+
+
+def test_loss(one: Stack, theta: Array) -> float:
+    """Return the mean loss of the test samples of a single run at the parameters ``theta``, ``(parameters,)``."""
+    x, y = separate(np.ascontiguousarray(one.test), one.shape.widths[0])
+    forward = Pass(one.shape, theta[None], one.activation, one.output, x.shape[2])
+    forward.forward(forward.first(x))
+    return float(mean_loss(forward, one.loss, Truth.of(y, true_outputs(forward, one.loss)))[0])
 
 
 def _require_run_axis(owner: str, state: dict[str, Array], runs: int) -> None:

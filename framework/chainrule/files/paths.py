@@ -16,15 +16,20 @@ def configuration() -> Path:
 
 def project() -> Path:
     """Return the project's folder: the nearest one, from the working directory up, that has one of the marks."""
-    here = _started.get() or Path.cwd()
+    here = started()
     return next(
         (d for d in (here, *here.parents) if any((d / mark).exists() for mark in (".git", "pyproject.toml"))), here
     )
 
 
+def started() -> Path:
+    """Return the folder in which the command was started, from which relative paths count."""
+    return _started.get() or Path.cwd()
+
+
 @contextmanager
 def started_in(folder: Path) -> Iterator[None]:
-    """Search for the project from ``folder`` instead of the working directory."""
+    """Let the command count as started in ``folder`` instead of the working directory."""
     token = _started.set(folder)
     try:
         yield

@@ -274,7 +274,9 @@ class Search:
         for job in corners:
             settings = settings_from_config(job.config, installed())
             score = "r2" if settings.target.task == "regression" else "accuracy"
-            parts = ["train", "validation"] if settings.data.validation else ["train"]
+            data = settings.data
+            kept = {"validation": data.has_validation, "test": data.test}
+            parts = ["train", *(part for part, is_kept in kept.items() if is_kept)]
             known = [*(f"{part}/{name}" for part in parts for name in ("loss", score)), *_OF_RUN, "parameters"]
             for name in self._options.metrics:
                 if name not in known:
