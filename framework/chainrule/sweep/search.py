@@ -20,7 +20,7 @@ from chainrule.engine.reason import Reason
 from chainrule.errors import ConfigurationError, RecordError, nearest
 from chainrule.records.result import objective
 from chainrule.records.run import Failure, Record, RunManifest, read_end, read_record
-from chainrule.records.sweep import SEED, SearchEntry
+from chainrule.records.sweep import FOLD, SEED, SearchEntry
 from chainrule.registry.registry import installed
 from chainrule.sweep import resume
 from chainrule.sweep.execution.plan import Plan
@@ -347,6 +347,8 @@ class _Space:
                 if axis.interval:
                     raise ConfigurationError(f"{SEED} must have a list of values or a range, such as {SEED}=range(5).")
                 self.seeds = list(dict.fromkeys(axis.values))
+            elif axis.key == FOLD:
+                raise ConfigurationError(f"{FOLD} cannot be searched: give it one value, or search with several seeds.")
             else:
                 self.texts[axis.key] = axis.text
                 self.distributions[axis.key] = _distribution(optuna.distributions, axis)
