@@ -12,6 +12,8 @@ from chainrule.components.contracts import Array, Sampling
 class Stream(Sampling):
     """New samples of a function in each epoch, none of them twice: what is minimized is the expected loss.
 
+    Bottou (1998), Online learning and stochastic approximations.
+
     The training loss is still measured on the training set, which is not trained on. A data set is refused, because it
     has no new samples.
     """
