@@ -5,7 +5,16 @@ from chainrule.sweep.jobs.job import Base, Job
 CONFIGURATION = {
     "seed": 0,
     "network": {"hidden": [3]},
-    "data": {"samples": None, "validation": 0.25, "noise": 0.0, "class_weights": None, "balance_classes": False},
+    "data": {
+        "samples": None,
+        "validation": 0.25,
+        "noise": 0.0,
+        "class_weights": None,
+        "balance_classes": False,
+        "test": 0.0,
+        "folds": None,
+        "fold": 0,
+    },
     "training": {
         "epochs": 2,
         "batch_size": 1,
@@ -13,6 +22,8 @@ CONFIGURATION = {
         "patience": None,
         "measure_every": None,
         "dtype": "float64",
+        "restore_best": False,
+        "start": None,
     },
     "activation": {"name": "tanh"},
     "output": {"name": "identity"},
@@ -22,6 +33,7 @@ CONFIGURATION = {
     "target": {"name": "sine"},
     "initializer": {"name": "normal"},
     "rule": {"name": "exact"},
+    "sampling": {"name": "shuffled"},
     "tracking": {"name": "none"},
 }
 SECTIONS = ("network", "data", "training")

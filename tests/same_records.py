@@ -92,6 +92,8 @@ CHOICES = {
         "absolute_error": [],
         "huber": ["loss.delta=0.5"],
         "log_cosh": [],
+        "quantile": ["loss.q=0.3"],
+        "gaussian_nll": [],
     },
     "optimizer": {
         "gradient_descent": ["optimizer.weight_decay=0.01"],
@@ -195,11 +197,19 @@ def _network(target: str, rng: random.Random) -> Overrides:
 
 def _output_and_loss(problem: str, rng: random.Random) -> Overrides:
     if problem == "two classes" and rng.random() < 0.6:
-        return ["output=sigmoid", "loss=binary_cross_entropy"]
+        return rng.choice(
+            [
+                ["output=sigmoid", "loss=binary_cross_entropy"],
+                ["output=sigmoid", "loss=focal", "loss.gamma=1.5"],
+                ["output=identity", "loss=hinge"],
+                ["output=identity", "loss=poisson"],
+            ]
+        )
     if problem == "classes" and rng.random() < 0.7:
         return rng.choice(
             [
                 ["output=softmax", "loss=categorical_cross_entropy"],
+                ["output=softmax", "loss=kl"],
                 ["output=sigmoid", "loss=categorical_cross_entropy"],
                 ["output=softmax", "loss=binary_cross_entropy"],
                 ["output=sigmoid", "loss=binary_cross_entropy"],

@@ -19,6 +19,7 @@ _HOMES = {
         "Network",
         "Optimizer",
         "Rule",
+        "Sampling",
         "Schedule",
         "Target",
     ),

@@ -9,6 +9,7 @@ from chainrule.components.contracts import (
     Network,
     Optimizer,
     Rule,
+    Sampling,
     Schedule,
     Target,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "RecordError",
     "Result",
     "Rule",
+    "Sampling",
     "Schedule",
     "Session",
     "Settings",

@@ -6,7 +6,7 @@ from chainrule.records.run import Record
 from chainrule_console.words import duration, number, reason
 
 _SCORES = {"r2": "R2", "accuracy": "accuracy"}
-_PARTS = {"train": "training", "validation": "validation"}
+_PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def lines(record: Record) -> list[str]:

@@ -46,7 +46,9 @@ def summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
         return []
     if sweep.comparison:
         return _comparison_summary(sweep, outcomes)
-    ranked, seeds = outcomes.ranking, len({outcome.seed for outcome in outcomes})
+    ranked, seeds = outcomes.ranking, count(len({outcome.seed for outcome in outcomes}), "seed")
+    folds = {outcome.fold for outcome in outcomes} - {None}
+    repetitions = f"{seeds}, {count(len(folds), 'fold')}" if folds else seeds
     titles = [group.title for group in ranked[:_SETTINGS]]
     columns: list[list[str]] = [["settings", *titles], ["runs", *(str(len(g.values)) for g in ranked[:_SETTINGS])]]
     several = any(len(group.values) > 1 for group in ranked)
@@ -59,7 +61,7 @@ def summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
         if any(counts):
             columns.append([reason, *(str(amount or "") for amount in counts)])
     lines = [
-        f"{count(len(outcomes), 'run')}, {count(len(ranked), 'setting')}, {count(seeds, 'seed')}; "
+        f"{count(len(outcomes), 'run')}, {count(len(ranked), 'setting')}, {repetitions}; "
         f"{outcomes.metric.replace('/', ' ')}, best first"
     ]
     lines += _table(columns, labels=1)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
-from chainrule.records.run import Record, RunManifest
+from chainrule.records.run import DataEntry, Record, RunManifest
 from chainrule.records.settings import flat
 
 Point = tuple[str, float, int, int]  # name, value, time in milliseconds since 1970, step
@@ -181,14 +181,19 @@ def note(manifest: RunManifest) -> str:
     rows = [f"| {name} | {'not finite' if v is None else f'{v:.6g}'} |" for name, v in manifest.metrics.items()]
     paragraphs = [
         f"**{manifest.title}**",
-        f"{'-'.join(map(str, network.widths))} units, {network.parameters} parameters; "
-        f"{data.training} training and {data.validation} validation samples.",
+        f"{'-'.join(map(str, network.widths))} units, {network.parameters} parameters; {_counts(data)} samples.",
         f"Stopped after {manifest.epochs} epochs; {manifest.reason.words}.",
         *manifest.notes,
         "\n".join(["| metric | at the end |", "| --- | ---: |", *rows]),
         f"To repeat it:\n\n```\n{command}\n```",
     ]
     return "\n\n".join(paragraphs)
+
+
+def _counts(data: DataEntry) -> str:
+    """Return how many samples each part has, in words."""
+    *parts, last = [f"{data[part]} {part}" for part in ("training", "validation", "test") if part in data]
+    return f"{', '.join(parts)} and {last}"
 
 
 def dataset(manifest: RunManifest) -> dict[str, str]:
@@ -203,7 +208,7 @@ def dataset(manifest: RunManifest) -> dict[str, str]:
         "digest": data.digest[:_DIGEST],
         "source_type": "code",
         "source": json.dumps({"tags": source}),
-        "profile": json.dumps({"num_rows": data.training + data.validation, **profile}),
+        "profile": json.dumps({"num_rows": data.training + data.validation + data.get("test", 0), **profile}),
     }
 
 

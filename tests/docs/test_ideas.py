@@ -14,6 +14,8 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
 ROW = re.compile(r"\| ([^|]*): `(\w+)` \| (\w+) \| \[(\w+\.py)\]\(([\w/]+\.py)\) \| (\d+) \| ([^|]+) \| ([^|]+) \|")
 HEADER = "| idea | kind | file | lines | source | checked against |"
 SUITED = {  # what else a component needs, so that its values are admitted
+    "balanced": ["target=two_moons"],
+    "label_noise": ["target=two_moons"],
     "focal": ["target=two_moons", "output=sigmoid"],
     "hinge": ["target=two_moons"],
     "kl": ["target=wine", "output=softmax"],

@@ -316,3 +316,31 @@ def test_the_function_sweep_is_not_hidden_by_the_package():
     import chainrule.sweep.grid
 
     assert chainrule.sweep is notebook.sweep
+
+
+def test_the_settings_of_a_record_that_knows_no_samplings_and_no_test(tmp_path):
+    """As records of earlier versions are."""
+    result = chainrule.run(*SHORT, "tracking=none", directory="run")
+    manifest = json.loads((tmp_path / "run" / MANIFEST).read_text())
+    configuration = manifest["configuration"]
+    del configuration["sampling"]
+    for section, key in [*(("data", key) for key in ("test", "folds", "fold")),
+                         *(("training", key) for key in ("restore_best", "start"))]:  # fmt: skip
+        del configuration[section][key]
+    (tmp_path / "run" / MANIFEST).write_text(json.dumps(manifest))
+    settings = chainrule.settings_of(chainrule.load("run"))
+    assert settings == result.settings
+    assert settings.sampling.name == "shuffled"
+
+
+def test_folds_are_repetitions_of_a_setting():
+    folds = ["data.folds=3", "data.fold=range(3)", "seed=0,1", "optimizer.lr=0.01,0.1"]
+    command("-m", *folds, *SHORT, "tracking=none", "hydra.sweep.dir=s")
+    found = chainrule.outcomes_of("s")
+    assert [(group.settings, len(group.values)) for group in sorted(found.ranking, key=lambda g: g.title)] == [
+        ({"optimizer.lr": 0.01}, 6),
+        ({"optimizer.lr": 0.1}, 6),
+    ]
+    rows = found.table("runs")
+    assert sorted({(row["seed"], row["fold"]) for row in rows}) == [(s, f) for s in (0, 1) for f in range(3)]
+    assert [effect.parameter for effect in found.effects] == ["optimizer.lr"]

@@ -13,7 +13,7 @@ from rich.console import Console as Terminal
 from chainrule.engine.reason import Reason
 from chainrule.records.run import Record, RunManifest
 from chainrule.registry.watching import Progress, Session, Start, SweepProgress
-from chainrule_console import Console, chainrule_watchers, words
+from chainrule_console import Console, chainrule_watchers, summary, words
 from chainrule_console.bar import Bar
 from chainrule_console.lines import SweepLines
 from chainrule_console.sweep import status
@@ -310,3 +310,10 @@ def test_rich_is_not_imported_before_it_is_used():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_the_test_part_comes_last():
+    metrics = {"train/loss": 1.0, "validation/loss": 2.0, "test/loss": 3.0, "train/r2": 0.1, "test/r2": 0.2}
+    text = summary.lines(record(metrics=metrics))
+    assert "  loss     1 (training), 2 (validation), 3 (test)" in text
+    assert "  R2       0.1 (training), 0.2 (test)" in text

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chainrule.components.contracts import Activation, Initializer, Loss, Optimizer, Rule, Schedule, Target
+from chainrule.components.contracts import Activation, Initializer, Loss, Optimizer, Rule, Sampling, Schedule, Target
 from chainrule.engine.curves import Curves
 from chainrule.engine.data import draw
 from chainrule.engine.network import Shape
@@ -57,6 +57,12 @@ class Zeros(Initializer):
 @dataclass(frozen=True)
 class Exact(Rule):
     pass
+
+
+@dataclass(frozen=True)
+class Every(Sampling):
+    def epoch(self, rng, x, y, epoch, epochs):
+        return np.arange(len(x))
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,7 @@ def result(
         target=target,
         initializer=Zeros(),
         rule=Exact(),
+        sampling=Every(),
     )
     shape = Shape((target.inputs, target.outputs))
     drawn = draw(target, np.random.SeedSequence(0), samples=samples, validation=held_out, noise=noise, dtype=np.float64)

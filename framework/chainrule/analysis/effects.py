@@ -220,8 +220,8 @@ def _between_cells(rows: Array, cells: Array) -> Array:
 def _blocks(parameter: str, outcomes: Sequence[Outcome]) -> Array:
     """Return the number of a block for each run; runs of one block agree in all but this parameter."""
     others = [
-        (outcome.seed, *sorted((key, repr(value)) for key, value in outcome.settings.items() if key != parameter))
-        for outcome in outcomes
+        (one.seed, one.fold, *sorted((key, repr(value)) for key, value in one.settings.items() if key != parameter))
+        for one in outcomes
     ]
     numbers: dict[Any, int] = {}
     return np.array([numbers.setdefault(other, len(numbers)) for other in others], int)

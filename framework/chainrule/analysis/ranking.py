@@ -1,8 +1,8 @@
-"""Ranks settings by the losses, or another metric, of their runs; seeds are repetitions, not settings.
+"""Ranks settings by the losses, or another metric, of their runs; seeds and folds are repetitions, not settings.
 
 A run that diverged or failed counts as the worst, so that a setting cannot win by losing its bad runs. Only order
-statistics are used, because they stay meaningful with infinite losses. Runs with equal settings and equal seed count
-once, because they have the same result; runs whose seed is unknown are all different.
+statistics are used, because they stay meaningful with infinite losses. Runs with equal settings, seed and fold
+count once, because they have the same result; runs whose seed is unknown are all different.
 """
 
 import math
@@ -21,7 +21,7 @@ CONFIDENCE = 0.95  # coverage of an interval
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in nothing but their seed.
+    """Runs that differ in nothing but their seed, or the fold of a cross-validation.
 
     Attributes:
         settings: what they have in common.
@@ -138,7 +138,7 @@ def distinct(outcomes: Iterable[Outcome]) -> list[Outcome]:
     found: dict[Any, Outcome] = {}
     for outcome in sorted(outcomes, key=lambda outcome: outcome.number):
         repetition = ("unknown", outcome.number) if outcome.seed is None else ("seed", outcome.seed)
-        found.setdefault((_key(outcome), repetition), outcome)
+        found.setdefault((_key(outcome), repetition, outcome.fold), outcome)
     return list(found.values())
 
 

@@ -28,14 +28,15 @@ class Table(list[dict[str, Any]]):
 
 
 def runs(outcomes: Sequence[Outcome]) -> Table:
-    """Return one row a run: its number, each key that varies, seed, reason, record, each final metric.
+    """Return one row a run: its number, each key that varies, seed, fold if it varies, reason, record, each metric.
 
     A value that a run does not have, or a metric that is not finite, is None. ``record`` is the directory of the
     record, relative to the sweep's, or the key of the run in its tracker.
     """
     keys = dict.fromkeys(key for outcome in outcomes for key in outcome.settings)
     names = dict.fromkeys(name for outcome in outcomes for name in outcome.metrics)
-    own = ("run", "seed", "reason", "record")
+    folds = any(outcome.fold is not None for outcome in outcomes)
+    own = ("run", "seed", *(["fold"] if folds else []), "reason", "record")
     columns = _apart(own, keys, "params")
     measured = _apart((*own, *columns.values()), names, "metrics")
     return Table(
@@ -43,6 +44,7 @@ def runs(outcomes: Sequence[Outcome]) -> Table:
             "run": outcome.number,
             **{column: outcome.settings.get(key) for key, column in columns.items()},
             "seed": outcome.seed,
+            **({"fold": outcome.fold} if folds else {}),
             "reason": outcome.reason.value,
             "record": outcome.directory,
             **{column: outcome.metrics.get(name) for name, column in measured.items()},

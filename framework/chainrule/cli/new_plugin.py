@@ -36,6 +36,7 @@ _EXAMPLES = {
     "initializer": ("Orthogonal", "initializer=normal,"),
     "rule": ("ClippedError", "rule=exact,"),
     "schedule": ("SearchThenConverge", "schedule=constant,"),
+    "sampling": ("MaskingNoise", "sampling=shuffled,"),
     "tracker": ("Spreadsheet", "tracking="),
     _WATCHER: ("Bell", ""),
 }

@@ -286,6 +286,54 @@ class Target(Component):
         return x, self(x)
 
 
+class Sampling(Component):
+    """Which samples a run trains on in an epoch, and in which order.
+
+    Optional arguments of ``epoch``:
+
+    - ``target`` (:class:`Target`): the target of the run, such as for its ``task``;
+    - ``fresh``: ``fresh(rng, samples)`` returns ``x`` and ``y`` of new samples, drawn like those of the training set,
+      noise included, and scaled like them. Such a sampling is refused for a data set, which has no new samples.
+
+    Attributes:
+        is_permutation: whether each training sample comes once in every epoch. Then full batches are always the same,
+            so that ``epoch`` is not asked for them.
+        task: the only task that the sampling is defined for, ``classification`` or ``regression``; None for both.
+    """
+
+    is_permutation: ClassVar[bool] = False
+    task: ClassVar[str | None] = None
+
+    @abstractmethod
+    @offers("target", "fresh")
+    def epoch(
+        self,
+        rng: np.random.Generator,
+        x: Array,
+        y: Array,
+        epoch: int,
+        epochs: int,
+        *args: Any,
+        **optional: Any,
+    ) -> Array | tuple[Array, Array]:
+        """Return the samples of the coming epoch, as many as there are training samples, in their order.
+
+        Either a pair ``x, y`` of the shapes of the arguments, or whole numbers ``(samples,)``: which of the training
+        samples. Losses are measured on the training samples themselves, whatever is returned. Called once for each run
+        and epoch; it may name ``target`` and ``fresh``.
+
+        Args:
+            rng: the run's own generator, the only source of randomness allowed.
+            x: inputs of the training samples, ``(samples, inputs)``, scaled for the network. They are the same in each
+                epoch, and read-only.
+            y: their outputs, ``(samples, outputs)``, likewise.
+            epoch: how many epochs have been trained, from 0.
+            epochs: largest number of epochs that will be trained, at least 1.
+            args: nothing; what a subclass names is given by its name.
+            optional: likewise.
+        """
+
+
 class Initializer(Component):
     """The initial weights and biases of one layer."""
 

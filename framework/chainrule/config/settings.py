@@ -12,6 +12,8 @@ from chainrule.registry.registry import Registry
 from chainrule.registry.watching import Tracker
 
 TRACKING = "tracking"  # the group whose component shows runs but does not affect them
+# Groups that records of earlier versions do not have, and what the runs then did.
+_LATER = {"sampling": "shuffled"}
 _COMMAND = "command"  # of an experiment: the command line that answers its question, for people and scripts
 
 
@@ -46,7 +48,8 @@ def keys() -> dict[str, Parameter]:
 
 
 def _component(config: Mapping[str, Any], group: str, registry: Registry) -> Any:
-    values = dict(_mapping(config.get(group), group))
+    later = {"name": _LATER[group]} if group in _LATER else None
+    values = dict(_mapping(config.get(group, later), group))
     name = values.pop("name", None)
     if not isinstance(name, str):
         raise ConfigurationError(f"{group} names no component: write {group}=NAME.")

@@ -40,28 +40,61 @@ class Scaling:
 
 
 @dataclass(frozen=True)
+class Fresh:
+    """Draws new samples of a run, like those of its training set: noise included, scaled, in the dtype of the run.
+
+    Attributes:
+        target: what is to be learned.
+        noise: standard deviation of the noise, see :func:`draw`.
+        x_scaling, y_scaling: the maps from raw to scaled values.
+        dtype: dtype of the run.
+    """
+
+    target: Target
+    noise: float
+    x_scaling: Scaling
+    y_scaling: Scaling
+    dtype: DTypeLike
+
+    def __call__(self, rng: np.random.Generator, samples: int) -> tuple[Array, Array]:
+        """Return ``x (samples, inputs)`` and ``y (samples, outputs)``."""
+        x, y, _ = _drawn(self.target, rng, samples)
+        _add_noise(self.target, x, y, self.noise, rng)
+        return self.x_scaling.apply(x.T).T.astype(self.dtype), self.y_scaling.apply(y.T).T.astype(self.dtype)
+
+
+@dataclass(frozen=True)
 class Samples:
     """The data of one run, scaled for the network, in the run's dtype.
 
     Attributes:
         train: a row of ones above ``x`` above ``y``, shape ``(1 + inputs + outputs, training samples)``. Where samples
             have weights, these are one more row, with a mean of 1.
-        validation: the same for the validation samples; there may be none.
+        validation, test: the same for the validation and the test samples; there may be none.
         inputs, outputs: numbers of inputs and of true outputs.
         x_scaling, y_scaling: the maps from raw to scaled values.
         digest: SHA-256 of the raw data, in hexadecimal.
+        fresh: draws new samples.
     """
 
     train: Array
     validation: Array
+    test: Array
     inputs: int
     outputs: int
     x_scaling: Scaling
     y_scaling: Scaling
     digest: str
+    fresh: Fresh
+
+    @property
+    def parts(self) -> dict[str, Array]:
+        """The parts that have samples, by name: ``train``, ``validation``, ``test``."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in parts.items() if part.shape[1]}
 
     def raw(self, part: Array) -> tuple[Array, Array]:
-        """Return ``x`` and ``y`` of ``train`` or ``validation`` in the target's units, each ``(features, samples)``."""
+        """Return ``x`` and ``y`` of one of the parts in the target's units, each ``(features, samples)``."""
         split = 1 + self.inputs
         return self.x_scaling.undo(part[1:split]), self.y_scaling.undo(part[split : split + self.outputs])
 
@@ -76,6 +109,9 @@ def draw(
     class_weights: Sequence[float] | None = None,
     balance_classes: bool = False,
     dtype: DTypeLike,
+    test: float = 0.0,
+    folds: int | None = None,
+    fold: int = 0,
 ) -> Samples:
     """Draw the samples of one run.
 
@@ -89,6 +125,10 @@ def draw(
         class_weights: how much the samples of each class count; None for all alike.
         balance_classes: whether samples also count in inverse proportion to the frequency of their class.
         dtype: dtype of the result.
+        test: fraction of the samples that is kept for the test; the validation samples do not depend on it.
+        folds: in how many parts of equal size the samples that are not kept for the test are cut, one of which is kept
+            for validation instead of a fraction; None for no folds. All folds of a seed have the same samples.
+        fold: which part that is, from 0.
 
     Raises:
         ConfigurationError: the data cannot be read, hold NaN or infinite values, or leave no sample to train on; or the
@@ -96,27 +136,12 @@ def draw(
         PluginError: the target returns arrays of the wrong shape.
     """
     streams = [np.random.default_rng(child) for child in seed.spawn(3)]
-    drawn = target.data(streams[0], target.samples if samples is None else samples)
-    x, y, *further = (np.array(part, float) for part in drawn)
+    x, y, further = _drawn(target, streams[0], target.samples if samples is None else samples)
     count = len(x)
-    if x.shape != (count, target.inputs) or y.shape != (count, target.outputs):
-        raise PluginError(
-            f"target={target.name} returned x {x.shape} and y {y.shape}, "
-            f"not (samples, {target.inputs}) and (samples, {target.outputs})."
-        )
-    noisy = y if target.task == "regression" else x
-    if noise:
-        noisy += noise * streams[1].standard_normal(noisy.shape)
+    _add_noise(target, x, y, noise, streams[1])
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ConfigurationError(f"target={target.name} has NaN or infinite values in its data.")
-    held_out = round(count * validation)
-    if held_out >= count:
-        raise ConfigurationError(
-            f"data.validation={validation:g} of {count} samples leaves none to train on; "
-            "lower it or raise data.samples."
-        )
-    order = streams[2].permutation(count)
-    chosen, kept = order[held_out:], order[:held_out]
+    chosen, kept, tested = _split(streams[2].permutation(count), validation, test, folds, fold)
     digest = hashlib.sha256(x.tobytes() + y.tobytes() + b"".join(part.tobytes() for part in further)).hexdigest()
     x, y = x.T, y.T
     scaled = target.standardized
@@ -124,7 +149,7 @@ def draw(
     y_scaling = Scaling.of(y[:, chosen]) if scaled and target.task == "regression" else Scaling.none(len(y))
     with np.errstate(all="ignore"):
         everything = np.concatenate([np.ones((1, count)), x_scaling.apply(x), y_scaling.apply(y)]).astype(dtype)
-    weights = sample_weights(target, further, y, (chosen, kept), class_weights, balance_classes)
+    weights = sample_weights(target, further, y, (chosen, kept, tested), class_weights, balance_classes)
     if weights is not None:
         everything = np.concatenate([everything, weights[None].astype(dtype)])
     if not np.isfinite(everything).all():
@@ -132,7 +157,54 @@ def draw(
             f"target={target.name} has values too large or too small for training.dtype={np.dtype(dtype).name}; "
             "change their unit or the dtype."
         )
-    return Samples(everything[:, chosen], everything[:, kept], len(x), len(y), x_scaling, y_scaling, digest)
+    fresh = Fresh(target, noise, x_scaling, y_scaling, dtype)
+    train, held_out, last = (everything[:, part] for part in (chosen, kept, tested))
+    return Samples(train, held_out, last, len(x), len(y), x_scaling, y_scaling, digest, fresh)
+
+
+def _drawn(target: Target, rng: np.random.Generator, samples: int | None) -> tuple[Array, Array, list[Array]]:
+    """Return copies of what a target draws, ``x`` and ``y`` checked for their shapes, and what it returns beside."""
+    x, y, *further = (np.array(part, float) for part in target.data(rng, samples))
+    if x.shape != (len(x), target.inputs) or y.shape != (len(x), target.outputs):
+        raise PluginError(
+            f"target={target.name} returned x {x.shape} and y {y.shape}, "
+            f"not (samples, {target.inputs}) and (samples, {target.outputs})."
+        )
+    return x, y, further
+
+
+def _add_noise(target: Target, x: Array, y: Array, noise: float, rng: np.random.Generator) -> None:
+    """Add noise in place: to the outputs of a regression, to the inputs of a classification."""
+    noisy = y if target.task == "regression" else x
+    if noise:
+        noisy += noise * rng.standard_normal(noisy.shape)
+
+
+def _split(order: Array, validation: float, test: float, folds: int | None, fold: int) -> tuple[Array, Array, Array]:
+    """Cut the samples in their random order: return those of training, validation and test."""
+    count = len(order)
+    rest = count - round(count * test)
+    if folds is None:
+        first, end = 0, round(count * validation)
+    else:  # as scikit-learn's KFold, whose first folds have one sample more
+        size, larger = divmod(rest, folds)
+        first = fold * size + min(fold, larger)
+        end = first + size + (fold < larger)
+    if rest < folds if folds else end >= rest:
+        raise ConfigurationError(_none_left(count, validation, test, folds))
+    train = np.concatenate([order[:first], order[end:rest]])
+    return train, order[first:end], order[rest:]
+
+
+def _none_left(count: int, validation: float, test: float, folds: int | None) -> str:
+    keys = {"data.folds": folds} if folds else {"data.validation": validation}
+    keys |= {"data.test": test} if test else {}
+    what, several = " and ".join(f"{key}={value:g}" for key, value in keys.items()), len(keys) > 1
+    left = "a fold without any" if folds else "none to train on"
+    return (
+        f"{what} of {count} samples leave{'' if several else 's'} {left}; "
+        f"lower {'them' if several else 'it'} or raise data.samples."
+    )
 
 
 def r2(y_pred: Array, y_true: Array) -> float:

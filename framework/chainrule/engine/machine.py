@@ -90,7 +90,8 @@ class Machine:
         # What is measured is not the first step's gradient if that is elsewhere, or random.
         self._reuses = not self._keeps and "rng" not in asked(type(stack.rule), "gradients")
         self._whole, (self._whole_batch,) = self._backprop(everything, self.kept, None)
-        self._epoch = None if full else Epoch(stack, batch_size or samples)
+        same = full and all(sampling.is_permutation for sampling in stack.samplings)  # whatever the epoch
+        self._epoch = None if same else Epoch(stack, min(batch_size or samples, samples))
         if self._epoch:
             parts = [self._backprop(part, self.theta, random) for part in self._epoch.parts]
         elif self._reuses:
@@ -129,7 +130,7 @@ class Machine:
             if rate:
                 rate.set(epoch)
             if self._epoch:
-                self._epoch.shuffle()
+                self._epoch.draw(epoch)
             for update, backprop, batch in self._steps:
                 step += 1
                 update(theta, backprop(batch), state, step)
@@ -204,6 +205,14 @@ class Machine:
         forward = self._pass(samples[0][0].shape[2], theta)
         backprop = Backprop(forward, stack.loss, stack.rule, self._rule_state, np.empty_like(theta), random)
         return backprop, [backprop.batch(x, y) for x, y in samples]
+
+
+def test_loss(one: Stack, theta: Array) -> float:
+    """Return the mean loss of the test samples of a single run at the parameters ``theta``, ``(parameters,)``."""
+    x, y = separate(np.ascontiguousarray(one.test), one.shape.widths[0])
+    forward = Pass(one.shape, theta[None], one.activation, one.output, x.shape[2])
+    forward.forward(forward.first(x))
+    return float(mean_loss(forward, one.loss, Truth.of(y, true_outputs(forward, one.loss)))[0])
 
 
 def _require_run_axis(owner: str, state: dict[str, Array], runs: int) -> None:

@@ -5,8 +5,9 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
-from chainrule.components.contracts import Activation, Array, Component, Loss, Optimizer, Rule, Schedule
+from chainrule.components.contracts import Activation, Array, Component, Loss, Optimizer, Rule, Sampling, Schedule
 from chainrule.components.stacking import take
+from chainrule.engine.data import Fresh
 from chainrule.engine.network import Shape
 
 
@@ -22,11 +23,14 @@ class Stack:
         activation, output, loss, optimizer, schedule, rule: stacked components, named like their groups.
         rule_state: the rule's fixed arrays, ``(runs, ...)``.
         theta: parameters before training, ``(runs, parameters)``, in the dtype of the stack.
-        train, validation: samples, ``(1 + inputs + outputs, runs, samples)``: ones, ``x`` and ``y``.
-        shuffles: one generator per run, for the order of its samples.
+        train, validation, test: samples, ``(1 + inputs + outputs, runs, samples)``: ones, ``x`` and ``y``.
+        samplings: that of each run, of one class.
+        fresh: draws new samples of each run's target.
+        shuffles: one generator per run, for its sampling.
         randoms: one generator per run, for components that are random in training.
         tolerance: training loss at which a run has converged, ``(runs,)``.
         patience: epochs without improvement after which a run has reached a plateau, ``(runs,)``; may be infinite.
+        restore_best: whether a run ends with the parameters of its best measured epoch, ``(runs,)``.
     """
 
     shape: Shape
@@ -43,10 +47,14 @@ class Stack:
     theta: Array
     train: Array
     validation: Array
+    test: Array
+    samplings: tuple[Sampling, ...]
+    fresh: tuple[Fresh, ...]
     shuffles: tuple[np.random.Generator, ...]
     randoms: tuple[np.random.Generator, ...]
     tolerance: Array
     patience: Array
+    restore_best: Array
 
     def take(self, runs: Array) -> "Stack":
         """Return the stack of the chosen ``runs`` (indices)."""
@@ -58,10 +66,14 @@ class Stack:
             theta=self.theta[runs],
             train=self.train[:, runs],
             validation=self.validation[:, runs],
+            test=self.test[:, runs],
+            samplings=tuple(self.samplings[run] for run in runs),
+            fresh=tuple(self.fresh[run] for run in runs),
             shuffles=tuple(self.shuffles[run] for run in runs),
             randoms=tuple(self.randoms[run] for run in runs),
             tolerance=self.tolerance[runs],
             patience=self.patience[runs],
+            restore_best=self.restore_best[runs],
         )
 
 

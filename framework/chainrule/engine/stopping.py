@@ -1,4 +1,4 @@
-"""When runs stop."""
+"""When runs stop, and with which parameters."""
 
 import numpy as np
 
@@ -36,5 +36,44 @@ class Stopping:
     def take(self, runs: Array) -> "Stopping":
         """Return the state of the chosen runs."""
         chosen = object.__new__(Stopping)
+        chosen.__dict__ = {name: array[runs] for name, array in self.__dict__.items()}
+        return chosen
+
+
+class Best:
+    """Keeps the parameters of the best measured epoch, for runs that end with them: Keras' ``restore_best_weights``."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._wanted = stack.restore_best
+        self._loss = np.full(len(stack.theta), np.inf)
+        self._epoch = np.full(len(stack.theta), -1)
+        self._theta = stack.theta.copy() if stack.restore_best.any() else stack.theta
+
+    def measured(self, epoch: int, watched: Array, theta: Array) -> None:
+        """Keep the parameters of the runs whose loss is smaller than ever before.
+
+        Args:
+            epoch: how many epochs have been trained.
+            watched: the loss, ``(runs,)``.
+            theta: the parameters that it was measured at, ``(runs, parameters)``.
+        """
+        better = self._wanted & (watched < self._loss)
+        if better.any():
+            self._loss[better], self._epoch[better], self._theta[better] = watched[better], epoch, theta[better]
+
+    def end(self, row: int, theta: Array) -> tuple[Array, int | None]:
+        """Return the parameters that a run ends with, and the epoch of the best, if it wants them.
+
+        Args:
+            row: the run.
+            theta: the last parameters of all runs.
+        """
+        if self._epoch[row] < 0:  # not wanted, or no loss was a number
+            return theta[row], None
+        return self._theta[row], int(self._epoch[row])
+
+    def take(self, runs: Array) -> "Best":
+        """Return the state of the chosen runs."""
+        chosen = object.__new__(Best)
         chosen.__dict__ = {name: array[runs] for name, array in self.__dict__.items()}
         return chosen

@@ -10,10 +10,10 @@ from threadpoolctl import ThreadpoolController
 
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves, History, due_epochs, one_nan
-from chainrule.engine.machine import Machine, Rate
+from chainrule.engine.machine import Machine, Rate, test_loss
 from chainrule.engine.reason import Reason
 from chainrule.engine.stack import Stack
-from chainrule.engine.stopping import Stopping
+from chainrule.engine.stopping import Best, Stopping
 
 Observer = Callable[[int, Array, int], None]
 Pruner = Callable[[int, Array, Array], Array]
@@ -24,11 +24,13 @@ class Trained:
     """One run after training.
 
     Attributes:
-        theta: parameters when it stopped, as its optimizer recommends them, shape ``(parameters,)``.
+        theta: parameters when it stopped, or at its best epoch, as its optimizer recommends them, ``(parameters,)``.
         curves: what was measured.
         reason: why it stopped.
         epochs: how many epochs it trained.
         evaluations: how often its training evaluated the gradient of a batch, and the loss of a batch without one.
+        best_epoch: the epoch whose parameters these are, if the run ends with those of its best; else None.
+        test_loss: the mean loss of the test samples, or None if there are none.
     """
 
     theta: Array
@@ -36,6 +38,8 @@ class Trained:
     reason: Reason
     epochs: int
     evaluations: tuple[int, int]
+    best_epoch: int | None = None
+    test_loss: float | None = None
 
 
 def train(stack: Stack, observe: Observer | None = None, prune: Pruner | None = None) -> list[Trained]:
@@ -90,7 +94,7 @@ def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list
     rate = None if stack.schedule.is_constant else Rate(stack)
     machine = Machine(stack, rate)
     history = History(runs, due, machine.curve_names)
-    stopping = Stopping(stack)
+    stopping, best = Stopping(stack), Best(stack)
     losses = np.full(runs, np.nan)
     trained: dict[int, Trained] = {}
     for previous, epoch in zip([0, *due], due, strict=False):
@@ -99,6 +103,7 @@ def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list
         watched = values.get("validation/loss", values["train/loss"])
         history.add(active, values | machine.set_rate(epoch, watched))
         losses[active] = values["train/loss"]
+        best.measured(epoch, watched, machine.kept)
         reasons = stopping.reasons(epoch, values, watched)
         if epoch == stack.epochs:
             reasons = [reason or Reason.EPOCHS for reason in reasons]
@@ -109,8 +114,10 @@ def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list
         for row, reason in enumerate(reasons):
             if reason:
                 run = int(active[row])
-                kept, evaluations = one_nan(machine.kept[row]), machine.evaluations(row)
-                trained[run] = Trained(kept, history.curves(run), reason, epoch, evaluations)
+                (kept, best_epoch), evaluations = best.end(row, machine.kept), machine.evaluations(row)
+                tested = test_loss(stack.take(np.array([run])), kept) if stack.test.shape[2] else None
+                curves = history.curves(run)
+                trained[run] = Trained(one_nan(kept), curves, reason, epoch, evaluations, best_epoch, tested)
         stay = np.array([row for row, reason in enumerate(reasons) if not reason], int)
         if observe:
             observe(epoch, losses, len(stay))
@@ -118,7 +125,7 @@ def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list
         if not len(stay):
             break
         if len(stay) < len(active):
-            machine, stopping, active = machine.take(stay), stopping.take(stay), active[stay]
+            machine, stopping, best, active = machine.take(stay), stopping.take(stay), best.take(stay), active[stay]
     return [trained[run] for run in range(runs)]
 
 

@@ -12,7 +12,7 @@ def sample_weights(
     target: Target,
     given: Sequence[Array],
     y: Array,
-    parts: tuple[Array, Array],
+    parts: Sequence[Array],
     class_weights: Sequence[float] | None,
     balance_classes: bool,
 ) -> Array | None:
@@ -22,7 +22,7 @@ def sample_weights(
         target: what is learned.
         given: what the target returned beside ``x`` and ``y``.
         y: true outputs, ``(outputs, samples)``.
-        parts: indices of the samples to train on and of those for validation.
+        parts: indices of the samples of each part, those to train on first.
         class_weights: how much the samples of each class count; None for all alike.
         balance_classes: whether samples also count inversely to the frequency of their class in the training samples.
 

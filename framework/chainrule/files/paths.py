@@ -29,7 +29,7 @@ def project() -> Path:
 
 @contextmanager
 def started_in(folder: Path) -> Iterator[None]:
-    """Search for the project and its plugins from ``folder`` instead of the working directory."""
+    """Let the command count as started in ``folder``: there are its project, its plugins and what paths begin at."""
     token = _started.set(folder)
     try:
         yield

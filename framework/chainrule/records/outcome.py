@@ -19,11 +19,12 @@ class Outcome:
     Attributes:
         number: number of its job.
         directory: directory of its record, relative to the sweep's; of a tracked run its key there.
-        settings: the keys that vary in the sweep, except the seed, with the run's values as typed.
+        settings: the keys that vary in the sweep, except the seed and the fold, with the run's values as typed.
         seed: seed of its random numbers; None if it is unknown, a text if somebody else's program wrote one.
         reason: why it stopped.
         metrics: final losses and scores, as in its record: None for a value that is not finite; empty if it failed.
         error: why a run failed, or diverged, as a sentence; empty if there is no more to say than the reason does.
+        fold: fold of a cross-validation, if folds vary in the sweep; like seeds they are repetitions of a setting.
     """
 
     number: int
@@ -33,6 +34,7 @@ class Outcome:
     reason: Reason
     metrics: Mapping[str, float | None]
     error: str = ""
+    fold: int | None = None
 
     def value(self, metric: str, worst: float = math.inf) -> float:
         """Return a metric for comparing runs; ``worst`` for a run that diverged, failed or has no such metric.

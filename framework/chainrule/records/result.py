@@ -26,13 +26,28 @@ def objective(metrics: Mapping[str, float | None]) -> tuple[str, float | None]:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The run whose parameters were the initial ones of another.
+
+    Attributes:
+        directory: directory of its record.
+        identity: SHA-256 of its settings, data and plugins.
+        weights: SHA-256 of the file with its parameters.
+    """
+
+    directory: str
+    identity: str
+    weights: str
+
+
+@dataclass(frozen=True)
 class Result:
     """One finished run; its arrays are read-only.
 
     Attributes:
         settings: the settings of the run.
         shape: widths of the network.
-        theta: flat parameters at the end, shape ``(parameters,)``.
+        theta: flat parameters at the end, or at the best epoch, shape ``(parameters,)``.
         curves: losses and gradient norms; ``curves.epochs`` and ``curves.values[name]`` are arrays ``(points,)``.
         reason: why it stopped.
         epochs: how many epochs it trained.
@@ -41,8 +56,13 @@ class Result:
         started: when training began.
         seconds: training time, of the whole stack if runs were stacked.
         notes: the notes shown before training.
-        metrics: final losses and scores by name, e.g. ``validation/r2``, and what training cost:
-            ``gradient_evaluations``, and ``loss_evaluations`` where an optimizer asked for losses alone.
+        best_epoch: the epoch whose parameters these are, if the run ends with those of its best measured epoch; else
+            None.
+        origin: the run whose parameters were the initial ones, or None.
+        test_loss: the mean loss of the test samples, or None if there are none.
+        metrics: losses and scores at ``theta`` by name, e.g. ``validation/r2``; what training cost:
+            ``gradient_evaluations``, and ``loss_evaluations`` where an optimizer asked for losses alone; and
+            ``best_epoch``, if there is one.
     """
 
     settings: Settings
@@ -56,12 +76,16 @@ class Result:
     started: datetime
     seconds: float
     notes: tuple[str, ...] = ()
+    best_epoch: int | None = None
+    origin: Origin | None = None
+    test_loss: float | None = None
     metrics: dict[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", self._metrics())
         samples, curves = self.samples, self.curves
-        for array in (self.theta, samples.train, samples.validation, curves.epochs, *curves.values.values()):
+        parts = (samples.train, samples.validation, samples.test)
+        for array in (self.theta, *parts, curves.epochs, *curves.values.values()):
             array.setflags(write=False)  # watchers see them before the record is written
 
     def shown(self) -> "Result":
@@ -110,14 +134,16 @@ class Result:
         return y[:, 0] if points.ndim == 1 else y
 
     def _metrics(self) -> dict[str, float]:
-        metrics: dict[str, float] = {
-            name: float(v[-1]) for name, v in self.curves.values.items() if name.endswith("loss")
-        }
+        curves, best = self.curves, self.best_epoch
+        at = -1 if best is None else int(np.searchsorted(curves.epochs, best))
+        metrics: dict[str, float] = {name: float(v[at]) for name, v in curves.values.items() if name.endswith("loss")}
+        if self.test_loss is not None:
+            metrics["test/loss"] = self.test_loss
         score: Any = r2 if self.settings.target.task == "regression" else accuracy
-        for part in ("train", "validation"):
-            x, y = self.samples.raw(getattr(self.samples, part))
-            if x.shape[1]:
-                metrics[f"{part}/{score.__name__}"] = score(self.predict(x), y)
+        for name, part in self.samples.parts.items():
+            x, y = self.samples.raw(part)
+            metrics[f"{name}/{score.__name__}"] = score(self.predict(x), y)
         gradients, losses = self.evaluations
         metrics["gradient_evaluations"] = float(gradients)
-        return metrics | ({"loss_evaluations": float(losses)} if losses else {})
+        further = {"loss_evaluations": losses or None, "best_epoch": best}
+        return metrics | {name: float(value) for name, value in further.items() if value is not None}

@@ -6,7 +6,7 @@ import json
 import math
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -37,7 +37,7 @@ class NetworkEntry(Entries):
 
 
 class DataEntry(Entries):
-    """What the run was trained on: sizes, and the SHA-256 of the raw data."""
+    """What the run was trained on: sizes (also ``test``, if there is such a part), and the SHA-256 of the raw data."""
 
     target: str
     task: str
@@ -78,6 +78,9 @@ class RunManifest(Entries):
         started: ISO 8601 with zone.
         seconds: training time, of the whole stack if runs were stacked.
         environment: user, git commit, versions of libraries.
+
+    A run that began with the parameters of another has an entry ``start``: directory, identity and SHA-256 of the
+    weights of that run.
     """
 
     title: str
@@ -254,7 +257,10 @@ def write_record(
     for path in sorted(directory.glob("pictures/*.png")):
         if path.is_file():
             contents[path.relative_to(directory).as_posix()] = path.read_bytes()
-    identity = {"configuration": settings, "data": _data(result), "plugins": plugins}
+    identity: dict[str, Any] = {"configuration": settings, "data": _data(result), "plugins": plugins}
+    start = asdict(result.origin) if result.origin else {}
+    if start:
+        identity["start"] = start["weights"]
     manifest = RunManifest(
         format=FORMAT,
         title=result.settings.title,
@@ -272,6 +278,7 @@ def write_record(
         environment=environment(),
         plugins=dict(plugins),
         files={name: _file(content) for name, content in contents.items()},
+        **({"start": start} if start else {}),
     )
     # One line per entry, because indenting everything takes ten times as long.
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in manifest.items())
@@ -320,6 +327,7 @@ def _file(content: bytes) -> FileEntry:
 
 
 def _data(result: Result) -> DataEntry:
+    tested = result.samples.test.shape[1]
     return DataEntry(
         target=result.settings.target.name,
         task=result.settings.target.task,
@@ -328,6 +336,7 @@ def _data(result: Result) -> DataEntry:
         training=result.samples.train.shape[1],
         validation=result.samples.validation.shape[1],
         digest=result.samples.digest,
+        **({"test": tested} if tested else {}),
     )
 
 

@@ -7,8 +7,19 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Interval, doc
 
-from chainrule.components.contracts import Activation, Component, Initializer, Loss, Optimizer, Rule, Schedule, Target
+from chainrule.components.contracts import (
+    Activation,
+    Component,
+    Initializer,
+    Loss,
+    Optimizer,
+    Rule,
+    Sampling,
+    Schedule,
+    Target,
+)
 from chainrule.components.parameters import plain, plain_defaults
+from chainrule.errors import ConfigurationError
 from chainrule.files.defaults import defaults
 
 _POINTS = 320  # most points of a curve by default; MLflow draws no more
@@ -28,15 +39,33 @@ class Network:
     hidden: Annotated[tuple[int, ...], Ge(1), doc("units of each hidden layer; [] for none")]
 
 
+# Fields that records of earlier versions do not have come last, with a default.
 @dataclass(frozen=True)
 class Data:
-    """``data``: how the samples of a run are drawn."""
+    """``data``: how the samples of a run are drawn, and which part of them is for what."""
 
     samples: Annotated[int | None, Ge(1), doc("samples in all; null: the target's own number")]
     validation: Annotated[float, Interval(ge=0, lt=1), doc("fraction kept for validation")]
     noise: Annotated[float, Ge(0), doc("standard deviation of noise: on outputs, or on inputs of classes")]
     class_weights: Annotated[tuple[float, ...] | None, Ge(0), doc("weight of each class in the loss; null: 1")] = None
     balance_classes: Annotated[bool, doc("samples weigh inversely to the frequency of their class")] = False
+    test: Annotated[float, Interval(ge=0, lt=1), doc("fraction kept for a test, measured once at the end")] = 0.0
+    folds: Annotated[int | None, Ge(2), doc("folds of a cross-validation, in place of data.validation")] = None
+    fold: Annotated[int, Ge(0), doc("which of data.folds is kept for validation, from 0")] = 0
+
+    def __post_init__(self) -> None:
+        if self.folds is None and self.fold:
+            raise ConfigurationError(f"data.fold={self.fold} needs data.folds, the number of folds.")
+        if self.folds is not None and self.fold >= self.folds:
+            raise ConfigurationError(
+                f"data.fold must be a whole number from 0 to {self.folds - 1}, because data.folds is {self.folds}, "
+                f"not {self.fold}."
+            )
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether some samples are kept for validation, if there are enough of them."""
+        return bool(self.folds or self.validation)
 
 
 @dataclass(frozen=True)
@@ -49,6 +78,8 @@ class Training:
     patience: Annotated[int | None, Ge(1), doc("epochs without improvement before a plateau; null: never")]
     measure_every: Annotated[int | None, Ge(1), doc("epochs between points of the curves; null: 320 points at most")]
     dtype: Annotated[DType, doc("floating point precision")]
+    restore_best: Annotated[bool, doc("end with the parameters of the best measured epoch, not with the last")] = False
+    start: Annotated[str | None, doc("directory of a run whose parameters are the initial ones; null: drawn")] = None
 
     @property
     def resolved_measure_every(self) -> int:
@@ -88,6 +119,7 @@ class Settings:
     target: Target
     initializer: Initializer
     rule: Rule
+    sampling: Sampling
 
     def to_config(self) -> dict[str, Any]:
         """Return the settings as plain data, from which equal settings can be made."""

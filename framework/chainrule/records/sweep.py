@@ -20,7 +20,7 @@ from chainrule.records.run import Failure, Membership, Record, read_end
 
 FORMAT = 1
 SWEEP = "sweep.json"
-SEED = "seed"
+SEED, FOLD = "seed", "data.fold"
 
 
 class JobEntry(Entries):
@@ -167,12 +167,13 @@ class Sweep:
     def outcome(self, number: int, end: Record | Failure) -> Outcome:
         """Return what became of a job."""
         settings, place = self.settings(number), self.manifest.jobs[number].directory
-        typed = settings.pop(SEED, None)
+        typed, fold = settings.pop(SEED, None), settings.pop(FOLD, None)
         if isinstance(end, Failure):
             seed = typed if isinstance(typed, int) else end.seed  # which failures of older versions do not hold
-            return Outcome(number, place, settings, seed, Reason.FAILED, {}, end.sentence)
+            return Outcome(number, place, settings, seed, Reason.FAILED, {}, end.sentence, fold)
         manifest = end.manifest
-        return Outcome(number, place, settings, manifest.configuration["seed"], manifest.reason, manifest.metrics)
+        seed = manifest.configuration[SEED]
+        return Outcome(number, place, settings, seed, manifest.reason, manifest.metrics, fold=fold)
 
     def outcomes(self, known: Container[int] = ()) -> Iterator[Outcome]:
         """Yield what became of each finished job, from the records on disk.

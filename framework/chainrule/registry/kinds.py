@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainrule.components.contracts import Activation, Component, Initializer, Loss, Optimizer, Rule, Schedule, Target
+from chainrule.components.contracts import (
+    Activation,
+    Component,
+    Initializer,
+    Loss,
+    Optimizer,
+    Rule,
+    Sampling,
+    Schedule,
+    Target,
+)
 from chainrule.registry.watching import Tracker
 
 
@@ -35,6 +45,7 @@ _ROWS = (
     Kind("optimizer", "optimizers", Optimizer, ("optimizer",)),
     Kind("schedule", "schedules", Schedule, ("schedule",)),
     Kind("target", "targets", Target, ("target",)),
+    Kind("sampling", "samplings", Sampling, ("sampling",)),
     Kind("initializer", "initializers", Initializer, ("initializer",)),
     Kind("rule", "rules", Rule, ("rule",)),
     Kind("tracker", "trackers", Tracker, ("tracking",)),

@@ -77,7 +77,8 @@ def answer(outcomes: Outcomes, planned: int) -> str:
     best = ranked[0]
     if math.isinf(best.median):
         return f"No setting reached a finite {outcomes.metric} in at least half of its runs."
-    repetitions = "runs" if any(outcome.seed is None for outcome in outcomes) else "seeds"
+    are_seeds = all(outcome.seed is not None and outcome.fold is None for outcome in outcomes)
+    repetitions = "seeds" if are_seeds else "runs"
     of = f" over {len(best.values)} {repetitions}" if len(best.values) > 1 else ""
     extreme = "largest" if outcomes.maximize else "smallest"
     first = f"The {extreme} median {outcomes.metric} is {loss(best.median)}{of}"

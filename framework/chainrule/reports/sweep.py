@@ -14,7 +14,7 @@ from chainrule.engine.curves import Curves
 from chainrule.errors import RecordError
 from chainrule.files.atomic import write_atomically
 from chainrule.records.run import read_record
-from chainrule.records.sweep import SEED, Sweep
+from chainrule.records.sweep import FOLD, SEED, Sweep
 from chainrule.reports import comparison, page, ranking, svg, table
 
 REPORT = "report.html"
@@ -49,7 +49,7 @@ def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
         f"Sweep: {sweep.title}",
         outcomes,
         page.facts(sweep, outcomes),
-        keys=[key for key in sweep.axes if key != SEED],
+        keys=[key for key in sweep.axes if key not in (SEED, FOLD)],
         planned=sweep.runs,
         curves=list(_curves(sweep, outcomes.ranking, outcomes.metric)),
     )

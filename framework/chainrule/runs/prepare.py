@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,10 @@ from chainrule.components.stacking import has_rate, structure
 from chainrule.engine.data import Samples, draw
 from chainrule.engine.network import Shape
 from chainrule.engine.stack import STACKED
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, RecordError
+from chainrule.files import paths
+from chainrule.records.result import Origin
+from chainrule.records.run import WEIGHTS, read_record
 from chainrule.records.settings import Settings
 
 
@@ -27,9 +31,10 @@ class Prepared:
         samples: its data.
         theta: initial parameters, shape ``(parameters,)``.
         rule_state: fixed arrays of its backward rule.
-        shuffle: generator for the order of its samples.
+        shuffle: generator for its sampling.
         random: generator for components that are random in training.
         notes: what the person should know before training.
+        origin: the run whose parameters are the initial ones; None if they were drawn.
     """
 
     settings: Settings
@@ -40,6 +45,7 @@ class Prepared:
     shuffle: np.random.Generator
     random: np.random.Generator
     notes: tuple[str, ...]
+    origin: Origin | None = None
 
 
 def prepare(settings: Settings) -> Prepared:
@@ -49,7 +55,7 @@ def prepare(settings: Settings) -> Prepared:
     each have one ``SeedSequence``.
 
     Raises:
-        ConfigurationError: the data cannot be read, or parts do not fit each other.
+        ConfigurationError: the data or the run to start from cannot be read, or parts do not fit each other.
     """
     target, data = settings.target, settings.data
     streams = np.random.SeedSequence(settings.seed).spawn(5)
@@ -59,11 +65,7 @@ def prepare(settings: Settings) -> Prepared:
     dtype = settings.training.dtype.value
     samples = draw(target, streams[0], **plain(data), dtype=dtype)
     notes = _check_ranges(settings, samples)
-    start, init = np.random.default_rng(streams[1]), settings.initializer
-    weights, biases = [], []
-    for fan_in, fan_out in pairwise(shape.widths):
-        weights.append(init.weights(start, fan_in, fan_out))
-        biases.append(init.biases(start, fan_in, fan_out))
+    weights, biases, origin = _start(settings, shape, np.random.default_rng(streams[1]))
     return Prepared(
         settings=settings,
         shape=shape,
@@ -73,12 +75,45 @@ def prepare(settings: Settings) -> Prepared:
         shuffle=np.random.default_rng(streams[3]),
         random=np.random.default_rng(streams[4]),
         notes=notes,
+        origin=origin,
     )
+
+
+def _start(
+    settings: Settings, shape: Shape, rng: np.random.Generator
+) -> tuple[list[Array], list[Array], Origin | None]:
+    """Return the initial weights and biases of each layer: drawn, or those of the run that ``training.start`` names."""
+    if settings.training.start is not None:
+        return _loaded(settings.training.start, shape)
+    init, weights, biases = settings.initializer, [], []
+    for fan_in, fan_out in pairwise(shape.widths):
+        weights.append(init.weights(rng, fan_in, fan_out))
+        biases.append(init.biases(rng, fan_in, fan_out))
+    return weights, biases, None
+
+
+def _loaded(start: str, shape: Shape) -> tuple[list[Array], list[Array], Origin]:
+    """Read the parameters of a recorded run; a relative path begins where the command was started."""
+    directory = paths.started() / Path(start).expanduser()
+    try:
+        record = read_record(directory)
+        arrays = record.weights()
+    except RecordError as error:
+        raise ConfigurationError(f"training.start={start} is no run to start from: {error}") from None
+    manifest = record.manifest
+    widths = Shape(tuple(manifest.network.widths))
+    if widths != shape:
+        raise ConfigurationError(f"training.start={start} is a {widths} network, but this one is {shape}.")
+    weights, biases = ([arrays[f"{name}{layer}"] for layer in range(1, shape.layers + 1)] for name in "Wb")
+    if not all(np.isfinite(part).all() for part in (*weights, *biases)):
+        raise ConfigurationError(f"training.start={start} has parameters that are NaN or infinite; it has diverged.")
+    return weights, biases, Origin(str(directory), manifest.identity, manifest.files[WEIGHTS].sha256)
 
 
 def run_structure(prepared: Prepared) -> tuple[Any, ...]:
     """Return what runs must have in common to be trained as one stack."""
-    sizes = prepared.samples.train.shape, prepared.samples.validation.shape
+    samples = prepared.samples
+    sizes = samples.train.shape, samples.validation.shape, samples.test.shape
     return (prepared.shape, sizes, *settings_structure(prepared.settings))
 
 
@@ -86,7 +121,8 @@ def settings_structure(settings: Settings) -> tuple[Any, ...]:
     """Return the part of :func:`run_structure` that is known without drawing data."""
     training = settings.training
     loop = training.epochs, training.batch_size, training.resolved_measure_every, training.dtype
-    return (loop, *(structure(getattr(settings, group)) for group in STACKED))
+    groups = (*STACKED, "sampling")  # which is not shared by runs, but asked for each epoch of all or of none
+    return (loop, *(structure(getattr(settings, group)) for group in groups))
 
 
 def _check_parts(settings: Settings, shape: Shape) -> None:
@@ -96,6 +132,7 @@ def _check_parts(settings: Settings, shape: Shape) -> None:
         raise ConfigurationError(
             f"optimizer={optimizer.name} has no learning rate that schedule={schedule.name} could change."
         )
+    _check_sampling(settings)
     target, rule, loss, output = settings.target, settings.rule, settings.loss, settings.output
     if "lr" in asked(type(rule), "adapt") and not has_rate(optimizer):
         raise ConfigurationError(
@@ -117,11 +154,23 @@ def _check_parts(settings: Settings, shape: Shape) -> None:
         raise ConfigurationError(f"rule={rule.name} is defined for the {wanted} network only, but this one is {shape}.")
 
 
+def _check_sampling(settings: Settings) -> None:
+    sampling, target = settings.sampling, settings.target
+    if sampling.task and sampling.task != target.task:
+        raise ConfigurationError(
+            f"sampling={sampling.name} is defined for a {sampling.task}, but target={target.name} is a {target.task}."
+        )
+    if target.samples is None and "fresh" in asked(type(sampling), "epoch"):
+        raise ConfigurationError(
+            f"sampling={sampling.name} draws fresh samples of a function, but target={target.name} is a data set."
+        )
+
+
 def _check_ranges(settings: Settings, samples: Samples) -> tuple[str, ...]:
     """Refuse losses that are undefined on these values; return notes on targets that cannot be reached."""
     loss, output, target = settings.loss, settings.output, settings.target
     rows = slice(1 + samples.inputs, 1 + samples.inputs + samples.outputs)
-    y = np.concatenate([part[rows] for part in (samples.train, samples.validation)], axis=1)
+    y = np.concatenate([part[rows] for part in samples.parts.values()], axis=1)
     low, high = float(y.min()), float(y.max())
     if not _inside(output.range, loss.prediction_range):
         hint = f"; output={loss.paired_output} fits" if loss.paired_output else ""

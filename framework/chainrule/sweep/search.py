@@ -20,7 +20,7 @@ from chainrule.engine.reason import Reason
 from chainrule.errors import ConfigurationError, RecordError, nearest
 from chainrule.records.result import objective
 from chainrule.records.run import Failure, Record, RunManifest, read_end, read_record
-from chainrule.records.sweep import SEED, SearchEntry
+from chainrule.records.sweep import FOLD, SEED, SearchEntry
 from chainrule.registry.registry import installed
 from chainrule.sweep import resume
 from chainrule.sweep.execution.plan import Plan
@@ -274,7 +274,9 @@ class Search:
         for job in corners:
             settings = settings_from_config(job.config, installed())
             score = "r2" if settings.target.task == "regression" else "accuracy"
-            parts = ["train", "validation"] if settings.data.validation else ["train"]
+            data = settings.data
+            kept = {"validation": data.has_validation, "test": data.test}
+            parts = ["train", *(part for part, is_kept in kept.items() if is_kept)]
             known = [*(f"{part}/{name}" for part in parts for name in ("loss", score)), *_OF_RUN, "parameters"]
             for name in self._options.metrics:
                 if name not in known:
@@ -345,6 +347,8 @@ class _Space:
                 if axis.interval:
                     raise ConfigurationError(f"{SEED} must have a list of values or a range, such as {SEED}=range(5).")
                 self.seeds = list(dict.fromkeys(axis.values))
+            elif axis.key == FOLD:
+                raise ConfigurationError(f"{FOLD} cannot be searched: give it one value, or search with several seeds.")
             else:
                 self.texts[axis.key] = axis.text
                 self.distributions[axis.key] = _distribution(optuna.distributions, axis)

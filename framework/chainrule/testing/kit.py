@@ -20,6 +20,7 @@ from chainrule.testing import (
     losses,
     optimizers,
     rules,
+    samplings,
     schedules,
     targets,
     trackers,
@@ -41,6 +42,7 @@ _OWN: dict[str, tuple[Check, ...]] = {
     "rule": rules.CHECKS,
     "tracker": trackers.CHECKS,
     "schedule": schedules.CHECKS,
+    "sampling": samplings.CHECKS,
 }
 # How many checks must be run for a component of each kind. The numbers are written down, not counted, so that a lost
 # check is noticed.
@@ -53,6 +55,7 @@ REQUIRED: dict[str, int] = {
     "rule": 9,
     "tracker": 8,
     "schedule": 13,
+    "sampling": 11,
 }
 
 

@@ -6,7 +6,7 @@ import functools
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -51,6 +51,23 @@ class Teacher(Target):
         """Return ``tanh(x W)`` with weights that are the same for all."""
         weights = np.random.default_rng(0).normal(size=(self.inputs, self.outputs))
         return np.tanh(np.asarray(x) @ weights)
+
+
+@dataclass(frozen=True)
+class Classes(Target):
+    """Classes that lie in stripes, the first one in half of the cube; with one output there are two classes."""
+
+    task: ClassVar[str] = "classification"
+
+    inputs: int = 2
+    outputs: int = 1
+
+    def __call__(self, x: Array) -> Array:
+        """Return one-hot classes, or 0 and 1."""
+        classes = max(self.outputs, 2)
+        stripe = np.ceil(np.clip(x[:, 0], 0, 1) * (classes - 1)).astype(int)
+        y: Array = np.eye(classes)[stripe] if self.outputs > 1 else stripe[:, None].astype(float)
+        return y
 
 
 @dataclass(frozen=True)

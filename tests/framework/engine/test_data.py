@@ -1,11 +1,13 @@
 """From targets to samples, and the scores."""
 
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import sklearn.metrics
+import sklearn.model_selection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -138,3 +140,74 @@ def test_noise_leaves_the_classes_alone():
     clean, noisy = (draw(target, fresh(), **settings(noise=noise, samples=40)).train for noise in (0.0, 0.3))
     assert not np.array_equal(clean[1:-1], noisy[1:-1])
     assert set(np.unique(noisy[-1])) == {0.0, 1.0}
+
+
+def raw_rows(samples):
+    """The rows of each part by name, as pairs of inputs."""
+    return {name: [tuple(row) for row in samples.raw(part)[0].T.round(9)] for name, part in samples.parts.items()}
+
+
+def rows_in(parts):
+    return sorted(itertools.chain.from_iterable(parts))
+
+
+@given(st.integers(3, 40), st.floats(0, 0.3), st.floats(0, 0.3), st.integers(0, 9))
+def test_the_parts_are_all_samples_and_validation_does_not_depend_on_the_test(samples, validation, test, seed):
+    options = settings(samples=samples, validation=validation)
+    whole = draw(Plane(), np.random.SeedSequence(seed), **options)
+    parts = draw(Plane(), np.random.SeedSequence(seed), **options, test=test)
+    assert parts.digest == whole.digest
+    assert parts.validation.tobytes() == whole.validation.tobytes()
+    assert parts.test.shape[1] == round(samples * test)
+    rows = raw_rows(parts)
+    assert rows_in(rows.values()) == rows_in(raw_rows(whole).values())
+    assert len(set(rows_in(rows.values()))) == samples
+
+
+def test_the_test_part_is_scaled_by_the_training_rows():
+    samples = draw(Rows(), fresh(), **settings(), test=0.3)
+    np.testing.assert_allclose(samples.train[1:].mean(axis=1), 0, atol=1e-12)
+    assert samples.test.shape == (4, 3)
+    x, y = samples.raw(samples.test)
+    np.testing.assert_allclose(y[0], x[0] * 5)
+
+
+@pytest.mark.parametrize(("samples", "folds", "test"), [(10, 5, 0.0), (13, 4, 0.0), (13, 4, 0.2), (7, 7, 0.0)])
+def test_folds_are_of_scikit_learn_s_sizes_and_each_sample_is_in_one(samples, folds, test):
+    drawn = [draw(Plane(), fresh(), **settings(samples=samples), folds=folds, fold=f, test=test) for f in range(folds)]
+    expected = sklearn.model_selection.KFold(folds).split(np.zeros(samples - round(samples * test)))
+    sizes = [(len(train), len(held_out)) for train, held_out in expected]
+    assert [(one.train.shape[1], one.validation.shape[1]) for one in drawn] == sizes
+    rows = [raw_rows(one) for one in drawn]
+    everything = rows_in(raw_rows(draw(Plane(), fresh(), **settings(samples=samples))).values())
+    for one in rows:
+        assert rows_in(one.values()) == everything
+        assert one.get("test") == rows[0].get("test")
+    assert rows_in([rows[0].get("test", []), *(one["validation"] for one in rows)]) == everything
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            {"validation": 0.5, "test": 0.5},
+            "data.validation=0.5 and data.test=0.5 of 4 samples leave none to train on; ",
+        ),
+        ({"validation": 0, "test": 0.9}, "data.validation=0 and data.test=0.9 of 4 samples leave none to train on; "),
+        ({"folds": 5}, "data.folds=5 of 4 samples leaves a fold without any; lower it or raise data.samples."),
+        ({"folds": 4, "test": 0.3}, "data.folds=4 and data.test=0.3 of 4 samples leave a fold without any; lower them"),
+    ],
+)
+def test_parts_for_which_there_are_too_few_samples(options, sentence):
+    with pytest.raises(ConfigurationError) as caught:
+        draw(Plane(), fresh(), **(settings(samples=4) | options))
+    assert str(caught.value).startswith(sentence)
+
+
+def test_fresh_samples_are_scaled_like_those_of_training():
+    target = chainrule.component("target", "friedman1")
+    samples = draw(target, fresh(), **settings(samples=50, dtype="float32"))
+    x, y = samples.fresh(np.random.default_rng(0), 7)
+    assert (x.dtype, y.dtype) == (np.float32, np.float32)
+    raw_x, raw_y = samples.x_scaling.undo(x.T), samples.y_scaling.undo(y.T)
+    np.testing.assert_allclose(raw_y.T, target(raw_x.T), rtol=1e-4)

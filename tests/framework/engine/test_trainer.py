@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sklearn.datasets
 import sklearn.linear_model
+import sklearn.metrics
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
@@ -470,3 +471,88 @@ def test_a_stopwatch_counts_the_time_of_updates_and_makes_no_others(monkeypatch,
     assert 0.021 <= seconds(3) < 0.1
     assert 0.014 <= seconds(2) < 0.1
     assert Counting.steps == list(range(1, 36))
+
+
+RISING = ["data.samples=24", "data.validation=0.5", "data.noise=3", "network.hidden=[12]", "activation=tanh",
+          "optimizer=adam", "optimizer.lr=0.05", "training.epochs=40", "training.measure_every=1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("batch_size", ["null", "5"])
+def test_the_best_epoch_has_the_parameters_of_a_run_that_stops_there(batch_size):
+    common = [*RISING, f"training.batch_size={batch_size}"]
+    best, last = (train_stack([prepared(*common, f"training.restore_best={is_}")])[0] for is_ in ("true", "false"))
+    losses = best.curves.values["validation/loss"]
+    epoch = int(losses.argmin())
+    assert 0 < epoch < 40
+    assert best.best_epoch == best.metrics["best_epoch"] == epoch
+    (stopped,) = train_stack([prepared(*common, f"training.epochs={epoch}")])
+    assert best.theta.tobytes() == stopped.theta.tobytes()
+    scores = {name: value for name, value in stopped.metrics.items() if "/" in name}
+    assert {name: best.metrics[name] for name in scores} == scores
+    assert trained_bytes(best)[1:] == trained_bytes(last)[1:], "it trains on, and its curves go on"
+    assert best.theta.tobytes() != last.theta.tobytes()
+    assert last.best_epoch is None
+    assert "best_epoch" not in last.metrics
+
+
+def test_without_validation_the_best_epoch_is_that_of_the_training_loss():
+    uneven = ["data.validation=0", "optimizer.lr=0.3", "training.epochs=39", "training.restore_best=true"]
+    (result,) = train_stack([prepared(*RISING, *uneven)])
+    losses = result.curves.values["train/loss"]
+    assert result.best_epoch == int(losses.argmin()) < 39
+    assert result.metrics["train/loss"] == losses.min()
+
+
+def test_the_best_of_two_equal_epochs_is_the_first_as_in_keras():
+    (result,) = train_stack([prepared(*RISING, "optimizer.lr=0", "training.restore_best=true")])
+    assert result.best_epoch == 0
+
+
+def test_a_run_that_diverges_keeps_its_best_parameters():
+    common = ["optimizer.lr=1e30", "activation=relu", "training.epochs=50", "training.measure_every=1"]
+    best, last = (train_stack([prepared(*common, f"training.restore_best={is_}")])[0] for is_ in ("true", "false"))
+    assert best.reason == last.reason == "diverged"
+    assert np.isfinite(best.theta).all()
+    assert not np.isfinite(last.theta).all()
+    assert np.isfinite(best.metrics["validation/loss"])
+
+
+def test_runs_with_and_without_the_best_epoch_are_one_stack_with_the_bytes_of_single_runs():
+    base = compose_settings(RISING)
+    runs = [
+        dataclasses.replace(
+            base,
+            seed=seed,
+            training=dataclasses.replace(base.training, restore_best=seed % 2 == 0, patience=1 + 3 * seed),
+        )
+        for seed in range(6)
+    ]
+    assert len({run_structure(prepare(run)) for run in runs}) == 1
+    together = train_stack([prepare(run) for run in runs])
+    assert len({result.epochs for result in together}) > 2
+    for run, result in zip(runs, together, strict=True):
+        (alone,) = train_stack([prepare(run)])
+        assert trained_bytes(result) == trained_bytes(alone)
+        assert result.metrics == alone.metrics
+
+
+def test_the_test_part_is_measured_once_with_the_parameters_that_are_kept():
+    common = [*RISING, "data.samples=60", "data.test=0.2"]
+    (result,) = train_stack([prepared(*common, "training.restore_best=true")])
+    x, y = result.samples.raw(result.samples.test)
+    assert x.shape == (2, 12)
+    error = result.predict(x) - y
+    assert result.metrics["test/loss"] == pytest.approx(0.5 * np.square(error).sum(axis=0).mean())
+    assert result.metrics["test/r2"] == pytest.approx(sklearn.metrics.r2_score(y[0], result.predict(x)[0]))
+    assert not [name for name in result.curves.values if name.startswith("test")]
+    assert list(result.metrics)[:6] == [f"{p}/{m}" for m in ("loss", "r2") for p in ("train", "validation", "test")]
+
+
+def test_a_stack_measures_the_test_part_of_each_run_as_if_it_were_alone():
+    softmax = ["output=softmax", "loss=categorical_cross_entropy", "target=digits", "training.dtype=float32"]
+    base = compose_settings([*softmax, "data.samples=60", "data.test=0.2", "training.epochs=3"])
+    runs = [dataclasses.replace(base, seed=seed) for seed in range(3)]
+    for run, result in zip(runs, train_stack([prepare(run) for run in runs]), strict=True):
+        (alone,) = train_stack([prepare(run)])
+        assert result.metrics == alone.metrics
+        assert {"test/loss", "test/accuracy"} <= result.metrics.keys()

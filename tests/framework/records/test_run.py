@@ -146,3 +146,28 @@ def test_a_record_made_from_python_has_pictures_and_prints_nothing(tmp_path, cap
     chainrule.run("training.epochs=1", "tracking=none", directory=tmp_path)
     assert {"pictures/loss.png", "pictures/surface.png"} <= set(read_record(tmp_path).manifest["files"])
     assert not capsys.readouterr().out
+
+
+def test_a_test_part_and_a_start_are_in_the_record_only_if_there_are(result, tmp_path):
+    plain = written(tmp_path / "plain", result).manifest
+    assert not {"start", "test"} & {*plain, *plain.data}
+    first = ["training.epochs=2", "tracking=none", "data.test=0.1"]
+    chainrule.run(*first, directory="first")
+    chainrule.run(*first, f"training.start={tmp_path / 'first'}", directory="second")
+    start, manifest = (read_record(tmp_path / name).manifest for name in ("first", "second"))
+    assert manifest.data["test"] == 26
+    assert manifest["start"] == {
+        "directory": str(tmp_path / "first"),
+        "identity": start.identity,
+        "weights": start.files["weights.npz"].sha256,
+    }
+    assert {"test/loss", "test/r2"} <= manifest.metrics.keys()
+
+
+def test_identity_depends_on_the_parameters_that_a_run_starts_with(tmp_path):
+    identities = []
+    for seed in (0, 1):
+        chainrule.run("training.epochs=0", f"seed={seed}", "tracking=none", directory="first")
+        chainrule.run("training.epochs=1", "training.start=first", "tracking=none", directory="second")
+        identities.append(read_record(tmp_path / "second").manifest.identity)
+    assert identities[0] != identities[1]

@@ -1,9 +1,12 @@
 """Parts that do not fit are refused before anything is trained or written."""
 
+import contextlib
+
 import pytest
 
 import chainrule
 from chainrule.config.compose import compose_settings
+from chainrule.files import paths
 from chainrule.runs.prepare import prepare
 
 
@@ -73,3 +76,95 @@ def test_streams_are_independent_of_one_another():
     assert first.theta.tobytes() == other.theta.tobytes()
     wide = prepare(compose_settings(["network.hidden=[5]"]))
     assert wide.samples.train.tobytes() == first.samples.train.tobytes()
+
+
+@pytest.mark.parametrize("name", ["balanced", "label_noise"])
+def test_a_sampling_of_classes_needs_classes(name):
+    assert refused(f"sampling={name}") == (
+        f"sampling={name} is defined for a classification, but target=linear is a regression."
+    )
+
+
+def test_a_stream_needs_a_function():
+    assert refused("sampling=stream", "target=diabetes") == (
+        "sampling=stream draws fresh samples of a function, but target=diabetes is a data set."
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["data.fold=1"], "data.fold=1 needs data.folds, the number of folds."),
+        (
+            ["data.folds=3", "data.fold=3"],
+            "data.fold must be a whole number from 0 to 2, because data.folds is 3",
+        ),
+        (["data.folds=1"], "data.folds must be a whole number >= 2 or null, not 1."),
+        (["data.test=1"], "data.test must be a number >= 0 and < 1, not 1."),
+        (
+            ["data.samples=4", "data.test=0.8"],
+            "data.validation=0.2 and data.test=0.8 of 4 samples leave none",
+        ),
+    ],
+)
+def test_parts_of_the_data_that_make_no_sense(overrides, sentence):
+    assert refused(*overrides).startswith(sentence)
+
+
+def test_true_values_of_the_test_part_must_suit_the_loss(tmp_path):
+    (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{i},{i / 20}\n" for i in range(19)) + "19,3\n")
+    table = ["target=table", "target.path=rows.csv", "target.label=y", "loss=binary_cross_entropy", "output=sigmoid"]
+    for seed in range(3):  # the row that does not suit is once in another part
+        assert "has values from 0 to 3" in refused(*table, "target.problem=regression", "data.test=0.4", f"seed={seed}")
+
+
+STARTED = ["network.hidden=[3]", "training.epochs=2", "tracking=none"]
+
+
+@pytest.fixture
+def first():
+    return chainrule.run(*STARTED, "seed=5", directory="first")
+
+
+def test_a_run_starts_with_the_parameters_of_another(first, tmp_path):
+    for path in ("first", str(tmp_path / "first"), "./first/"):
+        run = prepare(compose_settings([*STARTED, f"training.start={path}"]))
+        assert run.theta.tobytes() == first.theta.tobytes()
+        record = chainrule.load("first")
+        assert run.origin.identity == record.manifest.identity
+        assert run.origin.weights == record.manifest.files["weights.npz"].sha256
+    narrow = prepare(compose_settings([*STARTED, "training.start=first", "training.dtype=float32"]))
+    assert narrow.theta.tobytes() == first.theta.astype("float32").tobytes()
+    assert prepare(compose_settings(STARTED)).origin is None
+
+
+def test_nothing_else_of_a_run_depends_on_where_it_starts(first):
+    drawn, started = (prepare(compose_settings([*STARTED, f"training.start={s}"])) for s in ("null", "first"))
+    assert drawn.samples.train.tobytes() == started.samples.train.tobytes()
+    for one in ("shuffle", "random"):
+        assert getattr(drawn, one).random() == getattr(started, one).random()
+
+
+def test_a_relative_path_begins_where_the_command_was_started(first, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    with contextlib.chdir("elsewhere"):
+        assert refused(*STARTED, "training.start=first").startswith("training.start=first is no run to start from: ")
+        with paths.started_in(tmp_path):
+            assert (
+                prepare(compose_settings([*STARTED, "training.start=first"])).theta.tobytes() == first.theta.tobytes()
+            )
+
+
+def test_what_no_run_can_start_from(first, tmp_path):
+    assert refused("training.start=frist") == (
+        f"training.start=frist is no run to start from: {tmp_path / 'frist'} holds no finished record: "
+        "there is no manifest.json."
+    )
+    assert refused("training.start=first") == "training.start=first is a 2-3-1 network, but this one is 2-2-2-1."
+    (tmp_path / "first" / "weights.npz").write_bytes(b"")
+    assert "was changed after it was recorded" in refused(*STARTED, "training.start=first")
+    diverged = ["optimizer.lr=1e30", "activation=relu", "network.hidden=[3]", "training.epochs=9", "tracking=none"]
+    chainrule.run(*diverged, directory="diverged")
+    assert refused(*STARTED, "training.start=diverged") == (
+        "training.start=diverged has parameters that are NaN or infinite; it has diverged."
+    )

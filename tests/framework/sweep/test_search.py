@@ -174,6 +174,7 @@ def test_a_killed_search_is_resumed_to_the_same_trials(tmp_path):
         ([RATE, "hydra/launcher=basic"], ["needs hydra/launcher=stacked"]),
         (["optimizer.lr=tag(lgo,interval(0.1,1))"], ["did you mean 'log'"]),
         ([RATE, "seed=interval(0,5)"], ["seed must have a list of values or a range"]),
+        ([RATE, "data.folds=3", "data.fold=range(3)"], ["data.fold cannot be searched: give it one value"]),
         ([RATE, "hydra.sweeper.metrics=[validation/loos]"], ["did you mean 'validation/loss'", "job 0"]),
         ([RATE, "hydra.sweeper.storage=nosuch://x"], ["hydra.sweeper.storage=nosuch://x cannot be used"]),
     ],

@@ -165,3 +165,45 @@ def test_a_stack_of_runs_that_stop_at_different_times_keeps_their_bits():
         for name, values in alone.weights().items():
             np.testing.assert_array_equal(stacked.weights()[name], values)
         assert (alone.directory / "curves.npz").read_bytes() == (stacked.directory / "curves.npz").read_bytes()
+
+
+def test_runs_of_a_sweep_start_from_recorded_runs_here_and_elsewhere(tmp_path):
+    """In this process, in others, by another launcher, and resumed; unless the run to start from has changed."""
+    for seed in (0, 1):
+        command("training.epochs=2", f"seed={seed}", "tracking=none", f"hydra.run.dir=first/{seed}")
+    sweep = ["-m", "training.start=first/0,first/1", "seed=5,6", *SHORT]
+    ways = {
+        "here": ["hydra.launcher.workers=1"],
+        "there": ["hydra.launcher.workers=2", "hydra.launcher.stack=1"],
+        "basic": ["hydra/launcher=basic", "hydra.job.chdir=true"],
+    }
+    for name, own in ways.items():
+        command(*sweep, f"hydra.sweep.dir={name}", *own)
+    manifests = {name: [read_record(tmp_path / name / str(n)).manifest for n in range(4)] for name in ways}
+    for name in ways:
+        assert [m["start"]["directory"] for m in manifests[name]] == [str(tmp_path / "first" / n) for n in "0011"]
+        for one, other in zip(manifests[name], manifests["here"], strict=True):
+            assert one.files["weights.npz"] == other.files["weights.npz"]
+    assert len({m.identity for m in manifests["here"]}) == 4
+    before = (tmp_path / "here" / "2" / MANIFEST).read_bytes()
+    (tmp_path / "here" / "2" / MANIFEST).unlink()
+    command("resume", "../here", folder=tmp_path / "first")
+    assert json.loads(before)["identity"] == read_record(tmp_path / "here" / "2").manifest.identity
+    (tmp_path / "here" / "2" / MANIFEST).unlink()
+    command("training.epochs=3", "seed=1", "tracking=none", "hydra.run.dir=first/1")
+    assert "the data of training.start=first/1: was " in command("resume", "here", code=1).stderr
+
+
+def test_samplings_have_the_same_bytes_in_processes_of_their_own_and_when_they_are_resumed(tmp_path):
+    samplings = "sampling=shuffled,fixed,replacement,balanced,curriculum,noise,label_noise,mixup,stream"
+    sweep = ["-m", samplings, "seed=0,1,2", *SHORT, "target=two_moons", "output=sigmoid", "data.test=0.1"]
+    sweep += ["loss=binary_cross_entropy", "training.restore_best=true", "training.measure_every=1"]
+    command(*sweep, "hydra.launcher.workers=1", "hydra.sweep.dir=here")
+    command(*sweep, "hydra.launcher.workers=2", "hydra.launcher.stack=2", "hydra.sweep.dir=there")
+    for name in ("there/0", "there/8", "there/26"):
+        (tmp_path / name / MANIFEST).unlink()
+    command("resume", "there")
+    here, there = ([read_record(tmp_path / name / str(n)).manifest for n in range(27)] for name in ("here", "there"))
+    assert [m.files["weights.npz"] for m in here] == [m.files["weights.npz"] for m in there]
+    assert [m.metrics for m in here] == [m.metrics for m in there]
+    assert len({m.files["weights.npz"].sha256 for m in here}) == 27

@@ -110,12 +110,15 @@ class Plan:
 
     def _profile(self, settings: Settings) -> StackProfile:
         """Return the profile of a run; runs with the same sizes and structure share it and its data."""
-        coarse = settings.network, settings.data, settings.target, type(settings.initializer)
+        start = settings.training.start
+        coarse = settings.network, settings.data, settings.target, type(settings.initializer), start
         key = (*coarse, *settings_structure(settings))
         if key not in self._profiles:
             prepared = prepare(settings)
             self._profiles[key] = _profile(prepared)
             self.data[_data_name(settings)] = prepared.samples.digest
+            if prepared.origin:
+                self.data[f"training.start={start}"] = prepared.origin.weights
         return self._profiles[key]
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from chainrule.errors import ConfigurationError, nearest
-from chainrule.records.sweep import SEED
+from chainrule.records.sweep import FOLD, SEED
 from chainrule.sweep.jobs.axes import Axis
 
 _REPETITIONS = 1000  # of earlier points in a row, after which hardly any new ones are left
@@ -26,7 +26,7 @@ def lists(
         typed: axes as typed; those with several values span the sweep, and the last one of a key counts.
         pairs: groups of keys whose values go together, the first with the first and so on.
         draws: how many different points to draw at random, or fewer if there are fewer; None for all combinations.
-            Every point gets every seed.
+            Every point gets every seed and every fold.
         draw_seed: decides the draws.
 
     Raises:
@@ -94,7 +94,7 @@ def _drawn(columns: Sequence[Column], draws: int, seed: int) -> Iterable[Iterabl
     while len(drawn) < draws and repetitions < _REPETITIONS + 20 * len(drawn):
         choices: list[Sequence[tuple[str, ...]]] = []
         for column in columns:
-            if SEED in column:
+            if column.keys() & {SEED, FOLD}:
                 choices.append(_listed(column))
                 continue
             rng, axis = streams[id(column)], next(iter(column.values()))

@@ -85,6 +85,7 @@ def test_the_state_has_each_choice_of_groups_once_and_not_which_plugins_are_pref
         "activations",
         "losses",
         "optimizers",
+        "samplings",
         "schedules",
         "targets",
         "initializers",

@@ -43,6 +43,12 @@ def test_what_spans_no_sweep_is_refused(texts, options, sentence):
     assert sentence in str(caught.value)
 
 
+def test_draws_are_crossed_with_folds_as_with_seeds():
+    found = space.lists(axes("a=interval(0,1)", "data.fold=0,1,2", "seed=0,1"), draws=4)
+    assert len({each[0] for each in found}) == 4
+    assert [each[1:] for each in found] == [[f"data.fold={f}", f"seed={s}"] for f in range(3) for s in (0, 1)] * 4
+
+
 def test_draws_are_different_points_each_with_every_seed():
     found = space.lists(axes("a=interval(0,1)", "b=x,y", "seed=0,1"), draws=5)
     points = [tuple(each[:2]) for each in found]
