@@ -20,6 +20,7 @@ _HOMES = {
         "Rule",
         "Schedule",
         "Target",
+        "Transform",
     ),
     "chainrule.components.random": ("Random",),
     "chainrule.components.stacking": ("sum_units",),

@@ -1,7 +1,17 @@
 """What type checkers see of names that are loaded when first used."""
 
 from chainrule.analysis.outcomes import Outcomes, SweepOutcomes
-from chainrule.components.contracts import Activation, Array, Initializer, Loss, Optimizer, Rule, Schedule, Target
+from chainrule.components.contracts import (
+    Activation,
+    Array,
+    Initializer,
+    Loss,
+    Optimizer,
+    Rule,
+    Schedule,
+    Target,
+    Transform,
+)
 from chainrule.components.random import Random
 from chainrule.components.stacking import sum_units
 from chainrule.engine.curves import Curves
@@ -55,6 +65,7 @@ __all__ = [
     "TrackedRun",
     "TrackedRuns",
     "Tracker",
+    "Transform",
     "Watcher",
     "component",
     "gradient",

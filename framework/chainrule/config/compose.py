@@ -28,10 +28,14 @@ def options(group: str) -> list[str]:
 
 
 def option(group: str, name: str) -> dict[str, Any] | None:
-    """Return what a chosen component adds to the configuration: its name and defaults; None if it does not exist."""
+    """Return what a chosen component adds to the configuration: its name and defaults; None if it does not exist.
+
+    One of a list has its name as the key of its defaults.
+    """
     if name not in options(group):
         return None
-    return {"name": name, **plain_defaults(installed().find(GROUPS[group].name, name))}
+    values = plain_defaults(installed().find(GROUPS[group].name, name))
+    return {name: values} if GROUPS[group].many else {"name": name, **values}
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:

@@ -12,26 +12,28 @@ from chainrule.components.random import Random
 from chainrule.components.stacking import take
 from chainrule.engine.backprop import Backprop, Batch, Truth, mean_loss, separate, true_outputs
 from chainrule.engine.epoch import Epoch
-from chainrule.engine.network import Pass, filling, require_shape
+from chainrule.engine.network import Pass, filling, require_run_axis, require_shape
 from chainrule.engine.problem import Problem
 from chainrule.engine.stack import Stack
-from chainrule.errors import PluginError
+from chainrule.engine.transforms import TransformedProblem, Transforms
 
 
 class Rate:
-    """The learning rates of a stack, changed from epoch to epoch by a schedule.
+    """The learning rates of a stack, or another field of its optimizer, changed from epoch to epoch by a schedule.
 
     Attributes:
         optimizer: a copy of the stack's optimizer; its learning rates are changed in place.
+        curve: name of their curve: ``learning_rate``, or that of the other field.
     """
 
     def __init__(self, stack: Stack, state: dict[str, Array] | None = None) -> None:
-        field = str(stack.optimizer.rate)
+        field = stack.schedule.of or str(stack.optimizer.rate)
+        self.curve = "learning_rate" if field == stack.optimizer.rate else field
         self._stack, self._lr = stack, getattr(stack.optimizer, field)
         self.optimizer = take(stack.optimizer, np.arange(len(self._lr)))
         self._used = getattr(self.optimizer, field)
         self._state = stack.schedule.init(self._lr) if state is None else state
-        _require_run_axis(f"schedule={stack.schedule.name}", self._state, len(self._lr))
+        require_run_axis(f"schedule={stack.schedule.name}", self._state, len(self._lr))
         self._fill = filling(stack.schedule.rate)
 
     def set(self, epoch: int) -> Array:
@@ -59,7 +61,7 @@ class Machine:
 
     Attributes:
         theta: the parameters that are trained, ``(runs, parameters)``.
-        kept: those that are measured and saved; the same array, unless the optimizer recommends others.
+        kept: those that are measured and saved; the same array, unless the optimizer or a transform recommends others.
     """
 
     def __init__(self, stack: Stack, rate: Rate | None, before: tuple["Machine", Array] | None = None) -> None:
@@ -68,6 +70,7 @@ class Machine:
         self.theta = stack.theta.copy()
         random = Random(stack.randoms, self.theta.dtype)
         self._offered = {"shape": stack.shape, "rng": random}
+        states = None
         if before is None:
             self._step = 0
             self._state: dict[str, Array] = given(optimizer, "init", **self._offered)(self.theta)
@@ -76,8 +79,11 @@ class Machine:
             machine, runs = before
             self._step, self._further = machine._step, machine._further[:, runs]
             self._state = {name: array[runs] for name, array in machine._state.items()}
-        _require_run_axis(f"optimizer={optimizer.name}", self._state, len(self.theta))
-        self._keeps = type(optimizer).kept is not Optimizer.kept
+            states = machine._transforms.states(runs)
+        require_run_axis(f"optimizer={optimizer.name}", self._state, len(self.theta))
+        lr = getattr(optimizer, str(optimizer.rate), None)
+        self._transforms = Transforms(stack.transforms, self.theta, {**self._offered, "lr": lr}, states)
+        self._keeps = type(optimizer).kept is not Optimizer.kept or self._transforms.keep
         self.kept = np.empty_like(self.theta) if self._keeps else self.theta
         samples, batch_size = stack.train.shape[2], stack.batch_size
         full = batch_size is None or batch_size >= samples
@@ -106,7 +112,7 @@ class Machine:
         """Names of what ``measure`` and ``set_rate`` return."""
         norms = [f"gradient_norm/layer_{layer}" for layer in range(1, self._stack.shape.layers + 1)]
         losses = ["train/loss", *(["validation/loss"] if self._held_out else [])]
-        return [*losses, *norms, *(["learning_rate"] if self._rate else [])]
+        return [*losses, *norms, *([self._rate.curve] if self._rate else [])]
 
     def evaluations(self, row: int) -> tuple[int, int]:
         """Return how often a run's training has evaluated gradients, and losses alone."""
@@ -136,7 +142,7 @@ class Machine:
         if self._keeps:
             recommended = self._optimizer.kept(self.theta, self._state)
             require_shape(self._optimizer.kept, recommended, self.theta.shape)
-            np.copyto(self.kept, recommended)
+            np.copyto(self.kept, self._transforms.kept(recommended))
         grad = self._whole(self._whole_batch)
         self._measured = None if self._keeps else grad
         values = {"train/loss": mean_loss(self._whole.forward, self._stack.loss, self._whole_batch.truth)}
@@ -158,7 +164,7 @@ class Machine:
         if not self._rate:
             return {}
         self._rate.measured(loss, epoch)
-        return {"learning_rate": self._rate.set(epoch)}
+        return {self._rate.curve: self._rate.set(epoch)}
 
     def take(self, runs: Array) -> "Machine":
         """Return a machine that continues with the chosen runs."""
@@ -166,11 +172,13 @@ class Machine:
         return Machine(stack, self._rate.take(stack, runs) if self._rate else None, (self, runs))
 
     def _update(self, backprop: Backprop, batch: Batch) -> Callable[..., None]:
-        """Return ``update`` of the optimizer for one batch, with what it asks for."""
+        """Return ``update`` of the optimizer for one batch, with what it asks for, between the transforms."""
+        offered, transforms = self._offered, self._transforms if self._stack.transforms else None
         if "problem" in asked(type(self._optimizer), "update"):
-            problem = Problem(backprop, batch, self._further)
-            return given(self._optimizer, "update", **self._offered, problem=problem)
-        return given(self._optimizer, "update", **self._offered)
+            about = backprop, batch, self._further
+            offered = {**offered, "problem": TransformedProblem(*about, transforms) if transforms else Problem(*about)}
+        update = given(self._optimizer, "update", **offered)
+        return transforms.around(update) if transforms else update
 
     def _pass(self, samples: int, theta: Array) -> Pass:
         return Pass(self._stack.shape, theta, self._stack.activation, self._stack.output, samples)
@@ -181,16 +189,3 @@ class Machine:
         forward = self._pass(samples[0][0].shape[2], theta)
         backprop = Backprop(forward, stack.loss, stack.rule, stack.rule_state, np.empty_like(theta))
         return backprop, [backprop.batch(x, y) for x, y in samples]
-
-
-def _require_run_axis(owner: str, state: dict[str, Array], runs: int) -> None:
-    """Check that each array of a component's state has one row per run.
-
-    Raises:
-        PluginError: an array has another first axis.
-    """
-    for name, array in state.items():
-        if array.shape[:1] != (runs,):
-            raise PluginError(
-                f"{owner} keeps {name!r} of shape {array.shape}; its first axis must be the run axis, of length {runs}."
-            )

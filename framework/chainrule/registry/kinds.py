@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainrule.components.contracts import Activation, Component, Initializer, Loss, Optimizer, Rule, Schedule, Target
+from chainrule.components.contracts import (
+    Activation,
+    Component,
+    Initializer,
+    Loss,
+    Optimizer,
+    Rule,
+    Schedule,
+    Target,
+    Transform,
+)
 from chainrule.registry.watching import Tracker
 
 
@@ -15,13 +25,15 @@ class Kind:
         name: used in errors and listings.
         plural: of the name.
         contract: abstract class that its components derive from.
-        groups: configuration groups that choose one of them.
+        groups: configuration groups that choose one of them, or several.
+        many: whether a run has a list of them, ``GROUP=[A,B]``.
     """
 
     name: str
     plural: str
     contract: type[Component]
     groups: Sequence[str]
+    many: bool = False
 
     @property
     def hook(self) -> str:
@@ -33,6 +45,7 @@ _ROWS = (
     Kind("activation", "activations", Activation, ("activation", "output")),
     Kind("loss", "losses", Loss, ("loss",)),
     Kind("optimizer", "optimizers", Optimizer, ("optimizer",)),
+    Kind("transform", "transforms", Transform, ("transforms",), many=True),
     Kind("schedule", "schedules", Schedule, ("schedule",)),
     Kind("target", "targets", Target, ("target",)),
     Kind("initializer", "initializers", Initializer, ("initializer",)),

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.components.contracts import Array, Loss
+from chainrule.components.arguments import asked, given
+from chainrule.components.contracts import Array
 from chainrule.components.parameters import plain
-from chainrule.components.stacking import has_rate, structure
+from chainrule.components.stacking import float_fields, has_rate, stack, structure
 from chainrule.engine.data import Samples, draw
 from chainrule.engine.network import Shape
 from chainrule.engine.stack import STACKED
-from chainrule.errors import ConfigurationError
+from chainrule.engine.trainer import one_thread
+from chainrule.errors import ConfigurationError, nearest
 from chainrule.records.settings import Settings
 
 
@@ -58,21 +60,32 @@ def prepare(settings: Settings) -> Prepared:
     dtype = settings.training.dtype.value
     samples = draw(target, streams[0], **plain(data), dtype=dtype)
     notes = _check_ranges(settings, samples)
-    start, init = np.random.default_rng(streams[1]), settings.initializer
-    weights, biases = [], []
-    for fan_in, fan_out in pairwise(shape.widths):
-        weights.append(init.weights(start, fan_in, fan_out))
-        biases.append(init.biases(start, fan_in, fan_out))
+    with one_thread():
+        theta = _start(settings, shape, samples, np.random.default_rng(streams[1]))
     return Prepared(
         settings=settings,
         shape=shape,
         samples=samples,
-        theta=shape.flatten(weights, biases).astype(dtype),
+        theta=theta.astype(dtype),
         rule_state=settings.rule.init(np.random.default_rng(streams[2]), shape.widths),
         shuffle=np.random.default_rng(streams[3]),
         random=np.random.default_rng(streams[4]),
         notes=notes,
     )
+
+
+def _start(settings: Settings, shape: Shape, samples: Samples, rng: np.random.Generator) -> Array:
+    """Return the initial parameters, ``(parameters,)``, drawn layer by layer."""
+    init, hidden = settings.initializer, stack([settings.activation], samples.train.dtype)
+    inputs = samples.train[1 : 1 + samples.inputs]
+    weights, biases = [], []
+    for layer, (fan_in, fan_out) in enumerate(pairwise(shape.widths), 1):
+        weights.append(given(init, "weights", layer=layer, inputs=inputs)(rng, fan_in, fan_out))
+        biases.append(given(init, "biases", layer=layer)(rng, fan_in, fan_out))
+        if "inputs" in asked(type(init), "weights") and layer < shape.layers:
+            z = weights[-1] @ inputs + biases[-1][:, None]
+            inputs = hidden.forward(z.astype(inputs.dtype)[None])[0]
+    return shape.flatten(weights, biases)
 
 
 def run_structure(prepared: Prepared) -> tuple[Any, ...]:
@@ -90,11 +103,8 @@ def settings_structure(settings: Settings) -> tuple[Any, ...]:
 
 def _check_parts(settings: Settings, shape: Shape) -> None:
     """Refuse components that do not fit these widths or each other, before any data are drawn."""
-    optimizer, schedule = settings.optimizer, settings.schedule
-    if not schedule.is_constant and not has_rate(optimizer):
-        raise ConfigurationError(
-            f"optimizer={optimizer.name} has no learning rate that schedule={schedule.name} could change."
-        )
+    _check_schedule(settings)
+    _check_transforms(settings)
     target, rule, loss, output = settings.target, settings.rule, settings.loss, settings.output
     outputs = f"target={target.name} has {_count(target.outputs, 'output')}"
     if shape.widths[-1] < output.min_units:
@@ -110,6 +120,38 @@ def _check_parts(settings: Settings, shape: Shape) -> None:
     if rule.widths and shape.widths != rule.widths:
         wanted = Shape(rule.widths)
         raise ConfigurationError(f"rule={rule.name} is defined for the {wanted} network only, but this one is {shape}.")
+
+
+def _check_schedule(settings: Settings) -> None:
+    """Refuse a schedule of what the optimizer does not have."""
+    optimizer, schedule = settings.optimizer, settings.schedule
+    if schedule.of is not None:
+        fields = float_fields(optimizer)
+        if schedule.of not in fields:
+            there_are = f"a schedule can change {', '.join(fields)}" if fields else "it has none"
+            raise ConfigurationError(
+                f"schedule.of={schedule.of} is no float field of optimizer={optimizer.name}"
+                f"{nearest(schedule.of, fields)}; {there_are}."
+            )
+    elif not schedule.is_constant and not has_rate(optimizer):
+        fields = float_fields(optimizer)
+        hint = f"; schedule.of={fields[0]} names another field" if fields else ""
+        raise ConfigurationError(
+            f"optimizer={optimizer.name} has no learning rate that schedule={schedule.name} could change{hint}."
+        )
+
+
+def _check_transforms(settings: Settings) -> None:
+    """Refuse a list with a transform twice, and transforms that ask for a learning rate that there is not."""
+    names = [transform.name for transform in settings.transforms]
+    for transform in settings.transforms:
+        if names.count(transform.name) > 1:
+            raise ConfigurationError(f"transforms=[{','.join(names)}] has {transform.name} twice; once is enough.")
+        asks = any("lr" in asked(type(transform), method) for method in ("gradient", "after"))
+        if asks and not has_rate(settings.optimizer):
+            raise ConfigurationError(
+                f"transforms=[{transform.name}] needs a learning rate, but optimizer={settings.optimizer.name} has none."
+            )
 
 
 def _check_ranges(settings: Settings, samples: Samples) -> tuple[str, ...]:
