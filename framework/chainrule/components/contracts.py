@@ -3,8 +3,8 @@
 A component is a frozen dataclass deriving from one of the abstract classes below. Its fields are its
 hyper-parameters. Arrays have the shape ``(runs, units, samples)``: the article's column vectors, one column per
 sample, with a leading run axis. In a stack of runs the float fields of activations, losses and rules are arrays of
-shape ``(runs, 1, 1)``, those of optimizers, transforms and schedules ``(runs, 1)``; in a single component they are numbers.
-Formulas that broadcast work for both.
+shape ``(runs, 1, 1)``, those of optimizers, transforms and schedules ``(runs, 1)``; in a single component they are
+numbers. Formulas that broadcast work for both.
 
 Methods return arrays. A method may name optional arguments, which its contract lists, and receives them then:
 ``def update(self, theta, grad, state, step, *, rng)``. One of them is ``out=None``, of methods of activations, losses

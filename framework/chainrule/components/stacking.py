@@ -1,7 +1,7 @@
 """How runs share a component: one object whose float fields hold the values of all runs of a stack."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -42,7 +42,7 @@ def structure(component: Component | tuple[Component, ...]) -> tuple[Any, ...]:
     """
     if isinstance(component, tuple):
         return tuple(map(structure, component))
-    cls = type(component)
+    cls: type[Component] = type(component)
     fixed = {name: value for name, value in plain(component).items() if not parameters(cls)[name].is_stackable}
     return (cls, repr(fixed))
 
@@ -56,27 +56,27 @@ def stack(components: Sequence[C], dtype: DTypeLike) -> C:
     """
     first: Any = components[0]
     if isinstance(first, tuple):
-        together: Any = tuple(stack(same, dtype) for same in zip(*components, strict=True))  # type: ignore[arg-type]
-        return together  # type: ignore[no-any-return]
-    shape = first.run_shape
+        lists: Any = components
+        return cast("C", tuple(stack(same, dtype) for same in zip(*lists, strict=True)))
+    shape, cls = first.run_shape, type(first)
     if shape is None:
         raise TypeError(f"components such as {first.name} are used once per run and do not stack")
-    stacked: Any = object.__new__(type(first))
-    for name, parameter in parameters(type(first)).items():
+    stacked = object.__new__(cls)
+    for name, parameter in parameters(cls).items():
         value = getattr(first, name)
         if parameter.is_stackable:
             value = np.array([getattr(c, name) for c in components], dtype).reshape(len(components), *shape)
         object.__setattr__(stacked, name, value)
-    return stacked  # type: ignore[no-any-return]
+    return cast("C", stacked)
 
 
 def take(stacked: C, runs: Array) -> C:
     """Return the stacked component, or the list of them, of the chosen ``runs`` (indices)."""
     if isinstance(stacked, tuple):
-        parts: Any = tuple(take(component, runs) for component in stacked)
-        return parts  # type: ignore[no-any-return]
-    chosen: Any = object.__new__(type(stacked))
-    for name, parameter in parameters(type(stacked)).items():
+        return cast("C", tuple(take(component, runs) for component in stacked))
+    cls: type[Any] = type(stacked)
+    chosen = object.__new__(cls)
+    for name, parameter in parameters(cls).items():
         value = getattr(stacked, name)
         object.__setattr__(chosen, name, value[runs] if parameter.is_stackable else value)
-    return chosen  # type: ignore[no-any-return]
+    return cast("C", chosen)

@@ -70,11 +70,10 @@ class Machine:
         self.theta = stack.theta.copy()
         random = Random(stack.randoms, self.theta.dtype)
         self._offered = {"shape": stack.shape, "rng": random}
-        states = None
         if before is None:
             self._step = 0
             self._state: dict[str, Array] = given(optimizer, "init", **self._offered)(self.theta)
-            self._further = np.zeros((2, len(self.theta)), int)
+            self._further, states = np.zeros((2, len(self.theta)), int), None
         else:
             machine, runs = before
             self._step, self._further = machine._step, machine._further[:, runs]
@@ -82,7 +81,7 @@ class Machine:
             states = machine._transforms.states(runs)
         require_run_axis(f"optimizer={optimizer.name}", self._state, len(self.theta))
         lr = getattr(optimizer, str(optimizer.rate), None)
-        self._transforms = Transforms(stack.transforms, self.theta, {**self._offered, "lr": lr}, states)
+        self._transforms: Transforms = Transforms(stack.transforms, self.theta, {**self._offered, "lr": lr}, states)
         self._keeps = type(optimizer).kept is not Optimizer.kept or self._transforms.keep
         self.kept = np.empty_like(self.theta) if self._keeps else self.theta
         samples, batch_size = stack.train.shape[2], stack.batch_size

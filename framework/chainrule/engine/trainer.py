@@ -125,7 +125,8 @@ def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list
 
 def one_thread() -> AbstractContextManager[object]:
     """Return a context in which BLAS has one thread: the number of threads changes the last bits."""
-    return _blas().limit(limits=1)
+    limited: AbstractContextManager[object] = _blas().limit(limits=1)
+    return limited
 
 
 @functools.cache

@@ -134,23 +134,21 @@ def _check_schedule(settings: Settings) -> None:
                 f"{nearest(schedule.of, fields)}; {there_are}."
             )
     elif not schedule.is_constant and not has_rate(optimizer):
-        fields = float_fields(optimizer)
-        hint = f"; schedule.of={fields[0]} names another field" if fields else ""
         raise ConfigurationError(
-            f"optimizer={optimizer.name} has no learning rate that schedule={schedule.name} could change{hint}."
+            f"optimizer={optimizer.name} has no learning rate that schedule={schedule.name} could change."
         )
 
 
 def _check_transforms(settings: Settings) -> None:
     """Refuse a list with a transform twice, and transforms that ask for a learning rate that there is not."""
-    names = [transform.name for transform in settings.transforms]
+    names, optimizer = [transform.name for transform in settings.transforms], settings.optimizer
     for transform in settings.transforms:
         if names.count(transform.name) > 1:
             raise ConfigurationError(f"transforms=[{','.join(names)}] has {transform.name} twice; once is enough.")
         asks = any("lr" in asked(type(transform), method) for method in ("gradient", "after"))
-        if asks and not has_rate(settings.optimizer):
+        if asks and not has_rate(optimizer):
             raise ConfigurationError(
-                f"transforms=[{transform.name}] needs a learning rate, but optimizer={settings.optimizer.name} has none."
+                f"transforms=[{transform.name}] needs a learning rate, but optimizer={optimizer.name} has none."
             )
 
 
