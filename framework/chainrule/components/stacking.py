@@ -58,7 +58,7 @@ def stack(components: Sequence[C], dtype: DTypeLike) -> C:
     if isinstance(first, tuple):
         lists: Any = components
         return cast("C", tuple(stack(same, dtype) for same in zip(*lists, strict=True)))
-    shape, cls = first.run_shape, type(first)
+    shape, cls = first.run_shape, first.__class__
     if shape is None:
         raise TypeError(f"components such as {first.name} are used once per run and do not stack")
     stacked = object.__new__(cls)
@@ -74,7 +74,7 @@ def take(stacked: C, runs: Array) -> C:
     """Return the stacked component, or the list of them, of the chosen ``runs`` (indices)."""
     if isinstance(stacked, tuple):
         return cast("C", tuple(take(component, runs) for component in stacked))
-    cls: type[Any] = type(stacked)
+    cls: Any = type(stacked)
     chosen = object.__new__(cls)
     for name, parameter in parameters(cls).items():
         value = getattr(stacked, name)
