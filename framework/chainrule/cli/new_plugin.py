@@ -30,6 +30,7 @@ _EXAMPLES = {
     "activation": ("PenalizedTanh", "activation=tanh,"),
     "loss": ("Quantile", "loss=half_squared_error,"),
     "optimizer": ("Lion", "optimizer=gradient_descent,"),
+    "transform": ("AdaptiveClip", "transforms=[],"),
     "target": ("Parity", "network.hidden=[8] target="),
     "initializer": ("Orthogonal", "initializer=normal,"),
     "rule": ("ClippedError", "rule=exact,"),
