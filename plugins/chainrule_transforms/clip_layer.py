@@ -15,8 +15,8 @@ from chainrule_transforms.terms import norm
 class ClipLayer(Transform):
     """``g <- g min(1, limit / |g|)`` with the norm of the gradients of one layer, its biases included.
 
-    Pascanu, Mikolov and Bengio (2012), arXiv:1211.5063, algorithm 1, for each layer by itself as optax's
-    ``clip_by_block_rms`` is, so that one layer's large gradient leaves the steps of the others alone.
+    Pascanu, Mikolov and Bengio (2012), arXiv:1211.5063, algorithm 1, for each layer by itself, so that one
+    layer's large gradient leaves the steps of the others alone.
     """
 
     limit: Annotated[float, Gt(0), doc("largest norm of a layer's gradient")] = 1.0
