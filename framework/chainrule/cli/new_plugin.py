@@ -32,7 +32,7 @@ _EXAMPLES = {
     "optimizer": ("Lion", "optimizer=gradient_descent,"),
     "transform": ("AdaptiveClip", "transforms=[],"),
     "target": ("Parity", "network.hidden=[8] target="),
-    "initializer": ("Orthogonal", "initializer=normal,"),
+    "initializer": ("LecunNormal", "initializer=normal,"),
     "rule": ("ClippedError", "rule=exact,"),
     "schedule": ("SearchThenConverge", "schedule=constant,"),
     "tracker": ("Spreadsheet", "tracking="),
