@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.components.arguments import asked, given
-from chainrule.components.contracts import Array
+from chainrule.components.contracts import Array, Loss
 from chainrule.components.parameters import plain
 from chainrule.components.stacking import float_fields, has_rate, stack, structure
 from chainrule.engine.data import Samples, draw
