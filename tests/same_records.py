@@ -117,6 +117,8 @@ CHOICES = {
         "exponential": ["schedule.gamma=0.9"],
         "cosine": ["schedule.eta_min=0.0001"],
         "warmup_cosine": ["schedule.warmup=0.4", "schedule.start_factor=0.1"],
+        "one_cycle": [],
+        "warm_restarts": [],
         "reduce_on_plateau": ["schedule.patience=1", "schedule.factor=0.5", "schedule.cooldown=1"],
     },
     "initializer": {

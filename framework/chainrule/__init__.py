@@ -22,6 +22,7 @@ _HOMES = {
         "Sampling",
         "Schedule",
         "Target",
+        "Transform",
     ),
     "chainrule.components.random": ("Random",),
     "chainrule.components.stacking": ("sum_units",),

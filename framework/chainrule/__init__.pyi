@@ -12,6 +12,7 @@ from chainrule.components.contracts import (
     Sampling,
     Schedule,
     Target,
+    Transform,
 )
 from chainrule.components.random import Random
 from chainrule.components.stacking import sum_units
@@ -82,6 +83,7 @@ __all__ = [
     "TrackedRun",
     "TrackedRuns",
     "Tracker",
+    "Transform",
     "Watcher",
     "compare",
     "component",

@@ -11,6 +11,9 @@ from annotated_types import Ge, Gt, doc
 from chainrule.components.contracts import Array, Initializer
 from chainrule.errors import ConfigurationError
 from chainrule.registry.hookspecs import hookimpl
+from chainrule_initializers.lsuv import LSUV
+from chainrule_initializers.orthogonal import Orthogonal
+from chainrule_initializers.siren import Siren
 
 
 class Fan(enum.StrEnum):
@@ -158,4 +161,4 @@ def _uniform(rng: np.random.Generator, std: float, fan_in: int, fan_out: int) ->
 @hookimpl
 def chainrule_initializers() -> list[type[Initializer]]:
     """Return the initializers of this package."""
-    return [Normal, Uniform, XavierNormal, XavierUniform, HeNormal, HeUniform, Zeros]
+    return [Normal, Uniform, XavierNormal, XavierUniform, HeNormal, HeUniform, Zeros, Orthogonal, LSUV, Siren]

@@ -6,8 +6,23 @@ import numpy as np
 import pytest
 
 from chainrule.components.parameters import build
+from chainrule.config.compose import compose_settings
+from chainrule.engine.network import Pass
 from chainrule.errors import ConfigurationError
-from chainrule_initializers import Fan, HeNormal, HeUniform, Normal, Uniform, XavierNormal, XavierUniform, Zeros
+from chainrule.runs.prepare import prepare
+from chainrule_initializers import (
+    LSUV,
+    Fan,
+    HeNormal,
+    HeUniform,
+    Normal,
+    Orthogonal,
+    Siren,
+    Uniform,
+    XavierNormal,
+    XavierUniform,
+    Zeros,
+)
 from chainrule_initializers import chainrule_initializers as registered
 
 FAN_IN, FAN_OUT = 200, 300
@@ -41,7 +56,7 @@ def mean_of(initializer):
 
 
 def test_every_registered_initializer_is_expected():
-    assert {type(initializer) for initializer, *_ in EXPECTED} == set(registered())
+    assert {type(initializer) for initializer, *_ in EXPECTED} | {Orthogonal, LSUV, Siren} == set(registered())
 
 
 @every_initializer
@@ -87,3 +102,60 @@ def test_mode_is_chosen_by_name():
     assert build(HeNormal, {"mode": "fan_out"}, "initializer") == HeNormal(mode=Fan.FAN_OUT)
     with pytest.raises(ConfigurationError, match=r"one of fan_in, fan_out, not 'fan_on' \(did you mean"):
         build(HeNormal, {"mode": "fan_on"}, "initializer")
+
+
+@pytest.mark.parametrize(("fan_in", "fan_out"), [(5, 3), (3, 5), (4, 4), (1, 7), (7, 1)])
+def test_all_singular_values_of_orthogonal_weights_are_the_gain(fan_in, fan_out):
+    weights = Orthogonal(gain=2.0).weights(np.random.default_rng(0), fan_in, fan_out)
+    assert weights.shape == (fan_out, fan_in)
+    np.testing.assert_allclose(np.linalg.svd(weights, compute_uv=False), 2.0)
+
+
+def test_orthogonal_weights_have_every_direction():
+    """The first column is a point of the unit circle; without the signs its angle would lie in one half."""
+    rng = np.random.default_rng(0)
+    x, y = np.array([Orthogonal().weights(rng, 2, 2)[:, 0] for _ in range(2000)]).T
+    counts, _ = np.histogram(np.arctan2(y, x), bins=8, range=(-np.pi, np.pi))
+    assert abs(counts - 250).max() < 4 * 250**0.5
+
+
+def layers(*words):
+    """``z`` of each layer for the training samples of a run, before training."""
+    run = prepare(compose_settings([*words]))
+    samples, inputs = run.samples.train, run.samples.inputs
+    hidden, output = run.settings.activation, run.settings.output
+    forward = Pass(run.shape, run.theta[None], hidden, output, samples.shape[1])
+    forward.forward(forward.first(samples[None, : 1 + inputs]))
+    return [z[0] for z in forward.z[1:]]
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "identity"])
+def test_lsuv_gives_every_layer_unit_variance(activation):
+    words = ["initializer=lsuv", f"activation={activation}", "network.hidden=[20,5,30]", "target=friedman1"]
+    for z in layers(*words):
+        assert z.var() == pytest.approx(1, rel=1e-12)
+    for z in layers(*words, "training.dtype=float32"):
+        assert z.var() == pytest.approx(1, rel=1e-5)
+
+
+def test_lsuv_leaves_what_does_not_vary():
+    weights = LSUV().weights(np.random.default_rng(0), 3, 3, inputs=np.zeros((3, 9)))
+    np.testing.assert_allclose(weights @ weights.T, np.eye(3), atol=1e-12)
+
+
+def test_siren_keeps_the_distribution_of_pre_activations():
+    """Sines of many periods have the mean square 1/2, and those of a normal z of variance v ``(1 - exp(-2 v)) / 2``.
+
+    Twice the mean square is the variance of the next ``omega_0 z``, with which it becomes stationary at 0.797.
+    """
+    rng, initializer = np.random.default_rng(0), Siren()
+    a, expected = rng.uniform(-1, 1, (2, 4000)), [math.nan, 1.0]
+    for layer, (fan_in, fan_out) in enumerate([(2, 512), *[(512, 512)] * 5], 1):
+        z = 30 * (initializer.weights(rng, fan_in, fan_out, layer=layer) @ a)
+        assert layer == 1 or z.var() == pytest.approx(expected[layer - 1], rel=0.04)
+        expected += [1 - math.exp(-2 * expected[-1])] if layer > 1 else []
+        a = np.sin(z)
+    assert expected[-1] == pytest.approx(0.797, abs=0.01)
+    assert np.abs(initializer.weights(rng, 4, 9999, layer=1)).max() == pytest.approx(1 / 4, rel=1e-3)
+    assert np.abs(initializer.weights(rng, 4, 9999, layer=2)).max() == pytest.approx(math.sqrt(6 / 4) / 30, rel=1e-3)
+    assert np.abs(initializer.biases(rng, 4, 9999)).max() == pytest.approx(1 / 2, rel=1e-3)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,16 +14,23 @@ from hypothesis import strategies as st
 
 from chainrule.components.parameters import build, parameters
 from chainrule.components.stacking import stack, take
+from chainrule.config.compose import compose_settings
 from chainrule.errors import ConfigurationError
+from chainrule.notebook import gradient
+from chainrule.runs.execute import train_stack
+from chainrule.runs.prepare import prepare
 from chainrule_schedules import (
     Constant,
     Cosine,
     Exponential,
+    OneCycle,
     ReduceOnPlateau,
     Step,
+    WarmRestarts,
     WarmupCosine,
     chainrule_schedules,
 )
+from chainrule_schedules.one_cycle import Annealing
 
 SCHEDULES = {cls.name: cls for cls in chainrule_schedules()}
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "schedules.json").read_text())
@@ -58,12 +66,20 @@ def test_rates_are_pytorchs(run, stacked):
     np.testing.assert_allclose(rates.ravel(), run["rates"], rtol=1e-12, atol=1e-16)
 
 
-@pytest.mark.parametrize("cls", [Step, Cosine, WarmupCosine, ReduceOnPlateau])
+LACKING = {  # fields without a default in PyTorch, or with another one than a number
+    Step: {"step_size"},
+    WarmupCosine: {"warmup"},
+    OneCycle: {"anneal_strategy"},
+    WarmRestarts: {"T_0"},
+}
+
+
+@pytest.mark.parametrize("cls", [Step, Cosine, WarmupCosine, OneCycle, WarmRestarts, ReduceOnPlateau])
 def test_defaults_are_pytorchs(cls):
     """Where it has any: StepLR has no step_size and ExponentialLR no gamma, and of a warm-up it counts the steps."""
-    ours = {field.name: field.default for field in dataclasses.fields(cls)}
+    ours = {field.name: field.default for field in dataclasses.fields(cls) if field.name != "of"}
     theirs = REFERENCE["defaults"][cls.name]
-    lacking = {Step: {"step_size"}, WarmupCosine: {"warmup"}}.get(cls, set())
+    lacking = LACKING.get(cls, set())
     assert ours.keys() - theirs.keys() == lacking
     assert all(ours[name] == theirs[name] for name in ours.keys() - lacking)
 
@@ -148,7 +164,7 @@ def test_keeps_float32_by_hand(cls):
 
 @every_schedule
 def test_scales_with_the_rate_and_begins_with_it(cls):
-    schedule = cls() if cls is not WarmupCosine else cls(warmup=0.0)
+    schedule = {WarmupCosine: WarmupCosine(warmup=0.0), OneCycle: OneCycle(div_factor=1.0)}.get(cls) or cls()
     one, two = (walk(schedule, lr, np.ones(31), 30, schedule.init(lr)) for lr in (0.25, 0.5))
     assert one[0] == 0.25
     np.testing.assert_allclose(2 * one, two, rtol=1e-15)
@@ -160,6 +176,14 @@ def test_closed_forms():
     assert [Exponential(0.5).rate(1.0, e, 9, {}) for e in range(4)] == [1, 0.5, 0.25, 0.125]
     cosine = [Cosine(eta_min=0.2).rate(1.0, e, 6, {}) for e in (0, 2, 3, 4, 6)]
     np.testing.assert_allclose(cosine, [1, 0.8, 0.6, 0.4, 0.2], rtol=1e-14)
+    cycle = OneCycle(pct_start=0.5, div_factor=5.0, final_div_factor=2.0, anneal_strategy=Annealing.LINEAR)
+    rates = [cycle.rate(1.0, e, 10, {}) for e in (0, 2, 4, 5, 9, 10)]
+    np.testing.assert_allclose(rates, [0.2, 0.6, 1, 0.82, 0.1, 0.1], rtol=1e-14)
+    restarts = [WarmRestarts(T_0=2, T_mult=2).rate(1.0, e, 10, {}) for e in range(8)]
+    half = math.sqrt(0.5)
+    np.testing.assert_allclose(
+        restarts, [1, 0.5, 1, (1 + half) / 2, 0.5, (1 - half) / 2, 1, (1 + np.cos(np.pi / 8)) / 2]
+    )
     warmup = WarmupCosine(warmup=0.4, start_factor=0.2)
     rates = [warmup.rate(1.0, e, 10, {}) for e in (0, 1, 2, 3, 4, 6, 7, 8, 10)]
     np.testing.assert_allclose(rates, [0.2, 0.4, 0.6, 0.8, 1, 0.75, 0.5, 0.25, 0], rtol=1e-14, atol=1e-16)
@@ -262,3 +286,42 @@ def test_refuses_what_makes_no_sense(cls, field, value, wanted):
 @every_schedule
 def test_every_field_is_described(cls):
     assert all(parameter.description for parameter in parameters(cls).values())
+
+
+def test_another_field_is_scheduled_and_has_a_curve():
+    """Three steps in a full batch, each with another momentum, and the same by hand."""
+    words = ["optimizer=momentum", "optimizer.lr=0.1", "optimizer.momentum=0.8", "training.batch_size=null"]
+    words += ["schedule=exponential", "schedule.gamma=0.5", "schedule.of=momentum", "training.epochs=3"]
+    run = prepare(compose_settings(words))
+    (result,) = train_stack([run])
+    assert result.curves.values["momentum"].tolist() == [0.8, 0.4, 0.2, 0.1]
+    assert "learning_rate" not in result.curves.values
+    theta = run.theta[None].copy()
+    state = run.settings.optimizer.init(theta)
+    for step, momentum in enumerate([0.8, 0.4, 0.2], 1):
+        optimizer = dataclasses.replace(run.settings.optimizer, momentum=momentum)
+        optimizer.update(theta, gradient(run, theta), state, step)
+    np.testing.assert_allclose(result.theta, theta[0], rtol=1e-12)
+
+
+def test_the_learning_rate_by_its_name_is_the_learning_rate():
+    usual, named = (
+        train_stack([prepare(compose_settings(["schedule=cosine", "training.epochs=4", *words]))])[0]
+        for words in ([], ["schedule.of=lr"])
+    )
+    assert named.theta.tobytes() == usual.theta.tobytes()
+    assert named.curves.values.keys() == usual.curves.values.keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["schedule.of=momentun"], "schedule.of=momentun is no float field of optimizer=momentum (did you mean"),
+        (["schedule.of=momentun"], "; a schedule can change lr, momentum, dampening, weight_decay."),
+        (["optimizer=adam", "schedule.of=amsgrad"], "schedule.of=amsgrad is no float field of optimizer=adam; a"),
+    ],
+)
+def test_a_field_that_there_is_not_is_named(words, sentence):
+    with pytest.raises(ConfigurationError) as caught:
+        prepare(compose_settings(["optimizer=momentum", "schedule=cosine", *words]))
+    assert sentence in str(caught.value)

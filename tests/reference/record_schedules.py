@@ -4,7 +4,8 @@ Run once, in an environment with PyTorch, and again only to record another versi
 
     python tests/reference/record_schedules.py
 
-``rates`` hold the rate before the first epoch and after each; ReduceLROnPlateau is told a loss after each epoch.
+``rates`` hold the rate before the first epoch and after each; ReduceLROnPlateau is told a loss after each epoch, and
+the rate of OneCycleLR, which counts the first epoch too, stays after the last.
 Settings and defaults go by the names of chainrule's fields.
 """
 
@@ -34,6 +35,23 @@ SCHEDULES: dict[str, tuple[tuple[str, ...], dict[str, Any], list[dict[str, Any]]
             {"warmup": 0.5, "start_factor": 0.01, "eta_min": 0.02},
             {"warmup": 0.05, "start_factor": 1.0},
         ],
+    ),
+    "one_cycle": (
+        ("OneCycleLR",),
+        {"max_lr": LR, "total_steps": EPOCHS},
+        [
+            {},
+            {"pct_start": 0.5, "div_factor": 10.0, "final_div_factor": 100.0},
+            {"anneal_strategy": "linear"},
+            {"pct_start": 0.123, "anneal_strategy": "linear", "div_factor": 0.5},
+            {"pct_start": 0.0},
+            {"pct_start": 1.0},
+        ],
+    ),
+    "warm_restarts": (
+        ("CosineAnnealingWarmRestarts",),
+        {},
+        [{"T_0": 10}, {"T_0": 7, "T_mult": 2, "eta_min": 0.02}, {"T_0": 1, "T_mult": 3}, {"T_0": 100}],
     ),
     "reduce_on_plateau": (
         ("ReduceLROnPlateau",),
@@ -88,8 +106,11 @@ def rates(name: str, settings: Mapping[str, Any], losses: Iterable[float]) -> li
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=LR)
     scheduler = made(name, settings, optimizer)
     found = [optimizer.param_groups[0]["lr"]]
-    for loss in losses:
+    for epoch, loss in enumerate(losses, 1):
         optimizer.step()
+        if name == "one_cycle" and epoch == EPOCHS:  # it has no rate after the last epoch
+            found.append(found[-1])
+            break
         if name == "reduce_on_plateau":
             scheduler.step(loss)
         else:

@@ -49,7 +49,7 @@ def text(settings: Settings, tracker: Tracker, registry: Registry, experiments: 
         registry: its components are listed.
         experiments: names of the prepared configurations.
     """
-    components = {group: tracker if group == TRACKING else getattr(settings, group) for group in GROUPS}
+    components = [*settings.components(), (TRACKING, tracker)]
     config = {**settings.to_config(), TRACKING: component_config(tracker), SECTION: plain(registry.preferences)}
     values = flat(config)
     groups = [f"  {group:<12} {', '.join(registry.names(kind.name))}" for group, kind in GROUPS.items()]
@@ -62,7 +62,7 @@ def text(settings: Settings, tracker: Tracker, registry: Registry, experiments: 
         _rows(keys(), values),
     ]
     sections.append("Parameters of the components chosen here, changed by KEY=VALUE")
-    sections += [_component(group, component, values) for group, component in components.items()]
+    sections += [_component(group, component, values) for group, component in components]
     return "\n\n".join(sections)
 
 
@@ -73,7 +73,8 @@ def summary(component: type[Component]) -> str:
 
 def _component(group: str, component: Component, values: Mapping[str, Any]) -> str:
     """Return the first sentence about a component, and its parameters."""
-    own = {f"{group}.{name}": parameter for name, parameter in parameters(type(component)).items()}
+    prefix = f"{group}.{component.name}" if GROUPS[group].many else group
+    own = {f"{prefix}.{name}": parameter for name, parameter in parameters(type(component)).items()}
     return "\n".join(filter(None, [f"  {group}={component.name}: {summary(type(component))}", _rows(own, values)]))
 
 

@@ -3,8 +3,8 @@
 A component is a frozen dataclass deriving from one of the abstract classes below. Its fields are its
 hyper-parameters. Arrays have the shape ``(runs, units, samples)``: the article's column vectors, one column per
 sample, with a leading run axis. In a stack of runs the float fields of activations, losses and rules are arrays of
-shape ``(runs, 1, 1)``, those of optimizers and schedules ``(runs, 1)``; in a single component they are numbers.
-Formulas that broadcast work for both.
+shape ``(runs, 1, 1)``, those of optimizers, transforms and schedules ``(runs, 1)``; in a single component they are
+numbers. Formulas that broadcast work for both.
 
 Methods return arrays. A method may name optional arguments, which its contract lists, and receives them then:
 ``def update(self, theta, grad, state, step, *, rng)``. One of them is ``out=None``, of methods of activations, losses
@@ -16,10 +16,11 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from annotated_types import doc
 from numpy.typing import NDArray
 
 from chainrule.components.arguments import offers, takes_out
@@ -155,7 +156,7 @@ class Optimizer(Component):
     - ``rng`` (:class:`chainrule.Random`): random numbers of each run, the only source of randomness allowed.
 
     Attributes:
-        rate: name of the field that schedules change from epoch to epoch; None if there is no such field.
+        rate: name of the field that is the learning rate, which schedules change; None if there is no such field.
     """
 
     run_shape: ClassVar[tuple[int, ...] | None] = (1,)
@@ -189,10 +190,76 @@ class Optimizer(Component):
         return theta
 
 
-class Schedule(Component):
-    """How the learning rate of a run changes from epoch to epoch.
+class Transform(Component):
+    """What is done to gradients before the optimizer sees them, and to parameters after its step.
 
-    Rates and losses have the shape ``(runs, 1)``. The optimizer says which of its fields is its learning rate.
+    A run has a list of transforms. Gradients, and then parameters, pass through it in its order. Regularization,
+    constraints, clipping, noise and averages are transforms, so that they work with every optimizer. A transform
+    defines at least one of ``gradient``, ``after`` and ``kept``. ``theta`` and ``grad`` have the shape
+    ``(runs, parameters)``, as for an optimizer.
+
+    Optional arguments:
+
+    - ``shape`` (:class:`chainrule.Shape`): which parameters belong to which layer, e.g. ``shape.weights(grad)``;
+    - ``lr``: the optimizer's learning rate in this step, ``(runs, 1)``, as scheduled; an optimizer without one is
+      refused;
+    - ``before``: the parameters before this step, ``(runs, parameters)``;
+    - ``rng`` (:class:`chainrule.Random`): random numbers of each run, the only source of randomness allowed.
+    """
+
+    run_shape: ClassVar[tuple[int, ...] | None] = (1,)
+
+    @offers("shape", "rng")
+    def init(self, theta: Array, *args: Any, **optional: Any) -> dict[str, Array]:
+        """Return the state before the first step: named arrays whose first axis is the run axis.
+
+        It may name ``shape`` and ``rng``.
+        """
+        return {}
+
+    @offers("shape", "lr", "rng")
+    def gradient(
+        self, grad: Array, theta: Array, state: dict[str, Array], step: int, *args: Any, **optional: Any
+    ) -> Array:
+        """Return the gradient that is used instead of ``grad``, which was evaluated at ``theta``.
+
+        It is called once a step, and once more for each ``problem.gradient()`` of an optimizer. ``step`` counts from 1.
+        The arrays in ``state`` are changed in place, or replaced by others of the same shape and dtype. It may name
+        ``shape``, ``lr`` and ``rng``.
+        """
+        return grad
+
+    @offers("shape")
+    def penalty(self, theta: Array, *args: Any, **optional: Any) -> Array:
+        """Return what ``gradient`` adds the derivative of, ``(runs, 1)``: a part of ``problem.loss()``.
+
+        Measured losses do not contain it. It may name ``shape``.
+        """
+        return np.zeros((len(theta), 1), theta.dtype)
+
+    @offers("shape", "lr", "before", "rng")
+    def after(self, theta: Array, state: dict[str, Array], step: int, *args: Any, **optional: Any) -> Array:
+        """Return the parameters that replace ``theta``, to which the optimizer has stepped.
+
+        ``state`` is changed as in ``gradient``. It may name ``shape``, ``lr``, ``before`` and ``rng``.
+        """
+        return theta
+
+    def kept(self, theta: Array, state: dict[str, Array]) -> Array:
+        """Return the parameters that are measured, predicted with and saved, shape and dtype of ``theta``.
+
+        ``theta`` is what the optimizer, and then the transforms further ahead in the list, recommend. Neither argument
+        is changed, and training goes on without the result.
+        """
+        return theta
+
+
+@dataclass(frozen=True)
+class Schedule(Component):
+    """How the learning rate of a run, or another float field of its optimizer, changes from epoch to epoch.
+
+    Rates and losses have the shape ``(runs, 1)``. The optimizer says which of its fields is its learning rate. Where
+    ``of`` names another one, all that is said here about the learning rate holds for that field.
 
     Attributes:
         is_constant: whether the learning rate never changes; training then does not set it.
@@ -200,6 +267,10 @@ class Schedule(Component):
 
     run_shape: ClassVar[tuple[int, ...] | None] = (1,)
     is_constant: ClassVar[bool] = False
+
+    of: Annotated[str | None, doc("float field of the optimizer that changes; null: its learning rate")] = field(
+        default=None, kw_only=True
+    )
 
     def init(self, lr: Array) -> dict[str, Array]:
         """Return the state before the first epoch: named arrays whose first axis is the run axis.
@@ -335,18 +406,34 @@ class Sampling(Component):
 
 
 class Initializer(Component):
-    """The initial weights and biases of one layer."""
+    """The initial weights and biases of one layer.
+
+    Optional arguments:
+
+    - ``layer``: number of the layer, from 1;
+    - ``inputs``: what reaches the layer for the training samples, ``(fan_in, samples)``: the data, or the activations
+      of the layer below, which has its initial weights and biases by then. It is not changed.
+    """
 
     @abstractmethod
-    def weights(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
-        """Return the initial weights of a layer, shape ``(fan_out, fan_in)``."""
+    @offers("layer", "inputs")
+    def weights(self, rng: np.random.Generator, fan_in: int, fan_out: int, *args: Any, **optional: Any) -> Array:
+        """Return the initial weights of a layer, shape ``(fan_out, fan_in)``; it may name ``layer`` and ``inputs``."""
 
-    def biases(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
-        """Return the initial biases of a layer, shape ``(fan_out,)``: zeros, unless an initializer draws them."""
+    @offers("layer")
+    def biases(self, rng: np.random.Generator, fan_in: int, fan_out: int, *args: Any, **optional: Any) -> Array:
+        """Return the initial biases of a layer, shape ``(fan_out,)``: zeros, unless an initializer draws them.
+
+        It may name ``layer``.
+        """
         return np.zeros(fan_out)
 
-    def variance(self, fan_in: int, fan_out: int) -> float | None:
-        """Return the variance of the weights by their formula, or None if there is no formula; only tests use it."""
+    @offers("layer")
+    def variance(self, fan_in: int, fan_out: int, *args: Any, **optional: Any) -> float | None:
+        """Return the variance of the weights by their formula, or None if there is no formula; only tests use it.
+
+        It may name ``layer``.
+        """
         return None
 
 

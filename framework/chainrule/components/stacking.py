@@ -1,7 +1,7 @@
 """How runs share a component: one object whose float fields hold the values of all runs of a stack."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 from chainrule.components.contracts import Array, Component, Optimizer
 from chainrule.components.parameters import parameters, plain
 
-C = TypeVar("C", bound=Component)
+C = TypeVar("C", bound=Component | tuple[Component, ...])
 
 
 def sum_units(values: Array, keepdims: bool = False) -> Array:
@@ -27,13 +27,22 @@ def sum_units(values: Array, keepdims: bool = False) -> Array:
 
 def has_rate(optimizer: Optimizer) -> bool:
     """Say whether an optimizer names a learning rate that schedules can change: one of its plain floats."""
-    field = parameters(type(optimizer)).get(str(optimizer.rate))
-    return field is not None and field.is_stackable
+    return str(optimizer.rate) in float_fields(optimizer)
 
 
-def structure(component: Component) -> tuple[Any, ...]:
-    """Return what stacked components must have in common: the class and every field that is not a plain float."""
-    cls = type(component)
+def float_fields(component: Component) -> list[str]:
+    """Return the names of the plain floats among the fields of a component."""
+    return [name for name, parameter in parameters(type(component)).items() if parameter.is_stackable]
+
+
+def structure(component: Component | tuple[Component, ...]) -> tuple[Any, ...]:
+    """Return what stacked components must have in common: the class and every field that is not a plain float.
+
+    Of a list of components it is that of each.
+    """
+    if isinstance(component, tuple):
+        return tuple(map(structure, component))
+    cls: type[Component] = type(component)
     fixed = {name: value for name, value in plain(component).items() if not parameters(cls)[name].is_stackable}
     return (cls, repr(fixed))
 
@@ -42,26 +51,32 @@ def stack(components: Sequence[C], dtype: DTypeLike) -> C:
     """Return one component whose float fields hold the values of all ``components``, one per run.
 
     Args:
-        components: of equal :func:`structure`.
+        components: of equal :func:`structure`; or the list of each run, and then a list is returned.
         dtype: dtype of these fields; a float64 rate would silently promote float32 weights.
     """
-    first = components[0]
-    shape = first.run_shape
+    first: Any = components[0]
+    if isinstance(first, tuple):
+        lists: Any = components
+        return cast("C", tuple(stack(same, dtype) for same in zip(*lists, strict=True)))
+    shape, cls = first.run_shape, first.__class__
     if shape is None:
         raise TypeError(f"components such as {first.name} are used once per run and do not stack")
-    stacked = object.__new__(type(first))
-    for name, parameter in parameters(type(first)).items():
+    stacked = object.__new__(cls)
+    for name, parameter in parameters(cls).items():
         value = getattr(first, name)
         if parameter.is_stackable:
             value = np.array([getattr(c, name) for c in components], dtype).reshape(len(components), *shape)
         object.__setattr__(stacked, name, value)
-    return stacked
+    return cast("C", stacked)
 
 
 def take(stacked: C, runs: Array) -> C:
-    """Return the stacked component of the chosen ``runs`` (indices)."""
-    chosen = object.__new__(type(stacked))
-    for name, parameter in parameters(type(stacked)).items():
+    """Return the stacked component, or the list of them, of the chosen ``runs`` (indices)."""
+    if isinstance(stacked, tuple):
+        return cast("C", tuple(take(component, runs) for component in stacked))
+    cls: Any = type(stacked)
+    chosen = object.__new__(cls)
+    for name, parameter in parameters(cls).items():
         value = getattr(stacked, name)
         object.__setattr__(chosen, name, value[runs] if parameter.is_stackable else value)
-    return chosen
+    return cast("C", chosen)

@@ -29,10 +29,14 @@ def options(group: str) -> list[str]:
 
 
 def option(group: str, name: str) -> dict[str, Any] | None:
-    """Return what a chosen component adds to the configuration: its name and defaults; None if it does not exist."""
+    """Return what a chosen component adds to the configuration: its name and defaults; None if it does not exist.
+
+    One of a list has its name as the key of its defaults.
+    """
     if name not in options(group):
         return None
-    return {"name": name, **plain_defaults(installed().find(GROUPS[group].name, name))}
+    values = plain_defaults(installed().find(GROUPS[group].name, name))
+    return {name: values} if GROUPS[group].many else {"name": name, **values}
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
@@ -108,12 +112,16 @@ def explained(error: Exception) -> ConfigurationError:
     cause: BaseException | None = error
     if not isinstance(error, OmegaConfBaseException) and isinstance(error.__cause__, OmegaConfBaseException):
         cause = error.__cause__  # which knows the key; under a debugger errors of OmegaConf have causes that do not
-    if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file:
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        return installed().missing(group, name, error.options)
+        choices = error.options if error.options is not None else options(group)  # of a list Hydra gives none
+        if choices:
+            return installed().missing(group, name, choices)
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         siblings = [str(key) for key in cause.parent_node if key != "hydra"]
         prefix = str(cause.full_key).rpartition(".")[0]
+        if prefix in GROUPS and GROUPS[prefix].many and cause.key in options(prefix):
+            return ConfigurationError(f"{prefix} has no {cause.key} here: {prefix}=[{cause.key}] chooses it.")
         if not siblings:
             return ConfigurationError(
                 f"{cause.full_key} is not a key of the configuration yet: +{cause.full_key}=VALUE adds it."

@@ -30,7 +30,11 @@ def settings_from_config(config: Mapping[str, Any], registry: Registry) -> Setti
             raise ConfigurationError(f"{key} is not a key of the configuration{nearest(str(key), known)}.")
     seed = parameters(Seed)["seed"].convert(config.get("seed", 0), "seed")
     sections = {name: build(section, _mapping(config.get(name, {}), name), name) for name, section in SECTIONS.items()}
-    groups = {group: _component(config, group, registry) for group in GROUPS if group != TRACKING}
+    groups: dict[str, Any] = {
+        group: _components(config, group, registry) if kind.many else _component(config, group, registry)
+        for group, kind in GROUPS.items()
+        if group != TRACKING
+    }
     return Settings(seed=seed, **sections, **groups)
 
 
@@ -54,6 +58,12 @@ def _component(config: Mapping[str, Any], group: str, registry: Registry) -> Any
     if not isinstance(name, str):
         raise ConfigurationError(f"{group} names no component: write {group}=NAME.")
     return registry.make(group, name, values)
+
+
+def _components(config: Mapping[str, Any], group: str, registry: Registry) -> tuple[Any, ...]:
+    """Return the list of components of a group; without its key, as in records of before, it is empty."""
+    chosen = _mapping(config.get(group, {}), group)
+    return tuple(registry.make(group, name, _mapping(values, f"{group}.{name}")) for name, values in chosen.items())
 
 
 def _mapping(value: Any, key: str) -> Mapping[str, Any]:

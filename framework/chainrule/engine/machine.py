@@ -12,26 +12,28 @@ from chainrule.components.random import Random
 from chainrule.components.stacking import has_rate, take
 from chainrule.engine.backprop import Backprop, Batch, Truth, mean_loss, separate, true_outputs
 from chainrule.engine.epoch import Epoch
-from chainrule.engine.network import Pass, filling, require_shape
+from chainrule.engine.network import Pass, filling, require_run_axis, require_shape
 from chainrule.engine.problem import Problem
 from chainrule.engine.stack import Stack
-from chainrule.errors import PluginError
+from chainrule.engine.transforms import TransformedProblem, Transforms
 
 
 class Rate:
-    """The learning rates of a stack, changed from epoch to epoch by a schedule.
+    """The learning rates of a stack, or another field of its optimizer, changed from epoch to epoch by a schedule.
 
     Attributes:
         optimizer: a copy of the stack's optimizer; its learning rates are changed in place.
+        curve: name of their curve: ``learning_rate``, or that of the other field.
     """
 
     def __init__(self, stack: Stack, state: dict[str, Array] | None = None) -> None:
-        field = str(stack.optimizer.rate)
+        field = stack.schedule.of or str(stack.optimizer.rate)
+        self.curve = "learning_rate" if field == stack.optimizer.rate else field
         self._stack, self._lr = stack, getattr(stack.optimizer, field)
         self.optimizer = take(stack.optimizer, np.arange(len(self._lr)))
         self._used = getattr(self.optimizer, field)
         self._state = stack.schedule.init(self._lr) if state is None else state
-        _require_run_axis(f"schedule={stack.schedule.name}", self._state, len(self._lr))
+        require_run_axis(f"schedule={stack.schedule.name}", self._state, len(self._lr))
         self._fill = filling(stack.schedule.rate)
 
     def set(self, epoch: int) -> Array:
@@ -59,7 +61,7 @@ class Machine:
 
     Attributes:
         theta: the parameters that are trained, ``(runs, parameters)``.
-        kept: those that are measured and saved; the same array, unless the optimizer recommends others.
+        kept: those that are measured and saved; the same array, unless the optimizer or a transform recommends others.
     """
 
     def __init__(self, stack: Stack, rate: Rate | None, before: tuple["Machine", Array] | None = None) -> None:
@@ -72,14 +74,17 @@ class Machine:
             self._step = 0
             self._state: dict[str, Array] = given(optimizer, "init", **self._offered)(self.theta)
             self._rule_state = {name: array.copy() for name, array in stack.rule_state.items()}
-            self._further = np.zeros((2, len(self.theta)), int)
+            self._further, states = np.zeros((2, len(self.theta)), int), None
         else:
             machine, runs = before
             self._step, self._further = machine._step, machine._further[:, runs]
             self._state = {name: array[runs] for name, array in machine._state.items()}
             self._rule_state = {name: array[runs] for name, array in machine._rule_state.items()}
-        _require_run_axis(f"optimizer={optimizer.name}", self._state, len(self.theta))
-        self._keeps = type(optimizer).kept is not Optimizer.kept
+            states = machine._transforms.states(runs)
+        require_run_axis(f"optimizer={optimizer.name}", self._state, len(self.theta))
+        lr = getattr(optimizer, str(optimizer.rate), None)
+        self._transforms: Transforms = Transforms(stack.transforms, self.theta, {**self._offered, "lr": lr}, states)
+        self._keeps = type(optimizer).kept is not Optimizer.kept or self._transforms.keep
         self.kept = np.empty_like(self.theta) if self._keeps else self.theta
         samples, batch_size = stack.train.shape[2], stack.batch_size
         full = batch_size is None or batch_size >= samples
@@ -111,7 +116,7 @@ class Machine:
         """Names of what ``measure`` and ``set_rate`` return."""
         norms = [f"gradient_norm/layer_{layer}" for layer in range(1, self._stack.shape.layers + 1)]
         losses = ["train/loss", *(["validation/loss"] if self._held_out else [])]
-        return [*losses, *norms, *(["learning_rate"] if self._rate else [])]
+        return [*losses, *norms, *([self._rate.curve] if self._rate else [])]
 
     def evaluations(self, row: int) -> tuple[int, int]:
         """Return how often a run's training has evaluated gradients, and losses alone."""
@@ -141,7 +146,7 @@ class Machine:
         if self._keeps:
             recommended = self._optimizer.kept(self.theta, self._state)
             require_shape(self._optimizer.kept, recommended, self.theta.shape)
-            np.copyto(self.kept, recommended)
+            np.copyto(self.kept, self._transforms.kept(recommended))
         grad = self._whole(self._whole_batch)
         self._measured = grad if self._reuses else None
         values = {"train/loss": mean_loss(self._whole.forward, self._stack.loss, self._whole_batch.truth)}
@@ -163,7 +168,7 @@ class Machine:
         if not self._rate:
             return {}
         self._rate.measured(loss, epoch)
-        return {"learning_rate": self._rate.set(epoch)}
+        return {self._rate.curve: self._rate.set(epoch)}
 
     def take(self, runs: Array) -> "Machine":
         """Return a machine that continues with the chosen runs."""
@@ -171,11 +176,17 @@ class Machine:
         return Machine(stack, self._rate.take(stack, runs) if self._rate else None, (self, runs))
 
     def _update(self, backprop: Backprop, batch: Batch) -> Callable[..., None]:
-        """Return ``update`` of the optimizer for one batch, with what it asks for; before it, the rule adapts."""
-        offered = self._offered
+        """Return ``update`` of the optimizer for one batch, with what it asks for, between the transforms.
+
+        Before all of it the rule adapts.
+        """
+        offered, transforms = self._offered, self._transforms if self._stack.transforms else None
         if "problem" in asked(type(self._optimizer), "update"):
-            offered = {**offered, "problem": Problem(backprop, batch, self._further)}
+            about = backprop, batch, self._further
+            offered = {**offered, "problem": TransformedProblem(*about, transforms) if transforms else Problem(*about)}
         update = given(self._optimizer, "update", **offered)
+        if transforms:
+            update = transforms.around(update)
         if type(self._stack.rule).adapt is Rule.adapt:
             return update
         optimizer = self._optimizer
@@ -213,16 +224,3 @@ def test_loss(one: Stack, theta: Array) -> float:
     forward = Pass(one.shape, theta[None], one.activation, one.output, x.shape[2])
     forward.forward(forward.first(x))
     return float(mean_loss(forward, one.loss, Truth.of(y, true_outputs(forward, one.loss)))[0])
-
-
-def _require_run_axis(owner: str, state: dict[str, Array], runs: int) -> None:
-    """Check that each array of a component's state has one row per run.
-
-    Raises:
-        PluginError: an array has another first axis.
-    """
-    for name, array in state.items():
-        if array.shape[:1] != (runs,):
-            raise PluginError(
-                f"{owner} keeps {name!r} of shape {array.shape}; its first axis must be the run axis, of length {runs}."
-            )

@@ -201,6 +201,19 @@ def require_shape(method: Any, result: Any, shape: tuple[int, ...]) -> None:
         raise PluginError(f"{method.__qualname__} returned an array of shape {np.shape(result)}, not {shape}.")
 
 
+def require_run_axis(owner: str, state: dict[str, Array], runs: int) -> None:
+    """Check that each array of a component's state has one row per run.
+
+    Raises:
+        PluginError: an array has another first axis.
+    """
+    for name, array in state.items():
+        if array.shape[:1] != (runs,):
+            raise PluginError(
+                f"{owner} keeps {name!r} of shape {array.shape}; its first axis must be the run axis, of length {runs}."
+            )
+
+
 def predict(shape: Shape, theta: Array, hidden: Activation, output: Activation, x: Array) -> Array:
     """Return predictions ``(outputs, samples)`` of one run.
 

@@ -1,11 +1,21 @@
 """Runs of one structure, as one computation: what the engine trains."""
 
 from dataclasses import dataclass, replace
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
-from chainrule.components.contracts import Activation, Array, Component, Loss, Optimizer, Rule, Sampling, Schedule
+from chainrule.components.contracts import (
+    Activation,
+    Array,
+    Component,
+    Loss,
+    Optimizer,
+    Rule,
+    Sampling,
+    Schedule,
+    Transform,
+)
 from chainrule.components.stacking import take
 from chainrule.engine.data import Fresh
 from chainrule.engine.network import Shape
@@ -20,7 +30,8 @@ class Stack:
         epochs: largest number of epochs.
         batch_size: samples per step; None, or at least the number of training samples, for full batches.
         measure_every: epochs between two points of the curves; stopping is decided at these points.
-        activation, output, loss, optimizer, schedule, rule: stacked components, named like their groups.
+        activation, output, loss, optimizer, transforms, schedule, rule: stacked components, or a list of them, named
+            like their groups.
         rule_state: the rule's fixed arrays, ``(runs, ...)``.
         theta: parameters before training, ``(runs, parameters)``, in the dtype of the stack.
         train, validation, test: samples, ``(1 + inputs + outputs, runs, samples)``: ones, ``x`` and ``y``.
@@ -41,6 +52,7 @@ class Stack:
     output: Activation
     loss: Loss
     optimizer: Optimizer
+    transforms: tuple[Transform, ...]
     schedule: Schedule
     rule: Rule
     rule_state: dict[str, Array]
@@ -78,5 +90,7 @@ class Stack:
 
 
 STACKED = tuple(
-    name for name, cls in get_type_hints(Stack).items() if isinstance(cls, type) and issubclass(cls, Component)
-)  # the components that the runs of a stack share
+    name
+    for name, hint in get_type_hints(Stack).items()
+    if isinstance(cls := next(iter(get_args(hint)), hint), type) and issubclass(cls, Component) and cls.run_shape
+)  # the components that the runs of a stack share, and lists of components; not those that each run uses by itself

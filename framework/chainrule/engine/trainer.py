@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +57,7 @@ def train(stack: Stack, observe: Observer | None = None, prune: Pruner | None = 
     Returns:
         One entry per run, in the order of the stack.
     """
-    with _blas().limit(limits=1), np.errstate(all="ignore"):
+    with one_thread(), np.errstate(all="ignore"):
         return _train(stack, observe, prune)
 
 
@@ -74,7 +75,7 @@ class Stopwatch:
 
     def __call__(self, epochs: int) -> float:
         """Train for so many epochs, and return the seconds of their updates."""
-        with _blas().limit(limits=1), np.errstate(all="ignore"):
+        with one_thread(), np.errstate(all="ignore"):
             begin = time.process_time()
             self._machine.train(0, epochs)
             self._epochs += epochs
@@ -129,9 +130,15 @@ def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list
     return [trained[run] for run in range(runs)]
 
 
+def one_thread() -> AbstractContextManager[object]:
+    """Return a context in which BLAS has one thread: the number of threads changes the last bits."""
+    limited: AbstractContextManager[object] = _blas().limit(limits=1)
+    return limited
+
+
 @functools.cache
 def _blas() -> ThreadpoolController:
-    """Find the BLAS libraries once, to limit their threads: the number of threads changes the last bits."""
+    """Find the BLAS libraries once, to limit their threads."""
     return ThreadpoolController().select(user_api="blas")
 
 

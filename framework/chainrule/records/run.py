@@ -22,6 +22,7 @@ from chainrule.files.yaml_text import dump
 from chainrule.records.entries import Entries, read_entries
 from chainrule.records.environment import environment
 from chainrule.records.result import Result
+from chainrule.records.settings import LISTS
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -257,7 +258,9 @@ def write_record(
     for path in sorted(directory.glob("pictures/*.png")):
         if path.is_file():
             contents[path.relative_to(directory).as_posix()] = path.read_bytes()
-    identity: dict[str, Any] = {"configuration": settings, "data": _data(result), "plugins": plugins}
+    # The order of a list of components counts, and that of the keys of a JSON object does not.
+    ordered = {key: list(value.items()) if key in LISTS else value for key, value in settings.items()}
+    identity: dict[str, Any] = {"configuration": ordered, "data": _data(result), "plugins": plugins}
     start = asdict(result.origin) if result.origin else {}
     if start:
         identity["start"] = start["weights"]

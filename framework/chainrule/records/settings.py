@@ -1,9 +1,9 @@
 """The settings of one run: frozen dataclasses whose fields carry the names of the configuration."""
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin, get_type_hints
 
 from annotated_types import Ge, Interval, doc
 
@@ -17,6 +17,7 @@ from chainrule.components.contracts import (
     Sampling,
     Schedule,
     Target,
+    Transform,
 )
 from chainrule.components.parameters import plain, plain_defaults
 from chainrule.errors import ConfigurationError
@@ -120,10 +121,20 @@ class Settings:
     initializer: Initializer
     rule: Rule
     sampling: Sampling
+    transforms: tuple[Transform, ...] = ()
 
     def to_config(self) -> dict[str, Any]:
-        """Return the settings as plain data, from which equal settings can be made."""
-        return {field.name: _config(getattr(self, field.name)) for field in fields(self)}
+        """Return the settings as plain data, from which equal settings can be made; an empty list is left out."""
+        config = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: _config(value) for name, value in config.items() if value != ()}
+
+    def components(self) -> Iterator[tuple[str, Component]]:
+        """Yield every component with its group."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            for one in value if isinstance(value, tuple) else (value,):
+                if isinstance(one, Component):
+                    yield field.name, one
 
     @property
     def title(self) -> str:
@@ -141,6 +152,13 @@ class Settings:
                 if value.name != defaults()[group] and group not in _NOT_LISTED:
                     yield group, value.name
                 before = plain_defaults(type(value))
+            elif group in LISTS:
+                if names(value) != names(()):
+                    yield group, names(value)
+                for one in value:
+                    default = plain_defaults(type(one))
+                    yield from ((f"{group}.{one.name}.{k}", v) for k, v in plain(one).items() if v != default[k])
+                continue
             elif group in SECTIONS:
                 before = defaults()[group]
             else:
@@ -149,6 +167,10 @@ class Settings:
                 if f"{group}.{name}" not in _NOT_LISTED and own != before[name]:
                     yield f"{group}.{name}", own
 
+
+LISTS = tuple(
+    name for name, hint in get_type_hints(Settings).items() if get_origin(hint) is tuple
+)  # groups of which a run has a list of components
 
 # Keys that the title shows in another form, and keys that only decide how long the run trains.
 _NOT_LISTED = (
@@ -162,10 +184,17 @@ def component_config(component: Component) -> dict[str, Any]:
     return {"name": component.name, **plain(component)}
 
 
+def names(chosen: Iterable[Any]) -> str:
+    """Return a list of components, or of their names, as a person types it: ``[clip,ema]``."""
+    return f"[{','.join(one.name if isinstance(one, Component) else str(one) for one in chosen)}]"
+
+
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested configuration as dotted keys; the key of a group holds the name of its component."""
+    """Return nested configuration as dotted keys; the key of a group holds the name of its component, or a list."""
     result: dict[str, Any] = {}
     for key, value in config.items():
+        if not prefix and key in LISTS and isinstance(value, Mapping):
+            result[key] = names(value)
         if isinstance(value, Mapping):
             result |= flat(value, f"{prefix}{key}.")
         else:
@@ -185,4 +214,6 @@ def shown(value: Any) -> str:
 def _config(value: Any) -> Any:
     if isinstance(value, Component):
         return component_config(value)
+    if isinstance(value, tuple):
+        return {one.name: plain(one) for one in value}
     return value if isinstance(value, int) else plain(value)

@@ -13,6 +13,7 @@ from chainrule.components.contracts import (
     Sampling,
     Schedule,
     Target,
+    Transform,
 )
 from chainrule.registry.watching import Tracker
 
@@ -25,13 +26,15 @@ class Kind:
         name: used in errors and listings.
         plural: of the name.
         contract: abstract class that its components derive from.
-        groups: configuration groups that choose one of them.
+        groups: configuration groups that choose one of them, or several.
+        many: whether a run has a list of them, ``GROUP=[A,B]``.
     """
 
     name: str
     plural: str
     contract: type[Component]
     groups: Sequence[str]
+    many: bool = False
 
     @property
     def hook(self) -> str:
@@ -43,6 +46,7 @@ _ROWS = (
     Kind("activation", "activations", Activation, ("activation", "output")),
     Kind("loss", "losses", Loss, ("loss",)),
     Kind("optimizer", "optimizers", Optimizer, ("optimizer",)),
+    Kind("transform", "transforms", Transform, ("transforms",), many=True),
     Kind("schedule", "schedules", Schedule, ("schedule",)),
     Kind("target", "targets", Target, ("target",)),
     Kind("sampling", "samplings", Sampling, ("sampling",)),

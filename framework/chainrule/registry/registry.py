@@ -165,11 +165,7 @@ class Registry:
 
     def plugins_of(self, settings: Settings) -> dict[str, PluginEntry]:
         """Return the plugins that a run depends on, by ``distribution:entry point``."""
-        used = [
-            self.provider(kind.name, getattr(settings, group).name)
-            for group, kind in GROUPS.items()
-            if hasattr(settings, group)  # a tracker shows runs but does not affect them
-        ]
+        used = [self.provider(GROUPS[group].name, component.name) for group, component in settings.components()]
         return {p.key: PluginEntry(version=p.version, sha256=p.digest) for p in used}
 
     def make(self, group: str, name: str, values: Mapping[str, Any]) -> Component:
@@ -178,7 +174,8 @@ class Registry:
         Raises:
             ConfigurationError: unknown name or parameter, wrong type, out of range.
         """
-        component: Component = build(self.find(GROUPS[group].name, name, group), values, group)
+        where = f"{group}.{name}" if GROUPS[group].many else group
+        component: Component = build(self.find(GROUPS[group].name, name, group), values, where)
         return component
 
     def missing(self, where: str, name: str, choices: Iterable[str]) -> ConfigurationError:

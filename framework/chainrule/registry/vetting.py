@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from chainrule.components.arguments import offered
-from chainrule.components.contracts import Activation, Component, Loss, Rule
+from chainrule.components.contracts import Activation, Component, Loss, Rule, Transform
 from chainrule.components.parameters import parameters
 from chainrule.errors import PluginError, nearest
 from chainrule.registry.hookspecs import API_VERSION, HOOKS
@@ -23,6 +23,7 @@ _FIRST_API = 1  # of plugins that declare none
 _LIKENESS = 0.8  # at which the name of a function counts as a misspelt hook
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _VALUES = ("null", "true", "false", "inf", "nan")  # words that an override does not read as names
+_CHANGING = ("gradient", "after", "kept")  # methods of a transform
 _RESERVED = {"name", "defaults"}  # keys of an option that are not parameters
 
 
@@ -114,6 +115,8 @@ def require_contract(kind: Kind, cls: Any) -> None:
         for method in ("paired_value", "paired_delta"):
             if getattr(cls, method) is getattr(Loss, method):
                 raise PluginError(f"{name} declares a paired output and lacks {method}")
+    if kind.contract is Transform and all(getattr(cls, name) is getattr(Transform, name) for name in _CHANGING):
+        raise PluginError(f"{name} changes nothing: it lacks {', '.join(_CHANGING)}, of which one is enough")
     _check_signatures(kind.contract, cls)
 
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.components.arguments import asked
+from chainrule.components.arguments import asked, given
 from chainrule.components.contracts import Array, Loss
 from chainrule.components.parameters import plain
-from chainrule.components.stacking import has_rate, structure
+from chainrule.components.stacking import float_fields, has_rate, stack, structure
 from chainrule.engine.data import Samples, draw
 from chainrule.engine.network import Shape
 from chainrule.engine.stack import STACKED
-from chainrule.errors import ConfigurationError, RecordError
+from chainrule.engine.trainer import one_thread
+from chainrule.errors import ConfigurationError, RecordError, nearest
 from chainrule.files import paths
 from chainrule.records.result import Origin
 from chainrule.records.run import WEIGHTS, read_record
@@ -65,12 +66,13 @@ def prepare(settings: Settings) -> Prepared:
     dtype = settings.training.dtype.value
     samples = draw(target, streams[0], **plain(data), dtype=dtype)
     notes = _check_ranges(settings, samples)
-    weights, biases, origin = _start(settings, shape, np.random.default_rng(streams[1]))
+    with one_thread():
+        theta, origin = _start(settings, shape, samples, np.random.default_rng(streams[1]))
     return Prepared(
         settings=settings,
         shape=shape,
         samples=samples,
-        theta=shape.flatten(weights, biases).astype(dtype),
+        theta=theta.astype(dtype),
         rule_state=settings.rule.init(np.random.default_rng(streams[2]), shape.widths),
         shuffle=np.random.default_rng(streams[3]),
         random=np.random.default_rng(streams[4]),
@@ -79,20 +81,28 @@ def prepare(settings: Settings) -> Prepared:
     )
 
 
-def _start(
-    settings: Settings, shape: Shape, rng: np.random.Generator
-) -> tuple[list[Array], list[Array], Origin | None]:
-    """Return the initial weights and biases of each layer: drawn, or those of the run that ``training.start`` names."""
+def _start(settings: Settings, shape: Shape, samples: Samples, rng: np.random.Generator) -> tuple[Array, Origin | None]:
+    """Return the initial parameters, ``(parameters,)``: drawn, or those of the run that ``training.start`` names."""
     if settings.training.start is not None:
         return _loaded(settings.training.start, shape)
-    init, weights, biases = settings.initializer, [], []
-    for fan_in, fan_out in pairwise(shape.widths):
-        weights.append(init.weights(rng, fan_in, fan_out))
-        biases.append(init.biases(rng, fan_in, fan_out))
-    return weights, biases, None
+    return _drawn(settings, shape, samples, rng), None
 
 
-def _loaded(start: str, shape: Shape) -> tuple[list[Array], list[Array], Origin]:
+def _drawn(settings: Settings, shape: Shape, samples: Samples, rng: np.random.Generator) -> Array:
+    """Draw the initial parameters, ``(parameters,)``, layer by layer."""
+    init, hidden = settings.initializer, stack([settings.activation], samples.train.dtype)
+    inputs = samples.train[1 : 1 + samples.inputs]
+    weights, biases = [], []
+    for layer, (fan_in, fan_out) in enumerate(pairwise(shape.widths), 1):
+        weights.append(given(init, "weights", layer=layer, inputs=inputs)(rng, fan_in, fan_out))
+        biases.append(given(init, "biases", layer=layer)(rng, fan_in, fan_out))
+        if "inputs" in asked(type(init), "weights") and layer < shape.layers:
+            z = weights[-1] @ inputs + biases[-1][:, None]
+            inputs = hidden.forward(z.astype(inputs.dtype)[None])[0]
+    return shape.flatten(weights, biases)
+
+
+def _loaded(start: str, shape: Shape) -> tuple[Array, Origin]:
     """Read the parameters of a recorded run; a relative path begins where the command was started."""
     directory = paths.started() / Path(start).expanduser()
     try:
@@ -107,7 +117,7 @@ def _loaded(start: str, shape: Shape) -> tuple[list[Array], list[Array], Origin]
     weights, biases = ([arrays[f"{name}{layer}"] for layer in range(1, shape.layers + 1)] for name in "Wb")
     if not all(np.isfinite(part).all() for part in (*weights, *biases)):
         raise ConfigurationError(f"training.start={start} has parameters that are NaN or infinite; it has diverged.")
-    return weights, biases, Origin(str(directory), manifest.identity, manifest.files[WEIGHTS].sha256)
+    return shape.flatten(weights, biases), Origin(str(directory), manifest.identity, manifest.files[WEIGHTS].sha256)
 
 
 def run_structure(prepared: Prepared) -> tuple[Any, ...]:
@@ -127,13 +137,11 @@ def settings_structure(settings: Settings) -> tuple[Any, ...]:
 
 def _check_parts(settings: Settings, shape: Shape) -> None:
     """Refuse components that do not fit these widths or each other, before any data are drawn."""
-    optimizer, schedule = settings.optimizer, settings.schedule
-    if not schedule.is_constant and not has_rate(optimizer):
-        raise ConfigurationError(
-            f"optimizer={optimizer.name} has no learning rate that schedule={schedule.name} could change."
-        )
+    _check_schedule(settings)
     _check_sampling(settings)
-    target, rule, loss, output = settings.target, settings.rule, settings.loss, settings.output
+    _check_transforms(settings)
+    optimizer, target, rule = settings.optimizer, settings.target, settings.rule
+    loss, output = settings.loss, settings.output
     if "lr" in asked(type(rule), "adapt") and not has_rate(optimizer):
         raise ConfigurationError(
             f"optimizer={optimizer.name} has no learning rate that rule={rule.name} could learn with."
@@ -164,6 +172,36 @@ def _check_sampling(settings: Settings) -> None:
         raise ConfigurationError(
             f"sampling={sampling.name} draws fresh samples of a function, but target={target.name} is a data set."
         )
+
+
+def _check_schedule(settings: Settings) -> None:
+    """Refuse a schedule of what the optimizer does not have."""
+    optimizer, schedule = settings.optimizer, settings.schedule
+    if schedule.of is not None:
+        fields = float_fields(optimizer)
+        if schedule.of not in fields:
+            there_are = f"a schedule can change {', '.join(fields)}" if fields else "it has none"
+            raise ConfigurationError(
+                f"schedule.of={schedule.of} is no float field of optimizer={optimizer.name}"
+                f"{nearest(schedule.of, fields)}; {there_are}."
+            )
+    elif not schedule.is_constant and not has_rate(optimizer):
+        raise ConfigurationError(
+            f"optimizer={optimizer.name} has no learning rate that schedule={schedule.name} could change."
+        )
+
+
+def _check_transforms(settings: Settings) -> None:
+    """Refuse a list with a transform twice, and transforms that ask for a learning rate that there is not."""
+    names, optimizer = [transform.name for transform in settings.transforms], settings.optimizer
+    for transform in settings.transforms:
+        if names.count(transform.name) > 1:
+            raise ConfigurationError(f"transforms=[{','.join(names)}] has {transform.name} twice; once is enough.")
+        asks = any("lr" in asked(type(transform), method) for method in ("gradient", "after"))
+        if asks and not has_rate(optimizer):
+            raise ConfigurationError(
+                f"transforms=[{transform.name}] needs a learning rate, but optimizer={optimizer.name} has none."
+            )
 
 
 def _check_ranges(settings: Settings, samples: Samples) -> tuple[str, ...]:

@@ -1,9 +1,11 @@
 """Checks of initializers."""
 
+import itertools
 from typing import Any
 
 import numpy as np
 
+from chainrule.components.arguments import given
 from chainrule.components.contracts import Array
 from chainrule.testing import randomness
 from chainrule.testing.findings import FindingError
@@ -12,6 +14,8 @@ from chainrule.testing.table import Check
 
 _SIZES = ((1, 1), (2, 3), (5, 1), (40, 7))  # fan_in, fan_out
 _LARGE = ((200, 300), (300, 200), (64, 900))  # unequal, so that a wrong fan shows
+_LAYERS = (1, 2)  # where a formula depends on the layer, the first one is another
+_SAMPLES = 50
 # The sample variance of n independent numbers has the standard deviation sqrt((m4 - m2^2) / n), with central moments m.
 # Once in 10^9 draws it is 6 deviations off, and the seeds are fixed. For 60,000 normal weights these are 3.5 %.
 _DEVIATIONS = 6
@@ -22,7 +26,7 @@ def shapes(subject: Subject) -> None:
     for initializer in subject.variants:
         for fan_in, fan_out in _SIZES:
             for method, shape in (("weights", (fan_out, fan_in)), ("biases", (fan_out,))):
-                array = getattr(initializer, method)(np.random.default_rng(0), fan_in, fan_out)
+                array = _called(initializer, method, np.random.default_rng(0), fan_in, fan_out)
                 where = subject.where(method)
                 if not isinstance(array, np.ndarray) or array.shape != shape:
                     got = array.shape if isinstance(array, np.ndarray) else type(array).__name__
@@ -45,7 +49,7 @@ def seeds(subject: Subject) -> None:
     """Generators of other seeds give other weights."""
     for initializer in subject.variants:
         if _is_random(initializer):
-            draws = lambda rng: {"weights": initializer.weights(rng, 5, 4)}  # noqa: B023, E731
+            draws = lambda rng: {"weights": _called(initializer, "weights", rng, 5, 4)}  # noqa: B023, E731
             randomness.require_other_seeds_to_differ(subject.where("weights"), draws)
 
 
@@ -53,11 +57,11 @@ def variance(subject: Subject) -> dict[str, float]:
     """Weights of large layers have the variance that ``variance`` declares."""
     worst = 0.0
     for initializer in subject.variants:
-        for fan_in, fan_out in _LARGE:
-            expected = initializer.variance(fan_in, fan_out)
+        for layer, (fan_in, fan_out) in itertools.product(_LAYERS, _LARGE):
+            expected = _called(initializer, "variance", fan_in, fan_out, layer=layer)
             if expected is None:
                 continue
-            weights = initializer.weights(np.random.default_rng(0), fan_in, fan_out)
+            weights = _called(initializer, "weights", np.random.default_rng(0), fan_in, fan_out, layer=layer)
             sample, deviation = _moments(weights)
             distance = abs(sample - expected) / deviation if deviation else float("inf") if sample != expected else 0.0
             worst = max(worst, distance)
@@ -76,13 +80,22 @@ def variance(subject: Subject) -> dict[str, float]:
 
 
 def _draw(initializer: Any, rng: np.random.Generator) -> dict[str, Array]:
-    return {"weights": initializer.weights(rng, 5, 4), "biases": initializer.biases(rng, 5, 4)}
+    return {method: _called(initializer, method, rng, 5, 4) for method in ("weights", "biases")}
+
+
+def _called(initializer: Any, method: str, *arguments: Any, layer: int = 2) -> Any:
+    """Return what a method returns, called with what it asks for: read-only, and the same at each call."""
+    fan_in = arguments[-2]
+    inputs = np.random.default_rng(4).normal(0.5, size=(fan_in, _SAMPLES))
+    inputs.flags.writeable = False
+    return given(initializer, method, layer=layer, inputs=inputs)(*arguments)
 
 
 def _is_random(initializer: Any) -> bool:
     """Return whether weights are drawn: the generator is used, or a variance other than 0 is declared."""
-    draws = lambda rng: {"weights": initializer.weights(rng, 5, 4)}  # noqa: E731
-    return bool(initializer.variance(5, 4)) or (initializer.variance(5, 4) is None and randomness.uses_generator(draws))
+    draws = lambda rng: {"weights": _called(initializer, "weights", rng, 5, 4)}  # noqa: E731
+    variance = _called(initializer, "variance", 5, 4)
+    return bool(variance) or (variance is None and randomness.uses_generator(draws))
 
 
 def _moments(weights: Array) -> tuple[float, float]:
@@ -96,7 +109,7 @@ def _not_random(subject: Subject) -> str:
 
 
 def _undeclared(subject: Subject) -> str:
-    declared = [initializer.variance(*fans) for initializer in subject.variants for fans in _LARGE]
+    declared = [_called(initializer, "variance", *fans) for initializer in subject.variants for fans in _LARGE]
     return "it declares no variance" if all(value is None for value in declared) else ""
 
 

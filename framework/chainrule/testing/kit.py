@@ -24,6 +24,7 @@ from chainrule.testing import (
     schedules,
     targets,
     trackers,
+    transforms,
 )
 from chainrule.testing.findings import CheckOutcome, CheckResult, FindingError, Report
 from chainrule.testing.subjects import Subject
@@ -37,6 +38,7 @@ _OWN: dict[str, tuple[Check, ...]] = {
     "activation": activations.CHECKS,
     "loss": losses.CHECKS,
     "optimizer": optimizers.CHECKS,
+    "transform": transforms.CHECKS,
     "target": targets.CHECKS,
     "initializer": initializers.CHECKS,
     "rule": rules.CHECKS,
@@ -50,6 +52,7 @@ REQUIRED: dict[str, int] = {
     "activation": 15,
     "loss": 14,
     "optimizer": 18,
+    "transform": 18,
     "target": 10,
     "initializer": 8,
     "rule": 9,

@@ -128,9 +128,14 @@ def generators_of(runs: Iterable[int]) -> list[np.random.Generator]:
     return [np.random.default_rng([8, run]) for run in runs]
 
 
-def sizes(cls: type) -> Sequence[tuple[int, Shape | None]]:
-    """Return numbers of parameters that an optimizer is tried with, and the networks that have so many."""
-    if "shape" in (*asked(cls, "init"), *asked(cls, "update")):
+def sizes(cls: type, methods: Sequence[str] = ("init", "update")) -> Sequence[tuple[int, Shape | None]]:
+    """Return numbers of parameters that a component is tried with, and networks that have so many.
+
+    Args:
+        cls: its class.
+        methods: those of its methods that may ask for a network.
+    """
+    if any("shape" in asked(cls, method) for method in methods):
         return [(shape.size, shape) for shape in _SHAPES]
     return [(size, None) for size in _SIZES]
 

@@ -1,5 +1,7 @@
 """Overrides become settings; what is wrong gets one sentence with the nearest name."""
 
+import dataclasses
+
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -20,11 +22,13 @@ def refused(*overrides):
 
 def test_the_default_is_the_article_s_run():
     settings, config = compose_settings([]), compose_config([])
-    assert {group: config[group]["name"] for group in GROUPS} == {
+    assert {group: config[group]["name"] for group, kind in GROUPS.items() if not kind.many} == {
         "activation": "sigmoid", "output": "identity", "loss": "half_squared_error", "optimizer": "gradient_descent",
         "schedule": "constant", "target": "linear", "initializer": "normal", "rule": "exact", "sampling": "shuffled",
         "tracking": "mlflow",
     }  # fmt: skip
+    assert {group: config[group] for group, kind in GROUPS.items() if kind.many} == {"transforms": {}}
+    assert settings.transforms == ()
     assert settings.network.hidden == (2, 2)
     assert settings.training.batch_size == 1
     assert settings.seed == 0
@@ -34,7 +38,18 @@ def test_the_default_is_the_article_s_run():
     ("group", "name"), [(g, n) for g, kind in GROUPS.items() for n in installed().names(kind.name)]
 )
 def test_every_component_is_an_option_of_its_groups(group, name):
-    assert compose_config([f"{group}={name}"])[group]["name"] == name
+    config = compose_config([f"{group}={name}"])[group]
+    assert list(config) == [name] if GROUPS[group].many else config["name"] == name
+
+
+def test_a_list_keeps_its_order_and_each_has_its_parameters():
+    settings = compose_settings(["transforms=[ema,clip]", "transforms.clip.limit=0.5"])
+    assert [(one.name, dataclasses.asdict(one)) for one in settings.transforms] == [
+        ("ema", {"decay": 0.999}),
+        ("clip", {"limit": 0.5}),
+    ]
+    assert compose_settings(["transforms=clip", "transforms.clip.limit=0.5"]).transforms == settings.transforms[1:]
+    assert compose_settings(["transforms=[]"]) == compose_settings([])
 
 
 def test_parameters_are_overridden_and_typed():
@@ -59,6 +74,14 @@ def test_parameters_are_overridden_and_typed():
             ["trainin.epochs=1"],
             "trainin is not a key of the configuration (did you mean 'training'?); its keys are seed, network, data,",
         ),
+        (["transforms=[clp,ema]"], "transforms=clp is unknown (did you mean 'clip'?); choose one of centralization, "),
+        (["transforms.clip.limit=1"], "transforms has no clip here: transforms=[clip] chooses it."),
+        (
+            ["transforms=[clip]", "transforms.clip.limt=1"],
+            "transforms.clip.limt is not a key of the configuration (did",
+        ),
+        (["transforms=[clip]", "transforms.clip.limit=0"], "transforms.clip.limit must be a number > 0, not 0."),
+        (["transforms=[clip]", "+transforms.clip.a=0"], "transforms.clip.a is not a parameter of transforms.clip; it"),
         (["seed=-1"], "seed must be a whole number >= 0, not -1."),
         (["training.epoch=1"], "training.epoch is not a key of the configuration (did you mean 'epochs'?)"),
         (["+training.epoch=1"], "training.epoch is not a parameter of training (did you mean 'epochs'?)"),

@@ -171,3 +171,17 @@ def test_identity_depends_on_the_parameters_that_a_run_starts_with(tmp_path):
         chainrule.run("training.epochs=1", "training.start=first", "tracking=none", directory="second")
         identities.append(read_record(tmp_path / "second").manifest.identity)
     assert identities[0] != identities[1]
+
+
+def test_the_order_of_a_list_is_part_of_the_identity(tmp_path):
+    records = []
+    for words in (["transforms=[clip,ema]"], ["transforms=[ema,clip]"], ["transforms=[ema,clip]"], []):
+        run_ = prepare(compose_settings(["training.epochs=1", *words]))
+        records.append(written(tmp_path / str(len(records)), train_stack([run_])[0]))
+        again = settings_from_config(read_record(records[-1].directory).manifest["configuration"], installed())
+        assert again == run_.settings
+    identities = [record.manifest["identity"] for record in records]
+    assert identities[1] == identities[2]
+    assert len(set(identities)) == 3
+    assert "chainrule:transforms" in records[0].manifest["plugins"]
+    assert "chainrule:transforms" not in records[3].manifest["plugins"]

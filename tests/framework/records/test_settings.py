@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 import chainrule
-from chainrule.records.settings import Settings, seed_in
+from chainrule.records.settings import Settings, flat, seed_in
 from chainrule.registry.kinds import GROUPS
 
 
@@ -29,6 +29,10 @@ from chainrule.registry.kinds import GROUPS
             ["target.coefficients=[1,-2]", "output=softplus", "schedule=step", "schedule.gamma=0.5"],
             "linear, 2-2 sigmoid, gradient_descent, output=softplus, schedule=step, schedule.gamma=0.5, "
             "target.coefficients=[1,-2], seed 0",
+        ),
+        (
+            ["transforms=[ema,clip]", "transforms.clip.limit=0.5"],
+            "linear, 2-2 sigmoid, gradient_descent, transforms=[ema,clip], transforms.clip.limit=0.5, seed 0",
         ),
         # How long a run trains does not tell what it is, nor does who keeps it.
         (
@@ -58,3 +62,16 @@ def test_settings_are_all_that_decides_a_run_and_the_tracker_does_not():
 )
 def test_the_seed_in_a_configuration_that_may_be_wrong(config, seed):
     assert seed_in(config) == seed
+
+
+def test_a_list_of_components_is_a_key_that_shows_its_order():
+    both = chainrule.settings("transforms=[ema,clip]")
+    keys = flat(both.to_config())
+    assert {key: value for key, value in keys.items() if key.startswith("transforms")} == {
+        "transforms": "[ema,clip]",
+        "transforms.ema.decay": 0.999,
+        "transforms.clip.limit": 1.0,
+    }
+    assert flat({"transforms": {}}) == {"transforms": "[]"}
+    assert [component.name for group, component in both.components() if group == "transforms"] == ["ema", "clip"]
+    assert "transforms" not in chainrule.settings().to_config()  # as in records of before

@@ -149,3 +149,41 @@ def {hook}():
 def test_what_would_fail_in_training_fails_at_start(install, hook, cls, cause):
     (report,) = install("chainrule-square", SQUARE.format(hook=hook, cls=cls)).reports
     assert report.endswith(cause)
+
+
+TRANSFORM = """
+from dataclasses import dataclass
+
+from chainrule import Transform, hookimpl
+
+
+@dataclass(frozen=True)
+class Idle(Transform):
+    def {method}(self, theta{arguments}):
+        return theta
+
+
+@hookimpl
+def chainrule_transforms():
+    return [Idle]
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "cause"),
+    [
+        ("penalty", "", "Idle changes nothing: it lacks gradient, after, kept, of which one is enough"),
+        ("after", ", state, step, *, before, lr, rng, shape", None),
+        (
+            "after",
+            ", state, step, *, befor",
+            "Idle.after asks for 'befor', which there is not (did you mean 'before'?)",
+        ),
+        ("after", ", state, step, *, problem", "it may ask for shape, lr, before, rng"),
+        ("kept", ", state, *, shape", "Idle.kept asks for 'shape', which there is not; it gets no optional arguments"),
+        ("after", ", step", "Idle.after(self, theta, step) must take what the contract gives it: after(theta, state, "),
+    ],
+)
+def test_a_transform_changes_something_and_asks_for_what_there_is(install, method, arguments, cause):
+    reports = install("chainrule-idle", TRANSFORM.format(method=method, arguments=arguments)).reports
+    assert not reports if cause is None else cause in reports[0]

@@ -1,13 +1,20 @@
 """Parts that do not fit are refused before anything is trained or written."""
 
 import contextlib
+import dataclasses
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 import chainrule
+from chainrule.components.contracts import Initializer
 from chainrule.config.compose import compose_settings
 from chainrule.files import paths
 from chainrule.runs.prepare import prepare
+from chainrule_transforms import EMA, Clip
+
+GIVEN = []
 
 
 def refused(*overrides):
@@ -40,6 +47,10 @@ def refused(*overrides):
         (
             ["optimizer=rprop", "rule=kolen_pollack"],
             "optimizer=rprop has no learning rate that rule=kolen_pollack could learn with.",
+        ),
+        (
+            ["optimizer=rprop", "transforms=[clip,decoupled_decay]"],
+            "transforms=[decoupled_decay] needs a learning rate, but optimizer=rprop has none.",
         ),
         (
             ["optimizer=rprop", "schedule=cosine"],
@@ -168,3 +179,42 @@ def test_what_no_run_can_start_from(first, tmp_path):
     assert refused(*STARTED, "training.start=diverged") == (
         "training.start=diverged has parameters that are NaN or infinite; it has diverged."
     )
+
+
+def test_a_transform_is_in_a_list_once():
+    settings = dataclasses.replace(compose_settings([]), transforms=(Clip(), EMA(), Clip(limit=3.0)))
+    with pytest.raises(chainrule.ConfigurationError, match=r"transforms=\[clip,ema,clip\] has clip twice; once is "):
+        prepare(settings)
+
+
+@dataclass(frozen=True)
+class Watching(Initializer):
+    """It writes down what it is given."""
+
+    def weights(self, rng, fan_in, fan_out, *, layer, inputs):
+        GIVEN.append((layer, inputs.copy()))
+        return rng.normal(size=(fan_out, fan_in))
+
+    def biases(self, rng, fan_in, fan_out, *, layer):
+        assert layer == GIVEN[-1][0]
+        return rng.normal(size=fan_out)
+
+
+def test_an_initializer_sees_what_reaches_its_layer():
+    GIVEN.clear()
+    settings = compose_settings(["network.hidden=[4,3]", "activation=tanh", "data.samples=30", "data.validation=0.5"])
+    run = prepare(dataclasses.replace(settings, initializer=Watching()))
+    weights, biases = run.shape.split(run.theta)
+    expected = run.samples.train[1:3]
+    assert [layer for layer, _ in GIVEN] == [1, 2, 3]
+    for (_, inputs), W, b in zip(GIVEN, weights, biases, strict=True):
+        np.testing.assert_allclose(inputs, expected, rtol=1e-12)
+        expected = np.tanh(W @ expected + b[:, None])
+
+
+def test_who_does_not_ask_draws_what_it_drew_before():
+    """The default start: layer by layer the weights and then the biases, from the second stream of the seed."""
+    run = prepare(compose_settings(["seed=3"]))
+    rng = np.random.default_rng(np.random.SeedSequence(3).spawn(5)[1])
+    drawn = [rng.normal(size=size) for size in ((2, 2), 2, (2, 2), 2, (1, 2), 1)]
+    np.testing.assert_array_equal(run.theta, run.shape.flatten(drawn[::2], drawn[1::2]))

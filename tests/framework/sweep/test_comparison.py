@@ -335,6 +335,34 @@ def test_contenders_with_names_are_told_by_them():
     assert "  sine    one by one  optimizer.lr=" in done.stdout
 
 
+def test_lists_of_transforms_are_contenders_and_their_parameters_are_tuned():
+    common = [
+        "--targets",
+        "sine",
+        "--budget",
+        "2",
+        "--tunings",
+        "2",
+        "--tuning-seeds",
+        "1",
+        "--seeds",
+        "2",
+        "--dry-run",
+    ]
+    tuned = ["--space", "transforms.clip.limit=tag(log,interval(0.1,10))", "--space", "optimizer.lr=0.01,0.1"]
+    named = [
+        "--contender",
+        "plain: transforms=[]",
+        "--contender",
+        "both: transforms=[ema,clip] transforms.ema.decay=0.9",
+    ]
+    for contenders in (named, ["transforms=[],[ema,clip]"]):
+        jobs = command("compare", *contenders, *tuned, *common).stdout
+        assert "transforms=[ema,clip]" in jobs
+        assert "transforms=[]" in jobs
+        assert "transforms.clip.limit=" in jobs
+
+
 def test_many_contenders_are_told_as_a_table():
     done = compared("activation=identity,tanh,relu,elu", "--targets=sine", "optimizer.lr=0.1", "tracking=none")
     lines = done.stdout.splitlines()

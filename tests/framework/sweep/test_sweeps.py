@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import chainrule
 import distributions
 from chainrule.records.run import FAILURE, MANIFEST, Failure, Record, read_end, read_record
 from chainrule.records.sweep import read_sweep
@@ -207,3 +208,31 @@ def test_samplings_have_the_same_bytes_in_processes_of_their_own_and_when_they_a
     assert [m.files["weights.npz"] for m in here] == [m.files["weights.npz"] for m in there]
     assert [m.metrics for m in here] == [m.metrics for m in there]
     assert len({m.files["weights.npz"].sha256 for m in here}) == 27
+
+
+LISTS = ["transforms=[clip,noise],[noise,clip],[lookahead,ema],[]", "seed=0,1"]
+
+
+def test_lists_are_swept_and_the_rest_of_them_is_resumed_with_the_same_bytes():
+    command("-m", *SHORT, PLACE, *LISTS, "optimizer.lr=0.01,0.02")
+    before = contents("sweep")
+    sweep = read_sweep(Path("sweep"))
+    settings = {outcome.settings["transforms"] for outcome in sweep.outcomes()}
+    assert settings == {"[clip,noise]", "[noise,clip]", "[lookahead,ema]", "[]"}
+    for number in ("0", "3", "9"):
+        (Path("sweep") / number / MANIFEST).unlink()
+    command("resume", "sweep")
+    assert contents("sweep") == before
+    for number in ("0", "5", "9", "14"):
+        record = read_record(Path("sweep") / number)
+        alone = chainrule.run(*record.manifest["overrides"])
+        assert record.weights()["W1"].tobytes() == alone.weights[0].tobytes()
+
+
+def test_joblib_trains_lists_to_the_same_bytes():
+    command("-m", *SHORT, PLACE, *LISTS)
+    command("-m", *SHORT, "hydra.sweep.dir=other", *LISTS, "hydra.launcher.workers=2", "hydra.launcher.stack=3")
+    one, other = contents("sweep"), contents("other")
+    weights = [name for name in one if name.endswith(("weights.npz", "curves.npz"))]
+    assert len(weights) == 16
+    assert all(one[name] == other[name] for name in weights)

@@ -98,8 +98,7 @@ class Plan:
             if not job.alone:  # if it runs alone, its data may lie in its own working directory
                 profile = self._profile(settings)
                 self._stackable.setdefault(profile.structure, (profile, []))[1].append(job)
-            groups = ((kind.name, group) for group, kind in GROUPS.items() if group != TRACKING)
-            self.used.update((kind, getattr(settings, group).name) for kind, group in groups)
+            self.used.update((GROUPS[group].name, component.name) for group, component in settings.components())
         elif "${" in repr(job.config[TRACKING]):  # Hydra resolves it when the job starts
             return
         tracker = tracker_from_config(job.config, registry)
