@@ -160,13 +160,13 @@ def signature(function):
 
 def test_the_plugins_of_the_guide_keep_their_contracts():
     found = vetting.components(guide())
-    assert [cls.name for _, cls in found] == ["shifted_relu", "lion", "damped"]
+    assert [cls.name for _, cls in found] == ["shifted_relu", "sign_descent", "damped"]
     for _, cls in found:
         assert not check(cls).failures
 
 
 def test_the_example_plugin_of_the_guide_learns():
-    settings = dataclasses.replace(compose_settings(["training.epochs=30"]), optimizer=guide().Lion(lr=0.01))
+    settings = dataclasses.replace(compose_settings(["training.epochs=30"]), optimizer=guide().SignDescent(lr=0.01))
     losses = train_stack([prepare(settings)])[0].curves.values["train/loss"]
     assert losses[-1] < 0.2 * losses[0]
 

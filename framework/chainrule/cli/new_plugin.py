@@ -29,7 +29,7 @@ _VALUES = {"true", "false", "none", "null", "inf", "nan"}  # what these words me
 _EXAMPLES = {
     "activation": ("PenalizedTanh", "activation=tanh,"),
     "loss": ("Quantile", "loss=half_squared_error,"),
-    "optimizer": ("Lion", "optimizer=gradient_descent,"),
+    "optimizer": ("SignDescent", "optimizer=gradient_descent,"),
     "target": ("Parity", "network.hidden=[8] target="),
     "initializer": ("Orthogonal", "initializer=normal,"),
     "rule": ("ClippedError", "rule=exact,"),

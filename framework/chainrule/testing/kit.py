@@ -92,7 +92,7 @@ def check_distribution(
     """Run every check of everything that an installed distribution registers.
 
     Args:
-        distribution: its name, e.g. ``chainrule-lion``.
+        distribution: its name, e.g. ``chainrule-mine``.
         examples: as for :func:`check`, by component, e.g. ``target=table``.
         expected: as for :func:`check`, by component.
 

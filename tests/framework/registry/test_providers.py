@@ -5,7 +5,7 @@ import sys
 
 import distributions
 from chainrule.registry.registry import Registry
-from distributions import LION
+from distributions import LYNX
 
 
 def test_the_digest_is_that_of_the_whole_package(install, tmp_path):
@@ -13,7 +13,7 @@ def test_the_digest_is_that_of_the_whole_package(install, tmp_path):
     for name in ("pride", "pride/inner"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("")
-    (tmp_path / "pride" / "plugin.py").write_text(LION)
+    (tmp_path / "pride" / "plugin.py").write_text(LYNX)
     (tmp_path / "pride" / "inner" / "core.py").write_text("x = 1\n")
     information = distributions.install(tmp_path, "chainrule-pride", "")
     digests = []
