@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.components.arguments import takes_out
 from chainrule.components.contracts import Activation, Array, Loss, Rule
 from chainrule.engine.network import Call, Pass, columns, filling, planned_product, require_shape
+from chainrule.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,13 @@ class Batch:
     Attributes:
         first: computes eq. 1 in the first layer.
         gradient: computes eq. 6 in the first layer.
+        x: inputs under a row of ones, shape ``(runs, 1 + inputs, samples)``.
         truth: what is true of the samples.
     """
 
     first: Call
     gradient: Call
+    x: Array
     truth: "Truth"
 
 
@@ -106,7 +109,7 @@ class Backprop:
     def batch(self, x: Array, y: Array) -> Batch:
         """Return a batch of ``x`` under a row of ones and ``y``, each ``(runs, units, samples)``; see ``separate``."""
         truth = Truth.of(y, true_outputs(self.forward, self.loss))
-        return Batch(self.forward.first(x), self._gradient(1, x), truth)
+        return Batch(self.forward.first(x), self._gradient(1, x), x, truth)
 
     def __call__(self, batch: Batch) -> Array:
         """Do the forward and the backward pass of ``batch``; return ``grad``, the gradient of the mean loss."""
@@ -124,6 +127,33 @@ class Backprop:
         if self.forward.samples > 1:
             np.multiply(self.grad, self._mean, self.grad)
         return self.grad
+
+    def jacobian(self, batch: Batch, output: int) -> Array:
+        """Return the derivatives of one output of each sample, shape ``(runs, samples, parameters)``.
+
+        Where samples have weights, theirs are multiplied by the roots of these, as residuals are. The forward pass of ``batch`` must have been done; ``grad`` is left alone.
+
+        Raises:
+            ConfigurationError: the backward rule gives other gradients than the derivatives.
+        """
+        rule, forward = self._rule, self.forward
+        if type(rule).error is not Rule.error or type(rule).gradient is not Rule.gradient:
+            raise ConfigurationError(
+                f"The optimizer asks for derivatives of the predictions, which rule={rule.name} does not have: choose "
+                "rule=exact, or another optimizer."
+            )
+        of_output = np.zeros_like(forward.a[-1])
+        of_output[:, output] = 1 if batch.truth.weights is None else np.sqrt(batch.truth.weights)
+        filling(forward.output.backward)(of_output, forward.z[-1], forward.a[-1], out=self.delta[-1])
+        for _, (propagate, parts), error, z, a, delta in self._hidden_layers:
+            propagate(*parts)
+            self._backward(error, z, a, out=delta)
+        jacobian = np.empty((len(of_output), forward.samples, self.grad.shape[1]), self.grad.dtype)
+        inputs = [batch.x, *forward.inputs[2:]]
+        for place, delta, below in zip(forward.shape.slices()[1:], self.delta[1:], inputs, strict=True):
+            by_sample = delta.mT[..., None] * below.mT[:, :, None]
+            jacobian[..., place] = by_sample.reshape(*by_sample.shape[:2], -1)
+        return jacobian
 
     def _plan_output(self) -> Callable[[Array], Array]:
         """Return eq. 4 as a function of ``y``: ``delta = dL/dy_pred g'(z)``, or the paired delta of the loss."""
