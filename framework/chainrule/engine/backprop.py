@@ -131,7 +131,8 @@ class Backprop:
     def jacobian(self, batch: Batch, output: int) -> Array:
         """Return the derivatives of one output of each sample, shape ``(runs, samples, parameters)``.
 
-        Where samples have weights, theirs are multiplied by the roots of these, as residuals are. The forward pass of ``batch`` must have been done; ``grad`` is left alone.
+        Where samples have weights, theirs are multiplied by the roots of these, as residuals are. The forward pass of
+        ``batch`` must have been done; ``grad`` is left alone.
 
         Raises:
             ConfigurationError: the backward rule gives other gradients than the derivatives.
