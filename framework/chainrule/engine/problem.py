@@ -1,4 +1,4 @@
-"""The loss of one training step, for optimizers that ask for more than its gradient."""
+"""The loss of one training step and its predictions, for optimizers that ask for more than a gradient."""
 
 from collections.abc import Iterator
 
