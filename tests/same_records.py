@@ -78,6 +78,7 @@ TARGETS = {  # by the kind of problem: its name and what may be said of it
     },
 }
 TABLES = {"regression": "numbers.csv", "classes": "names.csv"}
+NEWTON = "optimizer=levenberg_marquardt"
 ROWS = 40  # of these files, and of samples at most
 ACTIVATIONS = ["identity", "sigmoid", "relu", "tanh", "leaky_relu", "elu", "softplus", "gelu", "silu", "softmax"]
 CHOICES = {
@@ -152,15 +153,18 @@ def configuration(rng: random.Random) -> Overrides:
     if target == "table":
         found.append(f"target.path={TABLES[problem]}")
     optimizer, schedule = _choice("optimizer", rng), _choice("schedule", rng, usual=0.5)
-    if optimizer[0] == "optimizer=rprop":  # which has no learning rate to change
+    network, rate = _network(target, rng), [f"optimizer.lr={_rate(rng)}"] if rng.random() < 0.8 else []
+    if optimizer[0] in ("optimizer=rprop", NEWTON):  # which have no learning rate to change
         schedule = ["schedule=constant"]
+    if optimizer[0] == NEWTON:  # it is for small networks and exact gradients
+        network, rate = ["network.hidden=[2]", "activation=tanh"], []
     return [
         f"seed={rng.randrange(1000)}",
         *found,
-        *_network(target, rng),
+        *network,
         *_output_and_loss(problem, rng),
         *optimizer,
-        *([f"optimizer.lr={_rate(rng)}"] if rng.random() < 0.8 else []),
+        *rate,
         *schedule,
         *_choice("initializer", rng, usual=0.3),
         *_data(target, rng),
@@ -233,7 +237,9 @@ def sweep(rng: random.Random, number: int) -> Overrides:
 
     Every third one is a random search, every third pairs values.
     """
-    fixed = {override.partition("=")[0]: override for override in configuration(rng)}
+    fixed = {"optimizer": NEWTON}
+    while fixed.get("optimizer") == NEWTON:  # because rates are varied
+        fixed = {override.partition("=")[0]: override for override in configuration(rng)}
     seed = rng.randrange(1000)
     varied = {
         "seed": f"seed=range({seed},{seed + 3})",
