@@ -168,7 +168,7 @@ def test_completion_is_not_disturbed_by_reports(lynxes, monkeypatch):
     monkeypatch.setenv("COMP_LINE", "chainrule optimizer=ada")
     monkeypatch.setenv("COMP_POINT", "23")
     done = command("-sc", "query=bash", path=lynxes)
-    assert done.stdout.split() == [f"optimizer={name}" for name in ("adadelta", "adagrad", "adam", "adamw")]
+    assert done.stdout.split() == [f"optimizer={name}" for name in ("adabound", "adadelta", "adagrad", "adam", "adamw")]
     assert not done.stderr
 
 
