@@ -60,6 +60,11 @@ class Bowl:
         self.asked["losses"] += 1
         return (self.theta * (0.5 * self.theta @ self._curvature + self._slope)).sum(axis=1, keepdims=True)
 
+    def jacobians(self):
+        """Derivatives of as many samples as there are parameters, whose squared error is the loss."""
+        size = self.theta.shape[1]
+        yield np.sqrt(size) * np.linalg.cholesky(self._curvature).T[None]
+
 
 def rolled(optimizer, bowl, count):
     """The parameters after each of so many steps in a bowl."""
@@ -342,6 +347,25 @@ def test_lbfgs_stays_where_no_length_will_do():
     assert theta.tolist() == [[0.5, 0.5]]
 
 
+def test_lbfgs_accepts_only_lengths_that_decrease_the_loss_enough():
+    """In a bowl of curvature 1, a step to the minimum has half of the decrease that the slope promises."""
+    start = np.array([[0.3, -0.4]])
+    for decrease, length in ((0.4, 1.0), (0.6, 0.5), (0.9, 0.125)):
+        bowl = Bowl(start.copy(), np.eye(2), np.zeros(2))
+        rolled(LBFGS(decrease=decrease, flattening=0.95), bowl, 1)
+        np.testing.assert_allclose(bowl.theta, (1 - length) * start, atol=1e-15)
+
+
+def test_lbfgs_remembers_nothing_of_a_search_that_found_nothing():
+    """The only length that it may try lowers the loss, but leaves the slope nearly as it was."""
+    bowl = Bowl(np.array([[0.3, -0.4]]), np.eye(2), np.zeros(2))
+    optimizer = LBFGS(lr=0.01, trials=1)
+    state = optimizer.init(bowl.theta)
+    optimizer.update(bowl.theta, bowl.gradient(), state, 1, problem=bowl)
+    np.testing.assert_allclose(bowl.theta, [[0.99 * 0.3, -0.99 * 0.4]])
+    assert not any(array.any() for array in state.values())
+
+
 def linear(hidden="[]", **fields):
     base = compose_settings([f"network.hidden={hidden}", "training.batch_size=null", "training.tolerance=0"])
     return dataclasses.replace(base, **fields)
@@ -359,6 +383,18 @@ def test_levenberg_marquardt_solves_linear_least_squares_in_one_step():
     expected, *_ = np.linalg.lstsq(x.T, y[0], rcond=None)
     np.testing.assert_allclose(result.theta, expected, rtol=1e-9)
     assert result.evaluations == (2, 2), "the gradient and the derivatives of one output; the losses before and after"
+
+
+def test_levenberg_marquardt_steps_as_damping_says_and_relaxes_it():
+    curvature, start = np.array([[2.0, 0.5], [0.5, 1.0]]), np.array([[1.0, -2.0]])
+    bowl, expected = Bowl(start.copy(), curvature, np.zeros(2)), start[0]
+    optimizer = LevenbergMarquardt(damping=0.5, relaxed=0.2)
+    state = optimizer.init(bowl.theta)
+    for step in range(1, 4):
+        optimizer.update(bowl.theta, bowl.gradient(), state, step, problem=bowl)
+        expected = expected - np.linalg.solve(curvature + 0.5 * 0.2 ** (step - 1) * np.eye(2), curvature @ expected)
+        np.testing.assert_allclose(bowl.theta[0], expected, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(state["damping"], 0.5 * 0.2**step)
 
 
 def test_levenberg_marquardt_ends_where_scipy_ends():
