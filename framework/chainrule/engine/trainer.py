@@ -52,7 +52,7 @@ def train(stack: Stack, observe: Observer | None = None, prune: Pruner | None = 
     Returns:
         One entry per run, in the order of the stack.
     """
-    with _blas().limit(limits=1), np.errstate(all="ignore"):
+    with blas().limit(limits=1), np.errstate(all="ignore"):
         return _train(stack, observe, prune)
 
 
@@ -70,7 +70,7 @@ class Stopwatch:
 
     def __call__(self, epochs: int) -> float:
         """Train for so many epochs, and return the seconds of their updates."""
-        with _blas().limit(limits=1), np.errstate(all="ignore"):
+        with blas().limit(limits=1), np.errstate(all="ignore"):
             begin = time.process_time()
             self._machine.train(0, epochs)
             self._epochs += epochs
@@ -123,13 +123,13 @@ def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list
 
 
 @functools.cache
-def _blas() -> ThreadpoolController:
+def blas() -> ThreadpoolController:
     """Find the BLAS libraries once, to limit their threads: the number of threads changes the last bits."""
     return ThreadpoolController().select(user_api="blas")
 
 
 def _pin() -> None:
     """Set BLAS back to one thread, in case a library that an observer uses has set more."""
-    for library in _blas().lib_controllers:
+    for library in blas().lib_controllers:
         if library.num_threads != 1:
             library.set_num_threads(1)
