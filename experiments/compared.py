@@ -118,6 +118,30 @@ def tables(numbers: dict[str, Any], names: Sequence[str]) -> None:
         row(name, *(_tuned(entries[name, target]) for target in targets))
 
 
+def costs(numbers: dict[str, Any], names: Sequence[str]) -> None:
+    """Print how long steps take, and who is ahead where both of a pair have spent equally much."""
+    cost = numbers["cost"]
+    if not cost:
+        return
+    header("contender", "time of a step", "seconds a run")
+    for own in cost["contenders"]:
+        low, high = own["spread"]
+        row(own["contender"], f"{own['step']:.2f} ({low:.2f} to {high:.2f})", f"{own['run_seconds']:.3f}")
+    for name, spent in (("equal_time", "time"), ("equal_evaluations", "gradient evaluations")):
+        if cost[name]:
+            _at_equal(cost[name]["pairs"], spent, names)
+
+
+def _at_equal(pairs: Sequence[dict[str, Any]], spent: str, names: Sequence[str]) -> None:
+    header(f"at equal {spent}", "ahead of", "behind", "% of runs won")
+    for name in names:
+        own = [pair for pair in pairs if name in (pair["better"], pair["worse"])]
+        ahead = sum(pair["ahead"] == name for pair in own)
+        behind = sum(pair["ahead"] not in (name, None) for pair in own)
+        won = statistics.mean(abs((pair["worse"] == name) - pair["probability"]) for pair in own)
+        row(name, ahead, behind, f"{100 * won:.0f}")
+
+
 def _median(entry: dict[str, Any]) -> float:
     return np.inf if entry["median"] is None else entry["median"]
 
@@ -196,6 +220,7 @@ def main() -> None:
     numbers = found[0]
     names = [standing["contender"] for standing in numbers["standings"]]
     tables(numbers, names)
+    costs(numbers, names)
     place = Path() if chosen.quick else HERE / chosen.study
     place.mkdir(exist_ok=True)  # a new study has none yet
     draw(numbers, names, place / "comparison.png")

@@ -1,14 +1,14 @@
 """Made-up plugins: distributions, installed in a folder for the path, and plugin files."""
 
-LION = '''
-"""A lion."""
+LYNX = '''
+"""A lynx."""
 from dataclasses import dataclass
 from typing import Annotated
 from annotated_types import Gt, doc
 from chainrule import Optimizer, hookimpl
 
 @dataclass(frozen=True)
-class Lion(Optimizer):
+class Lynx(Optimizer):
     """Descends."""
     lr: Annotated[float, Gt(0), doc("learning rate")] = 1e-4
     def update(self, theta, grad, state, step):
@@ -16,7 +16,7 @@ class Lion(Optimizer):
 
 @hookimpl
 def chainrule_optimizers():
-    return [Lion]
+    return [Lynx]
 '''
 BENT = '''
 """My idea."""

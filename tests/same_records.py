@@ -78,6 +78,7 @@ TARGETS = {  # by the kind of problem: its name and what may be said of it
     },
 }
 TABLES = {"regression": "numbers.csv", "classes": "names.csv"}
+NEWTON = "optimizer=levenberg_marquardt"
 ROWS = 40  # of these files, and of samples at most
 ACTIVATIONS = ["identity", "sigmoid", "relu", "tanh", "leaky_relu", "elu", "softplus", "gelu", "silu", "softmax"]
 CHOICES = {
@@ -110,6 +111,15 @@ CHOICES = {
         "sam": ["optimizer.rho=0.1", "optimizer.momentum=0.5", "optimizer.weight_decay=0.01"],
         "schedule_free": ["optimizer.beta=0.5", "optimizer.weight_decay=0.01"],
         "sgld": ["optimizer.temperature=0.01"],
+        "sgdw": ["optimizer.momentum=0.5", "optimizer.weight_decay=0.1", "optimizer.nesterov=true"],
+        "radam": ["optimizer.beta2=0.9", "optimizer.weight_decay=0.01"],
+        "adabound": ["optimizer.final_lr=0.02", "optimizer.gamma=0.1"],
+        "lion": ["optimizer.beta1=0.8", "optimizer.weight_decay=0.1"],
+        "prodigy": ["optimizer.d0=1e-4", "optimizer.growth=2.0", "optimizer.bias_correction=true"],
+        "shampoo": ["optimizer.eps=0.01"],
+        "lbfgs": ["optimizer.history=3", "optimizer.flattening=0.5"],
+        "levenberg_marquardt": ["optimizer.damping=0.1", "optimizer.tightened=4.0"],
+        "evolution": ["optimizer.pairs=3", "optimizer.deviation=0.1"],
     },
     "schedule": {
         "constant": [],
@@ -129,6 +139,9 @@ CHOICES = {
         "he_normal": ["initializer.mode=fan_out"],
         "he_uniform": ["initializer.a=0.1"],
         "zeros": [],
+        "orthogonal": [],
+        "lsuv": [],
+        "siren": [],
     },
     "rule": {
         "exact": [],
@@ -154,9 +167,11 @@ def configuration(rng: random.Random) -> Overrides:
     if target == "table":
         found.append(f"target.path={TABLES[problem]}")
     optimizer, schedule = _choice("optimizer", rng), _choice("schedule", rng, usual=0.5)
-    if optimizer[0] == "optimizer=rprop":  # which has no learning rate to change
+    network, rate = _network(target, rng), [f"optimizer.lr={_rate(rng)}"] if rng.random() < 0.8 else []
+    if optimizer[0] in ("optimizer=rprop", NEWTON):  # which have no learning rate to change
         schedule = ["schedule=constant"]
-    network = _network(target, rng)
+    if optimizer[0] == NEWTON:  # it is for small networks and exact gradients
+        network, rate = ["network.hidden=[2]", "activation=tanh"], []
     if optimizer[0] == "optimizer=rprop" and "rule=kolen_pollack" in network:  # which learns with that rate
         optimizer = ["optimizer=adam"]
     return [
@@ -165,7 +180,7 @@ def configuration(rng: random.Random) -> Overrides:
         *network,
         *_output_and_loss(problem, rng),
         *optimizer,
-        *([f"optimizer.lr={_rate(rng)}"] if rng.random() < 0.8 else []),
+        *rate,
         *schedule,
         *_choice("initializer", rng, usual=0.3),
         *_data(target, rng),
@@ -246,7 +261,9 @@ def sweep(rng: random.Random, number: int) -> Overrides:
 
     Every third one is a random search, every third pairs values.
     """
-    fixed = {override.partition("=")[0]: override for override in configuration(rng)}
+    fixed = {"optimizer": NEWTON}
+    while fixed.get("optimizer") == NEWTON:  # because rates are varied
+        fixed = {override.partition("=")[0]: override for override in configuration(rng)}
     seed = rng.randrange(1000)
     varied = {
         "seed": f"seed=range({seed},{seed + 3})",

@@ -161,7 +161,7 @@ def signature(function):
 
 def test_the_plugins_of_the_guide_keep_their_contracts():
     found = vetting.components(guide())
-    assert [cls.name for _, cls in found] == ["shifted_relu", "lion", "dropped", "damped"]
+    assert [cls.name for _, cls in found] == ["shifted_relu", "sign_descent", "dropped", "damped"]
     for _, cls in found:
         assert not check(cls).failures
 
@@ -180,7 +180,7 @@ def test_the_idea_of_the_guide_becomes_a_comparison_and_a_package(tmp_path, caps
 
 
 def test_the_example_plugin_of_the_guide_learns():
-    settings = dataclasses.replace(compose_settings(["training.epochs=30"]), optimizer=guide().Lion(lr=0.01))
+    settings = dataclasses.replace(compose_settings(["training.epochs=30"]), optimizer=guide().SignDescent(lr=0.01))
     losses = train_stack([prepare(settings)])[0].curves.values["train/loss"]
     assert losses[-1] < 0.2 * losses[0]
 

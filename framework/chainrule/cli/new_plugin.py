@@ -31,7 +31,7 @@ _VALUES = {"true", "false", "none", "null", "inf", "nan"}  # what these words me
 _EXAMPLES = {
     "activation": ("PenalizedTanh", "activation=tanh,"),
     "loss": ("Expectile", "loss=half_squared_error,"),
-    "optimizer": ("Lion", "optimizer=gradient_descent,"),
+    "optimizer": ("SignDescent", "optimizer=gradient_descent,"),
     "transform": ("AdaptiveClip", "transforms=[],"),
     "target": ("Parity", "network.hidden=[8] target="),
     "initializer": ("LecunNormal", "initializer=normal,"),

@@ -152,7 +152,8 @@ class Optimizer(Component):
     Optional arguments:
 
     - ``shape`` (:class:`chainrule.Shape`): which parameters belong to which layer, e.g. ``shape.weights(grad)``;
-    - ``problem`` (:class:`chainrule.Problem`): gradient and loss of this step's batch wherever ``theta`` is moved to;
+    - ``problem`` (:class:`chainrule.Problem`): gradient, loss and derivatives of the predictions of this step's batch,
+      wherever ``theta`` is moved to;
     - ``rng`` (:class:`chainrule.Random`): random numbers of each run, the only source of randomness allowed.
 
     Attributes:

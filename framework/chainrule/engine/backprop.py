@@ -11,7 +11,7 @@ from chainrule.components.arguments import asked, given, takes_out
 from chainrule.components.contracts import Activation, Array, Loss, Network, Rule
 from chainrule.components.random import Random
 from chainrule.engine.network import Call, Pass, columns, filling, planned_product, require_shape
-from chainrule.errors import PluginError
+from chainrule.errors import ConfigurationError, PluginError
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,33 @@ class Backprop:
         if self.forward.samples > 1:
             np.multiply(self.grad, self._mean, self.grad)
         return self.grad
+
+    def jacobian(self, batch: Batch, output: int) -> Array:
+        """Return the derivatives of one output of each sample, shape ``(runs, samples, parameters)``.
+
+        Where samples have weights, theirs are multiplied by the roots of these, as residuals are. The forward pass of
+        ``batch`` must have been done; ``grad`` is left alone.
+
+        Raises:
+            ConfigurationError: the backward rule gives other gradients than the derivatives.
+        """
+        rule, forward = self._rule, self.forward
+        if self._replaced or type(rule).error is not Rule.error or type(rule).gradient is not Rule.gradient:
+            raise ConfigurationError(
+                f"The optimizer asks for derivatives of the predictions, which rule={rule.name} does not have: choose "
+                "rule=exact, or another optimizer."
+            )
+        of_output = np.zeros_like(forward.a[-1])
+        of_output[:, output] = 1 if batch.truth.weights is None else np.sqrt(batch.truth.weights)
+        filling(forward.output.backward)(of_output, forward.z[-1], forward.a[-1], out=self.delta[-1])
+        for _, (propagate, parts), error, z, a, delta in batch.hidden_layers:
+            propagate(*parts)
+            self._backward(error, z, a, out=delta)
+        jacobian = np.empty((len(of_output), forward.samples, self.grad.shape[1]), self.grad.dtype)
+        for place, delta, below in zip(forward.shape.slices()[1:], self.delta[1:], batch.inputs[1:], strict=True):
+            by_sample = delta.mT[..., None] * below.mT[:, :, None]
+            jacobian[..., place] = by_sample.reshape(*by_sample.shape[:2], -1)
+        return jacobian
 
     def _plan_output(self) -> Callable[[Array], Array]:
         """Return eq. 4 as a function of ``y``: ``delta = dL/dy_pred g'(z)``, or the paired delta of the loss."""

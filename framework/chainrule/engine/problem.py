@@ -1,4 +1,6 @@
-"""The loss of one training step, for optimizers that ask for more than its gradient."""
+"""The loss of one training step and its predictions, for optimizers that ask for more than a gradient."""
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -51,6 +53,25 @@ class Problem:
         forward = self._backprop.forward
         forward.forward(self._batch.first)
         return mean_loss(forward, self._backprop.loss, self._batch.truth)[:, None]
+
+    def jacobians(self) -> Iterator[Array]:
+        """Evaluate the derivatives of the predictions at ``theta`` as it is now, output by output.
+
+        Each output counts as one gradient, since it takes a backward pass. ``theta`` must stay until the last one. The
+        buffer of ``grad`` is left alone.
+
+        Yields:
+            For each output an array ``(runs, samples, parameters)``: a row for each sample of the batch, multiplied by
+            the root of its weight where samples have weights.
+
+        Raises:
+            ConfigurationError: the backward rule gives other gradients than the derivatives.
+        """
+        forward = self._backprop.forward
+        forward.forward(self._batch.first)
+        for output in range(forward.shape.widths[-1]):
+            self._count(0, None)
+            yield self._backprop.jacobian(self._batch, output)
 
     def _count(self, row: int, runs: Array | None) -> None:
         self._evaluations[row] += 1 if runs is None else runs[:, 0]

@@ -132,18 +132,18 @@ def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list
 
 def one_thread() -> AbstractContextManager[object]:
     """Return a context in which BLAS has one thread: the number of threads changes the last bits."""
-    limited: AbstractContextManager[object] = _blas().limit(limits=1)
+    limited: AbstractContextManager[object] = blas().limit(limits=1)
     return limited
 
 
 @functools.cache
-def _blas() -> ThreadpoolController:
+def blas() -> ThreadpoolController:
     """Find the BLAS libraries once, to limit their threads."""
     return ThreadpoolController().select(user_api="blas")
 
 
 def _pin() -> None:
     """Set BLAS back to one thread, in case a library that an observer uses has set more."""
-    for library in _blas().lib_controllers:
+    for library in blas().lib_controllers:
         if library.num_threads != 1:
             library.set_num_threads(1)

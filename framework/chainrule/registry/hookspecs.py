@@ -27,13 +27,13 @@ def chainrule_watchers(session: Session) -> Sequence[Watcher]:  # type: ignore[e
 
 
 def chainrule_configurations() -> Sequence[str]:  # type: ignore[empty-body]
-    """Return names of packages whose YAML files are prepared configurations, such as ``experiment/lion.yaml``.
+    """Return names of packages whose YAML files are prepared configurations, such as ``experiment/mine.yaml``.
 
     Example::
 
         @hookimpl
         def chainrule_configurations():
-            return ["chainrule_lion.conf"]
+            return ["chainrule_mine.conf"]
     """
 
 

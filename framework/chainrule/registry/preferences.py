@@ -25,7 +25,7 @@ _TYPED = re.compile(rf"\+{{0,2}}{SECTION}(\.\w+)?=")
 class Preferences:
     """The section ``plugins``: which plugins are used.
 
-    Names of distributions are compared as Python's packaging compares them: ``Chainrule_Lion`` is ``chainrule-lion``.
+    Names of distributions are compared as Python's packaging compares them: ``Chainrule_Mine`` is ``chainrule-mine``.
     """
 
     prefer: Annotated[tuple[str, ...], doc("distributions that win, the first one first, if several use one name")] = ()

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.components import contracts
 from chainrule.components.contracts import Component
+from chainrule.engine.trainer import blas
 from chainrule.errors import PluginError, nearest, text_of
 from chainrule.registry.preferences import canonical
 from chainrule.registry.registry import Status, found
@@ -98,7 +99,7 @@ def check_distribution(
     """Run every check of everything that an installed distribution registers.
 
     Args:
-        distribution: its name, e.g. ``chainrule-lion``.
+        distribution: its name, e.g. ``chainrule-mine``.
         examples: as for :func:`check`, by component, e.g. ``target=table``.
         expected: as for :func:`check`, by component.
 
@@ -186,7 +187,9 @@ def perform(subject: Subject, check: Check, reason: str | None = None) -> CheckR
                 )
             return CheckResult(str(subject), check.name, CheckOutcome.NOT_APPLICABLE, inapplicable)
         try:
-            figures = {name: float(value) for name, value in (check.function(subject) or {}).items()}
+            with blas().limit(limits=1):  # as in training
+                found = check.function(subject) or {}
+            figures = {name: float(value) for name, value in found.items()}
             outcome = CheckOutcome.PASSED
         except FindingError as finding:
             message, figures, outcome = str(finding), finding.figures, CheckOutcome.FAILED

@@ -1,7 +1,7 @@
 """Steps of an optimizer on losses that are drawn, with whatever its methods ask for."""
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,10 @@ class Drawn:
         values: Array = np.where(moved == 0, drawn, drawn + moved)  # -0 is kept
         return values
 
+    def jacobian(self, theta: Array) -> Array:
+        """Return derivatives ``(runs, samples, parameters)`` of predictions with this loss as their squared error."""
+        return _root_of_bowl(np.ones_like(theta))
+
 
 class Bowl:
     """The loss ``sum(curvature theta^2) / 2``, the same at each step."""
@@ -54,6 +58,17 @@ class Bowl:
         """Return the gradient there, ``(runs, parameters)``."""
         values: Array = self._curvature * theta
         return values
+
+    def jacobian(self, theta: Array) -> Array:
+        """Return derivatives ``(runs, samples, parameters)`` of predictions with this loss as their squared error."""
+        return _root_of_bowl(np.broadcast_to(self._curvature, theta.shape).astype(theta.dtype))
+
+
+def _root_of_bowl(curvature: Array) -> Array:
+    """Return ``J`` with ``J^T J / samples`` diagonal, with as many samples as parameters."""
+    size = curvature.shape[1]
+    root: Array = np.eye(size, dtype=curvature.dtype) * np.sqrt(size * curvature)[:, None]
+    return root
 
 
 class Trip:
@@ -112,6 +127,10 @@ class Trip:
     def loss(self, runs: Array | None = None) -> Array:
         """See :meth:`chainrule.Problem.loss`."""
         return self._loss.loss(self._step, self.theta - self._start, self.theta)
+
+    def jacobians(self) -> Iterator[Array]:
+        """See :meth:`chainrule.Problem.jacobians`."""
+        yield self._loss.jacobian(self.theta)
 
     def saved(self) -> dict[str, Any]:
         """Return copies of what another trip goes on with."""

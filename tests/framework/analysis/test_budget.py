@@ -226,7 +226,7 @@ def test_what_was_reached_before_the_end_is_compared_as_the_end_is():
     assert [own.amount for own in steps] == [25, 50]
 
 
-NAMES = ("adam", "nesterov", "rprop", "lion")
+NAMES = ("adam", "nesterov", "rprop", "lynx")
 
 
 @pytest.mark.parametrize(

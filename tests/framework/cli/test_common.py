@@ -13,7 +13,7 @@ from chainrule.cli.main import _COMMANDS
     [
         ("compare", ["activation=tanh,relu", "--seed", "4"], "--seed 4 (did you mean '--seeds'?)"),
         ("compare", ["activation=tanh,relu", "--seed=4"], "--seed=4 (did you mean '--seeds'?)"),
-        ("new-plugin", ["lion", "--kin", "rule"], "--kin rule (did you mean '--kind'?)"),
+        ("new-plugin", ["lynx", "--kin", "rule"], "--kin rule (did you mean '--kind'?)"),
         ("plugins", ["--js"], "--js (did you mean '--json'?)"),
         ("check", ["--jso"], "--jso (did you mean '--json'?)"),
         ("sync", ["outputs", "--track", "none"], "--track none (did you mean '--tracking'?)"),
@@ -31,13 +31,13 @@ def test_no_option_may_be_abbreviated(capsys, command, words, complaint):
 def test_words_about_plugins_are_for_the_start():
     options = parser("report", "Write a report.")
     options.add_argument("directory")
-    words = ["plugins.block=[lion]", "sweep", "+plugins.prefer=[a]"]
+    words = ["plugins.block=[lynx]", "sweep", "+plugins.prefer=[a]"]
     assert vars(parse(options, words)) == {"directory": "sweep"}
 
 
 def test_where_a_line_is_completed_nothing_is_said(capsys, monkeypatch):
     class Found:
-        reports = ("plugin lion was skipped",)
+        reports = ("plugin lynx was skipped",)
 
     monkeypatch.setattr("chainrule.cli.common.installed", Found)
     monkeypatch.setenv("CHAINRULE_PLUGINS_CHOSEN", "")  # what load_plugins exports is taken back
@@ -46,4 +46,4 @@ def test_where_a_line_is_completed_nothing_is_said(capsys, monkeypatch):
     load_plugins(["-sc", "query=bash"])
     assert capsys.readouterr().err == ""
     load_plugins(["seed=1"])
-    assert capsys.readouterr().err == "chainrule: plugin lion was skipped.\n"
+    assert capsys.readouterr().err == "chainrule: plugin lynx was skipped.\n"

@@ -31,7 +31,7 @@ from chainrule.runs.prepare import prepare
 from rooms import ROOT
 from sweeping import environment
 
-YESTERDAY = ROOT / "tests" / "thirdparty" / "yesterday"  # written by new-plugin of version 0.1; must work unchanged
+YESTERDAY = ROOT / "tests" / "thirdparty" / "yesterday"  # written by new-plugin of version 0.1; must work
 # Each kind under the name of the plugin, and all at once under the names of the examples.
 WRITTEN = {**{f"odd-{kind}": [kind] for kind in new_plugin.kinds()}, "zoo": new_plugin.kinds()}
 every_package = pytest.mark.parametrize("name", WRITTEN)
@@ -158,7 +158,7 @@ def test_it_imports_only_what_is_public(package):
 
 
 def test_it_is_for_this_version_of_the_interface(tmp_path):
-    source = (write(tmp_path, "lion") / "src" / "chainrule_lion" / "__init__.py").read_text()
+    source = (write(tmp_path, "lynx") / "src" / "chainrule_lynx" / "__init__.py").read_text()
     assert f"CHAINRULE_API = {hookspecs.API_VERSION} " in source
 
 
@@ -178,22 +178,22 @@ def test_an_example_under_its_own_name_is_complete(tmp_path):
     assert module.read_text().startswith('"""The activation penalized_tanh."""\n')
 
 
-@pytest.mark.parametrize("given", ["my-lion", "My-Lion", "chainrule-my-lion", "chainrule_my_lion", "my.lion"])
+@pytest.mark.parametrize("given", ["my-lynx", "My-Lynx", "chainrule-my-lynx", "chainrule_my_lynx", "my.lynx"])
 def test_names_are_those_of_packages(tmp_path, given):
     write(tmp_path, given, "optimizer")
-    module = tmp_path / "chainrule-my-lion" / "src" / "chainrule_my_lion" / "optimizer.py"
-    assert "class MyLion(Optimizer):" in module.read_text()
+    module = tmp_path / "chainrule-my-lynx" / "src" / "chainrule_my_lynx" / "optimizer.py"
+    assert "class MyLynx(Optimizer):" in module.read_text()
 
 
 def test_the_author_is_the_one_that_git_knows(tmp_path, monkeypatch):
     for variable in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
         monkeypatch.setenv(variable, os.devnull)
-    folder = write(tmp_path / "without", "lion")
-    assert "The authors of chainrule-lion\n" in (folder / "LICENSE").read_text()
+    folder = write(tmp_path / "without", "lynx")
+    assert "The authors of chainrule-lynx\n" in (folder / "LICENSE").read_text()
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", "user.name")
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", 'Ada "Countess" O\'Lovelace')
-    folder = write(tmp_path / "with", "lion")
+    folder = write(tmp_path / "with", "lynx")
     assert ' Ada "Countess" O\'Lovelace\n' in (folder / "LICENSE").read_text()
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     assert project["authors"] == [{"name": 'Ada "Countess" O\'Lovelace'}]
@@ -204,13 +204,13 @@ def everything(folder):
 
 
 def test_once_more_is_refused_and_elsewhere_gives_the_same(tmp_path):
-    folder = write(tmp_path, "lion", "optimizer")
+    folder = write(tmp_path, "lynx", "optimizer")
     before = everything(folder)
     with pytest.raises(chainrule.ConfigurationError, match="exists and is not empty; nothing was written"):
-        write(tmp_path, "lion", "optimizer")
+        write(tmp_path, "lynx", "optimizer")
     assert everything(folder) == before
-    (tmp_path / "again" / "chainrule-lion").mkdir(parents=True)
-    again = write(tmp_path / "again", "lion", "optimizer", "optimizer")
+    (tmp_path / "again" / "chainrule-lynx").mkdir(parents=True)
+    again = write(tmp_path / "again", "lynx", "optimizer", "optimizer")
     assert {path.relative_to(again): text for path, text in everything(again).items()} == {
         path.relative_to(folder): text for path, text in before.items()
     }
@@ -220,15 +220,15 @@ def test_once_more_is_refused_and_elsewhere_gives_the_same(tmp_path):
     ("arguments", "complaint"),
     [
         (["2fast"], "'2fast' cannot name a plugin: a name has at most 40 letters, digits and hyphens, begins with a"),
-        (["lion!"], "'lion!' cannot name a plugin"),
+        (["lynx!"], "'lynx!' cannot name a plugin"),
         (["löwe"], "'löwe' cannot name a plugin"),
-        (["../lion"], "'../lion' cannot name a plugin"),
+        (["../lynx"], "'../lynx' cannot name a plugin"),
         (["l" * 41], "cannot name a plugin"),
         (["null"], "'null' cannot name a plugin"),
         (["None"], "'None' cannot name a plugin"),
         (["chainrule-"], "'chainrule-' cannot name a plugin"),
         (
-            ["lion", "--kind", "optimiser"],
+            ["lynx", "--kind", "optimiser"],
             "'optimiser' is not a kind (did you mean 'optimizer'?); choose from ",
         ),
         (["gelu"], "provides activation=gelu already: choose another name."),

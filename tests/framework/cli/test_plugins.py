@@ -5,41 +5,41 @@ import json
 import pytest
 
 import distributions
-from distributions import BENT, LION
+from distributions import BENT, LYNX
 from sweeping import command
 
 
 @pytest.fixture
-def lions(tmp_path):
+def lynxes(tmp_path):
     """Two distributions with an optimizer of one name."""
     site = tmp_path / "site"
-    distributions.install(site, "chainrule-lion", LION)
-    distributions.install(site, "chainrule-lioness", LION.replace("1e-4", "1e-3"), "2.0")
+    distributions.install(site, "chainrule-lynx", LYNX)
+    distributions.install(site, "chainrule-lynxcub", LYNX.replace("1e-4", "1e-3"), "2.0")
     return site
 
 
-def test_plugins_are_listed_with_all_that_they_bring(lions):
-    distributions.install(lions, "chainrule-bad", "import nothing_of_that_name\n")
-    listed = json.loads(command("plugins", "--json", "plugins", path=lions, code=1).stdout or "{}")
+def test_plugins_are_listed_with_all_that_they_bring(lynxes):
+    distributions.install(lynxes, "chainrule-bad", "import nothing_of_that_name\n")
+    listed = json.loads(command("plugins", "--json", "plugins", path=lynxes, code=1).stdout or "{}")
     assert not listed  # 'plugins' is no name of one
-    listed = json.loads(command("plugins", "--json", path=lions).stdout)
-    assert [report.partition(" ")[0] for report in listed["reports"]] == ["optimizer=lion", "plugin"]
+    listed = json.loads(command("plugins", "--json", path=lynxes).stdout)
+    assert [report.partition(" ")[0] for report in listed["reports"]] == ["optimizer=lynx", "plugin"]
     found = {plugin["entry_point"]: plugin for plugin in listed["plugins"]}
     assert found["chainrule_bad"]["status"] == "broken"
-    assert found["chainrule_bad"]["file"] == str(lions / "chainrule_bad.py")
-    lion = found["chainrule_lion"]
-    assert (lion["distribution"], lion["version"], lion["status"], lion["description"]) == (
-        "chainrule-lion", "1.0", "ok", "A lion.",
+    assert found["chainrule_bad"]["file"] == str(lynxes / "chainrule_bad.py")
+    lynx = found["chainrule_lynx"]
+    assert (lynx["distribution"], lynx["version"], lynx["status"], lynx["description"]) == (
+        "chainrule-lynx", "1.0", "ok", "A lynx.",
     )  # fmt: skip
-    (component,) = lion["components"]
-    assert (component["kind"], component["name"], component["status"]) == ("optimizer", "lion", "broken")
+    (component,) = lynx["components"]
+    assert (component["kind"], component["name"], component["status"]) == ("optimizer", "lynx", "broken")
     assert component["description"] == "Descends."
     assert component["parameters"] == [
         {"name": "lr", "type": "float", "many": False, "optional": False, "default": 0.0001, "bounds": {"gt": 0}}
         | {"accepts": "a number > 0", "description": "learning rate"}
     ]
-    text = command("plugins", "chainrule_lion", "initializer", path=lions).stdout
-    assert "chainrule-lion 1.0, entry point chainrule_lion: ok\n" in text
+    text = command("plugins", "chainrule_lynx", "initializer", path=lynxes).stdout
+    assert "chainrule-lynx 1.0, entry point chainrule_lynx: ok\n" in text
     assert "    lr=0.0001                        learning rate (a number > 0)\n" in text
     assert "initializer=zeros" in text
     assert "activation=tanh" not in text

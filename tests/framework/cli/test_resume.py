@@ -28,7 +28,7 @@ def asked(monkeypatch):
 
 def written(working_directory, state=None):
     Path("sweep").mkdir()
-    arguments = ["-m", "seed=0,1", "plugins.block=[lion]"]
+    arguments = ["-m", "seed=0,1", "plugins.block=[lynx]"]
     return new_sweep(Path("sweep").absolute(), arguments, working_directory, state or {}, {}).write()
 
 
@@ -37,7 +37,7 @@ def test_the_arguments_of_the_sweep_are_run_again_where_they_were_typed(tmp_path
     sweep = written(tmp_path / "project")
     resume.main(["sweep"])
     plugins, (arguments, folder, again) = asked
-    assert plugins == arguments == ["-m", "seed=0,1", "plugins.block=[lion]"]
+    assert plugins == arguments == ["-m", "seed=0,1", "plugins.block=[lynx]"]
     assert folder == tmp_path / "project"
     assert again.manifest == sweep.manifest
     assert again.directory == tmp_path / "sweep"
@@ -53,8 +53,8 @@ def test_a_folder_that_is_no_longer_there_is_named(tmp_path, asked):
 
 
 def test_without_a_plugin_of_the_sweep_nothing_is_run(tmp_path, asked):
-    written(tmp_path, {"code": {"plugin chainrule-lion:lion": "1.0 x"}})
-    with pytest.raises(ConfigurationError, match=r"needs a plugin of chainrule-lion 1\.0, which is not installed"):
+    written(tmp_path, {"code": {"plugin chainrule-lynx:lynx": "1.0 x"}})
+    with pytest.raises(ConfigurationError, match=r"needs a plugin of chainrule-lynx 1\.0, which is not installed"):
         resume.main(["sweep"])
     assert len(asked) == 1, "the plugins were loaded, to find out"
     assert os.getcwd() == str(tmp_path)

@@ -64,7 +64,10 @@ def test_parameters_are_overridden_and_typed():
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["optimizer=adm"], "optimizer=adm is unknown (did you mean 'adam'?); choose one of adadelta, adagrad, adam"),
+        (
+            ["optimizer=adm"],
+            "optimizer=adm is unknown (did you mean 'adam'?); choose one of adabound, adadelta, adagrad, adam",
+        ),
         (["output=sigmod"], "output=sigmod is unknown (did you mean 'sigmoid'?)"),
         (
             ["optimizer.lrr=1"],

@@ -53,7 +53,7 @@ def test_what_decides_no_run_may_be_there():
         ({"output": {"name": "tnah"}}, "output=tnah is unknown (did you mean 'tanh'?)"),
         ({"optimizer": {"name": "adam", "lr": "x"}}, "optimizer.lr must be a number >= 0, not 'x'."),
         ({"plugins": []}, "plugins must be a group of settings, not []."),
-        ({"plugins": {"block": ["lion"]}}, "plugins.block must be known before plugins are loaded: "),
+        ({"plugins": {"block": ["lynx"]}}, "plugins.block must be known before plugins are loaded: "),
     ],
 )
 def test_what_is_wrong_gets_one_sentence(changes, sentence):

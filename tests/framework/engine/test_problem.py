@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from chainrule.components.contracts import Optimizer
+from chainrule.components.stacking import stack
 from chainrule.config.compose import compose_settings
+from chainrule.engine.network import predict
+from chainrule.errors import ConfigurationError
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare
+from stacks import LEAVING, everything, left_at
 
 SEEN = []
 
@@ -40,6 +44,17 @@ class Curious(Descent):
         assert grad.tobytes() == at_first.tobytes()
         SEEN.append((step, losses[0].shape, [block.shape for block in shape.blocks(theta)]))
         theta -= self.lr * at_first
+
+
+@dataclass(frozen=True)
+class Differentiating(Descent):
+    """It keeps the derivatives of each sample's outputs."""
+
+    def update(self, theta, grad, state, step, *, problem):
+        before, found = grad.copy(), [jacobian.copy() for jacobian in problem.jacobians()]
+        assert grad.tobytes() == before.tobytes()
+        SEEN.append((theta.copy(), found))
+        theta -= self.lr * grad
 
 
 @dataclass(frozen=True)
@@ -78,25 +93,12 @@ class Noisy(Descent):
         return state["average"]
 
 
-LEAVING = {1: 2, 2: 3}  # runs, and after which epoch
-
-
 def runs(optimizer, *overrides, count=4):
     """Settings that differ in seed and rate."""
     base = compose_settings(["training.epochs=5", "data.samples=60", *overrides])
     for seed in range(count):
         own = dataclasses.replace(optimizer, lr=optimizer.lr * (1 + seed / 8))
         yield prepare(dataclasses.replace(base, seed=seed, optimizer=own))
-
-
-def left_at(epochs):
-    """Let runs leave after so many epochs."""
-    return lambda epoch, active, losses: np.array([epochs.get(int(run)) == epoch for run in active])
-
-
-def everything(result):
-    curves = [values.tobytes() for values in result.curves.values.values()]
-    return [result.theta.tobytes(), *curves, result.reason, result.epochs, result.evaluations]
 
 
 @pytest.mark.parametrize("batch_size", ["null", "1", "16"])
@@ -159,3 +161,43 @@ def test_what_is_random_follows_from_the_seed_and_changes_nothing_else():
     for noisy, usual in zip(one, plain, strict=True):
         assert noisy.samples.train.tobytes() == usual.samples.train.tobytes()
         assert noisy.theta.tobytes() != usual.theta.tobytes()
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["network.hidden=[]"],
+        ["network.hidden=[1]", "activation=sigmoid"],
+        ["network.hidden=[3,2]", "activation=tanh"],
+        ["network.hidden=[4]", "activation=tanh", "target=wine", "output=softmax", "loss=categorical_cross_entropy"],
+    ],
+    ids=["linear", "one unit", "two layers", "three classes"],
+)
+@pytest.mark.parametrize("samples", [1, 9])
+def test_derivatives_of_each_sample_s_outputs_are_those_of_differences(overrides, samples):
+    SEEN.clear()
+    settings = compose_settings([*overrides, f"data.samples={samples + 1}", "training.epochs=1", "seed=1",
+                                 "training.batch_size=null", f"data.validation={1 / (samples + 1)}"])  # fmt: skip
+    run = prepare(dataclasses.replace(settings, optimizer=Differentiating()))
+    (result,) = train_stack([run])
+    ((theta, found),) = SEEN
+    outputs = run.shape.widths[-1]
+    assert [jacobian.shape for jacobian in found] == [(1, samples, run.shape.size)] * outputs
+    assert result.evaluations == (1 + outputs, 0)
+
+    x, size = run.samples.train[1 : 1 + run.shape.widths[0]], 1e-6
+
+    def predicted(at):
+        shape, activations = run.shape, (settings.activation, settings.output)
+        return predict(shape, at, *(stack([each], float) for each in activations), x)
+
+    for number, column in enumerate(np.eye(run.shape.size)):
+        difference = (predicted(theta[0] + size * column) - predicted(theta[0] - size * column)) / (2 * size)
+        ours = np.array([jacobian[0, :, number] for jacobian in found])
+        np.testing.assert_allclose(ours, difference, rtol=1e-6, atol=1e-8)
+
+
+def test_derivatives_are_refused_where_a_rule_has_others():
+    settings = compose_settings(["rule=feedback_alignment", "training.epochs=1"])
+    with pytest.raises(ConfigurationError, match="derivatives of the predictions, which rule=feedback_alignment does"):
+        train_stack([prepare(dataclasses.replace(settings, optimizer=Differentiating()))])

@@ -60,6 +60,14 @@ def test_a_whole_weight_is_as_many_samples(loss):
     )
 
 
+def test_a_whole_weight_is_as_many_samples_in_derivatives_of_predictions():
+    y, weights = X @ [1.0, 2.0] + RNG.normal(size=40), RNG.integers(1, 4, 40)
+    common = ["training.batch_size=null", "data.validation=0", "training.epochs=4", "optimizer=levenberg_marquardt"]
+    weighted = trained(rows(X, y, weights, weighted=True), *common)
+    repeated = trained(rows(np.repeat(X, weights, axis=0), np.repeat(y, weights)), *common)
+    np.testing.assert_allclose(weighted.theta, repeated.theta, rtol=1e-9)
+
+
 def test_weights_are_relative():
     y = X @ [1.0, 2.0]
     weights = RNG.random(40)

@@ -27,7 +27,7 @@ def test_files_that_import_chainrule_are_plugins(tmp_path):
     [
         NOT_TO_BE_RUN,
         "import chainrules\n",
-        "from chainrule_lion import Lion\n",
+        "from chainrule_lynx import Lynx\n",
         "# import chainrule\n",
         "x = 'import chainrule'\n",
         "import mychainrule\n",
@@ -41,7 +41,7 @@ def test_other_files_are_somebody_else_s(tmp_path, source):
 
 def test_folders_tests_and_what_begins_with_an_underscore_are_no_plugins(tmp_path):
     plugins = plugin_folder(tmp_path, _mine=BENT, test_mine=BENT, conftest=BENT)
-    for package in ("chainrule_lion", "folder.py"):
+    for package in ("chainrule_lynx", "folder.py"):
         (plugins / package).mkdir()
         (plugins / package / "__init__.py").write_text(BENT)
     (plugins / "mine.txt").write_text(BENT)

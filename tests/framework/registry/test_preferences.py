@@ -12,18 +12,18 @@ import forking
 from chainrule.records.run import MANIFEST
 from chainrule.registry import preferences
 from chainrule.registry.preferences import Preferences
-from distributions import LION
+from distributions import LYNX
 from sweeping import command
 
 RUN = ["training.epochs=1", "tracking=none"]
 
 
 @pytest.fixture
-def lions(tmp_path):
+def lynxes(tmp_path):
     """Two distributions with an optimizer of one name."""
     site = tmp_path / "site"
-    distributions.install(site, "chainrule-lion", LION)
-    distributions.install(site, "chainrule-lioness", LION.replace("1e-4", "1e-3"), "2.0")
+    distributions.install(site, "chainrule-lynx", LYNX)
+    distributions.install(site, "chainrule-lynxcub", LYNX.replace("1e-4", "1e-3"), "2.0")
     return site
 
 
@@ -34,40 +34,40 @@ def plugins_of(folder="outputs"):
 
 
 CONFLICT = (
-    "optimizer=lion cannot be used: it is provided by chainrule-lion 1.0 (entry point 'chainrule_lion') and by "
-    "chainrule-lioness 2.0 (entry point 'chainrule_lioness'); "
-    "plugins.prefer=[chainrule-lion] or [chainrule-lioness] settles it."
+    "optimizer=lynx cannot be used: it is provided by chainrule-lynx 1.0 (entry point 'chainrule_lynx') and by "
+    "chainrule-lynxcub 2.0 (entry point 'chainrule_lynxcub'); "
+    "plugins.prefer=[chainrule-lynx] or [chainrule-lynxcub] settles it."
 )
 
 
-def test_a_conflict_is_said_at_start_and_refused_when_it_matters(lions):
-    done = command(*RUN, path=lions)
+def test_a_conflict_is_said_at_start_and_refused_when_it_matters(lynxes):
+    done = command(*RUN, path=lynxes)
     assert done.stderr.startswith(f"chainrule: {CONFLICT}\n")
-    done = command("optimizer=lion", *RUN, path=lions, code=1)
+    done = command("optimizer=lynx", *RUN, path=lynxes, code=1)
     assert done.stderr.endswith(f"chainrule: {CONFLICT}\n")
     assert len(plugins_of()) == 1
 
 
-def test_a_preference_on_the_command_line_holds_in_every_process(lions):
+def test_a_preference_on_the_command_line_holds_in_every_process(lynxes):
     arguments = [
         "-m",
-        "optimizer=lion",
-        "plugins.prefer=[chainrule-lioness]",
+        "optimizer=lynx",
+        "plugins.prefer=[chainrule-lynxcub]",
         "seed=range(4)",
         "hydra.launcher.stack=1",
     ]
-    done = command(*arguments, "hydra.launcher.workers=2", "training.epochs=200", "tracking=none", path=lions)
-    assert "chainrule-lion 1.0" not in done.stderr
-    assert plugins_of("multirun") == [{"chainrule-lioness:chainrule_lioness": "2.0"}] * 4
+    done = command(*arguments, "hydra.launcher.workers=2", "training.epochs=200", "tracking=none", path=lynxes)
+    assert "chainrule-lynx 1.0" not in done.stderr
+    assert plugins_of("multirun") == [{"chainrule-lynxcub:chainrule_lynxcub": "2.0"}] * 4
 
 
-def test_a_file_of_the_project_decides(lions):
+def test_a_file_of_the_project_decides(lynxes):
     Path("conf").mkdir()
-    Path("conf", "plugins.yaml").write_text("plugins:\n  prefer: [Chainrule_Lion]\n  block: []\n")
-    assert not command("optimizer=lion", *RUN, path=lions).stderr.startswith("chainrule:")
-    assert plugins_of() == [{"chainrule-lion:chainrule_lion": "1.0"}]
-    shown = command("--cfg", "job", "plugins.block=[relu]", path=lions).stdout
-    assert "plugins:\n  prefer:\n  - Chainrule_Lion\n  block:\n  - relu\n" in shown
+    Path("conf", "plugins.yaml").write_text("plugins:\n  prefer: [Chainrule_Lynx]\n  block: []\n")
+    assert not command("optimizer=lynx", *RUN, path=lynxes).stderr.startswith("chainrule:")
+    assert plugins_of() == [{"chainrule-lynx:chainrule_lynx": "1.0"}]
+    shown = command("--cfg", "job", "plugins.block=[relu]", path=lynxes).stdout
+    assert "plugins:\n  prefer:\n  - Chainrule_Lynx\n  block:\n  - relu\n" in shown
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_the_environment_blocks(monkeypatch):
     assert not Path("outputs").exists()
 
 
-def test_strictness_makes_every_report_a_failure(lions, monkeypatch):
+def test_strictness_makes_every_report_a_failure(lynxes, monkeypatch):
     monkeypatch.setenv("CHAINRULE_STRICT_PLUGINS", "1")
     for arguments in (RUN, ["--help"]):
-        done = command(*arguments, path=lions, code=1)
+        done = command(*arguments, path=lynxes, code=1)
         assert done.stderr == f"chainrule: {CONFLICT[:-1]} (CHAINRULE_STRICT_PLUGINS is set).\n"
-    done = command("plugins", "chainrule-lion", path=lions, code=1)
-    assert "optimizer=lion (broken: it is provided by" in done.stdout
+    done = command("plugins", "chainrule-lynx", path=lynxes, code=1)
+    assert "optimizer=lynx (broken: it is provided by" in done.stdout
     assert done.stderr == "chainrule: 1 report about plugins (CHAINRULE_STRICT_PLUGINS is set).\n"
     command(*RUN)
 
@@ -117,7 +117,7 @@ def test_a_preference_that_comes_too_late_is_refused():
     with pytest.raises(chainrule.ConfigurationError, match=r"plugins.block must be known before plugins are loaded: "):
         chainrule.run("plugins.block=[relu]")
     Path("conf", "experiment").mkdir(parents=True)
-    Path("conf", "experiment", "late.yaml").write_text("# @package _global_\nplugins: {prefer: [chainrule-lion]}\n")
+    Path("conf", "experiment", "late.yaml").write_text("# @package _global_\nplugins: {prefer: [chainrule-lynx]}\n")
     assert "or into the environment variable CHAINRULE_PREFER_PLUGINS." in command("experiment=late", code=1).stderr
 
 
@@ -126,23 +126,23 @@ def test_preferences_add_up():
     assert typed.merged_with(environment) == Preferences(prefer=("a", "b"), block=("x",))
 
 
-def test_a_sweep_names_the_plugin_that_it_lacks(lions):
-    command("-m", "optimizer=lion,adam", "plugins.block=[chainrule-lioness]", *RUN, path=lions)
+def test_a_sweep_names_the_plugin_that_it_lacks(lynxes):
+    command("-m", "optimizer=lynx,adam", "plugins.block=[chainrule-lynxcub]", *RUN, path=lynxes)
     (sweep,) = Path("multirun").glob("*/*")
     done = command("resume", str(sweep), code=1)
     assert done.stderr.splitlines()[-1] == (
-        f"chainrule: {sweep.absolute()} needs a plugin of chainrule-lion 1.0, which is not installed: install it."
+        f"chainrule: {sweep.absolute()} needs a plugin of chainrule-lynx 1.0, which is not installed: install it."
     )
-    assert command("resume", str(sweep), path=lions).returncode == 0
+    assert command("resume", str(sweep), path=lynxes).returncode == 0
 
 
-def test_a_damaged_distribution_harms_no_other(tmp_path, lions):
+def test_a_damaged_distribution_harms_no_other(tmp_path, lynxes):
     for name, text in (("other", "[console_scripts]\nnonsense\n"), ("ours", "[chainrule]\nnonsense\n")):
-        information = distributions.install(lions, f"damaged-{name}", "")
+        information = distributions.install(lynxes, f"damaged-{name}", "")
         (information / "entry_points.txt").write_text(text)
-    done = command("optimizer=lion", "plugins.prefer=[chainrule-lion]", *RUN, path=lions)
+    done = command("optimizer=lynx", "plugins.prefer=[chainrule-lynx]", *RUN, path=lynxes)
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("chainrule: ")]
-    assert line.startswith(f"chainrule: the distribution at {lions}/damaged_ours-1.0.dist-info cannot be read: ")
+    assert line.startswith(f"chainrule: the distribution at {lynxes}/damaged_ours-1.0.dist-info cannot be read: ")
 
 
 def test_a_notebook_heeds_the_file_of_the_project():
@@ -165,11 +165,11 @@ def test_what_is_typed_takes_the_place_of_the_file():
     assert "activation=tanh cannot be used" in done.stderr
 
 
-def test_completion_is_not_disturbed_by_reports(lions, monkeypatch):
+def test_completion_is_not_disturbed_by_reports(lynxes, monkeypatch):
     monkeypatch.setenv("COMP_LINE", "chainrule optimizer=ada")
     monkeypatch.setenv("COMP_POINT", "23")
-    done = command("-sc", "query=bash", path=lions)
-    assert done.stdout.split() == [f"optimizer={name}" for name in ("adadelta", "adagrad", "adam", "adamw")]
+    done = command("-sc", "query=bash", path=lynxes)
+    assert done.stdout.split() == [f"optimizer={name}" for name in ("adabound", "adadelta", "adagrad", "adam", "adamw")]
     assert not done.stderr
 
 
@@ -185,30 +185,30 @@ def test_files_that_are_no_configuration_are_said_in_a_sentence():
 @pytest.mark.parametrize("cause", ["0", "1"])  # OmegaConf keeps causes of its errors, as it does under a debugger
 def test_a_missing_parameter_is_said_in_a_sentence(tmp_path, monkeypatch, cause):
     monkeypatch.setenv("OC_CAUSE", cause)
-    source = LION.replace("= 1e-4", "")
-    distributions.install(tmp_path / "site", "chainrule-lion", source)
-    done = command("optimizer=lion", *RUN, path=tmp_path / "site", code=1)
+    source = LYNX.replace("= 1e-4", "")
+    distributions.install(tmp_path / "site", "chainrule-lynx", source)
+    done = command("optimizer=lynx", *RUN, path=tmp_path / "site", code=1)
     assert done.stderr == "chainrule: optimizer.lr is missing: write optimizer.lr=VALUE.\n"
-    command("optimizer=lion", "optimizer.lr=0.1", *RUN, path=tmp_path / "site")
+    command("optimizer=lynx", "optimizer.lr=0.1", *RUN, path=tmp_path / "site")
 
 
 def test_a_component_that_refuses_its_values_or_ends_the_run_is_named(tmp_path):
-    source = LION.replace(
+    source = LYNX.replace(
         "    def update", "    def __post_init__(self):\n        raise ValueError('odd')\n    def update"
     )
-    distributions.install(tmp_path / "site", "chainrule-lion", source)
-    done = command("optimizer=lion", *RUN, path=tmp_path / "site", code=1)
+    distributions.install(tmp_path / "site", "chainrule-lynx", source)
+    done = command("optimizer=lynx", *RUN, path=tmp_path / "site", code=1)
     assert done.stderr == "chainrule: optimizer does not take these values: odd.\n"
-    source = LION.replace("Lion", "Tiger").replace("theta -= self.lr * grad", "raise SystemExit(7)")
+    source = LYNX.replace("Lynx", "Tiger").replace("theta -= self.lr * grad", "raise SystemExit(7)")
     distributions.install(tmp_path / "site", "chainrule-tiger", source)
     done = command("optimizer=tiger", *RUN, path=tmp_path / "site", code=1)
     assert done.stderr.endswith("chainrule: a plugin ended the run: SystemExit: 7.\n")
 
 
-def test_sub_commands_heed_preferences_too(lions):
-    done = command("plugins", "lion", "plugins.prefer=[chainrule-lioness]", path=lions)
-    assert "optimizer=lion (shadowed: " in done.stdout
-    assert "optimizer=lion: Descends." in done.stdout
+def test_sub_commands_heed_preferences_too(lynxes):
+    done = command("plugins", "lynx", "plugins.prefer=[chainrule-lynxcub]", path=lynxes)
+    assert "optimizer=lynx (shadowed: " in done.stdout
+    assert "optimizer=lynx: Descends." in done.stdout
 
 
 def test_files_of_the_project_are_switched_off_anywhere(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import sys
 import distributions
 from chainrule.registry.providers import FileProvider
 from chainrule.registry.registry import Registry
-from distributions import LION
+from distributions import LYNX
 
 
 def test_the_digest_is_that_of_the_whole_package(install, tmp_path):
@@ -17,7 +17,7 @@ def test_the_digest_is_that_of_the_whole_package(install, tmp_path):
     for name in ("pride", "pride/inner"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("")
-    (tmp_path / "pride" / "plugin.py").write_text(LION)
+    (tmp_path / "pride" / "plugin.py").write_text(LYNX)
     (tmp_path / "pride" / "inner" / "core.py").write_text("x = 1\n")
     information = distributions.install(tmp_path, "chainrule-pride", "")
     digests = []
@@ -33,20 +33,20 @@ def test_the_digest_is_that_of_the_whole_package(install, tmp_path):
 
 
 def test_the_digest_of_a_file_is_that_of_what_was_executed(tmp_path):
-    path = distributions.plugin_folder(tmp_path, mine=LION) / "mine.py"
+    path = distributions.plugin_folder(tmp_path, mine=LYNX) / "mine.py"
     provider = FileProvider.of(path)
-    assert provider.digest == hashlib.sha256(LION.encode()).hexdigest()
+    assert provider.digest == hashlib.sha256(LYNX.encode()).hexdigest()
     path.write_text("raise ArithmeticError")
-    assert provider.load().Lion.name == "lion"
-    assert provider.promised == {("optimizer", "lion")}
+    assert provider.load().Lynx.name == "lynx"
+    assert provider.promised == {("optimizer", "lynx")}
     assert FileProvider.of(path).digest != provider.digest
     assert pickle.loads(pickle.dumps(provider)) == provider
     del sys.modules[provider.module]
 
 
 def test_a_class_of_a_file_can_be_pickled_and_has_its_source(tmp_path):
-    provider = FileProvider.of(distributions.plugin_folder(tmp_path, **{"my-idea": LION}) / "my-idea.py")
-    cls = provider.load().Lion
+    provider = FileProvider.of(distributions.plugin_folder(tmp_path, **{"my-idea": LYNX}) / "my-idea.py")
+    cls = provider.load().Lynx
     assert pickle.loads(pickle.dumps(cls(lr=0.5))) == cls(lr=0.5)
-    assert inspect.getsource(cls).startswith("@dataclass(frozen=True)\nclass Lion")
+    assert inspect.getsource(cls).startswith("@dataclass(frozen=True)\nclass Lynx")
     del sys.modules[provider.module]

@@ -13,7 +13,7 @@ from chainrule.registry.folder import plugin_files
 from chainrule.registry.preferences import Preferences
 from chainrule.registry.registry import Registry, Status, installed
 from chainrule.registry.watching import Session
-from distributions import BENT, LION, plugin_folder
+from distributions import BENT, LYNX, plugin_folder
 
 
 def refusal(registry, name, group="optimizer"):
@@ -39,23 +39,23 @@ def test_everything_promised_is_built_in():
 
 
 def test_a_stranger_s_component_is_made_by_name(install):
-    registry = install("chainrule-lion", LION)
-    assert registry.make("optimizer", "lion", {"lr": 1}).lr == 1.0
-    assert str(registry.provider("optimizer", "lion")) == "chainrule-lion 1.0 (entry point 'chainrule_lion')"
+    registry = install("chainrule-lynx", LYNX)
+    assert registry.make("optimizer", "lynx", {"lr": 1}).lr == 1.0
+    assert str(registry.provider("optimizer", "lynx")) == "chainrule-lynx 1.0 (entry point 'chainrule_lynx')"
 
 
 def test_a_broken_plugin_is_reported_and_the_others_work(install, tmp_path):
-    install("chainrule-lion", LION)
-    registry = install("chainrule-bad", "import nothing_of_that_name\n" + LION.replace("Lion", "Tiger"))
+    install("chainrule-lynx", LYNX)
+    registry = install("chainrule-bad", "import nothing_of_that_name\n" + LYNX.replace("Lynx", "Tiger"))
     sentence = (
         "plugin chainrule-bad 1.0 (entry point 'chainrule_bad') was skipped: "
         f"ModuleNotFoundError: No module named 'nothing_of_that_name' ({tmp_path}/chainrule_bad.py, line 1)"
     )
     assert registry.reports == [sentence]
-    assert registry.names("optimizer") == ["lion"]
+    assert registry.names("optimizer") == ["lynx"]
     assert refusal(registry, "tiger") == f"optimizer=tiger cannot be used: {sentence}."
-    assert refusal(registry, "lino") == (
-        f"optimizer=lino is unknown (did you mean 'lion'?); choose one of lion. Besides, {sentence}."
+    assert refusal(registry, "lnyx") == (
+        f"optimizer=lnyx is unknown (did you mean 'lynx'?); choose one of lynx. Besides, {sentence}."
     )
 
 
@@ -78,57 +78,57 @@ def test_no_module_can_end_the_process(install, tmp_path, source, cause):
 
 
 def test_a_module_that_is_not_there_is_reported(install, tmp_path):
-    install("chainrule-lion", LION)
-    (tmp_path / "chainrule_lion.py").unlink()
-    sys.modules.pop("chainrule_lion", None)
+    install("chainrule-lynx", LYNX)
+    (tmp_path / "chainrule_lynx.py").unlink()
+    sys.modules.pop("chainrule_lynx", None)
     importlib.invalidate_caches()
     (plugin,) = install.registry().plugins
     assert plugin.provider.file is None
-    assert plugin.reason.startswith("ModuleNotFoundError: No module named 'chainrule_lion'")
+    assert plugin.reason.startswith("ModuleNotFoundError: No module named 'chainrule_lynx'")
 
 
 def test_two_plugins_with_one_component_are_both_named(install):
-    install("chainrule-lion", LION)
-    registry = install("chainrule-lioness", LION, "2.0")
+    install("chainrule-lynx", LYNX)
+    registry = install("chainrule-lynxcub", LYNX, "2.0")
     reason = (
-        "it is provided by chainrule-lion 1.0 (entry point 'chainrule_lion') and by chainrule-lioness 2.0 (entry point "
-        "'chainrule_lioness'); plugins.prefer=[chainrule-lion] or [chainrule-lioness] settles it"
+        "it is provided by chainrule-lynx 1.0 (entry point 'chainrule_lynx') and by chainrule-lynxcub 2.0 (entry point "
+        "'chainrule_lynxcub'); plugins.prefer=[chainrule-lynx] or [chainrule-lynxcub] settles it"
     )
-    assert refusal(registry, "lion") == f"optimizer=lion cannot be used: {reason}."
-    assert registry.reports == [f"optimizer=lion cannot be used: {reason}"]
+    assert refusal(registry, "lynx") == f"optimizer=lynx cannot be used: {reason}."
+    assert registry.reports == [f"optimizer=lynx cannot be used: {reason}"]
     assert registry.names("optimizer") == []
 
 
 def test_one_distribution_with_a_name_twice_is_told_what_helps(install, tmp_path):
-    install("chainrule-lion", LION)
-    (tmp_path / "chainrule_lion-1.0.dist-info" / "entry_points.txt").write_text(
-        "[chainrule]\nlion = chainrule_lion\nlioness = chainrule_lioness\n"
+    install("chainrule-lynx", LYNX)
+    (tmp_path / "chainrule_lynx-1.0.dist-info" / "entry_points.txt").write_text(
+        "[chainrule]\nlynx = chainrule_lynx\nlynxcub = chainrule_lynxcub\n"
     )
-    (tmp_path / "chainrule_lioness.py").write_text(LION)
-    assert refusal(install.registry(), "lion").endswith("; plugins.block=[lioness] leaves one out.")
-    assert install.registry(block=["lioness"]).names("optimizer") == ["lion"]
+    (tmp_path / "chainrule_lynxcub.py").write_text(LYNX)
+    assert refusal(install.registry(), "lynx").endswith("; plugins.block=[lynxcub] leaves one out.")
+    assert install.registry(block=["lynxcub"]).names("optimizer") == ["lynx"]
 
 
-@pytest.mark.parametrize("preferred", ["chainrule-lion", "Chainrule_Lion"])
+@pytest.mark.parametrize("preferred", ["chainrule-lynx", "Chainrule_Lynx"])
 def test_the_preferred_distribution_has_the_name(install, preferred):
-    install("chainrule-lion", LION)
-    registry = install("chainrule-lioness", LION.replace("1e-4", "1e-3"), prefer=[preferred, "chainrule-lioness"])
-    assert registry.make("optimizer", "lion", {}).lr == 1e-4
+    install("chainrule-lynx", LYNX)
+    registry = install("chainrule-lynxcub", LYNX.replace("1e-4", "1e-3"), prefer=[preferred, "chainrule-lynxcub"])
+    assert registry.make("optimizer", "lynx", {}).lr == 1e-4
     assert not registry.reports
     shadowed = registry.plugins[1].offers[0]
     assert shadowed.status is Status.SHADOWED
-    assert shadowed.reason.endswith("and chainrule-lion is preferred")
+    assert shadowed.reason.endswith("and chainrule-lynx is preferred")
 
 
 def test_two_plugins_with_one_entry_point_are_both_named(install):
-    install("chainrule-lion", LION, entry_point="cat")
-    registry = install("chainrule-tiger", LION.replace("Lion", "Tiger"), "2.0", entry_point="cat")
+    install("chainrule-lynx", LYNX, entry_point="cat")
+    registry = install("chainrule-tiger", LYNX.replace("Lynx", "Tiger"), "2.0", entry_point="cat")
     cause = (
-        "was skipped: chainrule-lion 1.0 and chainrule-tiger 2.0 use the same entry point; "
-        "plugins.prefer=[chainrule-lion] or [chainrule-tiger] settles it"
+        "was skipped: chainrule-lynx 1.0 and chainrule-tiger 2.0 use the same entry point; "
+        "plugins.prefer=[chainrule-lynx] or [chainrule-tiger] settles it"
     )
     assert registry.reports == [
-        f"plugin chainrule-lion 1.0 (entry point 'cat') {cause}",
+        f"plugin chainrule-lynx 1.0 (entry point 'cat') {cause}",
         f"plugin chainrule-tiger 2.0 (entry point 'cat') {cause}",
     ]
     assert refusal(registry, "tiger") == (
@@ -136,49 +136,49 @@ def test_two_plugins_with_one_entry_point_are_both_named(install):
     )
     registry = install.registry(prefer=["chainrule-tiger"])
     assert registry.names("optimizer") == ["tiger"]
-    assert refusal(registry, "lion") == (
-        "optimizer=lion cannot be used: plugin chainrule-lion 1.0 (entry point 'cat') is shadowed: "
-        "chainrule-lion 1.0 and chainrule-tiger 2.0 use the same entry point, and chainrule-tiger is preferred."
+    assert refusal(registry, "lynx") == (
+        "optimizer=lynx cannot be used: plugin chainrule-lynx 1.0 (entry point 'cat') is shadowed: "
+        "chainrule-lynx 1.0 and chainrule-tiger 2.0 use the same entry point, and chainrule-tiger is preferred."
     )
-    assert install.registry(block=["chainrule-lion"]).names("optimizer") == ["tiger"]
+    assert install.registry(block=["chainrule-lynx"]).names("optimizer") == ["tiger"]
 
 
-@pytest.mark.parametrize("name", ["chainrule-lion", "Chainrule.Lion", "chainrule_lion"])
+@pytest.mark.parametrize("name", ["chainrule-lynx", "Chainrule.Lynx", "chainrule_lynx"])
 def test_a_blocked_plugin_is_not_even_imported(install, name):
-    registry = install("chainrule-lion", "raise SystemExit\n" + LION, block=[name])
+    registry = install("chainrule-lynx", "raise SystemExit\n" + LYNX, block=[name])
     assert not registry.reports
     assert registry.plugins[0].status is Status.BLOCKED
-    assert refusal(registry, "lion") == (
-        "optimizer=lion cannot be used: plugin chainrule-lion 1.0 (entry point 'chainrule_lion') is blocked: "
+    assert refusal(registry, "lynx") == (
+        "optimizer=lynx cannot be used: plugin chainrule-lynx 1.0 (entry point 'chainrule_lynx') is blocked: "
         f"{name!r} is in plugins.block or CHAINRULE_BLOCK_PLUGINS."
     )
 
 
 def test_a_component_can_be_blocked(install):
-    registry = install("chainrule-lion", LION, block=["lion"])
+    registry = install("chainrule-lynx", LYNX, block=["lynx"])
     assert registry.plugins[0].status is Status.OK
-    assert refusal(registry, "lion") == (
-        "optimizer=lion cannot be used: that of chainrule-lion 1.0 (entry point 'chainrule_lion') is blocked: "
-        "'lion' is in plugins.block or CHAINRULE_BLOCK_PLUGINS."
+    assert refusal(registry, "lynx") == (
+        "optimizer=lynx cannot be used: that of chainrule-lynx 1.0 (entry point 'chainrule_lynx') is blocked: "
+        "'lynx' is in plugins.block or CHAINRULE_BLOCK_PLUGINS."
     )
 
 
 def test_blocking_one_of_two_settles_a_conflict(install):
-    install("chainrule-lion", LION)
-    registry = install("chainrule-lioness", LION, block=["chainrule_lioness"])
-    assert registry.names("optimizer") == ["lion"]
+    install("chainrule-lynx", LYNX)
+    registry = install("chainrule-lynxcub", LYNX, block=["chainrule_lynxcub"])
+    assert registry.names("optimizer") == ["lynx"]
 
 
 def test_names_that_are_misspelt_are_reported_and_those_of_other_machines_are_not(install):
-    registry = install("chainrule-lion", LION, block=["chainrule-loin", "mish"], prefer=["somebody"])
+    registry = install("chainrule-lynx", LYNX, block=["chainrule-lnyx", "mish"], prefer=["somebody"])
     assert registry.reports == [
-        "plugins.block names 'chainrule-loin', which is no distribution, entry point or component "
-        "(did you mean 'chainrule-lion'?)",
+        "plugins.block names 'chainrule-lnyx', which is no distribution, entry point or component "
+        "(did you mean 'chainrule-lynx'?)",
     ]
 
 
 PRESETS = (
-    LION
+    LYNX
     + """
 @hookimpl
 def chainrule_configurations():
@@ -188,29 +188,29 @@ def chainrule_configurations():
 
 
 def test_configuration_of_plugins_is_found_and_hides_nothing(install, tmp_path):
-    folder = "lion_conf"
-    registry = install("chainrule-lion", PRESETS.format(folder), files=[f"{folder}/optimizer/hasty.yaml"])
+    folder = "lynx_conf"
+    registry = install("chainrule-lynx", PRESETS.format(folder), files=[f"{folder}/optimizer/hasty.yaml"])
     assert registry.folders == {folder: tmp_path / folder}
     (report,) = install.registry(reserved=["optimizer/hasty"]).reports
     assert report == (
-        "the configuration of plugin chainrule-lion 1.0 (entry point 'chainrule_lion') is left out: "
+        "the configuration of plugin chainrule-lynx 1.0 (entry point 'chainrule_lynx') is left out: "
         "optimizer/hasty.yaml would hide that of chainrule itself"
     )
-    (tmp_path / folder / "optimizer" / "lion.yaml").write_text("")
+    (tmp_path / folder / "optimizer" / "lynx.yaml").write_text("")
     (report,) = install.registry().reports
-    assert report.endswith("optimizer/lion.yaml would hide that of chainrule-lion 1.0 (entry point 'chainrule_lion')")
+    assert report.endswith("optimizer/lynx.yaml would hide that of chainrule-lynx 1.0 (entry point 'chainrule_lynx')")
 
 
 def test_of_two_configurations_with_one_name_the_preferred_one_stays(install):
-    install("chainrule-lion", PRESETS.format("lion_conf"), files=["lion_conf/experiment/cat.yaml"])
-    source = PRESETS.replace("Lion", "Tiger").format("tiger_conf")
+    install("chainrule-lynx", PRESETS.format("lynx_conf"), files=["lynx_conf/experiment/cat.yaml"])
+    source = PRESETS.replace("Lynx", "Tiger").format("tiger_conf")
     registry = install("chainrule-tiger", source, files=["tiger_conf/experiment/cat.yaml"])
-    assert list(registry.folders) == ["lion_conf"]
+    assert list(registry.folders) == ["lynx_conf"]
     assert list(install.registry(prefer=["chainrule-tiger"]).folders) == ["tiger_conf"]
 
 
 def test_a_configuration_that_is_not_there_is_told(install):
-    (report,) = install("chainrule-lion", PRESETS.format("nothing.of.that.name")).reports
+    (report,) = install("chainrule-lynx", PRESETS.format("nothing.of.that.name")).reports
     assert report.endswith("chainrule_configurations names 'nothing.of.that.name', which is no package")
 
 
@@ -225,21 +225,21 @@ def test_a_plugin_whose_watchers_fail_is_reported_and_the_others_watch(install, 
 def test_a_module_that_is_not_there_promises_nothing_of_the_working_directory(install, tmp_path):
     install("chainrule-gone", "")
     (tmp_path / "chainrule_gone.py").unlink()
-    (tmp_path / "mine.py").write_text(LION)
+    (tmp_path / "mine.py").write_text(LYNX)
     importlib.invalidate_caches()
     (plugin,) = install.registry().plugins
     assert plugin.provider.promised == frozenset()
     assert plugin.provider.digest == ""
-    assert refusal(install.registry(), "lion").startswith("optimizer=lion is unknown; choose one of ")
+    assert refusal(install.registry(), "lynx").startswith("optimizer=lynx is unknown; choose one of ")
 
 
 def test_two_entry_points_for_one_module_are_told_so(install, tmp_path):
-    install("chainrule-lion", LION)
-    text = "[chainrule]\nlion = chainrule_lion\nagain = chainrule_lion\n"
-    (tmp_path / "chainrule_lion-1.0.dist-info" / "entry_points.txt").write_text(text)
+    install("chainrule-lynx", LYNX)
+    text = "[chainrule]\nlynx = chainrule_lynx\nagain = chainrule_lynx\n"
+    (tmp_path / "chainrule_lynx-1.0.dist-info" / "entry_points.txt").write_text(text)
     (report,) = install.registry().reports
-    assert report.endswith("was skipped: chainrule_lion has another entry point already")
-    assert install.registry().names("optimizer") == ["lion"]
+    assert report.endswith("was skipped: chainrule_lynx has another entry point already")
+    assert install.registry().names("optimizer") == ["lynx"]
 
 
 @pytest.mark.parametrize("body", ["return [object()]", "raise SystemExit(3)", "return 3"])
@@ -251,10 +251,10 @@ def test_a_hook_for_watchers_that_returns_something_else_watches_nothing(install
 
 
 def test_members_that_answer_to_everything_are_no_hooks(install):
-    assert not install("chainrule-lion", f"from unittest.mock import MagicMock\ncol = MagicMock()\n{LION}").reports
+    assert not install("chainrule-lynx", f"from unittest.mock import MagicMock\ncol = MagicMock()\n{LYNX}").reports
 
 
-HARMLESS = LION.replace("Lion", "Tame")
+HARMLESS = LYNX.replace("Lynx", "Tame")
 
 
 @pytest.mark.parametrize(
@@ -263,14 +263,14 @@ HARMLESS = LION.replace("Lion", "Tame")
         ("class Skip(BaseException): pass\nraise Skip('no')", "Skip: no ({file}, line 2)"),
         ("class Mute(Exception):\n    def __str__(self): raise RuntimeError\nraise Mute", "Mute ({file}, line 3)"),
         ("raise RuntimeError", "RuntimeError ({file}, line 1)"),
-        (LION.replace("@hookimpl", "@hookimpl(wrapper=True)"), "chainrule_optimizers is a wrapper of other plugins' "),
+        (LYNX.replace("@hookimpl", "@hookimpl(wrapper=True)"), "chainrule_optimizers is a wrapper of other plugins' "),
         (
-            LION.replace("return [Lion]", "return None"),
+            LYNX.replace("return [Lynx]", "return None"),
             "chainrule_optimizers returned None, which is no list of classes",
         ),
-        (LION.replace("(Optimizer)", "(Optimizer, name='null')"), "Lion is called 'null'; names have small letters"),
-        (LION.replace("lr: Ann", "defaults: float = 1.0\n    lr: Ann"), "Lion has a parameter called 'defaults'"),
-        (LION.replace("Gt(0)", "Gt('a')"), "Lion.lr has the bound 'a', which is not a number"),
+        (LYNX.replace("(Optimizer)", "(Optimizer, name='null')"), "Lynx is called 'null'; names have small letters"),
+        (LYNX.replace("lr: Ann", "defaults: float = 1.0\n    lr: Ann"), "Lynx has a parameter called 'defaults'"),
+        (LYNX.replace("Gt(0)", "Gt('a')"), "Lynx.lr has the bound 'a', which is not a number"),
         (PRESETS.format(""), "chainrule_configurations names '', which is no package"),
     ],
 )
@@ -284,29 +284,29 @@ def test_whatever_a_plugin_does_the_others_work(install, tmp_path, source, cause
 
 
 def test_a_docstring_that_is_no_text_and_an_odd_entry_point_do_no_harm(install, tmp_path, capsys):
-    assert not install("chainrule-lion", f"print('hello')\n__doc__ = 5\n{LION}").reports
+    assert not install("chainrule-lynx", f"print('hello')\n__doc__ = 5\n{LYNX}").reports
     assert capsys.readouterr() == ("", "hello\n")
-    text = "[chainrule]\nlion = a b c\nbuiltin = sys:nothing\n"
-    (tmp_path / "chainrule_lion-1.0.dist-info" / "entry_points.txt").write_text(text)
+    text = "[chainrule]\nlynx = a b c\nbuiltin = sys:nothing\n"
+    (tmp_path / "chainrule_lynx-1.0.dist-info" / "entry_points.txt").write_text(text)
     assert len(install.registry().reports) == 2
 
 
 def test_configuration_of_hydra_is_not_replaced(install):
-    registry = install("chainrule-lion", PRESETS.format("lion_conf"), files=["lion_conf/hydra/launcher/joblib.yaml"])
+    registry = install("chainrule-lynx", PRESETS.format("lynx_conf"), files=["lynx_conf/hydra/launcher/joblib.yaml"])
     assert not registry.folders
     assert registry.reports[0].endswith("hydra/launcher/joblib.yaml would hide that of Hydra")
 
 
 def test_a_distribution_found_twice_counts_once(tmp_path, monkeypatch):
     """The one that comes first on the path is also the one that Python imports."""
-    for name, version in (("chainrule_lion", "0.9"), ("chainrule-lion", "1.0")):
-        distributions.install(tmp_path / version, name, LION, version)
+    for name, version in (("chainrule_lynx", "0.9"), ("chainrule-lynx", "1.0")):
+        distributions.install(tmp_path / version, name, LYNX, version)
         monkeypatch.syspath_prepend(tmp_path / version)
     importlib.invalidate_caches()
     entries, damaged = registry._entry_points()
     assert not damaged
-    (lion,) = [entry for entry in entries if entry.value == "chainrule_lion"]
-    assert lion.dist.version == "1.0"
+    (lynx,) = [entry for entry in entries if entry.value == "chainrule_lynx"]
+    assert lynx.dist.version == "1.0"
 
 
 def of_files(tmp_path, prefer=(), block=(), **files):

@@ -3,7 +3,7 @@
 import pytest
 
 from chainrule.registry import hookspecs
-from distributions import LION
+from distributions import LYNX
 
 
 @pytest.mark.parametrize(
@@ -11,26 +11,26 @@ from distributions import LION
     [(0, "upgrade the plugin"), (2, "upgrade chainrule")],
 )
 def test_a_plugin_for_another_interface_is_told_both_versions(install, declared, cure):
-    (report,) = install("chainrule-lion", f"CHAINRULE_API = {declared}\n{LION}").reports
+    (report,) = install("chainrule-lynx", f"CHAINRULE_API = {declared}\n{LYNX}").reports
     assert report == (
-        "plugin chainrule-lion 1.0 (entry point 'chainrule_lion') was skipped: it is written for version "
+        "plugin chainrule-lynx 1.0 (entry point 'chainrule_lynx') was skipped: it is written for version "
         f"{declared} of the plugin interface, and this chainrule has version {hookspecs.API_VERSION}: {cure}"
     )
 
 
 def test_a_version_of_the_interface_that_is_no_number_is_refused(install):
-    (report,) = install("chainrule-lion", f"CHAINRULE_API = '1'\n{LION}").reports
+    (report,) = install("chainrule-lynx", f"CHAINRULE_API = '1'\n{LYNX}").reports
     assert report.endswith("its CHAINRULE_API is '1', which is no whole number")
 
 
 def test_what_another_interface_lacks_is_not_blamed(install):
     source = "CHAINRULE_API = 2\nfrom chainrule import Quantizer\n"
-    (report,) = install("chainrule-lion", source).reports
+    (report,) = install("chainrule-lynx", source).reports
     assert "it is written for version 2 of the plugin interface" in report
 
 
 def test_the_present_interface_may_be_declared(install):
-    assert install("chainrule-lion", f"CHAINRULE_API = {hookspecs.API_VERSION}\n{LION}").names("optimizer") == ["lion"]
+    assert install("chainrule-lynx", f"CHAINRULE_API = {hookspecs.API_VERSION}\n{LYNX}").names("optimizer") == ["lynx"]
 
 
 @pytest.mark.parametrize(
@@ -43,26 +43,26 @@ def test_the_present_interface_may_be_declared(install):
         (("@hookimpl", ""), "chainrule_optimizers is not marked with @hookimpl"),
         (("@hookimpl\ndef chainrule_optimizers", "def chainrule_optimisers"), "is not marked with @hookimpl (did you"),
         (("chainrule_optimizers()", "chainrule_optimizers(theta)"), "chainrule_optimizers(theta) must be "),
-        (("@dataclass(frozen=True)", ""), "Lion must be a frozen dataclass: add @dataclass(frozen=True)"),
-        (("(frozen=True)", ""), "Lion must be a frozen dataclass: add @dataclass(frozen=True)"),
+        (("@dataclass(frozen=True)", ""), "Lynx must be a frozen dataclass: add @dataclass(frozen=True)"),
+        (("(frozen=True)", ""), "Lynx must be a frozen dataclass: add @dataclass(frozen=True)"),
         (
             ("theta, grad, state, step):", "theta, grad, state):"),
-            "Lion.update(self, theta, grad, state) must take what ",
+            "Lynx.update(self, theta, grad, state) must take what ",
         ),
-        (("return [Lion]", "return [Lion, Lion]"), "it has two components optimizer=lion"),
-        (("return [Lion]", "return Lion"), "which is no list of classes"),
-        (("(Optimizer)", "(Optimizer, name='Big Lion')"), "names have small letters, digits and _ only"),
+        (("return [Lynx]", "return [Lynx, Lynx]"), "it has two components optimizer=lynx"),
+        (("return [Lynx]", "return Lynx"), "which is no list of classes"),
+        (("(Optimizer)", "(Optimizer, name='Big Lynx')"), "names have small letters, digits and _ only"),
         (("Annotated[float", "Annotated[complex"), "parameters are float, int, bool, str"),
-        (("def update", "def updated"), "Lion lacks update"),
+        (("def update", "def updated"), "Lynx lacks update"),
         (
-            ("return [Lion]", "return [int]"),
+            ("return [Lynx]", "return [int]"),
             "chainrule_optimizers returned <class 'int'>, which is no subclass of Optimizer",
         ),
-        (("lr: Annotated", "name: str = 'x'\n    lr: Annotated"), "Lion has a parameter called 'name'"),
+        (("lr: Annotated", "name: str = 'x'\n    lr: Annotated"), "Lynx has a parameter called 'name'"),
     ],
 )
 def test_a_plugin_that_breaks_its_contract_says_how(install, change, cause):
-    (report,) = install("chainrule-lion", LION.replace(*change)).reports
+    (report,) = install("chainrule-lynx", LYNX.replace(*change)).reports
     assert cause in report
 
 
@@ -108,12 +108,12 @@ def test_a_rule_that_breaks_its_contract_says_how(install, further, cause):
 
 def test_without_hooks_the_public_classes_of_a_module_are_its_components(install):
     """Not those that it imports, begin with an underscore, or derive from no contract."""
-    own = LION.partition("@hookimpl")[0]
-    source = f"{own}\nfrom chainrule_optimizers import Adam\nAlias = Lion\nclass Helper: pass\n"
+    own = LYNX.partition("@hookimpl")[0]
+    source = f"{own}\nfrom chainrule_optimizers import Adam\nAlias = Lynx\nclass Helper: pass\n"
     abstract = "class _Base(Optimizer):\n    def init(self, theta):\n        return {}\n"
-    registry = install("chainrule-lion", source + abstract)
-    assert (registry.reports, registry.names("optimizer")) == ([], ["lion"])
-    (report,) = install("chainrule-tiger", source.replace("Lion", "Tiger") + abstract.replace("_Base", "Base")).reports
+    registry = install("chainrule-lynx", source + abstract)
+    assert (registry.reports, registry.names("optimizer")) == ([], ["lynx"])
+    (report,) = install("chainrule-tiger", source.replace("Lynx", "Tiger") + abstract.replace("_Base", "Base")).reports
     assert report.endswith("was skipped: Base lacks update")
 
 

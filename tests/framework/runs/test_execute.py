@@ -100,7 +100,7 @@ def test_watchers_cannot_alter_the_record_nor_the_threads(tmp_path, caplog):
     update = type(settings.optimizer).update
 
     def watched(self, *arguments):
-        seen.extend(library.num_threads for library in trainer._blas().lib_controllers)
+        seen.extend(library.num_threads for library in trainer.blas().lib_controllers)
         update(self, *arguments)
 
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.ERROR):

@@ -16,7 +16,7 @@ from chainrule.records.comparison import Round
 from chainrule.records.run import MANIFEST, read_record
 from chainrule.records.sweep import read_sweep
 from chainrule.reports.comparison import NUMBERS
-from distributions import LION, MOODY
+from distributions import LYNX, MOODY
 from sweeping import command, contents
 
 SHORT = ["--budget=4", "--tunings=3", "--seeds=2", "training.epochs=20", "hydra.sweep.dir=found"]
@@ -41,10 +41,10 @@ def found(folder="found"):
 def whole(tmp_path_factory, prepared):
     """A comparison of an idea of somebody else's, kept by MLflow."""
     folder = tmp_path_factory.mktemp("comparison")
-    distributions.install(folder / "site", "chainrule-lion", LION)
+    distributions.install(folder / "site", "chainrule-lynx", LYNX)
     folder.joinpath("runs").mkdir()
     shutil.copy(prepared, folder / "runs")
-    done = compared("optimizer=adam,lion", *TARGETS, folder=folder / "runs", path=folder / "site")
+    done = compared("optimizer=adam,lynx", *TARGETS, folder=folder / "runs", path=folder / "site")
     return folder, done
 
 
@@ -117,7 +117,7 @@ def test_the_answer_is_told_everywhere(whole):
     sweep, result = found(folder / "runs" / "found")
     answer = result.answer
     assert answer in done.stdout
-    assert f"{result.comparison.runs} runs: optimizer adam, lion on sine, two_moons, wine" in done.stdout
+    assert f"{result.comparison.runs} runs: optimizer adam, lynx on sine, two_moons, wine" in done.stdout
     assert html.escape(answer) in (sweep.directory / "report.html").read_text()
     numbers = json.loads((sweep.directory / NUMBERS).read_text())
     assert numbers["answer"] == answer
@@ -128,7 +128,7 @@ def test_the_answer_is_told_everywhere(whole):
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert len(runs) == 1 + result.comparison.runs
     assert answer in parent.data.tags["mlflow.note.content"]
-    assert parent.data.params["varied/optimizer"] == "adam, lion"
+    assert parent.data.params["varied/optimizer"] == "adam, lynx"
     assert {"report.html", "comparison.json"} <= {
         artifact.path for artifact in client.list_artifacts(parent.info.run_id)
     }
@@ -460,7 +460,7 @@ def test_an_experiment_comes_before_the_assumptions_and_what_is_typed_before_bot
 
 
 def test_a_contender_is_tuned_in_the_keys_that_it_has(tmp_path):
-    other = LION.replace("lr:", "pace:").replace("self.lr", "self.pace").replace("Lion", "Tiger")
+    other = LYNX.replace("lr:", "pace:").replace("self.lr", "self.pace").replace("Lynx", "Tiger")
     distributions.install(tmp_path / "site", "chainrule-tiger", other)
     arguments = ["optimizer=rprop,tiger", "--targets=sine", "tracking=none"]
     done = compared(*arguments, code=1, path=tmp_path / "site")

@@ -119,11 +119,11 @@ def test_a_plugin_that_is_missing_is_named_with_the_version_that_was_used():
     there = {label(plugin.provider): f"1.0 {64 * 'a'}" for plugin in installed().plugins}
     resume.require_plugins(sweep_with({"numpy": "1.0", **there}))
     resume.require_plugins(sweep_with({}))
-    missing = sweep_with({**there, "plugin chainrule-lion:lion": f"2.5 {64 * 'b'}"})
+    missing = sweep_with({**there, "plugin chainrule-lynx:lynx": f"2.5 {64 * 'b'}"})
     with pytest.raises(ConfigurationError) as caught:
         resume.require_plugins(missing)
     assert str(caught.value) == (
-        f"{missing.directory} needs a plugin of chainrule-lion 2.5, which is not installed: install it."
+        f"{missing.directory} needs a plugin of chainrule-lynx 2.5, which is not installed: install it."
     )
 
 

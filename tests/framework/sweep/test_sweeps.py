@@ -13,7 +13,7 @@ import chainrule
 import distributions
 from chainrule.records.run import FAILURE, MANIFEST, Failure, Record, read_end, read_record
 from chainrule.records.sweep import read_sweep
-from distributions import LION, MOODY
+from distributions import LYNX, MOODY
 from sweeping import PLACE, SHORT, command, contents
 
 
@@ -84,7 +84,7 @@ def test_diverging_and_failing_runs_leave_the_others_alone(tmp_path, plugin):
 
 @pytest.mark.parametrize("launcher", [[], ["hydra/launcher=basic"]])
 def test_a_run_that_fails_keeps_its_seed_where_the_seed_does_not_vary(tmp_path, launcher):
-    grumpy = LION.replace("Lion", "Grumpy").replace("theta -= self.lr * grad", "raise ArithmeticError('no')")
+    grumpy = LYNX.replace("Lynx", "Grumpy").replace("theta -= self.lr * grad", "raise ArithmeticError('no')")
     distributions.install(tmp_path / "site", "chainrule-grumpy", grumpy)
     command("-m", *SHORT, PLACE, "seed=5", "optimizer=adam,grumpy", *launcher, code=1, path=tmp_path / "site")
     sweep = read_sweep(Path("sweep"))

@@ -18,7 +18,7 @@ from rooms import ROOT
 
 pytest_plugins = "pytester"
 
-LION = '''
+LYNX = '''
 """A plugin."""
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -28,7 +28,7 @@ from annotated_types import Gt, Interval, doc
 from chainrule import Optimizer, Target, hookimpl
 
 @dataclass(frozen=True)
-class Lion(Optimizer):
+class Lynx(Optimizer):
     """Steps of one size (Chen et al. 2023)."""
 
     lr: Annotated[float, Gt(0), doc("rate")] = 1e-4
@@ -44,7 +44,7 @@ class Lion(Optimizer):
 
 @hookimpl
 def chainrule_optimizers():
-    return [Lion]
+    return [Lynx]
 '''
 POINTS = '''
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Points(Target):
 def chainrule_targets():
     return [Points]
 '''
-ENTRIES = "[chainrule]\nlion = chainrule_lion\n"
+ENTRIES = "[chainrule]\nlynx = chainrule_lynx\n"
 ITEMS = len(described()["optimizer"]) + 1
 
 
@@ -73,16 +73,16 @@ def project(pytester, monkeypatch):
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
 
-    def write(source=LION, options="", entries=ENTRIES, name="chainrule-lion"):
+    def write(source=LYNX, options="", entries=ENTRIES, name="chainrule-lynx"):
         pytester.makepyprojecttoml(
             f'[project]\nname = "{name}"\n[tool.pytest.ini_options]\naddopts = "-p chainrule.testing"\n'
             f'filterwarnings = ["error"]\n{options}'
         )
-        (pytester.path / "chainrule_lion.py").write_text(source)
+        (pytester.path / "chainrule_lynx.py").write_text(source)
         (pytester.path / "test_own.py").write_text("def test_own():\n    pass\n")
-        info = pytester.path / "chainrule_lion-1.0.dist-info"
+        info = pytester.path / "chainrule_lynx-1.0.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chainrule-lion\nVersion: 1.0\n")
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chainrule-lynx\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(entries)
         return pytester
 
@@ -101,11 +101,11 @@ def run(author, *arguments):
 def test_one_line_in_pyproject_checks_everything_that_is_registered(project):
     done = run(project(), "-v")
     done.assert_outcomes(passed=ITEMS + 1)
-    done.stdout.fnmatch_lines(["chainrule-lion::optimizer=lion::descends PASSED*", "*::complete PASSED*"])
+    done.stdout.fnmatch_lines(["chainrule-lynx::optimizer=lynx::descends PASSED*", "*::complete PASSED*"])
 
 
 def test_checks_are_chosen_by_k(project):
-    run(project(), "-k", "lion and descends").assert_outcomes(passed=1, deselected=ITEMS)
+    run(project(), "-k", "lynx and descends").assert_outcomes(passed=1, deselected=ITEMS)
 
 
 def test_a_run_of_single_files_checks_nothing_else(project):
@@ -134,19 +134,19 @@ def test_processes_of_xdist_share_the_checks_and_one_file_has_all_results(projec
     done = run(author, "-n", "2", "--chainrule-results", "all.json", ".")
     done.assert_outcomes(passed=ITEMS + 1)
     content = json.loads((author.path / "all.json").read_text())
-    assert content["distribution"] == "chainrule-lion"
+    assert content["distribution"] == "chainrule-lynx"
     assert {result["check"] for result in content["results"]} == {*described()["optimizer"], kit.COMPLETE}
     (complete,) = (result for result in content["results"] if result["check"] == kit.COMPLETE)
     assert complete["figures"] == {"ran": REQUIRED["optimizer"], "required": REQUIRED["optimizer"]}
 
 
 def test_a_failure_is_one_sentence(project):
-    author = project(LION.replace("theta -=", "theta +="))
-    done = run(author, "-k", "lion", "--chainrule-results", "all.json")
+    author = project(LYNX.replace("theta -=", "theta +="))
+    done = run(author, "-k", "lynx", "--chainrule-results", "all.json")
     done.assert_outcomes(passed=ITEMS - 1, failed=1, deselected=1)
     lines = done.stdout.lines
-    title = next(at for at, line in enumerate(lines) if " chainrule-lion::optimizer=lion::descends " in line)
-    assert lines[title + 1].startswith("Lion.update takes the loss of a quadratic from 2.2 to ")
+    title = next(at for at, line in enumerate(lines) if " chainrule-lynx::optimizer=lynx::descends " in line)
+    assert lines[title + 1].startswith("Lynx.update takes the loss of a quadratic from 2.2 to ")
     assert lines[title + 2].startswith("====")
     results = json.loads((author.path / "all.json").read_text())["results"]
     (failed,) = (result for result in results if result["outcome"] == "failed")
@@ -154,20 +154,20 @@ def test_a_failure_is_one_sentence(project):
 
 
 def test_expected_failures_need_a_reason_and_something_to_expect(project):
-    climbs = LION.replace("theta -=", "theta +=")
+    climbs = LYNX.replace("theta -=", "theta +=")
     options = 'chainrule_expected_failures = ["{}"]\n'
-    author = project(climbs, options.format("optimizer=lion descends: it climbs, as published"))
-    done = run(author, "-k", "lion", "-rx")
+    author = project(climbs, options.format("optimizer=lynx descends: it climbs, as published"))
+    done = run(author, "-k", "lynx", "-rx")
     done.assert_outcomes(passed=ITEMS - 1, xfailed=1, deselected=1)
     done.stdout.fnmatch_lines(
-        ["XFAIL chainrule-lion::optimizer=lion::descends - it climbs, as published: Lion.update *"]
+        ["XFAIL chainrule-lynx::optimizer=lynx::descends - it climbs, as published: Lynx.update *"]
     )
-    done = run(author, "-k", "stacking", "-o", "chainrule_expected_failures=optimizer=lion stacking: x")
+    done = run(author, "-k", "stacking", "-o", "chainrule_expected_failures=optimizer=lynx stacking: x")
     done.stdout.fnmatch_lines(["It passes, but is expected to fail (x); remove the expectation."])
 
 
 def test_examples_are_paths_from_the_root_and_values_as_in_yaml(project):
-    author = project(LION + POINTS, 'chainrule_examples = ["target=points target.path=factor.txt"]\n')
+    author = project(LYNX + POINTS, 'chainrule_examples = ["target=points target.path=factor.txt"]\n')
     (author.path / "factor.txt").write_text("2")
     (author.path / "folder").mkdir()
     run(author, "-k", "points", "--rootdir", ".", "folder").assert_outcomes(passed=13, skipped=2, deselected=ITEMS)
@@ -220,10 +220,10 @@ def test_a_wrong_line_is_an_error(option, line, complaint):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"source": "import nothing_of_that_name"}, "plugin chainrule-lion 1.0 * was skipped: ModuleNotFoundError: *"),
+        ({"source": "import nothing_of_that_name"}, "plugin chainrule-lynx 1.0 * was skipped: ModuleNotFoundError: *"),
         (
-            {"entries": "[console]\nlion = chainrule_lion\n"},
-            "The distribution chainrule-lion registers no component; *",
+            {"entries": "[console]\nlynx = chainrule_lynx\n"},
+            "The distribution chainrule-lynx registers no component; *",
         ),
         ({"name": "chainrule-tiger"}, "The distribution chainrule-tiger is not installed; *"),
     ],
@@ -236,7 +236,7 @@ def test_a_distribution_without_components_is_an_error(project, changes, complai
 
 
 def test_the_distribution_may_be_named(project):
-    done = run(project(name="workspace", options='chainrule_distribution = "Chainrule_Lion"\n'))
+    done = run(project(name="workspace", options='chainrule_distribution = "Chainrule_Lynx"\n'))
     done.assert_outcomes(passed=ITEMS + 1)
 
 
@@ -257,18 +257,18 @@ def test_a_distribution_is_checked_by_its_name():
 
 def test_a_component_that_another_distribution_provides_too_is_an_error(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    for name in ("lion", "lioness", "pride"):
+    for name in ("lynx", "lynxcub", "pride"):
         info = tmp_path / f"chainrule_{name}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: chainrule-{name}\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[chainrule]\n{name} = chainrule_{name}\n")
-        source = LION.replace("Lion", "Pride") if name == "pride" else LION
+        source = LYNX.replace("Lynx", "Pride") if name == "pride" else LYNX
         (tmp_path / f"chainrule_{name}.py").write_text(source)
     entries = [e for d in importlib.metadata.distributions(path=[str(tmp_path)]) for e in d.entry_points]
     registry = Registry(entries)
     monkeypatch.setattr(kit, "found", lambda: registry)
-    with pytest.raises(PluginError, match="optimizer=lion cannot be used: it is provided by chainrule-lion"):
-        kit.subjects_of("chainrule-lioness", {})
+    with pytest.raises(PluginError, match="optimizer=lynx cannot be used: it is provided by chainrule-lynx"):
+        kit.subjects_of("chainrule-lynxcub", {})
     assert [str(subject) for subject in kit.subjects_of("Chainrule_Pride", {})] == ["optimizer=pride"]
 
 

@@ -14,7 +14,7 @@ from jobs import job
 OLD = {
     "configurations": [{"seed": 0, "optimizer": {"name": "adam", "lr": 0.5}}, {"seed": 0}],
     "data": {"target=wine seed=0": 64 * "a"},
-    "code": {"numpy": "2.0", "plugin lion:lion": f"1.0 {64 * 'b'}"},
+    "code": {"numpy": "2.0", "plugin lynx:lynx": f"1.0 {64 * 'b'}"},
 }
 
 
@@ -28,11 +28,11 @@ def changed(part, **entries):
         (OLD, []),
         (changed("code", numpy="2.1"), ["numpy: was 2.0, is 2.1"]),
         (
-            changed("code", **{"plugin lion:lion": f"1.0 {64 * 'c'}"}),
-            ["plugin lion:lion: was 1.0 bbbbbbbbbbbb, is 1.0 cccccccccccc"],
+            changed("code", **{"plugin lynx:lynx": f"1.0 {64 * 'c'}"}),
+            ["plugin lynx:lynx: was 1.0 bbbbbbbbbbbb, is 1.0 cccccccccccc"],
         ),
         (changed("code", python="3.12"), ["python: was not there, is 3.12"]),
-        ({**OLD, "code": {"numpy": "2.0"}}, ["plugin lion:lion: was 1.0 bbbbbbbbbbbb, is not there"]),
+        ({**OLD, "code": {"numpy": "2.0"}}, ["plugin lynx:lynx: was 1.0 bbbbbbbbbbbb, is not there"]),
         (
             changed("data", **{"target=wine seed=0": 64 * "c"}),
             ["the data of target=wine seed=0: was aaaaaaaaaaaa, is cccccccccccc"],

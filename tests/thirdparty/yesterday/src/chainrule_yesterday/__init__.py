@@ -6,7 +6,7 @@ from chainrule.watchers import Session
 from .activation import PenalizedTanh
 from .initializer import Orthogonal
 from .loss import Pinball
-from .optimizer import Lion
+from .optimizer import SignDescent
 from .rule import ClippedError
 from .schedule import SearchThenConverge
 from .target import Parity
@@ -37,7 +37,7 @@ def chainrule_losses() -> list[type[Loss]]:
 @hookimpl
 def chainrule_optimizers() -> list[type[Optimizer]]:
     """Register the optimizer."""
-    return [Lion]
+    return [SignDescent]
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""The optimizer lion."""
+"""The optimizer sign_descent."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,7 +9,7 @@ from chainrule import Array, Optimizer
 
 
 @dataclass(frozen=True)
-class Lion(Optimizer):
+class SignDescent(Optimizer):
     """``theta <- theta - lr sign(beta1 m + (1 - beta1) g)``, then ``m <- beta2 m + (1 - beta2) g``.
 
     All parameters move by the same length. Chen et al. (2023), Symbolic discovery of optimization algorithms,
