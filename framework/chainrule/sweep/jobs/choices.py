@@ -58,13 +58,13 @@ class Choices:
             return None
         config = copy.deepcopy(self._composed)
         usual = self._usual if self._first.keys() - chosen.keys() else {}
+        choices = config.hydra.runtime.choices
         with read_write(config), open_dict(config):
             for group, added in self._added.items():
-                name = chosen.get(group) or usual.get(group) or config.hydra.runtime.choices[group]
-                node = OmegaConf.create(option(group, name))
-                node.merge_with(added)
-                config[group] = node
-                config.hydra.runtime.choices[group] = name
+                name = chosen.get(group) or usual.get(group) or choices[group]
+                component = OmegaConf.create(option(group, name))
+                component.merge_with(added)
+                config[group], choices[group] = component, name
         return config
 
     def _find_marks(self) -> dict[str, dict[str, Any]] | None:
