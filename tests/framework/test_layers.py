@@ -7,9 +7,11 @@ from rooms import FRAMEWORK, LEVEL, LINE, MODULES, ROOT, arrows, circle, imports
 DOORS = {
     "pluggy": {"registry.hookspecs", "registry.registry"},
     "hydra": {"config.application", "config.compose", "config.task", "sweep.grid", "sweep.search", "sweep.comparison"}
-    | {"sweep.launcher", "sweep.resume", "sweep.jobs.axes", "sweep.jobs.composer", "sweep.jobs.contenders"},
+    | {"sweep.launcher", "sweep.resume", "sweep.jobs.axes", "sweep.jobs.choices", "sweep.jobs.composer"}
+    | {"sweep.jobs.contenders"},
     "omegaconf": {"config.compose", "config.task", "registry.preferences", "sweep.grid", "sweep.search"}
-    | {"sweep.comparison", "sweep.launcher", "sweep.resume", "sweep.jobs.composer", "testing.words"},
+    | {"sweep.comparison", "sweep.launcher", "sweep.resume", "sweep.jobs.choices", "sweep.jobs.composer"}
+    | {"testing.words"},
     "pytest": {"testing.collecting"},
     "jinja2": {"reports.page", "cli.new_plugin"},
     "markupsafe": {"reports.sweep", "reports.ranking", "reports.comparison", "reports.budget"},

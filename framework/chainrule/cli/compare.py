@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,7 +29,9 @@ def sweep_arguments(typed: Sequence[str]) -> list[str]:
     Raises:
         ConfigurationError: a word is not an override.
     """
-    defaults = compose.sweeper("compare")
+    is_asked = any(word.startswith(("-h", "--help")) for word in typed)
+    # Only the help shows the defaults, and composing them takes as long as composing the sweep.
+    defaults = compose.sweeper("compare") if is_asked else defaultdict(dict)
     given = _parser(defaults).parse_intermixed_args(typed)
     for text in given.overrides:
         if "=" not in text:

@@ -1,7 +1,9 @@
 """From overrides to configuration, by Hydra: every component is an option, without YAML."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -21,11 +23,31 @@ from chainrule.registry.registry import installed
 
 _UNREAD = "Invalid loaded object type"  # how OmegaConf's complaint begins
 _FLAGS = "Only one of --run, --multirun"  # how Hydra's complaint begins
+MARK = "<<component>>"
+ANY = "__any__"
+_marked: ContextVar[bool] = ContextVar("marked", default=False)
+
+
+@contextmanager
+def marked() -> Iterator[None]:
+    """Let components add one key, :data:`MARK`, which says what they are, and let :data:`ANY` be one of each group.
+
+    Those of a list add what they are chosen for, as ever.
+    """
+    token = _marked.set(True)
+    try:
+        yield
+    finally:
+        _marked.reset(token)
 
 
 def options(group: str) -> list[str]:
     """Return the components that can be chosen in a group, sorted; none if it is not a group of components."""
-    return installed().names(GROUPS[group].name) if group in GROUPS else []
+    if group not in GROUPS:
+        return []
+    if GROUPS[group].many:
+        return installed().names(GROUPS[group].name)
+    return [*installed().names(GROUPS[group].name), *([ANY] if _marked.get() else [])]
 
 
 def option(group: str, name: str) -> dict[str, Any] | None:
@@ -35,8 +57,11 @@ def option(group: str, name: str) -> dict[str, Any] | None:
     """
     if name not in options(group):
         return None
-    values = plain_defaults(installed().find(GROUPS[group].name, name))
-    return {name: values} if GROUPS[group].many else {"name": name, **values}
+    if GROUPS[group].many:
+        return {name: plain_defaults(installed().find(GROUPS[group].name, name))}
+    if _marked.get():
+        return {MARK: f"{group}/{name}"}
+    return {"name": name, **plain_defaults(installed().find(GROUPS[group].name, name))}
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:

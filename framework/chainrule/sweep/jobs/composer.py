@@ -1,8 +1,8 @@
-"""From override lists to jobs: Hydra composes once per choice of groups, single values are changed in copies.
+"""From override lists to jobs: Hydra composes once, components are exchanged and single values changed in copies.
 
-Composing a job by Hydra takes 60 ms, most of which is the same for all jobs that choose the same groups. A value is
-changed here by the call of OmegaConf that Hydra uses; whatever is not plainly ``key=value`` is left to Hydra, and so is
-every error.
+Composing a job by Hydra takes 60 ms, most of which is the same for all jobs. A value is changed here by the call of
+OmegaConf that Hydra uses; whatever plainly chooses no component and is not plainly ``key=value`` is left to Hydra, and
+so is every error.
 """
 
 import copy
@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from chainrule.config.compose import explained, is_composition_error
 from chainrule.errors import ConfigurationError
+from chainrule.sweep.jobs.choices import Choices, component_finder
 from chainrule.sweep.jobs.job import Base, Change, Job, job_name
 
 _KEY = re.compile(r"[\w-]+(\.[\w-]+)*")
@@ -50,6 +51,8 @@ class Composer:
         self._is_plain = functools.cache(self._find_out_whether_plain)
         sources = loader.get_sources()
         self._names_group = functools.cache(lambda key: any(source.is_group(key) for source in sources))
+        self._is_component = component_finder(loader)
+        self._choices: dict[tuple[str, ...], Choices | None] = {}
         self._templates: dict[tuple[str, ...], _Template] = {}
 
     def job(self, number: int, overrides: Sequence[str]) -> Job:
@@ -70,13 +73,48 @@ class Composer:
         if not _overlap([self._parse(text).key_or_group for text in texts if not self._is_group(text)]):
             groups = tuple(text for text in texts if not self._is_plain(text))
             if groups not in self._templates:
-                self._templates[groups] = _Template(self._loader, self._master, groups)
+                self._templates[groups] = _Template(self._chosen(groups) or self._loaded(groups))
             job = self._templates[groups].job(number, texts, plain)
             if job:
                 return job
-        job = _Template(self._loader, self._master, texts).job(number, texts, [])
+        job = _Template(self._loaded(texts)).job(number, texts, [])
         assert job is not None
         return job
+
+    def _loaded(self, overrides: Sequence[str]) -> DictConfig:
+        """Let Hydra compose."""
+        return self._loader.load_sweep_config(self._master, list(overrides))
+
+    def _chosen(self, groups: Sequence[str]) -> DictConfig | None:
+        """Return the configuration of a choice, made from that of another; None if Hydra must compose it."""
+        overrides = [self._parse(text) for text in groups]
+        keys = [override.key_or_group for override in overrides]
+        if len(set(keys)) < len(keys) or not all(map(self._chooses, overrides)):
+            return None
+        chosen = {override.key_or_group: str(override.value()) for override in overrides}
+        components = {group: name for group, name in chosen.items() if self._is_component(group, name)}
+        others = tuple(text for text, key in zip(groups, keys, strict=True) if key not in components)
+        try:
+            if others not in self._choices:
+                self._choices[others] = None  # unless it can be made
+                self._choices[others] = Choices(self._loader, self._master, others, components)
+            choices = self._choices[others]
+            return choices.config(components) if choices else None
+        except Exception as error:
+            if not is_composition_error(error):
+                raise
+            return None  # Hydra, when it composes, says what is wrong
+
+    def _chooses(self, override: Override) -> bool:
+        """Say whether an override plainly chooses one option of a group."""
+        return (
+            override.type is OverrideType.CHANGE
+            and override.package is None
+            and not override.is_sweep_override()
+            and not override.is_hydra_override()
+            and isinstance(override.value(), str)
+            and self._names_group(override.key_or_group)
+        )
 
     def explained_job(self, number: int, overrides: Sequence[str]) -> Job:
         """Compose one job, or say in one sentence what is wrong with it.
@@ -120,15 +158,13 @@ class Composer:
 
 
 class _Template:
-    """One choice of groups, composed by Hydra."""
+    """One choice of groups, as Hydra composes it."""
 
-    def __init__(self, loader: ConfigLoader, master: DictConfig, groups: Sequence[str]) -> None:
-        self._config = loader.load_sweep_config(master, list(groups))
-        self._scratch = copy.deepcopy(self._config)
-        with read_write(self._scratch), open_dict(self._scratch):
-            del self._scratch["hydra"]
-        hydra = self._config.hydra
-        self._base = Base(_plain(self._scratch), _plain(hydra))
+    def __init__(self, config: DictConfig) -> None:
+        self._config = config
+        hydra = config.hydra
+        task = _plain(config)
+        self._base = Base(task, task.pop("hydra"))
         self._dirname = hydra.job.config.override_dirname
         self._exclude = frozenset(self._dirname.exclude_keys)
         self._changes: dict[str, Change | None] = {}
@@ -174,6 +210,14 @@ class _Template:
             dirname=dirname,
             alone=alone,
         )
+
+    @functools.cached_property
+    def _scratch(self) -> DictConfig:
+        """A copy of the task's configuration, in which values are changed."""
+        scratch = copy.deepcopy(self._config)
+        with read_write(scratch), open_dict(scratch):
+            del scratch["hydra"]
+        return scratch
 
     def _change(self, override: Override) -> Change | None:
         """Return the path of a key and its new plain value; None if the key does not exist, or holds other keys."""

@@ -1,0 +1,120 @@
+"""What Hydra composes for one choice of components, with other components in their place.
+
+A component adds its name and its parameters below the key of its group. Usually nothing else depends on which one is
+chosen. So Hydra composes one choice, with a mark in the place of what its components add, and other choices are made
+from that. What stands beside a mark was added by a later file, such as an experiment that sets ``optimizer.lr``, and
+stays. Where anything else may depend on the choice, Hydra has to compose each choice.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, cached_property
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from chainrule.config.compose import ANY, MARK, marked, option
+
+_COMPONENTS = "chainrule"  # the scheme of the source that has all components and nothing else
+
+
+class Choices:
+    """Configurations that differ in the choice of components.
+
+    Args:
+        loader: Hydra's.
+        master: the configuration of the sweep itself.
+        others: overrides that all of them have; each chooses a file of a group, as ``experiment=article`` does.
+        first: the choice that Hydra composes, group to name; for each, :func:`component_finder` says yes.
+
+    Raises:
+        HydraException, OmegaConfBaseException: it cannot be composed with marks.
+    """
+
+    def __init__(
+        self, loader: ConfigLoader, master: DictConfig, others: Sequence[str], first: Mapping[str, str]
+    ) -> None:
+        self._loader, self._master, self._others, self._first = loader, master, list(others), dict(first)
+        with marked():
+            self._composed = loader.load_sweep_config(master, [*others, *_texts(first)])
+        self._added = self._find_marks()
+
+    def config(self, chosen: Mapping[str, str]) -> DictConfig | None:
+        """Return the configuration of a choice, or None if Hydra must compose it.
+
+        The overrides that Hydra writes into its own configuration are those of the first choice.
+
+        Args:
+            chosen: group to name, as ``first``; other groups have the component that the files choose.
+
+        Raises:
+            OmegaConfBaseException: what a later file adds does not fit a component.
+        """
+        if self._added is None or not chosen.keys() <= self._added.keys():
+            return None
+        if chosen != self._first and not self._are_independent:
+            return None
+        config = copy.deepcopy(self._composed)
+        usual = self._usual if self._first.keys() - chosen.keys() else {}
+        choices = config.hydra.runtime.choices
+        with read_write(config), open_dict(config):
+            for group, added in self._added.items():
+                name = chosen.get(group) or usual.get(group) or choices[group]
+                component = OmegaConf.create(option(group, name))
+                component.merge_with(added)
+                config[group], choices[group] = component, name
+        return config
+
+    def _find_marks(self) -> dict[str, dict[str, Any]] | None:
+        """Return what later files add to each component, by group; None where earlier files add something as well."""
+        task: Any = OmegaConf.to_container(self._composed, resolve=False)
+        choices, found = task.pop("hydra")["runtime"]["choices"], {}
+        for group, values in task.items():
+            if not isinstance(values, dict) or MARK not in values:
+                continue
+            added = {key: value for key, value in values.items() if key != MARK}
+            is_first = next(iter(values)) == MARK  # what files add before a component stands in front of its keys
+            is_merged = any(isinstance(value, dict) for value in added.values())
+            if not is_first or is_merged or values[MARK] != f"{group}/{choices.get(group)}":
+                return None
+            found[group] = added
+        sources = [(source.provider, source.path) for source in self._loader.get_sources()]
+        used = [(source.provider, source.path) for source in self._composed.hydra.runtime.config_sources]
+        # No mark may lie deeper, nor may there be folders that ``is_component`` does not look into.
+        return found if repr(task).count(MARK) == len(found) and used == sources else None
+
+    @cached_property
+    def _are_independent(self) -> bool:
+        """Whether all other files are the same whatever is chosen: defaults lists may hold ``${activation}``."""
+        assert self._added is not None
+        expected = {**self._composed.hydra.runtime.choices, **dict.fromkeys(self._added, ANY)}
+        with marked():
+            return self._listed(dict.fromkeys(self._added, ANY)) == expected
+
+    @cached_property
+    def _usual(self) -> Mapping[str, str]:
+        """The choice of the files."""
+        return self._listed({})
+
+    def _listed(self, chosen: Mapping[str, str]) -> dict[str, str]:
+        """Return the choice of every group, as Hydra finds it."""
+        overrides = [*self._master.hydra.overrides.hydra, *self._others, *_texts(chosen)]
+        listed: Any = self._loader.compute_defaults_list(self._master.hydra.job.config_name, overrides, RunMode.RUN)
+        return dict(listed.overrides.known_choices)
+
+
+def component_finder(loader: ConfigLoader) -> Callable[[str, str], bool]:
+    """Return a function that says whether a group and a name are an installed component and no file is called so."""
+
+    @cache
+    def is_component(group: str, name: str) -> bool:
+        sources = [source.scheme() for source in loader.get_sources() if source.is_config(f"{group}/{name}")]
+        return sources == [_COMPONENTS]
+
+    return is_component
+
+
+def _texts(chosen: Mapping[str, str]) -> list[str]:
+    return [f"{group}={name}" for group, name in chosen.items()]
