@@ -252,6 +252,7 @@ class Trace:
         delta: eq. 4 and 5, for the loss of each single sample.
         weight_gradients: eq. 6, for the averaged loss, ``(units, units before)``.
         bias_gradients: eq. 6, for the averaged loss, ``(units,)``.
+        field_gradients: of the trained fields of activations, by name, for the averaged loss: ``(1,)`` or ``(units,)``.
     """
 
     loss: float
@@ -260,6 +261,7 @@ class Trace:
     delta: list[Array]
     weight_gradients: list[Array]
     bias_gradients: list[Array]
+    field_gradients: list[dict[str, Array]]
 
 
 def trace_step(
@@ -291,22 +293,19 @@ def trace_step(
     W, b = ([np.asarray(part, float) for part in parts] for parts in (weights, biases))
     points, truth = np.asarray(x, float), np.asarray(y, float)
     columns, wanted = (part[:, None] if part.ndim == 1 else part for part in (points, truth))
-    parts = [
-        _stacked("activation", hidden),
-        _stacked("activation", output),
-        _stacked("loss", loss),
-    ]
-    shape = _shape(W, b, columns, wanted, parts[2].outputs_per_target)
+    activations = _made("activation", hidden), _made("activation", output)
+    parts = [*(stack([one], float) for one in activations), stack([_made("loss", loss)], float)]
+    shape = Shape.of(_widths(W, b, columns, wanted, parts[2].outputs_per_target), *activations)
     chosen = _made("rule", rule)
     if chosen.widths and chosen.widths != shape.widths:
         raise ConfigurationError(
             f"rule={chosen.name} is defined for the {Shape(chosen.widths)} network only, but this one is {shape}."
         )
-    theta = shape.flatten(W, b)[None]
+    theta = np.concatenate([shape.flatten(W, b), shape.initial_fields(*activations)])[None]
     forward = Pass(shape, theta, parts[0], parts[1], columns.shape[1])
     fixed = chosen.init(np.random.default_rng(0), shape.widths)
     state = {name: array[None] for name, array in fixed.items()}
-    backprop = Backprop(forward, parts[2], _stacked("rule", chosen), state, np.empty_like(theta))
+    backprop = Backprop(forward, parts[2], stack([chosen], float), state, np.empty_like(theta))
     block = np.concatenate([np.ones((1, columns.shape[1])), columns, wanted])[:, None]
     with np.errstate(all="ignore"):
         batch = backprop.batch(*separate(block, len(columns)))
@@ -321,6 +320,10 @@ def trace_step(
         delta=[layer[pick].copy() for layer in backprop.delta[1:]],
         weight_gradients=weight_gradients,
         bias_gradients=bias_gradients,
+        field_gradients=[
+            {name: values[0, :, 0].copy() for name, values in layer.items()}
+            for layer in shape.fields_of_layers(grad)[1:]
+        ],
     )
 
 
@@ -328,11 +331,9 @@ def _made(kind: str, choice: str | Component) -> Any:
     return component(kind, choice) if isinstance(choice, str) else choice
 
 
-def _stacked(kind: str, choice: str | Component) -> Any:
-    return stack([_made(kind, choice)], float)
-
-
-def _shape(weights: list[Array], biases: list[Array], x: Array, y: Array, outputs_per_target: int) -> Shape:
+def _widths(
+    weights: list[Array], biases: list[Array], x: Array, y: Array, outputs_per_target: int
+) -> tuple[int, ...]:
     """Return the widths that the arrays agree on."""
     if not weights or len(weights) != len(biases):
         raise ConfigurationError(
@@ -348,4 +349,4 @@ def _shape(weights: list[Array], biases: list[Array], x: Array, y: Array, output
     if (len(y) * outputs_per_target, *y.shape[1:]) != (widths[-1], x.shape[1]):
         wanted = widths[-1] // outputs_per_target, x.shape[1]
         raise ConfigurationError(f"y must have the shape {wanted}, not {y.shape}.")
-    return Shape(tuple(widths))
+    return tuple(widths)

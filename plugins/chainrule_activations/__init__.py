@@ -14,9 +14,11 @@ from chainrule_activations.activations import (
     Softplus,
     Tanh,
 )
+from chainrule_activations.prelu import PReLU
+from chainrule_activations.swish import Swish
 
 
 @hookimpl
 def chainrule_activations() -> list[type[Activation]]:
     """Return the activations of this package."""
-    return [Identity, Sigmoid, ReLU, Tanh, LeakyReLU, ELU, Softplus, GELU, SiLU, Softmax]
+    return [Identity, Sigmoid, ReLU, Tanh, LeakyReLU, ELU, Softplus, GELU, SiLU, Softmax, PReLU, Swish]

@@ -52,21 +52,32 @@ def default_name(class_name: str) -> str:
 class Activation(Component):
     """``a = g(z)``, eq. 2 of the article.
 
+    Optional arguments of ``forward``:
+
+    - ``rng`` (:class:`chainrule.Random`): random numbers of each run, in training only; None while a network is
+      measured and predicts;
+    - ``layer``: which layer the activation is on, from 1.
+
     Attributes:
         range: closed interval that contains every output; a target outside it is reported before training.
         kinks: points ``z`` without a derivative, where ``slope`` is a one-sided derivative or a value between them.
         min_units: the smallest layer that the activation makes sense on.
+        trained: names of float fields that are learned with the weights, one number for each layer. The value of the
+            field is where it starts; in ``forward``, ``slope`` and ``backward`` the field is an array ``(runs, 1, 1)``.
+        trained_per_unit: likewise, one number for each unit; the field is an array ``(runs, units, 1)``.
     """
 
     run_shape: ClassVar[tuple[int, ...] | None] = (1, 1)
     range: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     kinks: ClassVar[tuple[float, ...]] = ()
     min_units: ClassVar[int] = 1
+    trained: ClassVar[tuple[str, ...]] = ()
+    trained_per_unit: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    @offers("out")
-    def forward(self, z: Array) -> Array:
-        """Return ``a = g(z)``, shape and dtype of ``z``."""
+    @offers("out", "rng", "layer")
+    def forward(self, z: Array, *args: Any, **optional: Any) -> Array:
+        """Return ``a = g(z)``, shape and dtype of ``z``. It may name ``rng`` and ``layer``."""
 
     @offers("out")
     def slope(self, z: Array, a: Array) -> Array:
@@ -81,6 +92,19 @@ class Activation(Component):
         """
         slope = self.slope(z, a, out=out) if takes_out(type(self).slope) else self.slope(z, a)  # type: ignore[call-arg]
         return np.multiply(grad_a, slope, out=out)
+
+    def field_gradient(self, name: str, grad_a: Array, z: Array, a: Array) -> Array:
+        """Return ``grad_a`` times the derivative of ``a`` by a trained field, element by element, shape of ``z``.
+
+        The engine adds up samples, and for ``trained`` units too.
+
+        Args:
+            name: one of ``trained`` and ``trained_per_unit``.
+            grad_a: ``dL/da``.
+            z: the input of ``forward``.
+            a: its output.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has trained fields but no field_gradient")
 
 
 class Loss(Component):

@@ -1,6 +1,7 @@
 """Random numbers of a training: one generator a run, so that a run in a stack draws what it draws alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,18 @@ class Random:
     """
 
     def __init__(self, generators: Sequence[np.random.Generator], dtype: DTypeLike) -> None:
-        self._generators = tuple(generators)
+        self._generators: tuple[np.random.Generator | None, ...] = tuple(generators)
         self._dtype: Any = np.dtype(dtype)
+
+    @contextmanager
+    def of(self, runs: Array) -> Iterator[None]:
+        """Let only these ``runs`` draw, bool ``(runs,)``; the numbers of the others are 0, and not random."""
+        everybody = self._generators
+        self._generators = tuple(rng if run else None for rng, run in zip(everybody, runs, strict=True))
+        try:
+            yield
+        finally:
+            self._generators = everybody
 
     def normal(self, *shape: int) -> Array:
         """Return numbers of mean 0 and standard deviation 1."""
@@ -47,8 +58,9 @@ class Random:
     def _filled(
         self, fill: Callable[[np.random.Generator, Array], object], shape: Sequence[int], dtype: np.dtype[Any]
     ) -> Array:
-        drawn = np.empty((len(self._generators), *shape), dtype)
+        drawn = np.zeros((len(self._generators), *shape), dtype)
         rows = drawn.reshape(len(drawn), -1)
         for rng, row in zip(self._generators, rows, strict=True):
-            fill(rng, row)
+            if rng is not None:
+                fill(rng, row)
         return drawn

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 from chainrule.components.contracts import Array, Component, Optimizer
 from chainrule.components.parameters import parameters, plain
 
-C = TypeVar("C", bound=Component)
+C = TypeVar("C", bound="Component | tuple[Component, ...]")
 
 
 def sum_units(values: Array, keepdims: bool = False) -> Array:
@@ -31,9 +31,11 @@ def has_rate(optimizer: Optimizer) -> bool:
     return field is not None and field.is_stackable
 
 
-def structure(component: Component) -> tuple[Any, ...]:
+def structure(component: Component | tuple[Component, ...]) -> tuple[Any, ...]:
     """Return what stacked components must have in common: the class and every field that is not a plain float."""
-    cls = type(component)
+    if isinstance(component, tuple):
+        return tuple(map(structure, component))
+    cls: type = type(component)
     fixed = {name: value for name, value in plain(component).items() if not parameters(cls)[name].is_stackable}
     return (cls, repr(fixed))
 
@@ -42,26 +44,32 @@ def stack(components: Sequence[C], dtype: DTypeLike) -> C:
     """Return one component whose float fields hold the values of all ``components``, one per run.
 
     Args:
-        components: of equal :func:`structure`.
+        components: of equal :func:`structure`; each may be a tuple, of components that are stacked one by one.
         dtype: dtype of these fields; a float64 rate would silently promote float32 weights.
     """
-    first = components[0]
+    first: Any = components[0]
+    if isinstance(first, tuple):
+        columns: Any = zip(*components, strict=True)
+        return tuple(stack(column, dtype) for column in columns)  # type: ignore[return-value]
     shape = first.run_shape
     if shape is None:
         raise TypeError(f"components such as {first.name} are used once per run and do not stack")
-    stacked = object.__new__(type(first))
-    for name, parameter in parameters(type(first)).items():
+    cls: type = type(first)
+    stacked: Any = object.__new__(cls)
+    for name, parameter in parameters(cls).items():
         value = getattr(first, name)
         if parameter.is_stackable:
             value = np.array([getattr(c, name) for c in components], dtype).reshape(len(components), *shape)
         object.__setattr__(stacked, name, value)
-    return stacked
+    return stacked  # type: ignore[no-any-return]
 
 
 def take(stacked: C, runs: Array) -> C:
-    """Return the stacked component of the chosen ``runs`` (indices)."""
-    chosen = object.__new__(type(stacked))
+    """Return the stacked component of the chosen ``runs`` (indices), or a tuple of them."""
+    if isinstance(stacked, tuple):
+        return tuple(take(one, runs) for one in stacked)  # type: ignore[return-value]
+    chosen: Any = object.__new__(type(stacked))
     for name, parameter in parameters(type(stacked)).items():
         value = getattr(stacked, name)
         object.__setattr__(chosen, name, value[runs] if parameter.is_stackable else value)
-    return chosen
+    return chosen  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.components.arguments import takes_out
 from chainrule.components.contracts import Activation, Array, Loss, Rule
+from chainrule.components.stacking import sum_units
 from chainrule.engine.network import Call, Pass, columns, filling, planned_product, require_shape
 
 
@@ -51,14 +52,19 @@ def true_outputs(forward: Pass, loss: Loss) -> int:
 
 def mean_loss(forward: Pass, loss: Loss, truth: Truth) -> Array:
     """Return eq. 3 averaged over the samples of the last forward pass, shape ``(runs,)``."""
-    y = truth.y
-    if loss.paired_output == forward.output.name:
-        values = loss.paired_value(forward.z[-1], y)
-    else:
-        values = loss.value(forward.a[-1], y)
+    y, output = truth.y, forward.output
+    values = loss.paired_value(forward.z[-1], y) if is_paired(loss, output) else loss.value(forward.a[-1], y)
     require_shape(loss.value, values, (len(y), y.shape[2]))
     mean: Array = (values if truth.weights is None else values * truth.weights).mean(axis=-1)
     return mean
+
+
+def is_paired(loss: Loss, output: Activation) -> bool:
+    """Say whether a loss is computed from ``z``, by its own stable form for this output activation.
+
+    That form knows no trained fields.
+    """
+    return loss.paired_output == output.name and not (output.trained or output.trained_per_unit)
 
 
 def separate(block: Array, inputs: int) -> tuple[Array, Array]:
@@ -88,14 +94,15 @@ class Backprop:
         runs, dtype = len(grad), grad.dtype
         self.delta = [columns(runs, z.shape[1], forward.samples, dtype) for z in forward.z]
         self._blocks = forward.shape.blocks(grad)
+        self._fields = forward.shape.fields_of_layers(grad)
         self._mean = np.array(1 / forward.samples, dtype)
         self._rule, self._state = rule, state
         self._output_delta = self._plan_output()
-        self._backward = filling(forward.hidden.backward)
         self._hidden_layers = [
             (
                 self._gradient(above, forward.inputs[above]),
                 *self._error(layer),
+                self._backward(layer),
                 forward.z[layer],
                 forward.a[layer],
                 self.delta[layer],
@@ -111,29 +118,39 @@ class Backprop:
     def __call__(self, batch: Batch) -> Array:
         """Do the forward and the backward pass of ``batch``; return ``grad``, the gradient of the mean loss."""
         self.forward.forward(batch.first)
-        truth = batch.truth
-        self._output_delta(truth.y)  # eq. 4
-        if truth.weights is not None:
-            self.delta[-1] *= truth.weights[:, None]
-        for (gradient, factors), (propagate, parts), error, z, a, delta in self._hidden_layers:
+        self._output_delta(batch.truth)  # eq. 4
+        for (gradient, factors), (propagate, parts), error, backward, z, a, delta in self._hidden_layers:
             gradient(*factors)  # eq. 6: dL/dW = delta a^T, dL/db = delta
             propagate(*parts)  # eq. 5: the sum over the layer above, W^T delta ...
-            self._backward(error, z, a, out=delta)  # ... times g'(z)
+            backward(error, z, a, out=delta)  # ... times g'(z)
         gradient, factors = batch.gradient
         gradient(*factors)
         if self.forward.samples > 1:
             np.multiply(self.grad, self._mean, self.grad)
         return self.grad
 
-    def _plan_output(self) -> Callable[[Array], Array]:
-        """Return eq. 4 as a function of ``y``: ``delta = dL/dy_pred g'(z)``, or the paired delta of the loss."""
+    def _plan_output(self) -> Callable[[Truth], None]:
+        """Return eq. 4 as a function of what is true: ``delta = dL/dy_pred g'(z)``, or the paired delta of the loss."""
         forward, z, delta = self.forward, self.forward.z[-1], self.delta[-1]
-        if self.loss.paired_output == forward.output.name:
+        if is_paired(self.loss, forward.output):
             paired = filling(self.loss.paired_delta)
-            return lambda y: paired(z, forward.a[-1], y, out=delta)
-        gradient, backward = filling(self.loss.gradient), filling(forward.output.backward)
+
+            def fill_paired(truth: Truth) -> None:
+                paired(z, forward.a[-1], truth.y, out=delta)
+                if truth.weights is not None:
+                    np.multiply(delta, truth.weights[:, None], out=delta)
+
+            return fill_paired
+        gradient, backward = filling(self.loss.gradient), self._backward(forward.shape.layers)
         error = self._error_buffer(forward.output, delta)
-        return lambda y: backward(gradient(forward.a[-1], y, out=error), z, forward.a[-1], out=delta)
+
+        def fill(truth: Truth) -> None:
+            gradient(forward.a[-1], truth.y, out=error)
+            if truth.weights is not None:
+                np.multiply(error, truth.weights[:, None], out=error)
+            backward(error, z, forward.a[-1], out=delta)
+
+        return fill
 
     def _error_buffer(self, activation: Activation, delta: Array) -> Array:
         """Return the buffer of ``dL/da``: ``delta``, unless ``backward`` fills ``delta`` while it reads ``dL/da``."""
@@ -142,11 +159,31 @@ class Backprop:
     def _error(self, layer: int) -> tuple[Call, Array]:
         """Return the call that computes the sum in eq. 5 for a hidden layer, and the buffer that it fills."""
         rule, weights, delta = self._rule, self.forward.weights, self.delta
-        out = self._error_buffer(self.forward.hidden, delta[layer])
+        out = self._error_buffer(self.forward.activations[layer], delta[layer])
         if type(rule).error is Rule.error:
             return planned_product(weights[layer + 1].mT, delta[layer + 1], out, self.forward.samples), out
         error = filling(rule.error)
         return (lambda: error(layer, weights, delta, self._state, out=out), ()), out
+
+    def _backward(self, layer: int) -> Callable[..., Array]:
+        """Return ``backward`` of the activation on a layer; if it has trained fields, one that also fills their part.
+
+        That part of ``grad`` is, like the others, the sum over samples.
+        """
+        activation, fields = self.forward.activations[layer], self._fields[layer]
+        backward: Callable[..., Array] = filling(activation.backward)
+        if not fields:
+            return backward
+
+        def learn(error: Array, z: Array, a: Array, out: Array) -> Array:
+            for name, into in fields.items():
+                values = activation.field_gradient(name, error, z, a)
+                require_shape(activation.field_gradient, values, z.shape)
+                units = values.sum(axis=-1, keepdims=True)
+                np.copyto(into, units if into.shape == units.shape else sum_units(units, keepdims=True))
+            return backward(error, z, a, out=out)  # last, because it may overwrite the error
+
+        return learn
 
     def _gradient(self, layer: int, inputs: Array) -> Call:
         """Return the call that computes eq. 6 for a layer with these ``inputs``."""

@@ -12,7 +12,7 @@ from chainrule.components.random import Random
 from chainrule.components.stacking import take
 from chainrule.engine.backprop import Backprop, Batch, Truth, mean_loss, separate, true_outputs
 from chainrule.engine.epoch import Epoch
-from chainrule.engine.network import Pass, filling, require_shape
+from chainrule.engine.network import Pass, draws, filling, require_shape
 from chainrule.engine.problem import Problem
 from chainrule.engine.stack import Stack
 from chainrule.errors import PluginError
@@ -67,6 +67,7 @@ class Machine:
         self._optimizer = optimizer = rate.optimizer if rate else stack.optimizer
         self.theta = stack.theta.copy()
         random = Random(stack.randoms, self.theta.dtype)
+        self._rng = random if draws(stack.activation, stack.output) else None  # of activations, in training
         self._offered = {"shape": stack.shape, "rng": random}
         if before is None:
             self._step = 0
@@ -88,9 +89,9 @@ class Machine:
         self._whole, (self._whole_batch,) = self._backprop(everything, self.kept)
         self._epoch = None if full else Epoch(stack, batch_size or samples)
         if self._epoch:
-            parts = [self._backprop(part, self.theta) for part in self._epoch.parts]
-        elif self._keeps:
-            parts = [self._backprop(everything, self.theta)]
+            parts = [self._backprop(part, self.theta, self._rng) for part in self._epoch.parts]
+        elif self._keeps or self._rng:
+            parts = [self._backprop(everything, self.theta, self._rng)]
         else:
             parts = [(self._whole, [self._whole_batch])]
         self._steps = [(self._update(part, batch), part, batch) for part, batches in parts for batch in batches]
@@ -138,7 +139,7 @@ class Machine:
             require_shape(self._optimizer.kept, recommended, self.theta.shape)
             np.copyto(self.kept, recommended)
         grad = self._whole(self._whole_batch)
-        self._measured = None if self._keeps else grad
+        self._measured = None if self._keeps or self._rng else grad
         values = {"train/loss": mean_loss(self._whole.forward, self._stack.loss, self._whole_batch.truth)}
         if self._held_out:
             forward, first, truth = self._held_out
@@ -168,17 +169,19 @@ class Machine:
     def _update(self, backprop: Backprop, batch: Batch) -> Callable[..., None]:
         """Return ``update`` of the optimizer for one batch, with what it asks for."""
         if "problem" in asked(type(self._optimizer), "update"):
-            problem = Problem(backprop, batch, self._further)
+            problem = Problem(backprop, batch, self._further, self._rng)
             return given(self._optimizer, "update", **self._offered, problem=problem)
         return given(self._optimizer, "update", **self._offered)
 
-    def _pass(self, samples: int, theta: Array) -> Pass:
-        return Pass(self._stack.shape, theta, self._stack.activation, self._stack.output, samples)
+    def _pass(self, samples: int, theta: Array, rng: Random | None = None) -> Pass:
+        return Pass(self._stack.shape, theta, self._stack.activation, self._stack.output, samples, rng)
 
-    def _backprop(self, samples: Sequence[tuple[Array, Array]], theta: Array) -> tuple[Backprop, list[Batch]]:
+    def _backprop(
+        self, samples: Sequence[tuple[Array, Array]], theta: Array, rng: Random | None = None
+    ) -> tuple[Backprop, list[Batch]]:
         """Return buffers for batches of one size, and the batches: each is ``x`` under a row of ones and ``y``."""
         stack = self._stack
-        forward = self._pass(samples[0][0].shape[2], theta)
+        forward = self._pass(samples[0][0].shape[2], theta, rng)
         backprop = Backprop(forward, stack.loss, stack.rule, stack.rule_state, np.empty_like(theta))
         return backprop, [backprop.batch(x, y) for x, y in samples]
 

@@ -9,16 +9,19 @@ Arrays have the shape ``(runs, units, samples)``. Two choices make stacks of sma
   one contiguous piece, whatever the number of runs.
 """
 
-from collections.abc import Callable, Sequence
+import copy
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.components.arguments import takes_out
+from chainrule.components.arguments import asked, takes_out
 from chainrule.components.contracts import Activation, Array
+from chainrule.components.random import Random
 from chainrule.errors import PluginError
 
 # OpenBLAS multiplies a matrix by few columns, or a single row by a matrix, with different instructions for a contiguous
@@ -28,6 +31,7 @@ _FEW_SAMPLES = 16
 _FEW_COLUMNS = 8  # with fewer, a loop over columns costs more than it saves
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]  # a function and its arguments, fixed once for all steps
+Hidden = Activation | tuple[Activation, ...]  # of all hidden layers, or one for each
 
 
 def columns(runs: int, units: int, samples: int, dtype: DTypeLike) -> Array:
@@ -63,15 +67,42 @@ def _multiplication(a: Array, b: Array, samples: int) -> Call:
     return np.matmul, (a, b)
 
 
+class TrainedField(NamedTuple):
+    """A field of an activation that is learned.
+
+    Attributes:
+        layer: which layer the activation is on, from 1.
+        name: of the field.
+        values: how many numbers it has: 1, or one for each unit.
+    """
+
+    layer: int
+    name: str
+    values: int
+
+
 @dataclass(frozen=True)
 class Shape:
     """The widths of a network and where each layer's parameters lie in the flat vector.
 
+    Weights and biases come first, layer by layer, then the trained fields of activations.
+
     Attributes:
         widths: units of each layer, from the inputs to the outputs; ``(2, 2, 2, 1)`` is the article's network.
+        trained: the trained fields of activations.
     """
 
     widths: tuple[int, ...]
+    trained: tuple[TrainedField, ...] = ()
+
+    @classmethod
+    def of(cls, widths: tuple[int, ...], hidden: Hidden, output: Activation) -> "Shape":
+        """Return the shape of a network with these widths and activations."""
+        found = []
+        for layer, activation in by_layer(hidden, output, len(widths) - 1):
+            found += [TrainedField(layer, name, 1) for name in activation.trained]
+            found += [TrainedField(layer, name, widths[layer]) for name in activation.trained_per_unit]
+        return cls(widths, tuple(found))
 
     @property
     def layers(self) -> int:
@@ -84,10 +115,14 @@ class Shape:
     @property
     def size(self) -> int:
         """Number of parameters."""
+        return self._weights_and_biases + sum(field.values for field in self.trained)
+
+    @property
+    def _weights_and_biases(self) -> int:
         return sum(units * (1 + before) for before, units in pairwise(self.widths))
 
     def slices(self) -> list[slice]:
-        """Return each layer's place in the flat vector; index 0 is empty, so that layers count from 1."""
+        """Return the place of each layer's weights and biases; index 0 is empty, so that layers count from 1."""
         places, start = [slice(0, 0)], 0
         for before, units in pairwise(self.widths):
             places.append(slice(start, start := start + units * (1 + before)))
@@ -109,15 +144,43 @@ class Shape:
         """Return views of ``flat (runs, parameters)``: each layer's weights ``(runs, units, units before)``, from 1."""
         return [block[:, :, 1:] for block in self.blocks(flat)]
 
+    def fields(self, flat: Array) -> Array:
+        """Return a view of the trained fields of all activations in ``flat (runs, parameters)``: ``(runs, values)``."""
+        return flat[:, self._weights_and_biases :]
+
+    def fields_of_layers(self, flat: Array) -> list[dict[str, Array]]:
+        """Return views of the trained fields in ``flat (runs, parameters)``: each layer's by name, from 1.
+
+        Their shape is ``(runs, 1, 1)`` or ``(runs, units, 1)``.
+        """
+        found: list[dict[str, Array]] = [{} for _ in self.widths]
+        start = self._weights_and_biases
+        for layer, name, values in self.trained:
+            found[layer][name] = flat[:, start : start + values, None]
+            start += values
+        return found
+
+    def initial_fields(self, hidden: Hidden, output: Activation) -> Array:
+        """Return the values of trained fields before training, as activations that are not stacked have them."""
+        activations = dict(by_layer(hidden, output, self.layers))
+        values = [np.full(count, getattr(activations[layer], name)) for layer, name, count in self.trained]
+        return np.concatenate([*values, np.empty(0)])
+
     def flatten(self, weights: Sequence[Array], biases: Sequence[Array]) -> Array:
         """Return one flat vector from each layer's weights ``(units, units before)`` and biases ``(units,)``."""
         blocks = [np.column_stack([bias, weight]) for weight, bias in zip(weights, biases, strict=True)]
         return np.concatenate([block.ravel() for block in blocks])
 
     def split(self, theta: Array) -> tuple[list[Array], list[Array]]:
-        """Return copies of the weights and the biases of one run's flat vector ``theta``, one entry per layer."""
+        """Return copies of the weights and the biases in one run's flat vector ``theta``, one entry per layer."""
         blocks = [block[0] for block in self.blocks(theta[None])[1:]]
         return [block[:, 1:].copy() for block in blocks], [block[:, 0].copy() for block in blocks]
+
+
+def by_layer(hidden: Hidden, output: Activation, layers: int) -> Iterator[tuple[int, Activation]]:
+    """Yield each layer, from 1, with its activation."""
+    each = hidden if isinstance(hidden, tuple) else (hidden,) * (layers - 1)
+    return enumerate((*each, output), 1)
 
 
 class Pass:
@@ -125,17 +188,38 @@ class Pass:
 
     Lists have one array ``(runs, units, samples)`` per layer and count from 1, as in the article; index 0 is empty.
 
+    Args:
+        shape: of the network.
+        theta: flat parameters, ``(runs, parameters)``.
+        hidden: activation of the hidden layers, or one for each; stacked.
+        output: activation of the output layer, stacked.
+        samples: number of samples.
+        rng: what activations draw from in training; None to measure and to predict.
+
     Attributes:
         z, a: eq. 1 and 2; ``a[-1]`` is the prediction after a forward pass.
         inputs: the input of each layer, a row of ones above the activations before; index 1 is empty too, because the
             samples are the input of the first layer.
         weights: views of each layer's weights in ``theta``, ``(runs, units, units before)``.
+        activations: activation of each layer; its trained fields are views of ``theta``. At index 0 there is ``None``.
         samples: number of samples.
     """
 
-    def __init__(self, shape: Shape, theta: Array, hidden: Activation, output: Activation, samples: int) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        theta: Array,
+        hidden: Hidden,
+        output: Activation,
+        samples: int,
+        rng: Random | None = None,
+    ) -> None:
         runs, dtype = len(theta), theta.dtype
-        self.shape, self.samples, self.hidden, self.output = shape, samples, hidden, output
+        self.shape, self.samples = shape, samples
+        fields = shape.fields_of_layers(theta)
+        self.activations: list[Any] = [None]
+        self.activations += [_with(own, fields[layer]) for layer, own in by_layer(hidden, output, shape.layers)]
+        self.output: Activation = self.activations[-1]
         blocks = shape.blocks(theta)
         self.weights = shape.weights(theta)
         empty = np.empty((runs, 0, samples), dtype)
@@ -147,10 +231,15 @@ class Pass:
         self.a = [empty, *(rows[:, 1:] for rows in self.inputs[2:]), columns(runs, outputs, samples, dtype)]
         self._first = blocks[1]
         self._hidden_layers = [
-            (self.z[layer], self.a[layer], planned_product(blocks[above], self.inputs[above], self.z[above], samples))
+            (
+                filling(self.activations[layer].forward, **self._wanted(layer, rng)),
+                self.z[layer],
+                self.a[layer],
+                planned_product(blocks[above], self.inputs[above], self.z[above], samples),
+            )
             for layer, above in pairwise(range(1, shape.layers + 1))
         ]
-        self._activate = filling(hidden.forward)
+        self._of_output = self._wanted(shape.layers, rng)
         self._output_takes_out = takes_out(type(output).forward)
 
     def first(self, x: Array) -> Call:
@@ -161,27 +250,51 @@ class Pass:
         """Return the predictions ``(runs, outputs, samples)`` for the samples in ``first``."""
         multiply, operands = first
         multiply(*operands)  # eq. 1: z = W a + b
-        for z, a, (multiply, operands) in self._hidden_layers:
-            self._activate(z, out=a)  # eq. 2: a = g(z)
+        for activate, z, a, (multiply, operands) in self._hidden_layers:
+            activate(z, out=a)  # eq. 2: a = g(z)
             multiply(*operands)  # eq. 1 of the layer above
         if self._output_takes_out:
-            self.output.forward(self.z[-1], out=self.a[-1])  # type: ignore[call-arg]
+            self.output.forward(self.z[-1], out=self.a[-1], **self._of_output)
         else:
-            self.a[-1] = self.output.forward(self.z[-1])
+            self.a[-1] = self.output.forward(self.z[-1], **self._of_output)
             require_shape(self.output.forward, self.a[-1], self.z[-1].shape)
         return self.a[-1]
 
+    def _wanted(self, layer: int, rng: Random | None) -> dict[str, Any]:
+        """Return the optional arguments that ``forward`` of the activation on a layer names."""
+        offered = {"rng": rng, "layer": layer}
+        cls: type = type(self.activations[layer])
+        names = asked(cls, "forward")
+        return {name: offered[name] for name in names if name in offered}
 
-def filling(method: Any) -> Any:
+
+def draws(hidden: Hidden, output: Activation) -> bool:
+    """Say whether an activation is random in training."""
+    each = hidden if isinstance(hidden, tuple) else (hidden,)
+    return any("rng" in asked(type(activation), "forward") for activation in (*each, output))
+
+
+def _with(activation: Activation, fields: Mapping[str, Array]) -> Activation:
+    """Return an activation whose trained fields are these arrays."""
+    if not fields:
+        return activation
+    own = copy.copy(activation)
+    for name, values in fields.items():
+        object.__setattr__(own, name, values)
+    return own
+
+
+def filling(method: Any, **optional: Any) -> Any:
     """Return ``method`` if it fills a buffer given as ``out``, else a function that copies its result there.
 
-    That function raises PluginError if the result has another shape, because NumPy would broadcast it over the buffer.
+    It is given the ``optional`` arguments, too. The function that copies raises PluginError if the result has another
+    shape, because NumPy would broadcast it over the buffer.
     """
     if takes_out(getattr(method, "__func__", method)):
-        return method
+        return functools.partial(method, **optional) if optional else method
 
     def fill(*arguments: Any, out: Array) -> Array:
-        result = method(*arguments)
+        result = method(*arguments, **optional)
         if result is not out:
             require_shape(method, result, out.shape)
             np.copyto(out, result)
@@ -200,13 +313,13 @@ def require_shape(method: Any, result: Any, shape: tuple[int, ...]) -> None:
         raise PluginError(f"{method.__qualname__} returned an array of shape {np.shape(result)}, not {shape}.")
 
 
-def predict(shape: Shape, theta: Array, hidden: Activation, output: Activation, x: Array) -> Array:
+def predict(shape: Shape, theta: Array, hidden: Hidden, output: Activation, x: Array) -> Array:
     """Return predictions ``(outputs, samples)`` of one run.
 
     Args:
         shape: widths of the network.
         theta: flat parameters of the run, shape ``(parameters,)``.
-        hidden: activation of the hidden layers, stacked for one run.
+        hidden: activation of the hidden layers, or one for each; stacked for one run.
         output: activation of the output layer, stacked for one run.
         x: inputs, shape ``(inputs, samples)``.
     """

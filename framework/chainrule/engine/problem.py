@@ -1,6 +1,9 @@
 """The loss of one training step, for optimizers that ask for more than its gradient."""
 
+import numpy as np
+
 from chainrule.components.contracts import Array
+from chainrule.components.random import Random
 from chainrule.engine.backprop import Backprop, Batch, mean_loss
 
 
@@ -14,30 +17,47 @@ class Problem:
         backprop: gradients of the batch; it holds ``theta``.
         batch: the samples of the step.
         evaluations: how often each run has evaluated more than one gradient a step, and losses: ``(2, runs)``.
+        rng: what activations draw from at each evaluation; None if they are not random.
     """
 
-    def __init__(self, backprop: Backprop, batch: Batch, evaluations: Array) -> None:
-        self._backprop, self._batch, self._evaluations = backprop, batch, evaluations
+    def __init__(self, backprop: Backprop, batch: Batch, evaluations: Array, rng: Random | None = None) -> None:
+        self._backprop, self._batch, self._evaluations, self._rng = backprop, batch, evaluations, rng
 
     def gradient(self, runs: Array | None = None) -> Array:
         """Evaluate the gradient at ``theta`` as it is now, into the buffer of ``grad``, and return it.
 
         Args:
             runs: which runs need it, bool ``(runs, 1)``; None for all. It is evaluated for all and counted for these.
+                If activations are random in training, only these draw; the others keep the gradient that they have.
 
         Returns:
             An array ``(runs, parameters)``.
         """
         self._count(0, runs)
-        return self._backprop(self._batch)
+        if self._rng is None or runs is None:
+            return self._backprop(self._batch)
+        before = self._backprop.grad.copy()
+        with self._rng.of(runs[:, 0]):
+            grad = self._backprop(self._batch)
+        np.copyto(grad, before, where=~runs)
+        return grad
 
     def loss(self, runs: Array | None = None) -> Array:
         """Evaluate the mean loss at ``theta`` as it is now; return it, ``(runs, 1)``.
 
         Args:
             runs: which runs need it, bool ``(runs, 1)``; None for all. It is evaluated for all and counted for these.
+                If activations are random in training, only these draw; the loss of the others is NaN.
         """
         self._count(1, runs)
+        if self._rng is None or runs is None:
+            return self._loss()
+        with self._rng.of(runs[:, 0]):
+            values = self._loss()
+        values[~runs] = np.nan
+        return values
+
+    def _loss(self) -> Array:
         forward = self._backprop.forward
         forward.forward(self._batch.first)
         return mean_loss(forward, self._backprop.loss, self._batch.truth)[:, None]

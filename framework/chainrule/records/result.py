@@ -81,6 +81,18 @@ class Result:
         """Biases of each layer, ``(units,)``."""
         return self.shape.split(self.theta)[1]
 
+    @property
+    def trained(self) -> dict[str, Array]:
+        """Trained fields of activations, ``(1,)`` or ``(units,)``, by name.
+
+        Names begin with the group and, of a hidden layer, its number: ``activation.1.beta``, ``output.beta``.
+        """
+        return {
+            f"{'output' if layer == self.shape.layers else f'activation.{layer}'}.{name}": values[0, :, 0].copy()
+            for layer, fields in enumerate(self.shape.fields_of_layers(self.theta[None]))
+            for name, values in fields.items()
+        }
+
     def predict(self, x: ArrayLike) -> Array:
         """Return predictions in the target's units: of what the network gives, what its loss calls its ``point``.
 

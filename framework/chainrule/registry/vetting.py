@@ -93,11 +93,31 @@ def require_contract(kind: Kind, cls: Any) -> None:
         raise PluginError(f"{name} has a parameter called {parameter!r}, which configuration uses itself")
     if kind.contract is Activation and (cls.slope, cls.backward) == (Activation.slope, Activation.backward):
         raise PluginError(f"{name} lacks slope or backward")
+    if kind.contract is Activation:
+        _check_trained(cls)
     if kind.contract is Loss and cls.paired_output:
         for method in ("paired_value", "paired_delta"):
             if getattr(cls, method) is getattr(Loss, method):
                 raise PluginError(f"{name} declares a paired output and lacks {method}")
     _check_signatures(kind.contract, cls)
+
+
+def _check_trained(cls: type[Activation]) -> None:
+    """Refuse trained fields that cannot be learned.
+
+    Raises:
+        PluginError: one is no float field, is named twice, or has no gradient.
+    """
+    names = [*cls.trained, *cls.trained_per_unit]
+    floats = [name for name, parameter in parameters(cls).items() if parameter.is_stackable]
+    for name in names:
+        if name not in floats:
+            has = f"it has {', '.join(floats)}" if floats else "it has none"
+            raise PluginError(f"{cls.__qualname__} trains {name!r}, which is no float field; {has}")
+        if names.count(name) > 1:
+            raise PluginError(f"{cls.__qualname__} names {name!r} twice in trained and trained_per_unit")
+    if names and cls.field_gradient is Activation.field_gradient:
+        raise PluginError(f"{cls.__qualname__} lacks field_gradient, by which {', '.join(names)} would be trained")
 
 
 def configurations(module: Any) -> dict[str, Path]:

@@ -52,8 +52,9 @@ def prepare(settings: Settings) -> Prepared:
     """
     target, data = settings.target, settings.data
     streams = np.random.SeedSequence(settings.seed).spawn(5)
+    hidden, output = settings.activation, settings.output
     outputs = target.outputs * settings.loss.outputs_per_target
-    shape = Shape((target.inputs, *settings.network.hidden, outputs))
+    shape = Shape.of((target.inputs, *settings.network.hidden, outputs), hidden, output)
     _check_parts(settings, shape)
     dtype = settings.training.dtype.value
     samples = draw(target, streams[0], **plain(data), dtype=dtype)
@@ -67,7 +68,7 @@ def prepare(settings: Settings) -> Prepared:
         settings=settings,
         shape=shape,
         samples=samples,
-        theta=shape.flatten(weights, biases).astype(dtype),
+        theta=np.concatenate([shape.flatten(weights, biases), shape.initial_fields(hidden, output)]).astype(dtype),
         rule_state=settings.rule.init(np.random.default_rng(streams[2]), shape.widths),
         shuffle=np.random.default_rng(streams[3]),
         random=np.random.default_rng(streams[4]),
