@@ -139,7 +139,7 @@ def gradient(run: Prepared, theta: ArrayLike, rule: Rule | None = None) -> Array
     """
     points = np.atleast_2d(np.asarray(theta, run.theta.dtype))
     count, chosen = len(points), run.settings
-    activation, output = (stack([part] * count, points.dtype) for part in (chosen.activation, chosen.output))
+    activation, output = stack([chosen.activation] * count, points.dtype), stack([chosen.output] * count, points.dtype)
     loss = stack([chosen.loss] * count, points.dtype)
     backward = stack([rule or chosen.rule] * count, points.dtype)
     fixed = run if rule is None else prepare(replace(chosen, rule=rule))
@@ -331,9 +331,7 @@ def _made(kind: str, choice: str | Component) -> Any:
     return component(kind, choice) if isinstance(choice, str) else choice
 
 
-def _widths(
-    weights: list[Array], biases: list[Array], x: Array, y: Array, outputs_per_target: int
-) -> tuple[int, ...]:
+def _widths(weights: list[Array], biases: list[Array], x: Array, y: Array, outputs_per_target: int) -> tuple[int, ...]:
     """Return the widths that the arrays agree on."""
     if not weights or len(weights) != len(biases):
         raise ConfigurationError(

@@ -49,7 +49,9 @@ def text(settings: Settings, tracker: Tracker, registry: Registry, experiments: 
         registry: its components are listed.
         experiments: names of the prepared configurations.
     """
-    components = {group: tracker if group == TRACKING else getattr(settings, group) for group in GROUPS}
+    components: dict[str, Component] = {}
+    for group in GROUPS:
+        components |= {TRACKING: tracker} if group == TRACKING else settings.by_key(group)
     config = {**settings.to_config(), TRACKING: component_config(tracker), SECTION: plain(registry.preferences)}
     values = flat(config)
     groups = [f"  {group:<12} {', '.join(registry.names(kind.name))}" for group, kind in GROUPS.items()]

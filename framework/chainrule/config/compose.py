@@ -11,6 +11,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 from yaml import YAMLError
 
 from chainrule.components.parameters import plain_defaults
+from chainrule.config.layers import joined, names_in
 from chainrule.config.settings import settings_from_config
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.files import paths
@@ -28,10 +29,20 @@ def options(group: str) -> list[str]:
 
 
 def option(group: str, name: str) -> dict[str, Any] | None:
-    """Return what a chosen component adds to the configuration: its name and defaults; None if it does not exist."""
-    if name not in options(group):
+    """Return what a choice adds to the configuration; None if it does not exist.
+
+    That is name and defaults of a component, or for an option of several layers those of each, by the layer's number.
+    """
+    if not is_option(group, name):
         return None
-    return {"name": name, **plain_defaults(installed().find(GROUPS[group].name, name))}
+    kind, names = GROUPS[group].name, names_in(group, name)
+    found = [{"name": each, **plain_defaults(installed().find(kind, each))} for each in names]
+    return found[0] if len(found) == 1 else {str(layer): each for layer, each in enumerate(found, 1)}
+
+
+def is_option(group: str, name: str) -> bool:
+    """Say whether this can be chosen in a group."""
+    return set(names_in(group, name)) <= set(options(group))
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
@@ -77,7 +88,9 @@ def _composed(overrides: Sequence[str], return_hydra_config: bool = False) -> Di
     try:
         GlobalHydra.instance().clear()
         with initialize_config_dir(config_dir=str(paths.configuration()), version_base="1.3"):
-            return compose("config", overrides=list(overrides), return_hydra_config=return_hydra_config)
+            return compose(
+                "config", overrides=[joined(text) for text in overrides], return_hydra_config=return_hydra_config
+            )
     except Exception as error:
         if not is_composition_error(error):
             raise
@@ -103,7 +116,8 @@ def explained(error: Exception) -> ConfigurationError:
         cause = error.__cause__  # which knows the key; under a debugger errors of OmegaConf have causes that do not
     if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        return installed().missing(group, name, error.options)
+        missing = next((each for each in names_in(group, name) if not is_option(group, each)), name)
+        return installed().missing(group, missing, error.options)
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         siblings = [str(key) for key in cause.parent_node if key != "hydra"]
         prefix = str(cause.full_key).rpartition(".")[0]

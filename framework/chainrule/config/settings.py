@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from chainrule.components.parameters import Parameter, build, parameters
+from chainrule.config.layers import LAYERED
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.records.settings import SECTIONS, Seed, Settings
 from chainrule.registry.kinds import GROUPS
@@ -46,11 +47,19 @@ def keys() -> dict[str, Parameter]:
 
 
 def _component(config: Mapping[str, Any], group: str, registry: Registry) -> Any:
-    values = dict(_mapping(config.get(group), group))
-    name = values.pop("name", None)
+    values = _mapping(config.get(group), group)
+    layers = [str(layer) for layer in range(1, len(values) + 1)]
+    if group in LAYERED and layers and set(values) == set(layers):
+        return tuple(_made(values[layer], group, f"{group}.{layer}", registry) for layer in layers)
+    return _made(values, group, group, registry)
+
+
+def _made(values: Any, group: str, where: str, registry: Registry) -> Any:
+    own = dict(_mapping(values, where))
+    name = own.pop("name", None)
     if not isinstance(name, str):
-        raise ConfigurationError(f"{group} names no component: write {group}=NAME.")
-    return registry.make(group, name, values)
+        raise ConfigurationError(f"{where} names no component: write {group}=NAME.")
+    return registry.make(group, name, own, where)
 
 
 def _mapping(value: Any, key: str) -> Mapping[str, Any]:

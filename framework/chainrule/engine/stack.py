@@ -1,13 +1,13 @@
 """Runs of one structure, as one computation: what the engine trains."""
 
 from dataclasses import dataclass, replace
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
 from chainrule.components.contracts import Activation, Array, Component, Loss, Optimizer, Rule, Schedule
 from chainrule.components.stacking import take
-from chainrule.engine.network import Shape
+from chainrule.engine.network import Hidden, Shape
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Stack:
         epochs: largest number of epochs.
         batch_size: samples per step; None, or at least the number of training samples, for full batches.
         measure_every: epochs between two points of the curves; stopping is decided at these points.
-        activation, output, loss, optimizer, schedule, rule: stacked components, named like their groups.
+        activation, output, loss, optimizer, schedule, rule: stacked components, named like their groups; ``activation``
+            may be a tuple of one for each hidden layer.
         rule_state: the rule's fixed arrays, ``(runs, ...)``.
         theta: parameters before training, ``(runs, parameters)``, in the dtype of the stack.
         train, validation: samples, ``(1 + inputs + outputs, runs, samples)``: ones, ``x`` and ``y``.
@@ -33,7 +34,7 @@ class Stack:
     epochs: int
     batch_size: int | None
     measure_every: int
-    activation: Activation
+    activation: Hidden
     output: Activation
     loss: Loss
     optimizer: Optimizer
@@ -66,5 +67,8 @@ class Stack:
 
 
 STACKED = tuple(
-    name for name, cls in get_type_hints(Stack).items() if isinstance(cls, type) and issubclass(cls, Component)
+    name
+    for name, hint in get_type_hints(Stack).items()
+    for cls in get_args(hint)[:1] or (hint,)
+    if isinstance(cls, type) and issubclass(cls, Component)
 )  # the components that the runs of a stack share

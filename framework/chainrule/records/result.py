@@ -112,9 +112,12 @@ class Result:
             raise ConfigurationError(
                 f"x must have the shape ({inputs}, samples) or ({inputs},), one row per input, not {points.shape}."
             )
-        chosen = self.settings
-        hidden, output = (stack([c], self.theta.dtype) for c in (chosen.activation, chosen.output))
-        loss = stack([chosen.loss], self.theta.dtype)
+        chosen, dtype = self.settings, self.theta.dtype
+        hidden, output, loss = (
+            stack([chosen.activation], dtype),
+            stack([chosen.output], dtype),
+            stack([chosen.loss], dtype),
+        )
         with np.errstate(all="ignore"):  # a diverged run predicts infinity or NaN
             scaled = self.samples.x_scaling.apply(columns).astype(self.theta.dtype)
             given = predict(self.shape, self.theta, hidden, output, scaled)

@@ -74,13 +74,16 @@ def seed_in(config: Mapping[str, Any]) -> int:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings that decide one run, checked."""
+    """The settings that decide one run, checked.
+
+    ``activation`` is that of all hidden layers, or a tuple of one for each.
+    """
 
     seed: int
     network: Network
     data: Data
     training: Training
-    activation: Activation
+    activation: Activation | tuple[Activation, ...]
     output: Activation
     loss: Loss
     optimizer: Optimizer
@@ -93,29 +96,45 @@ class Settings:
         """Return the settings as plain data, from which equal settings can be made."""
         return {field.name: _config(getattr(self, field.name)) for field in fields(self)}
 
+    def by_key(self, group: str) -> dict[str, Any]:
+        """Return the components of a group by the keys of the configuration that hold them.
+
+        There is one at ``activation``, or one for each layer at ``activation.1`` and so on.
+        """
+        value = getattr(self, group)
+        if isinstance(value, tuple):
+            return {f"{group}.{number}": component for number, component in enumerate(value, 1)}
+        return {group: value}
+
+    def components(self, group: str) -> list[Any]:
+        """Return the components of a group."""
+        return list(self.by_key(group).values())
+
     @property
     def title(self) -> str:
         """One line that describes the run: target, network, optimizer, settings that are no defaults, and the seed."""
         widths = "-".join(map(str, self.network.hidden))
-        hidden = f"{widths} {self.activation.name}" if widths else "no hidden layer"
+        activations = "+".join(component.name for component in self.components("activation"))
+        hidden = f"{widths} {activations}" if widths else "no hidden layer"
         changed = (f"{key}={shown(value)}" for key, value in self._changed())
         return ", ".join([self.target.name, hidden, self.optimizer.name, *changed, f"seed {self.seed}"])
 
     def _changed(self) -> Iterator[tuple[str, Any]]:
         """Yield keys and values that differ from the packaged configuration, or from the defaults of a component."""
-        for field in fields(self):
-            group, value = field.name, getattr(self, field.name)
-            if isinstance(value, Component):
-                if value.name != defaults()[group] and group not in _NOT_LISTED:
-                    yield group, value.name
-                before = plain_defaults(type(value))
-            elif group in SECTIONS:
-                before = defaults()[group]
-            else:
-                continue
-            for name, own in plain(value).items():
-                if f"{group}.{name}" not in _NOT_LISTED and own != before[name]:
-                    yield f"{group}.{name}", own
+        for section in SECTIONS:
+            yield from _other_fields(section, getattr(self, section), defaults()[section])
+        for group in (field.name for field in fields(self) if field.name not in (*SECTIONS, "seed")):
+            for key, component in self.by_key(group).items():
+                if component.name != defaults()[group] and group not in _NOT_LISTED:
+                    yield key, component.name
+                yield from _other_fields(key, component, plain_defaults(type(component)))
+
+
+def _other_fields(key: str, owner: Any, before: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield keys and values of fields that are not as before, if the title lists them."""
+    for name, own in plain(owner).items():
+        if f"{key}.{name}" not in _NOT_LISTED and own != before[name]:
+            yield f"{key}.{name}", own
 
 
 # Keys that the title shows in another form, and keys that only decide how long the run trains.
@@ -151,6 +170,8 @@ def shown(value: Any) -> str:
 
 
 def _config(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return {str(number): component_config(component) for number, component in enumerate(value, 1)}
     if isinstance(value, Component):
         return component_config(value)
     return value if isinstance(value, int) else plain(value)

@@ -152,19 +152,26 @@ class Registry:
     def plugins_of(self, settings: Settings) -> dict[str, PluginEntry]:
         """Return the plugins that a run depends on, by ``distribution:entry point``."""
         used = [
-            self.provider(kind.name, getattr(settings, group).name)
+            self.provider(kind.name, component.name)
             for group, kind in GROUPS.items()
             if hasattr(settings, group)  # a tracker shows runs but does not affect them
+            for component in settings.components(group)
         ]
         return {f"{p.distribution}:{p.entry_point}": PluginEntry(version=p.version, sha256=p.digest) for p in used}
 
-    def make(self, group: str, name: str, values: Mapping[str, Any]) -> Component:
+    def make(self, group: str, name: str, values: Mapping[str, Any], where: str | None = None) -> Component:
         """Return the component ``name`` for a configuration group, with checked parameters.
+
+        Args:
+            group: the group.
+            name: of the component.
+            values: of its parameters, by name.
+            where: the key at which the configuration holds them, if that is not the group.
 
         Raises:
             ConfigurationError: unknown name or parameter, wrong type, out of range.
         """
-        component: Component = build(self.find(GROUPS[group].name, name, group), values, group)
+        component: Component = build(self.find(GROUPS[group].name, name, group), values, where or group)
         return component
 
     def missing(self, where: str, name: str, choices: Iterable[str]) -> ConfigurationError:

@@ -10,7 +10,7 @@ from chainrule.components.contracts import Array, Loss
 from chainrule.components.parameters import plain
 from chainrule.components.stacking import has_rate, structure
 from chainrule.engine.data import Samples, draw
-from chainrule.engine.network import Shape
+from chainrule.engine.network import Shape, by_layer
 from chainrule.engine.stack import STACKED
 from chainrule.errors import ConfigurationError
 from chainrule.records.settings import Settings
@@ -52,6 +52,7 @@ def prepare(settings: Settings) -> Prepared:
     """
     target, data = settings.target, settings.data
     streams = np.random.SeedSequence(settings.seed).spawn(5)
+    _check_layers(settings)
     hidden, output = settings.activation, settings.output
     outputs = target.outputs * settings.loss.outputs_per_target
     shape = Shape.of((target.inputs, *settings.network.hidden, outputs), hidden, output)
@@ -89,6 +90,18 @@ def settings_structure(settings: Settings) -> tuple[Any, ...]:
     return (loop, *(structure(getattr(settings, group)) for group in STACKED))
 
 
+def _check_layers(settings: Settings) -> None:
+    """Refuse a list of activations that has not one for each hidden layer."""
+    activation, hidden = settings.activation, settings.network.hidden
+    if isinstance(activation, tuple) and len(activation) != len(hidden):
+        names = ",".join(each.name for each in activation)
+        widths = ",".join(map(str, hidden))
+        raise ConfigurationError(
+            f"activation=[{names}] has {_count(len(activation), 'activation')}, but network.hidden=[{widths}] has "
+            f"{_count(len(hidden), 'layer')}: give each hidden layer one, or all of them one without brackets."
+        )
+
+
 def _check_parts(settings: Settings, shape: Shape) -> None:
     """Refuse components that do not fit these widths or each other, before any data are drawn."""
     optimizer, schedule = settings.optimizer, settings.schedule
@@ -102,11 +115,11 @@ def _check_parts(settings: Settings, shape: Shape) -> None:
         raise ConfigurationError(f"output={output.name} needs at least {output.min_units} outputs, but {outputs}.")
     if target.outputs < loss.min_outputs:
         raise ConfigurationError(f"loss={loss.name} needs at least {loss.min_outputs} outputs, but {outputs}.")
-    for index, units in enumerate(settings.network.hidden):
-        if units < settings.activation.min_units:
+    for layer, activation in by_layer(settings.activation, output, shape.layers):
+        if layer < shape.layers and shape.widths[layer] < activation.min_units:
             raise ConfigurationError(
-                f"activation={settings.activation.name} needs at least {settings.activation.min_units} units "
-                f"in a layer, but network.hidden[{index}] is {units}."
+                f"activation={activation.name} needs at least {activation.min_units} units "
+                f"in a layer, but network.hidden[{layer - 1}] is {shape.widths[layer]}."
             )
     if rule.widths and shape.widths != rule.widths:
         wanted = Shape(rule.widths)

@@ -99,7 +99,7 @@ class Plan:
                 profile = self._profile(settings)
                 self._stackable.setdefault(profile.structure, (profile, []))[1].append(job)
             groups = ((kind.name, group) for group, kind in GROUPS.items() if group != TRACKING)
-            self.used.update((kind, getattr(settings, group).name) for kind, group in groups)
+            self.used.update((kind, part.name) for kind, group in groups for part in settings.components(group))
         elif "${" in repr(job.config[TRACKING]):  # Hydra resolves it when the job starts
             return
         tracker = tracker_from_config(job.config, registry)
