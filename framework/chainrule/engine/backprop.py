@@ -104,7 +104,7 @@ class Backprop:
                 *self._error(layer),
                 self._backward(layer),
                 forward.z[layer],
-                forward.a[layer],
+                forward.outputs[layer],
                 self.delta[layer],
             )
             for above, layer in pairwise(range(forward.shape.layers, 0, -1))
@@ -166,16 +166,19 @@ class Backprop:
         return (lambda: error(layer, weights, delta, self._state, out=out), ()), out
 
     def _backward(self, layer: int) -> Callable[..., Array]:
-        """Return ``backward`` of the activation on a layer; if it has trained fields, one that also fills their part.
+        """Return ``backward`` of the activation on a layer, after that of dropout.
 
-        That part of ``grad`` is, like the others, the sum over samples.
+        If it has trained fields, their part of ``grad`` is filled, too: like the others, by the sum over samples.
         """
         activation, fields = self.forward.activations[layer], self._fields[layer]
         backward: Callable[..., Array] = filling(activation.backward)
-        if not fields:
+        dropped = self.forward.dropped[layer] if self.forward.dropped and layer < self.forward.shape.layers else None
+        if not fields and dropped is None:
             return backward
 
         def learn(error: Array, z: Array, a: Array, out: Array) -> Array:
+            if dropped is not None:
+                np.multiply(error, dropped, out=error)
             for name, into in fields.items():
                 values = activation.field_gradient(name, error, z, a)
                 require_shape(activation.field_gradient, values, z.shape)

@@ -67,7 +67,8 @@ class Machine:
         self._optimizer = optimizer = rate.optimizer if rate else stack.optimizer
         self.theta = stack.theta.copy()
         random = Random(stack.randoms, self.theta.dtype)
-        self._rng = random if draws(stack.activation, stack.output) else None  # of activations, in training
+        is_random = stack.dropout is not None or draws(stack.activation, stack.output)
+        self._rng = random if is_random else None  # of layers, in training
         self._offered = {"shape": stack.shape, "rng": random}
         if before is None:
             self._step = 0
@@ -174,7 +175,8 @@ class Machine:
         return given(self._optimizer, "update", **self._offered)
 
     def _pass(self, samples: int, theta: Array, rng: Random | None = None) -> Pass:
-        return Pass(self._stack.shape, theta, self._stack.activation, self._stack.output, samples, rng)
+        stack = self._stack
+        return Pass(stack.shape, theta, stack.activation, stack.output, samples, rng, stack.dropout if rng else None)
 
     def _backprop(
         self, samples: Sequence[tuple[Array, Array]], theta: Array, rng: Random | None = None

@@ -194,10 +194,13 @@ class Pass:
         hidden: activation of the hidden layers, or one for each; stacked.
         output: activation of the output layer, stacked.
         samples: number of samples.
-        rng: what activations draw from in training; None to measure and to predict.
+        rng: what activations and dropout draw from in training; None to measure and to predict.
+        dropout: probability with which a hidden unit is left out, ``(runs,)``; None to keep all.
 
     Attributes:
         z, a: eq. 1 and 2; ``a[-1]`` is the prediction after a forward pass.
+        outputs: eq. 2 before dropout; without it, the same arrays as ``a``.
+        dropped: factors by which dropout multiplies: 0, or what makes up for the zeros; None without dropout.
         inputs: the input of each layer, a row of ones above the activations before; index 1 is empty too, because the
             samples are the input of the first layer.
         weights: views of each layer's weights in ``theta``, ``(runs, units, units before)``.
@@ -213,6 +216,7 @@ class Pass:
         output: Activation,
         samples: int,
         rng: Random | None = None,
+        dropout: Array | None = None,
     ) -> None:
         runs, dtype = len(theta), theta.dtype
         self.shape, self.samples = shape, samples
@@ -229,10 +233,14 @@ class Pass:
             rows[:, 0] = 1
         self.z = [empty, *(columns(runs, units, samples, dtype) for units in (*inner, outputs))]
         self.a = [empty, *(rows[:, 1:] for rows in self.inputs[2:]), columns(runs, outputs, samples, dtype)]
+        self.outputs, self.dropped = self.a, None
+        if dropout is not None:
+            self.outputs = [empty, *(columns(runs, units, samples, dtype) for units in inner), self.a[-1]]
+            self.dropped = [empty, *(columns(runs, units, samples, dtype) for units in inner)]
         self._first = blocks[1]
         self._hidden_layers = [
             (
-                filling(self.activations[layer].forward, **self._wanted(layer, rng)),
+                self._activate(layer, rng, dropout),
                 self.z[layer],
                 self.a[layer],
                 planned_product(blocks[above], self.inputs[above], self.z[above], samples),
@@ -259,6 +267,21 @@ class Pass:
             self.a[-1] = self.output.forward(self.z[-1], **self._of_output)
             require_shape(self.output.forward, self.a[-1], self.z[-1].shape)
         return self.a[-1]
+
+    def _activate(self, layer: int, rng: Random | None, dropout: Array | None) -> Callable[..., Any]:
+        """Return eq. 2 of a hidden layer, which fills ``out``, followed by dropout."""
+        activate: Callable[..., Any] = filling(self.activations[layer].forward, **self._wanted(layer, rng))
+        if self.dropped is None or dropout is None or rng is None:
+            return activate
+        kept, factors, draw, rate = self.outputs[layer], self.dropped[layer], rng.uniform, dropout[:, None, None]
+
+        def drop(z: Array, out: Array) -> None:
+            activate(z, out=kept)
+            np.greater_equal(draw(*z.shape[1:]), rate, out=factors)
+            np.divide(factors, 1 - rate, out=factors)  # so that the sum of the layer above keeps its mean
+            np.multiply(kept, factors, out=out)
+
+        return drop
 
     def _wanted(self, layer: int, rng: Random | None) -> dict[str, Any]:
         """Return the optional arguments that ``forward`` of the activation on a layer names."""

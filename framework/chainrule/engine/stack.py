@@ -21,6 +21,7 @@ class Stack:
         measure_every: epochs between two points of the curves; stopping is decided at these points.
         activation, output, loss, optimizer, schedule, rule: stacked components, named like their groups; ``activation``
             may be a tuple of one for each hidden layer.
+        dropout: probability with which a hidden unit is left out in a step, ``(runs,)``; None for runs without.
         rule_state: the rule's fixed arrays, ``(runs, ...)``.
         theta: parameters before training, ``(runs, parameters)``, in the dtype of the stack.
         train, validation: samples, ``(1 + inputs + outputs, runs, samples)``: ones, ``x`` and ``y``.
@@ -40,6 +41,7 @@ class Stack:
     optimizer: Optimizer
     schedule: Schedule
     rule: Rule
+    dropout: Array | None
     rule_state: dict[str, Array]
     theta: Array
     train: Array
@@ -55,6 +57,7 @@ class Stack:
         return replace(
             self,
             **components,
+            dropout=None if self.dropout is None else self.dropout[runs],
             rule_state={name: array[runs] for name, array in self.rule_state.items()},
             theta=self.theta[runs],
             train=self.train[:, runs],

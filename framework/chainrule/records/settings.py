@@ -26,6 +26,7 @@ class Network:
     """``network``: the hidden layers; inputs and outputs come from the target."""
 
     hidden: Annotated[tuple[int, ...], Ge(1), doc("units of each hidden layer; [] for none")]
+    dropout: Annotated[float, Interval(ge=0, lt=1), doc("share of hidden units that are left out of a step")] = 0.0
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ def _stack(runs: Sequence[Prepared]) -> Stack:
         batch_size=settings[0].training.batch_size,
         measure_every=settings[0].training.resolved_measure_every,
         **components,
+        dropout=np.array([s.network.dropout for s in settings], dtype) if settings[0].network.dropout else None,
         rule_state={
             name: np.stack([run.rule_state[name] for run in runs]).astype(dtype) for name in runs[0].rule_state
         },

@@ -87,7 +87,8 @@ def settings_structure(settings: Settings) -> tuple[Any, ...]:
     """Return the part of :func:`run_structure` that is known without drawing data."""
     training = settings.training
     loop = training.epochs, training.batch_size, training.resolved_measure_every, training.dtype
-    return (loop, *(structure(getattr(settings, group)) for group in STACKED))
+    has_dropout = settings.network.dropout > 0
+    return (loop, has_dropout, *(structure(getattr(settings, group)) for group in STACKED))
 
 
 def _check_layers(settings: Settings) -> None:
