@@ -145,7 +145,8 @@ def gradient(run: Prepared, theta: ArrayLike, rule: Rule | None = None) -> Array
     fixed = run if rule is None else prepare(replace(chosen, rule=rule))
     state = {name: np.stack([array] * count).astype(points.dtype) for name, array in fixed.rule_state.items()}
     samples = np.repeat(run.samples.train[:, None], count, axis=1)
-    forward = Pass(run.shape, points, activation, output, samples.shape[2])
+    norm = stack([chosen.norm] * count, points.dtype)
+    forward = Pass(run.shape, points, activation, output, samples.shape[2], norm=norm)
     backprop = Backprop(forward, loss, backward, state, np.empty_like(points))
     with np.errstate(all="ignore"):
         found = backprop(backprop.batch(*separate(samples, run.samples.inputs)))
@@ -252,7 +253,8 @@ class Trace:
         delta: eq. 4 and 5, for the loss of each single sample.
         weight_gradients: eq. 6, for the averaged loss, ``(units, units before)``.
         bias_gradients: eq. 6, for the averaged loss, ``(units,)``.
-        field_gradients: of the trained fields of activations, by name, for the averaged loss: ``(1,)`` or ``(units,)``.
+        field_gradients: of the trained fields of activations, for the averaged loss, ``(1,)`` or ``(units,)``, by names
+            such as ``activation.1.beta``.
     """
 
     loss: float
@@ -261,7 +263,7 @@ class Trace:
     delta: list[Array]
     weight_gradients: list[Array]
     bias_gradients: list[Array]
-    field_gradients: list[dict[str, Array]]
+    field_gradients: dict[str, Array]
 
 
 def trace_step(
@@ -320,10 +322,7 @@ def trace_step(
         delta=[layer[pick].copy() for layer in backprop.delta[1:]],
         weight_gradients=weight_gradients,
         bias_gradients=bias_gradients,
-        field_gradients=[
-            {name: values[0, :, 0].copy() for name, values in layer.items()}
-            for layer in shape.fields_of_layers(grad)[1:]
-        ],
+        field_gradients={name: values[0, :, 0].copy() for name, values in shape.named_fields(grad).items()},
     )
 
 

@@ -14,7 +14,9 @@ from chainrule_activations.activations import (
     Softplus,
     Tanh,
 )
+from chainrule_activations.batch_norm import BatchNorm
 from chainrule_activations.hard_swish import HardSwish
+from chainrule_activations.layer_norm import LayerNorm
 from chainrule_activations.mish import Mish
 from chainrule_activations.prelu import PReLU
 from chainrule_activations.selu import SELU
@@ -44,4 +46,6 @@ def chainrule_activations() -> list[type[Activation]]:
         HardSwish,
         Sine,
         Snake,
+        LayerNorm,
+        BatchNorm,
     ]

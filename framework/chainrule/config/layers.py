@@ -7,7 +7,7 @@ Hydra would put all choices of a list into one place, and refuses to take one tw
 import re
 from collections.abc import Sequence
 
-LAYERED = ("activation",)  # groups of which each hidden layer may have its own component
+LAYERED = ("activation", "norm")  # groups of which each hidden layer may have its own component
 JOINT = "+"  # between the names of an option for several layers
 
 _CHOICE = re.compile(rf"(\+{{0,2}}(?:{'|'.join(LAYERED)})=)(.*)", re.DOTALL)

@@ -12,6 +12,7 @@ from chainrule.registry.preferences import SECTION, Preferences
 from chainrule.registry.registry import Registry
 from chainrule.registry.watching import Tracker
 
+_OPTIONAL = ("norm",)  # groups that records of before do not have
 TRACKING = "tracking"  # the group whose component shows runs but does not affect them
 _COMMAND = "command"  # of an experiment: the command line that answers its question, for people and scripts
 
@@ -47,6 +48,8 @@ def keys() -> dict[str, Parameter]:
 
 
 def _component(config: Mapping[str, Any], group: str, registry: Registry) -> Any:
+    if group in _OPTIONAL and group not in config:
+        return ()
     values = _mapping(config.get(group), group)
     layers = [str(layer) for layer in range(1, len(values) + 1)]
     if group in LAYERED and layers and set(values) == set(layers):

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from chainrule.components.arguments import takes_out
 from chainrule.components.contracts import Activation, Array, Loss, Rule
-from chainrule.components.stacking import sum_units
-from chainrule.engine.network import Call, Pass, columns, filling, planned_product, require_shape
+from chainrule.engine.layers import filling, require_shape
+from chainrule.engine.network import Call, Pass, columns, planned_product
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,6 @@ class Backprop:
         runs, dtype = len(grad), grad.dtype
         self.delta = [columns(runs, z.shape[1], forward.samples, dtype) for z in forward.z]
         self._blocks = forward.shape.blocks(grad)
-        self._fields = forward.shape.fields_of_layers(grad)
         self._mean = np.array(1 / forward.samples, dtype)
         self._rule, self._state = rule, state
         self._output_delta = self._plan_output()
@@ -104,7 +104,7 @@ class Backprop:
                 *self._error(layer),
                 self._backward(layer),
                 forward.z[layer],
-                forward.outputs[layer],
+                forward.a[layer],
                 self.delta[layer],
             )
             for above, layer in pairwise(range(forward.shape.layers, 0, -1))
@@ -165,28 +165,13 @@ class Backprop:
         error = filling(rule.error)
         return (lambda: error(layer, weights, delta, self._state, out=out), ()), out
 
-    def _backward(self, layer: int) -> Callable[..., Array]:
-        """Return ``backward`` of the activation on a layer, after that of dropout.
-
-        If it has trained fields, their part of ``grad`` is filled, too: like the others, by the sum over samples.
-        """
-        activation, fields = self.forward.activations[layer], self._fields[layer]
-        backward: Callable[..., Array] = filling(activation.backward)
-        dropped = self.forward.dropped[layer] if self.forward.dropped and layer < self.forward.shape.layers else None
-        if not fields and dropped is None:
-            return backward
-
-        def learn(error: Array, z: Array, a: Array, out: Array) -> Array:
-            if dropped is not None:
-                np.multiply(error, dropped, out=error)
-            for name, into in fields.items():
-                values = activation.field_gradient(name, error, z, a)
-                require_shape(activation.field_gradient, values, z.shape)
-                units = values.sum(axis=-1, keepdims=True)
-                np.copyto(into, units if into.shape == units.shape else sum_units(units, keepdims=True))
-            return backward(error, z, a, out=out)  # last, because it may overwrite the error
-
-        return learn
+    def _backward(self, layer: int) -> Callable[..., Any]:
+        """Return what goes from ``dL/da`` to ``delta`` on a layer."""
+        shape, groups = self.forward.shape, ("norm", "activation", "output")
+        back: Callable[..., Any] = self.forward.layers[layer].backward(
+            {group: shape.fields_of(self.grad, layer, group) for group in groups}
+        )
+        return back
 
     def _gradient(self, layer: int, inputs: Array) -> Call:
         """Return the call that computes eq. 6 for a layer with these ``inputs``."""

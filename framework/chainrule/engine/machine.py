@@ -12,7 +12,8 @@ from chainrule.components.random import Random
 from chainrule.components.stacking import take
 from chainrule.engine.backprop import Backprop, Batch, Truth, mean_loss, separate, true_outputs
 from chainrule.engine.epoch import Epoch
-from chainrule.engine.network import Pass, draws, filling, require_shape
+from chainrule.engine.layers import States, differs_in_training, filling, require_shape, taken
+from chainrule.engine.network import Pass, initial_states, placed
 from chainrule.engine.problem import Problem
 from chainrule.engine.stack import Stack
 from chainrule.errors import PluginError
@@ -60,6 +61,7 @@ class Machine:
     Attributes:
         theta: the parameters that are trained, ``(runs, parameters)``.
         kept: those that are measured and saved; the same array, unless the optimizer recommends others.
+        states: what activations keep beside parameters, which is saved, too.
     """
 
     def __init__(self, stack: Stack, rate: Rate | None, before: tuple["Machine", Array] | None = None) -> None:
@@ -67,17 +69,20 @@ class Machine:
         self._optimizer = optimizer = rate.optimizer if rate else stack.optimizer
         self.theta = stack.theta.copy()
         random = Random(stack.randoms, self.theta.dtype)
-        is_random = stack.dropout is not None or draws(stack.activation, stack.output)
-        self._rng = random if is_random else None  # of layers, in training
+        chosen = list(placed(stack.activation, stack.output, stack.norm, stack.shape.layers))
+        differs = stack.dropout is not None or any(differs_in_training(one.activation) for one in chosen)
+        self._rng = random if differs else None  # of layers, in training
         self._offered = {"shape": stack.shape, "rng": random}
         if before is None:
             self._step = 0
             self._state: dict[str, Array] = given(optimizer, "init", **self._offered)(self.theta)
             self._further = np.zeros((2, len(self.theta)), int)
+            self.states: States = initial_states(chosen, stack.shape, len(self.theta), self.theta.dtype)
         else:
             machine, runs = before
             self._step, self._further = machine._step, machine._further[:, runs]
             self._state = {name: array[runs] for name, array in machine._state.items()}
+            self.states = taken(machine.states, runs)
         _require_run_axis(f"optimizer={optimizer.name}", self._state, len(self.theta))
         self._keeps = type(optimizer).kept is not Optimizer.kept
         self.kept = np.empty_like(self.theta) if self._keeps else self.theta
@@ -170,13 +175,14 @@ class Machine:
     def _update(self, backprop: Backprop, batch: Batch) -> Callable[..., None]:
         """Return ``update`` of the optimizer for one batch, with what it asks for."""
         if "problem" in asked(type(self._optimizer), "update"):
-            problem = Problem(backprop, batch, self._further, self._rng)
+            problem = Problem(backprop, batch, self._further, self._rng, self.states)
             return given(self._optimizer, "update", **self._offered, problem=problem)
         return given(self._optimizer, "update", **self._offered)
 
     def _pass(self, samples: int, theta: Array, rng: Random | None = None) -> Pass:
         stack = self._stack
-        return Pass(stack.shape, theta, stack.activation, stack.output, samples, rng, stack.dropout if rng else None)
+        layers: dict[str, Any] = {"norm": stack.norm, "states": self.states, "dropout": stack.dropout}
+        return Pass(stack.shape, theta, stack.activation, stack.output, samples, rng, **layers)
 
     def _backprop(
         self, samples: Sequence[tuple[Array, Array]], theta: Array, rng: Random | None = None

@@ -9,9 +9,7 @@ Arrays have the shape ``(runs, units, samples)``. Two choices make stacks of sma
   one contiguous piece, whatever the number of runs.
 """
 
-import copy
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -19,10 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.components.arguments import asked, takes_out
+from chainrule.components.arguments import takes_out
 from chainrule.components.contracts import Activation, Array
 from chainrule.components.random import Random
-from chainrule.errors import PluginError
+from chainrule.engine.layers import Layer, States, require_shape, with_fields
 
 # OpenBLAS multiplies a matrix by few columns, or a single row by a matrix, with different instructions for a contiguous
 # matrix and for a slice of a stack; the last bits then depend on the number of runs. From 17 samples on they do not
@@ -67,18 +65,55 @@ def _multiplication(a: Array, b: Array, samples: int) -> Call:
     return np.matmul, (a, b)
 
 
+class Placed(NamedTuple):
+    """An activation and where it is.
+
+    Attributes:
+        layer: on which layer, from 1.
+        group: ``norm`` before the ``activation`` of a hidden layer, or ``output``.
+        activation: the activation.
+    """
+
+    layer: int
+    group: str
+    activation: Activation
+
+
 class TrainedField(NamedTuple):
     """A field of an activation that is learned.
 
     Attributes:
-        layer: which layer the activation is on, from 1.
+        layer, group: where the activation is, as in ``Placed``.
         name: of the field.
         values: how many numbers it has: 1, or one for each unit.
     """
 
     layer: int
+    group: str
     name: str
     values: int
+
+    @property
+    def key(self) -> str:
+        """Its name in a record: that of the field in the configuration, with the number of a hidden layer."""
+        return key_of(self.layer, self.group, self.name)
+
+
+def key_of(layer: int, group: str, name: str) -> str:
+    """Return ``activation.1.beta``, ``norm.1.gain`` or ``output.beta``."""
+    return f"{group}.{name}" if group == "output" else f"{group}.{layer}.{name}"
+
+
+def placed(hidden: Hidden, output: Activation, norm: Hidden, layers: int) -> Iterator[Placed]:
+    """Yield every activation of a network that does something, from the first layer on."""
+    for layer in range(1, layers):
+        for group, chosen in (("norm", norm), ("activation", hidden)):
+            if chosen == ():
+                continue
+            one = chosen[layer - 1] if isinstance(chosen, tuple) else chosen
+            if not (group == "norm" and one.is_identity):
+                yield Placed(layer, group, one)
+    yield Placed(layers, "output", output)
 
 
 @dataclass(frozen=True)
@@ -96,12 +131,12 @@ class Shape:
     trained: tuple[TrainedField, ...] = ()
 
     @classmethod
-    def of(cls, widths: tuple[int, ...], hidden: Hidden, output: Activation) -> "Shape":
+    def of(cls, widths: tuple[int, ...], hidden: Hidden, output: Activation, norm: Hidden = ()) -> "Shape":
         """Return the shape of a network with these widths and activations."""
         found = []
-        for layer, activation in by_layer(hidden, output, len(widths) - 1):
-            found += [TrainedField(layer, name, 1) for name in activation.trained]
-            found += [TrainedField(layer, name, widths[layer]) for name in activation.trained_per_unit]
+        for layer, group, activation in placed(hidden, output, norm, len(widths) - 1):
+            found += [TrainedField(layer, group, name, 1) for name in activation.trained]
+            found += [TrainedField(layer, group, name, widths[layer]) for name in activation.trained_per_unit]
         return cls(widths, tuple(found))
 
     @property
@@ -148,22 +183,26 @@ class Shape:
         """Return a view of the trained fields of all activations in ``flat (runs, parameters)``: ``(runs, values)``."""
         return flat[:, self._weights_and_biases :]
 
-    def fields_of_layers(self, flat: Array) -> list[dict[str, Array]]:
-        """Return views of the trained fields in ``flat (runs, parameters)``: each layer's by name, from 1.
+    def named_fields(self, flat: Array) -> dict[str, Array]:
+        """Return views of the trained fields in ``flat (runs, parameters)``, by names such as ``activation.1.beta``.
 
         Their shape is ``(runs, 1, 1)`` or ``(runs, units, 1)``.
         """
-        found: list[dict[str, Array]] = [{} for _ in self.widths]
-        start = self._weights_and_biases
-        for layer, name, values in self.trained:
-            found[layer][name] = flat[:, start : start + values, None]
-            start += values
+        found, start = {}, self._weights_and_biases
+        for field in self.trained:
+            found[field.key] = flat[:, start : start + field.values, None]
+            start += field.values
         return found
 
-    def initial_fields(self, hidden: Hidden, output: Activation) -> Array:
+    def fields_of(self, flat: Array, layer: int, group: str) -> dict[str, Array]:
+        """Return those of one activation, by the names of its fields."""
+        views = self.named_fields(flat)
+        return {one.name: views[one.key] for one in self.trained if (one.layer, one.group) == (layer, group)}
+
+    def initial_fields(self, hidden: Hidden, output: Activation, norm: Hidden = ()) -> Array:
         """Return the values of trained fields before training, as activations that are not stacked have them."""
-        activations = dict(by_layer(hidden, output, self.layers))
-        values = [np.full(count, getattr(activations[layer], name)) for layer, name, count in self.trained]
+        chosen = {(layer, group): one for layer, group, one in placed(hidden, output, norm, self.layers)}
+        values = [np.full(field.values, getattr(chosen[field[:2]], field.name)) for field in self.trained]
         return np.concatenate([*values, np.empty(0)])
 
     def flatten(self, weights: Sequence[Array], biases: Sequence[Array]) -> Array:
@@ -177,12 +216,6 @@ class Shape:
         return [block[:, 1:].copy() for block in blocks], [block[:, 0].copy() for block in blocks]
 
 
-def by_layer(hidden: Hidden, output: Activation, layers: int) -> Iterator[tuple[int, Activation]]:
-    """Yield each layer, from 1, with its activation."""
-    each = hidden if isinstance(hidden, tuple) else (hidden,) * (layers - 1)
-    return enumerate((*each, output), 1)
-
-
 class Pass:
     """The forward pass of a stack for a fixed number of samples, with its buffers.
 
@@ -194,16 +227,17 @@ class Pass:
         hidden: activation of the hidden layers, or one for each; stacked.
         output: activation of the output layer, stacked.
         samples: number of samples.
-        rng: what activations and dropout draw from in training; None to measure and to predict.
-        dropout: probability with which a hidden unit is left out, ``(runs,)``; None to keep all.
+        rng: what layers draw from in training; None to measure and to predict.
+        norm: what lies before the activation of hidden layers, likewise; () for nothing.
+        states: arrays of activations that keep some, as :func:`initial_states` gives them, which it gives if None.
+        dropout: probability with which a hidden unit is left out in training, ``(runs,)``; None to keep all.
 
     Attributes:
         z, a: eq. 1 and 2; ``a[-1]`` is the prediction after a forward pass.
-        outputs: eq. 2 before dropout; without it, the same arrays as ``a``.
-        dropped: factors by which dropout multiplies: 0, or what makes up for the zeros; None without dropout.
         inputs: the input of each layer, a row of ones above the activations before; index 1 is empty too, because the
             samples are the input of the first layer.
         weights: views of each layer's weights in ``theta``, ``(runs, units, units before)``.
+        layers: from ``z`` to ``a`` on each layer, and back. At index 0 there is ``None``.
         activations: activation of each layer; its trained fields are views of ``theta``. At index 0 there is ``None``.
         samples: number of samples.
     """
@@ -216,14 +250,13 @@ class Pass:
         output: Activation,
         samples: int,
         rng: Random | None = None,
+        *,
+        norm: Hidden = (),
+        states: States | None = None,
         dropout: Array | None = None,
     ) -> None:
         runs, dtype = len(theta), theta.dtype
         self.shape, self.samples = shape, samples
-        fields = shape.fields_of_layers(theta)
-        self.activations: list[Any] = [None]
-        self.activations += [_with(own, fields[layer]) for layer, own in by_layer(hidden, output, shape.layers)]
-        self.output: Activation = self.activations[-1]
         blocks = shape.blocks(theta)
         self.weights = shape.weights(theta)
         empty = np.empty((runs, 0, samples), dtype)
@@ -233,21 +266,30 @@ class Pass:
             rows[:, 0] = 1
         self.z = [empty, *(columns(runs, units, samples, dtype) for units in (*inner, outputs))]
         self.a = [empty, *(rows[:, 1:] for rows in self.inputs[2:]), columns(runs, outputs, samples, dtype)]
-        self.outputs, self.dropped = self.a, None
-        if dropout is not None:
-            self.outputs = [empty, *(columns(runs, units, samples, dtype) for units in inner), self.a[-1]]
-            self.dropped = [empty, *(columns(runs, units, samples, dtype) for units in inner)]
+        chosen = list(placed(hidden, output, norm, shape.layers))
+        states = initial_states(chosen, shape, runs, dtype) if states is None else states
+        rates = None if dropout is None or rng is None else dropout[:, None, None]
+        self.layers: list[Any] = [None]
+        for layer in range(1, shape.layers + 1):
+            parts = {
+                group: (with_fields(one, shape.fields_of(theta, layer, group)), states.get((layer, group), {}))
+                for place, group, one in chosen
+                if place == layer
+            }
+            self.layers.append(Layer(layer, parts, self.z[layer], rng, rates if layer < shape.layers else None))
+        self.activations = [None, *(layer.activation for layer in self.layers[1:])]
+        self.output: Activation = self.layers[-1].activation
         self._first = blocks[1]
         self._hidden_layers = [
             (
-                self._activate(layer, rng, dropout),
+                self.layers[layer].forward,
                 self.z[layer],
                 self.a[layer],
                 planned_product(blocks[above], self.inputs[above], self.z[above], samples),
             )
             for layer, above in pairwise(range(1, shape.layers + 1))
         ]
-        self._of_output = self._wanted(shape.layers, rng)
+        self._of_output = self.layers[-1].wanted("output", "forward")
         self._output_takes_out = takes_out(type(output).forward)
 
     def first(self, x: Array) -> Call:
@@ -268,86 +310,42 @@ class Pass:
             require_shape(self.output.forward, self.a[-1], self.z[-1].shape)
         return self.a[-1]
 
-    def _activate(self, layer: int, rng: Random | None, dropout: Array | None) -> Callable[..., Any]:
-        """Return eq. 2 of a hidden layer, which fills ``out``, followed by dropout."""
-        activate: Callable[..., Any] = filling(self.activations[layer].forward, **self._wanted(layer, rng))
-        if self.dropped is None or dropout is None or rng is None:
-            return activate
-        kept, factors, draw, rate = self.outputs[layer], self.dropped[layer], rng.uniform, dropout[:, None, None]
 
-        def drop(z: Array, out: Array) -> None:
-            activate(z, out=kept)
-            np.greater_equal(draw(*z.shape[1:]), rate, out=factors)
-            np.divide(factors, 1 - rate, out=factors)  # so that the sum of the layer above keeps its mean
-            np.multiply(kept, factors, out=out)
-
-        return drop
-
-    def _wanted(self, layer: int, rng: Random | None) -> dict[str, Any]:
-        """Return the optional arguments that ``forward`` of the activation on a layer names."""
-        offered = {"rng": rng, "layer": layer}
-        cls: type = type(self.activations[layer])
-        names = asked(cls, "forward")
-        return {name: offered[name] for name in names if name in offered}
+def initial_states(chosen: Iterable[Placed], shape: Shape, runs: int, dtype: DTypeLike) -> States:
+    """Return the arrays that activations keep before training, ``(runs, units, 1)``, by layer and group."""
+    found = {}
+    for layer, group, activation in chosen:
+        arrays = activation.init(shape.widths[layer])
+        if arrays:
+            found[layer, group] = {
+                name: np.repeat(np.asarray(array, dtype)[None, :, None], runs, axis=0) for name, array in arrays.items()
+            }
+    return found
 
 
-def draws(hidden: Hidden, output: Activation) -> bool:
-    """Say whether an activation is random in training."""
-    each = hidden if isinstance(hidden, tuple) else (hidden,)
-    return any("rng" in asked(type(activation), "forward") for activation in (*each, output))
-
-
-def _with(activation: Activation, fields: Mapping[str, Array]) -> Activation:
-    """Return an activation whose trained fields are these arrays."""
-    if not fields:
-        return activation
-    own = copy.copy(activation)
-    for name, values in fields.items():
-        object.__setattr__(own, name, values)
-    return own
-
-
-def filling(method: Any, **optional: Any) -> Any:
-    """Return ``method`` if it fills a buffer given as ``out``, else a function that copies its result there.
-
-    It is given the ``optional`` arguments, too. The function that copies raises PluginError if the result has another
-    shape, because NumPy would broadcast it over the buffer.
-    """
-    if takes_out(getattr(method, "__func__", method)):
-        return functools.partial(method, **optional) if optional else method
-
-    def fill(*arguments: Any, out: Array) -> Array:
-        result = method(*arguments, **optional)
-        if result is not out:
-            require_shape(method, result, out.shape)
-            np.copyto(out, result)
-        return out
-
-    return fill
-
-
-def require_shape(method: Any, result: Any, shape: tuple[int, ...]) -> None:
-    """Check the shape of an array that a plugin returned.
-
-    Raises:
-        PluginError: the array has another shape.
-    """
-    if np.shape(result) != shape:
-        raise PluginError(f"{method.__qualname__} returned an array of shape {np.shape(result)}, not {shape}.")
-
-
-def predict(shape: Shape, theta: Array, hidden: Hidden, output: Activation, x: Array) -> Array:
+def predict(
+    shape: Shape,
+    theta: Array,
+    hidden: Hidden,
+    output: Activation,
+    x: Array,
+    *,
+    norm: Hidden = (),
+    states: States | None = None,
+) -> Array:
     """Return predictions ``(outputs, samples)`` of one run.
 
     Args:
-        shape: widths of the network.
+        shape: of the network.
         theta: flat parameters of the run, shape ``(parameters,)``.
         hidden: activation of the hidden layers, or one for each; stacked for one run.
         output: activation of the output layer, stacked for one run.
         x: inputs, shape ``(inputs, samples)``.
+        norm: what lies before the activation of hidden layers, stacked for one run; () for nothing.
+        states: arrays of activations that keep some, of one run; None for those before training.
     """
     rows = columns(1, 1 + len(x), x.shape[1], theta.dtype)
     rows[0, 0], rows[0, 1:] = 1, x
-    forward = Pass(shape, theta[None], hidden, output, x.shape[1])
+    forward = Pass(shape, theta[None], hidden, output, x.shape[1], norm=norm, states=states)
     y: Array = forward.forward(forward.first(rows))[0].copy()
     return y

@@ -19,8 +19,8 @@ class Stack:
         epochs: largest number of epochs.
         batch_size: samples per step; None, or at least the number of training samples, for full batches.
         measure_every: epochs between two points of the curves; stopping is decided at these points.
-        activation, output, loss, optimizer, schedule, rule: stacked components, named like their groups; ``activation``
-            may be a tuple of one for each hidden layer.
+        norm, activation, output, loss, optimizer, schedule, rule: stacked components, named like their groups; the
+            first two may be tuples of one for each hidden layer.
         dropout: probability with which a hidden unit is left out in a step, ``(runs,)``; None for runs without.
         rule_state: the rule's fixed arrays, ``(runs, ...)``.
         theta: parameters before training, ``(runs, parameters)``, in the dtype of the stack.
@@ -35,6 +35,7 @@ class Stack:
     epochs: int
     batch_size: int | None
     measure_every: int
+    norm: Hidden
     activation: Hidden
     output: Activation
     loss: Loss

@@ -10,6 +10,7 @@ from threadpoolctl import ThreadpoolController
 
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves, History, due_epochs, one_nan
+from chainrule.engine.layers import States, taken
 from chainrule.engine.machine import Machine, Rate
 from chainrule.engine.reason import Reason
 from chainrule.engine.stack import Stack
@@ -25,6 +26,7 @@ class Trained:
 
     Attributes:
         theta: parameters when it stopped, as its optimizer recommends them, shape ``(parameters,)``.
+        states: what activations keep beside parameters, by layer and group: arrays ``(1, units, 1)``.
         curves: what was measured.
         reason: why it stopped.
         epochs: how many epochs it trained.
@@ -32,6 +34,7 @@ class Trained:
     """
 
     theta: Array
+    states: States
     curves: Curves
     reason: Reason
     epochs: int
@@ -110,7 +113,8 @@ def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list
             if reason:
                 run = int(active[row])
                 kept, evaluations = one_nan(machine.kept[row]), machine.evaluations(row)
-                trained[run] = Trained(kept, history.curves(run), reason, epoch, evaluations)
+                states = taken(machine.states, np.array([row]))
+                trained[run] = Trained(kept, states, history.curves(run), reason, epoch, evaluations)
         stay = np.array([row for row, reason in enumerate(reasons) if not reason], int)
         if observe:
             observe(epoch, losses, len(stay))

@@ -13,7 +13,8 @@ from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack
 from chainrule.engine.curves import Curves
 from chainrule.engine.data import Samples, accuracy, r2
-from chainrule.engine.network import Shape, predict
+from chainrule.engine.layers import States
+from chainrule.engine.network import Shape, key_of, predict
 from chainrule.engine.reason import Reason
 from chainrule.errors import ConfigurationError
 from chainrule.records.settings import Settings
@@ -41,6 +42,7 @@ class Result:
         started: when training began.
         seconds: training time, of the whole stack if runs were stacked.
         notes: the notes shown before training.
+        states: what activations keep beside parameters, by layer and group: arrays ``(1, units, 1)``.
         metrics: final losses and scores by name, e.g. ``validation/r2``, and what training cost:
             ``gradient_evaluations``, and ``loss_evaluations`` where an optimizer asked for losses alone.
     """
@@ -56,6 +58,7 @@ class Result:
     started: datetime
     seconds: float
     notes: tuple[str, ...] = ()
+    states: States = field(default_factory=dict)
     metrics: dict[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,10 +90,16 @@ class Result:
 
         Names begin with the group and, of a hidden layer, its number: ``activation.1.beta``, ``output.beta``.
         """
+        fields = self.shape.named_fields(self.theta[None])
+        return {name: values[0, :, 0].copy() for name, values in fields.items()}
+
+    @property
+    def named_states(self) -> dict[str, Array]:
+        """What activations keep beside parameters, ``(units,)``, by names such as ``norm.1.mean``."""
         return {
-            f"{'output' if layer == self.shape.layers else f'activation.{layer}'}.{name}": values[0, :, 0].copy()
-            for layer, fields in enumerate(self.shape.fields_of_layers(self.theta[None]))
-            for name, values in fields.items()
+            key_of(layer, group, name): array[0, :, 0].copy()
+            for (layer, group), arrays in self.states.items()
+            for name, array in arrays.items()
         }
 
     def predict(self, x: ArrayLike) -> Array:
@@ -120,7 +129,8 @@ class Result:
         )
         with np.errstate(all="ignore"):  # a diverged run predicts infinity or NaN
             scaled = self.samples.x_scaling.apply(columns).astype(self.theta.dtype)
-            given = predict(self.shape, self.theta, hidden, output, scaled)
+            norm = stack([chosen.norm], dtype)
+            given = predict(self.shape, self.theta, hidden, output, scaled, norm=norm, states=self.states)
             y = self.samples.y_scaling.undo(loss.point(given[None])[0].astype(float))
         return y[:, 0] if points.ndim == 1 else y
 

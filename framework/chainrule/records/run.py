@@ -144,7 +144,8 @@ class Record:
     def weights(self) -> dict[str, Array]:
         """Read weights and biases ``W1, b1, W2 ...`` and the scaling of data ``x_shift, x_scale, y_shift, y_scale``.
 
-        Trained fields of activations are named as in ``Result.trained``, such as ``activation.1.beta``.
+        Trained fields of activations, and what they keep, are named as in ``Result.trained`` and ``named_states``:
+        ``activation.1.beta``, ``norm.1.mean``.
         """
         return self._arrays(WEIGHTS)
 
@@ -338,7 +339,7 @@ def _named_weights(result: Result) -> dict[str, Array]:
     named: dict[str, Array] = {}
     for layer, (weights, biases) in enumerate(zip(result.weights, result.biases, strict=True), 1):
         named |= {f"W{layer}": weights, f"b{layer}": biases}
-    named |= result.trained
+    named |= result.trained | result.named_states
     x, y = result.samples.x_scaling, result.samples.y_scaling
     return named | {"x_shift": x.shift, "x_scale": x.scale, "y_shift": y.shift, "y_scale": y.scale}
 

@@ -77,7 +77,8 @@ def seed_in(config: Mapping[str, Any]) -> int:
 class Settings:
     """The settings that decide one run, checked.
 
-    ``activation`` is that of all hidden layers, or a tuple of one for each.
+    ``activation`` is that of all hidden layers, or a tuple of one for each; so is ``norm``,
+    which lies before it, and may be empty.
     """
 
     seed: int
@@ -92,10 +93,12 @@ class Settings:
     target: Target
     initializer: Initializer
     rule: Rule
+    norm: Activation | tuple[Activation, ...] = ()
 
     def to_config(self) -> dict[str, Any]:
-        """Return the settings as plain data, from which equal settings can be made."""
-        return {field.name: _config(getattr(self, field.name)) for field in fields(self)}
+        """Return the settings as plain data, from which equal settings can be made; an empty tuple is left out."""
+        config = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: _config(value) for name, value in config.items() if value != ()}
 
     def by_key(self, group: str) -> dict[str, Any]:
         """Return the components of a group by the keys of the configuration that hold them.

@@ -31,6 +31,7 @@ def train_stack(runs: Sequence[Prepared], observe: Observer | None = None, prune
             settings=run.settings,
             shape=run.shape,
             theta=end.theta,
+            states=end.states,
             curves=end.curves,
             reason=end.reason,
             epochs=end.epochs,

@@ -10,7 +10,7 @@ from chainrule.components.contracts import Array, Loss
 from chainrule.components.parameters import plain
 from chainrule.components.stacking import has_rate, structure
 from chainrule.engine.data import Samples, draw
-from chainrule.engine.network import Shape, by_layer
+from chainrule.engine.network import Shape, placed
 from chainrule.engine.stack import STACKED
 from chainrule.errors import ConfigurationError
 from chainrule.records.settings import Settings
@@ -53,9 +53,9 @@ def prepare(settings: Settings) -> Prepared:
     target, data = settings.target, settings.data
     streams = np.random.SeedSequence(settings.seed).spawn(5)
     _check_layers(settings)
-    hidden, output = settings.activation, settings.output
+    hidden, output, norm = settings.activation, settings.output, settings.norm
     outputs = target.outputs * settings.loss.outputs_per_target
-    shape = Shape.of((target.inputs, *settings.network.hidden, outputs), hidden, output)
+    shape = Shape.of((target.inputs, *settings.network.hidden, outputs), hidden, output, norm)
     _check_parts(settings, shape)
     dtype = settings.training.dtype.value
     samples = draw(target, streams[0], **plain(data), dtype=dtype)
@@ -69,7 +69,9 @@ def prepare(settings: Settings) -> Prepared:
         settings=settings,
         shape=shape,
         samples=samples,
-        theta=np.concatenate([shape.flatten(weights, biases), shape.initial_fields(hidden, output)]).astype(dtype),
+        theta=np.concatenate([shape.flatten(weights, biases), shape.initial_fields(hidden, output, norm)]).astype(
+            dtype
+        ),
         rule_state=settings.rule.init(np.random.default_rng(streams[2]), shape.widths),
         shuffle=np.random.default_rng(streams[3]),
         random=np.random.default_rng(streams[4]),
@@ -92,15 +94,23 @@ def settings_structure(settings: Settings) -> tuple[Any, ...]:
 
 
 def _check_layers(settings: Settings) -> None:
-    """Refuse a list of activations that has not one for each hidden layer."""
-    activation, hidden = settings.activation, settings.network.hidden
-    if isinstance(activation, tuple) and len(activation) != len(hidden):
-        names = ",".join(each.name for each in activation)
-        widths = ",".join(map(str, hidden))
-        raise ConfigurationError(
-            f"activation=[{names}] has {_count(len(activation), 'activation')}, but network.hidden=[{widths}] has "
-            f"{_count(len(hidden), 'layer')}: give each hidden layer one, or all of them one without brackets."
-        )
+    """Refuse a list of activations that has not one for each hidden layer, and steps of too few samples."""
+    hidden = settings.network.hidden
+    for group in ("activation", "norm"):
+        chosen = settings.components(group)
+        if isinstance(getattr(settings, group), tuple) and len(chosen) != len(hidden):
+            names, widths = ",".join(each.name for each in chosen), ",".join(map(str, hidden))
+            raise ConfigurationError(
+                f"{group}=[{names}] has {_count(len(chosen), 'activation')}, but network.hidden=[{widths}] has "
+                f"{_count(len(hidden), 'layer')}: give each hidden layer one, or all of them one without brackets."
+            )
+    for group in ("norm", "activation", "output"):
+        for activation in settings.components(group):
+            if (settings.training.batch_size or activation.min_samples) < activation.min_samples:
+                raise ConfigurationError(
+                    f"{group}={activation.name} needs at least {activation.min_samples} samples in a step, but "
+                    f"training.batch_size is {settings.training.batch_size}."
+                )
 
 
 def _check_parts(settings: Settings, shape: Shape) -> None:
@@ -116,10 +126,10 @@ def _check_parts(settings: Settings, shape: Shape) -> None:
         raise ConfigurationError(f"output={output.name} needs at least {output.min_units} outputs, but {outputs}.")
     if target.outputs < loss.min_outputs:
         raise ConfigurationError(f"loss={loss.name} needs at least {loss.min_outputs} outputs, but {outputs}.")
-    for layer, activation in by_layer(settings.activation, output, shape.layers):
+    for layer, group, activation in placed(settings.activation, output, settings.norm, shape.layers):
         if layer < shape.layers and shape.widths[layer] < activation.min_units:
             raise ConfigurationError(
-                f"activation={activation.name} needs at least {activation.min_units} units "
+                f"{group}={activation.name} needs at least {activation.min_units} units "
                 f"in a layer, but network.hidden[{layer - 1}] is {shape.widths[layer]}."
             )
     if rule.widths and shape.widths != rule.widths:

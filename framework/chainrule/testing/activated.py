@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.components.arguments import asked, given, takes_out
+from chainrule.components.arguments import asked, given
 from chainrule.components.contracts import Activation, Array
 from chainrule.components.random import Random
 from chainrule.components.stacking import stack
@@ -49,7 +49,7 @@ def field_gradients(subject: Subject) -> None:
 def learned(subject: Subject) -> None:
     """Training changes every trained field, by the same bytes in a stack and alone."""
     for components in subject.stacks:
-        run = training.settings(activation=components[-1], hidden=(_least(subject) + 1,))
+        run = training.settings(activation=components[-1], hidden=(_least(subject) + 1,), batch_size=8)
         for name, values in training.result(run).trained.items():
             field = name.rpartition(".")[2]
             if np.all(values == getattr(components[-1], field)):
@@ -81,7 +81,8 @@ def gradient_in_training(subject: Subject) -> None:
             return float((grad_a * _forward(activation, point, np.random.default_rng(5))).sum())
 
         a = _forward(activation, z, np.random.default_rng(5))
-        actual, expected = activation.backward(grad_a, z, a), central_differences(total, z)
+        backward = _in_training(activation, "backward", z, np.random.default_rng(5))
+        actual, expected = backward(grad_a, z, a), central_differences(total, z)
         wrong = ~(np.abs(actual - expected) <= _TOLERANCE * (1 + np.abs(expected).max()))
         if wrong.any():
             at = tuple(np.argwhere(wrong)[0])
@@ -115,31 +116,58 @@ def is_not_random(subject: Subject) -> str:
     return "" if "rng" in asked(subject.cls, "forward") else "forward does not ask for rng"
 
 
+def is_the_same_in_training(subject: Subject) -> str:
+    """Return why the gradient in training is not checked apart."""
+    names = asked(subject.cls, "forward")
+    return "" if {"rng", "training"} & set(names) else "forward asks for neither rng nor training"
+
+
 def _alone(subject: Subject) -> Subject:
     cls: Any = subject.cls
-    if not {"rng", "layer"} & set(asked(cls, "forward")):
+    methods = [name for name in ("forward", "backward", "field_gradient") if set(asked(cls, name)) - {"out"}]
+    if not methods:
         return subject
 
-    def wanted(rng: Random | None, layer: int) -> dict[str, Any]:
-        return {name: {"rng": rng, "layer": layer}[name] for name in asked(cls, "forward") if name != "out"}
-
-    def filling(self: Any, z: Array, out: Array | None = None, *, rng: Random | None = None, layer: int = 1) -> Any:
-        return cls.forward(self, z, out=out, **wanted(rng, layer))
-
-    def plain(self: Any, z: Array, *, rng: Random | None = None, layer: int = 1) -> Any:
-        return cls.forward(self, z, **wanted(rng, layer))
-
     def body(space: dict[str, Any]) -> None:
-        space |= {"forward": filling if takes_out(cls.forward) else plain, "__module__": cls.__module__}
-        space |= {"__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+        space |= {name: _with_defaults(cls, name) for name in methods}
+        space |= {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
 
     made: Any = dataclasses.dataclass(frozen=True)(types.new_class(cls.__name__, (cls,), {"name": cls.name}, body))
     return Subject(made, subject.examples)
 
 
+def _with_defaults(cls: type[Activation], name: str) -> Callable[..., Any]:
+    """Return a method that gets what an activation gets where a run is measured, unless it is given something else."""
+    method = getattr(cls, name)
+
+    @functools.wraps(method)
+    def call(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        z = arguments[_PLACE_OF_Z[name]]
+        offered = {"rng": None, "layer": 1, "training": False, "state": _state(self, z)}
+        wanted = {key: value for key, value in offered.items() if key in asked(cls, name)}
+        return method(self, *arguments, **(wanted | keywords))
+
+    return call
+
+
+_PLACE_OF_Z = {"forward": 0, "backward": 1, "field_gradient": 2}
+
+
+def _state(activation: Activation, z: Array) -> dict[str, Array]:
+    """Return what an activation keeps before training, for the runs and units of ``z``."""
+    runs, units, _ = z.shape
+    arrays = activation.init(units)
+    return {name: np.repeat(np.asarray(a, z.dtype)[None, :, None], runs, axis=0) for name, a in arrays.items()}
+
+
+def _in_training(activation: Activation, method: str, z: Array, rng: np.random.Generator | None) -> Callable[..., Any]:
+    drawn = None if rng is None else Random([rng] * len(z), z.dtype)
+    offered: dict[str, Any] = {"rng": drawn, "layer": 1, "training": rng is not None, "state": _state(activation, z)}
+    return given(activation, method, **offered)
+
+
 def _forward(activation: Activation, z: Array, rng: np.random.Generator | None) -> Array:
-    drawn = None if rng is None else Random([rng], z.dtype)
-    return np.array(given(activation, "forward", rng=drawn, layer=1)(z))
+    return np.array(_in_training(activation, "forward", z, rng)(z))
 
 
 def _points(units: int) -> Array:

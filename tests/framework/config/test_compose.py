@@ -23,6 +23,7 @@ def test_the_default_is_the_article_s_run():
     assert {group: config[group]["name"] for group in GROUPS} == {
         "activation": "sigmoid", "output": "identity", "loss": "half_squared_error", "optimizer": "gradient_descent",
         "schedule": "constant", "target": "linear", "initializer": "normal", "rule": "exact", "tracking": "mlflow",
+        "norm": "identity",
     }  # fmt: skip
     assert settings.network.hidden == (2, 2)
     assert settings.training.batch_size == 1

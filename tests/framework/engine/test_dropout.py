@@ -20,7 +20,9 @@ def passed(theta, rate, seed=5):
     chosen = {"tanh": "activation", "identity": "activation", "half_squared_error": "loss", "exact": "rule"}
     parts = [stack([chainrule.component(kind, name)], float) for name, kind in chosen.items()]
     random = Random([np.random.default_rng(seed)], float)
-    forward = Pass(shape, theta[None], parts[0], parts[1], 9, random, None if rate is None else np.array([rate]))
+    forward = Pass(
+        shape, theta[None], parts[0], parts[1], 9, random, dropout=None if rate is None else np.array([rate])
+    )
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(1, 3, 9)), rng.normal(size=(1, 1, 9))
     x[:, 0] = 1
