@@ -20,6 +20,7 @@ from chainrule.analysis.tracked import Choices, tracked_outcomes
 from chainrule.components.contracts import Array, Component, Rule
 from chainrule.components.stacking import stack
 from chainrule.engine.backprop import Backprop, mean_loss, separate
+from chainrule.engine.layers import stacked
 from chainrule.engine.network import Pass, Shape
 from chainrule.engine.trainer import Pruner
 from chainrule.errors import ConfigurationError, nearest
@@ -234,13 +235,14 @@ def gradient(run: Prepared, theta: ArrayLike, rule: Rule | None = None) -> Array
     """
     points = np.atleast_2d(np.asarray(theta, run.theta.dtype))
     count, chosen = len(points), run.settings
-    activation, output = (stack([part] * count, points.dtype) for part in (chosen.activation, chosen.output))
+    activation, output = stack([chosen.activation] * count, points.dtype), stack([chosen.output] * count, points.dtype)
     loss = stack([chosen.loss] * count, points.dtype)
     backward = stack([rule or chosen.rule] * count, points.dtype)
     fixed = run if rule is None else prepare(replace(chosen, rule=rule))
     state = {name: np.stack([array] * count).astype(points.dtype) for name, array in fixed.rule_state.items()}
     samples = np.repeat(run.samples.train[:, None], count, axis=1)
-    forward = Pass(run.shape, points, activation, output, samples.shape[2])
+    norm, states = stack([chosen.norm] * count, points.dtype), stacked([run.states] * count)
+    forward = Pass(run.shape, points, activation, output, samples.shape[2], norm=norm, states=states)
     backprop = Backprop(forward, loss, backward, state, np.empty_like(points))
     with np.errstate(all="ignore"):
         found = backprop(backprop.batch(*separate(samples, run.samples.inputs)))
@@ -350,6 +352,8 @@ class Trace:
         delta: eq. 4 and 5, for the loss of each single sample.
         weight_gradients: eq. 6, for the averaged loss, ``(units, units before)``.
         bias_gradients: eq. 6, for the averaged loss, ``(units,)``.
+        field_gradients: of the trained fields of activations, for the averaged loss, ``(1,)`` or ``(units,)``, by names
+            such as ``activation.1.beta``.
     """
 
     loss: float
@@ -358,6 +362,7 @@ class Trace:
     delta: list[Array]
     weight_gradients: list[Array]
     bias_gradients: list[Array]
+    field_gradients: dict[str, Array]
 
 
 def trace_step(
@@ -389,22 +394,19 @@ def trace_step(
     W, b = ([np.asarray(part, float) for part in parts] for parts in (weights, biases))
     points, truth = np.asarray(x, float), np.asarray(y, float)
     columns, wanted = (part[:, None] if part.ndim == 1 else part for part in (points, truth))
-    parts = [
-        _stacked("activation", hidden),
-        _stacked("activation", output),
-        _stacked("loss", loss),
-    ]
-    shape = _shape(W, b, columns, wanted, parts[2].outputs_per_target)
+    activations = _made("activation", hidden), _made("activation", output)
+    parts = [*(stack([one], float) for one in activations), stack([_made("loss", loss)], float)]
+    shape = Shape.of(_widths(W, b, columns, wanted, parts[2].outputs_per_target), *activations)
     chosen = _made("rule", rule)
     if chosen.widths and chosen.widths != shape.widths:
         raise ConfigurationError(
             f"rule={chosen.name} is defined for the {Shape(chosen.widths)} network only, but this one is {shape}."
         )
-    theta = shape.flatten(W, b)[None]
+    theta = np.concatenate([shape.flatten(W, b), shape.initial_fields(*activations)])[None]
     forward = Pass(shape, theta, parts[0], parts[1], columns.shape[1])
     fixed = chosen.init(np.random.default_rng(0), shape.widths)
     state = {name: array[None] for name, array in fixed.items()}
-    backprop = Backprop(forward, parts[2], _stacked("rule", chosen), state, np.empty_like(theta))
+    backprop = Backprop(forward, parts[2], stack([chosen], float), state, np.empty_like(theta))
     block = np.concatenate([np.ones((1, columns.shape[1])), columns, wanted])[:, None]
     with np.errstate(all="ignore"):
         batch = backprop.batch(*separate(block, len(columns)))
@@ -419,6 +421,7 @@ def trace_step(
         delta=[layer[pick].copy() for layer in backprop.delta[1:]],
         weight_gradients=weight_gradients,
         bias_gradients=bias_gradients,
+        field_gradients={name: values[0, :, 0].copy() for name, values in shape.named_fields(grad).items()},
     )
 
 
@@ -426,11 +429,7 @@ def _made(kind: str, choice: str | Component) -> Any:
     return component(kind, choice) if isinstance(choice, str) else choice
 
 
-def _stacked(kind: str, choice: str | Component) -> Any:
-    return stack([_made(kind, choice)], float)
-
-
-def _shape(weights: list[Array], biases: list[Array], x: Array, y: Array, outputs_per_target: int) -> Shape:
+def _widths(weights: list[Array], biases: list[Array], x: Array, y: Array, outputs_per_target: int) -> tuple[int, ...]:
     """Return the widths that the arrays agree on."""
     if not weights or len(weights) != len(biases):
         raise ConfigurationError(
@@ -446,4 +445,4 @@ def _shape(weights: list[Array], biases: list[Array], x: Array, y: Array, output
     if (len(y) * outputs_per_target, *y.shape[1:]) != (widths[-1], x.shape[1]):
         wanted = widths[-1] // outputs_per_target, x.shape[1]
         raise ConfigurationError(f"y must have the shape {wanted}, not {y.shape}.")
-    return Shape(tuple(widths))
+    return tuple(widths)

@@ -41,10 +41,9 @@ class ComponentSource(ConfigSource):
 
     def is_config(self, config_path: str) -> bool:
         """Say whether a path is a component of a group."""
-        from chainrule.config.compose import options
+        from chainrule.config.compose import is_option
 
-        group, name = _parts(config_path)
-        return name in options(group)
+        return is_option(*_parts(config_path))
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """Return the groups, or the components of a group."""

@@ -24,6 +24,8 @@ _ONE = {np.dtype(dtype): np.ones((), dtype) for dtype in (np.float16, np.float32
 class Identity(Activation):
     """``a = z``: with it on every layer the network is a linear regression."""
 
+    is_identity = True
+
     def forward(self, z: Array) -> Array:
         """Return ``z`` itself."""
         return z

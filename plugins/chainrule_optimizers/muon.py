@@ -18,7 +18,8 @@ class Muon(Optimizer):
     """``W <- (1 - lr weight_decay) W - lr sqrt(max(1, rows / columns)) O(m)`` of each layer's weights.
 
     ``m`` is the gradient with (Nesterov's) momentum, and ``O`` brings its singular values near 1 by ``iterations`` of
-    ``X <- a X + (b A + c A^2) X`` with ``A = X X^T``. Biases, which are no matrices, take steps with momentum only.
+    ``X <- a X + (b A + c A^2) X`` with ``A = X X^T``. Biases and trained fields of activations,
+    which are no matrices, take steps with momentum only.
 
     Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks; as ``torch.optim.Muon``.
     """
@@ -40,8 +41,9 @@ class Muon(Optimizer):
         mean += (1 - self.momentum) * (grad - mean)
         ahead = (1 - self.momentum) * grad + self.momentum * mean if self.nesterov else mean
         theta *= 1 - self.lr * self.weight_decay
-        for biases, move in zip(shape.biases(theta), shape.biases(ahead), strict=True):
-            biases -= self.lr * move
+        others = ([*shape.biases(flat), shape.fields(flat)] for flat in (theta, ahead))
+        for numbers, move in zip(*others, strict=True):
+            numbers -= self.lr * move
         lr, eps = (np.reshape(field, (-1, 1, 1)) for field in (self.lr, self.eps))
         for weights, move in zip(shape.weights(theta)[1:], shape.weights(ahead)[1:], strict=True):
             rows, columns = weights.shape[1:]

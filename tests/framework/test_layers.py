@@ -29,7 +29,9 @@ DOORS = {
 
 TESTS = ROOT / "tests" / "framework"
 # Tests of what goes through several modules: those of sweeps lie in the topmost room that they need.
-ACROSS = {"sweep/test_interrupts.py", "sweep/test_sweeps.py", "test_kinds.py", "test_layers.py", "test_public.py"}
+ACROSS = {"engine/test_dropout.py", "engine/test_random_activations.py", "engine/test_trained_fields.py",
+          "sweep/test_interrupts.py", "sweep/test_sweeps.py", "test_kinds.py", "test_layers.py",
+          "test_public.py"}  # fmt: skip
 # Modules without a test file of their own, because they are parts of what is tested elsewhere. Those of the conformance
 # kit are tested by the faulty components that its checks must catch.
 TESTED_IN = {

@@ -49,7 +49,8 @@ def text(settings: Settings, tracker: Tracker, registry: Registry, experiments: 
         registry: its components are listed.
         experiments: names of the prepared configurations.
     """
-    components = [*settings.components(), (TRACKING, tracker)]
+    chosen = {key: one for group in GROUPS if group != TRACKING for key, one in settings.by_key(group).items()}
+    components = {**chosen, TRACKING: tracker}
     config = {**settings.to_config(), TRACKING: component_config(tracker), SECTION: plain(registry.preferences)}
     values = flat(config)
     groups = [f"  {group:<12} {', '.join(registry.names(kind.name))}" for group, kind in GROUPS.items()]
@@ -62,7 +63,7 @@ def text(settings: Settings, tracker: Tracker, registry: Registry, experiments: 
         _rows(keys(), values),
     ]
     sections.append("Parameters of the components chosen here, changed by KEY=VALUE")
-    sections += [_component(group, component, values) for group, component in components]
+    sections += [_component(key, component, values) for key, component in components.items()]
     return "\n\n".join(sections)
 
 
@@ -71,11 +72,12 @@ def summary(component: type[Component]) -> str:
     return (inspect.getdoc(component) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
 
 
-def _component(group: str, component: Component, values: Mapping[str, Any]) -> str:
-    """Return the first sentence about a component, and its parameters."""
-    prefix = f"{group}.{component.name}" if GROUPS[group].many else group
-    own = {f"{prefix}.{name}": parameter for name, parameter in parameters(type(component)).items()}
-    return "\n".join(filter(None, [f"  {group}={component.name}: {summary(type(component))}", _rows(own, values)]))
+def _component(key: str, component: Component, values: Mapping[str, Any]) -> str:
+    """Return the first sentence about a component, and its parameters; ``key`` is where the configuration holds it."""
+    group = key.partition(".")[0]
+    choice = group if GROUPS[group].many else key
+    own = {f"{key}.{name}": parameter for name, parameter in parameters(type(component)).items()}
+    return "\n".join(filter(None, [f"  {choice}={component.name}: {summary(type(component))}", _rows(own, values)]))
 
 
 def _rows(by_key: Mapping[str, Parameter], values: Mapping[str, Any]) -> str:

@@ -54,35 +54,70 @@ def default_name(class_name: str) -> str:
 class Activation(Component):
     """``a = g(z)``, eq. 2 of the article.
 
+    Optional arguments of ``forward``:
+
+    - ``rng`` (:class:`chainrule.Random`): random numbers of each run, in training only; None while a network is
+      measured and predicts;
+    - ``layer``: which layer the activation is on, from 1;
+    - ``training``: whether the network is trained, rather than measured (of ``backward`` and ``field_gradient``, too);
+    - ``state``: the arrays of ``init``, ``(runs, units, 1)``, changed in place in training only (likewise).
+
     Attributes:
         range: closed interval that contains every output; a target outside it is reported before training.
         kinks: points ``z`` without a derivative, where ``slope`` is a one-sided derivative or a value between them.
         min_units: the smallest layer that the activation makes sense on.
+        min_samples: the fewest samples of a step that it makes sense with.
+        is_identity: whether ``a = z``; then ``norm`` is left out.
+        trained: names of float fields that are learned with the weights, one number for each layer. The value of the
+            field is where it starts; in ``forward``, ``slope`` and ``backward`` the field is an array ``(runs, 1, 1)``.
+        trained_per_unit: likewise, one number for each unit; the field is an array ``(runs, units, 1)``.
     """
 
     run_shape: ClassVar[tuple[int, ...] | None] = (1, 1)
     range: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     kinks: ClassVar[tuple[float, ...]] = ()
     min_units: ClassVar[int] = 1
+    min_samples: ClassVar[int] = 1
+    is_identity: ClassVar[bool] = False
+    trained: ClassVar[tuple[str, ...]] = ()
+    trained_per_unit: ClassVar[tuple[str, ...]] = ()
+
+    def init(self, units: int) -> dict[str, Array]:
+        """Return what the activation keeps of a layer while it is trained, before that: named arrays ``(units,)``.
+
+        They are no parameters, but saved with them, such as running averages.
+        """
+        return {}
 
     @abstractmethod
-    @offers("out")
-    def forward(self, z: Array) -> Array:
-        """Return ``a = g(z)``, shape and dtype of ``z``."""
+    @offers("out", "rng", "layer", "training", "state")
+    def forward(self, z: Array, *args: Any, **optional: Any) -> Array:
+        """Return ``a = g(z)``, shape and dtype of ``z``. It may name ``rng``, ``layer``, ``training`` and ``state``."""
 
     @offers("out")
     def slope(self, z: Array, a: Array) -> Array:
         """Return ``g'(z)``, element by element; ``a`` is ``forward(z)``. An activation defines this or ``backward``."""
         raise NotImplementedError(f"{type(self).__name__} has neither slope nor backward")
 
-    @offers("out")
-    def backward(self, grad_a: Array, z: Array, a: Array, out: Array | None = None) -> Array:
+    @offers("out", "training", "state")
+    def backward(
+        self, grad_a: Array, z: Array, a: Array, out: Array | None = None, *args: Any, **optional: Any
+    ) -> Array:
         """Return ``dL/dz`` from ``grad_a = dL/da``: ``grad_a * g'(z)`` (eq. 4 and 5).
 
         Activations that couple units (softmax) replace this with the product by their Jacobian.
         """
         slope = self.slope(z, a, out=out) if takes_out(type(self).slope) else self.slope(z, a)  # type: ignore[call-arg]
         return np.multiply(grad_a, slope, out=out)
+
+    @offers("training", "state")
+    def field_gradient(self, name: str, grad_a: Array, z: Array, a: Array, *args: Any, **optional: Any) -> Array:
+        """Return ``grad_a`` times the derivative of ``a`` by a trained field, element by element, shape of ``z``.
+
+        ``name`` is that of the field, ``grad_a`` is ``dL/da``, and ``a`` is ``forward(z)``. The engine adds up samples,
+        and for ``trained`` units too.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has trained fields but no field_gradient")
 
 
 class Loss(Component):

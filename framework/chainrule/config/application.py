@@ -8,6 +8,7 @@ from hydra import version
 from hydra._internal.utils import _run_hydra, get_args_parser  # of Hydra's entry, which reads sys.argv itself
 
 from chainrule.config import task
+from chainrule.config.layers import joined
 from chainrule.errors import ConfigurationError
 from chainrule.files import paths
 
@@ -24,6 +25,7 @@ def run(arguments: Sequence[str]) -> None:
     parser = get_args_parser()
     parser.allow_abbrev = False
     options = parser.parse_args(list(arguments))
+    options.overrides = [joined(text) for text in options.overrides]
     if options.experimental_rerun is not None:
         raise ConfigurationError("--experimental-rerun is not available: it would execute code from the file.")
     token = _arguments.set(arguments)

@@ -14,6 +14,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 from yaml import YAMLError
 
 from chainrule.components.parameters import plain_defaults
+from chainrule.config.layers import joined, names_in
 from chainrule.config.settings import settings_from_config
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.files import paths
@@ -32,7 +33,7 @@ _marked: ContextVar[bool] = ContextVar("marked", default=False)
 def marked() -> Iterator[None]:
     """Let components add one key, :data:`MARK`, which says what they are, and let :data:`ANY` be one of each group.
 
-    Those of a list add what they are chosen for, as ever.
+    Those of a list, and those of several layers, add what they are chosen for, as ever.
     """
     token = _marked.set(True)
     try:
@@ -51,17 +52,25 @@ def options(group: str) -> list[str]:
 
 
 def option(group: str, name: str) -> dict[str, Any] | None:
-    """Return what a chosen component adds to the configuration: its name and defaults; None if it does not exist.
+    """Return what a choice adds to the configuration; None if it does not exist.
 
+    That is name and defaults of a component, or for an option of several layers those of each, by the layer's number.
     One of a list has its name as the key of its defaults.
     """
-    if name not in options(group):
+    if not is_option(group, name):
         return None
-    if GROUPS[group].many:
-        return {name: plain_defaults(installed().find(GROUPS[group].name, name))}
-    if _marked.get():
-        return {MARK: f"{group}/{name}"}
-    return {"name": name, **plain_defaults(installed().find(GROUPS[group].name, name))}
+    kind, names = GROUPS[group], names_in(group, name)
+    found = {each: plain_defaults(installed().find(kind.name, each)) for each in names if each != ANY}
+    if kind.many:
+        return found
+    if len(names) > 1:
+        return {str(layer): {"name": each, **found[each]} for layer, each in enumerate(names, 1)}
+    return {MARK: f"{group}/{name}"} if _marked.get() else {"name": name, **found[name]}
+
+
+def is_option(group: str, name: str) -> bool:
+    """Say whether this can be chosen in a group."""
+    return set(names_in(group, name)) <= set(options(group))
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
@@ -113,7 +122,9 @@ def _composed(overrides: Sequence[str], return_hydra_config: bool = False) -> Di
     try:
         GlobalHydra.instance().clear()
         with initialize_config_dir(config_dir=str(paths.configuration()), version_base="1.3"):
-            return compose("config", overrides=list(overrides), return_hydra_config=return_hydra_config)
+            return compose(
+                "config", overrides=[joined(text) for text in overrides], return_hydra_config=return_hydra_config
+            )
     except Exception as error:
         if not is_composition_error(error):
             raise
@@ -141,7 +152,8 @@ def explained(error: Exception) -> ConfigurationError:
         group, _, name = error.missing_cfg_file.rpartition("/")
         choices = error.options if error.options is not None else options(group)  # of a list Hydra gives none
         if choices:
-            return installed().missing(group, name, choices)
+            missing = next((each for each in names_in(group, name) if not is_option(group, each)), name)
+            return installed().missing(group, missing, choices)
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         siblings = [str(key) for key in cause.parent_node if key != "hydra"]
         prefix = str(cause.full_key).rpartition(".")[0]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from chainrule.components.parameters import Parameter, build, parameters
+from chainrule.config.layers import LAYERED
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.records.settings import SECTIONS, Seed, Settings
 from chainrule.registry.kinds import GROUPS
@@ -13,7 +14,7 @@ from chainrule.registry.watching import Tracker
 
 TRACKING = "tracking"  # the group whose component shows runs but does not affect them
 # Groups that records of earlier versions do not have, and what the runs then did.
-_LATER = {"sampling": "shuffled"}
+_LATER = {"sampling": "shuffled", "norm": "identity"}
 _COMMAND = "command"  # of an experiment: the command line that answers its question, for people and scripts
 
 
@@ -53,11 +54,19 @@ def keys() -> dict[str, Parameter]:
 
 def _component(config: Mapping[str, Any], group: str, registry: Registry) -> Any:
     later = {"name": _LATER[group]} if group in _LATER else None
-    values = dict(_mapping(config.get(group, later), group))
-    name = values.pop("name", None)
+    values = _mapping(config.get(group, later), group)
+    layers = [str(layer) for layer in range(1, len(values) + 1)]
+    if group in LAYERED and layers and set(values) == set(layers):
+        return tuple(_made(values[layer], group, f"{group}.{layer}", registry) for layer in layers)
+    return _made(values, group, group, registry)
+
+
+def _made(values: Any, group: str, where: str, registry: Registry) -> Any:
+    own = dict(_mapping(values, where))
+    name = own.pop("name", None)
     if not isinstance(name, str):
-        raise ConfigurationError(f"{group} names no component: write {group}=NAME.")
-    return registry.make(group, name, values)
+        raise ConfigurationError(f"{where} names no component: write {group}=NAME.")
+    return registry.make(group, name, own, where)
 
 
 def _components(config: Mapping[str, Any], group: str, registry: Registry) -> tuple[Any, ...]:

@@ -10,7 +10,8 @@ import numpy as np
 from chainrule.components.arguments import asked, given, takes_out
 from chainrule.components.contracts import Activation, Array, Loss, Network, Rule
 from chainrule.components.random import Random
-from chainrule.engine.network import Call, Pass, columns, filling, planned_product, require_shape
+from chainrule.engine.layers import filling, require_shape
+from chainrule.engine.network import Call, Pass, columns, planned_product
 from chainrule.errors import ConfigurationError, PluginError
 
 
@@ -58,14 +59,19 @@ def true_outputs(forward: Pass, loss: Loss) -> int:
 
 def mean_loss(forward: Pass, loss: Loss, truth: Truth) -> Array:
     """Return eq. 3 averaged over the samples of the last forward pass, shape ``(runs,)``."""
-    y = truth.y
-    if loss.paired_output == forward.output.name:
-        values = loss.paired_value(forward.z[-1], y)
-    else:
-        values = loss.value(forward.a[-1], y)
+    y, output = truth.y, forward.output
+    values = loss.paired_value(forward.z[-1], y) if is_paired(loss, output) else loss.value(forward.a[-1], y)
     require_shape(loss.value, values, (len(y), y.shape[2]))
     mean: Array = (values if truth.weights is None else values * truth.weights).mean(axis=-1)
     return mean
+
+
+def is_paired(loss: Loss, output: Activation) -> bool:
+    """Say whether a loss is computed from ``z``, by its own stable form for this output activation.
+
+    That form knows no trained fields.
+    """
+    return loss.paired_output == output.name and not (output.trained or output.trained_per_unit)
 
 
 def separate(block: Array, inputs: int) -> tuple[Array, Array]:
@@ -107,9 +113,8 @@ class Backprop:
         self._blocks = forward.shape.blocks(grad)
         self._mean = np.array(1 / forward.samples, dtype)
         self._rule, self._state = rule, state
-        self.rng = rng if "rng" in asked(type(rule), "gradients") else None
+        self.rng = rng if "rng" in asked(type(rule), "gradients") else forward.rng
         self._output_delta = self._plan_output()
-        self._backward = filling(forward.hidden.backward)
         self._replaced = type(rule).gradients is not Rule.gradients
         if self._replaced:
             for delta in self.delta:
@@ -142,14 +147,11 @@ class Backprop:
     def __call__(self, batch: Batch) -> Array:
         """Do the forward and the backward pass of ``batch``; return ``grad``, the gradient of the mean loss."""
         self.forward.forward(batch.first)
-        truth = batch.truth
-        self._output_delta(truth.y)  # eq. 4
-        if truth.weights is not None:
-            self.delta[-1] *= truth.weights[:, None]
-        for (gradient, factors), (propagate, parts), error, z, a, delta in batch.hidden_layers:
+        self._output_delta(batch.truth)  # eq. 4
+        for (gradient, factors), (propagate, parts), error, backward, z, a, delta in batch.hidden_layers:
             gradient(*factors)  # eq. 6: dL/dW = delta a^T, dL/db = delta
             propagate(*parts)  # eq. 5: the sum over the layer above, W^T delta ...
-            self._backward(error, z, a, out=delta)  # ... times g'(z)
+            backward(error, z, a, out=delta)  # ... times g'(z)
         gradient, factors = batch.gradient
         gradient(*factors)
         if self.forward.samples > 1:
@@ -171,27 +173,48 @@ class Backprop:
                 f"The optimizer asks for derivatives of the predictions, which rule={rule.name} does not have: choose "
                 "rule=exact, or another optimizer."
             )
+        mixing = next((one for one in forward.placed if one.activation.min_samples > 1), None)
+        if mixing:
+            raise ConfigurationError(
+                "The optimizer asks for the derivatives of each sample's predictions, but "
+                f"{mixing.group}={mixing.activation.name} mixes samples: choose another, or another optimizer."
+            )
         of_output = np.zeros_like(forward.a[-1])
         of_output[:, output] = 1 if batch.truth.weights is None else np.sqrt(batch.truth.weights)
-        filling(forward.output.backward)(of_output, forward.z[-1], forward.a[-1], out=self.delta[-1])
-        for _, (propagate, parts), error, z, a, delta in batch.hidden_layers:
-            propagate(*parts)
-            self._backward(error, z, a, out=delta)
         jacobian = np.empty((len(of_output), forward.samples, self.grad.shape[1]), self.grad.dtype)
+        by_parameter = jacobian.mT  # where each layer puts the derivatives by its trained fields
+        self._backward(forward.shape.layers, by_parameter)(of_output, forward.z[-1], forward.a[-1], out=self.delta[-1])
+        layers = range(forward.shape.layers - 1, 0, -1)
+        for layer, (_, (propagate, parts), error, _, z, a, delta) in zip(layers, batch.hidden_layers, strict=True):
+            propagate(*parts)
+            self._backward(layer, by_parameter)(error, z, a, out=delta)
         for place, delta, below in zip(forward.shape.slices()[1:], self.delta[1:], batch.inputs[1:], strict=True):
             by_sample = delta.mT[..., None] * below.mT[:, :, None]
             jacobian[..., place] = by_sample.reshape(*by_sample.shape[:2], -1)
         return jacobian
 
-    def _plan_output(self) -> Callable[[Array], Array]:
-        """Return eq. 4 as a function of ``y``: ``delta = dL/dy_pred g'(z)``, or the paired delta of the loss."""
+    def _plan_output(self) -> Callable[[Truth], None]:
+        """Return eq. 4 as a function of what is true: ``delta = dL/dy_pred g'(z)``, or the paired delta of the loss."""
         forward, z, delta = self.forward, self.forward.z[-1], self.delta[-1]
-        if self.loss.paired_output == forward.output.name:
+        if is_paired(self.loss, forward.output):
             paired = filling(self.loss.paired_delta)
-            return lambda y: paired(z, forward.a[-1], y, out=delta)
-        gradient, backward = filling(self.loss.gradient), filling(forward.output.backward)
+
+            def fill_paired(truth: Truth) -> None:
+                paired(z, forward.a[-1], truth.y, out=delta)
+                if truth.weights is not None:
+                    np.multiply(delta, truth.weights[:, None], out=delta)
+
+            return fill_paired
+        gradient, backward = filling(self.loss.gradient), self._backward(forward.shape.layers, self.grad)
         error = self._error_buffer(forward.output, delta)
-        return lambda y: backward(gradient(forward.a[-1], y, out=error), z, forward.a[-1], out=delta)
+
+        def fill(truth: Truth) -> None:
+            gradient(forward.a[-1], truth.y, out=error)
+            if truth.weights is not None:
+                np.multiply(error, truth.weights[:, None], out=error)
+            backward(error, z, forward.a[-1], out=delta)
+
+        return fill
 
     def _error_buffer(self, activation: Activation, delta: Array) -> Array:
         """Return the buffer of ``dL/da``: ``delta``, unless ``backward`` fills ``delta`` while it reads ``dL/da``."""
@@ -208,6 +231,7 @@ class Backprop:
             (
                 self._gradient(above, forward.inputs[above]),
                 *self._error(layer, of_batch),
+                self._backward(layer, self.grad),
                 forward.z[layer],
                 forward.a[layer],
                 self.delta[layer],
@@ -218,26 +242,42 @@ class Backprop:
     def _error(self, layer: int, of_batch: dict[str, Any]) -> tuple[Call, Array]:
         """Return the call that computes the sum in eq. 5 for a hidden layer, and the buffer that it fills."""
         rule, weights, delta = self._rule, self.forward.weights, self.delta
-        out = self._error_buffer(self.forward.hidden, delta[layer])
+        out = self._error_buffer(self.forward.activations[layer], delta[layer])
         if type(rule).error is Rule.error:
             return planned_product(weights[layer + 1].mT, delta[layer + 1], out, self.forward.samples), out
-        error, offered = filling(rule.error), {**of_batch, "z": self.forward.z}
-        optional = {name: offered[name] for name in asked(type(rule), "error") if name in offered}
-        return (lambda: error(layer, weights, delta, self._state, out=out, **optional), ()), out
+        offered = {**of_batch, "z": self.forward.z}
+        error = filling(rule.error, **{name: offered[name] for name in asked(type(rule), "error") if name in offered})
+        return (lambda: error(layer, weights, delta, self._state, out=out), ()), out
+
+    def _backward(self, layer: int, into: Array) -> Callable[..., Any]:
+        """Return what goes from ``dL/da`` to ``delta`` on a layer, and puts the gradient of trained fields ``into``."""
+        shape, groups = self.forward.shape, ("norm", "activation", "output")
+        back: Callable[..., Any] = self.forward.layers[layer].backward(
+            {group: shape.fields_of(into, layer, group) for group in groups}
+        )
+        return back
 
     def _gradient(self, layer: int, inputs: Array) -> Call:
         """Return the call that computes eq. 6 for a layer with these ``inputs``."""
         rule, delta, out = self._rule, self.delta[layer], self._blocks[layer]
         if type(rule).gradient is Rule.gradient:
             return planned_product(delta, inputs.mT, out, self.forward.samples)
-        gradient = filling(rule.gradient)
-        optional = {"state": self._state} if "state" in asked(type(rule), "gradient") else {}
-        return (lambda: gradient(layer, delta, inputs, out=out, **optional)), ()
+        gradient = filling(
+            rule.gradient, **({"state": self._state} if "state" in asked(type(rule), "gradient") else {})
+        )
+        return (lambda: gradient(layer, delta, inputs, out=out)), ()
 
     def _plan_gradients(self, inputs: Sequence[Array], truth: Truth) -> Call:
-        """Return the call that computes the gradients of all layers, by a rule that replaces eq. 5 and 6."""
+        """Return the call that computes the gradients of all layers, by a rule that replaces eq. 5 and 6.
+
+        Trained fields of hidden layers have those of eq. 5 from the deltas that the rule has filled.
+        """
         network, (_, *places) = self._network(inputs, truth), self._blocks
         gradients = given(self._rule, "gradients", rng=self.rng)
+        learning = [
+            self._learning(layer)
+            for layer in sorted({field.layer for field in self.forward.shape.trained if field.group != "output"})
+        ]
 
         def fill() -> None:
             blocks = gradients(network, self.delta, truth.y, self._state)
@@ -248,18 +288,33 @@ class Backprop:
             for place, block in zip(places, blocks, strict=True):
                 require_shape(self._rule.gradients, block, place.shape)
                 np.copyto(place, block)
+            for learn in learning:
+                learn()
 
         return fill, ()
+
+    def _learning(self, layer: int) -> Callable[[], None]:
+        """Return what fills the gradient of the trained fields of a hidden layer from the delta of the layer above."""
+        forward, back = self.forward, self._backward(layer, self.grad)
+        error, unused = np.empty_like(self.delta[layer]), np.empty_like(self.delta[layer])
+        propagate, parts = planned_product(forward.weights[layer + 1].mT, self.delta[layer + 1], error, forward.samples)
+
+        def learn() -> None:
+            propagate(*parts)
+            back(error, forward.z[layer], forward.a[layer], out=unused)
+
+        return learn
 
     def _network(self, inputs: Sequence[Array], truth: Truth) -> Network:
         """Return the forward pass of a batch, to read."""
         forward, loss = self.forward, self.loss
         _, *biases = forward.shape.biases(forward.theta)
-        hidden_layers, output = forward.shape.layers - 1, forward.output
+        activations = [None, *(layer.anywhere for layer in forward.layers[1:])]
+        output: Any = activations[-1]
 
         def output_delta(z: Array) -> Array:
             a = output.forward(z)
-            if loss.paired_output == output.name:
+            if is_paired(loss, forward.output):
                 delta = loss.paired_delta(z, a, truth.y)
             else:
                 delta = output.backward(loss.gradient(a, truth.y), z, a)
@@ -271,6 +326,6 @@ class Backprop:
             inputs=inputs,
             weights=forward.weights,
             biases=[forward.z[0], *(bias[:, :, None] for bias in biases)],
-            activations=[None, *[forward.hidden] * hidden_layers, output],
+            activations=activations,
             output_delta=output_delta,
         )

@@ -12,7 +12,8 @@ from chainrule.components.random import Random
 from chainrule.components.stacking import has_rate, take
 from chainrule.engine.backprop import Backprop, Batch, Truth, mean_loss, separate, true_outputs
 from chainrule.engine.epoch import Epoch
-from chainrule.engine.network import Pass, filling, require_run_axis, require_shape
+from chainrule.engine.layers import States, differs_in_training, filling, require_shape, taken
+from chainrule.engine.network import Pass, placed, require_run_axis
 from chainrule.engine.problem import Problem
 from chainrule.engine.stack import Stack
 from chainrule.engine.transforms import TransformedProblem, Transforms
@@ -62,6 +63,7 @@ class Machine:
     Attributes:
         theta: the parameters that are trained, ``(runs, parameters)``.
         kept: those that are measured and saved; the same array, unless the optimizer or a transform recommends others.
+        states: what activations keep beside parameters, which is saved, too.
     """
 
     def __init__(self, stack: Stack, rate: Rate | None, before: tuple["Machine", Array] | None = None) -> None:
@@ -70,20 +72,25 @@ class Machine:
         self.theta = stack.theta.copy()
         random = Random(stack.randoms, self.theta.dtype)
         self._offered: dict[str, Any] = {"shape": stack.shape, "rng": random}
+        chosen = placed(stack.activation, stack.output, stack.norm, stack.shape.layers)
+        differs = stack.dropout is not None or any(differs_in_training(one.activation) for one in chosen)
+        self._rng = random if differs else None  # of layers, in training
         if before is None:
             self._step = 0
             self._state: dict[str, Array] = given(optimizer, "init", **self._offered)(self.theta)
             self._rule_state = {name: array.copy() for name, array in stack.rule_state.items()}
-            self._further, states = np.zeros((2, len(self.theta)), int), None
+            self._further, transformed = np.zeros((2, len(self.theta)), int), None
         else:
             machine, runs = before
             self._step, self._further = machine._step, machine._further[:, runs]
             self._state = {name: array[runs] for name, array in machine._state.items()}
             self._rule_state = {name: array[runs] for name, array in machine._rule_state.items()}
-            states = machine._transforms.states(runs)
+            transformed = machine._transforms.states(runs)
+        self.states = taken(stack.states, np.arange(len(self.theta)))
         require_run_axis(f"optimizer={optimizer.name}", self._state, len(self.theta))
         lr = getattr(optimizer, str(optimizer.rate), None)
-        self._transforms: Transforms = Transforms(stack.transforms, self.theta, {**self._offered, "lr": lr}, states)
+        offered = {**self._offered, "lr": lr}
+        self._transforms: Transforms = Transforms(stack.transforms, self.theta, offered, transformed)
         self._keeps = type(optimizer).kept is not Optimizer.kept or self._transforms.keep
         self.kept = np.empty_like(self.theta) if self._keeps else self.theta
         samples, batch_size = stack.train.shape[2], stack.batch_size
@@ -92,8 +99,9 @@ class Machine:
         train, validation = np.ascontiguousarray(stack.train), np.ascontiguousarray(stack.validation)
         inputs = stack.shape.widths[0]
         everything = [separate(train, inputs)]
-        # What is measured is not the first step's gradient if that is elsewhere, or random.
-        self._reuses = not self._keeps and "rng" not in asked(type(stack.rule), "gradients")
+        # What is measured is not the first step's gradient if that is elsewhere, random, or of another mode.
+        is_random = "rng" in asked(type(stack.rule), "gradients")
+        self._reuses = not (self._keeps or self._rng or is_random)
         self._whole, (self._whole_batch,) = self._backprop(everything, self.kept, None)
         same = full and all(sampling.is_permutation for sampling in stack.samplings)  # whatever the epoch
         self._epoch = None if same else Epoch(stack, min(batch_size or samples, samples))
@@ -172,7 +180,7 @@ class Machine:
 
     def take(self, runs: Array) -> "Machine":
         """Return a machine that continues with the chosen runs."""
-        stack = replace(self._stack.take(runs), theta=self.theta[runs])
+        stack = replace(self._stack.take(runs), theta=self.theta[runs], states=taken(self.states, runs))
         return Machine(stack, self._rate.take(stack, runs) if self._rate else None, (self, runs))
 
     def _update(self, backprop: Backprop, batch: Batch) -> Callable[..., None]:
@@ -183,7 +191,8 @@ class Machine:
         offered, transforms = self._offered, self._transforms if self._stack.transforms else None
         if "problem" in asked(type(self._optimizer), "update"):
             about = backprop, batch, self._further
-            offered = {**offered, "problem": TransformedProblem(*about, transforms) if transforms else Problem(*about)}
+            problem = TransformedProblem(*about, transforms, offered["rng"]) if transforms else Problem(*about)
+            offered = {**offered, "problem": problem}
         update = given(self._optimizer, "update", **offered)
         if transforms:
             update = transforms.around(update)
@@ -199,8 +208,8 @@ class Machine:
 
         return adapt_and_update
 
-    def _pass(self, samples: int, theta: Array) -> Pass:
-        return Pass(self._stack.shape, theta, self._stack.activation, self._stack.output, samples)
+    def _pass(self, samples: int, theta: Array, rng: Random | None = None) -> Pass:
+        return _pass(self._stack, theta, self.states, samples, rng)
 
     def _backprop(
         self, samples: Sequence[tuple[Array, Array]], theta: Array, random: Random | None
@@ -213,14 +222,26 @@ class Machine:
             random: random numbers of training; None to measure.
         """
         stack = self._stack
-        forward = self._pass(samples[0][0].shape[2], theta)
+        forward = self._pass(samples[0][0].shape[2], theta, self._rng if random else None)
         backprop = Backprop(forward, stack.loss, stack.rule, self._rule_state, np.empty_like(theta), random)
         return backprop, [backprop.batch(x, y) for x, y in samples]
 
 
-def test_loss(one: Stack, theta: Array) -> float:
-    """Return the mean loss of the test samples of a single run at the parameters ``theta``, ``(parameters,)``."""
+def _pass(stack: Stack, theta: Array, states: States, samples: int, rng: Random | None = None) -> Pass:
+    """Return the forward pass of a stack at these parameters and states; ``rng`` is that of layers in training."""
+    layers: dict[str, Any] = {"norm": stack.norm, "states": states, "dropout": stack.dropout}
+    return Pass(stack.shape, theta, stack.activation, stack.output, samples, rng, **layers)
+
+
+def test_loss(one: Stack, theta: Array, states: States) -> float:
+    """Return the mean loss of the test samples of a single run.
+
+    Args:
+        one: the run.
+        theta: its parameters, ``(parameters,)``.
+        states: what its activations keep.
+    """
     x, y = separate(np.ascontiguousarray(one.test), one.shape.widths[0])
-    forward = Pass(one.shape, theta[None], one.activation, one.output, x.shape[2])
+    forward = _pass(one, theta[None], states, x.shape[2])
     forward.forward(forward.first(x))
     return float(mean_loss(forward, one.loss, Truth.of(y, true_outputs(forward, one.loss)))[0])

@@ -9,16 +9,18 @@ Arrays have the shape ``(runs, units, samples)``. Two choices make stacks of sma
   one contiguous piece, whatever the number of runs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.components.arguments import takes_out
 from chainrule.components.contracts import Activation, Array
+from chainrule.components.random import Random
+from chainrule.engine.layers import Layer, States, require_shape, with_fields
 from chainrule.errors import PluginError
 
 # OpenBLAS multiplies a matrix by few columns, or a single row by a matrix, with different instructions for a contiguous
@@ -28,6 +30,7 @@ _FEW_SAMPLES = 16
 _FEW_COLUMNS = 8  # with fewer, a loop over columns costs more than it saves
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]  # a function and its arguments, fixed once for all steps
+Hidden = Activation | tuple[Activation, ...]  # of all hidden layers, or one for each
 
 
 def columns(runs: int, units: int, samples: int, dtype: DTypeLike) -> Array:
@@ -63,15 +66,79 @@ def _multiplication(a: Array, b: Array, samples: int) -> Call:
     return np.matmul, (a, b)
 
 
+class Placed(NamedTuple):
+    """An activation and where it is.
+
+    Attributes:
+        layer: on which layer, from 1.
+        group: ``norm`` before the ``activation`` of a hidden layer, or ``output``.
+        activation: the activation.
+    """
+
+    layer: int
+    group: str
+    activation: Activation
+
+
+class TrainedField(NamedTuple):
+    """A field of an activation that is learned.
+
+    Attributes:
+        layer, group: where the activation is, as in ``Placed``.
+        name: of the field.
+        values: how many numbers it has: 1, or one for each unit.
+    """
+
+    layer: int
+    group: str
+    name: str
+    values: int
+
+    @property
+    def key(self) -> str:
+        """Its name in a record: that of the field in the configuration, with the number of a hidden layer."""
+        return key_of(self.layer, self.group, self.name)
+
+
+def key_of(layer: int, group: str, name: str) -> str:
+    """Return ``activation.1.beta``, ``norm.1.gain`` or ``output.beta``."""
+    return f"{group}.{name}" if group == "output" else f"{group}.{layer}.{name}"
+
+
+def placed(hidden: Hidden, output: Activation, norm: Hidden, layers: int) -> Iterator[Placed]:
+    """Yield every activation of a network that does something, from the first layer on."""
+    for layer in range(1, layers):
+        for group, chosen in (("norm", norm), ("activation", hidden)):
+            if chosen == ():
+                continue
+            one = chosen[layer - 1] if isinstance(chosen, tuple) else chosen
+            if not (group == "norm" and one.is_identity):
+                yield Placed(layer, group, one)
+    yield Placed(layers, "output", output)
+
+
 @dataclass(frozen=True)
 class Shape:
     """The widths of a network and where each layer's parameters lie in the flat vector.
 
+    Weights and biases come first, layer by layer, then the trained fields of activations.
+
     Attributes:
         widths: units of each layer, from the inputs to the outputs; ``(2, 2, 2, 1)`` is the article's network.
+        trained: the trained fields of activations.
     """
 
     widths: tuple[int, ...]
+    trained: tuple[TrainedField, ...] = ()
+
+    @classmethod
+    def of(cls, widths: tuple[int, ...], hidden: Hidden, output: Activation, norm: Hidden = ()) -> "Shape":
+        """Return the shape of a network with these widths and activations."""
+        found = []
+        for layer, group, activation in placed(hidden, output, norm, len(widths) - 1):
+            found += [TrainedField(layer, group, name, 1) for name in activation.trained]
+            found += [TrainedField(layer, group, name, widths[layer]) for name in activation.trained_per_unit]
+        return cls(widths, tuple(found))
 
     @property
     def layers(self) -> int:
@@ -84,10 +151,14 @@ class Shape:
     @property
     def size(self) -> int:
         """Number of parameters."""
+        return self._weights_and_biases + sum(field.values for field in self.trained)
+
+    @property
+    def _weights_and_biases(self) -> int:
         return sum(units * (1 + before) for before, units in pairwise(self.widths))
 
     def slices(self) -> list[slice]:
-        """Return each layer's place in the flat vector; index 0 is empty, so that layers count from 1."""
+        """Return the place of each layer's weights and biases; index 0 is empty, so that layers count from 1."""
         places, start = [slice(0, 0)], 0
         for before, units in pairwise(self.widths):
             places.append(slice(start, start := start + units * (1 + before)))
@@ -109,13 +180,43 @@ class Shape:
         """Return views of ``flat (runs, parameters)``: each layer's weights ``(runs, units, units before)``, from 1."""
         return [block[:, :, 1:] for block in self.blocks(flat)]
 
+    def fields(self, flat: Array) -> Array:
+        """Return a view of the trained fields of all activations in ``flat (runs, parameters)``: ``(runs, values)``."""
+        return flat[:, self._weights_and_biases :]
+
+    def named_fields(self, flat: Array) -> dict[str, Array]:
+        """Return views of the trained fields in ``flat (runs, parameters)``, by names such as ``activation.1.beta``.
+
+        Their shape is ``(runs, 1, 1)`` or ``(runs, units, 1)``.
+        """
+        return {field.key: flat[:, place, None] for field, place in self._places()}
+
+    def fields_of(self, flat: Array, layer: int, group: str) -> dict[str, Array]:
+        """Return those of one activation, by the names of its fields.
+
+        Of ``flat (runs, parameters, samples)`` they have an entry for each sample.
+        """
+        own = [(field.name, place) for field, place in self._places() if (field.layer, field.group) == (layer, group)]
+        return {name: flat[:, place] if flat.ndim > 2 else flat[:, place, None] for name, place in own}
+
+    def _places(self) -> Iterator[tuple[TrainedField, slice]]:
+        start = self._weights_and_biases
+        for field in self.trained:
+            yield field, slice(start, start := start + field.values)
+
+    def initial_fields(self, hidden: Hidden, output: Activation, norm: Hidden = ()) -> Array:
+        """Return the values of trained fields before training, as activations that are not stacked have them."""
+        chosen = {(layer, group): one for layer, group, one in placed(hidden, output, norm, self.layers)}
+        values = [np.full(field.values, getattr(chosen[field[:2]], field.name)) for field in self.trained]
+        return np.concatenate([*values, np.empty(0)])
+
     def flatten(self, weights: Sequence[Array], biases: Sequence[Array]) -> Array:
         """Return one flat vector from each layer's weights ``(units, units before)`` and biases ``(units,)``."""
         blocks = [np.column_stack([bias, weight]) for weight, bias in zip(weights, biases, strict=True)]
         return np.concatenate([block.ravel() for block in blocks])
 
     def split(self, theta: Array) -> tuple[list[Array], list[Array]]:
-        """Return copies of the weights and the biases of one run's flat vector ``theta``, one entry per layer."""
+        """Return copies of the weights and the biases in one run's flat vector ``theta``, one entry per layer."""
         blocks = [block[0] for block in self.blocks(theta[None])[1:]]
         return [block[:, 1:].copy() for block in blocks], [block[:, 0].copy() for block in blocks]
 
@@ -125,18 +226,46 @@ class Pass:
 
     Lists have one array ``(runs, units, samples)`` per layer and count from 1, as in the article; index 0 is empty.
 
+    Args:
+        shape: of the network.
+        theta: flat parameters, ``(runs, parameters)``.
+        hidden: activation of the hidden layers, or one for each; stacked.
+        output: activation of the output layer, stacked.
+        samples: number of samples.
+        rng: what layers draw from in training; None to measure and to predict.
+        norm: what lies before the activation of hidden layers, likewise; () for nothing.
+        states: arrays of activations that keep some, as :func:`initial_states` gives them, which it gives if None.
+        dropout: probability with which a hidden unit is left out in training, ``(runs,)``; None to keep all.
+
     Attributes:
         z, a: eq. 1 and 2; ``a[-1]`` is the prediction after a forward pass.
         inputs: the input of each layer, a row of ones above the activations before; index 1 is empty too, because the
             samples are the input of the first layer.
         theta: the parameters, ``(runs, parameters)``.
         weights: views of each layer's weights in ``theta``, ``(runs, units, units before)``.
+        placed: every activation that does something, and where it is.
+        layers: from ``z`` to ``a`` on each layer, and back. At index 0 there is ``None``.
+        activations: activation of each layer; its trained fields are views of ``theta``. At index 0 there is ``None``.
         samples: number of samples.
+        rng: what layers draw from in training; None for a pass that measures, and where layers do the same in training.
+        states: the arrays of activations that keep some.
     """
 
-    def __init__(self, shape: Shape, theta: Array, hidden: Activation, output: Activation, samples: int) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        theta: Array,
+        hidden: Hidden,
+        output: Activation,
+        samples: int,
+        rng: Random | None = None,
+        *,
+        norm: Hidden = (),
+        states: States | None = None,
+        dropout: Array | None = None,
+    ) -> None:
         runs, dtype = len(theta), theta.dtype
-        self.shape, self.theta, self.samples, self.hidden, self.output = shape, theta, samples, hidden, output
+        self.shape, self.theta, self.samples, self.rng = shape, theta, samples, rng
         blocks = shape.blocks(theta)
         self.weights = shape.weights(theta)
         empty = np.empty((runs, 0, samples), dtype)
@@ -146,12 +275,30 @@ class Pass:
             rows[:, 0] = 1
         self.z = [empty, *(columns(runs, units, samples, dtype) for units in (*inner, outputs))]
         self.a = [empty, *(rows[:, 1:] for rows in self.inputs[2:]), columns(runs, outputs, samples, dtype)]
+        self.placed = chosen = list(placed(hidden, output, norm, shape.layers))
+        self.states = states = initial_states(chosen, shape, runs, dtype) if states is None else states
+        rates = None if dropout is None or rng is None else dropout[:, None, None]
+        self.layers: list[Any] = [None]
+        for layer in range(1, shape.layers + 1):
+            parts = {
+                group: (with_fields(one, shape.fields_of(theta, layer, group)), states.get((layer, group), {}))
+                for place, group, one in chosen
+                if place == layer
+            }
+            self.layers.append(Layer(layer, parts, self.z[layer], rng, rates if layer < shape.layers else None))
+        self.activations = [None, *(layer.activation for layer in self.layers[1:])]
+        self.output: Activation = self.layers[-1].activation
         self._first = blocks[1]
         self._hidden_layers = [
-            (self.z[layer], self.a[layer], planned_product(blocks[above], self.inputs[above], self.z[above], samples))
+            (
+                self.layers[layer].forward,
+                self.z[layer],
+                self.a[layer],
+                planned_product(blocks[above], self.inputs[above], self.z[above], samples),
+            )
             for layer, above in pairwise(range(1, shape.layers + 1))
         ]
-        self._activate = filling(hidden.forward)
+        self._of_output = self.layers[-1].wanted("output", "forward")
         self._output_takes_out = takes_out(type(output).forward)
 
     def first(self, x: Array) -> Call:
@@ -162,43 +309,15 @@ class Pass:
         """Return the predictions ``(runs, outputs, samples)`` for the samples in ``first``."""
         multiply, operands = first
         multiply(*operands)  # eq. 1: z = W a + b
-        for z, a, (multiply, operands) in self._hidden_layers:
-            self._activate(z, out=a)  # eq. 2: a = g(z)
+        for activate, z, a, (multiply, operands) in self._hidden_layers:
+            activate(z, out=a)  # eq. 2: a = g(z)
             multiply(*operands)  # eq. 1 of the layer above
         if self._output_takes_out:
-            self.output.forward(self.z[-1], out=self.a[-1])  # type: ignore[call-arg]
+            self.output.forward(self.z[-1], out=self.a[-1], **self._of_output)
         else:
-            self.a[-1] = self.output.forward(self.z[-1])
+            self.a[-1] = self.output.forward(self.z[-1], **self._of_output)
             require_shape(self.output.forward, self.a[-1], self.z[-1].shape)
         return self.a[-1]
-
-
-def filling(method: Any) -> Any:
-    """Return ``method`` if it fills a buffer given as ``out``, else a function that copies its result there.
-
-    That function raises PluginError if the result has another shape, because NumPy would broadcast it over the buffer.
-    """
-    if takes_out(getattr(method, "__func__", method)):
-        return method
-
-    def fill(*arguments: Any, out: Array, **optional: Any) -> Array:
-        result = method(*arguments, **optional)
-        if result is not out:
-            require_shape(method, result, out.shape)
-            np.copyto(out, result)
-        return out
-
-    return fill
-
-
-def require_shape(method: Any, result: Any, shape: tuple[int, ...]) -> None:
-    """Check the shape of an array that a plugin returned.
-
-    Raises:
-        PluginError: the array has another shape.
-    """
-    if np.shape(result) != shape:
-        raise PluginError(f"{method.__qualname__} returned an array of shape {np.shape(result)}, not {shape}.")
 
 
 def require_run_axis(owner: str, state: dict[str, Array], runs: int) -> None:
@@ -214,18 +333,41 @@ def require_run_axis(owner: str, state: dict[str, Array], runs: int) -> None:
             )
 
 
-def predict(shape: Shape, theta: Array, hidden: Activation, output: Activation, x: Array) -> Array:
+def initial_states(chosen: Iterable[Placed], shape: Shape, runs: int, dtype: DTypeLike) -> States:
+    """Return the arrays that activations keep before training, ``(runs, units, 1)``, by layer and group."""
+    found = {}
+    for layer, group, activation in chosen:
+        arrays = activation.init(shape.widths[layer])
+        if arrays:
+            found[layer, group] = {
+                name: np.repeat(np.asarray(array, dtype)[None, :, None], runs, axis=0) for name, array in arrays.items()
+            }
+    return found
+
+
+def predict(
+    shape: Shape,
+    theta: Array,
+    hidden: Hidden,
+    output: Activation,
+    x: Array,
+    *,
+    norm: Hidden = (),
+    states: States | None = None,
+) -> Array:
     """Return predictions ``(outputs, samples)`` of one run.
 
     Args:
-        shape: widths of the network.
+        shape: of the network.
         theta: flat parameters of the run, shape ``(parameters,)``.
-        hidden: activation of the hidden layers, stacked for one run.
+        hidden: activation of the hidden layers, or one for each; stacked for one run.
         output: activation of the output layer, stacked for one run.
         x: inputs, shape ``(inputs, samples)``.
+        norm: what lies before the activation of hidden layers, stacked for one run; () for nothing.
+        states: arrays of activations that keep some, of one run; None for those before training.
     """
     rows = columns(1, 1 + len(x), x.shape[1], theta.dtype)
     rows[0, 0], rows[0, 1:] = 1, x
-    forward = Pass(shape, theta[None], hidden, output, x.shape[1])
+    forward = Pass(shape, theta[None], hidden, output, x.shape[1], norm=norm, states=states)
     y: Array = forward.forward(forward.first(rows))[0].copy()
     return y

@@ -1,10 +1,12 @@
 """The loss of one training step and its predictions, for optimizers that ask for more than a gradient."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
 from chainrule.components.contracts import Array
+from chainrule.components.random import Random
 from chainrule.engine.backprop import Backprop, Batch, mean_loss
 
 
@@ -22,6 +24,8 @@ class Problem:
 
     def __init__(self, backprop: Backprop, batch: Batch, evaluations: Array) -> None:
         self._backprop, self._batch, self._evaluations = backprop, batch, evaluations
+        self._rng: Random | None = backprop.rng  # of gradients
+        self._kept: Sequence[dict[str, Array]] = list(backprop.forward.states.values())  # what they change
 
     def gradient(self, runs: Array | None = None) -> Array:
         """Evaluate the gradient at ``theta`` as it is now, into the buffer of ``grad``, and return it.
@@ -34,12 +38,11 @@ class Problem:
             An array ``(runs, parameters)``.
         """
         self._count(0, runs)
-        rng = self._backprop.rng
-        if rng is None or runs is None:
-            return self._backprop(self._batch)
+        if self._rng is None or runs is None:
+            return self._gradient()
         before = self._backprop.grad.copy()
-        with rng.only(runs):
-            grad = self._backprop(self._batch)
+        with self._only(runs, self._rng):
+            grad = self._gradient()
         np.copyto(grad, before, where=~runs)
         return grad
 
@@ -48,8 +51,32 @@ class Problem:
 
         Args:
             runs: which runs need it, bool ``(runs, 1)``; None for all. It is evaluated for all and counted for these.
+                If layers are not the same in training as measured, the loss of the others is NaN.
         """
         self._count(1, runs)
+        rng = self._backprop.forward.rng
+        if rng is None or runs is None:
+            return self._loss()
+        with self._only(runs, rng):
+            values = self._loss()
+        values[~runs] = np.nan
+        return values
+
+    @contextmanager
+    def _only(self, runs: Array, rng: Random) -> Iterator[None]:
+        """Let only these runs draw, and change what is kept from evaluation to evaluation."""
+        before = [{name: array.copy() for name, array in arrays.items()} for arrays in self._kept]
+        with rng.only(runs):
+            yield
+        others = ~runs[:, 0]
+        for arrays, earlier in zip(self._kept, before, strict=True):
+            for name, array in earlier.items():
+                arrays[name][others] = array[others]
+
+    def _gradient(self) -> Array:
+        return self._backprop(self._batch)
+
+    def _loss(self) -> Array:
         forward = self._backprop.forward
         forward.forward(self._batch.first)
         return mean_loss(forward, self._backprop.loss, self._batch.truth)[:, None]

@@ -18,7 +18,8 @@ from chainrule.components.contracts import (
 )
 from chainrule.components.stacking import take
 from chainrule.engine.data import Fresh
-from chainrule.engine.network import Shape
+from chainrule.engine.layers import States, taken
+from chainrule.engine.network import Hidden, Shape
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,12 @@ class Stack:
         epochs: largest number of epochs.
         batch_size: samples per step; None, or at least the number of training samples, for full batches.
         measure_every: epochs between two points of the curves; stopping is decided at these points.
-        activation, output, loss, optimizer, transforms, schedule, rule: stacked components, or a list of them, named
-            like their groups.
+        norm, activation, output, loss, optimizer, transforms, schedule, rule: stacked components, named like their
+            groups; the first two may be tuples of one for each hidden layer, and ``transforms`` is a list.
+        dropout: probability with which a hidden unit is left out in a step, ``(runs,)``; None for runs without.
         rule_state: the rule's fixed arrays, ``(runs, ...)``.
         theta: parameters before training, ``(runs, parameters)``, in the dtype of the stack.
+        states: what activations keep beside parameters, before training, ``(runs, units, 1)``, by layer and group.
         train, validation, test: samples, ``(1 + inputs + outputs, runs, samples)``: ones, ``x`` and ``y``.
         samplings: that of each run, of one class.
         fresh: draws new samples of each run's target.
@@ -48,15 +51,18 @@ class Stack:
     epochs: int
     batch_size: int | None
     measure_every: int
-    activation: Activation
+    norm: Hidden
+    activation: Hidden
     output: Activation
     loss: Loss
     optimizer: Optimizer
     transforms: tuple[Transform, ...]
     schedule: Schedule
     rule: Rule
+    dropout: Array | None
     rule_state: dict[str, Array]
     theta: Array
+    states: States
     train: Array
     validation: Array
     test: Array
@@ -74,8 +80,10 @@ class Stack:
         return replace(
             self,
             **components,
+            dropout=None if self.dropout is None else self.dropout[runs],
             rule_state={name: array[runs] for name, array in self.rule_state.items()},
             theta=self.theta[runs],
+            states=taken(self.states, runs),
             train=self.train[:, runs],
             validation=self.validation[:, runs],
             test=self.test[:, runs],

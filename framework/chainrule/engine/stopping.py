@@ -3,6 +3,7 @@
 import numpy as np
 
 from chainrule.components.contracts import Array
+from chainrule.engine.layers import States, taken
 from chainrule.engine.reason import Reason
 from chainrule.engine.stack import Stack
 
@@ -41,39 +42,52 @@ class Stopping:
 
 
 class Best:
-    """Keeps the parameters of the best measured epoch, for runs that end with them: Keras' ``restore_best_weights``."""
+    """Keeps the parameters of the best measured epoch, for runs that end with them: Keras' ``restore_best_weights``.
+
+    What activations keep beside parameters is part of them.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self._wanted = stack.restore_best
         self._loss = np.full(len(stack.theta), np.inf)
         self._epoch = np.full(len(stack.theta), -1)
+        everybody = np.arange(len(stack.theta))
         self._theta = stack.theta.copy() if stack.restore_best.any() else stack.theta
+        self._states = taken(stack.states, everybody) if stack.restore_best.any() else stack.states
 
-    def measured(self, epoch: int, watched: Array, theta: Array) -> None:
+    def measured(self, epoch: int, watched: Array, theta: Array, states: States) -> None:
         """Keep the parameters of the runs whose loss is smaller than ever before.
 
         Args:
             epoch: how many epochs have been trained.
             watched: the loss, ``(runs,)``.
             theta: the parameters that it was measured at, ``(runs, parameters)``.
+            states: the arrays of activations that it was measured with.
         """
         better = self._wanted & (watched < self._loss)
         if better.any():
             self._loss[better], self._epoch[better], self._theta[better] = watched[better], epoch, theta[better]
+            for place, arrays in states.items():
+                for name, array in arrays.items():
+                    self._states[place][name][better] = array[better]
 
-    def end(self, row: int, theta: Array) -> tuple[Array, int | None]:
-        """Return the parameters that a run ends with, and the epoch of the best, if it wants them.
+    def end(self, row: int, theta: Array, states: States) -> tuple[Array, States, int | None]:
+        """Return the parameters and states that a run ends with, and the epoch of the best, if it wants them.
 
         Args:
             row: the run.
             theta: the last parameters of all runs.
+            states: the last arrays of activations of all runs.
         """
+        run = np.array([row])
         if self._epoch[row] < 0:  # not wanted, or no loss was a number
-            return theta[row], None
-        return self._theta[row], int(self._epoch[row])
+            return theta[row], taken(states, run), None
+        return self._theta[row], taken(self._states, run), int(self._epoch[row])
 
     def take(self, runs: Array) -> "Best":
         """Return the state of the chosen runs."""
         chosen = object.__new__(Best)
-        chosen.__dict__ = {name: array[runs] for name, array in self.__dict__.items()}
+        arrays = {name: array for name, array in self.__dict__.items() if name != "_states"}
+        chosen.__dict__ = {name: array[runs] for name, array in arrays.items()}
+        chosen._states = taken(self._states, runs)
         return chosen

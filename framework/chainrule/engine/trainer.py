@@ -11,6 +11,7 @@ from threadpoolctl import ThreadpoolController
 
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves, History, due_epochs, one_nan
+from chainrule.engine.layers import States
 from chainrule.engine.machine import Machine, Rate, test_loss
 from chainrule.engine.reason import Reason
 from chainrule.engine.stack import Stack
@@ -26,6 +27,7 @@ class Trained:
 
     Attributes:
         theta: parameters when it stopped, or at its best epoch, as its optimizer recommends them, ``(parameters,)``.
+        states: what activations keep beside parameters, by layer and group: arrays ``(1, units, 1)``.
         curves: what was measured.
         reason: why it stopped.
         epochs: how many epochs it trained.
@@ -35,6 +37,7 @@ class Trained:
     """
 
     theta: Array
+    states: States
     curves: Curves
     reason: Reason
     epochs: int
@@ -104,7 +107,7 @@ def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list
         watched = values.get("validation/loss", values["train/loss"])
         history.add(active, values | machine.set_rate(epoch, watched))
         losses[active] = values["train/loss"]
-        best.measured(epoch, watched, machine.kept)
+        best.measured(epoch, watched, machine.kept, machine.states)
         reasons = stopping.reasons(epoch, values, watched)
         if epoch == stack.epochs:
             reasons = [reason or Reason.EPOCHS for reason in reasons]
@@ -115,10 +118,10 @@ def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list
         for row, reason in enumerate(reasons):
             if reason:
                 run = int(active[row])
-                (kept, best_epoch), evaluations = best.end(row, machine.kept), machine.evaluations(row)
-                tested = test_loss(stack.take(np.array([run])), kept) if stack.test.shape[2] else None
-                curves = history.curves(run)
-                trained[run] = Trained(one_nan(kept), curves, reason, epoch, evaluations, best_epoch, tested)
+                kept, states, best_epoch = best.end(row, machine.kept, machine.states)
+                evaluations, curves = machine.evaluations(row), history.curves(run)
+                tested = test_loss(stack.take(np.array([run])), kept, states) if stack.test.shape[2] else None
+                trained[run] = Trained(one_nan(kept), states, curves, reason, epoch, evaluations, best_epoch, tested)
         stay = np.array([row for row, reason in enumerate(reasons) if not reason], int)
         if observe:
             observe(epoch, losses, len(stay))

@@ -7,8 +7,10 @@ import numpy as np
 
 from chainrule.components.arguments import asked, given
 from chainrule.components.contracts import Array, Transform
+from chainrule.components.random import Random
 from chainrule.engine.backprop import Backprop, Batch
-from chainrule.engine.network import require_run_axis, require_shape
+from chainrule.engine.layers import require_shape
+from chainrule.engine.network import require_run_axis
 from chainrule.engine.problem import Problem
 
 Update = Callable[..., None]
@@ -27,6 +29,7 @@ class Transforms:
 
     Attributes:
         keep: whether others than the trained parameters may be measured.
+        own: what the transforms keep, one dictionary for each.
     """
 
     def __init__(
@@ -37,8 +40,8 @@ class Transforms:
         states: States | None = None,
     ) -> None:
         self._theta, self._step = theta, 0
-        self._states = [given(each, "init", **offered)(theta) for each in transforms] if states is None else states
-        for each, state in zip(transforms, self._states, strict=True):
+        self.own = [given(each, "init", **offered)(theta) for each in transforms] if states is None else states
+        for each, state in zip(transforms, self.own, strict=True):
             require_run_axis(f"transforms={each.name}", state, len(theta))
         asks = any("before" in asked(type(each), "after") for each in transforms)
         self._before = np.empty_like(theta) if asks else None
@@ -46,7 +49,7 @@ class Transforms:
         def defined(method: str) -> list[Bound]:
             return [
                 (given(each, method, **offered, before=self._before), state)
-                for each, state in zip(transforms, self._states, strict=True)
+                for each, state in zip(transforms, self.own, strict=True)
                 if getattr(type(each), method) is not getattr(Transform, method)
             ]
 
@@ -91,7 +94,7 @@ class Transforms:
 
     def states(self, runs: Array) -> States:
         """Return the states of the chosen runs."""
-        return [{name: array[runs] for name, array in state.items()} for state in self._states]
+        return [{name: array[runs] for name, array in state.items()} for state in self.own]
 
 
 class TransformedProblem(Problem):
@@ -100,20 +103,23 @@ class TransformedProblem(Problem):
     Args:
         backprop, batch, evaluations: as of :class:`chainrule.Problem`.
         transforms: of the stack.
+        rng: random numbers of transforms.
     """
 
-    def __init__(self, backprop: Backprop, batch: Batch, evaluations: Array, transforms: Transforms) -> None:
+    def __init__(
+        self, backprop: Backprop, batch: Batch, evaluations: Array, transforms: Transforms, rng: Random
+    ) -> None:
         super().__init__(backprop, batch, evaluations)
-        self._transforms = transforms
-
-    def gradient(self, runs: Array | None = None) -> Array:
-        """Evaluate the gradient and transform it; see :meth:`chainrule.Problem.gradient`."""
-        return self._transforms.gradient(super().gradient(runs))
+        self._transforms, self._rng = transforms, rng
+        self._kept = [*self._kept, *transforms.own]
 
     def loss(self, runs: Array | None = None) -> Array:
         """Evaluate the loss and add the penalties; see :meth:`chainrule.Problem.loss`."""
         total: Array = super().loss(runs) + self._transforms.penalty()
         return total
+
+    def _gradient(self) -> Array:
+        return self._transforms.gradient(super()._gradient())
 
 
 def _put(method: Callable[..., Array], result: Array, place: Array) -> None:

@@ -13,7 +13,8 @@ from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack
 from chainrule.engine.curves import Curves
 from chainrule.engine.data import Samples, accuracy, r2
-from chainrule.engine.network import Shape, predict
+from chainrule.engine.layers import States
+from chainrule.engine.network import Shape, key_of, predict
 from chainrule.engine.reason import Reason
 from chainrule.errors import ConfigurationError
 from chainrule.records.settings import Settings
@@ -60,6 +61,7 @@ class Result:
             None.
         origin: the run whose parameters were the initial ones, or None.
         test_loss: the mean loss of the test samples, or None if there are none.
+        states: what activations keep beside parameters, by layer and group: arrays ``(1, units, 1)``.
         metrics: losses and scores at ``theta`` by name, e.g. ``validation/r2``; what training cost:
             ``gradient_evaluations``, and ``loss_evaluations`` where an optimizer asked for losses alone; and
             ``best_epoch``, if there is one.
@@ -79,13 +81,15 @@ class Result:
     best_epoch: int | None = None
     origin: Origin | None = None
     test_loss: float | None = None
+    states: States = field(default_factory=dict)
     metrics: dict[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", self._metrics())
         samples, curves = self.samples, self.curves
         parts = (samples.train, samples.validation, samples.test)
-        for array in (self.theta, *parts, curves.epochs, *curves.values.values()):
+        states = [array for arrays in self.states.values() for array in arrays.values()]
+        for array in (self.theta, *states, *parts, curves.epochs, *curves.values.values()):
             array.setflags(write=False)  # watchers see them before the record is written
 
     def shown(self) -> "Result":
@@ -104,6 +108,24 @@ class Result:
     def biases(self) -> list[Array]:
         """Biases of each layer, ``(units,)``."""
         return self.shape.split(self.theta)[1]
+
+    @property
+    def trained(self) -> dict[str, Array]:
+        """Trained fields of activations, ``(1,)`` or ``(units,)``, by name.
+
+        Names begin with the group and, of a hidden layer, its number: ``activation.1.beta``, ``output.beta``.
+        """
+        fields = self.shape.named_fields(self.theta[None])
+        return {name: values[0, :, 0].copy() for name, values in fields.items()}
+
+    @property
+    def named_states(self) -> dict[str, Array]:
+        """What activations keep beside parameters, ``(units,)``, by names such as ``norm.1.mean``."""
+        return {
+            key_of(layer, group, name): array[0, :, 0].copy()
+            for (layer, group), arrays in self.states.items()
+            for name, array in arrays.items()
+        }
 
     def predict(self, x: ArrayLike) -> Array:
         """Return predictions in the target's units: of what the network gives, what its loss calls its ``point``.
@@ -124,12 +146,16 @@ class Result:
             raise ConfigurationError(
                 f"x must have the shape ({inputs}, samples) or ({inputs},), one row per input, not {points.shape}."
             )
-        chosen = self.settings
-        hidden, output = (stack([c], self.theta.dtype) for c in (chosen.activation, chosen.output))
-        loss = stack([chosen.loss], self.theta.dtype)
+        chosen, dtype = self.settings, self.theta.dtype
+        hidden, output, loss = (
+            stack([chosen.activation], dtype),
+            stack([chosen.output], dtype),
+            stack([chosen.loss], dtype),
+        )
         with np.errstate(all="ignore"):  # a diverged run predicts infinity or NaN
             scaled = self.samples.x_scaling.apply(columns).astype(self.theta.dtype)
-            given = predict(self.shape, self.theta, hidden, output, scaled)
+            norm = stack([chosen.norm], dtype)
+            given = predict(self.shape, self.theta, hidden, output, scaled, norm=norm, states=self.states)
             y = self.samples.y_scaling.undo(loss.point(given[None])[0].astype(float))
         return y[:, 0] if points.ndim == 1 else y
 

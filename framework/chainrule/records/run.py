@@ -146,7 +146,11 @@ class Record:
         return Curves(arrays.pop("epochs"), arrays)
 
     def weights(self) -> dict[str, Array]:
-        """Read weights and biases ``W1, b1, W2 ...`` and the scaling of data ``x_shift, x_scale, y_shift, y_scale``."""
+        """Read weights and biases ``W1, b1, W2 ...`` and the scaling of data ``x_shift, x_scale, y_shift, y_scale``.
+
+        Trained fields of activations, and what they keep, are named as in ``Result.trained`` and ``named_states``:
+        ``activation.1.beta``, ``norm.1.mean``.
+        """
         return self._arrays(WEIGHTS)
 
     def files(self) -> list[Path]:
@@ -347,6 +351,7 @@ def _named_weights(result: Result) -> dict[str, Array]:
     named: dict[str, Array] = {}
     for layer, (weights, biases) in enumerate(zip(result.weights, result.biases, strict=True), 1):
         named |= {f"W{layer}": weights, f"b{layer}": biases}
+    named |= result.trained | result.named_states
     x, y = result.samples.x_scaling, result.samples.y_scaling
     return named | {"x_shift": x.shift, "x_scale": x.scale, "y_shift": y.shift, "y_scale": y.scale}
 

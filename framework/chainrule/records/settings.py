@@ -38,6 +38,7 @@ class Network:
     """``network``: the hidden layers; inputs and outputs come from the target."""
 
     hidden: Annotated[tuple[int, ...], Ge(1), doc("units of each hidden layer; [] for none")]
+    dropout: Annotated[float, Interval(ge=0, lt=1), doc("share of hidden units that are left out of a step")] = 0.0
 
 
 # Fields that records of earlier versions do not have come last, with a default.
@@ -106,13 +107,16 @@ def seed_in(config: Mapping[str, Any]) -> int:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings that decide one run, checked."""
+    """The settings that decide one run, checked.
+
+    ``activation`` is that of all hidden layers, or a tuple of one for each; so is ``norm``, which lies before it.
+    """
 
     seed: int
     network: Network
     data: Data
     training: Training
-    activation: Activation
+    activation: Activation | tuple[Activation, ...]
     output: Activation
     loss: Loss
     optimizer: Optimizer
@@ -120,13 +124,14 @@ class Settings:
     target: Target
     initializer: Initializer
     rule: Rule
+    norm: Activation | tuple[Activation, ...]
     sampling: Sampling
     transforms: tuple[Transform, ...] = ()
 
     def to_config(self) -> dict[str, Any]:
         """Return the settings as plain data, from which equal settings can be made; an empty list is left out."""
         config = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: _config(value) for name, value in config.items() if value != ()}
+        return {name: _config(name, value) for name, value in config.items() if value != ()}
 
     def components(self) -> Iterator[tuple[str, Component]]:
         """Yield every component with its group."""
@@ -136,11 +141,23 @@ class Settings:
                 if isinstance(one, Component):
                     yield field.name, one
 
+    def by_key(self, group: str) -> dict[str, Any]:
+        """Return the components of a group by the keys of the configuration that hold them.
+
+        There is one at ``activation``, or one for each layer at ``activation.1`` and so on. Those of a list have their
+        names as keys: ``transforms.clip``.
+        """
+        value = getattr(self, group)
+        if not isinstance(value, tuple):
+            return {group: value}
+        return {f"{group}.{key}": one for key, one in _keyed(group, value)}
+
     @property
     def title(self) -> str:
         """One line that describes the run: target, network, optimizer, settings that are no defaults, and the seed."""
         widths = "-".join(map(str, self.network.hidden))
-        hidden = f"{widths} {self.activation.name}" if widths else "no hidden layer"
+        activations = "+".join(one.name for one in self.by_key("activation").values())
+        hidden = f"{widths} {activations}" if widths else "no hidden layer"
         changed = (f"{key}={shown(value)}" for key, value in self._changed())
         return ", ".join([self.target.name, hidden, self.optimizer.name, *changed, f"seed {self.seed}"])
 
@@ -148,24 +165,28 @@ class Settings:
         """Yield keys and values that differ from the packaged configuration, or from the defaults of a component."""
         for field in fields(self):
             group, value = field.name, getattr(self, field.name)
-            if isinstance(value, Component):
-                if value.name != defaults()[group] and group not in _NOT_LISTED:
-                    yield group, value.name
-                before = plain_defaults(type(value))
-            elif group in LISTS:
-                if names(value) != names(()):
+            if group in SECTIONS:
+                yield from _other_fields(group, value, defaults()[group])
+            elif isinstance(value, Component | tuple):
+                if isinstance(value, tuple) and value and group in LISTS:
                     yield group, names(value)
-                for one in value:
-                    default = plain_defaults(type(one))
-                    yield from ((f"{group}.{one.name}.{k}", v) for k, v in plain(one).items() if v != default[k])
-                continue
-            elif group in SECTIONS:
-                before = defaults()[group]
-            else:
-                continue
-            for name, own in plain(value).items():
-                if f"{group}.{name}" not in _NOT_LISTED and own != before[name]:
-                    yield f"{group}.{name}", own
+                for key, one in self.by_key(group).items():
+                    if group not in (*LISTS, *_NOT_LISTED) and one.name != defaults()[group]:
+                        yield key, one.name
+                    yield from _other_fields(key, one, plain_defaults(type(one)))
+
+
+def _other_fields(key: str, owner: Any, before: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield keys and values of fields that are not as before, if the title lists them."""
+    for name, own in plain(owner).items():
+        if f"{key}.{name}" not in _NOT_LISTED and own != before[name]:
+            yield f"{key}.{name}", own
+
+
+def _keyed(group: str, chosen: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the components of a tuple with their keys in the group: names in a list, else numbers of layers."""
+    for number, one in enumerate(chosen, 1):
+        yield one.name if group in LISTS else str(number), one
 
 
 LISTS = tuple(
@@ -211,9 +232,9 @@ def shown(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _config(value: Any) -> Any:
+def _config(name: str, value: Any) -> Any:
+    if isinstance(value, tuple):
+        return {key: plain(one) if name in LISTS else component_config(one) for key, one in _keyed(name, value)}
     if isinstance(value, Component):
         return component_config(value)
-    if isinstance(value, tuple):
-        return {one.name: plain(one) for one in value}
     return value if isinstance(value, int) else plain(value)

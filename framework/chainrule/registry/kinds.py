@@ -43,7 +43,7 @@ class Kind:
 
 
 _ROWS = (
-    Kind("activation", "activations", Activation, ("activation", "output")),
+    Kind("activation", "activations", Activation, ("activation", "output", "norm")),
     Kind("loss", "losses", Loss, ("loss",)),
     Kind("optimizer", "optimizers", Optimizer, ("optimizer",)),
     Kind("transform", "transforms", Transform, ("transforms",), many=True),

@@ -168,13 +168,19 @@ class Registry:
         used = [self.provider(GROUPS[group].name, component.name) for group, component in settings.components()]
         return {p.key: PluginEntry(version=p.version, sha256=p.digest) for p in used}
 
-    def make(self, group: str, name: str, values: Mapping[str, Any]) -> Component:
+    def make(self, group: str, name: str, values: Mapping[str, Any], where: str | None = None) -> Component:
         """Return the component ``name`` for a configuration group, with checked parameters.
+
+        Args:
+            group: the group.
+            name: of the component.
+            values: of its parameters, by name.
+            where: the key at which the configuration holds them, if that is not the group.
 
         Raises:
             ConfigurationError: unknown name or parameter, wrong type, out of range.
         """
-        where = f"{group}.{name}" if GROUPS[group].many else group
+        where = where or (f"{group}.{name}" if GROUPS[group].many else group)
         component: Component = build(self.find(GROUPS[group].name, name, group), values, where)
         return component
 

@@ -111,6 +111,8 @@ def require_contract(kind: Kind, cls: Any) -> None:
         for method in ("error", "gradient"):
             if getattr(cls, method) is not getattr(Rule, method):
                 raise PluginError(f"{name} defines gradients, so that its {method} is never called: remove one of them")
+    if kind.contract is Activation:
+        _check_trained(cls)
     if kind.contract is Loss and cls.paired_output:
         for method in ("paired_value", "paired_delta"):
             if getattr(cls, method) is getattr(Loss, method):
@@ -118,6 +120,24 @@ def require_contract(kind: Kind, cls: Any) -> None:
     if kind.contract is Transform and all(getattr(cls, name) is getattr(Transform, name) for name in _CHANGING):
         raise PluginError(f"{name} changes nothing: it lacks {', '.join(_CHANGING)}, of which one is enough")
     _check_signatures(kind.contract, cls)
+
+
+def _check_trained(cls: type[Activation]) -> None:
+    """Refuse trained fields that cannot be learned.
+
+    Raises:
+        PluginError: one is no float field, is named twice, or has no gradient.
+    """
+    names = [*cls.trained, *cls.trained_per_unit]
+    floats = [name for name, parameter in parameters(cls).items() if parameter.is_stackable]
+    for name in names:
+        if name not in floats:
+            has = f"it has {', '.join(floats)}" if floats else "it has none"
+            raise PluginError(f"{cls.__qualname__} trains {name!r}, which is no float field; {has}")
+        if names.count(name) > 1:
+            raise PluginError(f"{cls.__qualname__} names {name!r} twice in trained and trained_per_unit")
+    if names and cls.field_gradient is Activation.field_gradient:
+        raise PluginError(f"{cls.__qualname__} lacks field_gradient, by which {', '.join(names)} would be trained")
 
 
 def configurations(module: Any) -> dict[str, Path]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack
+from chainrule.engine.layers import stacked
 from chainrule.engine.stack import STACKED, Stack
 from chainrule.engine.trainer import Observer, Pruner, Stopwatch, train
 from chainrule.records.result import Result
@@ -31,6 +32,7 @@ def train_stack(runs: Sequence[Prepared], observe: Observer | None = None, prune
             settings=run.settings,
             shape=run.shape,
             theta=end.theta,
+            states=end.states,
             curves=end.curves,
             reason=end.reason,
             epochs=end.epochs,
@@ -125,10 +127,12 @@ def _stack(runs: Sequence[Prepared]) -> Stack:
         batch_size=settings[0].training.batch_size,
         measure_every=settings[0].training.resolved_measure_every,
         **components,
+        dropout=np.array([s.network.dropout for s in settings], dtype) if settings[0].network.dropout else None,
         rule_state={
             name: np.stack([run.rule_state[name] for run in runs]).astype(dtype) for name in runs[0].rule_state
         },
         theta=theta,
+        states=stacked([run.states for run in runs]),
         train=np.stack([run.samples.train for run in runs], axis=1),
         validation=np.stack([run.samples.validation for run in runs], axis=1),
         test=np.stack([run.samples.test for run in runs], axis=1),

@@ -12,7 +12,8 @@ from chainrule.components.contracts import Array, Loss
 from chainrule.components.parameters import plain
 from chainrule.components.stacking import float_fields, has_rate, stack, structure
 from chainrule.engine.data import Samples, draw
-from chainrule.engine.network import Shape
+from chainrule.engine.layers import States
+from chainrule.engine.network import Shape, initial_states, key_of, placed
 from chainrule.engine.stack import STACKED
 from chainrule.engine.trainer import one_thread
 from chainrule.errors import ConfigurationError, RecordError, nearest
@@ -31,6 +32,7 @@ class Prepared:
         shape: widths of the network.
         samples: its data.
         theta: initial parameters, shape ``(parameters,)``.
+        states: what activations keep beside parameters, by layer and group: arrays ``(1, units, 1)``.
         rule_state: fixed arrays of its backward rule.
         shuffle: generator for its sampling.
         random: generator for components that are random in training.
@@ -42,6 +44,7 @@ class Prepared:
     shape: Shape
     samples: Samples
     theta: Array
+    states: States
     rule_state: dict[str, Array]
     shuffle: np.random.Generator
     random: np.random.Generator
@@ -60,19 +63,22 @@ def prepare(settings: Settings) -> Prepared:
     """
     target, data = settings.target, settings.data
     streams = np.random.SeedSequence(settings.seed).spawn(5)
+    _check_layers(settings)
+    hidden, output, norm = settings.activation, settings.output, settings.norm
     outputs = target.outputs * settings.loss.outputs_per_target
-    shape = Shape((target.inputs, *settings.network.hidden, outputs))
+    shape = Shape.of((target.inputs, *settings.network.hidden, outputs), hidden, output, norm)
     _check_parts(settings, shape)
     dtype = settings.training.dtype.value
     samples = draw(target, streams[0], **plain(data), dtype=dtype)
     notes = _check_ranges(settings, samples)
     with one_thread():
-        theta, origin = _start(settings, shape, samples, np.random.default_rng(streams[1]))
+        theta, states, origin = _start(settings, shape, samples, np.random.default_rng(streams[1]))
     return Prepared(
         settings=settings,
         shape=shape,
         samples=samples,
         theta=theta.astype(dtype),
+        states=states,
         rule_state=settings.rule.init(np.random.default_rng(streams[2]), shape.widths),
         shuffle=np.random.default_rng(streams[3]),
         random=np.random.default_rng(streams[4]),
@@ -81,29 +87,53 @@ def prepare(settings: Settings) -> Prepared:
     )
 
 
-def _start(settings: Settings, shape: Shape, samples: Samples, rng: np.random.Generator) -> tuple[Array, Origin | None]:
-    """Return the initial parameters, ``(parameters,)``: drawn, or those of the run that ``training.start`` names."""
+def _start(
+    settings: Settings, shape: Shape, samples: Samples, rng: np.random.Generator
+) -> tuple[Array, States, Origin | None]:
+    """Return the initial parameters and states: drawn, or those of the run that ``training.start`` names."""
+    chosen = placed(settings.activation, settings.output, settings.norm, shape.layers)
+    states = initial_states(chosen, shape, 1, samples.train.dtype)
     if settings.training.start is not None:
-        return _loaded(settings.training.start, shape)
-    return _drawn(settings, shape, samples, rng), None
+        return _loaded(settings.training.start, shape, states)
+    fields = shape.initial_fields(settings.activation, settings.output, settings.norm)
+    return np.concatenate([_drawn(settings, shape, samples, rng), fields]), states, None
 
 
 def _drawn(settings: Settings, shape: Shape, samples: Samples, rng: np.random.Generator) -> Array:
-    """Draw the initial parameters, ``(parameters,)``, layer by layer."""
-    init, hidden = settings.initializer, stack([settings.activation], samples.train.dtype)
-    inputs = samples.train[1 : 1 + samples.inputs]
+    """Draw the initial weights and biases, ``(parameters,)``, layer by layer."""
+    init, inputs = settings.initializer, samples.train[1 : 1 + samples.inputs]
     weights, biases = [], []
     for layer, (fan_in, fan_out) in enumerate(pairwise(shape.widths), 1):
         weights.append(given(init, "weights", layer=layer, inputs=inputs)(rng, fan_in, fan_out))
         biases.append(given(init, "biases", layer=layer)(rng, fan_in, fan_out))
         if "inputs" in asked(type(init), "weights") and layer < shape.layers:
             z = weights[-1] @ inputs + biases[-1][:, None]
-            inputs = hidden.forward(z.astype(inputs.dtype)[None])[0]
+            inputs = _activated(settings, shape, layer, z.astype(inputs.dtype)[None])[0]
     return shape.flatten(weights, biases)
 
 
-def _loaded(start: str, shape: Shape) -> tuple[Array, Origin]:
-    """Read the parameters of a recorded run; a relative path begins where the command was started."""
+def _activated(settings: Settings, shape: Shape, layer: int, z: Array) -> Array:
+    """Return what a hidden layer makes of ``z (1, units, samples)`` before training, without anything random.
+
+    A norm takes the mean and the variance of these samples, as it does in training.
+    """
+    chosen = list(placed(settings.activation, settings.output, settings.norm, shape.layers))
+    states = initial_states(chosen, shape, 1, z.dtype)
+    for place, group, activation in chosen:
+        if place == layer:
+            offered: dict[str, Any] = {"layer": layer, "training": group == "norm", "state": states.get((layer, group))}
+            z = given(stack([activation], z.dtype), "forward", rng=None, **offered)(z)
+    return z
+
+
+def _loaded(start: str, shape: Shape, states: States) -> tuple[Array, States, Origin]:
+    """Read the parameters of a recorded run; a relative path begins where the command was started.
+
+    Args:
+        start: directory of the run.
+        shape: of the network that begins with them.
+        states: what its activations keep, which is replaced by what those of the run have kept.
+    """
     directory = paths.started() / Path(start).expanduser()
     try:
         record = read_record(directory)
@@ -111,13 +141,28 @@ def _loaded(start: str, shape: Shape) -> tuple[Array, Origin]:
     except RecordError as error:
         raise ConfigurationError(f"training.start={start} is no run to start from: {error}") from None
     manifest = record.manifest
-    widths = Shape(tuple(manifest.network.widths))
-    if widths != shape:
+    if tuple(manifest.network.widths) != shape.widths:
+        widths = Shape(tuple(manifest.network.widths))
         raise ConfigurationError(f"training.start={start} is a {widths} network, but this one is {shape}.")
+    kept = {key_of(*place, name): array.shape[1] for place, own in states.items() for name, array in own.items()}
+    wanted = {field.key: field.values for field in shape.trained} | kept
+    found = {name: len(array) for name, array in arrays.items() if "." in name}
+    if found != wanted:
+        there, here = (", ".join(f"{key} ({count})" for key, count in each.items()) for each in (found, wanted))
+        raise ConfigurationError(
+            f"training.start={start} has {there or 'nothing'} beside weights and biases, but this run has "
+            f"{here or 'nothing'}: choose the same activations and norm."
+        )
     weights, biases = ([arrays[f"{name}{layer}"] for layer in range(1, shape.layers + 1)] for name in "Wb")
-    if not all(np.isfinite(part).all() for part in (*weights, *biases)):
+    fields = [arrays[field.key] for field in shape.trained]
+    if not all(np.isfinite(part).all() for part in (*weights, *biases, *(arrays[key] for key in wanted))):
         raise ConfigurationError(f"training.start={start} has parameters that are NaN or infinite; it has diverged.")
-    return shape.flatten(weights, biases), Origin(str(directory), manifest.identity, manifest.files[WEIGHTS].sha256)
+    read = {
+        place: {name: arrays[key_of(*place, name)][None, :, None].astype(array.dtype) for name, array in own.items()}
+        for place, own in states.items()
+    }
+    theta = np.concatenate([shape.flatten(weights, biases), *fields])
+    return theta, read, Origin(str(directory), manifest.identity, manifest.files[WEIGHTS].sha256)
 
 
 def run_structure(prepared: Prepared) -> tuple[Any, ...]:
@@ -132,7 +177,27 @@ def settings_structure(settings: Settings) -> tuple[Any, ...]:
     training = settings.training
     loop = training.epochs, training.batch_size, training.resolved_measure_every, training.dtype
     groups = (*STACKED, "sampling")  # which is not shared by runs, but asked for each epoch of all or of none
-    return (loop, *(structure(getattr(settings, group)) for group in groups))
+    return (loop, settings.network.dropout > 0, *(structure(getattr(settings, group)) for group in groups))
+
+
+def _check_layers(settings: Settings) -> None:
+    """Refuse a list of activations that has not one for each hidden layer, and steps of too few samples."""
+    hidden = settings.network.hidden
+    for group in ("activation", "norm"):
+        chosen = settings.by_key(group).values()
+        if isinstance(getattr(settings, group), tuple) and len(chosen) != len(hidden):
+            names, widths = ",".join(each.name for each in chosen), ",".join(map(str, hidden))
+            raise ConfigurationError(
+                f"{group}=[{names}] has {_count(len(chosen), 'activation')}, but network.hidden=[{widths}] has "
+                f"{_count(len(hidden), 'layer')}: give each hidden layer one, or all of them one without brackets."
+            )
+    for group in ("norm", "activation", "output"):
+        for activation in settings.by_key(group).values():
+            if (settings.training.batch_size or activation.min_samples) < activation.min_samples:
+                raise ConfigurationError(
+                    f"{group}={activation.name} needs at least {activation.min_samples} samples in a step, but "
+                    f"training.batch_size is {settings.training.batch_size}."
+                )
 
 
 def _check_parts(settings: Settings, shape: Shape) -> None:
@@ -151,11 +216,11 @@ def _check_parts(settings: Settings, shape: Shape) -> None:
         raise ConfigurationError(f"output={output.name} needs at least {output.min_units} outputs, but {outputs}.")
     if target.outputs < loss.min_outputs:
         raise ConfigurationError(f"loss={loss.name} needs at least {loss.min_outputs} outputs, but {outputs}.")
-    for index, units in enumerate(settings.network.hidden):
-        if units < settings.activation.min_units:
+    for layer, group, activation in placed(settings.activation, output, settings.norm, shape.layers):
+        if layer < shape.layers and shape.widths[layer] < activation.min_units:
             raise ConfigurationError(
-                f"activation={settings.activation.name} needs at least {settings.activation.min_units} units "
-                f"in a layer, but network.hidden[{index}] is {units}."
+                f"{group}={activation.name} needs at least {activation.min_units} units "
+                f"in a layer, but network.hidden[{layer - 1}] is {shape.widths[layer]}."
             )
     if rule.widths and shape.widths != rule.widths:
         wanted = Shape(rule.widths)

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 from chainrule.components.arguments import takes_out
 from chainrule.components.contracts import Activation, Array
 from chainrule.components.stacking import stack
-from chainrule.testing import methods, training
+from chainrule.testing import activated, methods, training
 from chainrule.testing.differences import STEP, differences, unfounded_overflow
 from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import Call, Size
@@ -293,7 +293,7 @@ def _no_kinks(subject: Subject) -> str:
     return "" if any(activation.kinks for activation in subject.variants) else "no kinks are declared"
 
 
-CHECKS = (
+_ALONE = (
     Check(shapes),
     Check(buffers, _no_buffers),
     Check(pure),
@@ -305,4 +305,11 @@ CHECKS = (
     Check(samples_apart),
     Check(stacking),
     Check(trained),
+)
+CHECKS = (
+    *(Check(activated.with_defaults(check.function), check.unless) for check in _ALONE),
+    Check(activated.field_gradients, activated.learns_nothing),
+    Check(activated.learned, activated.learns_nothing),
+    Check(activated.random_in_training, activated.is_not_random),
+    Check(activated.gradient_in_training, activated.is_the_same_in_training),
 )

@@ -137,8 +137,13 @@ def losses(one: Settings, seed: int) -> Array:
 
 def weights(one: Settings) -> Array:
     """Return the weights and biases that a run ends with."""
-    (result,) = _trained([one], {})
-    return result.theta
+    return result(one).theta
+
+
+def result(one: Settings) -> Result:
+    """Return the result of a run."""
+    (found,) = _trained([one], {})
+    return found
 
 
 def _trained(every: Sequence[Settings], leaving: Mapping[int, int]) -> list[Result]:

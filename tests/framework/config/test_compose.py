@@ -25,7 +25,7 @@ def test_the_default_is_the_article_s_run():
     assert {group: config[group]["name"] for group, kind in GROUPS.items() if not kind.many} == {
         "activation": "sigmoid", "output": "identity", "loss": "half_squared_error", "optimizer": "gradient_descent",
         "schedule": "constant", "target": "linear", "initializer": "normal", "rule": "exact", "sampling": "shuffled",
-        "tracking": "mlflow",
+        "tracking": "mlflow", "norm": "identity",
     }  # fmt: skip
     assert {group: config[group] for group, kind in GROUPS.items() if kind.many} == {"transforms": {}}
     assert settings.transforms == ()

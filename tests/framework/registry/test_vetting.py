@@ -187,3 +187,47 @@ def chainrule_transforms():
 def test_a_transform_changes_something_and_asks_for_what_there_is(install, method, arguments, cause):
     reports = install("chainrule-idle", TRANSFORM.format(method=method, arguments=arguments)).reports
     assert not reports if cause is None else cause in reports[0]
+
+
+LEARNED = """
+from dataclasses import dataclass
+from chainrule import Activation, hookimpl
+
+@dataclass(frozen=True)
+class Learned(Activation):
+    gain: float = 1.0
+    power: int = 2
+    trained = ("gain",)
+
+    def forward(self, z):
+        return self.gain * z
+
+    def slope(self, z, a):
+        return self.gain + 0 * z
+
+    def field_gradient(self, name, grad_a, z, a):
+        return grad_a * z
+
+@hookimpl
+def chainrule_activations():
+    return [Learned]
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (('("gain",)', '("gian",)'), "Learned trains 'gian', which is no float field; it has gain"),
+        (('("gain",)', '("power",)'), "Learned trains 'power', which is no float field; it has gain"),
+        (('("gain",)', '("gain", "gain")'), "Learned names 'gain' twice in trained and trained_per_unit"),
+        (("def field_gradient", "def gradient"), "Learned lacks field_gradient, by which gain would be trained"),
+        (("forward(self, z)", "forward(self, z, *, epoch)"), "which there is not; it may ask for out, rng, layer"),
+    ],
+)
+def test_an_activation_that_cannot_be_trained_is_refused(install, change, cause):
+    (report,) = install("chainrule-learned", LEARNED.replace(*change)).reports
+    assert report.endswith(cause)
+
+
+def test_an_activation_that_can_be_trained_is_taken(install):
+    assert install("chainrule-learned", LEARNED).names("activation") == ["learned"]

@@ -8,6 +8,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, RangeSweep
 
+from chainrule.config.layers import joined
 from chainrule.errors import ConfigurationError, nearest
 
 _TAGS = {"log", "int"}  # of intervals
@@ -65,7 +66,8 @@ def read_axes(loader: ConfigLoader, texts: Sequence[str]) -> list[Axis]:
         ConfigurationError: an interval has an unknown tag.
         OverrideParseException: a text is not an override.
     """
-    return [_axis(override) for override in OverridesParser.create(loader).parse_overrides(list(texts))]
+    parser = OverridesParser.create(loader)
+    return [_axis(override) for override in parser.parse_overrides([joined(text) for text in texts])]
 
 
 def _axis(override: Override) -> Axis:

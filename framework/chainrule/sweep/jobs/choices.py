@@ -16,6 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from chainrule.config.compose import ANY, MARK, marked, option
+from chainrule.config.layers import names_in
 
 _COMPONENTS = "chainrule"  # the scheme of the source that has all components and nothing else
 
@@ -106,12 +107,12 @@ class Choices:
 
 
 def component_finder(loader: ConfigLoader) -> Callable[[str, str], bool]:
-    """Return a function that says whether a group and a name are an installed component and no file is called so."""
+    """Return a function that says whether a group and a name are one installed component and no file is called so."""
 
     @cache
     def is_component(group: str, name: str) -> bool:
         sources = [source.scheme() for source in loader.get_sources() if source.is_config(f"{group}/{name}")]
-        return sources == [_COMPONENTS]
+        return sources == [_COMPONENTS] and len(names_in(group, name)) == 1  # which is what adds a mark
 
     return is_component
 
