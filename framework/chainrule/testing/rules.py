@@ -8,16 +8,21 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.components.arguments import takes_out
-from chainrule.components.contracts import Rule
+from chainrule.components.contracts import Array, Rule
 from chainrule.components.stacking import stack
-from chainrule.testing import methods, randomness, training
+from chainrule.testing import effects, methods, randomness, training
+from chainrule.testing.comparing import digits
 from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import Call, Size
-from chainrule.testing.subjects import Subject, random_columns
+from chainrule.testing.subjects import Subject, as_columns, random_columns
 from chainrule.testing.table import Check
 
-_WIDTHS = (3, 4, 5, 2)  # for a rule that takes any
-_SAMPLES: tuple[Size, ...] = ((1,), (7,), (16,), (17,), (40,))  # BLAS sums in an order that depends on their number
+_NETS = ((3, 4, 5, 2), (2, 5, 20, 3, 4, 2))  # for a rule that takes any widths
+_WIDTHS = _NETS[0]
+_SAMPLES = (1, 7, 16, 17, 40)  # BLAS sums in an order that depends on their number
+# Number of the network, and samples.
+_SIZES: tuple[Size, ...] = (*((0, samples) for samples in _SAMPLES), (1, 6))
+_PARTS = ((0, 3, 8), (0, 101, 300))  # where samples are divided into two groups
 _LEARNING_EPOCHS, _LEARNING_SEEDS = 60, range(3)
 _LEARNED = 0.9  # largest share of the first loss that may be left
 
@@ -39,52 +44,109 @@ def init(subject: Subject) -> None:
 
 def shapes(subject: Subject) -> None:
     """``error`` is ``(runs, units, samples)``, ``gradient`` ``(runs, units, 1 + units before)``, in the same dtype."""
-    methods.check_shapes(subject, _calls, _SAMPLES)
+    methods.check_shapes(subject, _calls, _SIZES)
 
 
 def buffers(subject: Subject) -> None:
     """A method that takes ``out`` fills it with what it returns without ``out``, and returns it."""
-    methods.check_buffers(subject, _calls, _SAMPLES)
+    methods.check_buffers(subject, _calls, _SIZES)
 
 
 def pure(subject: Subject) -> None:
     """Weights, deltas, inputs and state are left alone, and nothing is kept between calls."""
-    methods.check_purity(subject, _calls, _SAMPLES[1:3])
+    methods.check_purity(subject, _calls, _sizes_apart(subject)[:2])
 
 
 def samples_apart(subject: Subject) -> None:
     """The error of a sample does not depend on other samples."""
-    # NaN is put into arrays whose last axis has one entry for each sample: weights must not look like these.
+    methods.check_samples(subject, _calls, _sizes_apart(subject))
+
+
+def _sizes_apart(subject: Subject) -> list[Size]:
+    """Return sizes where arrays of weights do not look as if their last axis counted samples."""
     others = {units + biases for units in _widths(subject) for biases in (0, 1)}
-    sizes = [(next(n for n in count(least) if n not in others),) for (least,) in _SAMPLES[1:]]
-    methods.check_samples(subject, _calls, sizes)
+    return [(0, next(n for n in count(least) if n not in others)) for least in _SAMPLES[1:]]
+
+
+def precision(subject: Subject) -> None:
+    """Results in float32 are those in float64, up to rounding."""
+    methods.check_precision(subject, _calls, (0, 40))
+
+
+def effective(subject: Subject) -> None:
+    """Every parameter changes ``init``, an error or a gradient."""
+
+    def observe(rule: Any) -> bytes:
+        calls = _calls(stack([rule], float), [rule], np.random.default_rng(0), (0, 7), float)
+        return b"".join(
+            [
+                *(call.on(stack([rule], float)).tobytes() for call in calls),
+                *(array.tobytes() for array in rule.init(np.random.default_rng(0), _widths(subject)).values()),
+            ]
+        )
+
+    effects.require_effects(subject, observe)
 
 
 def samples_add_up(subject: Subject) -> None:
-    """``gradient`` of two groups of samples is the sum, not the mean, of the gradients of each group."""
+    """``gradient`` of two groups of samples is the sum, not the mean, of those of each, if it adds up at all."""
     for rule in subject.variants:
         stacked = stack([rule], float)
-        for call in _calls(stacked, [rule], np.random.default_rng(0), (8,), float):
-            if call.method != "gradient":
-                continue
-            layer, delta, inputs = call.arguments
-            whole = stacked.gradient(layer, delta, inputs)
-            parts = [
-                stacked.gradient(layer, delta[..., half], inputs[..., half]) for half in (slice(0, 3), slice(3, 8))
-            ]
-            # Eight products and their sums: a few units in the last place of the absolute terms.
-            slack = 32 * np.finfo(float).eps * (np.abs(delta) @ np.abs(inputs.mT) + np.abs(whole))
-            if (~(np.abs(whole - parts[0] - parts[1]) <= slack)).any():
-                raise FindingError(
-                    f"{subject.where('gradient')} of 8 samples in layer {layer} is not the sum of those of 3 and of 5 "
-                    f"({rule}): {whole.ravel()[0]:.9g} against {(parts[0] + parts[1]).ravel()[0]:.9g}; add samples "
-                    "up, the engine divides by their number."
-                )
+        for start, middle, end in _PARTS:
+            for call in _calls(stacked, [rule], np.random.default_rng(0), (0, end), float):
+                if call.method == "gradient":
+                    _require_sum(subject, rule, call, (slice(start, middle), slice(middle, end)))
+
+
+def _require_sum(subject: Subject, rule: Any, call: Call, groups: tuple[slice, slice]) -> None:
+    """Refuse a gradient that is not the sum over groups, but would be if it were multiplied by a power of their sizes.
+
+    A rule that changes gradients in another way, such as by their norm or by what samples have in common, need not add
+    up; but the order of samples must not matter to it.
+    """
+    layer, delta, inputs = call.arguments
+    stacked, samples = stack([rule], float), delta.shape[-1]
+
+    def of(part: Any) -> Array:
+        result: Array = stacked.gradient(
+            layer, as_columns(delta[..., part], float), as_columns(inputs[..., part], float)
+        )
+        return np.array(result)
+
+    whole, parts = of(slice(None)), [of(group) for group in groups]
+    sizes = [group.stop - group.start for group in groups]
+    # The products and their sums: some units in the last place of the absolute terms.
+    slack = 4 * samples * np.finfo(float).eps * (np.abs(delta) @ np.abs(inputs.mT) + np.abs(whole))
+
+    def adds_up(power: float) -> bool:
+        scaled = sum(part * (size / samples) ** power for part, size in zip(parts, sizes, strict=True))
+        return bool((np.abs(whole - scaled) <= slack).all())
+
+    if adds_up(0):
+        return
+    where = f"{subject.where('gradient')} of {samples} samples in layer {layer}"
+    added = parts[0] + parts[1]
+    at = np.unravel_index(int(np.argmax(np.abs(whole - added))), whole.shape)
+    got, want = float(whole[at]), float(added[at])
+    if adds_up(1) or adds_up(0.5):
+        raise FindingError(
+            f"{where} is divided by their number, or by its root ({rule}): {digits(got, want)} against "
+            f"{digits(want, got)}, the sum of those of {sizes[0]} and of {sizes[1]}; add samples up, and the engine "
+            "divides."
+        )
+    order = np.random.default_rng(1).permutation(samples)
+    turned = of(order)
+    # What adds in another order may be divided by something small afterwards.
+    if not (np.abs(turned - whole) <= 1e-6 * (np.abs(whole) + np.abs(whole).max())).all():
+        raise FindingError(
+            f"{where} changes when the samples come in another order ({rule}), from {digits(got, float(turned[at]))} "
+            f"to {digits(float(turned[at]), got)}; treat all samples alike."
+        )
 
 
 def stacking(subject: Subject) -> None:
     """A run has the same bytes in a stack, in a stack that others have left, and alone, with parameters of its own."""
-    methods.check_stacking(subject, _calls, _SAMPLES)
+    methods.check_stacking(subject, _calls, _SIZES)
 
 
 def learns(subject: Subject) -> dict[str, float]:
@@ -99,6 +161,11 @@ def learns(subject: Subject) -> dict[str, float]:
                 seed,
             )
             worst = max(worst, losses[-1] / losses[0])
+            if not np.isfinite(losses[-1]):
+                raise FindingError(
+                    f"With {rule} the training loss becomes {losses[-1]} within {_LEARNING_EPOCHS} epochs (network "
+                    f"{widths}, seed {seed}); look at what is divided by, and at the size of errors and gradients."
+                )
             if not losses[-1] < _LEARNED * losses[0]:
                 raise FindingError(
                     f"With {rule} the training loss goes from {losses[0]:.6g} to {losses[-1]:.6g} in "
@@ -121,9 +188,15 @@ def _widths(subject: Subject) -> tuple[int, ...]:
     return subject.cls.widths or _WIDTHS  # type: ignore[attr-defined]
 
 
+def cause(subject: Subject) -> None:
+    """Demand that there is none of the faults that show in many checks."""
+    methods.require_no_cause(subject, _calls, _SIZES)
+
+
 def _calls(rule: Any, components: Sequence[Any], rng: np.random.Generator, size: Size, dtype: DTypeLike) -> list[Call]:
     """Return a call of each method that the rule replaces, for each layer that it is asked about."""
-    widths, runs, (samples,) = rule.widths or _WIDTHS, len(components), size
+    runs, (net, samples) = len(components), size
+    widths = rule.widths or _NETS[net]
     weights = [np.empty((runs, 0, 0), dtype)]
     weights += [rng.normal(size=(runs, units, before)).astype(dtype) for before, units in pairwise(widths)]
     deltas = [random_columns(rng, runs, units, samples, dtype, 1.0) for units in (0, *widths[1:])]
@@ -168,9 +241,11 @@ def _no_buffers(subject: Subject) -> str:
 
 CHECKS = (
     Check(init),
+    Check(pure, _replaces_nothing),  # before others, because others would hide that calls are counted
     Check(shapes, _replaces_nothing),
     Check(buffers, _no_buffers),
-    Check(pure, _replaces_nothing),
+    Check(precision, _replaces_nothing),
+    Check(effective, effects.without_parameters),
     Check(samples_apart, _no_error),
     Check(samples_add_up, _no_gradient),
     Check(stacking, _replaces_nothing),

@@ -10,6 +10,7 @@ import pytest
 from annotated_types import Gt, Interval, Le, MultipleOf, doc
 
 from chainrule.components.contracts import Activation, Component
+from chainrule.components.parameters import parameters
 from chainrule.errors import ConfigurationError, PluginError
 from chainrule.registry.kinds import KINDS, Kind
 from chainrule.testing import REQUIRED, Outcome, check, described, kit
@@ -24,18 +25,29 @@ class Side(enum.Enum):
 
 
 class Line(Activation):
-    """Not a component by itself."""
+    """Not a component by itself. All numbers, switches and choices decide its slope."""
+
+    @property
+    def _slope(self):
+        slope = 1
+        for name, parameter in parameters(type(self)).items():
+            value = getattr(self, name)
+            if isinstance(value, enum.Enum):
+                slope = slope + 0.25 * (value is Side.LEFT)
+            elif parameter.type is not str and not parameter.many:
+                slope = slope + (0 if value is None else value)
+        return slope
 
     def forward(self, z):
-        return z.copy()
+        return z * self._slope
 
     def slope(self, z, a):
-        return np.ones_like(z)
+        return np.ones_like(z) * self._slope
 
 
 @GALLERY.sound
 class Everything(Line):
-    """Parameters of every type, none of which matters."""
+    """Parameters of every type."""
 
     a: Annotated[float, Interval(ge=0, lt=1), doc("a")] = 0.5
     b: Annotated[int, Gt(0), doc("b")] = 3
@@ -221,7 +233,7 @@ def test_a_kind_without_checks_of_its_own_fails(monkeypatch):
 def test_a_kind_that_loses_a_check_fails(monkeypatch):
     monkeypatch.setitem(kit._OWN, "activation", kit._OWN["activation"][:-1])
     message = failures(Bare)[kit.COMPLETE]
-    assert message.startswith("14 checks of activation=bare were run, but activation requires 15;")
+    assert message.startswith("15 checks of activation=bare were run, but activation requires 16;")
 
 
 @dataclasses.dataclass(frozen=True)
