@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import functools
+import math
 from typing import Annotated
 
 import numpy as np
@@ -14,6 +15,7 @@ from chainrule.components.parameters import parameters
 from chainrule.errors import ConfigurationError, PluginError
 from chainrule.registry.kinds import KINDS, Kind
 from chainrule.testing import REQUIRED, Outcome, check, described, kit
+from chainrule.testing.comparing import digits
 from mutating import Gallery, failures, require
 
 GALLERY = Gallery()
@@ -285,3 +287,88 @@ class Silent(Line):
 def test_an_error_that_cannot_say_anything_is_told_by_its_class():
     found = check(Silent).failures
     assert any(" raised MuteError (" in failure.message for failure in found)
+
+
+@pytest.mark.parametrize(
+    ("value", "other", "text"),
+    [
+        (8.612737271, 8.612737272, "8.612737271"),
+        (0.1, 0.2, "0.1"),
+        (1.0, math.nextafter(1, 2), "1"),
+        (math.nan, 1.0, "nan"),
+        (-0.0, 0.0, "-0"),
+    ],
+)
+def test_numbers_are_told_with_as_many_digits_as_tell_them_apart(value, other, text):
+    assert digits(value, other) == text
+
+
+class Chancy(Line):
+    """Draws as nobody can repeat."""
+
+    def forward(self, z):
+        return z + np.random.normal(size=z.shape)  # noqa: NPY002 - the flaw
+
+
+class Squeezed(Line):
+    """Loses an axis."""
+
+    def forward(self, z):
+        return np.squeeze(np.tanh(z))
+
+    def slope(self, z, a):
+        return 1 - np.tanh(z) ** 2
+
+
+class InSingle(Line):
+    """Has no more than seven digits."""
+
+    def forward(self, z):
+        return np.tanh(z.astype(np.float32)).astype(z.dtype)
+
+    def slope(self, z, a):
+        return 1 - a * a
+
+
+PLACES = {}
+
+
+class ById(Line):
+    """Knows arrays by their name."""
+
+    def forward(self, z):
+        return PLACES.setdefault((type(self), id(z)), (z, z.copy()))[1].copy()
+
+
+class Branched(Line):
+    """Decides for all runs at once."""
+
+    steep: Annotated[float, Gt(0), doc("slope")] = 1.0
+
+    def forward(self, z):
+        return z * (self.steep if self.steep > 0.5 else 0.5)
+
+    def slope(self, z, a):
+        return np.ones_like(z) * np.maximum(self.steep, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("flaw", "cause"),
+    [
+        (Chancy, "Chancy.forward draws from a global generator"),
+        (Squeezed, "Squeezed.forward loses an axis of length 1"),
+        (InSingle, "InSingle.forward computes in float32 inside"),
+        (
+            ById,
+            "ById.forward gives something else when the same arrays hold other values, as if it cached results by id",
+        ),
+        (Branched, "Branched.forward decides for all runs at once"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_what_shows_in_many_checks_is_named_as_their_cause(flaw, cause):
+    found = failures(dataclasses.dataclass(frozen=True)(flaw))
+    told = set(found.values())
+    assert len(found) > 1
+    assert [sentence for sentence in told if sentence.startswith(cause)]
+    assert len(told) == 1, told
