@@ -162,6 +162,11 @@ class Softplus(Activation):
         """The points where the straight line begins, one per run."""
         return tuple(np.ravel(np.divide(self.threshold, self.beta)).tolist())
 
+    @property
+    def jumps(self) -> tuple[float, ...]:  # type: ignore[override]
+        """The same points: the line is ``log(1 + e^-threshold) / beta`` below the curve."""
+        return self.kinks
+
     def forward(self, z: Array, out: Array | None = None) -> Array:
         """Return ``log(1 + e^(beta z)) / beta``."""
         out = np.multiply(z, self.beta, out)

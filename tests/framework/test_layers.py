@@ -29,9 +29,11 @@ DOORS = {
 
 TESTS = ROOT / "tests" / "framework"
 # Tests of what goes through several modules: those of sweeps lie in the topmost room that they need.
-ACROSS = {"engine/test_dropout.py", "engine/test_random_activations.py", "engine/test_trained_fields.py",
-          "sweep/test_interrupts.py", "sweep/test_sweeps.py", "test_kinds.py", "test_layers.py",
-          "test_public.py"}  # fmt: skip
+ACROSS = {
+    *(f"engine/test_{name}.py" for name in ("dropout", "random_activations", "trained_fields")),
+    *("sweep/test_interrupts.py", "sweep/test_sweeps.py", "test_kinds.py", "test_layers.py", "test_public.py"),
+    *(f"testing/test_{name}.py" for name in ("exotic", "faulty_data", "faulty_functions", "faulty_training")),
+}
 # Modules without a test file of their own, because they are parts of what is tested elsewhere. Those of the conformance
 # kit are tested by the faulty components that its checks must catch.
 TESTED_IN = {
@@ -40,7 +42,9 @@ TESTED_IN = {
     "registry/hookspecs.py": "test_kinds.py",
     "records/tracked.py": "analysis/test_tracked.py",
     "registry/kinds.py": "test_kinds.py",
+    "testing/comparing.py": "testing/test_general.py",
     "testing/differences.py": "testing/test_activations.py",
+    "testing/effects.py": "testing/test_general.py",
     "testing/findings.py": "testing/test_general.py",
     "testing/kit.py": "testing/test_general.py",
     "testing/methods.py": "testing/test_activations.py",

@@ -65,6 +65,7 @@ class Activation(Component):
     Attributes:
         range: closed interval that contains every output; a target outside it is reported before training.
         kinks: points ``z`` without a derivative, where ``slope`` is a one-sided derivative or a value between them.
+        jumps: those kinks where ``a`` itself jumps, as published; no gradient sees that. Only tests use it.
         min_units: the smallest layer that the activation makes sense on.
         min_samples: the fewest samples of a step that it makes sense with.
         is_identity: whether ``a = z``; then ``norm`` is left out.
@@ -76,6 +77,7 @@ class Activation(Component):
     run_shape: ClassVar[tuple[int, ...] | None] = (1, 1)
     range: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     kinks: ClassVar[tuple[float, ...]] = ()
+    jumps: ClassVar[tuple[float, ...]] = ()
     min_units: ClassVar[int] = 1
     min_samples: ClassVar[int] = 1
     is_identity: ClassVar[bool] = False

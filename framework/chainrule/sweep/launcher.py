@@ -115,6 +115,7 @@ class StackLauncher:
             ChainruleError: they cannot all be trained; the sentence says how to resume.
         """
         returns: dict[int, JobReturn] = {}
+        told: set[str] = set()
         by_number = {job.number: job for job in jobs}
         earlier = {job.number: record for job in jobs if (record := ledger.recorded(job))}
 
@@ -133,6 +134,10 @@ class StackLauncher:
             with closing(self.pool.run(units, ledger.progress, ledger.watch)) as running:
                 for ends in running:
                     commit(ends)
+                    for note in ends.notes:
+                        if note not in told:
+                            log.warning(note)
+                            told.add(note)
         except ChainruleError as error:
             raise ChainruleError(f"{error} `chainrule resume {ledger.sweep.directory}` goes on.") from error
         if self.master.hydra.callbacks:

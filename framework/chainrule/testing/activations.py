@@ -9,8 +9,8 @@ from numpy.typing import DTypeLike
 from chainrule.components.arguments import takes_out
 from chainrule.components.contracts import Activation, Array
 from chainrule.components.stacking import stack
-from chainrule.testing import activated, methods, training
-from chainrule.testing.differences import STEP, differences, unfounded_overflow
+from chainrule.testing import activated, effects, methods, training
+from chainrule.testing.differences import HUGE, STEP, differences, find_jump, settled, unfounded_overflow
 from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import Call, Size
 from chainrule.testing.subjects import DTYPES, Subject, as_columns, random_columns
@@ -21,6 +21,8 @@ _FINE = 2e-3  # distance of the points between which undeclared kinks are sought
 _FAR = 32.0  # how far from 0
 _SUSPECTS = 8  # places of the largest second differences that are looked at more closely
 _SMALLEST_KINK = 1e-4  # change of slope below which a kink does not matter
+_WIDE = (4, 70, 200)  # units of further layers on which derivatives are compared
+_FEW_POINTS = 6  # on these, and of these units at most
 
 
 def shapes(subject: Subject) -> None:
@@ -48,45 +50,107 @@ def stacking(subject: Subject) -> None:
     methods.check_stacking(subject, _calls, _sizes(subject))
 
 
+def precision(subject: Subject) -> None:
+    """Results in float32 are those in float64, up to rounding."""
+    methods.check_precision(subject, _calls, (max(3, _least(subject)), 80))
+
+
+def effective(subject: Subject) -> None:
+    """Every parameter changes ``forward`` or ``backward``."""
+    points = np.concatenate([_points(max(_least(subject), 3))[..., :100], [[[0.0]] * max(_least(subject), 3)]], axis=-1)
+
+    def observe(activation: Any) -> bytes:
+        a = activation.forward(points)
+        return bytes(np.asarray([a, activation.backward(np.ones_like(points), points, a)]).tobytes())
+
+    effects.require_effects(subject, observe)
+
+
 def gradient(subject: Subject) -> None:
-    """``backward`` and ``slope`` agree with central differences of ``forward``, away from kinks."""
+    """``backward`` and ``slope`` agree with central differences of ``forward``, away from kinks, on any layer."""
+    least = _least(subject)
     for activation in subject.variants:
-        units = max(_least(subject), 3)
-        z = _away_from_kinks(activation, _points(units))
-        grad_a = np.random.default_rng(1).normal(size=z.shape)
-        _compare(subject, activation, z, grad_a, "backward", _backward(activation, z, grad_a))
-        if _has_slope(subject):
-            slope = activation.slope(z, activation.forward(z))
-            _compare(subject, activation, z, np.ones_like(z), "slope", slope)
+        _require_gradient(subject, activation, _points(max(least, 3)))
+    for units in {least, *(max(least, units) for units in _WIDE)}:
+        points = 2 * np.random.default_rng(2).normal(size=(1, units, _FEW_POINTS))
+        _require_gradient(subject, subject.defaults[0], points)
+
+
+def _require_gradient(subject: Subject, activation: Any, points: Array) -> None:
+    z = _away_from_kinks(activation, points)
+    grad_a = np.random.default_rng(1).normal(size=z.shape)
+    _compare(subject, activation, z, grad_a, "backward", _backward(activation, z, grad_a))
+    if _has_slope(subject):
+        slope = activation.slope(z, activation.forward(z))
+        _compare(subject, activation, z, np.ones_like(z), "slope", slope)
 
 
 def kinks(subject: Subject) -> None:
-    """``kinks`` lists every place where the slope of ``forward`` jumps."""
-    units = _least(subject)
-    weights = np.random.default_rng(1).uniform(0.5, 1, size=(units, 1))
-    others = np.random.default_rng(2).normal(size=(units, 1))
-    for activation in subject.variants:
+    """``kinks`` lists every place where the slope of ``forward`` jumps; its value jumps nowhere."""
+    for activation in (*subject.settings, *subject.edges, *(components[0] for components in subject.stacks)):
+        _require_no_other_kink(subject, activation, _least(subject), 0)
+    for unit in (2, 4):
+        _require_no_other_kink(subject, subject.defaults[0], max(_least(subject), 5), unit)
 
-        def along(t: Array, activation: Any = activation) -> Array:
-            z = np.repeat(others, len(t), axis=1)[None]
-            z[0, 0] = t
-            return np.asarray((weights * activation.forward(z)[0]).sum(axis=0))
 
-        found = _undeclared_kink(along, np.array(activation.kinks))
-        if found:
-            place, jump = found
+def _require_no_other_kink(subject: Subject, activation: Any, units: int, unit: int) -> None:
+    """Refuse what bends or jumps when one of several units moves, and the others stay."""
+    declared = np.array(activation.kinks)
+    along, elsewhere = (_line(activation, units, unit, seed) for seed in (2, 3))
+    allowed, points = declared, np.arange(-_FAR, _FAR, _FINE)
+    values = along(points)
+    while found := _undeclared_kink(along, points, values, allowed):
+        place, jump = found
+        if units == 1 or _bends(elsewhere, place):
             raise FindingError(
                 f"{subject.where('forward')} has a kink at z = {place:.6g}, where its slope changes by {jump:.3g} "
                 f"({activation}); declare it in kinks.",
                 z=place,
                 jump=jump,
             )
+        allowed = np.append(allowed, place)  # it lies elsewhere when the other units do: it is a kink between units
+    leap = find_jump(along, points, values)
+    if leap and not np.any(np.abs(declared - leap[0]) < _FINE):
+        raise FindingError(
+            f"{subject.where('forward')} jumps by {leap[1]:.3g} at z = {leap[0]:.6g} of unit {unit} ({activation}); no "
+            "gradient sees that: make it continuous.",
+            z=leap[0],
+            jump=leap[1],
+        )
+
+
+def _line(activation: Any, units: int, unit: int, seed: int) -> Callable[[Array], Array]:
+    """Return a sum of the outputs as a function of the ``z`` of one unit."""
+    weights = np.random.default_rng(1).uniform(0.5, 1, size=(units, 1))
+    others = np.random.default_rng(seed).normal(size=(units, 1))
+
+    def along(t: Array) -> Array:
+        z = np.repeat(others, len(t), axis=1)[None]
+        z[0, unit] = t
+        return np.asarray((weights * activation.forward(z)[0]).sum(axis=0))
+
+    return along
+
+
+def _bends(along: Callable[[Array], Array], place: float) -> bool:
+    """Return whether the slope jumps near a place."""
+    points = place + _FINE * 1e-2 * np.arange(-5, 6)
+    return bool(_jumps(along(points), points, np.zeros(0), 0.0).max() >= _SMALLEST_KINK)
 
 
 def slope_at_kinks(subject: Subject) -> None:
-    """At a declared kink the slope is one of the one-sided derivatives or lies between them."""
+    """At a declared kink the value does not jump, and the slope is a one-sided derivative or lies between them."""
     units = _least(subject)
     for activation in subject.variants:
+        declared = np.array([kink for kink in activation.kinks if kink not in activation.jumps], float)
+        leap = _jump_at(_line(activation, units, 0, 2), declared) if declared.size else None
+        if leap and np.any(np.abs(declared - leap[0]) < _FINE):
+            raise FindingError(
+                f"{subject.where('forward')} jumps by {leap[1]:.3g} at its kink z = {leap[0]:.6g} ({activation}); no "
+                "gradient sees that: make it continuous, or declare it in jumps if it is published so.",
+                z=leap[0],
+                jump=leap[1],
+            )
         for kink in activation.kinks:
             step = STEP * max(1.0, abs(kink))
             line = np.array(
@@ -114,11 +178,10 @@ def slope_at_kinks(subject: Subject) -> None:
 
 def finite(subject: Subject) -> None:
     """No input gives NaN, nor infinity where the function fits into the dtype."""
-    for components in subject.stacks:
-        for activation in (components[-1], components[0]):
-            for dtype in DTYPES:
-                for sign in (1, -1):
-                    _require_finite(subject, stack([activation], dtype), np.dtype(dtype), sign)
+    for activation in subject.variants:
+        for dtype in DTYPES:
+            for sign in (1, -1):
+                _require_finite(subject, stack([activation], dtype), np.dtype(dtype), sign)
 
 
 def in_range(subject: Subject) -> None:
@@ -151,12 +214,19 @@ def trained(subject: Subject) -> None:
         training.check_alone("output", components, units=_least(subject) + 1)
 
 
+def cause(subject: Subject) -> None:
+    """Demand that there is none of the faults that show in many checks."""
+    methods.require_no_cause(subject, _calls, _sizes(subject))
+
+
 def _calls(
     activation: Any, components: Sequence[Any], rng: np.random.Generator, size: Size, dtype: DTypeLike
 ) -> list[Call]:
     runs, (units, samples) = len(components), size
     z, grad_a = (random_columns(rng, runs, units, samples, dtype) for _ in range(2))
-    a = as_columns(activation.forward(z), dtype)
+    a = activation.forward(z)
+    methods.require_axes(f"{type(activation).__qualname__}.forward", a, z.shape)
+    a = as_columns(a, dtype)
     calls = [Call("forward", (z,), z.shape), Call("backward", (grad_a, z, a), z.shape)]
     if type(activation).slope is not Activation.slope:
         calls.append(Call("slope", (z, a), z.shape))
@@ -184,7 +254,9 @@ def _backward(activation: Any, z: Array, grad_a: Array) -> Array:
 def _points(units: int) -> Array:
     """Return ``(1, units, samples)`` points of all sizes, most of them where activations bend."""
     rng = np.random.default_rng(0)
-    scale = rng.choice([0.01, 0.5, 2.0, 6.0, 30.0], p=[0.1, 0.2, 0.4, 0.2, 0.1], size=(1, 1, _POINTS))
+    scale = rng.choice(
+        [0.01, 0.5, 2.0, 6.0, 30.0, 300.0, 1e4], p=[0.1, 0.2, 0.4, 0.15, 0.09, 0.03, 0.03], size=(1, 1, _POINTS)
+    )
     return np.asarray(scale * rng.normal(size=(1, units, _POINTS)))
 
 
@@ -197,7 +269,8 @@ def _away_from_kinks(activation: Any, z: Array) -> Array:
 
 def _compare(subject: Subject, activation: Any, z: Array, grad_a: Array, method: str, actual: Array) -> None:
     """Compare ``actual`` with the derivative, by each unit, of the sum of ``grad_a forward(z)`` over units."""
-    for unit in range(z.shape[1]):
+    units = z.shape[1]
+    for unit in dict.fromkeys(range(0, units, max(1, units // _FEW_POINTS))):
         factors = grad_a[0]
         if method == "slope":  # each unit by itself only
             factors = np.where(np.arange(z.shape[1])[:, None] == unit, factors, 0.0)
@@ -205,9 +278,9 @@ def _compare(subject: Subject, activation: Any, z: Array, grad_a: Array, method:
         def terms(point: Array, factors: Array = factors) -> Array:
             return np.asarray(factors * activation.forward(point)[0])
 
-        found = differences(terms, z, unit)
-        error = np.abs(actual[0, unit] - found.central)
-        wrong = ~(error <= found.doubt)
+        found, fine = differences(terms, z, unit), differences(terms, z, unit, STEP)
+        wrong = found.contradicts(actual[0, unit], units > 1) & fine.contradicts(actual[0, unit], units > 1)
+        wrong &= ~(np.isnan(actual[0, unit]) & (np.abs(z[0]).max(axis=0) > 100))  # which is another check's
         if wrong.any():
             # A very large or small z hides the cause: show the wrong point nearest to 1.
             at = min(np.flatnonzero(wrong), key=lambda i: abs(abs(z[0, unit, i]) - 1))
@@ -223,10 +296,16 @@ def _compare(subject: Subject, activation: Any, z: Array, grad_a: Array, method:
             )
 
 
-def _undeclared_kink(along: Callable[[Array], Array], declared: Array) -> tuple[float, float] | None:
+def _jump_at(along: Callable[[Array], Array], places: Array) -> tuple[float, float] | None:
+    points = np.linspace(-4, 4, 41)
+    return find_jump(along, points, along(points), places)
+
+
+def _undeclared_kink(
+    along: Callable[[Array], Array], points: Array, values: Array, declared: Array
+) -> tuple[float, float] | None:
     """Return where the slope jumps, and by how much: one-sided differences stay apart there as points come closer."""
-    points = np.arange(-_FAR, _FAR, _FINE)
-    jumps = _jumps(along, points, declared, 2 * _FINE)
+    jumps = _jumps(values, points, declared, 2 * _FINE)
     peaks = jumps.copy()
     for _ in range(_SUSPECTS):
         at = int(np.argmax(peaks))
@@ -238,17 +317,17 @@ def _undeclared_kink(along: Callable[[Array], Array], declared: Array) -> tuple[
         for _ in range(3):  # a smooth function's jump falls with the distance, to a thousandth here
             near = centre + distance * np.linspace(-1.5, 1.5, 31)
             distance /= 10
-            close = _jumps(along, near, declared, 0.0)
+            close = _jumps(along(near), near, declared, 0.0)
             centre, last = near[int(np.argmax(close)) + 1], close.max()
         # Within the last window, where even a steep edge is nearly straight, it falls to a tenth as well.
-        coarse = _jumps(along, near[::10], declared, 0.0).max()
+        coarse = _jumps(along(near[::10]), near[::10], declared, 0.0).max()
         if last > 0.1 * first and last > 0.3 * coarse:
             return float(centre), float(last)
     return None
 
 
-def _jumps(along: Callable[[Array], Array], points: Array, declared: Array, clearance: float) -> Array:
-    slopes = np.diff(along(points)) / np.diff(points)
+def _jumps(values: Array, points: Array, declared: Array, clearance: float) -> Array:
+    slopes = np.diff(values) / np.diff(points)
     jumps = np.nan_to_num(np.abs(np.diff(slopes)), nan=0.0, posinf=0.0)
     for kink in declared:
         jumps[np.abs(points[1:-1] - kink) <= clearance] = 0
@@ -264,8 +343,10 @@ def _require_finite(subject: Subject, activation: Any, dtype: np.dtype[Any], sig
         z = as_columns(np.stack([line, *([others * line] * (units - 1))])[None], dtype)
         a = np.array(activation.forward(z))
         grad_z = np.array(activation.backward(np.ones_like(z), z, a))
-        backward_bad = _undue(grad_z, dtype) & np.isfinite(a[0])
-        for method, result, bad in (("forward", a, _undue(a, dtype)), ("backward", grad_z, backward_bad)):
+        huge = np.abs(z[0]) > HUGE
+        stops = np.stack([settled(line) for line in grad_z[0]])
+        backward_bad = np.where(huge, stops, _undue(grad_z, dtype)) & np.isfinite(a[0])
+        for method, result, bad in (("forward", a, _undue(a, dtype) & ~huge), ("backward", grad_z, backward_bad)):
             if bad.any():
                 unit, at = np.argwhere(bad)[0]
                 raise FindingError(
@@ -294,10 +375,12 @@ def _no_kinks(subject: Subject) -> str:
 
 
 _ALONE = (
+    Check(pure),  # first, because others would hide that calls are counted
     Check(shapes),
     Check(buffers, _no_buffers),
-    Check(pure),
     Check(gradient),
+    Check(precision),
+    Check(effective, effects.without_parameters),
     Check(kinks),
     Check(slope_at_kinks, _no_kinks),
     Check(finite),

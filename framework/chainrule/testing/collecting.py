@@ -2,10 +2,8 @@
 
 import contextlib
 import json
-import re
-import shlex
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import pytest
 from chainrule.errors import ChainruleError
 from chainrule.testing import kit
 from chainrule.testing.findings import CheckOutcome, CheckResult, FindingError
-from chainrule.testing.words import parse_components
+from chainrule.testing.words import parse_examples, parse_expected
 
 _PROPERTY = "chainrule"  # name under which a report carries a result to the process that writes them all
 _TYPED = "chainrule_names_files"  # key in the input of a process of xdist
@@ -37,8 +35,8 @@ class Selection:
         self.distribution = config.getini("chainrule_distribution") or _project(config)
         self.pairs = kit.select(
             self.distribution,
-            _examples(config.getini("chainrule_examples")),
-            _expected(config.getini("chainrule_expected_failures")),
+            parse_examples(config.getini("chainrule_examples")),
+            parse_expected(config.getini("chainrule_expected_failures")),
         )
 
 
@@ -158,24 +156,3 @@ def _project(config: pytest.Config) -> str:
         raise ChainruleError(
             f"{path} has no [project] name; set chainrule_distribution in pytest's configuration instead."
         ) from None
-
-
-def _examples(lines: list[str]) -> kit.Examples:
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for line in lines:
-        for component, values in parse_components(shlex.split(line)):
-            found.setdefault(component, []).append(values)
-    return found
-
-
-def _expected(lines: list[str]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for line in lines:
-        match = re.fullmatch(r"(\w+=\w+)\s+(\w+)\s*(?::\s*(.*))?", line)
-        if not match:
-            raise ChainruleError(
-                f"chainrule_expected_failures has the line {line!r}; it reads KIND=NAME CHECK: REASON."
-            )
-        component, name, reason = match.groups()
-        found.setdefault(component, {})[name] = reason or ""
-    return found

@@ -3,7 +3,7 @@
 import importlib.metadata
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,18 +47,25 @@ _OWN: dict[str, tuple[Check, ...]] = {
     "schedule": schedules.CHECKS,
     "sampling": samplings.CHECKS,
 }
+# What finds faults that show in many checks, in each as something else.
+_CAUSES: dict[str, Callable[[Subject], None]] = {
+    "activation": activations.cause,
+    "loss": losses.cause,
+    "optimizer": optimizers.cause,
+    "rule": rules.cause,
+}
 # How many checks must be run for a component of each kind. The numbers are written down, not counted, so that a lost
 # check is noticed.
 REQUIRED: dict[str, int] = {
-    "activation": 15,
-    "loss": 14,
+    "activation": 16,
+    "loss": 15,
     "optimizer": 18,
     "transform": 18,
     "target": 10,
-    "initializer": 8,
+    "initializer": 9,
     "rule": 9,
     "tracker": 8,
-    "schedule": 13,
+    "schedule": 14,
     "sampling": 11,
 }
 
@@ -115,7 +122,16 @@ def select(distribution: str, examples: Examples, expected: Expected) -> list[tu
     Raises:
         PluginError: as :func:`check_distribution`, or ``expected`` is wrong.
     """
-    pairs = [(subject, expected.get(str(subject), {})) for subject in subjects_of(distribution, examples)]
+    return with_reasons(subjects_of(distribution, examples), expected)
+
+
+def with_reasons(subjects: Sequence[Subject], expected: Expected) -> list[tuple[Subject, Mapping[str, str]]]:
+    """Return subjects, each with the checks that are expected to fail and why.
+
+    Raises:
+        PluginError: ``expected`` names something else, or gives no reason.
+    """
+    pairs = [(subject, expected.get(str(subject), {})) for subject in subjects]
     _require_known("An expected failure", expected, [str(subject) for subject, _ in pairs])
     for subject, reasons in pairs:
         _require_reasons(subject, reasons)
@@ -127,23 +143,39 @@ def subjects_of(distribution: str, examples: Examples) -> list[Subject]:
 
     In its place can be a plugin file, such as ``plugins/mine.py``.
     """
+    subjects, broken = offered(distribution, examples)
+    if broken:
+        raise PluginError(broken[0])
+    return subjects
+
+
+def offered(distribution: str, examples: Examples) -> tuple[list[Subject], list[str]]:
+    """Return what an installed distribution registers, and a sentence for each plugin and component that is broken.
+
+    In its place can be a plugin file, such as ``plugins/mine.py``.
+
+    Raises:
+        PluginError: it is not installed or registers nothing, or an example names what it does not register.
+    """
     own = [p for p in found().plugins if canonical(p.provider.distribution) == canonical(distribution)]
     if not own:
         _require_installed(distribution)
-    for plugin in own:
-        if plugin.status is not Status.OK:
-            raise PluginError(f"{plugin}.")
-        for offer in plugin.offers:
-            if offer.status is not Status.OK:
-                raise PluginError(f"{offer.kind}={offer.component.name} cannot be used: {offer.reason}.")
-    subjects = [Subject(offer.component) for plugin in own for offer in plugin.offers]
-    if not subjects:
+    broken = [f"{plugin}." for plugin in own if plugin.status is not Status.OK]
+    offers = [offer for plugin in own if plugin.status is Status.OK for offer in plugin.offers]
+    broken += [
+        f"{offer.kind}={offer.component.name} cannot be used: {offer.reason}."
+        for offer in offers
+        if offer.status is not Status.OK
+    ]
+    subjects = [Subject(offer.component) for offer in offers if offer.status is Status.OK]
+    if not subjects and not broken:
         raise PluginError(
             f"The distribution {distribution} registers no component"
             + ("." if own else "; name its modules in [project.entry-points.chainrule] and install it again.")
         )
-    _require_known("An example", examples, [str(subject) for subject in subjects])
-    return [Subject(subject.cls, examples.get(str(subject), ())) for subject in subjects]
+    if not broken:
+        _require_known("An example", examples, [str(subject) for subject in subjects])
+    return [Subject(subject.cls, examples.get(str(subject), ())) for subject in subjects], broken
 
 
 def _require_installed(distribution: str) -> None:
@@ -195,6 +227,8 @@ def perform(subject: Subject, check: Check, reason: str | None = None) -> CheckR
             message, figures, outcome = str(finding), finding.figures, CheckOutcome.FAILED
         except Exception as error:
             message, outcome = _raised(subject, error), CheckOutcome.FAILED
+        if outcome is CheckOutcome.FAILED and check not in general.CHECKS:
+            message = _cause(subject) or message
     if reason and outcome is CheckOutcome.FAILED:
         message, outcome = f"{reason}: {message}", CheckOutcome.EXPECTED
     elif reason:
@@ -203,6 +237,20 @@ def perform(subject: Subject, check: Check, reason: str | None = None) -> CheckR
             CheckOutcome.FAILED,
         )
     return CheckResult(str(subject), check.name, outcome, message, figures)
+
+
+def _cause(subject: Subject) -> str:
+    """Return the fault that a component has in whatever it does, in a sentence; an empty text if it has none."""
+    find = _CAUSES.get(subject.kind)
+    if find and subject.cause is None:
+        subject.cause = ""
+        try:
+            find(subject)
+        except FindingError as finding:
+            subject.cause = str(finding)
+        except Exception:  # which the check itself has told
+            subject.cause = ""
+    return subject.cause or ""
 
 
 def why_not(subject: Subject, check: Check) -> str:
@@ -256,6 +304,12 @@ def _raised(subject: Subject, error: Exception) -> str:
     files = {getattr(sys.modules.get(home), "__file__", None) for home in homes} - {None}
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
     text = text_of(error)
+    if own and "truth value of an array" in text:
+        return (
+            f"{subject.where(own[-1].name)} decides for all runs at once ({own[-1].filename}, line {own[-1].lineno}): "
+            "in a stack a float field is an array with a value for each run, which `if`, `and`, `min` and `max` cannot "
+            "read; choose for each run with np.where, np.minimum or np.maximum. Otherwise its runs train one by one."
+        )
     cause = type(error).__name__ + (f": {text}".rstrip(".") if text else "")
     if not own:
         return f"The check of {subject.cls.__qualname__} raised {cause}; look at the types and shapes that it returns."

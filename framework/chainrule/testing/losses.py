@@ -12,8 +12,9 @@ from chainrule.components.contracts import Array, Loss
 from chainrule.components.parameters import parameters
 from chainrule.components.stacking import stack
 from chainrule.registry.registry import installed
-from chainrule.testing import methods, training
-from chainrule.testing.differences import differences, unfounded_overflow
+from chainrule.testing import effects, methods, training
+from chainrule.testing.comparing import digits
+from chainrule.testing.differences import HUGE, differences, find_jump, settled, unfounded_overflow
 from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import Call, Size
 from chainrule.testing.subjects import DTYPES, Subject, as_columns, random_columns, within
@@ -22,6 +23,8 @@ from chainrule.testing.table import Check
 _SAMPLES = 200
 _INSET = 0.01  # share of the prediction range left out at each end, where derivatives may be infinite
 _FARTHEST = 1e3  # z at which paired forms must be finite
+_MANY = 12  # outputs of a further network
+_ERRORS = np.concatenate([np.geomspace(5, 1e8, 30), -np.geomspace(5, 1e8, 30)])  # far out
 
 
 def declared(subject: Subject) -> None:
@@ -76,52 +79,110 @@ def stacking(subject: Subject) -> None:
     methods.check_stacking(subject, _calls, _sizes(subject))
 
 
+def precision(subject: Subject) -> None:
+    """Results in float32 are those in float64, up to rounding."""
+    methods.check_precision(subject, _calls, (max(2, _least(subject)), 80))
+
+
+def effective(subject: Subject) -> None:
+    """Every parameter changes a value, a gradient or a paired form."""
+    size = (max(2, _least(subject)), 100)
+
+    def observe(loss: Any) -> bytes:
+        calls = _calls(stack([loss], float), [loss], np.random.default_rng(0), size, float)
+        far = [call.mapped(lambda array: array * 30) for call in calls if not np.isfinite(loss.prediction_range).any()]
+        return b"".join(call.on(loss).tobytes() for call in (*calls, *far))
+
+    effects.require_effects(subject, observe)
+
+
 def gradient(subject: Subject) -> None:
-    """``gradient`` is the derivative of ``value``; at a kink it lies between the one-sided derivatives."""
-    rng = np.random.default_rng(0)
+    """``gradient`` is the derivative of ``value``, which does not jump; at a kink it is between both sides."""
     for loss in subject.variants:
-        shape = (1, max(2, loss.min_outputs), _SAMPLES)
-        y_true = _truth(loss, rng, shape)
-        y_pred = _predictions(loss, rng, shape)
-        low, high = loss.prediction_range
-        offsets = [0.0, *(getattr(loss, name) for name, p in parameters(subject.cls).items() if p.is_stackable)]
-        offsets += [-offset for offset in offsets[1:]]
-        for number, offset in enumerate(offsets):  # where a loss may have kinks
-            edge = np.tile(y_true[..., number] + offset, loss.outputs_per_target)
-            y_pred[..., number] = np.where((low < edge) & (edge < high), edge, y_pred[..., number])
-        wanted = loss.gradient(y_pred, y_true)
-        for unit in range(y_pred.shape[1]):
-            found = differences(lambda p: loss.value(p, y_true), y_pred, unit)  # noqa: B023 - used at once
-            truth = y_true[0, unit % shape[1]]
-            _require_derivative(subject, "gradient", loss, wanted[0, unit], found, y_pred[0, unit], truth)
+        _require_gradient(subject, loss, max(2, loss.min_outputs))
+        _require_no_jump(subject, loss)
+    _require_gradient(subject, subject.defaults[0], max(_MANY, _least(subject)))
+
+
+def _require_gradient(subject: Subject, loss: Any, outputs: int) -> None:
+    rng = np.random.default_rng(0)
+    shape = (1, outputs, _SAMPLES)
+    y_true = _truth(loss, rng, shape)
+    y_pred = _predictions(loss, rng, shape)
+    low, high = loss.prediction_range
+    if not loss.one_hot:
+        for number, end in enumerate(_ends(loss.target_range), _SAMPLES // 2):
+            y_true[..., number] = end
+    offsets = [0.0, *(getattr(loss, name) for name, p in parameters(subject.cls).items() if p.is_stackable)]
+    offsets += [-offset for offset in offsets[1:]]
+    for number, offset in enumerate(offsets):  # where a loss may have kinks
+        edge = np.tile(y_true[..., number] + offset, loss.outputs_per_target)
+        y_pred[..., number] = np.where((low < edge) & (edge < high), edge, y_pred[..., number])
+    far = y_pred[..., -len(_ERRORS) :]
+    far[...] = np.where((low < _ERRORS) & (high > _ERRORS), _ERRORS, far)
+    wanted = loss.gradient(y_pred, y_true)
+    for unit in range(y_pred.shape[1]):
+        found = differences(lambda p: loss.value(p, y_true), y_pred, unit)
+        truth = y_true[0, unit % outputs]
+        _require_derivative(subject, "gradient", loss, wanted[0, unit], found, y_pred[0, unit], truth)
+
+
+def _require_no_jump(subject: Subject, loss: Any) -> None:
+    """Refuse a value that jumps when one prediction moves, and the others stay."""
+    outputs = max(2, loss.min_outputs)
+    rng = np.random.default_rng(1)
+    truth, others = _truth(loss, rng, (1, outputs, 1)), _predictions(loss, rng, (1, outputs, 1))
+    low, high = np.clip(loss.prediction_range, -8.0, 8.0)
+
+    def along(places: Array) -> Array:
+        y_pred = np.repeat(others, len(places), axis=-1)
+        y_pred[0, 0] = places
+        return np.asarray(loss.value(y_pred, np.repeat(truth, len(places), axis=-1))[0])
+
+    inset = _INSET * (high - low)
+    places = np.linspace(low + inset, high - inset, 4001)
+    found = find_jump(along, places, along(places))
+    if found:
+        raise FindingError(
+            f"{subject.where('value')} jumps by {found[1]:.3g} at y_pred = {found[0]:.6g}, y_true = "
+            f"{truth[0, 0, 0]:.6g} ({loss}); no gradient sees that: make it continuous.",
+            place=found[0],
+            jump=found[1],
+        )
 
 
 def adds_up(subject: Subject) -> None:
     """The loss of several outputs is the sum of the losses of each."""
-    rng = np.random.default_rng(0)
     for loss in subject.variants:
-        shape = (1, 5, _SAMPLES)
-        y_true, y_pred = _truth(loss, rng, shape), _predictions(loss, rng, shape)
-        together = loss.value(y_pred, y_true)
-        apart = np.stack([loss.value(y_pred[:, k::5], y_true[:, [k]]) for k in range(5)])
-        slack = 16 * np.finfo(float).eps * np.abs(apart).sum(axis=0)  # five roundings of the sum, and some in the terms
-        wrong = ~(np.abs(together - apart.sum(axis=0)) <= slack)
-        if wrong.any():
-            _, at = np.argwhere(wrong)[0]
-            got, want = together[0, at], apart[:, 0, at].sum()
-            raise FindingError(
-                f"{subject.where('value')} of 5 outputs is {got:.9g}, but the losses of each output add up to "
-                f"{want:.9g} ({loss}); add outputs with chainrule.sum_units, without a mean.",
-                returned=got,
-                expected=want,
-            )
+        _require_sum(subject, loss, 5, _SAMPLES)
+    _require_sum(subject, subject.defaults[0], 8 * _MANY, 4)
+
+
+def _require_sum(subject: Subject, loss: Any, outputs: int, samples: int) -> None:
+    rng = np.random.default_rng(0)
+    shape = (1, outputs, samples)
+    y_true, y_pred = _truth(loss, rng, shape), _predictions(loss, rng, shape)
+    together = loss.value(y_pred, y_true)
+    apart = np.stack([loss.value(y_pred[:, k::outputs], y_true[:, [k]]) for k in range(outputs)])
+    # The roundings of the sum, and some in the terms.
+    slack = (outputs + 11) * np.finfo(float).eps * np.abs(apart).sum(axis=0)
+    wrong = ~(np.abs(together - apart.sum(axis=0)) <= slack)
+    if wrong.any():
+        _, at = np.argwhere(wrong)[0]
+        got, want = float(together[0, at]), float(apart[:, 0, at].sum())
+        raise FindingError(
+            f"{subject.where('value')} of {outputs} outputs is {digits(got, want)}, but the losses of each output add "
+            f"up to {digits(want, got)} ({loss}); add outputs with chainrule.sum_units, without a mean.",
+            returned=got,
+            expected=want,
+        )
 
 
 def finite(subject: Subject) -> None:
     """Within the declared ranges no prediction gives NaN, nor infinity where the loss fits into the dtype."""
-    for components in subject.stacks:
+    for variant in subject.variants:
         for dtype in DTYPES:
-            loss = stack([components[-1]], dtype)
+            loss = stack([variant], dtype)
             for truth in _ends(loss.target_range):
                 for sign in (1, -1):
                     _require_finite(subject, loss, np.dtype(dtype), truth, sign)
@@ -130,9 +191,10 @@ def finite(subject: Subject) -> None:
 def paired(subject: Subject) -> None:
     """``paired_value`` and ``paired_delta`` equal the loss and its delta through the paired output activation."""
     rng = np.random.default_rng(0)
-    for loss in subject.variants:
-        output = _paired_output(subject)
-        shape = (1, max(2, loss.min_outputs, output.min_units), _SAMPLES)
+    output = _paired_output(subject)
+    least = max(2, _least(subject), output.min_units)
+    for loss, outputs in (*((loss, least) for loss in subject.variants), (subject.defaults[0], max(_MANY, least))):
+        shape = (1, outputs, _SAMPLES)
         z, y_true = rng.uniform(-6, 6, size=shape), _truth(loss, rng, shape)
         a = output.forward(z)
         pairs = {
@@ -190,6 +252,11 @@ def trained(subject: Subject) -> None:
         training.check_alone("loss", components, target=target, output=output)
 
 
+def cause(subject: Subject) -> None:
+    """Demand that there is none of the faults that show in many checks."""
+    methods.require_no_cause(subject, _calls, _sizes(subject))
+
+
 def _calls(loss: Any, components: Sequence[Any], rng: np.random.Generator, size: Size, dtype: DTypeLike) -> list[Call]:
     runs, (outputs, samples) = len(components), size
     shape, values = (runs, *size), (runs, samples)
@@ -205,9 +272,13 @@ def _calls(loss: Any, components: Sequence[Any], rng: np.random.Generator, size:
 
 
 def _sizes(subject: Subject) -> list[Size]:
-    least = int(subject.cls.min_outputs)  # type: ignore[attr-defined]
+    least = _least(subject)
     sizes = [(least, 1), (max(2, least), 2), (max(3, least), 7), (max(10, least), 3)]
     return [*sizes, (max(129, least), 5), (max(200, least), 1), (least, 256)]
+
+
+def _least(subject: Subject) -> int:
+    return int(subject.cls.min_outputs)  # type: ignore[attr-defined]
 
 
 def _truth(loss: Any, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -230,9 +301,7 @@ def _require_derivative(
     subject: Subject, method: str, loss: Any, actual: Array, found: Any, place: Array, y_true: Array
 ) -> None:
     """Refuse what lies neither near the central difference nor between the one-sided ones."""
-    low = np.minimum(found.left, found.right) - found.doubt
-    high = np.maximum(found.left, found.right) + found.doubt
-    wrong = ~((low <= actual) & (actual <= high))
+    wrong = found.contradicts(actual, True)
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
         name = "y_pred" if method == "gradient" else "z"
@@ -271,10 +340,12 @@ def _require_finite(subject: Subject, loss: Any, dtype: np.dtype[Any], truth: fl
     if loss.one_hot:
         y_true[0, 0], y_true[0, 1:] = truth, (1 - truth) / (units - 1)
     results = {"value": loss.value(y_pred, y_true)[0], "gradient": loss.gradient(y_pred, y_true)[0, 0]}
+    huge = np.abs(line) > HUGE
     for method, result in results.items():
         bad = np.isnan(result)
         if not bounded:
-            bad |= unfounded_overflow(result, dtype)
+            stops = settled(result) & np.isfinite(results["value"]) if method == "gradient" else np.zeros_like(huge)
+            bad = np.where(huge, stops, bad | unfounded_overflow(result, dtype))
         if bad.any():
             at = int(np.flatnonzero(bad)[0])
             raise FindingError(
@@ -330,10 +401,12 @@ def _coupled(subject: Subject) -> str:
 
 CHECKS = (
     Check(declared),
+    Check(pure),  # before others, because others would hide that calls are counted
     Check(shapes),
     Check(buffers, _no_buffers),
-    Check(pure),
     Check(gradient),
+    Check(precision),
+    Check(effective, effects.without_parameters),
     Check(adds_up, _coupled),
     Check(finite),
     Check(paired, _not_paired),

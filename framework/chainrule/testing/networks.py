@@ -18,13 +18,13 @@ from chainrule.testing.methods import Call, Size
 from chainrule.testing.steps import generators_of
 from chainrule.testing.subjects import as_columns, random_columns
 
-_WIDTHS = (3, 4, 5, 2)  # for a rule that takes any
+_NETS = ((3, 4, 5, 2), (2, 5, 20, 3, 4, 2))  # widths of networks for a rule that takes any
 _BY_SAMPLE = ("z", "a", "inputs")  # lists of a network whose arrays have an axis of samples
 
 
-def widths_of(cls: Any) -> tuple[int, ...]:
-    """Return the widths of the networks that a rule is tried with."""
-    return cls.widths or _WIDTHS
+def widths_of(cls: Any, net: int = 0) -> tuple[int, ...]:
+    """Return the widths of a network that a rule is tried with: its own, or those of the network of this number."""
+    return cls.widths or _NETS[net]
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,17 @@ def flat(owner: str, blocks: Any, weights: Sequence[Array]) -> Any:
 def calls_of(
     rule: Any, components: Sequence[Any], rng: np.random.Generator, size: Size, dtype: DTypeLike
 ) -> list[Call]:
-    """Return a call of each method that the rule replaces, for each layer that it is asked about."""
-    widths, runs, (samples,) = widths_of(rule), len(components), size
+    """Return a call of each method that the rule replaces, for each layer that it is asked about.
+
+    Args:
+        rule: the stacked rules.
+        components: one rule a run.
+        rng: generator of what is drawn.
+        size: number of the network, and samples.
+        dtype: of all floats.
+    """
+    runs, (net, samples) = len(components), size
+    widths = widths_of(rule, net)
     arrays = _drawn(rng, runs, widths, samples, dtype)
     deltas = [random_columns(rng, runs, units, samples, dtype, 1.0) for units in (0, *widths[1:])]
     state, y_true = _states(components, widths, dtype), random_columns(rng, runs, widths[-1], samples, dtype, 1.0)
@@ -229,9 +238,6 @@ class Course:
         names = every[0][0]
         arrays = {name: _joined([one[0][name] for one in every], name in _BY_SAMPLE) for name in names}
         return arrays, _joined([one[1] for one in every], True), _joined([[one[2]] for one in every], True)[0]
-
-
-_BY_SAMPLE = ("z", "a", "inputs")
 
 
 def _joined(of_runs: Sequence[Sequence[Array]], by_sample: bool) -> list[Array]:

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,24 +10,34 @@ import numpy as np
 from chainrule.components.arguments import asked
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import has_rate, stack, take
-from chainrule.testing import training
+from chainrule.testing import effects, training
+from chainrule.testing.comparing import require_same
 from chainrule.testing.findings import FindingError
-from chainrule.testing.methods import require_same
-from chainrule.testing.randomness import require_deterministic, require_other_seeds_to_differ, uses_generator
-from chainrule.testing.steps import STEPS, Bowl, Drawn, Trip, draw, generators_of, sizes
+from chainrule.testing.methods import doubled
+from chainrule.testing.randomness import (
+    global_states,
+    require_deterministic,
+    require_other_seeds_to_differ,
+    uses_generator,
+)
+from chainrule.testing.steps import LATE, STEPS, Bowl, Drawn, Trip, draw, generators_of, large, sizes
 from chainrule.testing.subjects import DTYPES, RUNS, Subject
 from chainrule.testing.table import Check
 
 _DESCENT_STEPS = 1000
 _DESCENT = 0.99  # largest share of the loss that may be left; any usable rate takes off more in so many steps
-_LATE = 64  # steps after which runs must still not know of each other
+_LONG = 48  # steps of a training in which something may happen late
+_MANY_RUNS = 300  # of a large stack; a sweep has stacks of 256 at most
+_STACKS = (2, 17, 33, 128, 257)  # sizes of stacks that are parts of it
+_STEP_IN_SINGLE = 1e-2  # largest error of a step in float32, relative to the step and to the usual step
+_MAY_DIFFER = 0.2  # share of the numbers of which that may not hold: a rounding may decide what is done
 _ADVICE = "use elementwise formulas of the run's own row, and let float fields (runs, 1) broadcast"
 
 
 def state(subject: Subject) -> None:
     """``init`` returns arrays ``(runs, ...)``, floats in the dtype of ``theta``; ``update`` keeps shapes and dtypes."""
     (few, one), (size, shape) = sizes(subject.cls)[0], sizes(subject.cls)[2]
-    for components in subject.stacks:
+    for components in subject.cases:
         for dtype in DTYPES:
             for runs, parameters, widths in ((1, few, one), (1, size, shape), (RUNS, few, one), (RUNS, size, shape)):
                 optimizer = stack(components[:runs], dtype)
@@ -77,25 +88,87 @@ def in_place(subject: Subject) -> None:
 
 
 def finite(subject: Subject) -> None:
-    """From step 1 on, gradients of 0, of 1e-30 and of 1e6 leave every parameter finite."""
+    """From step 1 on, gradients of 0, of 1e-30 and of 1e6 leave every parameter finite; on bounds those of 1 do."""
+    for optimizer in subject.settings:
+        for scale in (0.0, 1e-30, 1e6):
+            _require_finite(subject, optimizer, scale)
+    for optimizer in subject.bounds:
+        _require_finite(subject, optimizer, 1.0)
+
+
+def _require_finite(subject: Subject, optimizer: Any, scale: float) -> None:
     size, shape = sizes(subject.cls)[2]
-    signs = np.resize([1.0, -1.0, 0.0], (1, size))
-    for optimizer in subject.combinations:
-        for dtype in DTYPES:
-            for scale in (0.0, 1e-30, 1e6):
-                theta = signs.astype(dtype)
-                gradients = np.broadcast_to(np.resize(np.array([scale, -scale, scale], dtype), size), (5, 1, size))
-                trip = Trip(stack([optimizer], dtype), theta, Drawn(gradients), shape)
-                for step in range(1, 6):
-                    trip.step(step)
-                    if not np.isfinite(theta).all():
-                        raise FindingError(
-                            f"{subject.where('update')} makes theta {theta[0].tolist()} at step {step} with gradients "
-                            f"of {scale:g} in {np.dtype(dtype)} ({optimizer}); steps count from 1, and a denominator "
-                            "needs an eps.",
-                            step=step,
-                            gradient=scale,
-                        )
+    for dtype in DTYPES:
+        theta = np.resize([1.0, -1.0, 0.0], (1, size)).astype(dtype)
+        gradients = np.broadcast_to(np.resize(np.array([scale, -scale, scale], dtype), size), (5, 1, size))
+        trip = Trip(stack([optimizer], dtype), theta, Drawn(gradients), shape)
+        for step in range(1, 6):
+            trip.step(step)
+            if not np.isfinite(theta).all():
+                raise FindingError(
+                    f"{subject.where('update')} makes theta {theta[0].tolist()} at step {step} with gradients "
+                    f"of {scale:g} in {np.dtype(dtype)} ({optimizer}); steps count from 1, and a denominator "
+                    "needs an eps.",
+                    step=step,
+                    gradient=scale,
+                )
+
+
+def precision(subject: Subject) -> None:
+    """A step in float32 is that in float64, up to rounding, and in float64 it has more digits."""
+    size, shape = sizes(subject.cls)[2]
+    for components in subject.cases:
+        single, double = stack(components, np.float32), doubled(stack(components, np.float32))
+        theta, gradients = draw(RUNS, size, np.float32)
+        trip, wrong = Trip(single, theta, Drawn(gradients), shape), []
+        for step in range(1, STEPS + 1):
+            start, state = theta.astype(float), trip.saved()["state"]
+            wide = {name: array.astype(float) if array.dtype.kind == "f" else array for name, array in state.items()}
+            twin = Trip(double, start.copy(), Drawn(gradients.astype(float)), shape, state=wide)
+            twin.step(step)
+            trip.step(step)
+            moved, expected = theta - start, twin.theta - start
+            usual = np.median(np.nan_to_num(np.abs(expected), posinf=0.0), axis=1, keepdims=True)
+            slack = _STEP_IN_SINGLE * (np.abs(expected) + usual) + 4 * np.finfo(np.float32).eps * np.abs(start)
+            wrong.append(~(np.abs(moved - expected) <= slack) & np.isfinite(expected))
+        if np.mean(wrong) > _MAY_DIFFER:
+            at = int(np.argmax(np.any(wrong, axis=(1, 2)))) + 1
+            raise FindingError(
+                f"{subject.where('update')} moves {np.mean(wrong):.0%} of the parameters otherwise in float32 than in "
+                f"float64 from the same state, first at step {at} ({components[-1]}); no dtype may decide what is done."
+            )
+        _require_digits(subject, components, shape, size)
+
+
+def _require_digits(subject: Subject, components: Any, shape: Any, size: int) -> None:
+    """Refuse steps that do not feel what float64 can say but float32 cannot."""
+    theta, gradients = draw(RUNS, size, float)
+    signs = np.random.default_rng(0).choice([-1, 1], gradients.shape)
+    ends = [
+        Trip(stack(components, float), theta.copy(), Drawn(gradients * (1 + share * signs)), shape)
+        .steps(range(1, STEPS + 1))
+        .theta
+        for share in (0.0, 1e-10, 1e-6)
+    ]
+    feels = np.abs(ends[2] - ends[0]) > 5e-11 * np.abs(ends[0])
+    if feels.mean() > 0.1 and (ends[1] == ends[0])[feels].mean() > 0.5:
+        raise FindingError(
+            f"{subject.where('update')} computes in float32 inside: in float64 a change of 1e-10 of the gradients "
+            "changes nothing, though one of 1e-6 does. Keep the dtype of theta."
+        )
+
+
+def effective(subject: Subject) -> None:
+    """Every parameter changes the steps."""
+    size, shape = sizes(subject.cls)[2]
+
+    def observe(optimizer: Any) -> bytes:
+        stacked = stack([optimizer], float)
+        theta, gradients = draw(1, size, float)
+        trip = Trip(stacked, theta, Drawn(gradients), shape).steps(range(1, STEPS + 1))
+        return bytes(theta.tobytes() + stacked.kept(theta, trip.state).tobytes())
+
+    effects.require_effects(subject, observe)
 
 
 def descends(subject: Subject) -> dict[str, float]:
@@ -110,6 +183,14 @@ def descends(subject: Subject) -> dict[str, float]:
         trip.steps(range(1, _DESCENT_STEPS + 1))
         after = trip.loss().item()
         largest = max(largest, after / before)
+        if not np.isfinite(after):
+            raise FindingError(
+                f"{subject.where('update')} makes the loss of a quadratic {after} within {_DESCENT_STEPS} steps at the "
+                f"default rate ({optimizer}); look at what is divided by, at what grows, and at whether the default "
+                "rate is too large.",
+                before=before,
+                after=after,
+            )
         if not after < _DESCENT * before:
             raise FindingError(
                 f"{subject.where('update')} takes the loss of a quadratic from {before:.6g} to {after:.6g} in "
@@ -123,20 +204,22 @@ def descends(subject: Subject) -> dict[str, float]:
 
 def resumes(subject: Subject) -> None:
     """A fresh instance with the saved state continues as the old one would."""
-    half, (size, shape) = STEPS // 2, sizes(subject.cls)[2]
-    for components in subject.stacks:
+    size, shape = sizes(subject.cls)[2]
+    for number, components in enumerate(subject.stacks):
+        steps = STEPS if number else _LONG
+        half = steps // 2
         theta, gradients = draw(RUNS, size, float)
         trip = Trip(stack(components, float), theta, Drawn(gradients), shape).steps(range(1, half + 1))
         archive, saved = io.BytesIO(), trip.saved()
         arrays = {"theta": theta, **{f"state {name}": array for name, array in trip.state.items()}}
         np.savez(archive, **arrays)  # type: ignore[arg-type]
-        trip.steps(range(half + 1, STEPS + 1))
+        trip.steps(range(half + 1, steps + 1))
         archive.seek(0)
         with np.load(archive, allow_pickle=False) as file:
             saved["theta"] = file["theta"]
             saved["state"] = {n.removeprefix("state "): file[n] for n in file.files if n != "theta"}
         fresh = stack([pickle.loads(pickle.dumps(component)) for component in components], float)
-        again = Trip(fresh, loss=Drawn(gradients), **saved).steps(range(half + 1, STEPS + 1))
+        again = Trip(fresh, loss=Drawn(gradients), **saved).steps(range(half + 1, steps + 1))
         require_same(
             again.theta,
             theta,
@@ -148,15 +231,16 @@ def resumes(subject: Subject) -> None:
 def nothing_kept(subject: Subject) -> None:
     """Two trainings that take turns with one instance end as each does alone."""
     size, shape = sizes(subject.cls)[2]
-    for components in subject.stacks:
+    for number, components in enumerate(subject.stacks):
+        steps = STEPS if number else _LONG
         optimizer = stack(components, float)
         problems = [draw(RUNS, size, float, seed) for seed in (0, 1)]
         alone = [
-            Trip(stack(components, float), theta.copy(), Drawn(gradients), shape).steps(range(1, STEPS + 1))
+            Trip(stack(components, float), theta.copy(), Drawn(gradients), shape).steps(range(1, steps + 1))
             for theta, gradients in problems
         ]
         trips = [Trip(optimizer, theta.copy(), Drawn(gradients), shape) for theta, gradients in problems]
-        for step in range(1, STEPS + 1):
+        for step in range(1, steps + 1):
             for trip in trips:
                 trip.step(step)
         for trip, expected in zip(trips, alone, strict=True):
@@ -188,18 +272,21 @@ def runs_apart(subject: Subject) -> None:
 
 def stacking(subject: Subject) -> None:
     """A run has the same bytes in a stack, in a stack that others have left, and alone, with parameters of its own."""
-    for components in subject.stacks:
+    every = sizes(subject.cls)
+    for number, components in enumerate(subject.cases):
         for dtype in DTYPES:
-            for number, (size, shape) in enumerate(sizes(subject.cls)):
-                # Some things happen late, such as the end of a warm-up.
-                _require_alone(subject, components, dtype, size, shape, _LATE if number == 2 else STEPS)
+            for size, shape in every if number < len(subject.stacks) else every[2:3]:
+                late = (size, shape) == every[2] and not number
+                _require_alone(subject, components, dtype, size, shape, LATE if late else range(1, STEPS + 1))
+    _require_alone(subject, subject.stacks[0], float, *large(subject.cls), range(1, STEPS // 2))
+    _require_any_stack(subject)
 
 
-def _require_alone(subject: Subject, components: Any, dtype: Any, size: int, shape: Any, steps: int) -> None:
-    few, half = np.array([RUNS - 2, 1]), steps // 2
-    theta, gradients = draw(RUNS, size, dtype, steps=steps)
+def _require_alone(subject: Subject, components: Any, dtype: Any, size: int, shape: Any, steps: Sequence[int]) -> None:
+    few, half = np.array([RUNS - 2, 1]), len(steps) // 2
+    theta, gradients = draw(RUNS, size, dtype, steps=len(steps))
     start, together = theta.copy(), stack(components, dtype)
-    trip = Trip(together, theta, Drawn(gradients), shape).steps(range(1, half + 1))
+    trip = Trip(together, theta, Drawn(gradients), shape).steps(steps[:half])
     saved = trip.saved()
     left = Trip(
         take(together, few),
@@ -208,8 +295,8 @@ def _require_alone(subject: Subject, components: Any, dtype: Any, size: int, sha
         shape,
         [saved["generators"][run] for run in few],
         {name: array[few] for name, array in saved["state"].items()},
-    ).steps(range(half + 1, steps + 1))
-    trip.steps(range(half + 1, steps + 1))
+    ).steps(steps[half:])
+    trip.steps(steps[half:])
     require_same(
         left.theta,
         theta[few],
@@ -218,7 +305,7 @@ def _require_alone(subject: Subject, components: Any, dtype: Any, size: int, sha
     )
     for run, component in enumerate(components):
         alone, own = stack([component], dtype), start[[run]]
-        single = Trip(alone, own, Drawn(gradients[:, [run]]), shape, generators_of([run])).steps(range(1, steps + 1))
+        single = Trip(alone, own, Drawn(gradients[:, [run]]), shape, generators_of([run])).steps(steps)
         what = f"of run {run} in a stack are not those of the run alone ({component}, {size} parameters)"
         require_same(theta[[run]], own, f"{subject.where('update')}: the parameters {what}", _ADVICE)
         for name, array in single.state.items():
@@ -226,6 +313,22 @@ def _require_alone(subject: Subject, components: Any, dtype: Any, size: int, sha
             require_same(trip.state[name][[run]], array, where, _ADVICE)
         kept, expected = alone.kept(own, single.state), together.kept(theta, trip.state)[[run]]
         require_same(expected, kept, f"{subject.where('kept')}: the parameters {what}", _ADVICE)
+
+
+def _require_any_stack(subject: Subject) -> None:
+    """Refuse other bytes of a run in a large stack than in parts of it of many sizes."""
+    size, shape = sizes(subject.cls)[2]
+    components = [subject.stacks[0][run % RUNS] for run in range(_MANY_RUNS)]
+    stacked, (theta, gradients) = stack(components, float), draw(_MANY_RUNS, size, float, steps=3)
+    whole = Trip(stacked, theta.copy(), Drawn(gradients), shape).steps((1, 2, 3)).theta
+    for runs in map(np.array, (*map(np.arange, _STACKS), [0], [_MANY_RUNS - 1])):
+        part = Trip(take(stacked, runs), theta[runs], Drawn(gradients[:, runs]), shape, generators_of(runs.tolist()))
+        require_same(
+            part.steps((1, 2, 3)).theta,
+            whole[runs],
+            f"{subject.where('update')} moves a run in a stack of {_MANY_RUNS} otherwise than in one of {len(runs)}",
+            _ADVICE,
+        )
 
 
 def recommended(subject: Subject) -> None:
@@ -313,10 +416,31 @@ def _require_state(subject: Subject, method: str, trip: Trip) -> None:
                 )
 
 
+def cause(subject: Subject) -> None:
+    """Demand that there is none of the faults that show in many checks."""
+    (size, shape), components = sizes(subject.cls)[2], subject.stacks[0]
+    theta, gradients = draw(RUNS, size, float)
+    states = global_states()
+    Trip(stack(components, float), theta, Drawn(gradients), shape).steps((1, 2))
+    if global_states() != states:
+        raise FindingError(
+            f"{subject.where('update')} draws from a global generator, so that a run does not follow from its seed; "
+            "ask for rng."
+        )
+    _require_digits(subject, components, shape, size)
+
+
+def _draws(subject: Subject) -> str:
+    asks = {*asked(subject.cls, "init"), *asked(subject.cls, "update")}
+    return "numbers drawn in float32 are not those drawn in float64" if "rng" in asks else ""
+
+
 CHECKS = (
     Check(state),
     Check(in_place),
     Check(finite),
+    Check(precision, _draws),
+    Check(effective, effects.without_parameters),
     Check(descends),
     Check(resumes),
     Check(nothing_kept),

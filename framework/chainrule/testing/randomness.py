@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from chainrule.components.contracts import Array
+from chainrule.testing.comparing import require_same
 from chainrule.testing.findings import FindingError
-from chainrule.testing.methods import require_same
 
 Draws = Callable[[np.random.Generator], dict[str, Array]]
 
@@ -24,9 +24,9 @@ def require_deterministic(where: str, draws: Draws) -> None:
         for attempt, seed in enumerate((1, 1, 2)):
             np.random.seed(seed)  # noqa: NPY002 - it must not be read
             random.seed(seed)
-            states = _states()
+            states = global_states()
             found = draws(np.random.default_rng(5))
-            if _states() != states:
+            if global_states() != states:
                 raise FindingError(
                     f"{where} draws from a global generator, so a run does not follow from its seed; draw from rng."
                 )
@@ -52,14 +52,27 @@ def uses_generator(draws: Draws) -> bool:
     return repr(rng.bit_generator.state) != before
 
 
-def require_other_seeds_to_differ(where: str, draws: Draws) -> None:
-    """Refuse equal bytes from generators of other seeds, and from one generator used twice."""
-    one, other = draws(np.random.default_rng(5)), draws(np.random.default_rng(6))
-    if all(one[name].tobytes() == other[name].tobytes() for name in one):
+def require_no_count(where: str, draws: Draws, times: int) -> None:
+    """Refuse other bytes from equal generators after some draws."""
+    first = {name: array.copy() for name, array in draws(np.random.default_rng(5)).items()}
+    for _ in range(times):
+        again = draws(np.random.default_rng(5))
+    for name, array in again.items():
+        what = f"{where} gives another {name} for an equal rng after {times} draws"
+        require_same(array, first[name], what, "draw from rng only, and keep nothing")
+
+
+def require_other_seeds_to_differ(where: str, draws: Draws, seeds: int = 2) -> None:
+    """Refuse equal bytes from generators of all these seeds, and from one generator used as often."""
+
+    def same(generators: list[np.random.Generator]) -> bool:
+        found = (tuple(array.tobytes() for array in draws(rng).values()) for rng in generators)
+        first = next(found)
+        return all(other == first for other in found)
+
+    if same([np.random.default_rng(seed) for seed in range(5, 5 + seeds)]):
         raise FindingError(f"{where} gives the same numbers for every rng; draw from the rng that is given.")
-    rng = np.random.default_rng(5)
-    first, second = draws(rng), draws(rng)
-    if all(first[name].tobytes() == second[name].tobytes() for name in first):
+    if same([np.random.default_rng(5)] * seeds):
         raise FindingError(
             f"{where} gives the same numbers when it draws from one rng again; draw from rng, do not copy it."
         )
@@ -75,5 +88,6 @@ def _restored() -> Iterator[None]:
         random.setstate(states[1])
 
 
-def _states() -> str:
+def global_states() -> str:
+    """Return the states of the global generators of NumPy and Python."""
     return f"{pickle.dumps(np.random.get_state())!r} {random.getstate()}"  # noqa: NPY002

@@ -9,17 +9,21 @@ import numpy as np
 from chainrule.components.arguments import asked, takes_out
 from chainrule.components.contracts import Array, Rule
 from chainrule.components.stacking import stack
-from chainrule.testing import methods, randomness, training
+from chainrule.testing import effects, methods, randomness, training
+from chainrule.testing.comparing import digits, require_same
 from chainrule.testing.findings import FindingError
-from chainrule.testing.methods import Call, Size, require_same
+from chainrule.testing.methods import Call, Size
 from chainrule.testing.networks import Course, calls_of, widths_of
-from chainrule.testing.subjects import DTYPES, RUNS, Subject
+from chainrule.testing.subjects import DTYPES, RUNS, Subject, as_columns
 from chainrule.testing.table import Check
 
-_SAMPLES: tuple[Size, ...] = ((1,), (7,), (16,), (17,), (40,))  # BLAS sums in an order that depends on their number
+# Number of the network, and samples, in whose number BLAS sums in another order.
+_SIZES: tuple[Size, ...] = (*((0, samples) for samples in (1, 7, 16, 17, 40)), (1, 6))
+_GROUPS = ((3, 8), (101, 300))  # samples of a first group, and least number of samples with a second one
 _LEARNING_EPOCHS, _LEARNING_SEEDS = 60, range(3)
 _LEARNED = 0.9  # largest share of the first loss that may be left
 _STEPS = 64  # in which a rule adapts; some things happen late
+_FEW_STEPS = 12  # after which a parameter shows
 _REPLACING = ("error", "gradient", "gradients")
 
 
@@ -40,64 +44,132 @@ def init(subject: Subject) -> None:
 
 def shapes(subject: Subject) -> None:
     """``error`` is ``(runs, units, samples)``, a gradient ``(runs, units, 1 + units before)``, in the same dtype."""
-    methods.check_shapes(subject, calls_of, _SAMPLES)
+    methods.check_shapes(subject, calls_of, _SIZES)
 
 
 def buffers(subject: Subject) -> None:
     """A method that takes ``out`` fills it with what it returns without ``out``, and returns it."""
-    methods.check_buffers(subject, calls_of, _SAMPLES)
+    methods.check_buffers(subject, calls_of, _SIZES)
 
 
 def pure(subject: Subject) -> None:
     """Weights, deltas, inputs and state are left alone, and nothing is kept between calls."""
-    methods.check_purity(subject, calls_of, _SAMPLES[1:3])
+    methods.check_purity(subject, calls_of, _sizes_apart(subject)[:2])
 
 
 def samples_apart(subject: Subject) -> None:
     """The error of a sample does not depend on other samples."""
-    # NaN is put into arrays whose last axis has one entry for each sample: weights must not look like these.
+    methods.check_samples(subject, calls_of, _sizes_apart(subject))
+
+
+def _sizes_apart(subject: Subject) -> list[Size]:
+    return [(0, _apart(subject, samples)) for _, samples in _SIZES[1:-1]]
+
+
+def _apart(subject: Subject, least: int) -> int:
+    """Return a number of samples with which no array of weights looks as if its last axis counted them."""
     others = {units + biases for units in widths_of(subject.cls) for biases in (0, 1)}
-    sizes = [(next(n for n in count(least) if n not in others),) for (least,) in _SAMPLES[1:]]
-    methods.check_samples(subject, calls_of, sizes)
+    return next(n for n in count(least) if n not in others)
+
+
+def precision(subject: Subject) -> None:
+    """Results in float32 are those in float64, up to rounding."""
+    methods.check_precision(subject, calls_of, (0, 40))
+
+
+def effective(subject: Subject) -> None:
+    """Every parameter changes ``init``, an error, a gradient or what ``adapt`` makes of the state."""
+    random = "gradients" in _methods(subject) and not _not_random(subject)
+
+    def observe(rule: Any) -> bytes:
+        stacked, course = stack([rule], float), Course([rule], float)
+        calls = calls_of(stacked, [rule], np.random.default_rng(0), (0, 7), float)
+        found = [*course.state.values(), *(call.on(stacked) for call in calls)]
+        found += [course.gradients()] if random else []
+        seen = b"".join(array.tobytes() for array in found)
+        if "adapt" in _methods(subject):
+            for step in range(1, _FEW_STEPS + 1):
+                course.step(step)
+        return seen + b"".join(array.tobytes() for array in course.state.values())
+
+    effects.require_effects(subject, observe)
 
 
 def samples_add_up(subject: Subject) -> None:
-    """Gradients of two groups of samples are the sum, not the mean, of the gradients of each group."""
+    """A gradient of two groups of samples is the sum, not the mean, of those of each, if it adds up at all."""
     for rule in subject.variants:
         stacked = stack([rule], float)
-        for call in calls_of(stacked, [rule], np.random.default_rng(0), (8,), float):
-            if call.method == "error":
-                continue
-            whole = call.on(stacked).copy()
-            parts = [_of_samples(call, half).on(stacked).copy() for half in (slice(0, 3), slice(3, 8))]
-            slack = _slack(call, whole)
-            if (~(np.abs(whole - parts[0] - parts[1]) <= slack)).any():
-                where = f" in layer {call.arguments[0]}" if call.method == "gradient" else ""
-                raise FindingError(
-                    f"{subject.where(call.method)} of 8 samples{where} is not the sum of those of 3 and of 5 "
-                    f"({rule}): {whole.ravel()[0]:.9g} against {(parts[0] + parts[1]).ravel()[0]:.9g}; add samples "
-                    "up, the engine divides by their number."
-                )
+        for first, least in _GROUPS:
+            samples = _apart(subject, least)
+            for call in calls_of(stacked, [rule], np.random.default_rng(0), (0, samples), float):
+                if call.method != "error":
+                    _require_sum(subject, rule, call, (slice(0, first), slice(first, samples)))
 
 
-def _of_samples(call: Call, samples: slice) -> Call:
-    """Return the call with some of its 8 samples; no layer has as many units."""
-    return call.mapped(lambda array: array[..., samples].copy(order="K") if array.shape[-1:] == (8,) else array.copy())
+def _require_sum(subject: Subject, rule: Any, call: Call, groups: tuple[slice, slice]) -> None:
+    """Refuse a gradient that is not the sum over groups, but would be if it were multiplied by a power of their sizes.
+
+    A rule that changes gradients in another way, such as by their norm or by what samples have in common, need not add
+    up; but the order of samples must not matter to it.
+    """
+    stacked, samples = stack([rule], float), groups[1].stop
+
+    def of(part: Any) -> Array:
+        return np.array(_of_samples(call, part, samples).on(stacked))
+
+    whole, parts = of(slice(None)), [of(group) for group in groups]
+    sizes = [group.stop - group.start for group in groups]
+    slack = _slack(call, whole, samples)
+
+    def adds_up(power: float) -> bool:
+        scaled = sum(part * (size / samples) ** power for part, size in zip(parts, sizes, strict=True))
+        return bool((np.abs(whole - scaled) <= slack).all())
+
+    if adds_up(0):
+        return
+    where = f"{subject.where(call.method)} of {samples} samples"
+    where += f" in layer {call.arguments[0]}" if call.method == "gradient" else ""
+    added = parts[0] + parts[1]
+    at = np.unravel_index(int(np.argmax(np.abs(whole - added))), whole.shape)
+    got, want = float(whole[at]), float(added[at])
+    if adds_up(1) or adds_up(0.5):
+        raise FindingError(
+            f"{where} is divided by their number, or by its root ({rule}): {digits(got, want)} against "
+            f"{digits(want, got)}, the sum of those of {sizes[0]} and of {sizes[1]}; add samples up, and the engine "
+            "divides."
+        )
+    turned = of(np.random.default_rng(1).permutation(samples))
+    # What adds in another order may be divided by something small afterwards.
+    if not (np.abs(turned - whole) <= 1e-6 * (np.abs(whole) + np.abs(whole).max())).all():
+        raise FindingError(
+            f"{where} changes when the samples come in another order ({rule}), from {digits(got, float(turned[at]))} "
+            f"to {digits(float(turned[at]), got)}; treat all samples alike."
+        )
 
 
-def _slack(call: Call, whole: Array) -> Array:
-    """Return how far sums over 8 samples may lie apart."""
+def _of_samples(call: Call, part: Any, samples: int) -> Call:
+    """Return the call with some of its samples; no layer has as many units as there are."""
+
+    def chosen(array: Array) -> Array:
+        fits = array.ndim == 3 and array.shape[-1] == samples
+        return as_columns(array[..., part], array.dtype) if fits else array.copy()
+
+    return call.mapped(chosen)
+
+
+def _slack(call: Call, whole: Array, samples: int) -> Array:
+    """Return how far sums over samples may lie apart."""
     eps = float(np.finfo(float).eps)
     if call.method == "gradients":  # which computes more than products
         return np.asarray(1e4 * eps * (1 + np.abs(whole).max()))
     _, delta, inputs = call.arguments
-    # Eight products and their sums: a few units in the last place of the absolute terms.
-    return np.asarray(32 * eps * (np.abs(delta) @ np.abs(inputs.mT) + np.abs(whole)))
+    # The products and their sums: some units in the last place of the absolute terms.
+    return np.asarray(4 * samples * eps * (np.abs(delta) @ np.abs(inputs.mT) + np.abs(whole)))
 
 
 def stacking(subject: Subject) -> None:
     """A run has the same bytes in a stack, in a stack that others have left, and alone, with parameters of its own."""
-    methods.check_stacking(subject, calls_of, _SAMPLES)
+    methods.check_stacking(subject, calls_of, _SIZES)
 
 
 def adapts(subject: Subject) -> None:
@@ -174,6 +246,11 @@ def learns(subject: Subject) -> dict[str, float]:
                 seed,
             )
             worst = max(worst, losses[-1] / losses[0])
+            if not np.isfinite(losses[-1]):
+                raise FindingError(
+                    f"With {rule} the training loss becomes {losses[-1]} within {_LEARNING_EPOCHS} epochs (network "
+                    f"{widths}, seed {seed}); look at what is divided by, and at the size of errors and gradients."
+                )
             if not losses[-1] < _LEARNED * losses[0]:
                 raise FindingError(
                     f"With {rule} the training loss goes from {losses[0]:.6g} to {losses[-1]:.6g} in "
@@ -213,6 +290,11 @@ def _require_state(subject: Subject, course: Course, arrays: dict[str, Array], g
             raise FindingError(f"{where} keeps an array that it is given in {name!r}; copy it.")
 
 
+def cause(subject: Subject) -> None:
+    """Demand that there is none of the faults that show in many checks."""
+    methods.require_no_cause(subject, calls_of, _SIZES)
+
+
 def _replaced(subject: Subject, names: Sequence[str]) -> list[Any]:
     return [getattr(subject.cls, name) for name in names if getattr(subject.cls, name) is not getattr(Rule, name)]
 
@@ -249,9 +331,11 @@ def _no_buffers(subject: Subject) -> str:
 
 CHECKS = (
     Check(init),
+    Check(pure, _replaces_nothing),  # before others, because others would hide that calls are counted
     Check(shapes, _replaces_nothing),
     Check(buffers, _no_buffers),
-    Check(pure, _replaces_nothing),
+    Check(precision, _replaces_nothing),
+    Check(effective, effects.without_parameters),
     Check(samples_apart, _no_error),
     Check(samples_add_up, _no_gradient),
     Check(stacking, _replaces_nothing),

@@ -11,8 +11,8 @@ from chainrule.components.contracts import Array, Target
 from chainrule.components.stacking import structure
 from chainrule.engine.data import Fresh, Scaling
 from chainrule.testing import randomness, training
+from chainrule.testing.comparing import require_same
 from chainrule.testing.findings import FindingError
-from chainrule.testing.methods import require_same
 from chainrule.testing.subjects import DTYPES, Subject
 from chainrule.testing.table import Check
 

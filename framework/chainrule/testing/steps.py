@@ -13,6 +13,8 @@ from chainrule.components.random import Random
 from chainrule.engine.network import Shape
 
 STEPS = 8
+LATE = (*range(1, 65), 101, 102, 500, 1001, 1002, 10_000)  # a training of some length, and what it is told much later
+LARGE = Shape((8, 40, 20, 2))  # 1222 parameters
 _SIZES = (1, 2, 7, 15, 64, 301)  # parameters of what knows no layers
 _SHAPES = tuple(map(Shape, ((1, 1), (2, 1), (2, 2, 2, 1), (1, 4, 3, 1), (3, 8, 5, 2))))  # 2, 3, 15, 27, 87 parameters
 
@@ -21,20 +23,24 @@ class Drawn:
     """A loss whose gradient at the beginning of a step was drawn, and which is a bowl from there.
 
     Args:
-        gradients: ``(steps, runs, parameters)``.
+        gradients: ``(steps, runs, parameters)``; after the last step they begin anew.
     """
 
     def __init__(self, gradients: Array) -> None:
         self._gradients = gradients
 
+    def _at(self, step: int) -> Array:
+        gradient: Array = self._gradients[(step - 1) % len(self._gradients)]
+        return gradient
+
     def loss(self, step: int, moved: Array, theta: Array) -> Array:
         """Return the loss ``(runs, 1)`` at ``theta``, which the step has ``moved`` so far."""
-        values: Array = (moved * (self._gradients[step - 1] + 0.5 * moved)).sum(axis=1, keepdims=True)
+        values: Array = (moved * (self._at(step) + 0.5 * moved)).sum(axis=1, keepdims=True)
         return values
 
     def gradient(self, step: int, moved: Array, theta: Array) -> Array:
         """Return the gradient there, ``(runs, parameters)``."""
-        drawn = self._gradients[step - 1]
+        drawn = self._at(step)
         values: Array = np.where(moved == 0, drawn, drawn + moved)  # -0 is kept
         return values
 
@@ -157,6 +163,11 @@ def sizes(cls: type, methods: Sequence[str] = ("init", "update")) -> Sequence[tu
     if any("shape" in asked(cls, method) for method in methods):
         return [(shape.size, shape) for shape in _SHAPES]
     return [(size, None) for size in _SIZES]
+
+
+def large(cls: type) -> tuple[int, Shape | None]:
+    """Return the number of parameters of a large network, and the network for an optimizer that knows layers."""
+    return LARGE.size, LARGE if sizes(cls)[0][1] else None
 
 
 def draw(runs: int, size: int, dtype: DTypeLike, seed: int = 0, steps: int = STEPS) -> tuple[Array, Array]:

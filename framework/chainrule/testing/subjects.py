@@ -27,6 +27,8 @@ _AT_A_BOUND = 0.3  # share of draws that lie on a bound that belongs to the rang
 # NumPy raises to these powers by short cuts where all exponents are equal: for a run alone, but not in a stack.
 _ROUND = (0.5, 1.0, 2.0)
 _IS_ROUND = 0.3  # share of draws that are one of these
+_LARGE = 4.0  # times the usual value, where there is no upper bound
+_MOST = 64  # largest whole number that is tried: it may be a number of units or of steps
 
 
 class Subject:
@@ -40,6 +42,7 @@ class Subject:
         cls: the class.
         kind: name of its kind.
         examples: as given, or one without values.
+        cause: a fault that shows in many checks, in a sentence; empty if there is none, None if nobody has looked.
 
     Raises:
         PluginError: the class belongs to no kind.
@@ -51,6 +54,7 @@ class Subject:
             raise PluginError(f"{cls!r} is no component: derive it from a contract such as chainrule.Activation.")
         self.cls, self.kind = cls, found[0]
         self.examples = tuple(examples) or ({},)
+        self.cause: str | None = None
 
     def __str__(self) -> str:
         return f"{self.kind}={self.cls.name}"
@@ -92,18 +96,69 @@ class Subject:
         return tuple(one for at, one in enumerate(found) if one not in found[:at])
 
     @functools.cached_property
+    def settings(self) -> tuple[Any, ...]:
+        """The combinations, and the defaults with other whole numbers, and with None where that is allowed."""
+        found = list(self.combinations)
+        for name, parameter in parameters(self.cls).items():
+            for value in _others(parameter, getattr(self.defaults[0], name)):
+                with contextlib.suppress(ConfigurationError):
+                    found.append(dataclasses.replace(self.defaults[0], **{name: value}))
+        return tuple(one for at, one in enumerate(found) if one not in found[:at])
+
+    @functools.cached_property
+    def bounds(self) -> tuple[Any, ...]:
+        """The defaults with one float on a bound that belongs to the range."""
+        usual, found = self.defaults[0], []
+        for name, parameter in parameters(self.cls).items():
+            for end in closed_ends(parameter) if parameter.is_stackable else ():
+                with contextlib.suppress(ConfigurationError):
+                    found.append(dataclasses.replace(usual, **{name: end}))
+        return tuple(one for one in found if one != usual)
+
+    @functools.cached_property
+    def edges(self) -> tuple[Any, ...]:
+        """The defaults with floats on bounds, at 0.5, 1 and 2, and at large values; alone, and several together."""
+        usual = self.defaults[0]
+        floats = {name: p for name, p in parameters(self.cls).items() if p.is_stackable}
+        special = {name: special_values(p, getattr(usual, name)) for name, p in floats.items()}
+        special = {name: values for name, values in special.items() if values}
+        choices: list[dict[str, float]] = []
+        for turn in range(max(map(len, special.values()), default=0)):
+            together = {name: v[(turn + shift) % len(v)] for shift, (name, v) in enumerate(special.items())}
+            choices.append(together)
+        found: list[Any] = list(self.bounds)
+        for values in choices:
+            try:
+                found.append(dataclasses.replace(usual, **values))
+            except ConfigurationError:  # they exclude each other
+                for name, value in values.items():
+                    with contextlib.suppress(ConfigurationError):
+                        found.append(dataclasses.replace(usual, **{name: value}))
+        return tuple(one for at, one in enumerate(found) if one not in found[:at] and one != usual)
+
+    @functools.cached_property
     def stacks(self) -> tuple[tuple[Any, ...], ...]:
         """For each combination, one instance for each run of a stack; they differ in their plain floats."""
         rng = np.random.default_rng(2)
-        return tuple(
-            (*(self._draw_instance(rng, combination) for _ in range(RUNS - 1)), combination)
-            for combination in self.combinations
-        )
+        return tuple(self._draw_stack(rng, combination) for combination in self.combinations)
+
+    @functools.cached_property
+    def cases(self) -> tuple[tuple[Any, ...], ...]:
+        """The stacks, one for each other setting, and stacks of the edges."""
+        rng = np.random.default_rng(3)
+        others = [self._draw_stack(rng, setting) for setting in self.settings[len(self.combinations) :]]
+        edges = [self.edges[start : start + RUNS - 1] for start in range(0, len(self.edges), RUNS - 1)]
+        usual = self.defaults[0]
+        return (*self.stacks, *others, *((*part, *[usual] * (RUNS - len(part))) for part in edges))
 
     @property
     def variants(self) -> list[Any]:
-        """Every combination, and some instances of each with other floats."""
-        return [*self.combinations, *(instance for stack in self.stacks for instance in stack[: RUNS // 2])]
+        """Every setting, the edges, and some instances of each combination with other floats."""
+        drawn = (instance for stack in self.stacks for instance in stack[: RUNS // 2])
+        return [*self.settings, *self.edges, *drawn]
+
+    def _draw_stack(self, rng: np.random.Generator, setting: Any) -> tuple[Any, ...]:
+        return (*(self._draw_instance(rng, setting) for _ in range(RUNS - 1)), setting)
 
     def _draw_instance(self, rng: np.random.Generator, combination: Any) -> Any:
         floats = {name: p for name, p in parameters(self.cls).items() if p.is_stackable}
@@ -133,10 +188,47 @@ def _ends(parameter: Parameter, **flags: bool) -> list[tuple[float, bool]]:
     ]
 
 
+def closed_ends(parameter: Parameter) -> list[float]:
+    """Return the ends of the interval that belong to it."""
+    low, high, closed_below, closed_above = limits(parameter)
+    return [end for end, closed in ((low, closed_below), (high, closed_above)) if closed]
+
+
+def special_values(parameter: Parameter, usual: float) -> list[float]:
+    """Return values of a float parameter at which formulas and NumPy may take other ways."""
+    high = limits(parameter)[1]
+    values = [*closed_ends(parameter), *_ROUND, *([] if math.isfinite(high) else [_LARGE * usual])]
+    return [value for value in dict.fromkeys(values) if _is_allowed(parameter, value)]
+
+
+def _others(parameter: Parameter, usual: Any) -> list[Any]:
+    """Return other values of a parameter that is a whole number, or that may be None."""
+    if parameter.many or parameter.is_stackable or parameter.type is str:
+        return []
+    values: list[Any] = [None] if parameter.optional and usual is not None else []
+    if parameter.type is int:
+        number = 1 if usual is None else usual
+        low, high, has_low, has_high = limits(parameter)
+        ends = [low + (not has_low), high - (not has_high)]
+        values += [int(end) for end in ends if math.isfinite(end) and abs(end) <= _MOST]
+        values.append(number + 1)
+    if parameter.type is float and usual is None:
+        values.append(draw_value(np.random.default_rng(4), parameter, 1.0))
+    return [value for value in dict.fromkeys(values) if value != usual and _is_allowed(parameter, value)]
+
+
+def _is_allowed(parameter: Parameter, value: Any) -> bool:
+    try:
+        parameter.convert(value, parameter.name)
+    except ConfigurationError:
+        return False
+    return True
+
+
 def draw_value(rng: np.random.Generator, parameter: Parameter, usual: float) -> float:
     """Draw a value within the bounds of a float parameter; where a side is open, it has the size of ``usual``."""
-    low, high, closed_below, closed_above = limits(parameter)
-    ends = [end for end, closed in ((low, closed_below), (high, closed_above)) if closed]
+    low, high, _, _ = limits(parameter)
+    ends = closed_ends(parameter)
     if ends and rng.random() < _AT_A_BOUND:
         return float(rng.choice(ends))
     for _ in range(_ATTEMPTS):

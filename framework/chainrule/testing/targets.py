@@ -7,13 +7,17 @@ import numpy as np
 
 from chainrule.components.contracts import Array, Target
 from chainrule.errors import ConfigurationError
-from chainrule.testing import randomness
+from chainrule.testing import effects, randomness
+from chainrule.testing.comparing import require_same
 from chainrule.testing.findings import FindingError
-from chainrule.testing.methods import require_same
 from chainrule.testing.subjects import Subject
 from chainrule.testing.table import Check
 
 _ROWS = 60
+_MANY_ROWS = 1000
+_DECLARED = ("inputs", "outputs", "task", "low", "high", "samples", "standardized")
+_DRAWS = 24  # after which an equal generator must still give the same
+_SEEDS = 32  # of which not all may give the same rows
 # Sums in another order and matrix products of another size change the last bits; nothing else may.
 _ROUNDING = 1e-9
 
@@ -68,6 +72,8 @@ def shapes(subject: Subject) -> None:
 
 def deterministic(subject: Subject) -> None:
     """Equal generators give equal bytes, and no other source of randomness is used or changed."""
+    usual = subject.defaults[0]
+    randomness.require_no_count(subject.where("data"), _draws(usual, _few(usual)), _DRAWS)
     for target in subject.variants:
         for instance in (target, pickle.loads(pickle.dumps(target))):
             for samples in (_few(target), target.samples):
@@ -77,14 +83,29 @@ def deterministic(subject: Subject) -> None:
 def seeds(subject: Subject) -> None:
     """Where rows are drawn, generators of other seeds give other rows."""
     for target in subject.variants:
-        if randomness.uses_generator(_draws(target, _few(target))):
-            randomness.require_other_seeds_to_differ(subject.where("data"), _draws(target, _few(target)))
+        # Other numbers of samples than elsewhere: it may have kept what it drew.
+        if randomness.uses_generator(_draws(target, max(1, _few(target) - 2))):
+            draws = _draws(target, max(1, _few(target) - 3))
+            randomness.require_other_seeds_to_differ(subject.where("data"), draws, _SEEDS)
+
+
+def effective(subject: Subject) -> None:
+    """Every parameter changes what is drawn or declared."""
+
+    def observe(target: Any) -> tuple[bytes, ...]:
+        try:
+            data = target.data(np.random.default_rng(0), target.samples if target.samples is None else _ROWS)
+        except ConfigurationError as error:
+            return (str(error).encode(),)
+        return (repr([getattr(target, name) for name in _DECLARED]).encode(), *(array.tobytes() for array in data))
+
+    effects.require_effects(subject, observe)
 
 
 def function(subject: Subject) -> None:
     """Rows that ``data`` draws lie between ``low`` and ``high`` and have the outputs that ``__call__`` gives."""
-    for target in subject.variants:
-        x, y, *_ = target.data(np.random.default_rng(0), _ROWS)
+    for target, rows in (*((target, _ROWS) for target in subject.variants), (subject.defaults[0], _MANY_ROWS)):
+        x, y, *_ = target.data(np.random.default_rng(0), rows)
         if x.min() < target.low or x.max() > target.high:
             raise FindingError(
                 f"{subject.where('data')} draws inputs from {x.min():.6g} to {x.max():.6g}, but low and high are "
@@ -97,8 +118,8 @@ def function(subject: Subject) -> None:
 
 def row_by_row(subject: Subject) -> None:
     """``__call__`` leaves its input alone, keeps nothing, and each output follows from its own row."""
-    for target in subject.variants:
-        x = target.data(np.random.default_rng(0), _ROWS)[0]
+    for target, rows in (*((target, _ROWS) for target in subject.variants), (subject.defaults[0], _MANY_ROWS)):
+        x = target.data(np.random.default_rng(0), rows)[0]
         kept = x.copy()
         x.flags.writeable = False
         where = subject.where("__call__")
@@ -119,7 +140,7 @@ def labels(subject: Subject) -> None:
     for target in subject.variants:
         if target.task != "classification":
             continue
-        y = target.data(np.random.default_rng(0), target.samples)[1]
+        y = target.data(np.random.default_rng(0), None if target.samples is None else _MANY_ROWS)[1]
         wrong = ~np.isin(y, (0, 1)).all(axis=1)
         if y.shape[1] > 1:
             wrong |= y.sum(axis=1) != 1
@@ -134,26 +155,42 @@ def labels(subject: Subject) -> None:
 def subsets(subject: Subject) -> None:
     """A draw from a data set gives some of its rows, none more often than it has; too many rows are refused."""
     for target in subject.variants:
-        everything = np.column_stack(target.data(np.random.default_rng(0), None))
-        chosen = np.column_stack(target.data(np.random.default_rng(1), _few(target)))
-        count: dict[bytes, int] = {}
-        for row in everything:
-            count[row.tobytes()] = count.get(row.tobytes(), 0) + 1
-        for row in chosen:
-            count[row.tobytes()] = count.get(row.tobytes(), 0) - 1
-        if min(count.values()) < 0:
-            raise FindingError(
-                f"{subject.where('data')} returns, among {len(chosen)} rows, some that the data set lacks or has less "
-                "often; choose without replacement, and keep inputs and outputs together."
-            )
+        everything, again = (np.column_stack(_part(target, seed, None)) for seed in (0, 2))
+        if everything.tobytes() == again.tobytes():
+            columns = slice(None)
+        elif np.array_equal(everything[:, : target.inputs], again[:, : target.inputs]):
+            columns = slice(target.inputs)  # labels are drawn
+        else:
+            columns = slice(0)
+        for samples in dict.fromkeys(
+            (1, min(7, _few(target)), _few(target), max(1, len(everything) - 1), len(everything))
+        ):
+            _require_subset(subject, everything[:, columns], np.column_stack(_part(target, 1, samples))[:, columns])
         try:
-            target.data(np.random.default_rng(0), len(everything) + 1)
+            _part(target, 0, len(everything) + 1)
         except ConfigurationError:
             continue
         raise FindingError(
             f"{subject.where('data')} does not refuse {len(everything) + 1} rows of {len(everything)}; raise "
             "ConfigurationError."
         )
+
+
+def _require_subset(subject: Subject, everything: Array, chosen: Array) -> None:
+    count: dict[bytes, int] = {}
+    for row in everything:
+        count[row.tobytes()] = count.get(row.tobytes(), 0) + 1
+    for row in chosen:
+        count[row.tobytes()] = count.get(row.tobytes(), 0) - 1
+    if min(count.values()) < 0:
+        raise FindingError(
+            f"{subject.where('data')} returns, among {len(chosen)} rows, some that the data set lacks or has less "
+            "often; choose without replacement, and keep inputs and outputs together."
+        )
+
+
+def _part(target: Any, seed: int, samples: int | None) -> tuple[Array, ...]:
+    return tuple(target.data(np.random.default_rng(seed), samples))
 
 
 def _draws(target: Any, samples: int | None) -> randomness.Draws:
@@ -198,15 +235,17 @@ def _no_classes(subject: Subject) -> str:
 
 
 def _nothing_drawn(subject: Subject) -> str:
-    drawn = any(randomness.uses_generator(_draws(target, _few(target))) for target in subject.variants)
+    few = [(target, max(1, _few(target) - 1)) for target in subject.variants]
+    drawn = any(randomness.uses_generator(_draws(target, samples)) for target, samples in few)
     return "" if drawn else "it draws nothing at random"
 
 
 CHECKS = (
     Check(declared),
+    Check(deterministic),  # before others, because others would hide that calls are counted
     Check(shapes),
-    Check(deterministic),
     Check(seeds, _nothing_drawn),
+    Check(effective, effects.without_parameters),
     Check(function, _no_function),
     Check(row_by_row, _no_function),
     Check(labels, _no_classes),

@@ -16,7 +16,7 @@ from chainrule.records.result import Result
 from chainrule.records.settings import Settings
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare
-from chainrule.testing.methods import require_same
+from chainrule.testing.comparing import require_same
 from chainrule.testing.subjects import within
 
 _EPOCHS, _SAMPLES = 4, 23  # samples in batches of 8 and 7, or all at once

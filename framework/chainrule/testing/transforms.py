@@ -14,8 +14,8 @@ from chainrule.components.random import Random
 from chainrule.components.stacking import stack, take
 from chainrule.engine.network import Shape
 from chainrule.testing import training
+from chainrule.testing.comparing import require_same
 from chainrule.testing.findings import FindingError
-from chainrule.testing.methods import require_same
 from chainrule.testing.randomness import require_deterministic, require_other_seeds_to_differ, uses_generator
 from chainrule.testing.steps import STEPS, draw, generators_of, sizes
 from chainrule.testing.subjects import DTYPES, RUNS, Subject

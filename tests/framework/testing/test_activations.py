@@ -31,7 +31,7 @@ class Swish(Activation):
 
     def backward(self, grad_a, z, a, out=None):
         s = 1 / (1 + np.exp(-self.beta * z))
-        return np.multiply(grad_a, s * (1 + self.beta * z * (1 - s)), out)
+        return np.multiply(grad_a, s + self.beta * (z * (s * (1 - s))), out)
 
 
 @GALLERY.flawed("gradient")
@@ -161,7 +161,7 @@ class HalfABuffer(Tan):
         return out
 
 
-@GALLERY.flawed("samples_apart", "gradient")
+@GALLERY.flawed("samples_apart", "gradient", "pure")
 class CentredOverSamples(Tan):
     def forward(self, z):
         return np.tanh(z - z.mean(axis=2, keepdims=True))
@@ -176,7 +176,7 @@ class ParametersOfTheFirstRun(Swish):
     def backward(self, grad_a, z, a):
         beta = np.ravel(self.beta)[0]
         s = 1 / (1 + np.exp(-beta * z))
-        return grad_a * (s * (1 + beta * z * (1 - s)))
+        return grad_a * (s + beta * (z * (s * (1 - s))))
 
 
 @GALLERY.flawed("stacking", "trained")

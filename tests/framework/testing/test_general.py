@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import functools
+import math
 from typing import Annotated
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from annotated_types import Gt, Interval, Le, MultipleOf, doc
 
 from chainrule.components.contracts import Activation, Component
+from chainrule.components.parameters import parameters
 from chainrule.errors import ConfigurationError, PluginError
 from chainrule.registry.kinds import KINDS, Kind
 from chainrule.testing import REQUIRED, Outcome, check, described, kit
+from chainrule.testing.comparing import digits
 from mutating import Gallery, failures, require
 
 GALLERY = Gallery()
@@ -24,18 +27,29 @@ class Side(enum.Enum):
 
 
 class Line(Activation):
-    """Not a component by itself."""
+    """Not a component by itself. All numbers, switches and choices decide its slope."""
+
+    @property
+    def _slope(self):
+        slope = 1
+        for name, parameter in parameters(type(self)).items():
+            value = getattr(self, name)
+            if isinstance(value, enum.Enum):
+                slope = slope + 0.25 * (value is Side.LEFT)
+            elif parameter.type is not str and not parameter.many:
+                slope = slope + (0 if value is None else value)
+        return slope
 
     def forward(self, z):
-        return z.copy()
+        return z * self._slope
 
     def slope(self, z, a):
-        return np.ones_like(z)
+        return np.ones_like(z) * self._slope
 
 
 @GALLERY.sound
 class Everything(Line):
-    """Parameters of every type, none of which matters."""
+    """Parameters of every type."""
 
     a: Annotated[float, Interval(ge=0, lt=1), doc("a")] = 0.5
     b: Annotated[int, Gt(0), doc("b")] = 3
@@ -221,7 +235,7 @@ def test_a_kind_without_checks_of_its_own_fails(monkeypatch):
 def test_a_kind_that_loses_a_check_fails(monkeypatch):
     monkeypatch.setitem(kit._OWN, "activation", kit._OWN["activation"][:-1])
     message = failures(Bare)[kit.COMPLETE]
-    assert message.startswith("14 checks of activation=bare were run, but activation requires 15;")
+    assert message.startswith("15 checks of activation=bare were run, but activation requires 16;")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,3 +287,88 @@ class Silent(Line):
 def test_an_error_that_cannot_say_anything_is_told_by_its_class():
     found = check(Silent).failures
     assert any(" raised MuteError (" in failure.message for failure in found)
+
+
+@pytest.mark.parametrize(
+    ("value", "other", "text"),
+    [
+        (8.612737271, 8.612737272, "8.612737271"),
+        (0.1, 0.2, "0.1"),
+        (1.0, math.nextafter(1, 2), "1"),
+        (math.nan, 1.0, "nan"),
+        (-0.0, 0.0, "-0"),
+    ],
+)
+def test_numbers_are_told_with_as_many_digits_as_tell_them_apart(value, other, text):
+    assert digits(value, other) == text
+
+
+class Chancy(Line):
+    """Draws as nobody can repeat."""
+
+    def forward(self, z):
+        return z + np.random.normal(size=z.shape)  # noqa: NPY002 - the flaw
+
+
+class Squeezed(Line):
+    """Loses an axis."""
+
+    def forward(self, z):
+        return np.squeeze(np.tanh(z))
+
+    def slope(self, z, a):
+        return 1 - np.tanh(z) ** 2
+
+
+class InSingle(Line):
+    """Has no more than seven digits."""
+
+    def forward(self, z):
+        return np.tanh(z.astype(np.float32)).astype(z.dtype)
+
+    def slope(self, z, a):
+        return 1 - a * a
+
+
+PLACES = {}
+
+
+class ById(Line):
+    """Knows arrays by their name."""
+
+    def forward(self, z):
+        return PLACES.setdefault((type(self), id(z)), (z, z.copy()))[1].copy()
+
+
+class Branched(Line):
+    """Decides for all runs at once."""
+
+    steep: Annotated[float, Gt(0), doc("slope")] = 1.0
+
+    def forward(self, z):
+        return z * (self.steep if self.steep > 0.5 else 0.5)
+
+    def slope(self, z, a):
+        return np.ones_like(z) * np.maximum(self.steep, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("flaw", "cause"),
+    [
+        (Chancy, "Chancy.forward draws from a global generator"),
+        (Squeezed, "Squeezed.forward loses an axis of length 1"),
+        (InSingle, "InSingle.forward computes in float32 inside"),
+        (
+            ById,
+            "ById.forward gives something else when the same arrays hold other values, as if it cached results by id",
+        ),
+        (Branched, "Branched.forward decides for all runs at once"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_what_shows_in_many_checks_is_named_as_their_cause(flaw, cause):
+    found = failures(dataclasses.dataclass(frozen=True)(flaw))
+    told = set(found.values())
+    assert len(found) > 1
+    assert [sentence for sentence in told if sentence.startswith(cause)]
+    assert len(told) == 1, told

@@ -37,7 +37,7 @@ class HalfGradient(Squares):
         return self.weight * (y_pred - y_true)
 
 
-@GALLERY.flawed("gradient")
+@GALLERY.flawed("gradient", "samples_apart")
 class DividedBySamples(Squares):
     def gradient(self, y_pred, y_true):
         return super().gradient(y_pred, y_true) / y_pred.shape[-1]

@@ -287,7 +287,7 @@ class Random(Heavy):
         return state["average"]
 
 
-@GALLERY.flawed("trained", "scheduled")
+@GALLERY.flawed("stacking", "trained", "scheduled")
 class WalksOverRuns(Evaluates):
     """All runs step back because one of them must."""
 

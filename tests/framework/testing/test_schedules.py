@@ -59,7 +59,7 @@ class UndefinedAfterTheLastEpoch(Decays):
         return lr * left / left
 
 
-@GALLERY.flawed("finite")
+@GALLERY.flawed("finite", others=True)
 class NeedsEveryLoss(Decays):
     """Its table has gaps where losses are not measured in every epoch."""
 

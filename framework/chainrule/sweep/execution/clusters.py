@@ -70,7 +70,7 @@ class Site:
         """Return the site of a sweep of this process."""
         return cls(Path.cwd(), progress.absolute(), _code(), parcel())
 
-    def train(self, unit: Unit) -> list[worker.End]:
+    def train(self, unit: Unit) -> worker.Ends:
         """Train a unit in a worker.
 
         Raises:
@@ -99,7 +99,7 @@ class Site:
             try:
                 return worker.train(unit, leash)
             except _Abandoned:
-                return []
+                return worker.Ends()
             finally:
                 leash.path.unlink(missing_ok=True)
 

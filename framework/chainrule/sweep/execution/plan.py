@@ -7,6 +7,7 @@ from typing import Any
 
 from chainrule.components.parameters import plain
 from chainrule.config.settings import TRACKING, settings_from_config, tracker_from_config
+from chainrule.engine.stack import STACKED
 from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.records.settings import Settings, component_config, flat
 from chainrule.registry.kinds import GROUPS
@@ -29,12 +30,14 @@ class Unit:
         title: what the stack is.
         seconds: estimated time of training.
         pruner: stops trials early; None to train all jobs to their end.
+        has_control: whether one of its runs is trained alone, too, to see that runs do not know of each other.
     """
 
     jobs: tuple[Job, ...]
     title: str
     seconds: float
     pruner: TrialPruner | None = None
+    has_control: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class StackProfile:
 
     Attributes:
         structure: equal for runs that can be stacked.
+        components: names of those that they share.
         title: that of the first run.
         notes: what the person should know before training.
         bytes: size of the arrays that a run adds to a stack.
@@ -50,6 +54,7 @@ class StackProfile:
     """
 
     structure: tuple[Any, ...]
+    components: str
     title: str
     notes: tuple[str, ...]
     bytes: int
@@ -145,6 +150,7 @@ class Plan:
             pruner: stops trials early.
         """
         units = []
+        controlled: set[str] = set()
         for profile, jobs in self._stackable.values():
             left = [job for job in jobs if pruner or is_left(job)]
             size = min(MOST, max(LEAST, CACHE // profile.bytes))
@@ -153,7 +159,10 @@ class Plan:
             for start in range(0, len(left), size):
                 part = tuple(left[start : start + size])
                 if any(is_left(job) for job in part):
-                    units.append(Unit(part, profile.title, profile.step + profile.run * len(part), pruner))
+                    has_control = len(part) > 1 and profile.components not in controlled
+                    controlled.add(profile.components)
+                    seconds = profile.step + profile.run * len(part)
+                    units.append(Unit(part, profile.title, seconds, pruner, has_control))
         return sorted(units, key=lambda unit: unit.jobs[0].number)
 
 
@@ -173,6 +182,7 @@ def _profile(prepared: Prepared) -> StackProfile:
     work = [(steps, batch), (points, everything)]
     return StackProfile(
         structure=run_structure(prepared),
+        components=" ".join(getattr(settings, group).name for group in STACKED),
         title=settings.title,
         notes=prepared.notes,
         bytes=prepared.theta.itemsize * (everything * (1 + widths[0] + widths[-1]) + 4 * batch * sum(widths)),

@@ -72,9 +72,7 @@ class Pool:
         if self._backend == HERE and self.cores > 1 and jobs >= _MANY:
             self._processes.start(self.cores)
 
-    def run(
-        self, units: Sequence[Unit], progress: Path, watcher: Callable[[Unit], Watcher]
-    ) -> Generator[list[worker.End]]:
+    def run(self, units: Sequence[Unit], progress: Path, watcher: Callable[[Unit], Watcher]) -> Generator[worker.Ends]:
         """Train units and yield what became of their jobs, unit by unit, as they end.
 
         Args:
@@ -94,7 +92,7 @@ class Pool:
             self._processes.start(min(self.cores, len(units)))
             yield from self._processes.run(units, progress)
 
-    def _run_there(self, units: Sequence[Unit], site: Site, cluster: Cluster) -> Generator[list[worker.End]]:
+    def _run_there(self, units: Sequence[Unit], site: Site, cluster: Cluster) -> Generator[worker.Ends]:
         with joblib.parallel_config(cluster.backend, **cluster.options):
             parallel = joblib.Parallel(
                 n_jobs=cluster.workers,

@@ -59,7 +59,7 @@ class Processes:
                     there.close()
                 self._members.append((process, here))
 
-    def run(self, units: Sequence[Unit], progress: Path) -> Generator[list[worker.End]]:
+    def run(self, units: Sequence[Unit], progress: Path) -> Generator[worker.Ends]:
         """Train units and yield the ends of their jobs, unit by unit, in the order in which they end.
 
         Args:
@@ -70,7 +70,7 @@ class Processes:
             ChainruleError: a process was killed.
         """
         left: SimpleQueue[Unit] = SimpleQueue()
-        ends: SimpleQueue[list[worker.End] | Exception] = SimpleQueue()
+        ends: SimpleQueue[worker.Ends | Exception] = SimpleQueue()
         for unit in units:
             left.put(unit)
         for _, connection in self._members:
@@ -104,7 +104,7 @@ class Processes:
 
 
 def _feed(
-    connection: Connection, progress: Path, left: "SimpleQueue[Unit]", ends: "SimpleQueue[list[worker.End] | Exception]"
+    connection: Connection, progress: Path, left: "SimpleQueue[Unit]", ends: "SimpleQueue[worker.Ends | Exception]"
 ) -> None:
     """Send units to a process, one after the other, until none is left."""
     with suppress(Empty):

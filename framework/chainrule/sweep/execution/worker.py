@@ -2,29 +2,44 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from chainrule.config.settings import settings_from_config, tracker_from_config
+from chainrule.errors import text_of
 from chainrule.records.run import Failure, Record
 from chainrule.registry.registry import Registry, installed
 from chainrule.registry.watching import Progress, Session, Start, Watcher, Watchers
 from chainrule.runs.execute import Task, execute
 from chainrule.runs.prepare import prepare, run_structure
+from chainrule.sweep.execution.control import compare_alone
 from chainrule.sweep.execution.plan import Unit
-from chainrule.sweep.execution.pruning import TrialPruner
 from chainrule.sweep.jobs.job import Job
 
 End = tuple[int, Record | Failure]  # a job's number and what became of it
+
+
+class Ends(list[End]):
+    """What became of jobs, in order.
+
+    Attributes:
+        notes: what the person should know of how they were trained.
+    """
+
+    def __init__(self, ends: Iterable[End] = (), notes: Iterable[str] = ()) -> None:
+        super().__init__(ends)
+        self.notes = tuple(dict.fromkeys(notes))
+
 
 log = logging.getLogger(__name__)
 
 _FAILURES = (Exception, SystemExit)  # of a plugin: it has no right to end the sweep
 
 
-def train(unit: Unit, *watchers: Watcher) -> list[End]:
+def train(unit: Unit, *watchers: Watcher) -> Ends:
     """Train the jobs of a unit; an error, such as that of a plugin, is the failure of the jobs that raise it only.
 
     Args:
@@ -45,12 +60,13 @@ def train(unit: Unit, *watchers: Watcher) -> list[End]:
         else:
             task = Task(prepared, Path(job.directory), tracker, job.overrides)
             tasks.setdefault(run_structure(prepared), []).append((job, task))
+    notes: list[str] = []
     for stack in tasks.values():
-        ends.update(_train(stack, told, registry, unit.pruner))
-    return [(job.number, ends[job.number]) for job in unit.jobs]
+        ends.update(_train(stack, told, registry, unit, notes))
+    return Ends(((job.number, ends[job.number]) for job in unit.jobs), notes)
 
 
-def train_elsewhere(unit: Unit, progress: Path) -> list[End]:
+def train_elsewhere(unit: Unit, progress: Path) -> Ends:
     """Train a unit in a process of its own, and write into a file of the folder ``progress`` how far it is."""
     heartbeat = Heartbeat(progress / str(unit.jobs[0].number))
     try:
@@ -78,11 +94,11 @@ class Heartbeat(Watcher):
 
 
 def _train(
-    stack: Sequence[tuple[Job, Task]], watchers: Watchers, registry: Registry, pruner: TrialPruner | None
+    stack: Sequence[tuple[Job, Task]], watchers: Watchers, registry: Registry, unit: Unit, notes: list[str]
 ) -> Iterator[End]:
     """Train jobs as one stack, or each alone if one of them raises; the numbers are the same to the last bit."""
     try:
-        prune = pruner.for_stack([job.number for job, _ in stack]) if pruner else None
+        prune = unit.pruner.for_stack([job.number for job, _ in stack]) if unit.pruner else None
         # Not synced: what a failure of power damages is trained again when the sweep is resumed.
         done = execute([task for _, task in stack], watchers, registry, prune, synced=False)
     except _FAILURES as error:
@@ -90,16 +106,37 @@ def _train(
             job = stack[0][0]
             yield job.number, _failure(job, error)
             return
+        ends: list[End] = []
         for job, task in stack:
             try:  # afresh, because the generators of the first attempt have moved on
                 again = replace(task, prepared=prepare(task.prepared.settings))
             except _FAILURES as cause:
-                yield job.number, _failure(job, cause)
+                ends.append((job.number, _failure(job, cause)))
             else:
-                yield from _train([(job, again)], watchers, registry, pruner)
+                ends.extend(_train([(job, again)], watchers, registry, unit, notes))
+        if not any(isinstance(end, Failure) for _, end in ends):  # else they say themselves what is wrong
+            notes.append(_why_alone(error))
+        yield from ends
     else:
+        if unit.has_control and len(stack) > 1:
+            notes.extend(compare_alone(done[-1][0]))
         for (job, _), (_, record) in zip(stack, done, strict=True):
             yield job.number, record
+
+
+def _why_alone(error: BaseException) -> str:
+    """Say why runs were trained one by one, and what can be done about it."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{frame.name} ({frame.filename}, line {frame.lineno})"
+    if "truth value of an array" in text_of(error):
+        return (
+            f"Runs are trained one by one, which takes longer: {where} decides for all runs of a stack at once. There, "
+            "a float field is an array with a value for each run, which `if` cannot read; choose with np.where."
+        )
+    return (
+        f"Runs are trained one by one, which takes longer: in a stack {where} raised {type(error).__name__}: "
+        f"{text_of(error).rstrip('.')}. Alone it does not."
+    )
 
 
 def _failure(job: Job, error: BaseException) -> Failure:
