@@ -24,10 +24,11 @@ class Drawn:
 
     Args:
         gradients: ``(steps, runs, parameters)``; after the last step they begin anew.
+        steepness: curvature of the bowl, of which derivatives of predictions know nothing.
     """
 
-    def __init__(self, gradients: Array) -> None:
-        self._gradients = gradients
+    def __init__(self, gradients: Array, steepness: float = 1.0) -> None:
+        self._gradients, self._steepness = gradients, steepness
 
     def _at(self, step: int) -> Array:
         gradient: Array = self._gradients[(step - 1) % len(self._gradients)]
@@ -35,17 +36,17 @@ class Drawn:
 
     def loss(self, step: int, moved: Array, theta: Array) -> Array:
         """Return the loss ``(runs, 1)`` at ``theta``, which the step has ``moved`` so far."""
-        values: Array = (moved * (self._at(step) + 0.5 * moved)).sum(axis=1, keepdims=True)
+        values: Array = (moved * (self._at(step) + 0.5 * self._steepness * moved)).sum(axis=1, keepdims=True)
         return values
 
     def gradient(self, step: int, moved: Array, theta: Array) -> Array:
         """Return the gradient there, ``(runs, parameters)``."""
         drawn = self._at(step)
-        values: Array = np.where(moved == 0, drawn, drawn + moved)  # -0 is kept
+        values: Array = np.where(moved == 0, drawn, drawn + self._steepness * moved)  # -0 is kept
         return values
 
     def jacobian(self, theta: Array) -> Array:
-        """Return derivatives ``(runs, samples, parameters)`` of predictions with this loss as their squared error."""
+        """Return derivatives ``(runs, samples, parameters)`` of predictions whose squared error has the curvature 1."""
         return _root_of_bowl(np.ones_like(theta))
 
 
