@@ -14,7 +14,8 @@ from chainrule.engine.network import Shape
 
 STEPS = 8
 LATE = (*range(1, 65), 101, 102, 500, 1001, 1002, 10_000)  # a training of some length, and what it is told much later
-LARGE = Shape((8, 40, 20, 2))  # 1222 parameters
+_LARGE = Shape((8, 40, 20, 2))  # 1222 parameters
+_LARGE_PROBLEM = Shape((8, 20, 16, 2))  # 550, where time may grow with their cube
 _SIZES = (1, 2, 7, 15, 64, 301)  # parameters of what knows no layers
 _SHAPES = tuple(map(Shape, ((1, 1), (2, 1), (2, 2, 2, 1), (1, 4, 3, 1), (3, 8, 5, 2))))  # 2, 3, 15, 27, 87 parameters
 
@@ -168,7 +169,8 @@ def sizes(cls: type, methods: Sequence[str] = ("init", "update")) -> Sequence[tu
 
 def large(cls: type) -> tuple[int, Shape | None]:
     """Return the number of parameters of a large network, and the network for an optimizer that knows layers."""
-    return LARGE.size, LARGE if sizes(cls)[0][1] else None
+    shape = _LARGE_PROBLEM if "problem" in asked(cls, "update") else _LARGE
+    return shape.size, shape if sizes(cls)[0][1] else None
 
 
 def draw(runs: int, size: int, dtype: DTypeLike, seed: int = 0, steps: int = STEPS) -> tuple[Array, Array]:
