@@ -7,6 +7,8 @@ from chainrule.testing.findings import FindingError
 
 _CLOSE = 1e-9  # largest error, as a share of the largest value, where the order of sums may differ
 _SINGLE = 2e-4  # largest error in float32, relative to the value or to the usual size of the values
+_STEP_IN_SINGLE = 1e-2  # largest error of a step in float32, relative to the step and to the usual step
+_MAY_DIFFER = 0.2  # share of the numbers of which that may not hold: a rounding may decide what is done
 _FEW = 0.003  # share of the values that may differ more, because rounding takes another way at a kink
 
 
@@ -65,4 +67,37 @@ def require_single(where: str, single: Array, double: Array, doubt: Array, what:
             f"({what}); {int(wrong.sum())} of {wrong.size} values differ by more than rounding explains.",
             single=single[at],
             double=double[at],
+        )
+
+
+class StepsInSingle:
+    """Steps of parameters in float32, each beside that in float64 from the same place."""
+
+    def __init__(self) -> None:
+        self._wrong: list[Array] = []
+
+    def add(self, start: Array, single: Array, double: Array) -> None:
+        """Compare where a step from ``start (runs, parameters)`` has led in float32 and in float64."""
+        moved, expected = single - start, double - start
+        usual = np.median(np.nan_to_num(np.abs(expected), posinf=0.0), axis=1, keepdims=True)
+        slack = _STEP_IN_SINGLE * (np.abs(expected) + usual) + 4 * np.finfo(np.float32).eps * np.abs(start)
+        self._wrong.append(~(np.abs(moved - expected) <= slack) & np.isfinite(expected))
+
+    def require_few(self, where: str, what: str) -> None:
+        """Refuse steps of which more differ than rounding explains; ``what`` took them."""
+        if np.mean(self._wrong) > _MAY_DIFFER:
+            at = int(np.argmax(np.any(self._wrong, axis=(1, 2)))) + 1
+            raise FindingError(
+                f"{where} moves {np.mean(self._wrong):.0%} of the parameters otherwise in float32 than in float64 from "
+                f"the same state, first at step {at} ({what}); no dtype may decide what is done."
+            )
+
+
+def require_digits_of_steps(where: str, end: Array, nudged: Array, moved: Array) -> None:
+    """Refuse steps that feel a change of the gradients of 1e-6 (``moved``), but none of 1e-10 (``nudged``)."""
+    feels = np.abs(moved - end) > 5e-11 * np.abs(end)
+    if feels.mean() > 0.1 and (nudged == end)[feels].mean() > 0.5:
+        raise FindingError(
+            f"{where} computes in float32 inside: in float64 a change of 1e-10 of the gradients changes nothing, "
+            "though one of 1e-6 does. Keep the dtype of theta."
         )

@@ -10,7 +10,7 @@ from chainrule.components.arguments import given
 from chainrule.components.contracts import Array, Target
 from chainrule.components.stacking import structure
 from chainrule.engine.data import Fresh, Scaling
-from chainrule.testing import randomness, training
+from chainrule.testing import effects, randomness, training
 from chainrule.testing.comparing import require_same
 from chainrule.testing.findings import FindingError
 from chainrule.testing.subjects import DTYPES, Subject
@@ -110,6 +110,21 @@ def seeds(subject: Subject) -> None:
         raise findings[0]
 
 
+def effective(subject: Subject) -> None:
+    """Every parameter changes the samples of an epoch."""
+
+    def observe(sampling: Any) -> bytes:
+        found: list[Array] = []
+        for target in _targets(sampling):
+            x, y = _data(target, max(_SIZES), float)
+            ask = _asked(sampling, target, float)
+            for epoch, epochs in _EPOCHS:
+                found += _arrays(ask(np.random.default_rng(0), x, y, epoch, epochs)).values()
+        return b"".join(array.tobytes() for array in found)
+
+    effects.require_effects(subject, observe)
+
+
 def trained(subject: Subject) -> None:
     """A short training has the same bytes in a stack and alone, also while other runs leave the stack."""
     for components in subject.stacks:
@@ -190,5 +205,6 @@ CHECKS = (
     Check(pure),
     Check(deterministic),
     Check(seeds, _draws_nothing),
+    Check(effective, effects.without_parameters),
     Check(trained),
 )

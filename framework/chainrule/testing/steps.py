@@ -14,7 +14,8 @@ from chainrule.engine.network import Shape
 
 STEPS = 8
 LATE = (*range(1, 65), 101, 102, 500, 1001, 1002, 10_000)  # a training of some length, and what it is told much later
-LARGE = Shape((8, 40, 20, 2))  # 1222 parameters
+_LARGE = Shape((8, 40, 20, 2))  # 1222 parameters
+_LARGE_PROBLEM = Shape((8, 20, 16, 2))  # 550, where time may grow with their cube
 _SIZES = (1, 2, 7, 15, 64, 301)  # parameters of what knows no layers
 _SHAPES = tuple(map(Shape, ((1, 1), (2, 1), (2, 2, 2, 1), (1, 4, 3, 1), (3, 8, 5, 2))))  # 2, 3, 15, 27, 87 parameters
 
@@ -24,10 +25,11 @@ class Drawn:
 
     Args:
         gradients: ``(steps, runs, parameters)``; after the last step they begin anew.
+        steepness: curvature of the bowl, of which derivatives of predictions know nothing.
     """
 
-    def __init__(self, gradients: Array) -> None:
-        self._gradients = gradients
+    def __init__(self, gradients: Array, steepness: float = 1.0) -> None:
+        self._gradients, self._steepness = gradients, steepness
 
     def _at(self, step: int) -> Array:
         gradient: Array = self._gradients[(step - 1) % len(self._gradients)]
@@ -35,17 +37,17 @@ class Drawn:
 
     def loss(self, step: int, moved: Array, theta: Array) -> Array:
         """Return the loss ``(runs, 1)`` at ``theta``, which the step has ``moved`` so far."""
-        values: Array = (moved * (self._at(step) + 0.5 * moved)).sum(axis=1, keepdims=True)
+        values: Array = (moved * (self._at(step) + 0.5 * self._steepness * moved)).sum(axis=1, keepdims=True)
         return values
 
     def gradient(self, step: int, moved: Array, theta: Array) -> Array:
         """Return the gradient there, ``(runs, parameters)``."""
         drawn = self._at(step)
-        values: Array = np.where(moved == 0, drawn, drawn + moved)  # -0 is kept
+        values: Array = np.where(moved == 0, drawn, drawn + self._steepness * moved)  # -0 is kept
         return values
 
     def jacobian(self, theta: Array) -> Array:
-        """Return derivatives ``(runs, samples, parameters)`` of predictions with this loss as their squared error."""
+        """Return derivatives ``(runs, samples, parameters)`` of predictions whose squared error has the curvature 1."""
         return _root_of_bowl(np.ones_like(theta))
 
 
@@ -167,7 +169,8 @@ def sizes(cls: type, methods: Sequence[str] = ("init", "update")) -> Sequence[tu
 
 def large(cls: type) -> tuple[int, Shape | None]:
     """Return the number of parameters of a large network, and the network for an optimizer that knows layers."""
-    return LARGE.size, LARGE if sizes(cls)[0][1] else None
+    shape = _LARGE_PROBLEM if "problem" in asked(cls, "update") else _LARGE
+    return shape.size, shape if sizes(cls)[0][1] else None
 
 
 def draw(runs: int, size: int, dtype: DTypeLike, seed: int = 0, steps: int = STEPS) -> tuple[Array, Array]:

@@ -91,6 +91,8 @@ def seeds(subject: Subject) -> None:
 
 def effective(subject: Subject) -> None:
     """Every parameter changes what is drawn or declared."""
+    usual = subject.defaults[0]
+    usual.data(np.random.default_rng(0), usual.samples if usual.samples is None else _ROWS)  # or nothing can be seen
 
     def observe(target: Any) -> tuple[bytes, ...]:
         try:

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.components.arguments import given
+from chainrule.components.arguments import asked, given
 from chainrule.components.contracts import Array, Transform
 from chainrule.components.random import Random
 from chainrule.components.stacking import stack, take
 from chainrule.engine.network import Shape
-from chainrule.testing import training
-from chainrule.testing.comparing import require_same
+from chainrule.testing import effects, training
+from chainrule.testing.comparing import StepsInSingle, require_digits_of_steps, require_same, require_single
 from chainrule.testing.findings import FindingError
+from chainrule.testing.methods import doubled
 from chainrule.testing.randomness import require_deterministic, require_other_seeds_to_differ, uses_generator
 from chainrule.testing.steps import STEPS, draw, generators_of, sizes
 from chainrule.testing.subjects import DTYPES, RUNS, Subject
@@ -186,8 +187,46 @@ def finite(subject: Subject) -> None:
                             )
 
 
+def precision(subject: Subject) -> None:
+    """A step in float32 is that in float64, up to rounding, and in float64 it has more digits."""
+    size, shape = _sizes(subject)[2]
+    for components in subject.cases:
+        single, double = stack(components, np.float32), doubled(stack(components, np.float32))
+        theta, gradients = draw(RUNS, size, np.float32)
+        walk, compared = Walk(single, theta, gradients, shape), StepsInSingle()
+        for number in range(1, STEPS + 1):
+            start = theta.astype(float)
+            wide = {
+                name: array.astype(float) if array.dtype.kind == "f" else array.copy()
+                for name, array in walk.state.items()
+            }
+            twin = Walk(double, start.copy(), gradients.astype(float), shape, state=wide).steps([number])
+            walk.step(number)
+            compared.add(start, theta, twin.theta)
+            for method, ours, theirs in (
+                ("kept", walk.transform.kept(theta, walk.state), double.kept(twin.theta, twin.state)),
+                ("penalty", walk.method("penalty")(theta), twin.method("penalty")(twin.theta)),
+            ):
+                require_single(subject.where(method), ours, theirs, np.zeros(theirs.shape), str(components[-1]))
+        compared.require_few(subject.cls.__qualname__, str(components[-1]))
+        _require_digits(subject, components, size, shape)
+
+
+def _require_digits(subject: Subject, components: Sequence[Any], size: int, shape: Shape | None) -> None:
+    """Refuse steps that do not feel what float64 can say but float32 cannot."""
+    theta, gradients = draw(RUNS, size, float)
+    signs = np.random.default_rng(0).choice([-1, 1], gradients.shape)
+    ends = [
+        Walk(stack(components, float), theta.copy(), gradients * (1 + share * signs), shape)
+        .steps(range(1, STEPS + 1))
+        .theta
+        for share in (0.0, 1e-10, 1e-6)
+    ]
+    require_digits_of_steps(subject.cls.__qualname__, *ends)
+
+
 def effective(subject: Subject) -> None:
-    """With some parameters it changes a gradient, the parameters or what is kept, within 64 steps."""
+    """It changes a gradient, the parameters or what is kept, within 64 steps, and so does every parameter."""
     for components in subject.stacks:
         size, shape = _sizes(subject)[2]
         theta, gradients = draw(RUNS, size, float, steps=_LATE)
@@ -203,6 +242,17 @@ def effective(subject: Subject) -> None:
                 f"{subject.cls.__qualname__} changes nothing in {_LATE} steps ({components[-1]}): gradient and after "
                 "return what replaces their first argument."
             )
+    if not effects.without_parameters(subject):
+        effects.require_effects(subject, lambda transform: _effect(subject, transform))
+
+
+def _effect(subject: Subject, transform: Any) -> bytes:
+    """Return what a training of one run with a transform makes."""
+    size, shape = _sizes(subject)[2]
+    theta, gradients = draw(1, size, float, steps=_LATE)
+    walk = Walk(stack([transform], float), theta, 10 * gradients, shape).steps(range(1, _LATE + 1))
+    made = theta, walk.transform.kept(theta, walk.state), walk.method("penalty")(theta)
+    return b"".join(array.tobytes() for array in made)
 
 
 def descends(subject: Subject) -> dict[str, float]:
@@ -400,11 +450,17 @@ def _no_penalty(subject: Subject) -> str:
     return "" if subject.cls.penalty is not Transform.penalty else "it declares no penalty"  # type: ignore[attr-defined]
 
 
+def _draws(subject: Subject) -> str:
+    asks = any("rng" in asked(subject.cls, method) for method in _METHODS)
+    return "numbers drawn in float32 are not those drawn in float64" if asks else ""
+
+
 CHECKS = (
     Check(state),
     Check(shapes),
     Check(pure),
     Check(finite),
+    Check(precision, _draws),
     Check(effective),
     Check(descends),
     Check(penalized, _no_penalty),

@@ -26,7 +26,7 @@ def test_one_line_a_component(capsys):
 def test_a_file_of_the_project_is_checked(tmp_path, capsys):
     plugin_folder(tmp_path, mine=BENT)
     main(["plugins/mine.py"])
-    assert re.fullmatch(r"activation=bent: \d+ passed, 1 not applicable\n", capsys.readouterr().out)
+    assert re.fullmatch(r"activation=bent: \d+ passed, 2 not applicable\n", capsys.readouterr().out)
     with pytest.raises(ChainruleError, match=r"The distribution plugins/mien.py is not installed \(did you mean 'plug"):
         main(["plugins/mien.py"])
 
@@ -38,7 +38,7 @@ def test_parameters_without_a_default_are_given(tmp_path, capsys):
     with pytest.raises(ChainruleError, match=r"^\d checks failed\.$"):
         main(["target=table"])
     assert (
-        ", shapes, seeds, labels, subsets: Table._content raised ConfigurationError: target=table needs target.path="
+        ", shapes, seeds, effective, labels, subsets: Table._content raised ConfigurationError: target=table needs "
         in capsys.readouterr().out
     )
 

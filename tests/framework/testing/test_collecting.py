@@ -226,7 +226,7 @@ def test_a_wrong_line_is_an_error(option, line, complaint):
             {"entries": "[console]\nlynx = chainrule_lynx\n"},
             "The distribution chainrule-lynx registers no component; *",
         ),
-        ({"name": "chainrule-tiger"}, "The distribution chainrule-tiger is not installed; *"),
+        ({"name": "chainrule-tiger"}, "The distribution chainrule-tiger is not installed (did you mean *"),
     ],
     ids=["broken", "nothing registered", "not installed"],
 )

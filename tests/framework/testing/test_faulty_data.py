@@ -1,4 +1,4 @@
-"""Targets and initializers that are wrong only at a size, later, at a bound ...: each is caught."""
+"""Targets, initializers and samplings that are wrong only at a size, later, at a bound ...: each is caught."""
 
 import math
 from collections import Counter
@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from annotated_types import Ge, Gt, Interval, doc
 
-from chainrule.components.contracts import Initializer, Target
+from chainrule.components.contracts import Initializer, Sampling, Target
 from chainrule.errors import ConfigurationError
 from mutating import Ways, caught, failures
 
@@ -264,6 +264,64 @@ class OtherWeightsLater(Gained):
     def weights(self, rng, fan_in, fan_out):
         CALLS[type(self)] += 1
         return super().weights(rng, fan_in, fan_out) * (1 if CALLS[type(self)] < 10 else 0.99)
+
+
+@WAYS.correct
+class FirstGained(Initializer):
+    """The first layer has weights of another size."""
+
+    first: Annotated[float, Gt(0), doc("factor in the first layer")] = 2.0
+
+    def weights(self, rng, fan_in, fan_out, *, layer):
+        return rng.normal(0, math.sqrt(self.variance(fan_in, fan_out, layer=layer)), size=(fan_out, fan_in))
+
+    def variance(self, fan_in, fan_out, *, layer):
+        return (self.first if layer == 1 else 1) / fan_in
+
+
+@WAYS("idle", "effective")
+class UnreadFirst(FirstGained):
+    def variance(self, fan_in, fan_out, *, layer):
+        return (2 if layer == 1 else 1) / fan_in
+
+
+@WAYS("fan", "variance")
+class WrongFanOfLayersUndeclared(FirstGained):
+    def weights(self, rng, fan_in, fan_out, *, layer):
+        return rng.normal(0, math.sqrt((self.first if layer == 1 else 1) / fan_out), size=(fan_out, fan_in))
+
+    def variance(self, fan_in, fan_out):
+        return None
+
+
+@WAYS.correct
+class OfTheInputs(Initializer):
+    """Weights of the size that gives z the variance 1; it follows from no fan alone."""
+
+    def weights(self, rng, fan_in, fan_out, *, inputs):
+        W = rng.normal(size=(fan_out, fan_in))
+        return W / max(float((W @ inputs).std()), 1e-6)
+
+
+# Samplings.
+
+
+@WAYS.correct
+class Jittered(Sampling):
+    """Noise on inputs from some epoch on."""
+
+    std: Annotated[float, Ge(0), doc("deviation")] = 0.1
+    since: Annotated[float, Interval(ge=0, lt=1), doc("share of the epochs without")] = 0.0
+
+    def epoch(self, rng, x, y, epoch, epochs):
+        noise = self.std * rng.normal(size=x.shape) if epoch >= self.since * epochs else 0
+        return (x + noise).astype(x.dtype), y.copy()
+
+
+@WAYS("idle", "effective")
+class UnreadSince(Jittered):
+    def epoch(self, rng, x, y, epoch, epochs):
+        return (x + self.std * rng.normal(size=x.shape)).astype(x.dtype), y.copy()
 
 
 @WAYS.every

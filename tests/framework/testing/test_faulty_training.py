@@ -1,4 +1,4 @@
-"""Optimizers, schedules and rules that are wrong only at a size, later, at a bound ...: each is caught."""
+"""Optimizers, transforms, schedules and rules that are wrong only at a size, later, at a bound ...: each is caught."""
 
 from collections import Counter
 from itertools import pairwise
@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Interval, doc
 
-from chainrule.components.contracts import Optimizer, Rule, Schedule
+from chainrule.components.contracts import Optimizer, Rule, Schedule, Transform
 from chainrule.engine.network import product
 from mutating import Ways, caught, failures
 
@@ -466,6 +466,118 @@ class ErrorAfterManyCalls(Gained):
     def error(self, layer, weights, deltas, state):
         CALLS[type(self)] += 1
         return super().error(layer, weights, deltas, state) * (1 if CALLS[type(self)] < 100 else 0.5)
+
+
+@WAYS.correct
+class Adapting(Rule):
+    """Feedback matrices that go towards the weights, and lose a part of themselves."""
+
+    rate: Annotated[float, Gt(0), Interval(lt=1), doc("of learning")] = 0.1
+    decay: Annotated[float, Interval(ge=0, lt=1), doc("share that is lost")] = 0.1
+
+    def init(self, rng, widths):
+        return {
+            f"B{layer}": rng.normal(size=(before, units))
+            for layer, (before, units) in enumerate(pairwise(widths[1:]), 1)
+        }
+
+    def error(self, layer, weights, deltas, state):
+        return product(state[f"B{layer}"], deltas[layer + 1])
+
+    def adapt(self, weights, deltas, inputs, state, step):
+        for layer in range(1, len(weights) - 1):
+            B = state[f"B{layer}"]
+            B += self.rate * (weights[layer + 1].mT - B) - self.decay * B
+
+
+@WAYS("idle", "effective")
+class UnreadDecayOfFeedback(Adapting):
+    def adapt(self, weights, deltas, inputs, state, step):
+        for layer in range(1, len(weights) - 1):
+            state[f"B{layer}"] += self.rate * (weights[layer + 1].mT - state[f"B{layer}"])
+
+
+@WAYS.correct
+class Descending(Rule):
+    """Eq. 5 and 6 for the whole network, and errors of hidden layers are scaled."""
+
+    gain: Annotated[float, Gt(0), doc("factor")] = 0.5
+
+    def gradients(self, network, deltas, y_true, state):
+        for layer in range(len(network.weights) - 2, 0, -1):
+            error = self.gain * product(network.weights[layer + 1].mT, deltas[layer + 1])
+            below = network.z[layer], network.a[layer]
+            deltas[layer][...] = network.activations[layer].backward(error, *below)
+        return [product(delta, inputs.mT) for delta, inputs in zip(deltas[1:], network.inputs[1:], strict=True)]
+
+
+@WAYS("idle", "effective")
+class UnreadGainOfTheWhole(Descending):
+    def gradients(self, network, deltas, y_true, state):
+        return [product(delta, inputs.mT) for delta, inputs in zip(deltas[1:], network.inputs[1:], strict=True)]
+
+
+@WAYS("size", "samples_add_up")
+class WholeRootOfSamples(Descending):
+    def gradients(self, network, deltas, y_true, state):
+        share = float(y_true.shape[-1]) ** -0.5
+        return [share * block for block in super().gradients(network, deltas, y_true, state)]
+
+
+@WAYS("size", "samples_add_up")
+class WholeForgetsTheLastSample(Descending):
+    def gradients(self, network, deltas, y_true, state):
+        deltas = [*deltas[:-1], deltas[-1].copy()]
+        deltas[-1][..., 5:6] *= 0.5
+        return super().gradients(network, deltas, y_true, state)
+
+
+@WAYS("dtype", "precision")
+class WholeSingleInside(Descending):
+    def gradients(self, network, deltas, y_true, state):
+        blocks = super().gradients(network, deltas, y_true, state)
+        return [block.astype(np.float32).astype(block.dtype) for block in blocks]
+
+
+@WAYS("size", "shapes")
+class WholeOfThreeLayers(Descending):
+    def gradients(self, network, deltas, y_true, state):
+        return super().gradients(network, deltas, y_true, state)[:3]
+
+
+# Transforms.
+
+
+@WAYS.correct
+class Clipped(Transform):
+    """Limits entries of the gradient, and takes a part off the parameters."""
+
+    limit: Annotated[float, Gt(0), doc("largest entry")] = 1.0
+    decay: Annotated[float, Interval(ge=0, lt=1), doc("share of a parameter that each step takes off")] = 1e-3
+
+    def gradient(self, grad, theta, state, step):
+        return np.clip(grad, -self.limit, self.limit)
+
+    def after(self, theta, state, step):
+        return theta * (1 - self.decay)
+
+
+@WAYS("idle", "effective")
+class UnreadLimit(Clipped):
+    def gradient(self, grad, theta, state, step):
+        return np.clip(grad, -1, 1)
+
+
+@WAYS("dtype", "precision")
+class UnlimitedInSingle(Clipped):
+    def gradient(self, grad, theta, state, step):
+        return super().gradient(grad, theta, state, step) * (1 if grad.dtype == np.float64 else -1)
+
+
+@WAYS("dtype", "precision")
+class TransformSingleInside(Clipped):
+    def after(self, theta, state, step):
+        return super().after(theta, state, step).astype(np.float32).astype(theta.dtype)
 
 
 @WAYS.every

@@ -39,7 +39,7 @@ def compare_alone(result: Result) -> Iterator[str]:
     points = min(len(alone.curves.epochs), len(result.curves.epochs))
     for name, values in alone.curves.values.items():
         if values[:points].tobytes() != result.curves.values[name][:points].tobytes():
-            used = dict.fromkeys(getattr(settings, group).name for group in STACKED)
+            used = dict.fromkeys(component.name for group, component in settings.components() if group in STACKED)
             yield (
                 "A run that was trained alone as a control has other losses than in its stack, so something couples "
                 f"runs, such as a sum over all of them in one of {', '.join(used)}. No result of this sweep can be "

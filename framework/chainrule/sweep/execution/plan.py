@@ -182,7 +182,7 @@ def _profile(prepared: Prepared) -> StackProfile:
     work = [(steps, batch), (points, everything)]
     return StackProfile(
         structure=run_structure(prepared),
-        components=" ".join(getattr(settings, group).name for group in STACKED),
+        components=" ".join(component.name for group, component in settings.components() if group in STACKED),
         title=settings.title,
         notes=prepared.notes,
         bytes=prepared.theta.itemsize * (everything * (1 + widths[0] + widths[-1]) + 4 * batch * sum(widths)),
