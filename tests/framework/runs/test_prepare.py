@@ -193,8 +193,8 @@ def test_a_run_starts_with_trained_fields_and_running_averages_of_another():
     np.testing.assert_array_equal(still.predict([[0.3], [0.1]]), before.predict([[0.3], [0.1]]))
     assert refused(*STARTED, "activation=prelu", "training.start=before") == (
         "training.start=before has activation.1.negative_slope (3), norm.1.gain (3), norm.1.mean (3), "
-        "norm.1.shift (3), norm.1.variance (3) beside weights and biases, but this run has activation.1.negative_slope (3): "
-        "choose the same activations and norm."
+        "norm.1.shift (3), norm.1.variance (3) beside weights and biases, but this run has "
+        "activation.1.negative_slope (3): choose the same activations and norm."
     )
 
 
