@@ -4,7 +4,7 @@ from chainrule.sweep.jobs.job import Base, Job
 
 CONFIGURATION = {
     "seed": 0,
-    "network": {"hidden": [3]},
+    "network": {"hidden": [3], "dropout": 0.0},
     "data": {
         "samples": None,
         "validation": 0.25,
@@ -34,6 +34,7 @@ CONFIGURATION = {
     "initializer": {"name": "normal"},
     "rule": {"name": "exact"},
     "sampling": {"name": "shuffled"},
+    "norm": {"name": "identity"},
     "tracking": {"name": "none"},
 }
 SECTIONS = ("network", "data", "training")

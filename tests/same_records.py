@@ -80,13 +80,18 @@ TARGETS = {  # by the kind of problem: its name and what may be said of it
 TABLES = {"regression": "numbers.csv", "classes": "names.csv"}
 NEWTON = "optimizer=levenberg_marquardt"
 ROWS = 40  # of these files, and of samples at most
-ACTIVATIONS = ["identity", "sigmoid", "relu", "tanh", "leaky_relu", "elu", "softplus", "gelu", "silu", "softmax"]
+ACTIVATIONS = ["identity", "sigmoid", "relu", "tanh", "leaky_relu", "elu", "softplus", "gelu", "silu", "softmax",
+               "prelu", "swish", "mish", "selu", "hard_swish", "sine", "snake"]  # fmt: skip
+NORMS = ["layer_norm", "batch_norm"]
 CHOICES = {
     "activation": {
         **{name: [] for name in ACTIVATIONS},
         "leaky_relu": ["activation.negative_slope=0.2"],
         "elu": ["activation.alpha=0.5"],
         "softplus": ["activation.beta=2.0", "activation.threshold=10.0"],
+        "prelu": ["activation.negative_slope=0.1"],
+        "swish": ["activation.beta=2.0"],
+        "snake": ["activation.alpha=0.5"],
     },
     "loss": {
         "half_squared_error": [],
@@ -174,17 +179,22 @@ def configuration(rng: random.Random) -> Overrides:
         network, rate = ["network.hidden=[2]", "activation=tanh"], []
     if optimizer[0] == "optimizer=rprop" and "rule=kolen_pollack" in network:  # which learns with that rate
         optimizer = ["optimizer=adam"]
+    training = _training(rng)
+    # Its derivatives are those of each sample by itself, and steps of one sample have no variance.
+    norms = NORMS[:1] if optimizer[0] == NEWTON or "training.batch_size=1" in training else NORMS
     return [
         f"seed={rng.randrange(1000)}",
         *found,
         *network,
+        *([f"norm={rng.choice(norms)}"] if rng.random() < 0.3 else []),
+        *(["network.dropout=0.2"] if rng.random() < 0.2 else []),
         *_output_and_loss(problem, rng),
         *optimizer,
         *rate,
         *schedule,
         *_choice("initializer", rng, usual=0.3),
         *_data(target, rng),
-        *_training(rng),
+        *training,
     ]
 
 
@@ -209,7 +219,10 @@ def _network(target: str, rng: random.Random) -> Overrides:
     else:
         rule = _choice("rule", rng, usual=0.5)
         hidden = [rng.choice([2, 2, 3, 4, 5, 8, 16, 17]) for _ in range(rng.choice([0, 1, 1, 2, 2, 3]))]
-    return [f"network.hidden=[{','.join(map(str, hidden))}]", *_choice("activation", rng), *rule]
+    activation = _choice("activation", rng)
+    if hidden and rng.random() < 0.2:
+        activation = [f"activation=[{','.join(rng.choice(ACTIVATIONS) for _ in hidden)}]"]
+    return [f"network.hidden=[{','.join(map(str, hidden))}]", *activation, *rule]
 
 
 def _output_and_loss(problem: str, rng: random.Random) -> Overrides:

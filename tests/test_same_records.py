@@ -29,6 +29,7 @@ def test_every_component_takes_part():
     rows = re.findall(r"^\| `(\w+)`.*? \| (.*) \|$", readme, re.MULTILINE)
     listed = {group: set(re.findall(r"\b[a-z]\w+\b", re.sub(r"\(.*?\)", "", names))) for group, names in rows}
     paired = {
+        "activation": set(same_records.NORMS),
         "loss": {"binary_cross_entropy", "categorical_cross_entropy", "focal", "hinge", "kl", "poisson"},
         "rule": {"as_printed"},
     }
@@ -37,7 +38,9 @@ def test_every_component_takes_part():
     assert {target for targets in same_records.TARGETS.values() for target in targets} == listed["target"]
     seen = {text for seed in range(300) for text in same_records.configuration(random.Random(seed))}
     for group in (*same_records.CHOICES, "target"):
-        assert {f"{group}={name}" for name in listed[group]} <= seen
+        norms = same_records.NORMS if group == "activation" else []
+        assert {f"{group}={name}" for name in listed[group].difference(norms)} <= seen
+    assert {f"norm={name}" for name in same_records.NORMS} <= seen
 
 
 def test_sweeps_vary_more_than_the_seed():

@@ -15,8 +15,9 @@ from chainrule_optimizers.terms import LearningRate
 class Shampoo(Optimizer):
     """``W <- W - lr (L + eps)^(-1/4) G (R + eps)^(-1/4)`` with the sums ``L`` of ``G G^T`` and ``R`` of ``G^T G``.
 
-    Biases, which are vectors ``b`` with gradients ``g``, have one matrix: ``b <- b - lr (B + eps)^(-1/2) g`` with the
-    sum ``B`` of ``g g^T``. All roots are computed at each step, in a time that grows with the cube of the units.
+    Biases and trained fields of activations, which are vectors ``b`` with gradients ``g``, have one matrix each:
+    ``b <- b - lr (B + eps)^(-1/2) g`` with the sum ``B`` of ``g g^T``. All roots are computed at each step, in a time
+    that grows with the cube of the units.
 
     Gupta, Koren and Singer (2018), Shampoo: preconditioned stochastic tensor optimization, arXiv:1802.09568,
     algorithms 1 and 2.
@@ -26,29 +27,33 @@ class Shampoo(Optimizer):
     eps: Annotated[float, Gt(0), doc("added to all eigenvalues")] = 1e-6
 
     def init(self, theta: Array, *, shape: Shape) -> dict[str, Array]:
-        """Return the sums of each layer, at zero."""
-        runs, state = len(theta), {}
+        """Return the sums of each layer and each trained field, at zero."""
+        sizes = {name: vector.shape[1] for name, vector in _vectors(theta, shape).items()}
         for layer, weights in enumerate(shape.weights(theta)[1:], 1):
-            rows, columns = weights.shape[1:]
-            for name, size in (("rows", rows), ("columns", columns), ("biases", rows)):
-                state[f"{name}_{layer}"] = np.zeros((runs, size, size), theta.dtype)
-        return state
+            sizes[f"rows_{layer}"], sizes[f"columns_{layer}"] = weights.shape[1:]
+        return {name: np.zeros((len(theta), size, size), theta.dtype) for name, size in sizes.items()}
 
     def update(self, theta: Array, grad: Array, state: dict[str, Array], step: int, *, shape: Shape) -> None:
         """Add to the sums, and take the step of each layer."""
         lr, eps = (np.reshape(field, (-1, 1, 1)) for field in (self.lr, self.eps))
-        layers = zip(
-            *(views(flat)[1:] for flat in (theta, grad) for views in (shape.weights, shape.biases)), strict=True
-        )
-        for layer, (weights, biases, weights_grad, biases_grad) in enumerate(layers, 1):
+        for layer, (weights, weights_grad) in enumerate(
+            zip(shape.weights(theta)[1:], shape.weights(grad)[1:], strict=True), 1
+        ):
             g = np.ascontiguousarray(weights_grad)
             turned = np.ascontiguousarray(g.mT)
             rows = _root(state[f"rows_{layer}"], g, turned, eps, -1 / 4)
             columns = _root(state[f"columns_{layer}"], turned, g, eps, -1 / 4)
             weights -= lr * product(product(rows, g), columns)
-            g = np.ascontiguousarray(biases_grad)[..., None]
-            root = _root(state[f"biases_{layer}"], g, g.mT, eps, -1 / 2)
-            biases -= (lr * product(root, g))[..., 0]
+        gradients = _vectors(grad, shape)
+        for name, vector in _vectors(theta, shape).items():
+            g = np.ascontiguousarray(gradients[name])
+            vector -= lr * product(_root(state[name], g, g.mT, eps, -1 / 2), g)
+
+
+def _vectors(flat: Array, shape: Shape) -> dict[str, Array]:
+    """Return views of biases and trained fields by their names in the state, ``(runs, numbers, 1)``."""
+    biases = {f"biases_{layer}": part[..., None] for layer, part in enumerate(shape.biases(flat)[1:], 1)}
+    return biases | shape.named_fields(flat)
 
 
 def _root(total: Array, left: Array, right: Array, eps: Array, power: float) -> Array:

@@ -20,7 +20,7 @@ class ForwardGradient(Rule):
 
     The slope along ``v`` is carried forward beside the activations. While a network is measured, the gradients are the
     exact ones, which are the mean over all ``v``. The Jacobian of hidden activations must be symmetric, as that of
-    every elementwise one and of softmax is.
+    every elementwise one and of softmax is; with a norm before them the gradients in training are biased.
 
     Baydin, Pearlmutter, Syme, Wood and Torr (2022), Gradients without backpropagation, arXiv:2202.08587.
     """

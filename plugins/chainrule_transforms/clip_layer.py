@@ -16,7 +16,8 @@ class ClipLayer(Transform):
     """``g <- g min(1, limit / |g|)`` with the norm of the gradients of one layer, its biases included.
 
     Pascanu, Mikolov and Bengio (2012), arXiv:1211.5063, algorithm 1, for each layer by itself, so that one
-    layer's large gradient leaves the steps of the others alone.
+    layer's large gradient leaves the steps of the others alone. Trained fields of activations are clipped likewise,
+    each by itself.
     """
 
     limit: Annotated[float, Gt(0), doc("largest norm of a layer's gradient")] = 1.0
@@ -24,7 +25,7 @@ class ClipLayer(Transform):
     def gradient(self, grad: Array, theta: Array, state: dict[str, Array], step: int, *, shape: Shape) -> Array:
         """Shorten the gradients of layers that are too long."""
         clipped = grad.copy()
-        for place in shape.slices()[1:]:
-            part = clipped[:, place]
+        fields = (values[..., 0] for values in shape.named_fields(clipped).values())
+        for part in (*(clipped[:, place] for place in shape.slices()[1:]), *fields):
             part *= self.limit / np.maximum(norm(part), self.limit)
         return clipped

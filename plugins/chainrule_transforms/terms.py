@@ -9,15 +9,15 @@ from chainrule.components.contracts import Array
 from chainrule.engine.network import Shape
 
 Strength = Annotated[float, Ge(0), doc("factor of the penalty")]
-Biases = Annotated[bool, doc("whether biases are penalized as weights are")]
+Biases = Annotated[bool, doc("whether biases and trained fields are penalized as weights are")]
 
 
 def penalized(theta: Array, shape: Shape, biases: bool) -> Array:
-    """Return ``theta`` with 0 in the place of biases, unless they are penalized too."""
+    """Return ``theta`` with 0 in the place of biases and of trained fields, unless they are penalized too."""
     if biases:
         return theta
     weights = theta.copy()
-    for part in shape.biases(weights):
+    for part in (*shape.biases(weights), shape.fields(weights)):
         part[...] = 0
     return weights
 

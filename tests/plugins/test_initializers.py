@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from chainrule.components.parameters import build
+from chainrule.components.random import Random
+from chainrule.components.stacking import stack
 from chainrule.config.compose import compose_settings
 from chainrule.engine.network import Pass
 from chainrule.errors import ConfigurationError
@@ -124,7 +126,10 @@ def layers(*words):
     run = prepare(compose_settings([*words]))
     samples, inputs = run.samples.train, run.samples.inputs
     hidden, output = run.settings.activation, run.settings.output
-    forward = Pass(run.shape, run.theta[None], hidden, output, samples.shape[1])
+    rng = Random([np.random.default_rng(0)], samples.dtype)  # so that norms do what they do in training
+    own = (stack([each], samples.dtype) for each in (hidden, output, run.settings.norm))
+    hidden, output, norm = own
+    forward = Pass(run.shape, run.theta[None], hidden, output, samples.shape[1], rng, norm=norm)
     forward.forward(forward.first(samples[None, : 1 + inputs]))
     return [z[0] for z in forward.z[1:]]
 
@@ -136,6 +141,13 @@ def test_lsuv_gives_every_layer_unit_variance(activation):
         assert z.var() == pytest.approx(1, rel=1e-12)
     for z in layers(*words, "training.dtype=float32"):
         assert z.var() == pytest.approx(1, rel=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["batch_norm", "layer_norm", "[layer_norm,identity,batch_norm]"])
+def test_lsuv_sees_norms_and_the_activation_of_each_layer(norm):
+    words = ["initializer=lsuv", "activation=[prelu,tanh,snake]", "network.hidden=[20,5,30]", "target=friedman1"]
+    for z in layers(*words, f"norm={norm}", "training.batch_size=8", "network.dropout=0.3"):
+        assert z.var() == pytest.approx(1, rel=1e-12)
 
 
 def test_lsuv_leaves_what_does_not_vary():

@@ -487,8 +487,8 @@ class Network:
             samples)``; ``inputs[1]`` has the samples.
         weights: ``(runs, units, units before)``.
         biases: ``(runs, units, 1)``.
-        activations: the activation of each layer; its ``forward(z)`` and ``backward(grad_a, z, a)`` can be called
-            anywhere.
+        activations: the activation of each layer, with the norm before it and dropout behind it; its ``forward(z)`` and
+            ``backward(grad_a, z, a)`` can be called anywhere.
         output_delta: computes eq. 4 for these samples, ``dL/dz`` of the output layer, wherever its ``z`` is moved to:
             a function of ``z``, both ``(runs, outputs, samples)``.
     """
@@ -586,8 +586,9 @@ class Rule(Component):
     ) -> Sequence[Array]:
         """Return the gradient of every layer, the first one first, each as ``gradient`` does, summed over samples.
 
-        It replaces eq. 5 and 6 altogether. It may name ``rng``, which is None while a network is measured: what a
-        random rule returns then is deterministic, such as the mean of what it draws.
+        It replaces eq. 5 and 6 altogether; only trained fields of activations have the gradients that eq. 5 gives from
+        the delta of the layer above, which are 0 where the rule fills none. It may name ``rng``, which is None while a
+        network is measured: what a random rule returns then is deterministic, such as the mean of what it draws.
 
         Args:
             network: the forward pass; it is not changed.

@@ -148,7 +148,7 @@ def _loaded(start: str, shape: Shape, states: States) -> tuple[Array, States, Or
     wanted = {field.key: field.values for field in shape.trained} | kept
     found = {name: len(array) for name, array in arrays.items() if "." in name}
     if found != wanted:
-        there, here = (", ".join(f"{key} ({count})" for key, count in each.items()) for each in (found, wanted))
+        there, here = (", ".join(f"{key} ({count})" for key, count in sorted(each.items())) for each in (found, wanted))
         raise ConfigurationError(
             f"training.start={start} has {there or 'nothing'} beside weights and biases, but this run has "
             f"{here or 'nothing'}: choose the same activations and norm."

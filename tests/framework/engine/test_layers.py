@@ -129,7 +129,7 @@ def test_a_record_of_before_has_no_norm(tmp_path):
     chainrule.run(*SHORT, "tracking=none", directory=tmp_path)
     record = chainrule.load(tmp_path)
     del record.manifest.configuration["norm"]
-    assert chainrule.settings_of(record).norm == ()
+    assert chainrule.settings_of(record).norm.is_identity
 
 
 @pytest.mark.parametrize(
@@ -148,3 +148,94 @@ def test_what_does_not_fit_gets_one_sentence(overrides, sentence):
     with pytest.raises(chainrule.ConfigurationError) as caught:
         chainrule.prepare(chainrule.settings(*overrides))
     assert str(caught.value).startswith(sentence)
+
+
+def trained_bytes(result):
+    states = [array.tobytes() for arrays in result.states.values() for array in arrays.values()]
+    return result.theta.tobytes(), states, {name: v.tobytes() for name, v in result.curves.values.items()}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["transforms=[ema,clip_layer]", "sampling=mixup", "training.restore_best=true"],
+        ["transforms=[noise,l2]", "optimizer=lbfgs", "optimizer.lr=0.5"],
+        ["rule=predictive_coding", "optimizer=adam", "training.batch_size=null"],
+        ["rule=forward_gradient", "optimizer=sam", "training.dtype=float32"],
+        ["rule=difference_target_propagation", "sampling=replacement", "training.restore_best=true"],
+        ["rule=direct_random_targets", "optimizer=shampoo"],
+    ],
+)
+def test_a_run_with_all_of_it_has_the_bytes_in_a_stack_that_it_has_alone(more):
+    overrides = ["activation=[prelu,swish]", "norm=batch_norm", "network.dropout=0.2", "data.test=0.1", *more]
+    base = chainrule.settings(*SHORT, *overrides)
+    leaving = {1: 1, 2: 3}
+
+    def run(seed):
+        return dataclasses.replace(base, seed=seed)
+
+    together = chainrule.train(
+        map(run, range(4)), stop=lambda epoch, runs, _: np.array([leaving.get(r) == epoch for r in runs], bool)
+    )
+    for number in (0, 3):
+        (alone,) = chainrule.train([run(number)])
+        assert trained_bytes(together[number]) == trained_bytes(alone)
+        assert together[number].evaluations == alone.evaluations
+        assert together[number].test_loss == alone.test_loss
+
+
+def test_the_best_epoch_has_its_running_averages():
+    overrides = [*SHORT, "norm=batch_norm", "optimizer.lr=0.5", "training.epochs=12"]
+    for seed in range(20):
+        (best,) = chainrule.train([[*overrides, "training.restore_best=true", f"seed={seed}"]])
+        if 0 < best.best_epoch < 12:
+            break
+    (last,) = chainrule.train([[*overrides, f"training.epochs={best.best_epoch}", f"seed={seed}"]])
+    assert best.theta.tobytes() == last.theta.tobytes()
+    assert [a.tobytes() for a in best.named_states.values()] == [a.tobytes() for a in last.named_states.values()]
+    x, y = best.samples.raw(best.samples.validation)
+    assert np.square(best.predict(x) - y).mean() / 2 == pytest.approx(best.metrics["validation/loss"])
+
+
+def test_derivatives_of_predictions_have_those_of_trained_fields():
+    run = chainrule.prepare(chainrule.settings(*SHORT, "activation=[prelu,snake]", "norm=layer_norm", "output=swish"))
+    theta = run.theta + 0.1 * np.random.default_rng(0).normal(size=run.theta.shape)
+    chosen = run.settings
+    hidden, output, norm, loss, rule = (
+        stack([each], float) for each in (chosen.activation, chosen.output, chosen.norm, chosen.loss, chosen.rule)
+    )
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(1, 3, 5)), rng.normal(size=(1, 1, 5))
+    x[:, 0] = 1
+
+    def passed(point):
+        forward = Pass(run.shape, point[None], hidden, output, 5, norm=norm)
+        backprop = Backprop(forward, loss, rule, {}, np.empty((1, run.shape.size)))
+        batch = backprop.batch(x, y)
+        backprop(batch)
+        return backprop, batch
+
+    backprop, batch = passed(theta)
+    gradient = backprop.grad.copy()
+    jacobian = backprop.jacobian(batch, 0)[0]
+    assert backprop.grad.tobytes() == gradient.tobytes(), "the gradient is left alone"
+    for sample in range(5):
+        expected = central_differences(lambda point, s=sample: float(passed(point)[0].forward.a[-1][0, 0, s]), theta)
+        np.testing.assert_allclose(jacobian[sample], expected, rtol=1e-6, atol=1e-8)
+
+
+def test_derivatives_of_samples_that_are_mixed_are_refused():
+    with pytest.raises(chainrule.ConfigurationError, match=r"but norm=batch_norm mixes samples: choose another"):
+        chainrule.train([[*SHORT, "norm=batch_norm", "optimizer=levenberg_marquardt"]])
+
+
+@pytest.mark.parametrize("norm", ["identity", "layer_norm", "batch_norm"])
+def test_a_rule_s_gradients_are_exact_where_they_should_be(norm):
+    """Fixed predictions that settle at once are the exact deltas, and trained fields follow from them."""
+    words = [*SHORT, "activation=[prelu,snake]", f"norm={norm}"]
+    run = chainrule.prepare(chainrule.settings(*words))
+    rule = chainrule.component("rule", "predictive_coding", rate=1.0, steps=4, fixed=True)
+    theta = run.theta + 0.1 * np.random.default_rng(0).normal(size=run.theta.shape)
+    np.testing.assert_allclose(
+        chainrule.gradient(run, theta, rule), chainrule.gradient(run, theta), rtol=1e-9, atol=1e-12
+    )

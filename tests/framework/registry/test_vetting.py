@@ -221,7 +221,10 @@ def chainrule_activations():
         (('("gain",)', '("power",)'), "Learned trains 'power', which is no float field; it has gain"),
         (('("gain",)', '("gain", "gain")'), "Learned names 'gain' twice in trained and trained_per_unit"),
         (("def field_gradient", "def gradient"), "Learned lacks field_gradient, by which gain would be trained"),
-        (("forward(self, z)", "forward(self, z, *, epoch)"), "which there is not; it may ask for out, rng, layer"),
+        (
+            ("forward(self, z)", "forward(self, z, *, epoch)"),
+            "which there is not; it may ask for out, rng, layer, training, state",
+        ),
     ],
 )
 def test_an_activation_that_cannot_be_trained_is_refused(install, change, cause):

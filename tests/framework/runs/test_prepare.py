@@ -181,6 +181,23 @@ def test_what_no_run_can_start_from(first, tmp_path):
     )
 
 
+def test_a_run_starts_with_trained_fields_and_running_averages_of_another():
+    words = [*STARTED, "activation=prelu", "norm=batch_norm", "training.batch_size=8"]
+    before = chainrule.run(*words, "seed=5", directory="before")
+    run = prepare(compose_settings([*words, "training.start=before"]))
+    assert run.theta.tobytes() == before.theta.tobytes()
+    assert run.states.keys() == before.states.keys() == {(1, "norm")}
+    for name, array in before.states[1, "norm"].items():
+        assert run.states[1, "norm"][name].tobytes() == array.tobytes()
+    (still,) = chainrule.train([[*words, "training.start=before", "training.epochs=0"]])
+    np.testing.assert_array_equal(still.predict([[0.3], [0.1]]), before.predict([[0.3], [0.1]]))
+    assert refused(*STARTED, "activation=prelu", "training.start=before") == (
+        "training.start=before has activation.1.negative_slope (3), norm.1.gain (3), norm.1.mean (3), "
+        "norm.1.shift (3), norm.1.variance (3) beside weights and biases, but this run has "
+        "activation.1.negative_slope (3): choose the same activations and norm."
+    )
+
+
 def test_a_transform_is_in_a_list_once():
     settings = dataclasses.replace(compose_settings([]), transforms=(Clip(), EMA(), Clip(limit=3.0)))
     with pytest.raises(chainrule.ConfigurationError, match=r"transforms=\[clip,ema,clip\] has clip twice; once is "):

@@ -180,3 +180,17 @@ def test_hydra_composes_once_for_all_choices(tmp_path, monkeypatch):
         jobs = [composer.job(number, overrides) for number, overrides in enumerate(lists)]
     assert composed == [lists[0][::2]]
     assert [job.config for job in jobs] == [compose_config(overrides) for overrides in lists]
+
+
+def test_an_option_of_several_layers_is_composed_by_hydra_once(tmp_path, monkeypatch):
+    with composing(tmp_path) as (hydra, master):
+        composer, composed = Composer(hydra.config_loader, master), []
+        loaded = hydra.config_loader.load_sweep_config
+        monkeypatch.setattr(
+            hydra.config_loader, "load_sweep_config", lambda *args: composed.append(args[1]) or loaded(*args)
+        )
+        rows = itertools.product(["tanh", "tanh+elu", "relu"], ["sine", "digits", "wine"])
+        lists = [[f"activation={activation}", "seed=2", f"target={target}"] for activation, target in rows]
+        jobs = [composer.job(number, overrides) for number, overrides in enumerate(lists)]
+    assert len(composed) == 2
+    assert [job.config for job in jobs] == [compose_config(overrides) for overrides in lists]
