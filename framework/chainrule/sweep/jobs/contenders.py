@@ -372,8 +372,9 @@ def _require_comparable(
         _require_meaning(key, root, metric, "compared")
         groups = [*COMPARED, _LOSS] if metric != _LOSS else COMPARED
         if root == TRACKING or (root == key and key not in groups):
+            hint = "" if root in GROUPS else nearest(key, groups)  # what is spelt right is not meant otherwise
             raise ConfigurationError(
-                f"{key} cannot be compared{nearest(key, groups)}: contenders are values of one key, such as "
+                f"{key} cannot be compared{hint}: contenders are values of one key, such as "
                 f"{', '.join(groups)}, network.hidden or training.batch_size."
             )
     if named:
