@@ -13,5 +13,5 @@ def test_help_shows_groups_keys_and_the_parameters_of_a_choice_without_heavy_imp
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")
-    for part in ("optimizer.beta1=0.9", "training.epochs=200", "  rule         as_printed, direct_", "sigmoid"):
+    for part in ("optimizer.beta1=0.9", "training.epochs=200", "  rule         as_printed, difference_", "sigmoid"):
         assert part in done.stdout

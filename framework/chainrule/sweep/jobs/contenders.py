@@ -372,8 +372,9 @@ def _require_comparable(
         _require_meaning(key, root, metric, "compared")
         groups = [*COMPARED, _LOSS] if metric != _LOSS else COMPARED
         if root == TRACKING or (root == key and key not in groups):
+            meant = "" if root == TRACKING else nearest(key, groups)
             raise ConfigurationError(
-                f"{key} cannot be compared{nearest(key, groups)}: contenders are values of one key, such as "
+                f"{key} cannot be compared{meant}: contenders are values of one key, such as "
                 f"{', '.join(groups)}, network.hidden or training.batch_size."
             )
     if named:

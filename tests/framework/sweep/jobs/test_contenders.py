@@ -326,4 +326,6 @@ def test_a_key_of_the_space_that_nobody_has_is_named(made):
 
 
 def test_what_decides_the_meaning_of_a_loss_is_not_compared():
-    assert set(COMPARED) == {"activation", "output", "optimizer", "schedule", "initializer", "rule"}
+    assert set(COMPARED) == {
+        "activation", "output", "norm", "optimizer", "transforms", "schedule", "sampling", "initializer", "rule",
+    }  # fmt: skip
