@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.components.arguments import takes_out
+from chainrule.components.arguments import given, takes_out
 from chainrule.components.contracts import Activation, Array
 from chainrule.components.random import Random
 from chainrule.engine.layers import Layer, States, require_shape, with_fields
@@ -298,7 +298,7 @@ class Pass:
             )
             for layer, above in pairwise(range(1, shape.layers + 1))
         ]
-        self._of_output = self.layers[-1].wanted("output", "forward")
+        self._predict = given(self.output, "forward", **self.layers[-1].wanted("output", "forward"))
         self._output_takes_out = takes_out(type(output).forward)
 
     def first(self, x: Array) -> Call:
@@ -313,9 +313,9 @@ class Pass:
             activate(z, out=a)  # eq. 2: a = g(z)
             multiply(*operands)  # eq. 1 of the layer above
         if self._output_takes_out:
-            self.output.forward(self.z[-1], out=self.a[-1], **self._of_output)
+            self._predict(self.z[-1], out=self.a[-1])
         else:
-            self.a[-1] = self.output.forward(self.z[-1], **self._of_output)
+            self.a[-1] = self._predict(self.z[-1])
             require_shape(self.output.forward, self.a[-1], self.z[-1].shape)
         return self.a[-1]
 

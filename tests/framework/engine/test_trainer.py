@@ -104,16 +104,17 @@ ANY_LAYER = [  # activations of layers of any width, trained with any number of 
     batch_size=st.sampled_from([None, 1, 2, 3, 5, 8, 16, 17, 23]),
     dtype=st.sampled_from(list(DType)),
     tolerance=st.sampled_from([0.0, 0.5, 5.0]),
+    dropout=st.sampled_from([0.0, 0.0, 0.2]),
 )
 def test_any_run_has_the_same_bytes_in_a_stack_and_alone(
-    hidden, activation, optimizer, schedule, rule, target, samples, batch_size, dtype, tolerance
+    hidden, activation, optimizer, schedule, rule, target, samples, batch_size, dtype, tolerance, dropout
 ):
     has_rate = installed().find("optimizer", optimizer).rate
     assume(has_rate or "lr" not in asked(installed().find("rule", rule), "adapt"))
-    assume(optimizer != "levenberg_marquardt" or rule == "exact")  # which it needs
+    assume(rule == "exact" or optimizer != "levenberg_marquardt")
     base = dataclasses.replace(
         BASE,
-        network=dataclasses.replace(BASE.network, hidden=tuple(hidden)),
+        network=dataclasses.replace(BASE.network, hidden=tuple(hidden), dropout=dropout),
         activation=chainrule.component("activation", activation),
         optimizer=chainrule.component("optimizer", optimizer),
         schedule=chainrule.component("schedule", schedule if has_rate else "constant"),
@@ -124,12 +125,10 @@ def test_any_run_has_the_same_bytes_in_a_stack_and_alone(
             BASE.training, epochs=3, batch_size=batch_size, dtype=dtype, tolerance=tolerance, patience=2
         ),
     )
-
-    def rates(factor):
-        return {"lr": base.optimizer.lr * factor} if has_rate else {}
-
+    field = "damping" if optimizer == "levenberg_marquardt" else "lr"
+    value = getattr(base.optimizer, field)
     runs = [
-        dataclasses.replace(base, seed=i, optimizer=dataclasses.replace(base.optimizer, **rates(i + 1)))
+        dataclasses.replace(base, seed=i, optimizer=dataclasses.replace(base.optimizer, **{field: value * (i + 1)}))
         for i in range(4)
     ]
     together = train_stack([prepare(run) for run in runs])
