@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack
 from chainrule.engine.curves import Curves
-from chainrule.engine.data import Samples, accuracy, r2
+from chainrule.engine.data import Samples, accuracy, filled, r2
 from chainrule.engine.network import Shape, predict
 from chainrule.engine.reason import Reason
 from chainrule.errors import ConfigurationError
@@ -109,7 +109,8 @@ class Result:
         """Return predictions in the target's units: of what the network gives, what its loss calls its ``point``.
 
         Args:
-            x: inputs in the target's units, shape ``(inputs, samples)``, or ``(inputs,)`` for one sample.
+            x: inputs in the target's units, shape ``(inputs, samples)``, or ``(inputs,)`` for one sample. NaN is a
+                missing value where the target fills them in.
 
         Returns:
             An array ``(outputs, samples)``, or ``(outputs,)`` for one sample.
@@ -128,7 +129,7 @@ class Result:
         hidden, output = (stack([c], self.theta.dtype) for c in (chosen.activation, chosen.output))
         loss = stack([chosen.loss], self.theta.dtype)
         with np.errstate(all="ignore"):  # a diverged run predicts infinity or NaN
-            scaled = self.samples.x_scaling.apply(columns).astype(self.theta.dtype)
+            scaled = self.samples.x_scaling.apply(filled(columns, self.samples.x_fill)).astype(self.theta.dtype)
             given = predict(self.shape, self.theta, hidden, output, scaled)
             y = self.samples.y_scaling.undo(loss.point(given[None])[0].astype(float))
         return y[:, 0] if points.ndim == 1 else y
@@ -139,7 +140,7 @@ class Result:
         metrics: dict[str, float] = {name: float(v[at]) for name, v in curves.values.items() if name.endswith("loss")}
         if self.test_loss is not None:
             metrics["test/loss"] = self.test_loss
-        score: Any = r2 if self.settings.target.task == "regression" else accuracy
+        score: Any = r2 if self.settings.target.resolved_task == "regression" else accuracy
         for name, part in self.samples.parts.items():
             x, y = self.samples.raw(part)
             metrics[f"{name}/{score.__name__}"] = score(self.predict(x), y)

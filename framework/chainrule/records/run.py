@@ -38,7 +38,10 @@ class NetworkEntry(Entries):
 
 
 class DataEntry(Entries):
-    """What the run was trained on: sizes (also ``test``, if there is such a part), and the SHA-256 of the raw data."""
+    """What the run was trained on: sizes (also ``test``, if there is such a part), and the SHA-256 of the raw data.
+
+    Where they have names, ``input_names`` and ``output_names`` list those of inputs, and of classes or values.
+    """
 
     target: str
     task: str
@@ -146,7 +149,10 @@ class Record:
         return Curves(arrays.pop("epochs"), arrays)
 
     def weights(self) -> dict[str, Array]:
-        """Read weights and biases ``W1, b1, W2 ...`` and the scaling of data ``x_shift, x_scale, y_shift, y_scale``."""
+        """Read weights and biases ``W1, b1, W2 ...`` and the scaling of data ``x_shift, x_scale, y_shift, y_scale``.
+
+        Where missing inputs are filled in, ``x_fill`` is what with, in the units of the data.
+        """
         return self._arrays(WEIGHTS)
 
     def files(self) -> list[Path]:
@@ -277,7 +283,7 @@ def write_record(
         notes=list(result.notes),
         started=result.started.isoformat(),
         seconds=result.seconds,
-        data=_data(result),
+        data=_named_data(result),
         environment=environment(),
         plugins=dict(plugins),
         files={name: _file(content) for name, content in contents.items()},
@@ -329,11 +335,17 @@ def _file(content: bytes) -> FileEntry:
     return FileEntry(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
 
 
+def _named_data(result: Result) -> DataEntry:
+    target = result.settings.target
+    names = {"input_names": list(target.input_names), "output_names": list(target.output_names)}
+    return DataEntry(_data(result) | {key: value for key, value in names.items() if value})
+
+
 def _data(result: Result) -> DataEntry:
     tested = result.samples.test.shape[1]
     return DataEntry(
         target=result.settings.target.name,
-        task=result.settings.target.task,
+        task=result.settings.target.resolved_task,
         inputs=result.shape.widths[0],
         outputs=result.samples.outputs,
         training=result.samples.train.shape[1],
@@ -348,7 +360,8 @@ def _named_weights(result: Result) -> dict[str, Array]:
     for layer, (weights, biases) in enumerate(zip(result.weights, result.biases, strict=True), 1):
         named |= {f"W{layer}": weights, f"b{layer}": biases}
     x, y = result.samples.x_scaling, result.samples.y_scaling
-    return named | {"x_shift": x.shift, "x_scale": x.scale, "y_shift": y.shift, "y_scale": y.scale}
+    fill = {} if result.samples.x_fill is None else {"x_fill": result.samples.x_fill}
+    return named | {"x_shift": x.shift, "x_scale": x.scale, "y_shift": y.shift, "y_scale": y.scale} | fill
 
 
 def _archive(arrays: Mapping[str, Array]) -> bytes:

@@ -32,7 +32,7 @@ def test_parameters_without_a_default_are_given(tmp_path, capsys):
     with pytest.raises(ChainruleError, match=r"^\d checks failed\.$"):
         main(["target=table"])
     assert (
-        "  shapes: Table._content raised ConfigurationError: target=table needs target.path=" in capsys.readouterr().out
+        "  shapes: Table._found raised ConfigurationError: target=table needs target.path=" in capsys.readouterr().out
     )
 
 
