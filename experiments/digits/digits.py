@@ -87,7 +87,7 @@ def our_search(
     paths = [table for table in tables for _ in range(seeds)]
     command = [
         *("-m", "experiment=digits", "tracking=none", *SPACE, *words),
-        *("target=table", "target.problem=classification", f"target.path={','.join(paths)}"),
+        *("target=table", "target.task=classification", f"target.path={','.join(paths)}"),
         *(f"seed=range({len(paths)})", "hydra.sweeper.zip=[[target.path,seed]]", f"hydra.sweeper.random={points}"),
         f"hydra.sweep.dir={directory}",
     ]

@@ -16,7 +16,7 @@ _MAX_COUNTED = 20  # most classes whose numbers fit into the cells
 
 def draw(result: Result) -> Any:
     """Return the figure."""
-    return _scatter(result) if result.settings.target.task == "regression" else _confusion(result)
+    return _scatter(result) if result.settings.target.resolved_task == "regression" else _confusion(result)
 
 
 def _scatter(result: Result) -> Any:

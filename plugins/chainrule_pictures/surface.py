@@ -44,7 +44,7 @@ def draw(result: Result) -> Any:
     x, y = (np.concatenate(pieces, axis=1) for pieces in zip(*parts, strict=True))
     low, high = x.min(axis=1), x.max(axis=1)
     low, high = np.where(low == high, low - 0.5, low), np.where(low == high, high + 0.5, high)
-    as_classes = result.settings.target.task == "classification" and len(y) > 1
+    as_classes = result.settings.target.resolved_task == "classification" and len(y) > 1
     across, up = np.linspace(low, high, _POINTS_OF_CLASSES if as_classes else _POINTS).T
     grid = np.stack(np.meshgrid(across, up)).reshape(2, -1)
     surfaces = {"learned": _shown(result, result.predict(grid))}
@@ -81,7 +81,7 @@ def _values(target: Target, grid: Array) -> Array | None:
 
 def _shown(result: Result, y: Array) -> Array:
     """Return the number that is shown for each sample of ``y (outputs, samples)``, NaN where it is not finite."""
-    as_value = result.settings.target.task == "regression" or len(y) == 1
+    as_value = result.settings.target.resolved_task == "regression" or len(y) == 1
     shown = y[0] if as_value else y.argmax(axis=0)
     return np.where(np.isfinite(y).all(axis=0), shown, np.nan)
 
@@ -89,7 +89,7 @@ def _shown(result: Result, y: Array) -> Array:
 def _scale(result: Result, true: Array) -> _Scale:
     """Return colours for the true values and values near them."""
     outputs = result.samples.outputs
-    if result.settings.target.task == "regression":
+    if result.settings.target.resolved_task == "regression":
         low, high = np.nanmin(true), np.nanmax(true)
         levels = np.array(MaxNLocator(14).tick_values(*((low, high) if low < high else (low - 0.5, high + 0.5))))
         which = f"output 1 of {outputs}" if outputs > 1 else "y"

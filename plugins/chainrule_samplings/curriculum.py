@@ -27,7 +27,7 @@ class Curriculum(Sampling):
         """Return random orders of the easiest samples, one after the other."""
         samples = len(x)
         share = min(1.0, self.start + (1 - self.start) * epoch / (self.until * epochs))
-        classes = classes_of(y) if target.task == "classification" else np.zeros(samples, int)
+        classes = classes_of(y) if target.resolved_task == "classification" else np.zeros(samples, int)
         easiest = np.argsort(_distances(x, classes), kind="stable")[: max(1, round(share * samples))]
         orders = [rng.permutation(easiest) for _ in range(-(-samples // len(easiest)))]
         return np.concatenate(orders)[:samples]

@@ -1,64 +1,97 @@
-"""A target from a CSV file."""
+"""A target from a file with a table."""
 
-import csv
-import enum
 import functools
-import io
-import math
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-import numpy as np
-from annotated_types import doc
+from annotated_types import Ge, doc
 
 from chainrule.components.contracts import Array
+from chainrule.components.overview import ColumnOverview, Overview
 from chainrule.errors import ConfigurationError, nearest
-from chainrule_targets.datasets import DataSet, frozen
+from chainrule.files.paths import started
+from chainrule.files.words import typed
+from chainrule_targets.cells import Decimal, Notation, Signs, Thousands, are_dates
+from chainrule_targets.choice import Choice, Content, Fault, Missing, Parts, Task, TextFeatures, content, faults, parts
+from chainrule_targets.datasets import DataSet
+from chainrule_targets.dialect import DELIMITERS
+from chainrule_targets.sheet import Column, Dialect, Sheet, read_sheet
 
-
-class Problem(enum.Enum):
-    """The problem that the labels of a table pose."""
-
-    AUTO = "auto"
-    REGRESSION = "regression"
-    CLASSIFICATION = "classification"
+_ROUNDS = 6  # of mending, until a line is no longer looked for
+_MOST_FAULTS = 8  # in one message
 
 
 @dataclass(frozen=True)
 class Table(DataSet):
-    """Rows of a CSV file in UTF-8, whose first row names the columns.
+    """Rows of a file: ``.csv``, ``.tsv`` and other text, also packed (``.gz``), ``.parquet``, ``.json``, ``.xlsx``.
 
-    One column holds the labels, the others are features and hold numbers. Labels that are numbers make a regression.
-    Labels that are text make a classification, one-hot in sorted order; ``problem=classification`` also makes classes
-    of numbers. Blanks around a cell do not count. Whatever is missing or unclear is an error.
+    Labels that are numbers make a regression. Labels that are text make a classification, one-hot in sorted order;
+    ``task=classification`` also makes classes of numbers. Features are numbers, or true and false for 1 and 0; text
+    becomes numbers on request. Blanks around a cell do not count, and empty cells, ``NA``, ``N/A``, ``nan``, ``null``,
+    ``None`` and ``?`` are missing. Whatever is unclear is an error with the settings that make it clear;
+    ``chainrule data FILE`` shows how a file is read.
+
+    Missing features are filled with the mean or median of the training rows. A row without label is left out, unless
+    ``missing=error``. Text of ``text=onehot`` that is missing is a row of zeros.
     """
 
-    path: Annotated[str | None, doc("the CSV file; required")] = None
-    label: Annotated[str | None, doc("name of the label column; null: the last column")] = None
-    problem: Annotated[Problem, doc("auto: numbers are a regression, text is a classification")] = Problem.AUTO
+    reads: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".tab", ".txt", ".dat", ".parquet", ".json", ".xlsx")
+
+    path: Annotated[str | None, doc("the file; required")] = None
+    label: Annotated[tuple[str, ...] | None, doc("label column, or a list of several; null: the last column")] = None
+    features: Annotated[tuple[str, ...] | None, doc("the only columns that are features; null: all others")] = None
+    drop: Annotated[tuple[str, ...], doc("columns that are left out")] = ()
+    task: Annotated[Task, doc("auto: numbers are a regression, text is a classification")] = Task.AUTO  # type: ignore[misc, assignment]
     standardize: Annotated[bool, doc("shift and scale by mean and deviation of the training rows")] = False
-    delimiter: Annotated[str, doc(r"the character between two cells; \t for a tab")] = ","
+    missing: Annotated[Missing, doc("drop rows with missing values, or fill with what the training rows say")] = (
+        Missing.ERROR
+    )
+    indicator: Annotated[bool, doc("an input that is 1 where a value is missing, for each column with some")] = False
+    text: Annotated[TextFeatures, doc("one input for each level of a text, or its place in sorted order")] = (
+        TextFeatures.ERROR
+    )
+    levels: Annotated[int, Ge(2), doc("most levels of a text that are made one-hot")] = 50
+    header: Annotated[bool | None, doc("whether the first row names the columns; null: yes, where it is obvious")] = (
+        None
+    )
+    delimiter: Annotated[str, doc("comma, semicolon, tab, pipe, space, or a character; auto: found")] = "auto"
+    decimal: Annotated[Decimal, doc("the decimal mark")] = Decimal.POINT
+    thousands: Annotated[Thousands, doc("what separates thousands")] = Thousands.NONE
+    signs: Annotated[Signs, doc("whether $, €, £, ¥ and % beside numbers are ignored")] = Signs.ERROR
+    encoding: Annotated[str, doc("of the text, such as cp1252; auto: UTF-8, or UTF-16 with its mark")] = "auto"
 
     def __post_init__(self) -> None:
-        separator = _separator(self.delimiter)
-        if len(separator) != 1 or separator in '"\r\n\0':
-            raise ConfigurationError(rf"target.delimiter must be one character (\t for a tab), not {self.delimiter!r}.")
+        for name in ("label", "features", "drop"):
+            value = getattr(self, name)
+            if isinstance(value, str):  # a single name, in Python
+                object.__setattr__(self, name, (value,))
+        mark = DELIMITERS.get(self.delimiter, "\t" if self.delimiter == r"\t" else self.delimiter)
+        if self.delimiter != "auto" and (len(mark) != 1 or mark in '"\r\n\0'):
+            raise ConfigurationError(
+                f"target.delimiter must be {', '.join(DELIMITERS)}, auto or one character, not {self.delimiter!r}"
+                f"{nearest(self.delimiter, DELIMITERS)}; a shell needs names: target.delimiter=semicolon."
+            )
+        if self.decimal.value == self.thousands.value:
+            raise ConfigurationError(
+                f"target.decimal and target.thousands are both {self.decimal.value}; they must differ."
+            )
 
     @property
     def inputs(self) -> int:
-        """Number of columns besides the labels."""
+        """Number of inputs that the features make."""
         return int(self._content().x.shape[1])
 
     @property
     def outputs(self) -> int:
-        """Number of classes; 1 in a regression."""
+        """Number of classes, or of the labels in a regression."""
         return int(self._content().y.shape[1])
 
     @property
-    def task(self) -> str:  # type: ignore[override]  # the contract's constant; here the labels decide
+    def resolved_task(self) -> str:
         """Whether the labels make a ``regression`` or a ``classification``."""
         return self._content().task
 
@@ -67,194 +100,97 @@ class Table(DataSet):
         """As the parameter ``standardize`` says."""
         return self.standardize
 
+    @property
+    def imputation(self) -> str | None:
+        """``mean`` or ``median``, as the parameter ``missing`` says; None where no value is filled in."""
+        return self.missing.value if self.missing in (Missing.MEAN, Missing.MEDIAN) else None
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Columns, and ``COLUMN=LEVEL`` for one-hot text."""
+        return self._content().features
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Classes, or columns of labels."""
+        return self._content().outputs
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is left out, and whether columns should be standardized."""
+        found = self._content()
+        if self.standardize or not found.scales:
+            return found.notes
+        advice = "set target.standardize=true if training is slow or diverges"
+        return (*found.notes, f"target={self.name}: columns differ in scale ({found.scales}); {advice}.")
+
     def rows(self) -> tuple[Array, Array]:
         """Return the rows in the order of the file.
 
         Raises:
             ConfigurationError: the file cannot be read, or is not a complete table.
         """
-        content = self._content()
-        return content.x, content.y
+        found = self._content()
+        return found.x, found.y
 
-    def _content(self) -> "_Content":
-        if self.path is None:
-            raise ConfigurationError(
-                "target=table needs target.path=FILE.csv, a CSV file whose first row names the columns."
-            )
-        path = Path(os.path.expanduser(self.path)).absolute()
-        where = f"target.path={self.path}"
-        try:
-            status = path.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            raise ConfigurationError(f"{where} does not exist{_nearest_file(path)}.") from None
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(f"{where} cannot be read: {_reason(error)}.") from None
-        if stat.S_ISDIR(status.st_mode):
-            raise ConfigurationError(f"{where} is a directory; name a CSV file in it.")
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfigurationError(f"{where} is not a regular file.")
-        return _read(path, status.st_mtime_ns, status.st_size, where, self.delimiter, self.label, self.problem)
-
-
-@dataclass(frozen=True)
-class _Content:
-    x: Array
-    y: Array
-    task: str
-
-
-@dataclass(frozen=True)
-class _Row:
-    line: int
-    cells: list[str]
-
-
-@dataclass(frozen=True)
-class _Sheet:
-    """Stripped cells below the names of their columns; ``where`` begins every error message."""
-
-    where: str
-    names: list[str]
-    rows: list[_Row]
-
-    def place(self, row: _Row, column: int) -> str:
-        return f"{self.where}, line {row.line}, column {self.names[column]!r}"
-
-    def number(self, row: _Row, column: int, rule: str) -> float:
-        value = _number(row.cells[column])
-        if value is None or not math.isfinite(value):
-            complaint = f"is not a number; {rule}" if value is None else "is not a finite number"
-            raise ConfigurationError(f"{self.place(row, column)}: {row.cells[column]!r} {complaint}.")
-        return value
-
-
-@functools.lru_cache(maxsize=8)
-def _read(
-    path: Path, modified: int, size: int, where: str, delimiter: str, label: str | None, problem: Problem
-) -> _Content:
-    """Read and check a file; ``modified`` and ``size`` are keys of the cache, so that a changed file is read again."""
-    header, *rows = _rows(_text(path, where), where, _separator(delimiter))
-    sheet = _Sheet(where, header.cells, rows)
-    names = sheet.names
-    _check_names(sheet, header.line)
-    if label is not None and label not in names:
-        listing = ", ".join(names[:10]) + " and others" * (len(names) > 10)
-        raise ConfigurationError(
-            f"target.label={label} is not a column of {where}{nearest(label, names)}; it has {listing}."
+    def overview(self) -> Overview:
+        """Return how the file is read; raises as :meth:`rows` where it is no table at all."""
+        where, sheet, choice = self._where, self._sheet(), self._choice()
+        chosen = parts(sheet, choice, where)
+        wrong = faults(chosen, choice)
+        mended = self if not wrong else _mended(self, wrong, lambda fault: fault.change)
+        return Overview(
+            rows=len(sheet.lines),
+            columns=_column_overviews(sheet, chosen),
+            task=None if wrong else self.resolved_task,
+            label=tuple(column.name for column in chosen.labels),
+            classes=() if wrong or self.resolved_task == "regression" else self.output_names,
+            left_out=chosen.left_out,
+            notes=chosen.notes if wrong else self.notes,
+            error=_complaint(self, wrong) if wrong else None,
+            settings=tuple(_settings(Table(path=self.path), mended)) if mended else (),
+            outputs=1 if not mended else mended.outputs,
+            trains_as=None if not mended else mended.resolved_task,
         )
-    if len(names) == 1:
+
+    @property
+    def _where(self) -> str:
+        return f"target.path={self.path}"
+
+    def _choice(self) -> Choice:
+        return Choice(**{field.name: getattr(self, field.name) for field in fields(Choice)})
+
+    def _sheet(self) -> Sheet:
+        path, status = _found(self.path, self._where)
+        delimiter = "\t" if self.delimiter == r"\t" else self.delimiter
+        dialect = Dialect(self.encoding, delimiter, self.header, Notation(self.decimal, self.thousands, self.signs))
+        return _read(path, status.st_mtime_ns, status.st_size, self._where, dialect)
+
+    def _content(self) -> Content:
+        path, status = _found(self.path, self._where)
+        # Path, modification time and size are keys of the cache, so that a changed file is read again.
+        return _use(replace(self, standardize=False), path, status.st_mtime_ns, status.st_size)
+
+
+def _found(given: str | None, where: str) -> tuple[Path, os.stat_result]:
+    if given is None:
         raise ConfigurationError(
-            f"{where} has only the column {names[0]!r}, so it has labels but no features; "
-            f"is {delimiter!r} the right target.delimiter?"
+            "target=table needs target.path=FILE.csv, a CSV file whose first row names the columns."
         )
-    _check_rows(sheet)
-    position = len(names) - 1 if label is None else names.index(label)
-    features = [column for column in range(len(names)) if column != position]
-    x = np.array([[sheet.number(row, column, "features must be numbers") for column in features] for row in rows])
-    task, y = _labels(sheet, position, problem)
-    return _Content(*frozen(x, y), task)
-
-
-def _text(path: Path, where: str) -> str:
+    if "://" in given:
+        raise ConfigurationError(f"{where} is an address; download the file and give its path.")
+    path = started() / Path(os.path.expanduser(given))
     try:
-        return path.read_bytes().decode("utf-8-sig")  # spreadsheets put a byte order mark first
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        byte = error.object[error.start]
-        raise ConfigurationError(
-            f"{where}, line {line}: byte 0x{byte:02x} is not UTF-8; save the file as UTF-8."
-        ) from None
-    except OSError as error:
-        raise ConfigurationError(f"{where} cannot be read: {_reason(error)}.") from None
-
-
-def _rows(text: str, where: str, separator: str) -> list[_Row]:
-    """Split the text into rows of stripped cells, the header first; blank lines may only end the file."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    rows: list[_Row] = []
-    blank = None
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = [cell.strip() for cell in next(reader)]
-        except StopIteration:
-            break
-        except csv.Error as error:
-            raise ConfigurationError(f"{where}, line {line} is not valid CSV: {error}.") from None
-        if cells in ([], [""]):
-            blank = blank or line
-        elif blank:
-            raise ConfigurationError(f"{where}, line {blank} is empty; delete it.")
-        else:
-            rows.append(_Row(line, cells))
-    if not rows:
-        raise ConfigurationError(f"{where} is empty; its first row must name the columns.")
-    return rows
-
-
-def _check_names(sheet: _Sheet, line: int) -> None:
-    for number, name in enumerate(sheet.names, 1):
-        if not name:
-            raise ConfigurationError(
-                f"{sheet.where}, line {line}: column {number} has no name; give it one or delete the column."
-            )
-        if name in sheet.names[: number - 1]:
-            raise ConfigurationError(
-                f"{sheet.where}, line {line}: two columns are called {name!r}; rename one of them."
-            )
-
-
-def _check_rows(sheet: _Sheet) -> None:
-    if not sheet.rows:
-        raise ConfigurationError(f"{sheet.where} has column names but no rows.")
-    for row in sheet.rows:
-        if len(row.cells) != len(sheet.names):
-            cells = "1 cell" if len(row.cells) == 1 else f"{len(row.cells)} cells"
-            raise ConfigurationError(
-                f"{sheet.where}, line {row.line} has {cells}, but {len(sheet.names)} columns are named."
-            )
-        if "" in row.cells:
-            place = sheet.place(row, row.cells.index(""))
-            raise ConfigurationError(f"{place} is empty; fill it in or delete the row.")
-
-
-def _labels(sheet: _Sheet, column: int, problem: Problem) -> tuple[str, Array]:
-    """Return the task and the labels, shape ``(samples, outputs)``."""
-    cells = [row.cells[column] for row in sheet.rows]
-    labels: list[Any] = cells
-    numeric = [_number(cell) is not None for cell in cells]
-    if problem is Problem.REGRESSION or all(numeric):
-        labels = [sheet.number(row, column, "labels of a regression must be numbers") for row in sheet.rows]
-        if problem is not Problem.CLASSIFICATION:
-            return "regression", np.reshape(labels, (-1, 1))
-    elif problem is Problem.AUTO and any(numeric):
-        number, text = numeric.index(True), numeric.index(False)
-        raise ConfigurationError(
-            f"{sheet.where}, column {sheet.names[column]!r} has numbers ({cells[number]!r} in line "
-            f"{sheet.rows[number].line}) and text ({cells[text]!r} in line {sheet.rows[text].line}); "
-            "correct it or set target.problem."
-        )
-    classes = {label: code for code, label in enumerate(sorted(set(labels)))}
-    if len(classes) == 1:
-        raise ConfigurationError(
-            f"{sheet.where}, column {sheet.names[column]!r} holds a single class, {cells[0]!r}; "
-            "a classification needs at least two."
-        )
-    return "classification", np.eye(len(classes))[[classes[label] for label in labels]]
-
-
-def _number(cell: str) -> float | None:
-    """Return the number that a cell holds, NaN and infinite ones included, or None for text."""
-    if "_" in cell:  # float("1_000") is 1000.0
-        return None
-    try:
-        return float(cell)
-    except ValueError:
-        return None
-
-
-def _separator(delimiter: str) -> str:
-    return "\t" if delimiter == r"\t" else delimiter
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigurationError(f"{where} does not exist{_nearest_file(path)}.") from None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{where} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise ConfigurationError(f"{where} is a directory; name a CSV file in it.")
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfigurationError(f"{where} is not a regular file.")
+    return path, status
 
 
 def _nearest_file(path: Path) -> str:
@@ -267,5 +203,87 @@ def _nearest_file(path: Path) -> str:
     return nearest(path.name, names)
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+@functools.lru_cache(maxsize=2)
+def _read(path: Path, modified: int, size: int, where: str, dialect: Dialect) -> Sheet:
+    return read_sheet(path, where, dialect)
+
+
+@functools.lru_cache(maxsize=8)
+def _use(table: Table, path: Path, modified: int, size: int) -> Content:
+    choice, where = table._choice(), table._where
+    chosen = parts(table._sheet(), choice, where)
+    wrong = faults(chosen, choice)
+    if wrong:
+        raise ConfigurationError(_complaint(table, wrong))
+    return content(chosen, choice, where)
+
+
+def _complaint(table: Table, wrong: Sequence[Fault]) -> str:
+    """Return one sentence with all that is wrong, and one with the settings by which the table can be used."""
+    said = [fault.what for fault in wrong[:_MOST_FAULTS]]
+    said += [f"and {len(wrong) - _MOST_FAULTS} more"] if len(wrong) > _MOST_FAULTS else []
+    mended = _mended(table, wrong, lambda fault: fault.change)
+    smaller = _mended(table, wrong, lambda fault: {} if fault.columns else fault.change)
+    ways = [" ".join(_settings(table, way)) for way in (mended, smaller) if way]
+    explained = any(fault.is_explained for fault in wrong)
+    advice = f" Write {', or '.join(dict.fromkeys(ways))}." if ways else "" if explained else " Correct the file."
+    return f"{table._where} cannot be used as it is: {'; '.join(said)}.{advice}"
+
+
+def _mended(table: Table, wrong: Sequence[Fault], change: Callable[[Fault], dict[str, Any]]) -> Table | None:
+    """Return a table without faults: each is mended by the change, or by leaving out its columns; None if it cannot."""
+    for _ in range(_ROUNDS):
+        changes: dict[str, Any] = {}
+        for fault in wrong:
+            own = change(fault)
+            if not own and not fault.columns:
+                return None
+            dropped = (*changes.get("drop", ()), *(own.get("drop", ()) if own else fault.columns))
+            changes |= {**own, "drop": dropped}
+        table = replace(table, **_narrowed(table, changes))
+        try:
+            wrong = faults(parts(table._sheet(), table._choice(), table._where), table._choice())
+        except ConfigurationError:
+            return None
+        if not wrong:
+            return table
+    return None
+
+
+def _narrowed(table: Table, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return changes that leave columns out in the way in which the table chooses them: by features, or by drop."""
+    dropped = changes.get("drop", ())
+    if table.features is None:
+        return {**changes, "drop": tuple(dict.fromkeys((*table.drop, *dropped)))}
+    gone = {*dropped, *changes.get("label", ())}
+    return {**changes, "drop": table.drop, "features": tuple(name for name in table.features if name not in gone)}
+
+
+def _settings(before: Table, after: Table) -> list[str]:
+    """Return the overrides by which two tables differ."""
+    found = []
+    for field in fields(Table):
+        old, new = getattr(before, field.name), getattr(after, field.name)
+        if old != new:
+            value = getattr(new, "value", str(new).lower() if isinstance(new, bool) else new)
+            found.append(
+                typed(f"target.{field.name}", value[0] if field.name == "label" and len(value) == 1 else value)
+            )
+    return found
+
+
+def _column_overviews(sheet: Sheet, chosen: Parts) -> tuple[ColumnOverview, ...]:
+    use = {column.name: "feature" for column in chosen.features} | {column.name: "label" for column in chosen.labels}
+    return tuple(_column_overview(column, use.get(column.name, "left out")) for column in sheet.columns)
+
+
+def _column_overview(column: Column, use: str) -> ColumnOverview:
+    kind = "numbers" if column.numbers is not None else "dates" if are_dates(column.levels) else "text"
+    return ColumnOverview(
+        name=column.name,
+        kind="true or false" if column.truths is not None else kind,
+        missing=int(column.missing.sum()),
+        levels=len(column.levels) or None,
+        examples=tuple(column.levels[:3]),
+        use=use,
+    )

@@ -26,7 +26,7 @@ def table(study, tmp_path):
     """A fold's table in the working directory: the overrides that choose it, its rows, its test rows."""
     train, test = study.splits(consecutive=False)[0]
     study.write_table(tmp_path / "fold.csv", train)
-    return ["target=table", "target.path=fold.csv", "target.problem=classification"], train, test
+    return ["target=table", "target.path=fold.csv", "target.task=classification"], train, test
 
 
 def trained(*overrides):

@@ -37,6 +37,7 @@ ACROSS = {
 # Modules without a test file of their own, because they are parts of what is tested elsewhere. Those of the conformance
 # kit are tested by the faulty components that its checks must catch.
 TESTED_IN = {
+    "components/overview.py": "cli/test_data.py",
     "engine/stack.py": "engine/test_trainer.py",
     "engine/stopping.py": "engine/test_trainer.py",
     "registry/hookspecs.py": "test_kinds.py",

@@ -6,14 +6,17 @@ import socket
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import datasets
 
+import chainrule
 from chainrule.components.parameters import build
 from chainrule.errors import ConfigurationError
-from chainrule_targets.table import Problem, Table
+from chainrule_targets import memory
+from chainrule_targets.table import Table, Task
 
 RNG = np.random.default_rng(0)
 
@@ -33,7 +36,12 @@ def write(tmp_path, monkeypatch):
 def complaint(table):
     """Return the whole message; every way to look at the table must end in it."""
     messages = set()
-    for look in (lambda: table.inputs, lambda: table.outputs, lambda: table.task, lambda: table.data(RNG, None)):
+    for look in (
+        lambda: table.inputs,
+        lambda: table.outputs,
+        lambda: table.resolved_task,
+        lambda: table.data(RNG, None),
+    ):
         with pytest.raises(ConfigurationError) as caught:
             look()
         messages.add(str(caught.value))
@@ -46,7 +54,7 @@ def test_numeric_labels_make_a_regression(write):
     x, y = table.data(RNG, None)
     np.testing.assert_array_equal(x, [[1, 2.5], [-4, 0.5]])
     np.testing.assert_array_equal(y, [[3], [6]])
-    assert (table.inputs, table.outputs, table.task, table.samples) == (2, 1, "regression", None)
+    assert (table.inputs, table.outputs, table.resolved_task, table.samples) == (2, 1, "regression", None)
     assert x.dtype == y.dtype == np.float64
 
 
@@ -54,7 +62,7 @@ def test_text_labels_make_one_hot_classes_in_sorted_order(write):
     table = write("a,kind\n1,pear\n2,apple\n3,plum\n4,apple\n")
     _, y = table.data(RNG, None)
     np.testing.assert_array_equal(y, [[0, 1, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]])
-    assert (table.inputs, table.outputs, table.task) == (1, 3, "classification")
+    assert (table.inputs, table.outputs, table.resolved_task) == (1, 3, "classification")
 
 
 def test_two_classes_are_one_hot_as_well(write):
@@ -63,20 +71,20 @@ def test_two_classes_are_one_hot_as_well(write):
 
 
 def test_numbers_are_classes_on_request_in_numerical_order(write):
-    table = write("a,n\n1,10\n2,9\n3,9.0\n", problem="classification")
-    assert table.task == "classification"
+    table = write("a,n\n1,10\n2,9\n3,9.0\n", task="classification")
+    assert table.resolved_task == "classification"
     np.testing.assert_array_equal(table.data(RNG, None)[1], [[0, 1], [1, 0], [1, 0]])
 
 
 def test_numbers_and_text_are_classes_on_request(write):
-    table = write("a,n\n1,10\n2,x\n3,9\n", problem="classification")
+    table = write("a,n\n1,10\n2,x\n3,9\n", task="classification")
     np.testing.assert_array_equal(table.data(RNG, None)[1], [[1, 0, 0], [0, 0, 1], [0, 1, 0]])
 
 
 def test_the_label_is_a_column_of_choice(write):
     table = write("a,kind,b\n1,x,2\n3,y,4\n", label="kind")
     np.testing.assert_array_equal(table.data(RNG, None)[0], [[1, 2], [3, 4]])
-    assert table.task == "classification"
+    assert table.resolved_task == "classification"
 
 
 @pytest.mark.parametrize(
@@ -101,9 +109,7 @@ def test_dialects_of_one_row(write, content):
 def test_quoted_cells_may_hold_the_delimiter_and_line_ends(write):
     table = write('"a, b",kind\n1,"x, ""y"""\n2,"p\nq"\n', label="kind")
     assert (table.inputs, table.outputs) == (1, 2)
-    assert complaint(write('a,kind\n1,"p\nq"\nx,p\n')) == (
-        "target.path=t.csv, line 4, column 'a': 'x' is not a number; features must be numbers."
-    )
+    assert "column 'a' lacks 1 value in line 4" in complaint(write('a,kind\n1,"p\nq"\n,p\n'))
 
 
 @pytest.mark.parametrize(("delimiter", "between"), [(";", ";"), ("\t", "\t"), (r"\t", "\t"), ("|", "|")])
@@ -116,7 +122,10 @@ def test_other_delimiters(write, delimiter, between):
 def test_impossible_delimiters(delimiter):
     with pytest.raises(ConfigurationError) as caught:
         Table(path="t.csv", delimiter=delimiter)
-    assert str(caught.value) == rf"target.delimiter must be one character (\t for a tab), not {delimiter!r}."
+    assert str(caught.value) == (
+        "target.delimiter must be comma, semicolon, tab, pipe, space, auto or one character, not "
+        f"{delimiter!r}; a shell needs names: target.delimiter=semicolon."
+    )
 
 
 def test_standardizing_is_a_choice(write):
@@ -136,35 +145,48 @@ def test_a_path_is_required():
         ("", " is empty; its first row must name the columns."),
         ("\n\n", " is empty; its first row must name the columns."),
         ("a,b,y\n", " has column names but no rows."),
-        ("\na,y\n1,2\n", ", line 1 is empty; delete it."),
-        ("a,y\n1,2\n\n3,4\n", ", line 3 is empty; delete it."),
-        ("a,y\n1,2\n,\n", ", line 3, column 'a' is empty; fill it in or delete the row."),
-        ("a,b,y\n1,2,3\n4, ,6\n", ", line 3, column 'b' is empty; fill it in or delete the row."),
-        ("a,b,y\n1,2,\n", ", line 2, column 'y' is empty; fill it in or delete the row."),
+        ("a,y\n1,2\n,\n", " cannot be used as it is: label 'y' lacks 1 value in line 3; column 'a' lacks 1 value "
+                         "in line 3. Write target.missing=mean."),
+        ("a,b,y\n1,2,3\n4, ,6\n", " cannot be used as it is: column 'b' lacks 1 value in line 3. "
+                                 "Write target.missing=mean, or target.drop=[b]."),
+        ("a,b,y\n1,2,\n2,3,4\n", " cannot be used as it is: label 'y' lacks 1 value in line 2. "
+                                "Write target.missing=drop."),
         ("a,b,y\n1,2,3\n4,5\n", ", line 3 has 2 cells, but 3 columns are named."),
         ("a,b,y\n1\n", ", line 2 has 1 cell, but 3 columns are named."),
-        ("a,b,y\n1,2,3,4\n", ", line 2 has 4 cells, but 3 columns are named."),
-        ("a,,y\n1,2,3\n", ", line 1: column 2 has no name; give it one or delete the column."),
-        ("a,y,\n1,2,\n", ", line 1: column 3 has no name; give it one or delete the column."),
-        ("a,b,a\n1,2,3\n", ", line 1: two columns are called 'a'; rename one of them."),
-        ("a,b,y\n1,two,3\n", ", line 2, column 'b': 'two' is not a number; features must be numbers."),
-        ("a,b,y\n1,1_000,3\n", ", line 2, column 'b': '1_000' is not a number; features must be numbers."),
-        ("a;b;y\n1;1,5;3\n", " has only the column 'a;b;y', so it has labels but no features; "
-                             "is ',' the right target.delimiter?"),
-        ("y\n1\n", " has only the column 'y', so it has labels but no features; is ',' the right target.delimiter?"),
-        ("a,y\nnan,1\n", ", line 2, column 'a': 'nan' is not a finite number."),
-        ("a,y\n1,1\n-inf,1\n", ", line 3, column 'a': '-inf' is not a finite number."),
-        ("a,y\n1e999,1\n", ", line 2, column 'a': '1e999' is not a finite number."),
-        ("a,y\n1,1\n1,NaN\n", ", line 3, column 'y': 'NaN' is not a finite number."),
-        ("a,y\n1,x\n2,x\n", ", column 'y' holds a single class, 'x'; a classification needs at least two."),
-        ("a,y\n1,2\n3,4\n5,4o\n", ", column 'y' has numbers ('2' in line 2) and text ('4o' in line 4); "
-                                  "correct it or set target.problem."),
-        ("a,y\n1,x\n3,nan\n", ", column 'y' has numbers ('nan' in line 3) and text ('x' in line 2); "
-                              "correct it or set target.problem."),
+        ("a,b,y\n1,2,3,4,5\n", ", line 2 has 5 cells, but 3 columns are named. Does a cell with the delimiter in it "
+                             "lack quotes?"),
+        ("a,b,y\n1,2,3\n1,2\n1\n", ", line 3 has 2 cells, but 3 columns are named (and 1 other lines are of another "
+                                   "length)."),
+        ("a,b,a\n1,2,3\n", ": two columns are called 'a'; rename one of them."),
+        ("a,b,y\n1,two,3\n", " cannot be used as it is: column 'b' holds text ('two'). Write target.text=onehot, or "
+                            "target.drop=[b]."),
+        ("a,b,y\n1,1_000,3\n", " cannot be used as it is: column 'b' holds text ('1_000'). Write target.text=onehot, "
+                              "or target.drop=[b]."),
+        ("y\n1\n", " has only the column 'y', so it has labels but no features."),
+        ("a b\n1 2\n", " has only the column 'a b', so it has labels but no features; target.delimiter=space makes "
+                      "2 columns of it."),
+        ("a,y\nnan,1\n", " cannot be used as it is: column 'a' holds no values. Correct the file."),
+        ("a,y\n1,1\n-inf,1\n", " cannot be used as it is: column 'a' has -inf in line 3, no finite number. "
+                              "Correct the file."),
+        ("a,b,y\n1e999,2,1\n", " cannot be used as it is: column 'a' has inf in line 2, no finite number. "
+                              "Write target.drop=[a]."),
+        ("a,y\n1,x\n2,x\n", " cannot be used as it is: label 'y' holds a single class, 'x'. Correct the file."),
+        ("b,a,y\n1,1,x\n2,2,x\n", " cannot be used as it is: label 'y' holds a single class, 'x'. "
+                                "Write target.label=a target.drop=[y]."),
+        ("a,y\n1,2\n3,4\n5,4o\n", " cannot be used as it is: label 'y' has text ('4o' in line 4) beside numbers "
+                                 "('2'). Write target.task=classification."),
         ('a,y\n1,2\n3,"4\n5,6\n', ", line 3 is not valid CSV: unexpected end of data."),
         ('a,y\n1,2\n"3"x,4\n', ", line 3 is not valid CSV: ',' expected after '\"'."),
-        (b"a,y\n1,2\n\xe9,2\n", ", line 3: byte 0xe9 is not UTF-8; save the file as UTF-8."),
-        ("a,y\n1,2\n".encode("utf-16"), ", line 1: byte 0xff is not UTF-8; save the file as UTF-8."),
+        (b"a,y\n1,2\n\xe9,2\n", ", line 3: byte 0xe9 is not UTF-8; write target.encoding=cp1252 if '\xe9,2' is right, "
+                               "or save the file as UTF-8."),
+        ("a,y\n1,2\n".encode("utf-16-le"), ", line 1 has a zero byte, so this is no text; or set target.encoding."),
+        ("1,2\n3,4\n", " may have no header: its first row is '1, 2'. Write target.header=false if this row is data, "
+                      "or target.header=true if it names the columns."),
+        ("5.1,3.5,setosa\n4.9,3.0,setosa\n", " may have no header: its first row is '5.1, 3.5, setosa'. Write "
+                                            "target.header=false if this row is data, or target.header=true if it "
+                                            "names the columns."),
+        ("a,b;c,d\n1,2;3,4\n", " can be read in several ways: 3 columns by target.delimiter=comma, 2 columns by "
+                              "target.delimiter=semicolon; say which."),
     ],
 )  # fmt: skip
 def test_what_is_missing_or_unclear_in_a_file_is_one_sentence(write, content, message):
@@ -174,22 +196,280 @@ def test_what_is_missing_or_unclear_in_a_file_is_one_sentence(write, content, me
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"problem": "regression"}, "target.path=t.csv, line 2, column 'kind': 'p' is not a number; "
-                                    "labels of a regression must be numbers."),
-        ({"label": "kin"}, "target.label=kin is not a column of target.path=t.csv (did you mean 'kind'?); "
-                           "it has a, kind."),
-        ({"label": "xyz"}, "target.label=xyz is not a column of target.path=t.csv; it has a, kind."),
-        ({"label": "a"}, "target.path=t.csv, line 2, column 'kind': 'p' is not a number; features must be numbers."),
+        ({"task": "regression"}, " cannot be used as it is: label 'kind' has text ('p' in line 2). "
+                                 "Write target.task=classification."),
+        ({"label": "a"}, " cannot be used as it is: column 'kind' holds text ('p', 'q'). Write target.text=onehot."),
+        ({"label": "a", "features": ["a"]}, ": column 'a' is the label and in target.features; choose one of them."),
+        ({"label": "a", "drop": "a"}, ": column 'a' is the label and in target.drop; choose one of them."),
+        ({"drop": "a"}, " has only the label 'kind', but no features."),
+        ({"drop": ["a", "kind"]}, ": no column is left."),
+        ({"label": ["a", "kind"], "features": []}, " has only the label 'a', 'kind', but no features."),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_the_options_is_one_sentence(write, options, message):
-    assert complaint(write("a,kind\n1,p\n2,q\n", **options)) == message
+    assert complaint(write("a,kind\n1,p\n2,q\n", **options)) == f"target.path=t.csv{message}"
+
+
+@pytest.mark.parametrize(("given", "hint"), [("kin", " (did you mean 'kind'?)"), ("xyz", "")])
+def test_a_column_that_does_not_exist(write, given, hint):
+    message = f" is not a column of target.path=t.csv{hint}; it has a, kind."
+    assert complaint(write("a,kind\n1,p\n2,q\n", label=given)) == f"target.label={given}{message}"
+    assert complaint(write("a,kind\n1,p\n2,q\n", drop=given)) == f"target.drop: {given}{message}"
+    assert complaint(write("a,kind\n1,p\n2,q\n", features=[given])) == f"target.features: {given}{message}"
 
 
 def test_a_single_class_of_numbers(write):
-    assert complaint(write("a,y\n1,7\n2,7.0\n", problem="classification")) == (
-        "target.path=t.csv, column 'y' holds a single class, '7'; a classification needs at least two."
+    assert complaint(write("a,y\n1,7\n1,7.0\n", task="classification")) == (
+        "target.path=t.csv cannot be used as it is: label 'y' holds a single class, 7. Correct the file."
     )
+
+
+@pytest.mark.parametrize(
+    ("cells", "settings", "values"),
+    [
+        (["300,50", "1,25"], "decimal=comma", [300.5, 1.25]),
+        (["1,200,000", "30"], "thousands=comma", [1200000, 30]),
+        (["1.200.000", "1.300.000"], "decimal=comma thousands=point", [1200000, 1300000]),
+        (["1.200.000,5", "3"], "decimal=comma thousands=point", [1200000.5, 3]),
+        (["1 200 000", "3"], "thousands=space", [1200000, 3]),
+        (["1'200'000.5", "3"], "thousands=apostrophe", [1200000.5, 3]),
+        (["$250000", "$3"], "signs=ignore", [250000, 3]),
+        (["5 %", "7.5%"], "signs=ignore", [5, 7.5]),
+        (["3,50 €", "4,00 €"], "decimal=comma signs=ignore", [3.5, 4]),
+        (["$1,250,000.50", "$3"], "thousands=comma signs=ignore", [1250000.5, 3]),
+    ],
+)
+@pytest.mark.parametrize("place", ["label", "feature"])
+def test_numbers_that_are_written_otherwise_are_read_by_the_settings_that_the_error_names(
+    write, cells, settings, values, place
+):
+    rows = [f'"{cell}";1' if place == "feature" else f'1;"{cell}"' for cell in cells]
+    content = "\n".join(["a;b", *rows]) + "\n"
+    words = " ".join(f"target.{setting}" for setting in settings.split())
+    assert f"({cells[0]!r})" in (said := complaint(write(content, label="b"))) or f"({cells[1]!r})" in said
+    assert "numbers that are written otherwise" in said
+    assert said.endswith(f" Write {words}.")
+    x, y = write(content, label="b", **dict(setting.split("=") for setting in settings.split())).data(RNG, None)
+    np.testing.assert_array_equal((x if place == "feature" else y)[:, 0], values)
+
+
+def test_a_comma_that_may_be_either_mark_is_explained(write):
+    assert complaint(write('a,price\n1,"250,000"\n2,30\n')) == (
+        "target.path=t.csv cannot be used as it is: label 'price' has numbers that are written otherwise ('250,000'): "
+        "write target.thousands=comma if 250,000 is 250000 or target.decimal=comma if 250,000 is 250."
+    )
+
+
+def test_settings_hold_for_all_columns(write):
+    said = complaint(write("a;b;y\n1,5;1.5;1\n2,5;2.5;2\n", decimal="comma"))
+    assert "column 'b' has numbers that are written otherwise ('1.5')" in said
+    assert said.endswith(" Write target.drop=[b].")
+
+
+def test_different_signs_in_one_column_are_refused(write):
+    assert complaint(write("a,y\n1,5 %\n2,5\n")) == (
+        "target.path=t.csv cannot be used as it is: label 'y' has numbers with different signs ('5', '5 %'). "
+        "Correct the file."
+    )
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ["2020-01-05", "2020-02-05"],
+        ["05.01.2020", "06.01.2020"],
+        ["1/5/20", "2/5/20"],
+        ["2020-01-05 10:30:00", "2020-01-06T10:30Z"],
+        ["Jan 5, 2020", "March 2020"],
+        ["5 Jan 2020", "6 Jan 2020"],
+        ["10:30", "11:45:10"],
+    ],
+)
+def test_dates_are_neither_classes_nor_levels(write, dates):
+    rows = "".join(f'{at},"{date}",{at}\n' for at, date in enumerate(dates))
+    assert complaint(write(f"a,day,y\n{rows}", text="onehot")) == (
+        f"target.path=t.csv cannot be used as it is: column 'day' holds dates ({min(dates)!r}). "
+        "Write target.drop=[day]."
+    )
+    assert complaint(write(f"a,day,y\n{rows}", label="day", features=["a", "y"])) == (
+        f"target.path=t.csv cannot be used as it is: label 'day' holds dates ({min(dates)!r}). "
+        "Write target.label=y target.features=[a]."
+    )
+
+
+def test_text_that_names_rows_is_no_classification_unless_asked_for(write):
+    content = "a,b,name\n" + "".join(f"{i},{i},n{i:02}\n" for i in range(30))
+    assert complaint(write(content)) == (
+        "target.path=t.csv cannot be used as it is: label 'name' has 30 different texts in 30 rows ('n00', 'n01', "
+        "'n02', 'n03', 'n04', ...), too many for classes. Write target.label=b target.drop=[name]."
+    )
+    assert write(content, task="classification").outputs == 30
+
+
+def test_numbers_beside_text_are_no_levels(write):
+    content = "a,b,y\n" + "".join(f"{i},{'x' if i == 7 else i},{i}\n" for i in range(30))
+    said = complaint(write(content, text="onehot"))
+    assert "column 'b' has text ('x' in line 9) beside numbers ('0')" in said
+    assert write("a,b,y\n1,0,1\n2,1,2\n3,3+,4\n", text="onehot").input_names == ("a", "b=0", "b=1", "b=3+")
+
+
+def test_all_that_is_wrong_is_counted_at_once_and_both_lines_work(write):
+    content = "a,b,c,d,e,f,y\n1,x,2020-01-01,,10:30,1,1\n,y,2020-01-02,4,11:30,2,2\n3,y,2020-01-03,5,12:30,3,4\n"
+    assert complaint(write(content)) == (
+        "target.path=t.csv cannot be used as it is: 2 columns ('a', 'd') lack 2 values in lines 2, 3 (2 of 3); "
+        "column 'b' holds text ('x', 'y'); 2 columns ('c', 'e') hold dates ('2020-01-01'). "
+        "Write target.drop=[c,e] target.missing=mean target.text=onehot, or target.drop=[a,d,b,c,e]."
+    )
+    assert write(content, drop=["c", "e"], missing="mean", text="onehot").inputs == 5
+    assert write(content, drop=["a", "b", "c", "d", "e"]).input_names == ("f",)
+
+
+@pytest.mark.parametrize("mark", ["", "NA", "N/A", "nan", "null", "None", "?", " NA "])
+def test_marks_of_missing_values(write, mark):
+    content = f"a,b,y\n1,{mark},1\n2,3,{mark}\n3,4,5\n"
+    assert "label 'y' lacks 1 value in line 3; column 'b' lacks 1 value in line 2." in complaint(write(content))
+    x, y = write(content, missing="drop").data(RNG, None)
+    np.testing.assert_array_equal(np.hstack([x, y]), [[3, 4, 5]])
+    x, y = write(content, missing="mean").data(RNG, None)
+    np.testing.assert_array_equal(np.hstack([x, y]), [[1, np.nan, 1], [3, 4, 5]])
+
+
+def test_a_missing_label_is_no_class(write):
+    content = "a,kind\n1,x\n2,NA\n3,y\n4,\n"
+    assert "label 'kind' lacks 2 values in lines 3, 5 (2 of 4). Write target.missing=drop." in complaint(write(content))
+    table = write(content, missing="drop")
+    assert (table.outputs, len(table.data(RNG, None)[0]), table.output_names) == (2, 2, ("x", "y"))
+    assert table.notes == ("target.path=t.csv: 2 rows of 4 without some value are left out.",)
+
+
+def test_dropping_all_rows_is_refused(write):
+    assert complaint(write("a,b,y\n1,,1\n,2,2\n", missing="drop")) == (
+        "target.path=t.csv: each of its 2 rows lacks a value, so target.missing=drop leaves none; column 'a' lacks "
+        "1 value: leave it out by target.drop=[a]."
+    )
+
+
+@pytest.mark.parametrize(("how", "statistic"), [("mean", np.mean), ("median", np.median)])
+def test_missing_values_are_filled_with_what_the_training_rows_say(write, how, statistic):
+    rng = np.random.default_rng(5)
+    cells = [[f"{value:.3f}" if value < 1 else "" for value in row] for row in rng.normal(size=(40, 2))]
+    content = "\n".join(["a,b,y", *(",".join([*row, str(at)]) for at, row in enumerate(cells))])
+    write(content)
+    result = chainrule.run("target=table", "target.path=t.csv", f"target.missing={how}", "training.epochs=1",
+                           "network.hidden=[2]", "data.validation=0.4", "tracking=none")  # fmt: skip
+    samples = result.samples
+    for part in (samples.train, samples.validation):
+        x, y = samples.raw(part)
+        assert np.isfinite(x).all()
+        raw = np.array([[float(cell or "nan") for cell in cells[int(row)]] for row in y[0]]).T
+        expected = np.array(
+            [[float(cell or "nan") for cell in cells[int(row)]] for row in samples.raw(samples.train)[1][0]]
+        )
+        fill = np.array([statistic(column[~np.isnan(column)]) for column in expected.T])[:, None]
+        np.testing.assert_allclose(x, np.where(np.isnan(raw), fill, raw), rtol=1e-14)
+    np.testing.assert_array_equal(result.predict([[np.nan], [0.5]]), result.predict([samples.x_fill[0], [0.5]]))
+
+
+def test_an_indicator_says_which_values_were_missing(write):
+    table = write("a,b,y\n1,x,1\n,,2\n3,y,4\n", missing="mean", text="onehot", indicator=True)
+    assert table.input_names == ("a", "a is missing", "b=x", "b=y", "b is missing")
+    np.testing.assert_array_equal(table.data(RNG, None)[0], [[1, 0, 1, 0, 0], [np.nan, 1, 0, 0, 1], [3, 0, 0, 1, 0]])
+
+
+def test_text_becomes_numbers_on_request(write):
+    content = "a,b,y\n1,pear,1\n2,apple,2\n3,pear,4\n"
+    np.testing.assert_array_equal(write(content, text="onehot").data(RNG, None)[0], [[1, 0, 1], [2, 1, 0], [3, 0, 1]])
+    np.testing.assert_array_equal(write(content, text="ordinal").data(RNG, None)[0], [[1, 1], [2, 0], [3, 1]])
+    many = "a,b,y\n1,p,1\n2,q,2\n3,r,4\n"
+    assert complaint(write(many, text="onehot", levels=2)) == (
+        "target.path=t.csv cannot be used as it is: column 'b' holds text of up to 3 levels ('p', 'q', 'r'), more than "
+        "target.levels. Write target.drop=[b]."
+    )
+
+
+def test_truth_values_are_one_and_zero(write):
+    np.testing.assert_array_equal(write("a,y\ntrue,1\nFalse,2\n").data(RNG, None)[0], [[1], [0]])
+    assert write("a,y\n1,TRUE\n2,FALSE\n").output_names == ("FALSE", "TRUE")
+
+
+@pytest.mark.parametrize("content", [",a,y\n1,1,2\n2,3,4\n", '"a","y"\n"r1",1,2\n"r2",3,4\n', "a,y\n1,1,2\n2,3,4\n"])
+def test_a_first_column_without_a_name_is_left_out_with_a_note(write, content):
+    table = write(content)
+    np.testing.assert_array_equal(np.hstack(table.data(RNG, None)), [[1, 2], [3, 4]])
+    assert table.notes == ("target.path=t.csv: its first column has no name and is left out.",)
+
+
+def test_delimiters_at_the_end_of_each_row_shift_no_column(write):
+    assert complaint(write("a,b,y\n1,2,3,\n4,5,6,\n")) == (
+        "target.path=t.csv: every row has 4 cells, but 3 columns are named."
+    )
+    np.testing.assert_array_equal(np.hstack(write("a,y,\n1,2,\n3,4,\n").data(RNG, None)), [[1, 2], [3, 4]])
+
+
+def test_columns_are_named_where_there_is_no_header(write):
+    table = write("1,2,3\n4,5,6\n", header=False, label="c2")
+    assert (table.input_names, table.output_names) == (("c1", "c3"), ("c2",))
+    np.testing.assert_array_equal(table.data(RNG, None)[1], [[2], [5]])
+    assert write("1,2,3\n4,5,6\n", header=True, label=2).output_names == ("2",)
+
+
+def test_several_labels_make_a_regression_of_several_outputs(write):
+    table = write("a,y,b,z\n1,2,3,4\n5,6,7,8\n", label=["z", "y"])
+    assert (table.inputs, table.outputs, table.output_names) == (2, 2, ("z", "y"))
+    np.testing.assert_array_equal(table.data(RNG, None)[1], [[4, 2], [8, 6]])
+    said = complaint(write("a,y,z\n1,p,4\n5,q,8\n", label=["y", "z"]))
+    assert "several labels make a regression only, and need numbers" in said
+
+
+def test_features_are_chosen_by_name(write):
+    table = write("id,a,b,y\nx,1,2,3\ny,4,5,6\n", features=["b", "a"])
+    np.testing.assert_array_equal(table.data(RNG, None)[0], [[2, 1], [5, 4]])
+
+
+def test_a_file_in_another_encoding(write):
+    content = "a,kind\n1,Zürich\n2,Bern\n"
+    assert write(content.encode("cp1252"), encoding="cp1252").output_names == ("Bern", "Zürich")
+    assert write(content.encode("utf-16")).output_names == ("Bern", "Zürich")
+    assert complaint(write(content, encoding="klingon")).startswith("target.encoding=klingon is not an encoding")
+
+
+@pytest.mark.parametrize("ending", [".csv.gz", ".csv.bz2", ".csv.xz", ".tsv", ".parquet", ".json"])
+def test_other_kinds_of_files(write, ending):
+    frame = pd.DataFrame({"a": [1.5, 2.5], "b": [True, False], "kind": ["x", "y"]})
+    path = f"t{ending}"
+    if ending == ".parquet":
+        frame.to_parquet(path)
+    elif ending == ".json":
+        frame.to_json(path, orient="records")
+    else:
+        frame.to_csv(path, index=False, sep="\t" if ending == ".tsv" else ",")
+    table = Table(path=path)
+    np.testing.assert_array_equal(np.hstack(table.data(RNG, None)), [[1.5, 1, 1, 0], [2.5, 0, 0, 1]])
+    Path(path).write_bytes(b"\x1f\x8b\xff")
+    assert complaint(Table(path=path)).startswith(f"target.path={path}")
+
+
+def test_an_address_is_refused():
+    address = "https://example.org/t.csv"
+    assert complaint(Table(path=address)) == (
+        f"target.path={address} is an address; download the file and give its path."
+    )
+
+
+def test_memory_is_checked_before_it_is_taken(write, monkeypatch):
+    table = write("a,y\n" + "".join(f"{i},x{i}\n" for i in range(2000)), task="classification")
+    monkeypatch.setattr(memory, "available", lambda: 10**8)
+    assert complaint(table) == (
+        "target.path=t.csv needs about 0.2 GB of memory for 2000 rows of 2001 inputs and outputs, but 0.1 GB are free."
+    )
+
+
+def test_a_note_says_that_columns_differ_in_scale(write):
+    content = "a,b,y\n1,1000,3\n2,9000,4\n"
+    (note,) = write(content).notes
+    assert note.startswith("target=table: columns differ in scale ('b' spans 8e+03 and ")
+    assert not write(content, standardize=True).notes
+    assert not write("a,b,y\n1,2,3\n2,3,4\n").notes
 
 
 def test_many_columns_are_not_all_listed(write):
@@ -203,9 +483,9 @@ def test_many_columns_are_not_all_listed(write):
 
 def test_an_unknown_problem_names_the_choices(write):
     with pytest.raises(ConfigurationError) as caught:
-        write("a,y\n1,2\n", problem="regresion")
+        write("a,y\n1,2\n", task="regresion")
     assert str(caught.value) == (
-        "target.problem must be one of auto, regression, classification, not 'regresion' (did you mean 'regression'?)."
+        "target.task must be one of auto, regression, classification, not 'regresion' (did you mean 'regression'?)."
     )
 
 
@@ -259,7 +539,7 @@ def test_a_file_is_read_once_until_it_changes(write, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", lambda self: reads.append(self) or original(self))
     table = write("a,y\n1,2\n3,4\n")
     for _ in range(3):
-        assert (table.inputs, table.outputs, table.task) == (1, 1, "regression")
+        assert (table.inputs, table.outputs, table.resolved_task) == (1, 1, "regression")
         table.data(RNG, None)
     assert len(reads) == 1
     table = write("a,y\n1,2\n3,4\n5,6\n")
@@ -316,7 +596,7 @@ def test_numbers_survive_the_way_through_a_file(tmp_path_factory, rows, delimite
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter=delimiter, quoting=quoting)
         writer.writerows([[f"c{i}" for i in range(width)], *rows])
-    table = Table(path=str(path), label=f"c{label}", delimiter=delimiter, problem=Problem.REGRESSION)
+    table = Table(path=str(path), label=f"c{label}", delimiter=delimiter, task=Task.REGRESSION)
     x, y = table.data(RNG, None)
     expected = np.array(rows)
     assert y.tobytes() == expected[:, [label]].tobytes()

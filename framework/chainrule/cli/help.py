@@ -26,6 +26,7 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
   chainrule -m seed=0,1,2 activation=tanh,relu   every combination, as stacks; ranked over seeds
   chainrule -m ... hydra.sweeper.dry_run=true    only list its jobs and stacks
   chainrule compare activation=tanh,relu         which is better on several targets, each tuned alike
+  chainrule data FILE                            how a table would be read, and the command that trains on it
   chainrule resume DIR                           finish a sweep that broke off
   chainrule report DIR                           write the report of a sweep again
   chainrule report mlflow:EXPERIMENT             rank the runs of any MLflow experiment

@@ -21,6 +21,7 @@ from chainrule.registry.registry import installed
 _COMMANDS = {  # each a module of this package with a function ``main``, imported when it is needed
     "check": "check",
     "compare": "compare",
+    "data": "data",
     "new-plugin": "new_plugin",
     "plugins": "plugins",
     "report": "report",

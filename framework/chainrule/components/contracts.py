@@ -24,6 +24,7 @@ from annotated_types import doc
 from numpy.typing import NDArray
 
 from chainrule.components.arguments import offers, takes_out
+from chainrule.components.overview import Overview
 
 Array = NDArray[Any]
 
@@ -347,12 +348,14 @@ class Target(Component):
         task: ``regression`` or ``classification``; decides between R2 and accuracy.
         low, high: the interval from which ``data`` draws each input.
         samples: default number of samples that a run draws; None for a data set, which has rows of its own.
+        reads: endings of the files that it reads from its parameter ``path``, such as ``.csv``.
     """
 
     task: ClassVar[str] = "regression"
     low: ClassVar[float] = -1.0
     high: ClassVar[float] = 1.0
     samples: ClassVar[int | None] = 256
+    reads: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod
@@ -368,6 +371,35 @@ class Target(Component):
     def standardized(self) -> bool:
         """Whether inputs and regression outputs are shifted and scaled by mean and deviation of the training rows."""
         return False
+
+    @property
+    def resolved_task(self) -> str:
+        """``regression`` or ``classification``; this is ``task``, unless the data decide."""
+        return self.task
+
+    @property
+    def imputation(self) -> str | None:
+        """What replaces NaN in ``x``: ``mean`` or ``median`` of the training rows; None: there is no NaN."""
+        return None
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the inputs; empty where they have none."""
+        return ()
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs: classes, or values of a regression; empty where they have none."""
+        return ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the person should know before training."""
+        return ()
+
+    def overview(self) -> Overview:
+        """Return how the file is read, for ``chainrule data``; only targets with ``reads`` define it."""
+        raise NotImplementedError(f"the target {self.name} reads no file")
 
     def __call__(self, x: Array) -> Array:
         """Return the true outputs ``(samples, outputs)`` at the inputs ``x (samples, inputs)``, without noise.

@@ -67,6 +67,8 @@ class Parameter:
             raise ConfigurationError(f"{where} must be {self.wanted()}, not null.")
         if not self.many:
             return self._element(value, where)
+        if self.type is str and isinstance(value, str | int | float) and not isinstance(value, bool):
+            return (self._element(value, where),)  # a single text
         if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__iter__"):
             raise ConfigurationError(f"{where} must be {self.wanted()}, not {value!r}.")
         return tuple(self._element(item, f"{where}[{i}]") for i, item in enumerate(value))
@@ -91,6 +93,8 @@ class Parameter:
         value = given.item() if isinstance(given, np.generic) else given  # e.g. from np.logspace
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
+        if self.type is str and isinstance(value, int | float) and not isinstance(value, bool):
+            value = str(value)  # such as the name of a column, 2020, which Hydra reads as a number
         is_right = type(value) is self.type and (not isinstance(value, float) or math.isfinite(value))
         if not is_right or not all(_holds(bound, value) for bound in self.bounds):
             raise self._complaint(given, where)

@@ -6,8 +6,10 @@ from contextvars import ContextVar
 
 from hydra import version
 from hydra._internal.utils import _run_hydra, get_args_parser  # of Hydra's entry, which reads sys.argv itself
+from hydra.errors import ConfigCompositionException
 
 from chainrule.config import task
+from chainrule.config.compose import require_parsed, varied
 from chainrule.config.layers import joined
 from chainrule.errors import ConfigurationError
 from chainrule.files import paths
@@ -24,12 +26,13 @@ def run(arguments: Sequence[str]) -> None:
     version.setbase("1.3")
     parser = get_args_parser()
     parser.allow_abbrev = False
-    options = parser.parse_args(list(arguments))
+    options = parser.parse_intermixed_args(list(arguments))  # flags may stand between overrides
     options.overrides = [joined(text) for text in options.overrides]
     if options.experimental_rerun is not None:
         raise ConfigurationError("--experimental-rerun is not available: it would execute code from the file.")
     token = _arguments.set(arguments)
     try:
+        require_parsed(options.overrides)
         _run_hydra(
             args=options,
             args_parser=parser,
@@ -37,6 +40,8 @@ def run(arguments: Sequence[str]) -> None:
             config_path=str(paths.configuration()),
             config_name="config",
         )
+    except ConfigCompositionException as error:
+        raise varied(error, options.overrides) from None
     finally:
         _arguments.reset(token)
 

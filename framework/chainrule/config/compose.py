@@ -8,6 +8,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
@@ -18,6 +19,7 @@ from chainrule.config.layers import joined, names_in
 from chainrule.config.settings import settings_from_config
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.files import paths
+from chainrule.files.words import shell_word, typed
 from chainrule.records.settings import Settings
 from chainrule.registry.kinds import GROUPS
 from chainrule.registry.registry import installed
@@ -118,6 +120,7 @@ def sweeper(name: str) -> dict[str, Any]:
 
 
 def _composed(overrides: Sequence[str], return_hydra_config: bool = False) -> DictConfig:
+    require_parsed(overrides)
     held = GlobalHydra.instance().hydra
     try:
         GlobalHydra.instance().clear()
@@ -141,6 +144,55 @@ def is_composition_error(error: BaseException) -> bool:
     # For files that are not YAML or hold a single number.
     unread = isinstance(error, YAMLError) or (isinstance(error, OSError) and str(error).startswith(_UNREAD))
     return plain or unread or isinstance(error, HydraException | OmegaConfBaseException)
+
+
+def require_parsed(overrides: Sequence[str]) -> None:
+    """Refuse overrides that Hydra's grammar does not know, with the line that works in a shell.
+
+    Raises:
+        ConfigurationError: there is such an override.
+    """
+    parser = OverridesParser.create()
+    for number, override in enumerate(overrides):
+        try:
+            parser.parse_override(override)
+        except HydraException:
+            following = overrides[number + 1] if number + 1 < len(overrides) else ""
+            raise ConfigurationError(_quoted(override, following)) from None
+
+
+def varied(error: Exception, overrides: Sequence[str]) -> ConfigurationError:
+    """Return :func:`explained`, with what to write where a sweep varies the component that has the unknown key."""
+    found = explained(error)
+    parser = OverridesParser.create()
+    several = {each.key_or_group for each in parser.parse_overrides(list(overrides)) if each.is_sweep_override()}
+    for override in overrides:
+        key, _, value = override.partition("=")
+        group = key.partition(".")[0]
+        if group in several and str(found).startswith(f"{key} "):
+            return ConfigurationError(
+                f"{found} This is the {group} of the configuration; for those of the sweep write "
+                f"{shell_word(f'{key}=choice({value})')}."
+            )
+    return found
+
+
+def _quoted(override: str, following: str) -> str:
+    """Say how an override that cannot be parsed is typed."""
+    key, sign, value = override.partition("=")
+    if not sign or not re.fullmatch(r"[+~]*[\w./@:-]+", key):
+        return f"{override!r} is no override: write KEY=VALUE."
+    if value.endswith(","):
+        rest = f" {following}" if following and "=" not in following else ""
+        joined = f"{key}={value}{rest.strip()}" if rest else override.rstrip(",")
+        return f"{override}{rest} has a comma that nothing follows: without blanks, write {shell_word(joined)}."
+    opened = next((f"{a}{b}" for a, b in ("[]", "{}", "()") if value.count(a) != value.count(b)), "")
+    if opened:
+        return (
+            f"{override} has {opened[0]} without {opened[1]}, or the other way round: write {key}={opened} without "
+            f"blanks, or {typed(key, value)} if that is part of a text."
+        )
+    return f"{override} has characters that need quotes: write {typed(key, value)}."
 
 
 def explained(error: Exception) -> ConfigurationError:

@@ -48,6 +48,7 @@ class Fresh:
         noise: standard deviation of the noise, see :func:`draw`.
         x_scaling, y_scaling: the maps from raw to scaled values.
         dtype: dtype of the run.
+        x_fill: what stands for a missing input, see :class:`Samples`.
     """
 
     target: Target
@@ -55,17 +56,20 @@ class Fresh:
     x_scaling: Scaling
     y_scaling: Scaling
     dtype: DTypeLike
+    x_fill: Array | None = None
 
     def __call__(self, rng: np.random.Generator, samples: int) -> tuple[Array, Array]:
         """Return ``x (samples, inputs)`` and ``y (samples, outputs)``."""
         x, y, _ = _drawn(self.target, rng, samples)
         _add_noise(self.target, x, y, self.noise, rng)
-        return self.x_scaling.apply(x.T).T.astype(self.dtype), self.y_scaling.apply(y.T).T.astype(self.dtype)
+        return self.x_scaling.apply(filled(x.T, self.x_fill)).T.astype(self.dtype), self.y_scaling.apply(y.T).T.astype(
+            self.dtype
+        )
 
 
 @dataclass(frozen=True)
 class Samples:
-    """The data of one run, scaled for the network, in the run's dtype.
+    """The data of one run, without missing values, scaled for the network, in the run's dtype.
 
     Attributes:
         train: a row of ones above ``x`` above ``y``, shape ``(1 + inputs + outputs, training samples)``. Where samples
@@ -75,6 +79,7 @@ class Samples:
         x_scaling, y_scaling: the maps from raw to scaled values.
         digest: SHA-256 of the raw data, in hexadecimal.
         fresh: draws new samples.
+        x_fill: what stands for a missing input, raw, ``(inputs, 1)``; None where none may be missing.
     """
 
     train: Array
@@ -86,6 +91,7 @@ class Samples:
     y_scaling: Scaling
     digest: str
     fresh: Fresh
+    x_fill: Array | None = None
 
     @property
     def parts(self) -> dict[str, Array]:
@@ -139,14 +145,17 @@ def draw(
     x, y, further = _drawn(target, streams[0], target.samples if samples is None else samples)
     count = len(x)
     _add_noise(target, x, y, noise, streams[1])
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+    lacks = np.isnan(x) if target.imputation else np.zeros((), bool)
+    if not ((np.isfinite(x) | lacks).all() and np.isfinite(y).all()):
         raise ConfigurationError(f"target={target.name} has NaN or infinite values in its data.")
     chosen, kept, tested = _split(streams[2].permutation(count), validation, test, folds, fold)
     digest = hashlib.sha256(x.tobytes() + y.tobytes() + b"".join(part.tobytes() for part in further)).hexdigest()
     x, y = x.T, y.T
+    x_fill = _fill(target, x[:, chosen]) if target.imputation else None
+    x = filled(x, x_fill)
     scaled = target.standardized
     x_scaling = Scaling.of(x[:, chosen]) if scaled else Scaling.none(len(x))
-    y_scaling = Scaling.of(y[:, chosen]) if scaled and target.task == "regression" else Scaling.none(len(y))
+    y_scaling = Scaling.of(y[:, chosen]) if scaled and target.resolved_task == "regression" else Scaling.none(len(y))
     with np.errstate(all="ignore"):
         everything = np.concatenate([np.ones((1, count)), x_scaling.apply(x), y_scaling.apply(y)]).astype(dtype)
     weights = sample_weights(target, further, y, (chosen, kept, tested), class_weights, balance_classes)
@@ -157,9 +166,32 @@ def draw(
             f"target={target.name} has values too large or too small for training.dtype={np.dtype(dtype).name}; "
             "change their unit or the dtype."
         )
-    fresh = Fresh(target, noise, x_scaling, y_scaling, dtype)
+    fresh = Fresh(target, noise, x_scaling, y_scaling, dtype, x_fill)
     train, held_out, last = (everything[:, part] for part in (chosen, kept, tested))
-    return Samples(train, held_out, last, len(x), len(y), x_scaling, y_scaling, digest, fresh)
+    return Samples(train, held_out, last, len(x), len(y), x_scaling, y_scaling, digest, fresh, x_fill)
+
+
+def filled(x: Array, fill: Array | None) -> Array:
+    """Return ``x (inputs, samples)`` with ``fill (inputs, 1)`` in the place of NaN; ``x`` itself without ``fill``."""
+    return x if fill is None else np.where(np.isnan(x), fill, x)
+
+
+def _fill(target: Target, x: Array) -> Array:
+    """Return the mean or median of each input's values in ``x (inputs, samples)``, shape ``(inputs, 1)``.
+
+    Raises:
+        ConfigurationError: an input has no value in these samples.
+    """
+    empty = np.flatnonzero(np.isnan(x).all(axis=1))
+    if len(empty):
+        names = target.input_names
+        which = repr(names[empty[0]]) if names else f"number {empty[0] + 1}"
+        raise ConfigurationError(
+            f"target={target.name}: input {which} has no value in the {x.shape[1]} training samples, so there is no "
+            f"{target.imputation} of it; leave it out, or change data.validation or seed."
+        )
+    statistic = np.nanmedian if target.imputation == "median" else np.nanmean
+    return np.asarray(statistic(x, axis=1, keepdims=True))
 
 
 def _drawn(target: Target, rng: np.random.Generator, samples: int | None) -> tuple[Array, Array, list[Array]]:
@@ -175,7 +207,7 @@ def _drawn(target: Target, rng: np.random.Generator, samples: int | None) -> tup
 
 def _add_noise(target: Target, x: Array, y: Array, noise: float, rng: np.random.Generator) -> None:
     """Add noise in place: to the outputs of a regression, to the inputs of a classification."""
-    noisy = y if target.task == "regression" else x
+    noisy = y if target.resolved_task == "regression" else x
     if noise:
         noisy += noise * rng.standard_normal(noisy.shape)
 

@@ -73,7 +73,7 @@ def _of_classes(
     if weights is None and not balance:
         return None
     key = "data.balance_classes" if weights is None else "data.class_weights"
-    if target.task != "classification":
+    if target.resolved_task != "classification":
         raise ConfigurationError(f"{key} needs classes, but target={target.name} is a regression.")
     count = max(2, len(y))
     if weights is not None and len(weights) != count:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack
 from chainrule.engine.curves import Curves
-from chainrule.engine.data import Samples, accuracy, r2
+from chainrule.engine.data import Samples, accuracy, filled, r2
 from chainrule.engine.layers import States
 from chainrule.engine.network import Shape, key_of, predict
 from chainrule.engine.reason import Reason
@@ -131,7 +131,8 @@ class Result:
         """Return predictions in the target's units: of what the network gives, what its loss calls its ``point``.
 
         Args:
-            x: inputs in the target's units, shape ``(inputs, samples)``, or ``(inputs,)`` for one sample.
+            x: inputs in the target's units, shape ``(inputs, samples)``, or ``(inputs,)`` for one sample. NaN is a
+                missing value where the target fills them in.
 
         Returns:
             An array ``(outputs, samples)``, or ``(outputs,)`` for one sample.
@@ -153,7 +154,7 @@ class Result:
             stack([chosen.loss], dtype),
         )
         with np.errstate(all="ignore"):  # a diverged run predicts infinity or NaN
-            scaled = self.samples.x_scaling.apply(columns).astype(self.theta.dtype)
+            scaled = self.samples.x_scaling.apply(filled(columns, self.samples.x_fill)).astype(self.theta.dtype)
             norm = stack([chosen.norm], dtype)
             given = predict(self.shape, self.theta, hidden, output, scaled, norm=norm, states=self.states)
             y = self.samples.y_scaling.undo(loss.point(given[None])[0].astype(float))
@@ -165,7 +166,7 @@ class Result:
         metrics: dict[str, float] = {name: float(v[at]) for name, v in curves.values.items() if name.endswith("loss")}
         if self.test_loss is not None:
             metrics["test/loss"] = self.test_loss
-        score: Any = r2 if self.settings.target.task == "regression" else accuracy
+        score: Any = r2 if self.settings.target.resolved_task == "regression" else accuracy
         for name, part in self.samples.parts.items():
             x, y = self.samples.raw(part)
             metrics[f"{name}/{score.__name__}"] = score(self.predict(x), y)

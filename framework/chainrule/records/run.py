@@ -38,7 +38,10 @@ class NetworkEntry(Entries):
 
 
 class DataEntry(Entries):
-    """What the run was trained on: sizes (also ``test``, if there is such a part), and the SHA-256 of the raw data."""
+    """What the run was trained on: sizes (also ``test``, if there is such a part), and the SHA-256 of the raw data.
+
+    Where they have names, ``input_names`` and ``output_names`` list those of inputs, and of classes or values.
+    """
 
     target: str
     task: str
@@ -150,6 +153,7 @@ class Record:
 
         Trained fields of activations, and what they keep, are named as in ``Result.trained`` and ``named_states``:
         ``activation.1.beta``, ``norm.1.mean``.
+        Where missing inputs are filled in, ``x_fill`` is what with, in the units of the data.
         """
         return self._arrays(WEIGHTS)
 
@@ -281,7 +285,7 @@ def write_record(
         notes=list(result.notes),
         started=result.started.isoformat(),
         seconds=result.seconds,
-        data=_data(result),
+        data=_named_data(result),
         environment=environment(),
         plugins=dict(plugins),
         files={name: _file(content) for name, content in contents.items()},
@@ -333,11 +337,17 @@ def _file(content: bytes) -> FileEntry:
     return FileEntry(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
 
 
+def _named_data(result: Result) -> DataEntry:
+    target = result.settings.target
+    names = {"input_names": list(target.input_names), "output_names": list(target.output_names)}
+    return DataEntry(_data(result) | {key: value for key, value in names.items() if value})
+
+
 def _data(result: Result) -> DataEntry:
     tested = result.samples.test.shape[1]
     return DataEntry(
         target=result.settings.target.name,
-        task=result.settings.target.task,
+        task=result.settings.target.resolved_task,
         inputs=result.shape.widths[0],
         outputs=result.samples.outputs,
         training=result.samples.train.shape[1],
@@ -353,7 +363,8 @@ def _named_weights(result: Result) -> dict[str, Array]:
         named |= {f"W{layer}": weights, f"b{layer}": biases}
     named |= result.trained | result.named_states
     x, y = result.samples.x_scaling, result.samples.y_scaling
-    return named | {"x_shift": x.shift, "x_scale": x.scale, "y_shift": y.shift, "y_scale": y.scale}
+    fill = {} if result.samples.x_fill is None else {"x_fill": result.samples.x_fill}
+    return named | {"x_shift": x.shift, "x_scale": x.scale, "y_shift": y.shift, "y_scale": y.scale} | fill
 
 
 def _archive(arrays: Mapping[str, Array]) -> bytes:

@@ -70,7 +70,7 @@ def prepare(settings: Settings) -> Prepared:
     _check_parts(settings, shape)
     dtype = settings.training.dtype.value
     samples = draw(target, streams[0], **plain(data), dtype=dtype)
-    notes = _check_ranges(settings, samples)
+    notes = (*target.notes, *_check_ranges(settings, samples))
     with one_thread():
         theta, states, origin = _start(settings, shape, samples, np.random.default_rng(streams[1]))
     return Prepared(
@@ -229,9 +229,10 @@ def _check_parts(settings: Settings, shape: Shape) -> None:
 
 def _check_sampling(settings: Settings) -> None:
     sampling, target = settings.sampling, settings.target
-    if sampling.task and sampling.task != target.task:
+    if sampling.task and sampling.task != target.resolved_task:
         raise ConfigurationError(
-            f"sampling={sampling.name} is defined for a {sampling.task}, but target={target.name} is a {target.task}."
+            f"sampling={sampling.name} is defined for a {sampling.task}, "
+            f"but target={target.name} is a {target.resolved_task}."
         )
     if target.samples is None and "fresh" in asked(type(sampling), "epoch"):
         raise ConfigurationError(

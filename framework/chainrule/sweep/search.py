@@ -273,7 +273,7 @@ class Search:
         """
         for job in corners:
             settings = settings_from_config(job.config, installed())
-            score = "r2" if settings.target.task == "regression" else "accuracy"
+            score = "r2" if settings.target.resolved_task == "regression" else "accuracy"
             data = settings.data
             kept = {"validation": data.has_validation, "test": data.test}
             parts = ["train", *(part for part, is_kept in kept.items() if is_kept)]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.components.contracts import Array, Component
+from chainrule.components.contracts import Array, Component, Target
 from chainrule.components.parameters import Parameter, build, parameters
 from chainrule.engine.network import columns
 from chainrule.errors import ConfigurationError, PluginError
@@ -91,8 +91,11 @@ class Subject:
         found: list[Any] = list(self.defaults)
         for instance in self.defaults:
             for setting in every:
-                with contextlib.suppress(ConfigurationError):  # settings that exclude each other
-                    found.append(dataclasses.replace(instance, **setting))
+                with contextlib.suppress(ConfigurationError):  # settings that exclude each other, or do not suit a file
+                    one = dataclasses.replace(instance, **setting)
+                    if isinstance(one, Target) and one.reads:
+                        one.data(np.random.default_rng(0), None)
+                    found.append(one)
         return tuple(one for at, one in enumerate(found) if one not in found[:at])
 
     @functools.cached_property

@@ -25,7 +25,8 @@ _ROUNDING = 1e-9
 def declared(subject: Subject) -> None:
     """``inputs``, ``outputs``, ``task``, ``low``, ``high`` and ``samples`` make sense."""
     for target in subject.variants:
-        found = {name: getattr(target, name) for name in ("inputs", "outputs", "task", "low", "high", "samples")}
+        found = {name: getattr(target, name) for name in ("inputs", "outputs", "low", "high", "samples")}
+        found["task"] = target.resolved_task
         where = f"{subject.cls.__qualname__}, {target}"
         for name in ("inputs", "outputs"):
             if type(found[name]) is not int or found[name] < 1:
@@ -140,7 +141,7 @@ def row_by_row(subject: Subject) -> None:
 def labels(subject: Subject) -> None:
     """The outputs of a classification are one-hot, or 0 and 1 where there is one output."""
     for target in subject.variants:
-        if target.task != "classification":
+        if target.resolved_task != "classification":
             continue
         y = target.data(np.random.default_rng(0), None if target.samples is None else _MANY_ROWS)[1]
         wrong = ~np.isin(y, (0, 1)).all(axis=1)
@@ -233,7 +234,7 @@ def _no_data_set(subject: Subject) -> str:
 
 
 def _no_classes(subject: Subject) -> str:
-    return "" if any(target.task == "classification" for target in subject.variants) else "it is a regression"
+    return "" if any(target.resolved_task == "classification" for target in subject.variants) else "it is a regression"
 
 
 def _nothing_drawn(subject: Subject) -> str:

@@ -38,7 +38,7 @@ def test_parameters_without_a_default_are_given(tmp_path, capsys):
     with pytest.raises(ChainruleError, match=r"^\d checks failed\.$"):
         main(["target=table"])
     assert (
-        ", shapes, seeds, effective, labels, subsets: Table._content raised ConfigurationError: target=table needs "
+        ", shapes, seeds, effective, labels, subsets: Table._found raised ConfigurationError: target=table needs "
         in capsys.readouterr().out
     )
 

@@ -106,7 +106,10 @@ def test_parameters_are_overridden_and_typed():
         (["optimizer=null"], "null is no choice: write GROUP=NAME"),
         (["target=table"], "target=table needs target.path"),
         (["optimizer.lr=${nothing}"], "Interpolation key 'nothing' not found"),
-        (["optimizer.lr=[1"], "no viable alternative"),
+        (["optimizer.lr=[1"], "optimizer.lr=[1 has [ without ]"),
+        (["target.path=a=b.csv"], "has characters that need quotes: write \"target.path='a=b.csv'\"."),
+        (["optimizer.lr=0.1,", "0.2"], "without blanks, write optimizer.lr=0.1,0.2."),
+        (["0.2"], "is no override: write KEY=VALUE."),
         (["experiment=nothing"], "experiment=nothing is unknown"),
     ],
 )

@@ -339,7 +339,7 @@ def _fitting(overrides: Sequence[str], options: ComparisonOptions, composer: Com
     job = composer.explained_job(0, overrides)
     try:
         target = settings_from_config(job.config, installed()).target
-        task, outputs = target.task, target.outputs  # a table reads its file
+        task, outputs = target.resolved_task, target.outputs  # a table reads its file
     except ChainruleError as error:
         raise ConfigurationError(f"{job}: {error} Nothing was trained.") from error
     if task not in METRICS[options.metric]:

@@ -1,0 +1,34 @@
+"""Overrides as a person types them into a shell."""
+
+import re
+import shlex
+
+_BARE = re.compile(r"[A-Za-z_./-][A-Za-z0-9_./-]*|-?(0|[1-9]\d*)")  # what Hydra reads as the text that it is
+_MEANT = {"true", "false", "null", "nan", "inf", "-inf"}  # which Hydra reads as something else
+_SHELL = re.compile(r"[A-Za-z0-9_./=:,+@%\[\]-]+")  # the brackets of a list are left as they are by bash
+
+
+def typed(key: str, value: object) -> str:
+    """Return ``key=value`` as one word of a command line, quoted for Hydra and for a shell where that is needed.
+
+    Args:
+        key: of the configuration, such as ``target.path``.
+        value: a text, or a list or tuple of texts.
+    """
+    text = f"[{','.join(map(hydra_text, value))}]" if isinstance(value, list | tuple) else hydra_text(str(value))
+    return shell_word(f"{key}={text}")
+
+
+def hydra_text(value: str) -> str:
+    """Return a text as Hydra's grammar wants it: in single quotes, unless all of it can stand alone."""
+    if _BARE.fullmatch(value) and value.lower() not in _MEANT:
+        return value
+    text = re.sub(r"(\\+)(?='|$)", r"\1\1", value)  # backslashes count before a quote only
+    return "'" + text.replace("'", r"\'") + "'"
+
+
+def shell_word(word: str) -> str:
+    """Return a word in the quotes that a shell needs, double ones if possible."""
+    if _SHELL.fullmatch(word):
+        return word
+    return shlex.quote(word) if re.search(r'["$`!]|\\(?!\')', word) else f'"{word}"'

@@ -1,0 +1,144 @@
+"""Cells of a table: which hold numbers, dates or nothing, and by which marks numbers are written."""
+
+import enum
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MISSING = frozenset({"", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "None", "?"})  # what stands for no value
+_TRUTH = {"true": 1.0, "false": 0.0}
+_SIGNS = "$€£¥%"
+_SPACES = " \u00a0\u202f"  # also those that do not break a line
+_DAY = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{4}-\d{2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
+_MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_TIME = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[ap]m)?(z| ?[+-]\d{2}:?\d{2})?"
+_DATE = re.compile(
+    rf"{_DAY}([t ]+{_TIME})?|{_TIME}|{_MONTH}\.?[ -](\d{{1,2}}(,?[ -]\d{{4}})?|\d{{4}})"
+    rf"|\d{{1,2}}\.?[ -]{_MONTH}\.?([ -]\d{{2,4}})?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+class Decimal(enum.Enum):
+    """The decimal mark of a table."""
+
+    POINT = "point"
+    COMMA = "comma"
+
+
+class Thousands(enum.Enum):
+    """What separates thousands in the numbers of a table."""
+
+    NONE = "none"
+    COMMA = "comma"
+    POINT = "point"
+    SPACE = "space"
+    APOSTROPHE = "apostrophe"
+
+
+class Signs(enum.Enum):
+    """What is done about ``$``, ``€``, ``£``, ``¥`` and ``%`` beside the numbers of a column."""
+
+    ERROR = "error"
+    IGNORE = "ignore"
+
+
+_MARKS = {"point": ".", "comma": ",", "space": _SPACES, "apostrophe": "'\u2019"}
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How numbers are written; thousands are groups of three digits."""
+
+    decimal: Decimal = Decimal.POINT
+    thousands: Thousands = Thousands.NONE
+    signs: Signs = Signs.ERROR
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether numbers are written as in Python."""
+        return self == Notation()
+
+    @property
+    def settings(self) -> list[str]:
+        """The overrides that ask for it."""
+        plain = Notation()
+        return [
+            f"target.{name}={getattr(self, name).value}"
+            for name in ("decimal", "thousands", "signs")
+            if getattr(self, name) != getattr(plain, name)
+        ]
+
+    def numbers(self, cells: Sequence[str]) -> list[float] | None:
+        """Return the numbers that all cells hold, NaN and infinite ones included; None if one holds something else."""
+        read = number if self.is_plain else self._number
+        seen = ""
+        found: list[float] = []
+        for cell in cells:
+            value = read(cell)
+            if value is None:
+                return None
+            if self.signs is Signs.IGNORE:
+                if found and signs(cell) != seen:  # 5 % and 5 are not the same
+                    return None
+                seen = signs(cell)
+            found.append(value)
+        return found
+
+    def _number(self, cell: str) -> float | None:
+        if self.signs is Signs.IGNORE:
+            cell = cell.translate(_NO_SIGNS).strip()
+        decimal, groups = _MARKS[self.decimal.value], _MARKS.get(self.thousands.value, "")
+        body = rf"\d{{1,3}}([{groups}]\d{{3}})+|\d+" if groups else r"\d+"
+        pattern = rf"[+-]?(({body})(\{decimal}\d*)?|\{decimal}\d+)(e[+-]?\d+)?"
+        if not re.fullmatch(pattern, cell, re.IGNORECASE | re.ASCII):
+            return None
+        for mark in groups:
+            cell = cell.replace(mark, "")
+        return float(cell.replace(decimal, "."))
+
+
+_NO_SIGNS = str.maketrans("", "", _SIGNS)
+NOTATIONS = sorted(
+    (Notation(*marks) for marks in itertools.product(Decimal, Thousands, Signs) if marks[0].value != marks[1].value),
+    key=lambda notation: len(notation.settings),
+)
+
+
+def number(cell: str) -> float | None:
+    """Return the number that a cell holds, NaN and infinite ones included, or None for text."""
+    if "_" in cell:  # float("1_000") is 1000.0
+        return None
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def truths(cells: Sequence[str]) -> list[float] | None:
+    """Return 1 for each ``true`` and 0 for each ``false``, however they are capitalized; None for anything else."""
+    found = [_TRUTH.get(cell.lower()) for cell in cells]
+    return None if None in found else [value for value in found if value is not None]
+
+
+def notations(cells: Sequence[str]) -> list[Notation]:
+    """Return the simplest notations, one or more, by which all of some cells are numbers."""
+    found = [notation for notation in NOTATIONS if notation.numbers(cells) is not None]
+    return [notation for notation in found if len(notation.settings) == len(found[0].settings)]
+
+
+def are_dates(cells: Sequence[str]) -> bool:
+    """Say whether all cells hold dates or times."""
+    return bool(cells) and all(map(_DATE.fullmatch, cells))
+
+
+def uneven_signs(cells: Sequence[str]) -> bool:
+    """Say whether cells are numbers but for their signs, which differ, as in ``5 %`` and ``5``."""
+    bare = (cell.translate(_NO_SIGNS).strip() for cell in cells)
+    return all(number(cell) is not None for cell in bare) and len({signs(cell) for cell in cells}) > 1
+
+
+def signs(cell: str) -> str:
+    """Return the signs in a cell, such as ``$``, sorted."""
+    return "".join(sorted(mark for mark in cell if mark in _SIGNS))

@@ -1,0 +1,261 @@
+"""From a file to a sheet: columns of numbers or text, with names, as pandas reads them."""
+
+import gzip
+import importlib.util
+import io
+import lzma
+import warnings
+import zlib
+from bz2 import decompress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.components.contracts import Array
+from chainrule.errors import ConfigurationError
+from chainrule_targets.cells import MISSING, Notation, truths
+from chainrule_targets.dialect import read_text
+from chainrule_targets.memory import require_memory
+
+_PACKED = {".gz": gzip.decompress, ".bz2": decompress, ".xz": lzma.decompress}
+_BINARY = {".parquet", ".xlsx", ".json"}
+_PER_BYTE = 6  # bytes of memory for each of a text file, at most; measured
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file is to be read, see the fields of ``Table``."""
+
+    encoding: str
+    delimiter: str
+    header: bool | None
+    notation: Notation
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column, of numbers or of text.
+
+    Attributes:
+        name: as the header has it; empty without a name.
+        numbers: ``(rows,)``, NaN where the value is missing; None for text.
+        codes: place of each row's text in ``levels``, ``(rows,)``, -1 where it is missing; empty for numbers.
+        levels: the different texts, sorted.
+    """
+
+    name: str
+    numbers: Array | None
+    codes: Array
+    levels: list[str]
+
+    @property
+    def missing(self) -> Array:
+        """Which values are missing, ``(rows,)``."""
+        return self.codes < 0 if self.numbers is None else np.isnan(self.numbers)
+
+    @property
+    def truths(self) -> Array | None:
+        """1 for true and 0 for false, NaN where the value is missing; None for a column of other text or of numbers."""
+        values = None if self.numbers is not None or not self.levels else truths(self.levels)
+        return None if values is None else np.array([*values, np.nan])[self.codes]
+
+    def without(self, rows: Array) -> "Column":
+        """Return the column without some rows, ``(rows,)`` of bool."""
+        if self.numbers is not None:
+            return Column(self.name, self.numbers[~rows], self.codes, self.levels)
+        kept = self.codes[~rows]
+        used = np.unique(kept[kept >= 0])
+        places = np.full(len(self.levels) + 1, -1)
+        places[used] = np.arange(len(used))
+        return Column(self.name, None, places[kept], [self.levels[code] for code in used])
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """All columns of a file.
+
+    Attributes:
+        columns: in their order.
+        lines: the line in which each row begins, ``(rows,)``; the number of the row where a file has no lines.
+        unit: ``line`` or ``row``.
+        has_header: whether the file names its columns.
+        notes: what the person should know.
+    """
+
+    columns: list[Column]
+    lines: Array
+    unit: str
+    has_header: bool
+    notes: tuple[str, ...] = ()
+
+    def place(self, row: int) -> str:
+        """Say where a row is."""
+        return f"{self.unit} {self.lines[row]}"
+
+
+def read_sheet(path: Path, where: str, dialect: Dialect) -> Sheet:
+    """Read a file, whose ending says what it is.
+
+    Args:
+        path: the file.
+        where: begins every error message.
+        dialect: how it is to be read.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is not a complete table.
+    """
+    endings = [ending.lower() for ending in path.suffixes]
+    packed = _PACKED.get(endings[-1]) if endings else None
+    kind = (endings[-2:-1] if packed else endings[-1:]) or [""]
+    try:
+        size = path.stat().st_size
+        require_memory(_PER_BYTE * size, where, f"{size / 1e6:.0f} MB of text")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{where} cannot be read: {error.strerror or error}.") from None
+    if packed:
+        try:
+            content = packed(content)
+        except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+            raise ConfigurationError(f"{where} cannot be unpacked: {error}.") from None
+        require_memory(_PER_BYTE * len(content), where, f"{len(content) / 1e6:.0f} MB of unpacked text")
+    sheet = _binary(kind[0], content, where, dialect) if kind[0] in _BINARY else _text(content, where, dialect)
+    seen: set[str] = set()
+    for column in sheet.columns:
+        if column.name and column.name in seen:
+            raise ConfigurationError(f"{where}: two columns are called {column.name!r}; rename one of them.")
+        seen.add(column.name)
+    return sheet
+
+
+def _text(content: bytes, where: str, dialect: Dialect) -> Sheet:
+    text = read_text(content, where, dialect.encoding, dialect.delimiter, dialect.header)
+    rows = len(text.lines)
+    frame = _frame(text.content, text.delimiter, len(text.names), text.has_header, not dialect.notation.is_plain)
+    if len(frame) != rows:
+        raise ConfigurationError(f"{where} is read as {rows} rows and as {len(frame)}; are its quotes in pairs?")
+    series = [frame.iloc[:, at] for at in range(len(text.names))]
+    unread = [at for at, one in enumerate(series) if not (_is_number(one) or _is_text(one))]
+    if unread:  # pandas makes objects of true and false; their text is wanted
+        again = _frame(text.content, text.delimiter, len(text.names), text.has_header, True, unread)
+        for place, at in enumerate(unread):
+            series[at] = again.iloc[:, place]
+    columns = [_column(name, one, dialect.notation) for name, one in zip(text.names, series, strict=True)]
+    if text.named_rows and not _are_row_names(columns[0]):
+        raise ConfigurationError(
+            f"{where}: every row has {len(columns)} cells, but {len(columns) - 1} columns are named."
+        )
+    return Sheet(columns, text.lines, "line", text.has_header)
+
+
+def _are_row_names(column: Column) -> bool:
+    """Say whether a column names rows: by different texts, or by counting from 1."""
+    if column.numbers is None:
+        return len(column.levels) == len(column.codes)
+    return bool((column.numbers == np.arange(1, len(column.numbers) + 1)).all())
+
+
+def _frame(
+    content: bytes, delimiter: str, width: int, has_header: bool, as_text: bool, only: list[int] | None = None
+) -> Any:
+    import pandas as pd  # here, because it is slow to import
+
+    exact = {} if _version(pd) >= (3, 1) else {"float_precision": "round_trip"}  # the default since 3.1
+    return pd.read_csv(
+        io.BytesIO(content),
+        sep=delimiter,
+        header=0 if has_header else None,
+        names=range(width),
+        index_col=False,
+        usecols=only,
+        dtype=str if as_text else None,
+        na_values=sorted(MISSING),
+        keep_default_na=False,
+        skipinitialspace=True,
+        encoding="utf-8",
+        low_memory=False,  # one type for the whole column
+        **exact,
+    )
+
+
+def _version(pd: Any) -> tuple[int, ...]:
+    return tuple(int(part) for part in pd.__version__.split(".")[:2])
+
+
+def _is_number(series: Any) -> bool:
+    return series.dtype.kind in "iuf"
+
+
+def _is_text(series: Any) -> bool:
+    from pandas.api.types import infer_dtype
+
+    return infer_dtype(series, skipna=True) in ("string", "empty")
+
+
+def _column(name: str, series: Any, notation: Notation) -> Column:
+    """Return a column; text that all reads as numbers becomes numbers."""
+    import pandas as pd
+
+    if _is_number(series):
+        return Column(name, series.to_numpy(float, na_value=np.nan), np.empty(0, int), [])
+    codes, found = pd.factorize(series)
+    stripped = [str(value).strip() for value in found]
+    levels = sorted({value for value in stripped if value not in MISSING})
+    values = notation.numbers(levels)
+    places = {level: at for at, level in enumerate(levels)}
+    of_found = np.array([*(places.get(value, -1) for value in stripped), -1])
+    if values is not None:  # also where there are no levels: a column without any value
+        return Column(name, np.array([*values, np.nan])[of_found[codes]], np.empty(0, int), [])
+    return Column(name, None, of_found[codes], levels)
+
+
+def _binary(kind: str, content: bytes, where: str, dialect: Dialect) -> Sheet:
+    import pandas as pd
+
+    notes: tuple[str, ...] = ()
+    try:
+        if kind == ".parquet":
+            frame = pd.read_parquet(io.BytesIO(content))
+        elif kind == ".json":
+            frame = pd.read_json(io.BytesIO(content), dtype=False, precise_float=True)
+        else:
+            frame, notes = _excel(content, where, dialect)
+    except ConfigurationError:
+        raise
+    except Exception as error:  # whatever these libraries raise for what is no such file
+        raise ConfigurationError(f"{where} cannot be read as {kind}: {' '.join(str(error).split())}.") from None
+    if not len(frame):
+        raise ConfigurationError(f"{where} has column names but no rows.")
+    has_header = dialect.header is not False
+    names = [str(name).strip() if has_header else f"c{at}" for at, name in enumerate(frame.columns, 1)]
+    names = ["" if name.startswith("Unnamed: ") else name for name in names]
+    columns = [_column(name, _plain(frame.iloc[:, at]), dialect.notation) for at, name in enumerate(names)]
+    return Sheet(columns, np.arange(1, len(frame) + 1), "row", has_header, notes)
+
+
+def _excel(content: bytes, where: str, dialect: Dialect) -> tuple[Any, tuple[str, ...]]:
+    import pandas as pd
+
+    if importlib.util.find_spec("openpyxl") is None:
+        raise ConfigurationError(f"{where} needs openpyxl to be read: pip install 'chainrule[excel]'.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about styles and the like
+        book = pd.ExcelFile(io.BytesIO(content), engine="openpyxl")
+        header = None if dialect.header is False else 0
+        frame = book.parse(0, header=header, na_values=sorted(MISSING), keep_default_na=False)
+    if all(isinstance(name, int | float) for name in frame.columns) and dialect.header is None:
+        raise ConfigurationError(
+            f"{where} may have no header: its first row holds numbers alone. "
+            "Write target.header=false if this row is data, or target.header=true if it names the columns."
+        )
+    others = len(book.sheet_names) - 1
+    return frame, (f"{where}: only its first sheet of {others + 1}, {book.sheet_names[0]!r}, is read.",) * bool(others)
+
+
+def _plain(series: Any) -> Any:
+    """Return numbers as they are, and anything else as text."""
+    if _is_number(series):
+        return series
+    return series.map(lambda value: str(value), na_action="ignore")
