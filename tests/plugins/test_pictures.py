@@ -121,6 +121,7 @@ def result(
         initializer=Zeros(),
         rule=Exact(),
         sampling=Every(),
+        norm=Straight(),
     )
     shape = Shape((target.inputs, target.outputs))
     drawn = draw(target, np.random.SeedSequence(0), samples=samples, validation=held_out, noise=noise, dtype=np.float64)

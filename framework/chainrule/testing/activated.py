@@ -116,6 +116,17 @@ def is_not_random(subject: Subject) -> str:
     return "" if "rng" in asked(subject.cls, "forward") else "forward does not ask for rng"
 
 
+def is_random(subject: Subject) -> str:
+    """Return why numbers in float32 are not compared with those in float64."""
+    return "numbers drawn in float32 are not those drawn in float64" if "rng" in asked(subject.cls, "forward") else ""
+
+
+def curves(subject: Subject, activation: Any) -> bytes:
+    """Return the bytes of the losses of a short training, which is also measured."""
+    run = training.settings(activation=activation, hidden=(_least(subject) + 1,), batch_size=8)
+    return b"".join(values.tobytes() for values in training.result(run).curves.values.values())
+
+
 def is_the_same_in_training(subject: Subject) -> str:
     """Return why the gradient in training is not checked apart."""
     names = asked(subject.cls, "forward")

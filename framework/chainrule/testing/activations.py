@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.components.arguments import takes_out
+from chainrule.components.arguments import asked, takes_out
 from chainrule.components.contracts import Activation, Array
 from chainrule.components.stacking import stack
 from chainrule.testing import activated, effects, methods, training
@@ -56,7 +56,10 @@ def precision(subject: Subject) -> None:
 
 
 def effective(subject: Subject) -> None:
-    """Every parameter changes ``forward`` or ``backward``."""
+    """Every parameter changes ``forward`` or ``backward``, or a short training where ``forward`` asks for more."""
+    if set(asked(subject.cls, "forward")) - {"out"}:
+        effects.require_effects(subject, lambda one: activated.curves(subject, one))
+        return
     points = np.concatenate([_points(max(_least(subject), 3))[..., :100], [[[0.0]] * max(_least(subject), 3)]], axis=-1)
 
     def observe(activation: Any) -> bytes:
@@ -379,8 +382,7 @@ _ALONE = (
     Check(shapes),
     Check(buffers, _no_buffers),
     Check(gradient),
-    Check(precision),
-    Check(effective, effects.without_parameters),
+    Check(precision, activated.is_random),
     Check(kinks),
     Check(slope_at_kinks, _no_kinks),
     Check(finite),
@@ -391,6 +393,7 @@ _ALONE = (
 )
 CHECKS = (
     *(Check(activated.with_defaults(check.function), check.unless) for check in _ALONE),
+    Check(effective, effects.without_parameters),
     Check(activated.field_gradients, activated.learns_nothing),
     Check(activated.learned, activated.learns_nothing),
     Check(activated.random_in_training, activated.is_not_random),

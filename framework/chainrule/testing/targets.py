@@ -243,12 +243,18 @@ def _nothing_drawn(subject: Subject) -> str:
     return "" if drawn else "it draws nothing at random"
 
 
+def _of_a_file(subject: Subject) -> str:
+    """Return why nobody can say that a parameter does nothing."""
+    cls: Any = subject.cls
+    return "what its parameters change depends on the file" if cls.reads else effects.without_parameters(subject)
+
+
 CHECKS = (
     Check(declared),
     Check(deterministic),  # before others, because others would hide that calls are counted
     Check(shapes),
     Check(seeds, _nothing_drawn),
-    Check(effective, effects.without_parameters),
+    Check(effective, _of_a_file),
     Check(function, _no_function),
     Check(row_by_row, _no_function),
     Check(labels, _no_classes),

@@ -39,7 +39,7 @@ def test_what_a_contract_offers_is_known_of_its_components():
         assert offered(cls, "update") == ("shape", "problem", "rng")
         assert offered(cls, "init") == ("shape", "rng")
         assert offered(cls, "kept") == ()
-    assert offered(Activation, "forward") == ("out",)
+    assert offered(Activation, "forward") == ("out", "rng", "layer", "training", "state")
     assert offered(Rule, "error") == ("out", "y_true", "inputs", "z")
     assert offered(Rule, "gradient") == ("out", "state")
     assert offered(Rule, "gradients") == ("rng",)

@@ -126,7 +126,7 @@ def test_true_values_of_the_test_part_must_suit_the_loss(tmp_path):
     (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{i},{i / 20}\n" for i in range(19)) + "19,3\n")
     table = ["target=table", "target.path=rows.csv", "target.label=y", "loss=binary_cross_entropy", "output=sigmoid"]
     for seed in range(3):  # the row that does not suit is once in another part
-        assert "has values from 0 to 3" in refused(*table, "target.problem=regression", "data.test=0.4", f"seed={seed}")
+        assert "has values from 0 to 3" in refused(*table, "target.task=regression", "data.test=0.4", f"seed={seed}")
 
 
 STARTED = ["network.hidden=[3]", "training.epochs=2", "tracking=none"]
