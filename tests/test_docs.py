@@ -106,6 +106,10 @@ def test_the_commands_in_the_documents_compose(line):
     for word, package in NEEDS.items():
         if word in words:
             pytest.importorskip(package)
+    if words[0] == "data":
+        Path(words[1]).write_text("a,b,label\n" + "".join(f"{i},{i % 7},{i % 3}\n" for i in range(30)))
+        command(*words)
+        return
     if words[0] == "compare":
         # On one target, because Hydra takes its time to compose each contender on each of them.
         targets = words[words.index("--targets") + 1].split(",") if "--targets" in words else ["linear"]

@@ -233,7 +233,7 @@ def test_a_kind_without_checks_of_its_own_fails(monkeypatch):
 
 
 def test_a_kind_that_loses_a_check_fails(monkeypatch):
-    monkeypatch.setitem(kit._OWN, "activation", kit._OWN["activation"][1:])
+    monkeypatch.setitem(kit._OWN, "activation", kit._OWN["activation"][2:])
     message = failures(Bare)[kit.COMPLETE]
     assert message.startswith("14 checks of activation=bare were run, but activation requires 15;")
 
