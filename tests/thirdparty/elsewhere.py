@@ -6,7 +6,8 @@ The environment of this Python holds the wheels of chainrule, with the extra ``j
 with its extra ``test``; MENAGERIE is a copy of the latter's folder, for its tests. The working directory is empty. At
 the end the menagerie is not installed any more, and a plugin that was written here is.
 
-The folder ``yesterday`` beside this file was written by ``chainrule new-plugin`` of version 0.1, with an example of
+The folder ``yesterday`` beside this file was written by ``chainrule new-plugin`` of version 0.1 (with other names for
+three components, which built-in ones have now), with an example of
 every kind. It must work unchanged.
 """
 

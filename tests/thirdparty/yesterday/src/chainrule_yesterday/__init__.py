@@ -4,7 +4,7 @@ from chainrule import Activation, Initializer, Loss, Optimizer, Rule, Schedule, 
 from chainrule.watchers import Session
 
 from .activation import PenalizedTanh
-from .initializer import Orthogonal
+from .initializer import Semiorthogonal
 from .loss import Pinball
 from .optimizer import SignDescent
 from .rule import ClippedError
@@ -25,7 +25,7 @@ def chainrule_activations() -> list[type[Activation]]:
 @hookimpl
 def chainrule_initializers() -> list[type[Initializer]]:
     """Register the initializer."""
-    return [Orthogonal]
+    return [Semiorthogonal]
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""The initializer orthogonal."""
+"""The initializer semiorthogonal."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,7 +9,7 @@ from chainrule import Array, Initializer
 
 
 @dataclass(frozen=True)
-class Orthogonal(Initializer):
+class Semiorthogonal(Initializer):
     """Weights whose rows, or columns if there are fewer, are at right angles and ``gain`` long; biases 0.
 
     Every direction is equally likely. Saxe, McClelland and Ganguli (2013), Exact solutions to the nonlinear dynamics of
