@@ -75,7 +75,7 @@ def test_a_file_of_the_project_decides(lynxes):
     [
         ("prefer: []\n", "conf/plugins.yaml must have the key plugins, with prefer and block beneath it."),
         ("plugins: {blok: []}\n", "plugins.blok is not a parameter of plugins (did you mean 'block'?)"),
-        ("plugins: {block: relu}\n", "plugins.block must be a list, each entry text, not 'relu'."),
+        ("plugins: {block: {a: 1}}\n", "plugins.block must be a list, each entry text, not {'a': 1}."),
         ("plugins: [\n", "conf/plugins.yaml cannot be read: while parsing"),
     ],
 )
