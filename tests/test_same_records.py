@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 
 import chainrule
+import random_runs
 import same_records
 from same_records import Looking, Verdict, compare, told
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_configurations_can_be_trained(seed):
-    for file in same_records.TABLES.values():
-        Path(file).write_text(same_records.table(file))
-    overrides = same_records.configuration(random.Random(seed))
+    for file in random_runs.TABLES.values():
+        Path(file).write_text(random_runs.table(file))
+    overrides = random_runs.configuration(random.Random(seed))
     assert chainrule.run(*overrides).reason in ("epochs", "converged", "plateau", "diverged")
-    assert overrides == same_records.configuration(random.Random(seed))
+    assert overrides == random_runs.configuration(random.Random(seed))
 
 
 def test_every_component_takes_part():
@@ -29,23 +30,23 @@ def test_every_component_takes_part():
     rows = re.findall(r"^\| `(\w+)`.*? \| (.*) \|$", readme, re.MULTILINE)
     listed = {group: set(re.findall(r"\b[a-z]\w+\b", re.sub(r"\(.*?\)", "", names))) for group, names in rows}
     paired = {
-        "activation": set(same_records.NORMS),
+        "activation": set(random_runs.NORMS),
         "loss": {"binary_cross_entropy", "categorical_cross_entropy", "focal", "hinge", "kl", "poisson"},
         "rule": {"as_printed"},
     }
-    for group, choices in same_records.CHOICES.items():
+    for group, choices in random_runs.CHOICES.items():
         assert choices.keys() | paired.get(group, set()) == listed[group]
-    assert {target for targets in same_records.TARGETS.values() for target in targets} == listed["target"]
-    seen = {text for seed in range(300) for text in same_records.configuration(random.Random(seed))}
-    for group in (*same_records.CHOICES, "target"):
-        norms = same_records.NORMS if group == "activation" else []
+    assert {target for targets in random_runs.TARGETS.values() for target in targets} == listed["target"]
+    seen = {text for seed in range(300) for text in random_runs.configuration(random.Random(seed))}
+    for group in (*random_runs.CHOICES, "target"):
+        norms = random_runs.NORMS if group == "activation" else []
         assert {f"{group}={name}" for name in listed[group].difference(norms)} <= seen
-    assert {f"norm={name}" for name in same_records.NORMS} <= seen
+    assert {f"norm={name}" for name in random_runs.NORMS} <= seen
 
 
 def test_sweeps_vary_more_than_the_seed():
     for number in range(6):
-        overrides = same_records.sweep(random.Random(number), number)
+        overrides = random_runs.sweep(random.Random(number), number)
         keys = [override.partition("=")[0] for override in overrides]
         assert len(keys) == len(set(keys))
         assert sum("," in override for override in overrides if override.startswith(("seed=", "optimizer.lr="))) == 2
