@@ -1,5 +1,6 @@
 """The look that all pictures share. The pictures do not touch the global state of matplotlib."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,15 @@ SMALL = 9  # points
 # 32 shades of each primary colour, black and white among them: nobody sees the difference, and files are smaller.
 _SHADES = ((np.arange(256) * 31 / 255).round() * 255 / 31).round().astype(np.uint8)
 PARTS = (("train", "training", TRAINING, "o"), ("validation", "validation", VALIDATION, "^"))
+_TITLE = 90  # characters that fit beside one another
 
 
 def figure(result: Result) -> Any:
     """Return an empty figure of 900 x 600 pixels with the title of the run."""
     made = Figure(figsize=(7.5, 5), dpi=120, layout="constrained", facecolor="white")
     FigureCanvasAgg(made)
-    made.suptitle(result.settings.title, fontsize=11, parse_math=False)
+    title = textwrap.fill(result.settings.title, _TITLE, break_on_hyphens=False)
+    made.suptitle(title, fontsize=11, parse_math=False)
     return made
 
 

@@ -298,3 +298,16 @@ def test_neither_pyplot_nor_an_early_matplotlib():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_a_long_title_is_not_cut_off():
+    run = result()
+    title = ", ".join(f"optimizer.parameter={number}" for number in range(12))
+    object.__setattr__(run, "settings", SimpleNamespace(**vars(run.settings), title=title))
+    drawn = loss.draw(run)
+    drawn.canvas.draw()
+    (text,) = [text for text in drawn.texts if "optimizer.parameter=11" in text.get_text()]
+    box = text.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= 900
+    assert " ".join(text.get_text().split()) == title
