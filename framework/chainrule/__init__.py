@@ -3,7 +3,9 @@
 Everything that a notebook or a plugin needs is importable from here; names are loaded when first used.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from chainrule import moved
@@ -30,20 +32,11 @@ _HOMES = {
     "chainrule.engine.network": ("Shape", "product"),
     "chainrule.engine.problem": ("Problem",),
     "chainrule.engine.reason": ("Reason",),
-    "chainrule.notebook": (
-        "compare",
-        "component",
-        "gradient",
-        "load",
-        "outcomes_of",
-        "resume",
-        "run",
-        "settings",
-        "settings_of",
-        "sweep",
-        "trace_step",
-        "train",
-    ),
+    "chainrule.notebook.components": ("component",),
+    "chainrule.notebook.reading": ("load", "outcomes_of", "settings_of"),
+    "chainrule.notebook.running": ("run", "settings", "train"),
+    "chainrule.notebook.sweeping": ("compare", "resume", "sweep"),
+    "chainrule.notebook.tracing": ("gradient", "trace_step"),
     "chainrule.records.outcome": ("Outcome",),
     "chainrule.records.result": ("Result",),
     "chainrule.records.run": ("Record",),
@@ -59,6 +52,21 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)
 
 moved.install(__name__)
+
+
+class _Package(ModuleType):
+    """This package: its attribute ``sweep`` is the function, also after an import of the package of that name."""
+
+    @property
+    def sweep(self) -> Any:
+        return __getattr__("sweep")
+
+    @sweep.setter
+    def sweep(self, package: ModuleType) -> None:
+        """Keep the function; ``from chainrule.sweep import ...`` does not look at this attribute."""
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

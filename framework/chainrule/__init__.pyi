@@ -21,20 +21,11 @@ from chainrule.engine.network import Shape, product
 from chainrule.engine.problem import Problem
 from chainrule.engine.reason import Reason
 from chainrule.errors import ChainruleError, ConfigurationError, PluginError, RecordError
-from chainrule.notebook import (
-    compare,
-    component,
-    gradient,
-    load,
-    outcomes_of,
-    resume,
-    run,
-    settings,
-    settings_of,
-    sweep,
-    trace_step,
-    train,
-)
+from chainrule.notebook.components import component
+from chainrule.notebook.reading import load, outcomes_of, settings_of
+from chainrule.notebook.running import run, settings, train
+from chainrule.notebook.sweeping import compare, resume, sweep
+from chainrule.notebook.tracing import gradient, trace_step
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import Result
 from chainrule.records.run import Record

@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import subprocess
+import sys
 import typing
 
 import pytest
@@ -73,3 +75,13 @@ def test_every_name_is_there():
     assert set(chainrule.__all__) <= set(dir(chainrule))
     with pytest.raises(AttributeError, match="has no attribute 'Wacther'"):
         _ = chainrule.Wacther
+
+
+def test_the_function_sweep_is_not_hidden_by_the_package_of_that_name():
+    """Whichever is asked for first."""
+    told = "print(inspect.isfunction(chainrule.sweep), chainrule.sweep is chainrule.notebook.sweeping.sweep)"
+    code = f"import inspect, chainrule.sweep.grid, chainrule.notebook.sweeping; {told}"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == [
+        "True",
+        "True",
+    ]

@@ -16,7 +16,7 @@ from chainrule.components.parameters import build, parameters
 from chainrule.components.stacking import stack, take
 from chainrule.config.compose import compose_settings
 from chainrule.errors import ConfigurationError
-from chainrule.notebook import gradient
+from chainrule.notebook.tracing import gradient
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare
 from chainrule_schedules import (

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _report(given: argparse.Namespace) -> None:
-    from chainrule.notebook import outcomes_of  # here, because a sweep's report is written without it
+    from chainrule.notebook.reading import outcomes_of  # here, because a sweep's report is written without it
 
     settings = None if given.settings is None else given.settings.split(",")
     outcomes = outcomes_of(

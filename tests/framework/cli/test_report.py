@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import chainrule
-from chainrule import notebook
 from chainrule.cli import report
 from chainrule.errors import ConfigurationError
+from chainrule.notebook import reading
 from chainrule.records.tracked import Status, TrackedRun, TrackedRuns
 from pages import parsed
 from sweeping import command
@@ -47,7 +47,7 @@ def tracker(monkeypatch):
             assert (group, name, values) == ("tracking", "keeps", {})
             return Keeps()
 
-    monkeypatch.setattr(notebook, "_registry", Registry)
+    monkeypatch.setattr(reading, "registry", Registry)
     monkeypatch.setattr(report, "load_plugins", lambda words: None)
 
 

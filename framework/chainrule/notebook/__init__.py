@@ -1,0 +1,1 @@
+"""chainrule in Python: train runs and sweeps, read records, trace one training step, make a component."""

@@ -1,0 +1,107 @@
+"""Train one run, or many as stacks."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.components.contracts import Array
+from chainrule.engine.trainer import Pruner
+from chainrule.notebook.components import registry
+from chainrule.records.result import Result
+from chainrule.records.settings import Settings
+from chainrule.registry.watching import Session, Watchers
+from chainrule.runs.execute import Task, execute, train_stack
+from chainrule.runs.prepare import Prepared, prepare, run_structure
+
+_STACK = 256  # most runs in one stack; larger stacks are not faster
+
+
+def run(*overrides: str, directory: str | Path | None = None) -> Result:
+    """Train one run, configured as on the command line.
+
+    Args:
+        overrides: overrides such as ``"optimizer=adam"`` or ``"seed=3"``.
+        directory: where its record is written; without it nothing is written, and nothing is sent to a tracker.
+
+    Returns:
+        The result, with ``weights``, ``biases``, ``curves``, ``metrics`` and ``predict(x)``.
+
+    Raises:
+        ConfigurationError: an override is wrong, or the parts do not fit.
+        OSError: the record cannot be written.
+    """
+    from chainrule.config.compose import compose_config  # here, because Hydra is slow to import
+    from chainrule.config.settings import settings_from_config, tracker_from_config
+
+    plugins = registry()
+    config = compose_config(overrides)
+    prepared, tracker = prepare(settings_from_config(config, plugins)), tracker_from_config(config, plugins)
+    if directory is None:
+        return train_stack([prepared])[0]
+    watchers = Watchers([tracker, *plugins.watchers(Session(interactive=False, quiet=True))])
+    ((result, record),) = execute([Task(prepared, Path(directory).absolute(), tracker, overrides)], watchers, plugins)
+    watchers.tell("runs_recorded", [record])
+    watchers.tell("finished", record)
+    return result
+
+
+def settings(*overrides: str) -> Settings:
+    """Return the checked settings that overrides such as ``"optimizer=adam"`` describe.
+
+    ``dataclasses.replace(settings, seed=3)`` gives other settings without composing the configuration again.
+
+    Raises:
+        ConfigurationError: an override is wrong.
+    """
+    from chainrule.config.compose import compose_settings
+
+    registry()
+    return compose_settings(overrides)
+
+
+def train(
+    configurations: Iterable[Sequence[str] | Settings | Prepared],
+    *,
+    stop: Callable[[int, Array, Array], Array] | None = None,
+) -> list[Result]:
+    """Train many runs, as stacks where their structure allows it; nothing is written or sent.
+
+    Args:
+        configurations: one entry per run: its overrides, its settings, or the run from :func:`prepare`. A prepared
+            run can be trained only once, because training advances its random generator.
+        stop: called at each point of the curves but the last, with the epoch, the indices (in ``configurations``) of
+            the runs still training, and their validation losses (training losses if there is no validation), both of
+            shape ``(runs still training,)``. It returns an array of bool: True stops the run with the reason
+            ``pruned``.
+
+    Returns:
+        The results in the order of ``configurations``; each equals bit by bit the result of its run trained alone.
+
+    Raises:
+        ConfigurationError: an override is wrong, or the parts of a run do not fit.
+    """
+    runs = [each if isinstance(each, Prepared) else prepare(_as_settings(each)) for each in configurations]
+    stacks: dict[tuple[Any, ...], list[int]] = {}
+    for place, run_ in enumerate(runs):
+        stacks.setdefault(run_structure(run_), []).append(place)
+    results: dict[int, Result] = {}
+    for places in stacks.values():
+        for first in range(0, len(places), _STACK):
+            part = places[first : first + _STACK]
+            trained = train_stack([runs[place] for place in part], prune=_within(part, stop))
+            results.update(zip(part, trained, strict=True))
+    return [results[place] for place in range(len(runs))]
+
+
+def _as_settings(configuration: Sequence[str] | Settings) -> Settings:
+    return configuration if isinstance(configuration, Settings) else settings(*configuration)
+
+
+def _within(places: Sequence[int], stop: Callable[[int, Array, Array], Array] | None) -> Pruner | None:
+    """Return ``stop`` for the stack of the runs at these places among all runs."""
+    if stop is None:
+        return None
+    known = np.array(places)
+    return lambda epoch, active, losses: stop(epoch, known[active], losses)

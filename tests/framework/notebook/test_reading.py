@@ -1,0 +1,110 @@
+"""What is read from disk: records of runs and sweeps, and what they came to."""
+
+import json
+import shutil
+
+import pytest
+
+import chainrule
+from chainrule.records.run import MANIFEST
+from sweeping import command
+
+SHORT = ["training.epochs=6", "training.batch_size=8"]
+
+
+def test_a_record_is_loaded_and_its_settings_train_the_same_run(tmp_path):
+    overrides = [*SHORT, "optimizer=adam", "seed=2", "tracking=none"]
+    result = chainrule.run(*overrides, directory=tmp_path / "run")
+    record = chainrule.load("run")
+    assert isinstance(record, chainrule.Record)
+    assert record.directory == tmp_path / "run"
+    assert record.manifest.reason is chainrule.Reason.EPOCHS
+    assert record.manifest["overrides"] == record.manifest.overrides == overrides
+    settings = chainrule.settings_of(record)
+    assert settings == result.settings == chainrule.settings(*overrides)
+    assert chainrule.train([settings])[0].theta.tobytes() == result.theta.tobytes()
+
+
+def test_a_sweep_is_loaded():
+    command("-m", *SHORT, "tracking=none", "seed=0,1", "optimizer.lr=0.1,0.2", "hydra.sweep.dir=found")
+    sweep = chainrule.load("found")
+    assert isinstance(sweep, chainrule.Sweep)
+    assert [job.directory for job in sweep.manifest.jobs] == ["0", "1", "2", "3"]
+    outcomes = list(sweep.outcomes())
+    assert all(isinstance(outcome, chainrule.Outcome) for outcome in outcomes)
+    assert [(outcome.seed, outcome.settings) for outcome in outcomes] == [
+        (seed, {"optimizer.lr": rate}) for seed in (0, 1) for rate in (0.1, 0.2)
+    ]
+    assert isinstance(chainrule.load("found/0"), chainrule.Record)
+
+
+def test_what_holds_neither_is_refused(tmp_path):
+    with pytest.raises(chainrule.RecordError, match="holds no finished record"):
+        chainrule.load(tmp_path)
+
+
+def test_settings_of_a_plugin_that_is_gone_are_refused(tmp_path):
+    chainrule.run("training.epochs=0", "tracking=none", directory=tmp_path / "run")
+    shutil.copytree("run", "other")
+    manifest = json.loads((tmp_path / "other" / MANIFEST).read_text())
+    manifest["configuration"]["optimizer"] = {"name": "lynx", "lr": 0.1}
+    (tmp_path / "other" / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(chainrule.ConfigurationError, match="optimizer=lynx is unknown"):
+        chainrule.settings_of(chainrule.load("other"))
+
+
+def test_what_a_sweep_came_to(tmp_path):
+    command("-m", "seed=range(3)", "optimizer.lr=0.01,0.1", *SHORT, "tracking=none", "hydra.sweep.dir=s")
+    found = chainrule.outcomes_of("s")
+    runs = found.table("runs").frame()
+    medians = runs.groupby("optimizer.lr")["validation/loss"].median().sort_values()
+    assert [group.settings["optimizer.lr"] for group in found.ranking] == medians.index.tolist()
+    assert [group.median for group in found.ranking] == pytest.approx(medians.tolist())
+    assert found.comparison is None
+    with pytest.raises(chainrule.ConfigurationError, match="A sweep needs no metric"):
+        chainrule.outcomes_of("s", metric="train/loss")
+    with pytest.raises(chainrule.RecordError, match="holds no sweep"):
+        chainrule.outcomes_of(tmp_path)
+
+
+def test_what_a_comparison_came_to():
+    short = ["--targets=linear", "--budget=2", "--tunings=2", "--tuning-seeds=1", "--seeds=2", "training.epochs=3"]
+    command("compare", "activation=tanh,relu,sigmoid", *short, "tracking=none", "hydra.sweep.dir=c")
+    found = chainrule.outcomes_of("c")
+    result, pairs, standings = found.comparison, found.table("pairs"), found.table("standings")
+    names = result.comparison.contenders
+    assert [(row["first"], row["second"]) for row in pairs] == [(names[p.better], names[p.worse]) for p in result.pairs]
+    for row, pair in zip(pairs, result.pairs, strict=True):
+        assert (row["probability"], row["interval low"], row["interval high"]) == (pair.probability, *pair.interval)
+        assert f"{row['p']:.3f}" == f"{pair.p:.3f}"
+        assert (row["verdict"] == "better") == pair.is_separated
+    assert [row["contender"] for row in standings] == [each.contender for each in result.standings]
+    assert sum(row["probability"] for row in standings) == pytest.approx(1.5)
+
+
+def test_the_settings_of_a_record_that_knows_no_samplings_and_no_test(tmp_path):
+    """As records of earlier versions are."""
+    result = chainrule.run(*SHORT, "tracking=none", directory="run")
+    manifest = json.loads((tmp_path / "run" / MANIFEST).read_text())
+    configuration = manifest["configuration"]
+    del configuration["sampling"]
+    for section, key in [*(("data", key) for key in ("test", "folds", "fold")),
+                         *(("training", key) for key in ("restore_best", "start"))]:  # fmt: skip
+        del configuration[section][key]
+    (tmp_path / "run" / MANIFEST).write_text(json.dumps(manifest))
+    settings = chainrule.settings_of(chainrule.load("run"))
+    assert settings == result.settings
+    assert settings.sampling.name == "shuffled"
+
+
+def test_folds_are_repetitions_of_a_setting():
+    folds = ["data.folds=3", "data.fold=range(3)", "seed=0,1", "optimizer.lr=0.01,0.1"]
+    command("-m", *folds, *SHORT, "tracking=none", "hydra.sweep.dir=s")
+    found = chainrule.outcomes_of("s")
+    assert [(group.settings, len(group.values)) for group in sorted(found.ranking, key=lambda g: g.title)] == [
+        ({"optimizer.lr": 0.01}, 6),
+        ({"optimizer.lr": 0.1}, 6),
+    ]
+    rows = found.table("runs")
+    assert sorted({(row["seed"], row["fold"]) for row in rows}) == [(s, f) for s in (0, 1) for f in range(3)]
+    assert [effect.parameter for effect in found.effects] == ["optimizer.lr"]

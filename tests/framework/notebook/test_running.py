@@ -1,0 +1,94 @@
+"""Runs trained from Python, one or many at once."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import chainrule
+from chainrule.notebook import running
+
+SHORT = ["training.epochs=6", "training.batch_size=8"]
+# The settings that these describe fall into three stacks: two functions, and another number of samples.
+MIXED = [
+    [*SHORT, "activation=tanh", "seed=1"],
+    [*SHORT, "activation=relu"],
+    [*SHORT, "activation=tanh", "optimizer.lr=0.5"],
+    [*SHORT, "activation=tanh", "data.samples=40"],
+    [*SHORT, "activation=relu", "seed=2"],
+]
+
+
+def trained_bytes(result):
+    curves = [result.curves.epochs.tobytes(), *(v.tobytes() for v in result.curves.values.values())]
+    return [result.theta.tobytes(), result.reason, result.epochs, *curves]
+
+
+@pytest.fixture
+def stacks(monkeypatch):
+    """How many runs each stack has had."""
+    sizes, whole = [], running.train_stack
+
+    def counted(runs, **options):
+        sizes.append(len(runs))
+        return whole(runs, **options)
+
+    monkeypatch.setattr(running, "train_stack", counted)
+    return sizes
+
+
+def test_runs_are_stacked_by_structure_and_come_back_in_order_with_the_bytes_of_single_runs(stacks, tmp_path):
+    together = chainrule.train(MIXED)
+    assert stacks == [2, 2, 1]
+    for overrides, result in zip(MIXED, together, strict=True):
+        assert result.settings == chainrule.settings(*overrides)
+        assert trained_bytes(result) == trained_bytes(chainrule.run(*overrides))
+    assert not list(tmp_path.iterdir()), "nothing is written"
+
+
+def test_a_stack_has_a_largest_size(stacks, monkeypatch):
+    monkeypatch.setattr(running, "_STACK", 2)
+    first = chainrule.settings(*SHORT)
+    results = chainrule.train(dataclasses.replace(first, seed=seed) for seed in range(5))
+    assert stacks == [2, 2, 1]
+    assert [result.settings.seed for result in results] == [0, 1, 2, 3, 4]
+
+
+def test_a_run_is_given_as_overrides_as_settings_or_prepared(stacks):
+    settings = chainrule.settings(*SHORT, "seed=3")
+    results = chainrule.train([[*SHORT, "seed=3"], settings, chainrule.prepare(settings)])
+    assert stacks == [3]
+    assert len({result.theta.tobytes() for result in results}) == 1
+    assert chainrule.train([]) == []
+
+
+def test_a_wrong_override_is_refused_before_anything_is_trained(stacks):
+    with pytest.raises(chainrule.ConfigurationError, match="did you mean 'adam'"):
+        chainrule.train([SHORT, ["optimizer=adm"]])
+    assert stacks == []
+
+
+@pytest.mark.parametrize("validation", ["0.2", "0"])
+def test_runs_can_be_stopped_and_the_others_have_their_bytes(validation):
+    runs = [[*overrides, f"data.validation={validation}"] for overrides in MIXED]
+    name = "train/loss" if validation == "0" else "validation/loss"
+    whole, told = [chainrule.run(*overrides) for overrides in runs], {}
+
+    def stop(epoch, places, losses):
+        for place, loss in zip(places, losses, strict=True):
+            told[int(place), epoch] = loss
+        return np.isin(places, [0, 4]) & (epoch >= 2)
+
+    results = chainrule.train(runs, stop=stop)
+    assert [result.reason for result in results] == ["pruned", "epochs", "epochs", "epochs", "pruned"]
+    for place, (result, alone) in enumerate(zip(results, whole, strict=True)):
+        if place in (0, 4):
+            assert (result.epochs, result.curves.epochs.tolist()) == (2, [0, 1, 2])
+            for curve, values in result.curves.values.items():
+                assert values.tobytes() == alone.curves.values[curve][:3].tobytes()
+        else:
+            assert trained_bytes(result) == trained_bytes(alone)
+        epochs = range(3 if place in (0, 4) else 6)  # the end of a run is not asked about
+        assert {epoch: loss for (who, epoch), loss in told.items() if who == place} == {
+            epoch: alone.curves.values[name][epoch] for epoch in epochs
+        }
