@@ -19,7 +19,7 @@ class ComponentSource(ConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Return the option of a component."""
-        from chainrule.config.compose import option
+        from chainrule.config.options import option
 
         found = option(*_parts(config_path))
         if found is None:
@@ -35,19 +35,19 @@ class ComponentSource(ConfigSource):
 
     def is_group(self, config_path: str) -> bool:
         """Say whether a path is a group of components."""
-        from chainrule.config.compose import options
+        from chainrule.config.options import options
 
         return config_path in ("", "/") or bool(options(config_path.strip("/")))
 
     def is_config(self, config_path: str) -> bool:
         """Say whether a path is a component of a group."""
-        from chainrule.config.compose import is_option
+        from chainrule.config.options import is_option
 
         return is_option(*_parts(config_path))
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """Return the groups, or the components of a group."""
-        from chainrule.config.compose import options
+        from chainrule.config.options import options
         from chainrule.registry.kinds import GROUPS
 
         if config_path.strip("/"):

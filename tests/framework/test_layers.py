@@ -6,12 +6,12 @@ from rooms import FRAMEWORK, LEVEL, LINE, MODULES, ROOT, arrows, circle, imports
 
 DOORS = {
     "pluggy": {"registry.hookspecs", "registry.registry"},
-    "hydra": {"config.application", "config.compose", "config.task", "sweep.grid", "sweep.search", "sweep.comparison"}
-    | {"sweep.launcher", "sweep.resume", "sweep.jobs.axes", "sweep.jobs.choices", "sweep.jobs.composer"}
-    | {"sweep.jobs.contenders"},
-    "omegaconf": {"config.compose", "config.task", "registry.preferences", "sweep.grid", "sweep.search"}
-    | {"sweep.comparison", "sweep.launcher", "sweep.resume", "sweep.jobs.choices", "sweep.jobs.composer"}
-    | {"testing.words"},
+    "hydra": {f"config.{name}" for name in ("application", "choices", "compose", "task", "templates")}
+    | {f"sweep.{name}" for name in ("grid", "search", "comparison", "launcher", "resume")}
+    | {f"sweep.jobs.{name}" for name in ("axes", "composer", "contenders")},
+    "omegaconf": {f"config.{name}" for name in ("choices", "compose", "task", "templates")}
+    | {f"sweep.{name}" for name in ("grid", "search", "comparison", "launcher", "resume", "jobs.composer")}
+    | {"registry.preferences", "testing.words"},
     "pytest": {"testing.collecting"},
     "jinja2": {"reports.page", "cli.new_plugin"},
     "markupsafe": {"reports.sweep", "reports.ranking", "reports.comparison", "reports.budget"},

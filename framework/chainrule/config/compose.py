@@ -1,12 +1,15 @@
 """From overrides to configuration, by Hydra: every component is an option, without YAML."""
 
+import copy
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
@@ -14,65 +17,22 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
-from chainrule.components.parameters import plain_defaults
+from chainrule.config.choices import Loading
 from chainrule.config.layers import joined, names_in
+from chainrule.config.options import is_option, options
 from chainrule.config.settings import settings_from_config
+from chainrule.config.templates import Templates, with_changes
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.files import paths
 from chainrule.files.words import shell_word, typed
 from chainrule.records.settings import Settings
-from chainrule.registry.kinds import GROUPS
+from chainrule.registry.kinds import GROUPS, KINDS
 from chainrule.registry.registry import installed
 
+_MAIN = "config"
+_MOST = 200  # templates that are kept
 _UNREAD = "Invalid loaded object type"  # how OmegaConf's complaint begins
 _FLAGS = "Only one of --run, --multirun"  # how Hydra's complaint begins
-MARK = "<<component>>"
-ANY = "__any__"
-_marked: ContextVar[bool] = ContextVar("marked", default=False)
-
-
-@contextmanager
-def marked() -> Iterator[None]:
-    """Let components add one key, :data:`MARK`, which says what they are, and let :data:`ANY` be one of each group.
-
-    Those of a list, and those of several layers, add what they are chosen for, as ever.
-    """
-    token = _marked.set(True)
-    try:
-        yield
-    finally:
-        _marked.reset(token)
-
-
-def options(group: str) -> list[str]:
-    """Return the components that can be chosen in a group, sorted; none if it is not a group of components."""
-    if group not in GROUPS:
-        return []
-    if GROUPS[group].many:
-        return installed().names(GROUPS[group].name)
-    return [*installed().names(GROUPS[group].name), *([ANY] if _marked.get() else [])]
-
-
-def option(group: str, name: str) -> dict[str, Any] | None:
-    """Return what a choice adds to the configuration; None if it does not exist.
-
-    That is name and defaults of a component, or for an option of several layers those of each, by the layer's number.
-    One of a list has its name as the key of its defaults.
-    """
-    if not is_option(group, name):
-        return None
-    kind, names = GROUPS[group], names_in(group, name)
-    found = {each: plain_defaults(installed().find(kind.name, each)) for each in names if each != ANY}
-    if kind.many:
-        return found
-    if len(names) > 1:
-        return {str(layer): {"name": each, **found[each]} for layer, each in enumerate(names, 1)}
-    return {MARK: f"{group}/{name}"} if _marked.get() else {"name": name, **found[name]}
-
-
-def is_option(group: str, name: str) -> bool:
-    """Say whether this can be chosen in a group."""
-    return set(names_in(group, name)) <= set(options(group))
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
@@ -91,10 +51,17 @@ def resolved(config: DictConfig) -> dict[str, Any]:
 def compose_config(overrides: Sequence[str]) -> dict[str, Any]:
     """Compose plain data from overrides as typed on the command line, e.g. ``["optimizer=adam", "seed=3"]``.
 
+    The first call takes 0.1 s. Later ones take 1 ms, or 10 ms where they choose other components, unless files of the
+    configuration or plugins have changed.
+
     Raises:
         ConfigurationError: an override is wrong.
     """
-    return resolved(_composed(overrides))
+    require_parsed(overrides)
+    texts = [joined(text) for text in overrides]
+    with _hydras_errors_explained():
+        made = None if any(text.lstrip("+~").startswith("hydra") for text in texts) else _from_template(texts)
+        return resolved(_composed(texts)) if made is None else made
 
 
 def compose_settings(overrides: Sequence[str]) -> Settings:
@@ -114,27 +81,76 @@ def sweeper(name: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: there is no such sweeper.
     """
-    config = _composed([f"hydra/sweeper={name}"], return_hydra_config=True)
+    with _hydras_errors_explained():
+        config = _composed([f"hydra/sweeper={name}"], return_hydra_config=True)
     found: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
     return dict(found)
 
 
-def _composed(overrides: Sequence[str], return_hydra_config: bool = False) -> DictConfig:
-    require_parsed(overrides)
+def _composed(texts: Sequence[str], return_hydra_config: bool = False) -> DictConfig:
+    with _hydra():
+        return compose(_MAIN, overrides=list(texts), return_hydra_config=return_hydra_config)
+
+
+@contextmanager
+def _hydra() -> Iterator[Hydra]:
+    """Let Hydra be what composes in Python, also where a command has begun already."""
     held = GlobalHydra.instance().hydra
     try:
         GlobalHydra.instance().clear()
         with initialize_config_dir(config_dir=str(paths.configuration()), version_base="1.3"):
-            return compose(
-                "config", overrides=[joined(text) for text in overrides], return_hydra_config=return_hydra_config
-            )
+            hydra = GlobalHydra.instance().hydra
+            assert hydra is not None  # it has just been initialized
+            yield hydra
+    finally:
+        if held is not None:
+            GlobalHydra.instance().initialize(held)
+
+
+@contextmanager
+def _hydras_errors_explained() -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         if not is_composition_error(error):
             raise
         raise explained(error) from None
-    finally:
-        if held is not None:
-            GlobalHydra.instance().initialize(held)
+
+
+def _from_template(texts: Sequence[str]) -> dict[str, Any] | None:
+    """Return a configuration made from one that has been composed before; None if Hydra must compose it."""
+    templates = _templates()
+    found = templates.find(texts)
+    if found is None or not templates.loading.knows(found[0].config):
+        return None
+    template, changing = found
+    changes = template.changes(changing)
+    if changes is None:
+        return None
+    if template.must_be_resolved(changes):
+        return resolved(template.changed(changing))
+    return copy.deepcopy(with_changes(template.task, changes))
+
+
+_kept: tuple[object, Templates] | None = None  # what files and plugins were, and templates made from them
+
+
+def _templates() -> Templates:
+    global _kept
+    state = _state()
+    if _kept is None or _kept[0] != state or len(_kept[1]) >= _MOST:
+        with _hydra() as hydra:
+            _kept = state, Templates(Loading.of_runs(hydra.config_loader, _MAIN))
+    return _kept[1]
+
+
+def _state() -> object:
+    """Return all that a composition depends on, beside overrides: files, plugins and variables of the environment."""
+    registry, own = installed(), Path.cwd() / "conf"
+    folders = [paths.configuration(), *registry.folders.values(), *([own] if own.is_dir() else [])]
+    files = [(path, path.stat()) for folder in folders for path in sorted(folder.rglob("*.yaml"))]
+    components = [registry.find(kind, name) for kind in KINDS for name in registry.names(kind)]
+    return folders, [(path, found.st_mtime_ns, found.st_size) for path, found in files], components, dict(os.environ)
 
 
 def is_composition_error(error: BaseException) -> bool:

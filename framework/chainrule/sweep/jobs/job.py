@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from chainrule.config.templates import Change, with_changes
 from chainrule.errors import ConfigurationError
 from chainrule.files.yaml_text import dump
 from chainrule.records.settings import seed_in
@@ -19,7 +20,6 @@ _OF_JOB = (
     ("job", "num"),
     ("runtime", "output_dir"),
 )
-Change = tuple[tuple[str, ...], Any]  # a path of keys and the new plain value there
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Base:
         """Pieces of ``hydra.yaml``, each with the key of the job's own value that follows it."""
         marks = {path: f"<<{'.'.join(path)}>>" for path in _OF_JOB}
         pieces, piece = [], ""
-        for line in dump({"hydra": _changed(self.hydra, list(marks.items()))}).splitlines(keepends=True):
+        for line in dump({"hydra": with_changes(self.hydra, list(marks.items()))}).splitlines(keepends=True):
             cut = next((path for path, mark in marks.items() if mark in line), None)
             if cut:
                 pieces.append((piece, cut))
@@ -74,7 +74,7 @@ class Job:
     @property
     def task(self) -> dict[str, Any]:
         """The configuration of the task, with interpolations unresolved."""
-        return _changed(self.base.task, self.changes)
+        return with_changes(self.base.task, self.changes)
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -171,15 +171,3 @@ def require_own_places(directories: Sequence[str]) -> None:
                 f"jobs {seen[directory]} and {number} would both leave their record in {directory}: "
                 "put ${hydra.job.num}, or what varies, into hydra.sweep.subdir."
             )
-
-
-def _changed(data: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any]:
-    """Return a copy of nested ``data`` in which the mappings along each changed path are new."""
-    result = dict(data)
-    for path, value in changes:
-        inner = result
-        for key in path[:-1]:
-            inner[key] = dict(inner[key])
-            inner = inner[key]
-        inner[path[-1]] = value
-    return result

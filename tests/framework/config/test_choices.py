@@ -9,9 +9,9 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from chainrule.config.choices import Choices, Loading, component_finder
 from chainrule.config.compose import compose_config, is_composition_error
 from chainrule.files import paths
-from chainrule.sweep.jobs.choices import Choices, component_finder
 from chainrule.sweep.jobs.composer import Composer
 from sweeping import composing
 
@@ -110,7 +110,7 @@ def test_every_choice_is_what_hydra_composes(tmp_path, own, seed):
                 if not all(itertools.starmap(is_component, chosen.items())):  # elu, which is a file here
                     continue
                 expected = by_hydra(loader, master, [*others, *texts(chosen)])
-                choices = choices or first(loader, master, others, chosen)
+                choices = choices or first(Loading.of_jobs(loader, master), others, chosen)
                 config = choices and made_from(choices, chosen)
                 made, left = made + (config is not None), left + (config is None)
                 assert config is None or text(config) == expected, (others, chosen)
@@ -124,7 +124,7 @@ def test_every_choice_is_what_hydra_composes(tmp_path, own, seed):
 def test_where_something_else_may_depend_on_the_choice_hydra_composes(tmp_path, own, others, is_left):
     with composing(tmp_path) as (hydra, master):
         loader, overrides = hydra.config_loader, [f"experiment={others}"]
-        choices = Choices(loader, master, overrides, {"activation": "tanh"})
+        choices = Choices(Loading.of_jobs(loader, master), overrides, {"activation": "tanh"})
         chosen = {"activation": "leaky_relu", "optimizer": "adam"}
         config = made_from(choices, chosen)
         assert (config is None) == is_left
@@ -138,7 +138,7 @@ def test_files_that_are_called_like_a_choice_are_left_to_hydra(tmp_path, own, en
     with composing(tmp_path) as (hydra, master):
         loader, chosen = hydra.config_loader, {"activation": "relu"}
         assert loader.load_sweep_config(master, texts(chosen)).optimizer.lr == 8
-        choices = Choices(loader, master, [], {"activation": "tanh"})
+        choices = Choices(Loading.of_jobs(loader, master), [], {"activation": "tanh"})
         assert made_from(choices, chosen) is None
         assert choices.config({"activation": "tanh"}).seed == 8
         composer = Composer(loader, master)
@@ -152,12 +152,12 @@ def test_what_files_add_before_a_component_is_left_to_hydra(tmp_path):
     Path("conf/config.yaml").write_text(f"{usual}\noptimizer:\n  name: adam\n  beta1: 0.5\n")
     with composing(tmp_path) as (hydra, master):
         assert hydra.config_loader.load_sweep_config(master, ["optimizer=rprop"]).optimizer.beta1 == 0.5
-        assert Choices(hydra.config_loader, master, [], {}).config({"optimizer": "rprop"}) is None
+        assert Choices(Loading.of_jobs(hydra.config_loader, master), [], {}).config({"optimizer": "rprop"}) is None
 
 
 def test_folders_that_hydra_is_told_of_are_left_to_it(tmp_path, own):
     with composing(tmp_path, f"hydra.searchpath=[file://{Path.cwd()}/conf/of]") as (hydra, master):
-        assert Choices(hydra.config_loader, master, [], {}).config({}) is None
+        assert Choices(Loading.of_jobs(hydra.config_loader, master), [], {}).config({}) is None
 
 
 def test_only_installed_components_that_no_file_is_called_like_are_exchanged(tmp_path, own):

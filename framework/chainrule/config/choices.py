@@ -8,6 +8,7 @@ stays. Where anything else may depend on the choice, Hydra has to compose each c
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
@@ -15,18 +16,51 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from chainrule.config.compose import ANY, MARK, marked, option
 from chainrule.config.layers import names_in
+from chainrule.config.options import ANY, MARK, marked, option
 
 _COMPONENTS = "chainrule"  # the scheme of the source that has all components and nothing else
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How Hydra composes here.
+
+    Attributes:
+        loader: Hydra's.
+        load: composes from overrides of the task.
+        name: of the main file.
+        before: overrides of Hydra that stand before those of the task.
+    """
+
+    loader: ConfigLoader
+    load: Callable[[list[str]], DictConfig]
+    name: str
+    before: Sequence[str] = ()
+
+    @classmethod
+    def of_jobs(cls, loader: ConfigLoader, master: DictConfig) -> "Loading":
+        """Return how jobs of a sweep are composed, whose own configuration is ``master``."""
+        name, before = master.hydra.job.config_name, master.hydra.overrides.hydra
+        return cls(loader, lambda overrides: loader.load_sweep_config(master, overrides), name, before)
+
+    @classmethod
+    def of_runs(cls, loader: ConfigLoader, name: str) -> "Loading":
+        """Return how single runs are composed in Python."""
+        mode = RunMode.RUN
+        return cls(loader, lambda overrides: loader.load_configuration(name, overrides, mode, from_shell=False), name)
+
+    def knows(self, composed: DictConfig) -> bool:
+        """Say whether all files come from folders of the loader: a file or an override may name further ones."""
+        used = [(source.provider, source.path) for source in composed.hydra.runtime.config_sources]
+        return used == [(source.provider, source.path) for source in self.loader.get_sources()]
 
 
 class Choices:
     """Configurations that differ in the choice of components.
 
     Args:
-        loader: Hydra's.
-        master: the configuration of the sweep itself.
+        loading: how Hydra composes.
         others: overrides that all of them have; each chooses a file of a group, as ``experiment=article`` does.
         first: the choice that Hydra composes, group to name; for each, :func:`component_finder` says yes.
 
@@ -34,12 +68,10 @@ class Choices:
         HydraException, OmegaConfBaseException: it cannot be composed with marks.
     """
 
-    def __init__(
-        self, loader: ConfigLoader, master: DictConfig, others: Sequence[str], first: Mapping[str, str]
-    ) -> None:
-        self._loader, self._master, self._others, self._first = loader, master, list(others), dict(first)
+    def __init__(self, loading: Loading, others: Sequence[str], first: Mapping[str, str]) -> None:
+        self._loading, self._others, self._first = loading, list(others), dict(first)
         with marked():
-            self._composed = loader.load_sweep_config(master, [*others, *_texts(first)])
+            self._composed = loading.load([*others, *_texts(first)])
         self._added = self._find_marks()
 
     def config(self, chosen: Mapping[str, str]) -> DictConfig | None:
@@ -81,10 +113,8 @@ class Choices:
             if not is_first or is_merged or values[MARK] != f"{group}/{choices.get(group)}":
                 return None
             found[group] = added
-        sources = [(source.provider, source.path) for source in self._loader.get_sources()]
-        used = [(source.provider, source.path) for source in self._composed.hydra.runtime.config_sources]
         # No mark may lie deeper, nor may there be folders that ``is_component`` does not look into.
-        return found if repr(task).count(MARK) == len(found) and used == sources else None
+        return found if repr(task).count(MARK) == len(found) and self._loading.knows(self._composed) else None
 
     @cached_property
     def _are_independent(self) -> bool:
@@ -101,8 +131,8 @@ class Choices:
 
     def _listed(self, chosen: Mapping[str, str]) -> dict[str, str]:
         """Return the choice of every group, as Hydra finds it."""
-        overrides = [*self._master.hydra.overrides.hydra, *self._others, *_texts(chosen)]
-        listed: Any = self._loader.compute_defaults_list(self._master.hydra.job.config_name, overrides, RunMode.RUN)
+        overrides = [*self._loading.before, *self._others, *_texts(chosen)]
+        listed: Any = self._loading.loader.compute_defaults_list(self._loading.name, overrides, RunMode.RUN)
         return dict(listed.overrides.known_choices)
 
 

@@ -1,0 +1,133 @@
+"""Configurations that are made from others are what Hydra composes."""
+
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule
+from chainrule.config import compose
+from chainrule.config.compose import compose_config
+from overrides import random_overrides
+
+HUNDRED = "# @package _global_\ntraining:\n  epochs: 100\n"
+
+
+def by_hydra(overrides):
+    """What Hydra composes afresh, or the sentence that says what is wrong."""
+    try:
+        compose.require_parsed(overrides)
+        with compose._hydras_errors_explained():
+            return compose.resolved(compose._composed(overrides))
+    except chainrule.ConfigurationError as error:
+        return str(error)
+
+
+def made(overrides):
+    try:
+        return compose_config(overrides)
+    except chainrule.ConfigurationError as error:
+        return str(error)
+
+
+@pytest.fixture
+def composed(monkeypatch):
+    """The lists of overrides that Hydra composes."""
+    monkeypatch.setattr(compose, "_kept", None)
+    lists, original = [], compose._composed
+    monkeypatch.setattr(compose, "_composed", lambda texts: lists.append(texts) or original(texts))
+    return lists
+
+
+def test_random_lists_give_what_hydra_gives():
+    rng, errors = random.Random(1), 0
+    for _ in range(40):
+        overrides = random_overrides(rng)
+        expected, found = by_hydra(overrides), made(overrides)
+        assert found == expected, overrides
+        assert list(found) == list(expected)
+        errors += isinstance(found, str)
+    assert 3 < errors < 30
+
+
+def test_later_configurations_are_made_from_the_first(composed):
+    for seed in range(3):
+        for name in ("adam", "rprop"):
+            found = compose_config([f"optimizer={name}", f"seed={seed}", "network.hidden=[3]"])
+            assert (found["optimizer"]["name"], found["seed"]) == (name, seed)
+    assert composed == []
+
+
+def test_what_is_changed_afterwards_does_not_come_back():
+    first = compose_config(["network.hidden=[3]"])
+    first["network"]["hidden"].append(4)
+    first["training"]["epochs"] = -1
+    again = compose_config(["network.hidden=[3]"])
+    assert again["network"]["hidden"] == [3]
+    assert again["training"]["epochs"] == 200
+
+
+def test_files_that_are_made_changed_or_gone_are_noticed():
+    file = Path("conf/experiment/hundred.yaml")
+    assert "hundred" in made(["experiment=hundred"])
+    file.parent.mkdir(parents=True)
+    file.write_text(HUNDRED)
+    assert compose_config(["experiment=hundred"])["training"]["epochs"] == 100
+    file.write_text(HUNDRED.replace("100", "1234"))
+    assert compose_config(["experiment=hundred"])["training"]["epochs"] == 1234
+    file.unlink()
+    assert "hundred" in made(["experiment=hundred"])
+
+
+def test_each_working_directory_has_its_own_files(tmp_path, monkeypatch):
+    for epochs in (3, 4):
+        folder = tmp_path / str(epochs) / "conf" / "experiment"
+        folder.mkdir(parents=True)
+        (folder / "own.yaml").write_text(HUNDRED.replace("100", str(epochs)))
+        monkeypatch.chdir(tmp_path / str(epochs))
+        assert compose_config(["experiment=own"])["training"]["epochs"] == epochs
+
+
+def test_variables_of_the_environment_are_read_each_time(monkeypatch):
+    for epochs in (3, 4):
+        monkeypatch.setenv("EPOCHS", str(epochs))
+        assert compose_config(["training.epochs=${oc.env:EPOCHS}"])["training"]["epochs"] == str(epochs)
+
+
+def test_further_folders_are_left_to_hydra(composed):
+    Path("further/experiment").mkdir(parents=True)
+    file = Path("further/experiment/own.yaml")
+    for epochs in ("3", "1234"):
+        file.write_text(HUNDRED.replace("100", epochs))
+        found = compose_config([f"hydra.searchpath=[file://{Path.cwd()}/further]", "experiment=own"])
+        assert found["training"]["epochs"] == int(epochs)
+    Path("conf").mkdir()
+    usual = (compose.paths.configuration() / "config.yaml").read_text()
+    Path("conf/config.yaml").write_text(
+        usual.replace("hydra:\n", f"hydra:\n  searchpath: [file://{os.getcwd()}/further]\n")
+    )
+    for epochs in ("5", "4321"):
+        file.write_text(HUNDRED.replace("100", epochs))
+        assert compose_config(["experiment=own"])["training"]["epochs"] == int(epochs)
+    assert len(composed) == 4
+
+
+@pytest.mark.usefixtures("afresh")
+def test_a_class_that_is_declared_again_has_its_new_parameters():
+    for default in (1.0, 2.0):
+
+        @chainrule.plugin
+        @dataclass(frozen=True)
+        class Slope(chainrule.Activation, name="slope_of_test"):
+            slope: float = default
+
+            def forward(self, z):
+                return self.slope * z
+
+            def backward(self, grad_a, z, a):
+                return self.slope * grad_a * np.ones_like(z)
+
+        assert compose_config(["activation=slope_of_test"])["activation"]["slope"] == default
