@@ -32,6 +32,7 @@ _PLUGINS = Path(__file__).parents[1] / "plugins"
 _SLOW = (
     "chainrule.reports.sweep",
     "chainrule.runs.execute",
+    "hypothesis.strategies",
     "matplotlib.figure",
     "mlflow.store.tracking.sqlalchemy_store",
     "optuna",
