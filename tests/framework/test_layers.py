@@ -51,6 +51,7 @@ TESTED_IN = {
     "testing/methods.py": "testing/test_activations.py",
     "testing/networks.py": "testing/test_rules.py",
     "testing/randomness.py": "testing/test_initializers.py",
+    "config/options.py": "config/test_compose.py",
     "testing/steps.py": "testing/test_optimizers.py",
     "testing/subjects.py": "testing/test_general.py",
     "testing/table.py": "testing/test_general.py",
