@@ -15,8 +15,10 @@ from chainrule_activations.activations import (
     Tanh,
 )
 from chainrule_activations.batch_norm import BatchNorm
+from chainrule_activations.glu import GLU
 from chainrule_activations.hard_swish import HardSwish
 from chainrule_activations.layer_norm import LayerNorm
+from chainrule_activations.maxout import Maxout
 from chainrule_activations.mish import Mish
 from chainrule_activations.prelu import PReLU
 from chainrule_activations.selu import SELU
@@ -46,6 +48,8 @@ def chainrule_activations() -> list[type[Activation]]:
         HardSwish,
         Sine,
         Snake,
+        Maxout,
+        GLU,
         LayerNorm,
         BatchNorm,
     ]

@@ -14,6 +14,8 @@ from chainrule.engine.network import product
 class Exact(Rule):
     """Eq. 5 and 6, the chain rule: what backpropagation computes (Rumelhart, Hinton & Williams 1986)."""
 
+    takes_pieces = True
+
 
 @dataclass(frozen=True)
 class AsPrinted(Rule):

@@ -80,6 +80,8 @@ class SignSymmetric(Rule):
 
     scale: Annotated[float, Gt(0), doc("size of the weights in the backward pass")] = 1.0
 
+    takes_pieces = True
+
     def error(
         self,
         layer: int,

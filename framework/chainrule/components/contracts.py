@@ -70,6 +70,10 @@ class Activation(Component):
         min_units: the smallest layer that the activation makes sense on.
         min_samples: the fewest samples of a step that it makes sense with.
         is_identity: whether ``a = z``; then ``norm`` is left out.
+        pieces: pre-activations of each unit, such as the linear pieces of which maxout takes the largest; may be a
+            field. With more than one, a layer of ``units`` units has ``pieces * units`` rows of weights, ``z`` is
+            ``(runs, pieces * units, samples)``, and ``a`` ``(runs, units, samples)``. The first piece of all units
+            comes first: ``np.split(z, pieces, axis=1)`` gives a view of each piece.
         trained: names of float fields that are learned with the weights, one number for each layer. The value of the
             field is where it starts; in ``forward``, ``slope`` and ``backward`` the field is an array ``(runs, 1, 1)``.
         trained_per_unit: likewise, one number for each unit; the field is an array ``(runs, units, 1)``.
@@ -82,6 +86,7 @@ class Activation(Component):
     min_units: ClassVar[int] = 1
     min_samples: ClassVar[int] = 1
     is_identity: ClassVar[bool] = False
+    pieces: int = 1
     trained: ClassVar[tuple[str, ...]] = ()
     trained_per_unit: ClassVar[tuple[str, ...]] = ()
 
@@ -95,11 +100,17 @@ class Activation(Component):
     @abstractmethod
     @offers("out", "rng", "layer", "training", "state")
     def forward(self, z: Array, *args: Any, **optional: Any) -> Array:
-        """Return ``a = g(z)``, shape and dtype of ``z``. It may name ``rng``, ``layer``, ``training`` and ``state``."""
+        """Return ``a = g(z)``, dtype of ``z``, and its shape unless there are several pieces.
+
+        It may name ``rng``, ``layer``, ``training`` and ``state``.
+        """
 
     @offers("out")
     def slope(self, z: Array, a: Array) -> Array:
-        """Return ``g'(z)``, element by element; ``a`` is ``forward(z)``. An activation defines this or ``backward``."""
+        """Return ``g'(z)``, element by element; ``a`` is ``forward(z)``. An activation defines this or ``backward``.
+
+        One with several pieces defines ``backward``.
+        """
         raise NotImplementedError(f"{type(self).__name__} has neither slope nor backward")
 
     @offers("out", "training", "state")
@@ -108,14 +119,15 @@ class Activation(Component):
     ) -> Array:
         """Return ``dL/dz`` from ``grad_a = dL/da``: ``grad_a * g'(z)`` (eq. 4 and 5).
 
-        Activations that couple units (softmax) replace this with the product by their Jacobian.
+        Activations that couple units (softmax) replace this with the product by their Jacobian. ``grad_a`` has the
+        shape of ``a``, the result that of ``z``.
         """
         slope = self.slope(z, a, out=out) if takes_out(type(self).slope) else self.slope(z, a)  # type: ignore[call-arg]
         return np.multiply(grad_a, slope, out=out)
 
     @offers("training", "state")
     def field_gradient(self, name: str, grad_a: Array, z: Array, a: Array, *args: Any, **optional: Any) -> Array:
-        """Return ``grad_a`` times the derivative of ``a`` by a trained field, element by element, shape of ``z``.
+        """Return ``grad_a`` times the derivative of ``a`` by a trained field, element by element, shape of ``a``.
 
         ``name`` is that of the field, ``grad_a`` is ``dL/da``, and ``a`` is ``forward(z)``. The engine adds up samples,
         and for ``trained`` units too.
@@ -478,6 +490,9 @@ class Sampling(Component):
 class Initializer(Component):
     """The initial weights and biases of one layer.
 
+    ``fan_in`` counts what each row of its weights multiplies, ``fan_out`` the rows: its units, times the ``pieces`` of
+    the activation that it has.
+
     Optional arguments:
 
     - ``layer``: number of the layer, from 1;
@@ -512,6 +527,8 @@ class Network:
     """The forward pass of a batch, for rules that compute gradients in a way of their own; it is only read.
 
     Lists have one entry a layer and count from 1, as in the article; index 0 is empty.
+
+    Where a unit has several pieces, ``z``, ``weights`` and ``biases`` have ``pieces * units`` rows.
 
     Attributes:
         z, a: eq. 1 and 2, ``(runs, units, samples)``.
@@ -553,10 +570,13 @@ class Rule(Component):
 
     Attributes:
         widths: the only layer widths that the rule is defined for, inputs and outputs included; None for any.
+        takes_pieces: whether the rule is defined for layers whose activation has several pieces; then weights and
+            deltas of such a layer have ``pieces * units`` rows. Else a run with such an activation is refused.
     """
 
     run_shape: ClassVar[tuple[int, ...] | None] = (1, 1)
     widths: ClassVar[tuple[int, ...] | None] = None
+    takes_pieces: ClassVar[bool] = False
 
     def init(self, rng: np.random.Generator, widths: Sequence[int]) -> dict[str, Array]:
         """Return the rule's own arrays, such as feedback matrices, without a run axis; only ``adapt`` changes them.

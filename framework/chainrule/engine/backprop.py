@@ -11,7 +11,7 @@ from chainrule.components.arguments import asked, given, takes_out
 from chainrule.components.contracts import Activation, Array, Loss, Network, Rule
 from chainrule.components.random import Random
 from chainrule.engine.layers import filling, require_shape
-from chainrule.engine.network import Call, Pass, columns, planned_product
+from chainrule.engine.network import Call, Pass, Shape, columns, planned_product
 from chainrule.errors import ConfigurationError, PluginError
 
 
@@ -82,6 +82,23 @@ def separate(block: Array, inputs: int) -> tuple[Array, Array]:
     return block[: 1 + inputs].swapaxes(0, 1), block[1 + inputs :].swapaxes(0, 1)
 
 
+def require_defined(rule: Rule, shape: Shape) -> None:
+    """Refuse a network that a rule is not defined for.
+
+    Raises:
+        ConfigurationError: the widths are others, or a unit has several pieces that the rule does not take.
+    """
+    if rule.widths and shape.widths != rule.widths:
+        wanted = Shape(rule.widths)
+        raise ConfigurationError(f"rule={rule.name} is defined for the {wanted} network only, but this one is {shape}.")
+    for layer, (units, rows) in enumerate(zip(shape.widths[1:], shape.rows[1:], strict=True), 1):
+        if rows > units and not rule.takes_pieces:
+            raise ConfigurationError(
+                f"rule={rule.name} is not defined for an activation with several pieces, and that of layer {layer} has "
+                f"{rows // units}: choose rule=exact, or another activation."
+            )
+
+
 class Backprop:
     """Gradients of the mean loss of a stack, by a backward rule.
 
@@ -94,7 +111,7 @@ class Backprop:
         rng: random numbers of training, for a rule that asks for them; None to measure.
 
     Attributes:
-        delta: eq. 4 and 5, one array ``(runs, units, samples)`` per layer, for each sample's loss; index 0 is empty.
+        delta: eq. 4 and 5, one array per layer, for each sample's loss, of the shape of its ``z``; index 0 is empty.
         rng: the random numbers that each evaluation draws from; None if gradients are not random.
     """
 
@@ -206,7 +223,7 @@ class Backprop:
 
             return fill_paired
         gradient, backward = filling(self.loss.gradient), self._backward(forward.shape.layers, self.grad)
-        error = self._error_buffer(forward.output, delta)
+        error = self._error_buffer(forward.shape.layers)
 
         def fill(truth: Truth) -> None:
             gradient(forward.a[-1], truth.y, out=error)
@@ -216,9 +233,20 @@ class Backprop:
 
         return fill
 
-    def _error_buffer(self, activation: Activation, delta: Array) -> Array:
-        """Return the buffer of ``dL/da``: ``delta``, unless ``backward`` fills ``delta`` while it reads ``dL/da``."""
-        return np.empty_like(delta) if takes_out(type(activation).backward) else delta
+    def _error_buffer(self, layer: int) -> Array:
+        """Return the buffer of ``dL/da``: ``delta``, unless ``backward`` fills ``delta`` while it reads ``dL/da``.
+
+        Nor is it ``delta`` where a unit has several pieces.
+        """
+        delta, units = self.delta[layer], self.forward.shape.widths[layer]
+        if takes_out(type(self.forward.activations[layer]).backward) or units != delta.shape[1]:
+            return self._of_units(layer)
+        return delta
+
+    def _of_units(self, layer: int) -> Array:
+        """Return a new array ``(runs, units, samples)``."""
+        runs, _, samples = self.delta[layer].shape
+        return columns(runs, self.forward.shape.widths[layer], samples, self.grad.dtype)
 
     def _plan_hidden(self, of_batch: dict[str, Any]) -> list[Any]:
         """Return what ``__call__`` does for each hidden layer, from the last one down.
@@ -242,7 +270,7 @@ class Backprop:
     def _error(self, layer: int, of_batch: dict[str, Any]) -> tuple[Call, Array]:
         """Return the call that computes the sum in eq. 5 for a hidden layer, and the buffer that it fills."""
         rule, weights, delta = self._rule, self.forward.weights, self.delta
-        out = self._error_buffer(self.forward.activations[layer], delta[layer])
+        out = self._error_buffer(layer)
         if type(rule).error is Rule.error:
             return planned_product(weights[layer + 1].mT, delta[layer + 1], out, self.forward.samples), out
         offered = {**of_batch, "z": self.forward.z}
@@ -296,7 +324,7 @@ class Backprop:
     def _learning(self, layer: int) -> Callable[[], None]:
         """Return what fills the gradient of the trained fields of a hidden layer from the delta of the layer above."""
         forward, back = self.forward, self._backward(layer, self.grad)
-        error, unused = np.empty_like(self.delta[layer]), np.empty_like(self.delta[layer])
+        error, unused = self._of_units(layer), np.empty_like(self.delta[layer])
         propagate, parts = planned_product(forward.weights[layer + 1].mT, self.delta[layer + 1], error, forward.samples)
 
         def learn() -> None:

@@ -24,7 +24,8 @@ class Layer:
     Args:
         number: of the layer, from 1.
         parts: the activation, and what lies before it if there is something, by group, each with its state.
-        z: eq. 1, the array that is read in each pass.
+        z: eq. 1, the array that is read in each pass, with the rows of all pieces.
+        a: eq. 2, the array that is filled.
         rng: what is drawn from in training; None to measure and to predict.
         rates: probability with which each unit is left out, ``(runs, 1, 1)``; None to keep all.
 
@@ -39,6 +40,7 @@ class Layer:
         number: int,
         parts: Mapping[str, tuple[Activation, dict[str, Array]]],
         z: Array,
+        a: Array,
         rng: Random | None,
         rates: Array | None,
     ) -> None:
@@ -46,7 +48,7 @@ class Layer:
         self._group = next(group for group in parts if group != "norm")
         self.activation = parts[self._group][0]
         self._normed = np.empty_like(z) if "norm" in parts else z
-        self._kept, self._factors = np.empty_like(z), np.empty_like(z)  # what dropout reads, and multiplies by
+        self._kept, self._factors = np.empty_like(a), np.empty_like(a)  # what dropout reads, and multiplies by
         self._activate = filling(self.activation.forward, **self.wanted(self._group, "forward"))
         if "norm" in parts:
             self._normalize = filling(parts["norm"][0].forward, **self.wanted("norm", "forward"))
@@ -95,7 +97,7 @@ class Layer:
             return
         assert self._rng is not None
         self._activate(self._normed, out=self._kept)
-        np.greater_equal(self._rng.uniform(*z.shape[1:]), self._rates, out=self._factors)
+        np.greater_equal(self._rng.uniform(*out.shape[1:]), self._rates, out=self._factors)
         np.divide(self._factors, 1 - self._rates, out=self._factors)  # so that the layer above keeps its mean
         np.multiply(self._kept, self._factors, out=out)
 
@@ -110,7 +112,7 @@ class Layer:
         def learn(error: Array, z: Array, a: Array, out: Array) -> None:
             for name, into in fields.items():
                 values = activation.field_gradient(name, error, z, a, **wanted)
-                require_shape(activation.field_gradient, values, z.shape)
+                require_shape(activation.field_gradient, values, error.shape)
                 if into.shape[-1] != values.shape[-1]:
                     values = values.sum(axis=-1, keepdims=True)
                 np.copyto(into, values if into.shape == values.shape else sum_units(values, keepdims=True))

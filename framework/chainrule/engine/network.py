@@ -126,19 +126,30 @@ class Shape:
     Attributes:
         widths: units of each layer, from the inputs to the outputs; ``(2, 2, 2, 1)`` is the article's network.
         trained: the trained fields of activations.
+        rows: rows of each layer's weights: its units, times the pieces of its activation. Index 0 is 0, so that layers
+            count from 1; ``()`` stands for one piece everywhere.
     """
 
     widths: tuple[int, ...]
     trained: tuple[TrainedField, ...] = ()
+    rows: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            object.__setattr__(self, "rows", (0, *self.widths[1:]))
 
     @classmethod
     def of(cls, widths: tuple[int, ...], hidden: Hidden, output: Activation, norm: Hidden = ()) -> "Shape":
         """Return the shape of a network with these widths and activations."""
-        found = []
-        for layer, group, activation in placed(hidden, output, norm, len(widths) - 1):
+        chosen, rows = list(placed(hidden, output, norm, len(widths) - 1)), [0, *widths[1:]]
+        for layer, group, activation in chosen:
+            rows[layer] *= 1 if group == "norm" else activation.pieces
+        plain, found = cls(widths, (), tuple(rows)), []
+        for layer, group, activation in chosen:
             found += [TrainedField(layer, group, name, 1) for name in activation.trained]
-            found += [TrainedField(layer, group, name, widths[layer]) for name in activation.trained_per_unit]
-        return cls(widths, tuple(found))
+            units = plain.units(layer, group)
+            found += [TrainedField(layer, group, name, units) for name in activation.trained_per_unit]
+        return cls(widths, tuple(found), plain.rows)
 
     @property
     def layers(self) -> int:
@@ -148,6 +159,10 @@ class Shape:
     def __str__(self) -> str:
         return "-".join(map(str, self.widths))
 
+    def units(self, layer: int, group: str) -> int:
+        """Return on how many units the activation of a group acts: a norm acts on rows of ``z``."""
+        return self.rows[layer] if group == "norm" else self.widths[layer]
+
     @property
     def size(self) -> int:
         """Number of parameters."""
@@ -155,29 +170,36 @@ class Shape:
 
     @property
     def _weights_and_biases(self) -> int:
-        return sum(units * (1 + before) for before, units in pairwise(self.widths))
+        return sum(rows * (1 + before) for before, rows in self._sizes())
+
+    def _sizes(self) -> Iterator[tuple[int, int]]:
+        """Yield the units before each layer, and the rows of its weights."""
+        return zip(self.widths, self.rows[1:], strict=False)  # the outputs are before no layer
 
     def slices(self) -> list[slice]:
         """Return the place of each layer's weights and biases; index 0 is empty, so that layers count from 1."""
         places, start = [slice(0, 0)], 0
-        for before, units in pairwise(self.widths):
-            places.append(slice(start, start := start + units * (1 + before)))
+        for before, rows in self._sizes():
+            places.append(slice(start, start := start + rows * (1 + before)))
         return places
 
     def blocks(self, flat: Array) -> list[Array]:
-        """Return views of ``flat (runs, parameters)``: each layer's ``(runs, units, 1 + units before)``, from 1."""
-        widths = (0, *self.widths)
+        """Return views of ``flat (runs, parameters)``: each layer's ``(runs, rows, 1 + units before)``, from 1.
+
+        There is a row for each unit, or one for each of its pieces.
+        """
+        befores = (0, *self.widths)
         return [
-            flat[:, place].reshape(len(flat), widths[layer + 1] if layer else 0, 1 + widths[layer])
+            flat[:, place].reshape(len(flat), self.rows[layer], 1 + befores[layer])
             for layer, place in enumerate(self.slices())
         ]
 
     def biases(self, flat: Array) -> list[Array]:
-        """Return views of ``flat (runs, parameters)``: each layer's biases, ``(runs, units)``, from 1."""
+        """Return views of ``flat (runs, parameters)``: each layer's biases, ``(runs, rows)``, from 1."""
         return [block[:, :, 0] for block in self.blocks(flat)]
 
     def weights(self, flat: Array) -> list[Array]:
-        """Return views of ``flat (runs, parameters)``: each layer's weights ``(runs, units, units before)``, from 1."""
+        """Return views of ``flat (runs, parameters)``: each layer's weights ``(runs, rows, units before)``, from 1."""
         return [block[:, :, 1:] for block in self.blocks(flat)]
 
     def fields(self, flat: Array) -> Array:
@@ -211,7 +233,7 @@ class Shape:
         return np.concatenate([*values, np.empty(0)])
 
     def flatten(self, weights: Sequence[Array], biases: Sequence[Array]) -> Array:
-        """Return one flat vector from each layer's weights ``(units, units before)`` and biases ``(units,)``."""
+        """Return one flat vector from each layer's weights ``(rows, units before)`` and biases ``(rows,)``."""
         blocks = [np.column_stack([bias, weight]) for weight, bias in zip(weights, biases, strict=True)]
         return np.concatenate([block.ravel() for block in blocks])
 
@@ -225,6 +247,7 @@ class Pass:
     """The forward pass of a stack for a fixed number of samples, with its buffers.
 
     Lists have one array ``(runs, units, samples)`` per layer and count from 1, as in the article; index 0 is empty.
+    Where a unit has several pieces, those of ``z`` are ``(runs, rows, samples)``.
 
     Args:
         shape: of the network.
@@ -242,7 +265,7 @@ class Pass:
         inputs: the input of each layer, a row of ones above the activations before; index 1 is empty too, because the
             samples are the input of the first layer.
         theta: the parameters, ``(runs, parameters)``.
-        weights: views of each layer's weights in ``theta``, ``(runs, units, units before)``.
+        weights: views of each layer's weights in ``theta``, ``(runs, rows, units before)``.
         placed: every activation that does something, and where it is.
         layers: from ``z`` to ``a`` on each layer, and back. At index 0 there is ``None``.
         activations: activation of each layer; its trained fields are views of ``theta``. At index 0 there is ``None``.
@@ -273,7 +296,7 @@ class Pass:
         self.inputs = [empty, empty, *(columns(runs, 1 + units, samples, dtype) for units in inner)]
         for rows in self.inputs[2:]:
             rows[:, 0] = 1
-        self.z = [empty, *(columns(runs, units, samples, dtype) for units in (*inner, outputs))]
+        self.z = [empty, *(columns(runs, rows, samples, dtype) for rows in shape.rows[1:])]
         self.a = [empty, *(rows[:, 1:] for rows in self.inputs[2:]), columns(runs, outputs, samples, dtype)]
         self.placed = chosen = list(placed(hidden, output, norm, shape.layers))
         self.states = states = initial_states(chosen, shape, runs, dtype) if states is None else states
@@ -285,7 +308,8 @@ class Pass:
                 for place, group, one in chosen
                 if place == layer
             }
-            self.layers.append(Layer(layer, parts, self.z[layer], rng, rates if layer < shape.layers else None))
+            dropped = rates if layer < shape.layers else None
+            self.layers.append(Layer(layer, parts, self.z[layer], self.a[layer], rng, dropped))
         self.activations = [None, *(layer.activation for layer in self.layers[1:])]
         self.output: Activation = self.layers[-1].activation
         self._first = blocks[1]
@@ -300,6 +324,7 @@ class Pass:
         ]
         self._predict = given(self.output, "forward", **self.layers[-1].wanted("output", "forward"))
         self._output_takes_out = takes_out(type(output).forward)
+        self._predictions = self.a[-1].shape
 
     def first(self, x: Array) -> Call:
         """Return the call that computes eq. 1 in the first layer, for samples ``x`` under a row of ones."""
@@ -316,7 +341,7 @@ class Pass:
             self._predict(self.z[-1], out=self.a[-1])
         else:
             self.a[-1] = self._predict(self.z[-1])
-            require_shape(self.output.forward, self.a[-1], self.z[-1].shape)
+            require_shape(self.output.forward, self.a[-1], self._predictions)
         return self.a[-1]
 
 
@@ -337,7 +362,7 @@ def initial_states(chosen: Iterable[Placed], shape: Shape, runs: int, dtype: DTy
     """Return the arrays that activations keep before training, ``(runs, units, 1)``, by layer and group."""
     found = {}
     for layer, group, activation in chosen:
-        arrays = activation.init(shape.widths[layer])
+        arrays = activation.init(shape.units(layer, group))
         if arrays:
             found[layer, group] = {
                 name: np.repeat(np.asarray(array, dtype)[None, :, None], runs, axis=0) for name, array in arrays.items()

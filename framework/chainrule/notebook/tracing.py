@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from chainrule.components.contracts import Array, Component, Rule
 from chainrule.components.stacking import stack
-from chainrule.engine.backprop import Backprop, mean_loss, separate
+from chainrule.engine.backprop import Backprop, mean_loss, require_defined, separate
 from chainrule.engine.layers import stacked
 from chainrule.engine.network import Pass, Shape
 from chainrule.errors import ConfigurationError
@@ -56,7 +56,7 @@ class Trace:
 
     Attributes:
         loss: eq. 3, averaged over samples.
-        z: eq. 1.
+        z: eq. 1; where a unit has several pieces, ``(pieces * units, samples)``, and likewise what belongs to it.
         a: eq. 2; the last is the prediction.
         delta: eq. 4 and 5, for the loss of each single sample.
         weight_gradients: eq. 6, for the averaged loss, ``(units, units before)``.
@@ -88,8 +88,9 @@ def trace_step(
     """Run one forward and one backward pass through a network and return all their arrays, in float64.
 
     Args:
-        weights: one array ``(units, units before)`` per layer.
-        biases: one array ``(units,)`` per layer.
+        weights: one array ``(units, units before)`` per layer; ``(pieces * units, units before)`` where its activation
+            has several pieces.
+        biases: one array ``(units,)`` per layer; likewise.
         x: inputs, ``(inputs, samples)`` or ``(inputs,)``.
         y: true outputs, ``(outputs, samples)`` or ``(outputs,)``.
         hidden: activation of the hidden layers, by name or as a component.
@@ -105,12 +106,10 @@ def trace_step(
     columns, wanted = (part[:, None] if part.ndim == 1 else part for part in (points, truth))
     activations = _made("activation", hidden), _made("activation", output)
     parts = [*(stack([one], float) for one in activations), stack([_made("loss", loss)], float)]
-    shape = Shape.of(_widths(W, b, columns, wanted, parts[2].outputs_per_target), *activations)
+    pieces = [*[activations[0].pieces] * (len(W) - 1), activations[1].pieces]
+    shape = Shape.of(_widths(W, b, columns, wanted, parts[2].outputs_per_target, pieces), *activations)
     chosen = _made("rule", rule)
-    if chosen.widths and chosen.widths != shape.widths:
-        raise ConfigurationError(
-            f"rule={chosen.name} is defined for the {Shape(chosen.widths)} network only, but this one is {shape}."
-        )
+    require_defined(chosen, shape)
     theta = np.concatenate([shape.flatten(W, b), shape.initial_fields(*activations)])[None]
     forward = Pass(shape, theta, parts[0], parts[1], columns.shape[1])
     fixed = chosen.init(np.random.default_rng(0), shape.widths)
@@ -138,19 +137,25 @@ def _made(kind: str, choice: str | Component) -> Any:
     return component(kind, choice) if isinstance(choice, str) else choice
 
 
-def _widths(weights: list[Array], biases: list[Array], x: Array, y: Array, outputs_per_target: int) -> tuple[int, ...]:
-    """Return the widths that the arrays agree on."""
+def _widths(
+    weights: list[Array], biases: list[Array], x: Array, y: Array, outputs_per_target: int, pieces: Sequence[int]
+) -> tuple[int, ...]:
+    """Return the widths that the arrays agree on, with this number of pieces in each layer."""
     if not weights or len(weights) != len(biases):
         raise ConfigurationError(
             f"weights and biases need one entry per layer, and at least one, not {len(weights)} and {len(biases)}."
         )
     widths = [len(x)]
-    for layer, (W, b) in enumerate(zip(weights, biases, strict=True), 1):
+    for layer, (W, b, rows) in enumerate(zip(weights, biases, pieces, strict=True), 1):
         if W.ndim != 2 or W.shape[1] != widths[-1] or b.shape != W.shape[:1]:
             raise ConfigurationError(
                 f"layer {layer} needs weights (units, {widths[-1]}) and biases (units,), not {W.shape} and {b.shape}."
             )
-        widths.append(len(W))
+        if len(W) % rows:
+            raise ConfigurationError(
+                f"layer {layer} has {len(W)} rows of weights, but its activation needs {rows} for each unit."
+            )
+        widths.append(len(W) // rows)
     if (len(y) * outputs_per_target, *y.shape[1:]) != (widths[-1], x.shape[1]):
         wanted = widths[-1] // outputs_per_target, x.shape[1]
         raise ConfigurationError(f"y must have the shape {wanted}, not {y.shape}.")

@@ -101,12 +101,12 @@ class Result:
 
     @property
     def weights(self) -> list[Array]:
-        """Weights of each layer, ``(units, units before)``."""
+        """Weights of each layer, ``(units, units before)``; a unit has a row for each of its activation's pieces."""
         return self.shape.split(self.theta)[0]
 
     @property
     def biases(self) -> list[Array]:
-        """Biases of each layer, ``(units,)``."""
+        """Biases of each layer, ``(units,)``; a unit has one for each of its activation's pieces."""
         return self.shape.split(self.theta)[1]
 
     @property

@@ -113,6 +113,7 @@ def require_contract(kind: Kind, cls: Any) -> None:
                 raise PluginError(f"{name} defines gradients, so that its {method} is never called: remove one of them")
     if kind.contract is Activation:
         _check_trained(cls)
+        _check_pieces(cls)
     if kind.contract is Loss and cls.paired_output:
         for method in ("paired_value", "paired_delta"):
             if getattr(cls, method) is getattr(Loss, method):
@@ -138,6 +139,19 @@ def _check_trained(cls: type[Activation]) -> None:
             raise PluginError(f"{cls.__qualname__} names {name!r} twice in trained and trained_per_unit")
     if names and cls.field_gradient is Activation.field_gradient:
         raise PluginError(f"{cls.__qualname__} lacks field_gradient, by which {', '.join(names)} would be trained")
+
+
+def _check_pieces(cls: type[Activation]) -> None:
+    """Refuse what is no number of pieces, and several pieces without ``backward``.
+
+    Raises:
+        PluginError: the class declares such.
+    """
+    declared: Any = cls.pieces  # a property, where another field decides
+    if not isinstance(declared, property) and (type(declared) is not int or declared < 1):
+        raise PluginError(f"{cls.__qualname__}.pieces is {declared!r}; it must be a whole number, 1 at least")
+    if (declared != 1 or "pieces" in parameters(cls)) and cls.backward is Activation.backward:
+        raise PluginError(f"{cls.__qualname__} has several pieces and lacks backward; a slope is that of one")
 
 
 def configurations(module: Any) -> dict[str, Path]:

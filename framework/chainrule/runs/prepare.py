@@ -1,16 +1,17 @@
 """From settings to a run that can be trained: check that its parts fit, draw its data and its initial parameters."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chainrule.components.arguments import asked, given
-from chainrule.components.contracts import Array, Loss
+from chainrule.components.contracts import Activation, Array, Loss
 from chainrule.components.parameters import plain
 from chainrule.components.stacking import float_fields, has_rate, stack, structure
+from chainrule.engine.backprop import require_defined
 from chainrule.engine.data import Samples, draw
 from chainrule.engine.layers import States
 from chainrule.engine.network import Shape, initial_states, key_of, placed
@@ -103,7 +104,8 @@ def _drawn(settings: Settings, shape: Shape, samples: Samples, rng: np.random.Ge
     """Draw the initial weights and biases, ``(parameters,)``, layer by layer."""
     init, inputs = settings.initializer, samples.train[1 : 1 + samples.inputs]
     weights, biases = [], []
-    for layer, (fan_in, fan_out) in enumerate(pairwise(shape.widths), 1):
+    for layer, fan_out in enumerate(shape.rows[1:], 1):
+        fan_in = shape.widths[layer - 1]
         weights.append(given(init, "weights", layer=layer, inputs=inputs)(rng, fan_in, fan_out))
         biases.append(given(init, "biases", layer=layer)(rng, fan_in, fan_out))
         if "inputs" in asked(type(init), "weights") and layer < shape.layers:
@@ -113,7 +115,7 @@ def _drawn(settings: Settings, shape: Shape, samples: Samples, rng: np.random.Ge
 
 
 def _activated(settings: Settings, shape: Shape, layer: int, z: Array) -> Array:
-    """Return what a hidden layer makes of ``z (1, units, samples)`` before training, without anything random.
+    """Return what a hidden layer makes of ``z (1, rows, samples)`` before training, without anything random.
 
     A norm takes the mean and the variance of these samples, as it does in training.
     """
@@ -154,6 +156,7 @@ def _loaded(start: str, shape: Shape, states: States) -> tuple[Array, States, Or
             f"{here or 'nothing'}: choose the same activations and norm."
         )
     weights, biases = ([arrays[f"{name}{layer}"] for layer in range(1, shape.layers + 1)] for name in "Wb")
+    _require_rows(start, [len(each) for each in weights], shape)
     fields = [arrays[field.key] for field in shape.trained]
     if not all(np.isfinite(part).all() for part in (*weights, *biases, *(arrays[key] for key in wanted))):
         raise ConfigurationError(f"training.start={start} has parameters that are NaN or infinite; it has diverged.")
@@ -163,6 +166,21 @@ def _loaded(start: str, shape: Shape, states: States) -> tuple[Array, States, Or
     }
     theta = np.concatenate([shape.flatten(weights, biases), *fields])
     return theta, read, Origin(str(directory), manifest.identity, manifest.files[WEIGHTS].sha256)
+
+
+def _require_rows(start: str, rows: Sequence[int], shape: Shape) -> None:
+    """Refuse parameters of another number of pieces.
+
+    Raises:
+        ConfigurationError: a layer of the run to start from has another number of rows.
+    """
+    for layer, (there, here) in enumerate(zip(rows, shape.rows[1:], strict=True), 1):
+        if there != here:
+            units = shape.widths[layer]
+            raise ConfigurationError(
+                f"training.start={start} has {there // units} and this run {here // units} rows of weights for each "
+                f"unit of layer {layer}: choose activations with as many pieces."
+            )
 
 
 def run_structure(prepared: Prepared) -> tuple[Any, ...]:
@@ -193,11 +211,23 @@ def _check_layers(settings: Settings) -> None:
             )
     for group in ("norm", "activation", "output"):
         for activation in settings.by_key(group).values():
+            _check_pieces(group, activation)
             if (settings.training.batch_size or activation.min_samples) < activation.min_samples:
                 raise ConfigurationError(
                     f"{group}={activation.name} needs at least {activation.min_samples} samples in a step, but "
                     f"training.batch_size is {settings.training.batch_size}."
                 )
+
+
+def _check_pieces(group: str, activation: Activation) -> None:
+    """Refuse a norm that has several pieces, and a number of pieces that is none."""
+    if activation.pieces < 1:
+        raise ConfigurationError(f"{group}={activation.name} has {activation.pieces} pieces; it needs one at least.")
+    if group == "norm" and activation.pieces > 1:
+        raise ConfigurationError(
+            f"norm={activation.name} has {activation.pieces} pieces, but a norm gives as many values as it gets: "
+            "choose it as activation."
+        )
 
 
 def _check_parts(settings: Settings, shape: Shape) -> None:
@@ -217,14 +247,12 @@ def _check_parts(settings: Settings, shape: Shape) -> None:
     if target.outputs < loss.min_outputs:
         raise ConfigurationError(f"loss={loss.name} needs at least {loss.min_outputs} outputs, but {outputs}.")
     for layer, group, activation in placed(settings.activation, output, settings.norm, shape.layers):
-        if layer < shape.layers and shape.widths[layer] < activation.min_units:
+        if layer < shape.layers and shape.units(layer, group) < activation.min_units:
             raise ConfigurationError(
                 f"{group}={activation.name} needs at least {activation.min_units} units "
                 f"in a layer, but network.hidden[{layer - 1}] is {shape.widths[layer]}."
             )
-    if rule.widths and shape.widths != rule.widths:
-        wanted = Shape(rule.widths)
-        raise ConfigurationError(f"rule={rule.name} is defined for the {wanted} network only, but this one is {shape}.")
+    require_defined(rule, shape)
 
 
 def _check_sampling(settings: Settings) -> None:

@@ -62,7 +62,7 @@ def learned(subject: Subject) -> None:
 def random_in_training(subject: Subject) -> None:
     """What is random comes from ``rng`` only, and there is nothing random without it."""
     for activation in subject.combinations:
-        z = _points(_least(subject) + 1)
+        z = _points(activation.pieces * (_least(subject) + 1))
         call = functools.partial(_forward, activation, z)
         require_deterministic(subject.where("forward"), lambda rng, call=call: {"a": call(rng)})  # type: ignore[misc]
         if call(np.random.default_rng(5)).tobytes() != call(None).tobytes():
@@ -74,8 +74,8 @@ def random_in_training(subject: Subject) -> None:
 def gradient_in_training(subject: Subject) -> None:
     """With the same random numbers, ``backward`` agrees with central differences of ``forward``."""
     for activation in subject.variants:
-        z = _points(_least(subject) + 1)
-        grad_a = np.random.default_rng(1).normal(size=z.shape)
+        z = _points(activation.pieces * (_least(subject) + 1))
+        grad_a = np.random.default_rng(1).normal(size=(1, _least(subject) + 1, _SAMPLES))
 
         def total(point: Array, activation: Any = activation, grad_a: Array = grad_a) -> float:
             return float((grad_a * _forward(activation, point, np.random.default_rng(5))).sum())
@@ -166,8 +166,8 @@ _PLACE_OF_Z = {"forward": 0, "backward": 1, "field_gradient": 2}
 
 def _state(activation: Activation, z: Array) -> dict[str, Array]:
     """Return what an activation keeps before training, for the runs and units of ``z``."""
-    runs, units, _ = z.shape
-    arrays = activation.init(units)
+    runs, rows, _ = z.shape
+    arrays = activation.init(rows // activation.pieces)
     return {name: np.repeat(np.asarray(a, z.dtype)[None, :, None], runs, axis=0) for name, a in arrays.items()}
 
 
@@ -181,15 +181,15 @@ def _forward(activation: Activation, z: Array, rng: np.random.Generator | None) 
     return np.array(_in_training(activation, "forward", z, rng)(z))
 
 
-def _points(units: int) -> Array:
-    return np.random.default_rng(0).normal(size=(1, units, _SAMPLES))
+def _points(rows: int) -> Array:
+    return np.random.default_rng(0).normal(size=(1, rows, _SAMPLES))
 
 
 def _network(shape: Shape, activation: Activation) -> tuple[Array, Array, Callable[[Array], float]]:
     """Return parameters of a network, the gradient of its loss at them, and the loss as a function of them."""
     rng = np.random.default_rng(4)
-    start = Shape(shape.widths).size
-    theta = np.concatenate([rng.normal(size=start), shape.initial_fields(activation, activation)])
+    fields = shape.initial_fields(activation, activation)
+    theta = np.concatenate([rng.normal(size=shape.size - len(fields)), fields])
     x, y = rng.normal(size=(1, 1 + shape.widths[0], _SAMPLES)), rng.normal(size=(1, shape.widths[-1], _SAMPLES))
     x[:, 0] = 1
     base = training.settings()

@@ -26,7 +26,7 @@ _FEW_POINTS = 6  # on these, and of these units at most
 
 
 def shapes(subject: Subject) -> None:
-    """``forward``, ``slope`` and ``backward`` return arrays of the shape and dtype of ``z``."""
+    """``forward`` returns ``a (runs, units, samples)``, ``slope`` and ``backward`` arrays like ``z``, in its dtype."""
     methods.check_shapes(subject, _calls, _sizes(subject))
 
 
@@ -60,11 +60,13 @@ def effective(subject: Subject) -> None:
     if set(asked(subject.cls, "forward")) - {"out"}:
         effects.require_effects(subject, lambda one: activated.curves(subject, one))
         return
-    points = np.concatenate([_points(max(_least(subject), 3))[..., :100], [[[0.0]] * max(_least(subject), 3)]], axis=-1)
+    units = max(_least(subject), 3)
 
     def observe(activation: Any) -> bytes:
-        a = activation.forward(points)
-        return bytes(np.asarray([a, activation.backward(np.ones_like(points), points, a)]).tobytes())
+        rows = activation.pieces * units
+        points = np.concatenate([_points(rows)[..., :100], [[[0.0]] * rows]], axis=-1)
+        a = np.asarray(activation.forward(points))
+        return bytes(a.tobytes() + np.asarray(activation.backward(np.ones_like(a), points, a)).tobytes())
 
     effects.require_effects(subject, observe)
 
@@ -73,15 +75,16 @@ def gradient(subject: Subject) -> None:
     """``backward`` and ``slope`` agree with central differences of ``forward``, away from kinks, on any layer."""
     least = _least(subject)
     for activation in subject.variants:
-        _require_gradient(subject, activation, _points(max(least, 3)))
+        _require_gradient(subject, activation, _points(activation.pieces * max(least, 3)))
+    usual = subject.defaults[0]
     for units in {least, *(max(least, units) for units in _WIDE)}:
-        points = 2 * np.random.default_rng(2).normal(size=(1, units, _FEW_POINTS))
-        _require_gradient(subject, subject.defaults[0], points)
+        points = 2 * np.random.default_rng(2).normal(size=(1, usual.pieces * units, _FEW_POINTS))
+        _require_gradient(subject, usual, points)
 
 
 def _require_gradient(subject: Subject, activation: Any, points: Array) -> None:
     z = _away_from_kinks(activation, points)
-    grad_a = np.random.default_rng(1).normal(size=z.shape)
+    grad_a = np.random.default_rng(1).normal(size=np.shape(activation.forward(z)))
     _compare(subject, activation, z, grad_a, "backward", _backward(activation, z, grad_a))
     if _has_slope(subject):
         slope = activation.slope(z, activation.forward(z))
@@ -91,20 +94,21 @@ def _require_gradient(subject: Subject, activation: Any, points: Array) -> None:
 def kinks(subject: Subject) -> None:
     """``kinks`` lists every place where the slope of ``forward`` jumps; its value jumps nowhere."""
     for activation in (*subject.settings, *subject.edges, *(components[0] for components in subject.stacks)):
-        _require_no_other_kink(subject, activation, _least(subject), 0)
+        for row in _rows_of_first(subject, activation):
+            _require_no_other_kink(subject, activation, _least(subject), row)
     for unit in (2, 4):
         _require_no_other_kink(subject, subject.defaults[0], max(_least(subject), 5), unit)
 
 
 def _require_no_other_kink(subject: Subject, activation: Any, units: int, unit: int) -> None:
-    """Refuse what bends or jumps when one of several units moves, and the others stay."""
+    """Refuse what bends or jumps when one of several units, or one of its pieces, moves, and the others stay."""
     declared = np.array(activation.kinks)
     along, elsewhere = (_line(activation, units, unit, seed) for seed in (2, 3))
     allowed, points = declared, np.arange(-_FAR, _FAR, _FINE)
     values = along(points)
     while found := _undeclared_kink(along, points, values, allowed):
         place, jump = found
-        if units == 1 or _bends(elsewhere, place):
+        if activation.pieces * units == 1 or _bends(elsewhere, place):
             raise FindingError(
                 f"{subject.where('forward')} has a kink at z = {place:.6g}, where its slope changes by {jump:.3g} "
                 f"({activation}); declare it in kinks.",
@@ -123,16 +127,32 @@ def _require_no_other_kink(subject: Subject, activation: Any, units: int, unit: 
 
 
 def _line(activation: Any, units: int, unit: int, seed: int) -> Callable[[Array], Array]:
-    """Return a sum of the outputs as a function of the ``z`` of one unit."""
-    weights = np.random.default_rng(1).uniform(0.5, 1, size=(units, 1))
-    others = np.random.default_rng(seed).normal(size=(units, 1))
+    """Return a sum of the outputs as a function of the ``z`` of one unit, or of one of its pieces."""
+    weights = _factors(units)
 
     def along(t: Array) -> Array:
-        z = np.repeat(others, len(t), axis=1)[None]
-        z[0, unit] = t
+        z = _moved(activation, units, unit, seed, t)
         return np.asarray((weights * activation.forward(z)[0]).sum(axis=0))
 
     return along
+
+
+def _factors(units: int) -> Array:
+    """Return positive numbers by which outputs are multiplied before they are added, ``(units, 1)``."""
+    return np.random.default_rng(1).uniform(0.5, 1, size=(units, 1))
+
+
+def _moved(activation: Any, units: int, unit: int, seed: int, values: Array) -> Array:
+    """Return ``z (1, rows, samples)`` in which one row has these values, and the others stay."""
+    others = np.random.default_rng(seed).normal(size=(activation.pieces * units, 1))
+    z: Array = np.repeat(others, len(values), axis=1)[None]
+    z[0, unit] = values
+    return z
+
+
+def _rows_of_first(subject: Subject, activation: Any) -> list[int]:
+    """Return the rows of ``z`` that belong to the first unit of the smallest layer, one for each piece."""
+    return [piece * _least(subject) for piece in range(activation.pieces)]
 
 
 def _bends(along: Callable[[Array], Array], place: float) -> bool:
@@ -143,40 +163,44 @@ def _bends(along: Callable[[Array], Array], place: float) -> bool:
 
 def slope_at_kinks(subject: Subject) -> None:
     """At a declared kink the value does not jump, and the slope is a one-sided derivative or lies between them."""
-    units = _least(subject)
     for activation in subject.variants:
         declared = np.array([kink for kink in activation.kinks if kink not in activation.jumps], float)
-        leap = _jump_at(_line(activation, units, 0, 2), declared) if declared.size else None
-        if leap and np.any(np.abs(declared - leap[0]) < _FINE):
+        for row in _rows_of_first(subject, activation):
+            leap = _jump_at(_line(activation, _least(subject), row, 2), declared) if declared.size else None
+            if leap and np.any(np.abs(declared - leap[0]) < _FINE):
+                raise FindingError(
+                    f"{subject.where('forward')} jumps by {leap[1]:.3g} at its kink z = {leap[0]:.6g} ({activation}); "
+                    "no gradient sees that: make it continuous, or declare it in jumps if it is published so.",
+                    z=leap[0],
+                    jump=leap[1],
+                )
+            for kink in activation.kinks:
+                _require_one_side(subject, activation, row, kink)
+
+
+def _require_one_side(subject: Subject, activation: Any, row: int, kink: float) -> None:
+    """Refuse a slope at a kink, along one row of ``z``, that lies outside of the slopes on both sides."""
+    units, step = _least(subject), STEP * max(1.0, abs(kink))
+    line = kink + step * np.array([-4, -2, -1, 1, 2, 4])
+    a = _line(activation, units, row, 2)(line)
+    sides = np.array([(a[2] - a[1]) / (line[2] - line[1]), (a[4] - a[3]) / (line[4] - line[3])])
+    wide = np.array([(a[1] - a[0]) / (line[1] - line[0]), (a[5] - a[4]) / (line[5] - line[4])])
+    # The error of a one-sided quotient grows with the step; three times its own change is a safe bound.
+    doubt = 3 * np.abs(wide - sides).max() + 1e-9 * (1 + np.abs(a).max())
+    for z in {kink, -kink} if kink == 0 else {kink}:
+        point = _moved(activation, units, row, 2, np.array([z]))
+        slope = float(_backward(activation, point, _factors(units)[None])[0, row, 0])
+        if not sides.min() - doubt <= slope <= sides.max() + doubt:
+            left, right, slope = (value / _factors(units)[0, 0] for value in (*sides, slope))
             raise FindingError(
-                f"{subject.where('forward')} jumps by {leap[1]:.3g} at its kink z = {leap[0]:.6g} ({activation}); no "
-                "gradient sees that: make it continuous, or declare it in jumps if it is published so.",
-                z=leap[0],
-                jump=leap[1],
+                f"{subject.where('backward')} has the slope {slope:.6g} at the kink z = {z:g}, but forward has "
+                f"{left:.6g} to the left and {right:.6g} to the right ({activation}); take one of them or a value "
+                "between.",
+                z=z,
+                slope=slope,
+                left=left,
+                right=right,
             )
-        for kink in activation.kinks:
-            step = STEP * max(1.0, abs(kink))
-            line = np.array(
-                [kink - 4 * step, kink - 2 * step, kink - step, kink + step, kink + 2 * step, kink + 4 * step]
-            )
-            a = activation.forward(np.repeat(line[None, None], units, axis=1))[0, 0]
-            sides = np.array([(a[2] - a[1]) / (line[2] - line[1]), (a[4] - a[3]) / (line[4] - line[3])])
-            wide = np.array([(a[1] - a[0]) / (line[1] - line[0]), (a[5] - a[4]) / (line[5] - line[4])])
-            # The error of a one-sided quotient grows with the step; three times its own change is a safe bound.
-            doubt = 3 * np.abs(wide - sides).max() + 1e-9 * (1 + np.abs(a).max())
-            for z in {kink, -kink} if kink == 0 else {kink}:
-                point = np.full((1, units, 1), z)
-                slope = float(_backward(activation, point, np.ones_like(point))[0, 0, 0])
-                if not sides.min() - doubt <= slope <= sides.max() + doubt:
-                    raise FindingError(
-                        f"{subject.where('backward')} has the slope {slope:.6g} at the kink z = {z:g}, but forward "
-                        f"has {sides[0]:.6g} to the left and {sides[1]:.6g} to the right ({activation}); take one of "
-                        "them or a value between.",
-                        z=z,
-                        slope=slope,
-                        left=sides[0],
-                        right=sides[1],
-                    )
 
 
 def finite(subject: Subject) -> None:
@@ -197,7 +221,8 @@ def in_range(subject: Subject) -> None:
         if not low < high:
             raise FindingError(f"{subject.cls.__qualname__}.range is {(low, high)}; it reads (lowest, highest).")
         for dtype in DTYPES:
-            z = np.stack([np.roll(line, 997 * unit) for unit in range(units)])[None].astype(dtype)
+            rows = range(activation.pieces * units)
+            z = np.stack([np.roll(line, 997 * row) for row in rows])[None].astype(dtype)
             a = stack([activation], dtype).forward(z)
             # Rounding may carry a value over a limit by some units in the last place.
             slack = 4 * float(np.finfo(dtype).eps) * max(1.0, *(abs(end) for end in (low, high) if np.isfinite(end)), 0)
@@ -226,11 +251,12 @@ def _calls(
     activation: Any, components: Sequence[Any], rng: np.random.Generator, size: Size, dtype: DTypeLike
 ) -> list[Call]:
     runs, (units, samples) = len(components), size
-    z, grad_a = (random_columns(rng, runs, units, samples, dtype) for _ in range(2))
+    z = random_columns(rng, runs, activation.pieces * units, samples, dtype)
+    grad_a = random_columns(rng, runs, units, samples, dtype)
     a = activation.forward(z)
-    methods.require_axes(f"{type(activation).__qualname__}.forward", a, z.shape)
+    methods.require_axes(f"{type(activation).__qualname__}.forward", a, grad_a.shape)
     a = as_columns(a, dtype)
-    calls = [Call("forward", (z,), z.shape), Call("backward", (grad_a, z, a), z.shape)]
+    calls = [Call("forward", (z,), grad_a.shape), Call("backward", (grad_a, z, a), z.shape)]
     if type(activation).slope is not Activation.slope:
         calls.append(Call("slope", (z, a), z.shape))
     return calls
@@ -271,7 +297,7 @@ def _away_from_kinks(activation: Any, z: Array) -> Array:
 
 
 def _compare(subject: Subject, activation: Any, z: Array, grad_a: Array, method: str, actual: Array) -> None:
-    """Compare ``actual`` with the derivative, by each unit, of the sum of ``grad_a forward(z)`` over units."""
+    """Compare ``actual`` with the derivative, by each row of ``z``, of the sum of ``grad_a forward(z)`` over units."""
     units = z.shape[1]
     for unit in dict.fromkeys(range(0, units, max(1, units // _FEW_POINTS))):
         factors = grad_a[0]
@@ -288,7 +314,7 @@ def _compare(subject: Subject, activation: Any, z: Array, grad_a: Array, method:
             # A very large or small z hides the cause: show the wrong point nearest to 1.
             at = min(np.flatnonzero(wrong), key=lambda i: abs(abs(z[0, unit, i]) - 1))
             got, want, place = actual[0, unit, at], found.central[at], z[0, unit, at]
-            factor = f"grad_a = {grad_a[0, unit, at]:.6g}, " if method == "backward" else ""
+            factor = f"grad_a = {grad_a[0, unit % grad_a.shape[1], at]:.6g}, " if method == "backward" else ""
             raise FindingError(
                 f"{subject.where(method)} returns {got:.9g} at z = {place:.6g} ({factor}{activation}), but the "
                 f"central difference of forward is {want:.9g}; {int(wrong.sum())} of {wrong.size} points differ by "
@@ -341,15 +367,18 @@ def _require_finite(subject: Subject, activation: Any, dtype: np.dtype[Any], sig
     info = np.finfo(dtype)
     grown = np.geomspace(1e-3, float(info.max) * 0.99, 400 if dtype == np.float32 else 2600)
     line = sign * np.concatenate([[0.0, float(info.smallest_subnormal), float(info.tiny)], grown]).astype(dtype)
-    units = max(_least(subject), 2)
+    pieces, units = activation.pieces, max(_least(subject), 2)
     for others in (-1, 0, 1):  # other units have the opposite sign, are 0, or are equal
-        z = as_columns(np.stack([line, *([others * line] * (units - 1))])[None], dtype)
+        z = as_columns(np.stack([line, *([others * line] * (pieces * units - 1))])[None], dtype)
         a = np.array(activation.forward(z))
-        grad_z = np.array(activation.backward(np.ones_like(z), z, a))
+        grad_z = np.array(activation.backward(np.ones_like(a), z, a))
         huge = np.abs(z[0]) > HUGE
         stops = np.stack([settled(line) for line in grad_z[0]])
-        backward_bad = np.where(huge, stops, _undue(grad_z, dtype)) & np.isfinite(a[0])
-        for method, result, bad in (("forward", a, _undue(a, dtype) & ~huge), ("backward", grad_z, backward_bad)):
+        # With several pieces, a row of a depends on several of z.
+        huge_a = huge if pieces == 1 else np.broadcast_to(huge.any(axis=0), a[0].shape)
+        finite_a = np.isfinite(a[0]) if pieces == 1 else np.isfinite(a[0]).all(axis=0)
+        backward_bad = np.where(huge, stops, _undue(grad_z, dtype)) & finite_a
+        for method, result, bad in (("forward", a, _undue(a, dtype) & ~huge_a), ("backward", grad_z, backward_bad)):
             if bad.any():
                 unit, at = np.argwhere(bad)[0]
                 raise FindingError(

@@ -1,12 +1,12 @@
 """From jobs to stacks: every job is checked before the first is trained."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from chainrule.components.parameters import plain
 from chainrule.config.settings import TRACKING, settings_from_config, tracker_from_config
+from chainrule.engine.network import Shape
 from chainrule.engine.stack import STACKED
 from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.records.settings import Settings, component_config, flat
@@ -174,20 +174,21 @@ def _data_name(settings: Settings) -> str:
 
 def _profile(prepared: Prepared) -> StackProfile:
     settings, training = prepared.settings, prepared.settings.training
-    widths, samples = prepared.shape.widths, prepared.samples.train.shape[1]
+    shape, samples = prepared.shape, prepared.samples.train.shape[1]
     batch = min(training.batch_size or samples, samples)
     steps = training.epochs * -(-samples // batch)
     points = min(training.epochs, training.epochs // training.resolved_measure_every + 2)
     everything = samples + prepared.samples.validation.shape[1]
+    inputs, outputs = shape.widths[0], shape.widths[-1]
     work = [(steps, batch), (points, everything)]
     return StackProfile(
         structure=run_structure(prepared),
         components=" ".join(component.name for group, component in settings.components() if group in STACKED),
         title=settings.title,
         notes=prepared.notes,
-        bytes=prepared.theta.itemsize * (everything * (1 + widths[0] + widths[-1]) + 4 * batch * sum(widths)),
-        step=sum(count * _OVERHEAD * prepared.shape.layers for count, _ in work),
-        run=_RECORD + sum(count * _seconds(widths, size) for count, size in work),
+        bytes=prepared.theta.itemsize * (everything * (1 + inputs + outputs) + 4 * batch * (inputs + sum(shape.rows))),
+        step=sum(count * _OVERHEAD * shape.layers for count, _ in work),
+        run=_RECORD + sum(count * _seconds(shape, size) for count, size in work),
     )
 
 
@@ -199,6 +200,6 @@ _PER_PRODUCT = 1.5e-10  # of each parameter and sample, in the three products of
 _RECORD = 0.008  # of a run's files
 
 
-def _seconds(widths: Sequence[int], samples: int) -> float:
-    products = sum(before * units for before, units in pairwise(widths))
-    return len(widths[1:]) * _PER_LAYER + samples * (sum(widths[1:]) * _PER_VALUE + products * _PER_PRODUCT)
+def _seconds(shape: Shape, samples: int) -> float:
+    products = sum(before * rows for before, rows in zip(shape.widths, shape.rows[1:], strict=False))
+    return shape.layers * _PER_LAYER + samples * (sum(shape.rows) * _PER_VALUE + products * _PER_PRODUCT)
