@@ -22,7 +22,7 @@ class Maxout(Activation):
         """Return the largest piece of each unit."""
         first, *others = self._pieces_of(z)
         for piece in others:
-            first = out = np.maximum(first, piece, out)
+            first = out = np.maximum(first, piece, out=out)
         return first
 
     def backward(self, grad_a: Array, z: Array, a: Array, out: Array | None = None) -> Array:

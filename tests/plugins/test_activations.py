@@ -20,8 +20,8 @@ FOLDER = Path(__file__).parents[1] / "reference"
 REFERENCE, FURTHER = (
     json.loads((FOLDER / name).read_text()) for name in ("activations_losses.json", "further_activations.json")
 )
-NORMS = {"batch_norm", "layer_norm"}  # tested in test_norms.py
-ACTIVATIONS = {cls.name: cls for cls in chainrule_activations() if cls.name not in NORMS}
+ELSEWHERE = {"batch_norm", "layer_norm", "maxout", "glu"}  # tested in test_norms.py and test_pieces.py
+ACTIVATIONS = {cls.name: cls for cls in chainrule_activations() if cls.name not in ELSEWHERE}
 VARIANTS = [
     *(cls() for cls in ACTIVATIONS.values()),
     *(LeakyReLU(slope) for slope in (-1.0, 0.0, 0.3, 1.5)),

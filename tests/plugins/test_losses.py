@@ -16,7 +16,7 @@ from chainrule_losses import BinaryCrossEntropy, CategoricalCrossEntropy, Huber,
 
 FURTHER = {"quantile", "hinge", "focal", "poisson", "gaussian_nll", "kl"}  # in test_further_losses.py
 LOSSES = {cls.name: cls for cls in chainrule_losses() if cls.name not in FURTHER}
-OUTPUTS = {cls.name: cls for cls in chainrule_activations() if cls.min_samples == 1}
+OUTPUTS = {cls.name: cls for cls in chainrule_activations() if cls.min_samples == cls.pieces == 1}
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "activations_losses.json").read_text())
 VARIANTS = [*(cls() for cls in LOSSES.values()), Huber(0.3), Huber(2.0)]
 PAIRED = [loss for loss in VARIANTS if loss.paired_output]

@@ -54,6 +54,24 @@ class _Linear(_Tanh):
 
 
 @dataclass(frozen=True)
+class Larger(Activation):
+    """The larger of two pieces, for rules that take several."""
+
+    pieces = 2
+
+    def forward(self, z: Array) -> Array:
+        """Return the larger one of both pieces of each unit."""
+        first, second = np.split(z, 2, axis=1)
+        larger: Array = np.maximum(first, second)
+        return larger
+
+    def backward(self, grad_a: Array, z: Array, a: Array) -> Array:  # type: ignore[override]  # fills nothing
+        """Return ``grad_a`` where that is, 0 elsewhere."""
+        first, second = np.split(z, 2, axis=1)
+        return np.concatenate([grad_a * (first >= second), grad_a * (first < second)], axis=1)
+
+
+@dataclass(frozen=True)
 class RuleCall(Call):
     """A call of a rule's method with what it asks for; the gradients of all layers are one array, layer by layer.
 

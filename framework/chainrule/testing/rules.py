@@ -13,7 +13,7 @@ from chainrule.testing import effects, methods, randomness, training
 from chainrule.testing.comparing import digits, require_same
 from chainrule.testing.findings import FindingError
 from chainrule.testing.methods import Call, Size
-from chainrule.testing.networks import Course, calls_of, widths_of
+from chainrule.testing.networks import Course, Larger, calls_of, widths_of
 from chainrule.testing.subjects import DTYPES, RUNS, Subject, as_columns
 from chainrule.testing.table import Check
 
@@ -262,11 +262,14 @@ def learns(subject: Subject) -> dict[str, float]:
 
 
 def trained(subject: Subject) -> None:
-    """A short training has the same bytes in a stack and alone."""
-    widths = widths_of(subject.cls)
-    target = training.Random(inputs=widths[0], outputs=widths[-1])
+    """A short training has the same bytes in a stack and alone; also with several pieces, if the rule takes them."""
+    cls: Any = subject.cls
+    widths = widths_of(cls)
+    parts: dict[str, Any] = {"hidden": widths[1:-1], "target": training.Random(inputs=widths[0], outputs=widths[-1])}
     for components in subject.stacks:
-        training.check_alone("rule", components, hidden=widths[1:-1], target=target)
+        training.check_alone("rule", components, **parts)
+        if cls.takes_pieces:
+            training.check_alone("rule", components, **parts, activation=Larger(), output=Larger())
 
 
 def _require_run(subject: Subject, one: Course, run: int, other: Course, place: int, what: str) -> None:

@@ -96,10 +96,13 @@ def fitting_output(loss, activation):
 @pytest.mark.parametrize(("activation", "loss"), list(itertools.product(ACTIVATIONS, LOSSES)))
 def test_gradients_equal_central_differences(activation, loss):
     rng = np.random.default_rng(3)
-    shape = Shape((3, 4, 3, 2 * installed().find("loss", loss).outputs_per_target))
+    output = fitting_output(loss, activation)
+    widths = (3, 4, 3, 2 * installed().find("loss", loss).outputs_per_target)
+    parts = (installed().find("activation", name)() for name in (activation, output))
+    shape = Shape(widths, rows=Shape.of(widths, *parts).rows)
     weights, biases = shape.split(rng.normal(size=shape.size))
     x, y = rng.normal(size=(3, 5)), truth(loss, 2, 5, rng)
-    options = {"hidden": activation, "output": fitting_output(loss, activation), "loss": loss}
+    options = {"hidden": activation, "output": output, "loss": loss}
 
     def mean(theta):
         return chainrule.trace_step(*shape.split(theta), x, y, **options).loss

@@ -221,13 +221,23 @@ def chainrule_activations():
         (('("gain",)', '("power",)'), "Learned trains 'power', which is no float field; it has gain"),
         (('("gain",)', '("gain", "gain")'), "Learned names 'gain' twice in trained and trained_per_unit"),
         (("def field_gradient", "def gradient"), "Learned lacks field_gradient, by which gain would be trained"),
+        (("power: int", "pieces = 0\n    power: int"), "Learned.pieces is 0; it must be a whole number, 1 at least"),
+        (
+            ("power: int", "pieces = 2.0\n    power: int"),
+            "Learned.pieces is 2.0; it must be a whole number, 1 at least",
+        ),
+        (
+            ("power: int", "pieces = 2\n    power: int"),
+            "Learned has several pieces and lacks backward; a slope is that of one",
+        ),
+        (("power: int", "pieces: int"), "Learned has several pieces and lacks backward; a slope is that of one"),
         (
             ("forward(self, z)", "forward(self, z, *, epoch)"),
             "which there is not; it may ask for out, rng, layer, training, state",
         ),
     ],
 )
-def test_an_activation_that_cannot_be_trained_is_refused(install, change, cause):
+def test_an_activation_that_would_fail_in_training_is_refused(install, change, cause):
     (report,) = install("chainrule-learned", LEARNED.replace(*change)).reports
     assert report.endswith(cause)
 
