@@ -1,5 +1,6 @@
 """Activations with several pieces, as somebody may write them: sound ones pass the kit, and faults are found."""
 
+from itertools import pairwise
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -176,7 +177,7 @@ class FixedMatrices(Rule):
     takes_pieces = True
 
     def init(self, rng, widths):
-        shapes = zip(widths[1:], widths[2:], strict=False)
+        shapes = pairwise(widths[1:])
         return {f"B{layer}": rng.uniform(-0.5, 0.5, shape) for layer, shape in enumerate(shapes, 1)}
 
     def error(self, layer, weights, deltas, state):
