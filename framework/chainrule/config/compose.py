@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +149,16 @@ def _state() -> object:
     """Return all that a composition depends on, beside overrides: files, plugins and variables of the environment."""
     registry, own = installed(), Path.cwd() / "conf"
     folders = [paths.configuration(), *registry.folders.values(), *([own] if own.is_dir() else [])]
-    files = [(path, path.stat()) for folder in folders for path in sorted(folder.rglob("*.yaml"))]
+    found = [(path, path.stat()) for folder in folders for path in sorted(folder.rglob("*.yaml"))]
+    files = tuple((path, status.st_mtime_ns, status.st_size) for path, status in found)
     components = [registry.find(kind, name) for kind in KINDS for name in registry.names(kind)]
-    return folders, [(path, found.st_mtime_ns, found.st_size) for path, found in files], components, dict(os.environ)
+    return folders, files, components, dict(os.environ) if _read_variables(files) else None
+
+
+@lru_cache(maxsize=8)
+def _read_variables(files: tuple[tuple[Path, int, int], ...]) -> bool:
+    """Say whether files name variables of the environment, on which a choice of components may depend."""
+    return any(b"oc.env" in path.read_bytes() for path, *_ in files)
 
 
 def is_composition_error(error: BaseException) -> bool:

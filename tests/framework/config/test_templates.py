@@ -97,6 +97,16 @@ def test_variables_of_the_environment_are_read_each_time(monkeypatch):
         assert compose_config(["training.epochs=${oc.env:EPOCHS}"])["training"]["epochs"] == str(epochs)
 
 
+def test_a_choice_may_depend_on_the_environment(monkeypatch):
+    Path("conf/experiment").mkdir(parents=True)
+    Path("conf/experiment/own.yaml").write_text(
+        "# @package _global_\ndefaults:\n- override /optimizer: ${oc.env:CHOSEN}\n"
+    )
+    for name in ("adam", "rprop"):
+        monkeypatch.setenv("CHOSEN", name)
+        assert compose_config(["experiment=own"])["optimizer"]["name"] == name
+
+
 def test_further_folders_are_left_to_hydra(composed):
     Path("further/experiment").mkdir(parents=True)
     file = Path("further/experiment/own.yaml")
