@@ -94,7 +94,7 @@ def text(config):
     return OmegaConf.to_yaml(data)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_every_choice_is_what_hydra_composes(tmp_path, own, seed):
     rng = random.Random(seed)
     made = left = 0

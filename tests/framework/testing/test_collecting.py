@@ -117,15 +117,26 @@ def test_a_run_of_single_files_checks_nothing_else(project):
     done.stderr.fnmatch_lines(["*--chainrule-results needs a run of all tests: name folders, or nothing."])
 
 
-@pytest.mark.parametrize("processes", [[], pytest.param(["-n", "1"], marks=pytest.mark.slow)], ids=["alone", "xdist"])
+TYPED = {
+    "nothing": ([], ITEMS + 1),
+    "folder of all": (["."], ITEMS + 1),
+    "another folder": (["folder"], ITEMS),
+    "file": (["test_own.py"], 1),
+    "test": (["test_own.py::test_own"], 1),
+}
+
+
 @pytest.mark.parametrize(
-    ("typed", "items"),
-    [([], ITEMS + 1), (["."], ITEMS + 1), (["folder"], ITEMS), (["test_own.py"], 1), (["test_own.py::test_own"], 1)],
-    ids=["nothing", "folder of all", "another folder", "file", "test"],
+    ("name", "processes"),
+    [
+        *((name, []) for name in TYPED),
+        *(pytest.param(name, ["-n", "1"], marks=pytest.mark.slow) for name in ("nothing", "file")),
+    ],
 )
-def test_files_that_the_configuration_names_are_not_typed(project, typed, items, processes):
+def test_files_that_the_configuration_names_are_not_typed(project, name, processes):
     author = project(options='testpaths = ["test_own.py"]\n')
     (author.path / "folder").mkdir()
+    typed, items = TYPED[name]
     run(author, *processes, *typed).assert_outcomes(passed=items)
 
 

@@ -71,7 +71,7 @@ def compared(tmp_path, lists, *master_overrides):
     return errors
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_random_override_lists_give_what_hydra_gives(tmp_path, seed):
     rng = random.Random(seed)
     errors = compared(tmp_path, [random_overrides(rng) for _ in range(40)])
