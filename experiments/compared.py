@@ -188,7 +188,7 @@ def draw(numbers: dict[str, Any], names: Sequence[str], path: Path) -> None:
         title="how close to the best they come", xlabel="times the smallest median loss", xscale="log",
         ylabel="% of runs with at most that", ylim=(-3, 103),
     )  # fmt: skip
-    right.legend(loc="lower right")
+    right.legend(loc="lower right", **({"fontsize": 7, "labelspacing": 0.2} if len(names) > 7 else {}))
     save(figure, path)
 
 
