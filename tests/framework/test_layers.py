@@ -32,7 +32,7 @@ TESTS = ROOT / "tests" / "framework"
 ACROSS = {
     *(f"engine/test_{name}.py" for name in ("dropout", "random_activations", "trained_fields")),
     *("sweep/test_interrupts.py", "sweep/test_sweeps.py", "test_kinds.py", "test_layers.py", "test_public.py"),
-    *(f"testing/test_{name}.py" for name in ("exotic", "faulty_data", "faulty_functions", "faulty_training")),
+    *(f"testing/test_{name}.py" for name in ("exotic", "faulty_data", "faulty_functions", "faulty_training", "pieces")),
 }
 # Modules without a test file of their own, because they are parts of what is tested elsewhere. Those of the conformance
 # kit are tested by the faulty components that its checks must catch.
