@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from chainrule.records.result import objective
 from chainrule.records.run import Record
 from chainrule_console.words import duration, number, reason
 
@@ -12,7 +13,7 @@ _PARTS = {"train": "training", "validation": "validation", "test": "test"}
 def lines(record: Record) -> list[str]:
     """Return a paragraph about one record."""
     manifest = record.manifest
-    rows = {"loss": _values(record, "loss")}
+    rows = {"loss": _values(record, "loss"), "best loss": _best(record)}
     rows |= {label: _values(record, score) for score, label in _SCORES.items()}
     rows |= {"stopped": reason(manifest), "time": duration(manifest.seconds), "record": str(record.directory)}
     return [manifest.title, *labelled([*rows.items(), *record.links.items()])]
@@ -25,6 +26,18 @@ def _values(record: Record, quantity: str) -> str:
         for part, label in _PARTS.items()
         if f"{part}/{quantity}" in metrics
     )
+
+
+def _best(record: Record) -> str:
+    """Return the smallest loss on the way and its epoch, if the run ended elsewhere; or which epoch it ends with."""
+    manifest = record.manifest
+    epoch, best = (manifest.metrics.get(name) for name in ("best_epoch", "best_loss"))
+    if epoch is None or epoch == manifest.epochs:
+        return ""
+    if manifest.configuration["training"].get("restore_best"):
+        return f"restored, after epoch {epoch:.0f} of {manifest.epochs}"
+    part, _ = objective(manifest.metrics)[0].split("/")
+    return f"{number(best)} ({_PARTS[part]}), after epoch {epoch:.0f}"
 
 
 def labelled(rows: Sequence[tuple[str, str]]) -> list[str]:

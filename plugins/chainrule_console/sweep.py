@@ -62,7 +62,7 @@ def summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
             columns.append([reason, *(str(amount or "") for amount in counts)])
     lines = [
         f"{count(len(outcomes), 'run')}, {count(len(ranked), 'setting')}, {repetitions}; "
-        f"{outcomes.metric.replace('/', ' ')}, best first"
+        f"{outcomes.which} {outcomes.metric.replace('/', ' ')}, best first"
     ]
     lines += _table(columns, labels=1)
     if len(ranked) > _SETTINGS:

@@ -85,7 +85,7 @@ def ended(sweep: Sweep, outcomes: SweepOutcomes) -> Run:
     best = {"chainrule.best": ranked[0].title} if ranked else {}
     if found:
         best = {"chainrule.answer": contents.cut(found.answer, contents.TAG)}
-    table = comparison.note(found) if found else _table(ranked, metric)
+    table = comparison.note(found) if found else _table(ranked, f"{outcomes.which} {metric}")
     note = run.tags["mlflow.note.content"] + "\n\n" + table
     logged = json.dumps([{"path": RANKING, "type": "table"}])
     return Run(
@@ -237,7 +237,7 @@ def _statistics(group: Group) -> dict[str, float]:
 
 
 def _table(ranked: Sequence[Group], metric: str) -> str:
-    """Return the ranking in Markdown."""
+    """Return the ranking in Markdown, by what is called ``metric``."""
     lines = [
         f"Settings by their median {metric} over seeds, best first. The interval of the first is wider, because it was "
         "chosen for its median.",

@@ -45,6 +45,15 @@ class Outcomes(Sequence[Outcome]):
         return self._metric or compared_metric(self)
 
     @cached_property
+    def which(self) -> str:
+        """Which value of the metric is compared: the ``final`` one, after the last epoch, or the ``restored`` one.
+
+        Restored is that of the best epoch, with whose parameters a run with ``training.restore_best`` ends.
+        """
+        found = {outcome.restored for outcome in self if outcome.metrics}
+        return " or ".join(word for word, is_restored in (("final", False), ("restored", True)) if is_restored in found)
+
+    @cached_property
     def ranking(self) -> list[Group]:
         """The settings, the one with the best median first."""
         return groups(self, self.metric, self.maximize)

@@ -68,6 +68,11 @@ class TrackedOutcomes(Outcomes):
         super().__init__(outcomes, metric, maximize)
         self.source, self.parameters, self.notes = source, parameters, tuple(notes)
 
+    @property
+    def which(self) -> str:
+        """Which value of the metric is compared: a tracker has the last one that was logged."""
+        return "last logged"
+
 
 def tracked_outcomes(source: TrackedRuns, choices: Choices) -> TrackedOutcomes:
     """Return the outcomes of the runs of an experiment.

@@ -20,6 +20,26 @@ class Curves:
     epochs: Array
     values: Mapping[str, Array]
 
+    @property
+    def best(self) -> int | None:
+        """Place of the smallest loss, of validation if there is one, of equal ones first; None if none is finite."""
+        watched = self._watched
+        return int(watched.argmin()) if len(watched) and np.isfinite(watched.min()) else None
+
+    def at_best(self, name: str) -> Array:
+        """Return what a curve had at the best epoch so far, ``(points,)``: what a run that ends there restores."""
+        watched = self._watched
+        lowest = np.minimum.accumulate(watched)
+        improves = np.append(True, watched[1:] < lowest[:-1])[: len(watched)]
+        values: Array = self.values[name][np.maximum.accumulate(np.where(improves, np.arange(len(watched)), 0))]
+        return values
+
+    @property
+    def _watched(self) -> Array:
+        """The loss that is to be small, ``(points,)``; infinite where it is not finite."""
+        watched = self.values.get("validation/loss", self.values["train/loss"])
+        return np.where(np.isfinite(watched), watched, np.inf)
+
     def thinned(self, name: str, limit: int) -> list[tuple[int, float]]:
         """Return at most ``limit`` points ``(epoch, value)`` of a curve, evenly spread.
 

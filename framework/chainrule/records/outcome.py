@@ -25,6 +25,7 @@ class Outcome:
         metrics: final losses and scores, as in its record: None for a value that is not finite; empty if it failed.
         error: why a run failed, or diverged, as a sentence; empty if there is no more to say than the reason does.
         fold: fold of a cross-validation, if folds vary in the sweep; like seeds they are repetitions of a setting.
+        restored: whether losses and scores are those of its best epoch (``training.restore_best``), not of its last.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Outcome:
     metrics: Mapping[str, float | None]
     error: str = ""
     fold: int | None = None
+    restored: bool = False
 
     def value(self, metric: str, worst: float = math.inf) -> float:
         """Return a metric for comparing runs; ``worst`` for a run that diverged, failed or has no such metric.

@@ -63,8 +63,9 @@ class Result:
         test_loss: the mean loss of the test samples, or None if there are none.
         states: what activations keep beside parameters, by layer and group: arrays ``(1, units, 1)``.
         metrics: losses and scores at ``theta`` by name, e.g. ``validation/r2``; what training cost:
-            ``gradient_evaluations``, and ``loss_evaluations`` where an optimizer asked for losses alone; and
-            ``best_epoch``, if there is one.
+            ``gradient_evaluations``, and ``loss_evaluations`` where an optimizer asked for losses alone; and the
+            smallest validation loss that was measured (without validation the training loss) with its epoch,
+            ``best_loss`` and ``best_epoch``, unless none was finite.
     """
 
     settings: Settings
@@ -172,5 +173,10 @@ class Result:
             metrics[f"{name}/{score.__name__}"] = score(self.predict(x), y)
         gradients, losses = self.evaluations
         metrics["gradient_evaluations"] = float(gradients)
-        further = {"loss_evaluations": losses or None, "best_epoch": best}
-        return metrics | {name: float(value) for name, value in further.items() if value is not None}
+        if losses:
+            metrics["loss_evaluations"] = float(losses)
+        place = curves.best
+        if place is not None:
+            metrics["best_loss"] = float(curves.values[objective(metrics)[0]][place])
+            metrics["best_epoch"] = float(curves.epochs[place])
+        return metrics

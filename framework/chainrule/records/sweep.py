@@ -172,8 +172,8 @@ class Sweep:
             seed = typed if isinstance(typed, int) else end.seed  # which failures of older versions do not hold
             return Outcome(number, place, settings, seed, Reason.FAILED, {}, end.sentence, fold)
         manifest = end.manifest
-        seed = manifest.configuration[SEED]
-        return Outcome(number, place, settings, seed, manifest.reason, manifest.metrics, fold=fold)
+        seed, restored = manifest.configuration[SEED], bool(manifest.configuration["training"].get("restore_best"))
+        return Outcome(number, place, settings, seed, manifest.reason, manifest.metrics, fold=fold, restored=restored)
 
     def outcomes(self, known: Container[int] = ()) -> Iterator[Outcome]:
         """Yield what became of each finished job, from the records on disk.

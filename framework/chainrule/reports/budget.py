@@ -32,7 +32,8 @@ class EpochCurves:
 
     Attributes:
         epochs: those at which they were measured, shape ``(epochs,)``.
-        losses: shape ``(targets, contenders, tunings, seeds, epochs)``. A run that has stopped keeps its last value;
+        losses: shape ``(targets, contenders, tunings, seeds, epochs)``: what each run would end with after that many
+            epochs, which is the best so far if it restores its best epoch. A run that has stopped keeps its last value;
             one that diverged or failed has lost from then on.
         steps: for each pair of contenders one step after a quarter of the epochs, and one after half of them.
     """
@@ -172,11 +173,13 @@ def _curves(sweep: Sweep, run: Outcome) -> Curves | None:
 
 
 def _row(curves: Curves | None, run: Outcome, metric: str, epochs: Array) -> Array:
-    """Return the loss of a run at each epoch."""
+    """Return the loss that a run would end with after each epoch."""
     if curves is None or metric not in curves.values:
         return np.full(len(epochs), np.inf)
-    values = curves.values[metric][np.searchsorted(curves.epochs, epochs, side="right") - 1]
-    lost = ~np.isfinite(values) | ((epochs > curves.epochs[-1]) & math.isinf(run.value(metric)))
+    places = np.searchsorted(curves.epochs, epochs, side="right") - 1
+    values = (curves.at_best(metric) if run.restored else curves.values[metric])[places]
+    is_lost = math.isinf(run.value(metric))
+    lost = ~np.isfinite(curves.values[metric][places]) | ((epochs > curves.epochs[-1]) & is_lost)
     return np.where(lost, np.inf, values)
 
 

@@ -99,7 +99,7 @@ def render(
             "tuning": [figure for target in comparison.targets for figure in _tuning(found, target)],
         }
     title = f"Comparison: {comparison.group} {', '.join(comparison.contenders)}"
-    content = {**comparison.to_entry(), **content}
+    content = {**comparison.to_entry(), **content, "kind": outcomes.which, "which": page.which(outcomes)}
     facts = page.facts(sweep, outcomes)
     return page.render("comparison.html.jinja", outcomes, facts, title=title, answer=answer, **content)
 

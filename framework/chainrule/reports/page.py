@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from chainrule.analysis.outcomes import Outcomes
 from chainrule.engine.reason import Reason
 from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import Sweep
@@ -49,6 +50,16 @@ def failures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
         }
         for reason, which in found[:50]
     ]
+
+
+def which(outcomes: Outcomes) -> str:
+    """Say which value of the metric is meant: of the last epoch, of the best, or what a tracker has."""
+    sentences = {
+        "final": "Final: after the last epoch of a run.",
+        "restored": "Restored: at the best epoch of a run, with whose parameters it ends (training.restore_best).",
+        "last logged": "Of each run the last value that was logged counts.",
+    }
+    return " ".join(sentence for word, sentence in sentences.items() if word in outcomes.which)
 
 
 def facts(sweep: Sweep, outcomes: Sequence[Outcome]) -> dict[str, str]:

@@ -49,6 +49,8 @@ def render(
         answer=answer(outcomes, planned),
         notes=notes,
         metric=metric,
+        kind=outcomes.which.capitalize(),
+        which=page.which(outcomes),
         better="larger" if outcomes.maximize else "smaller",
         end="left" if outcomes.maximize else "right",
         keys=keys,

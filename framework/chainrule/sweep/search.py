@@ -277,7 +277,8 @@ class Search:
             data = settings.data
             kept = {"validation": data.has_validation, "test": data.test}
             parts = ["train", *(part for part, is_kept in kept.items() if is_kept)]
-            known = [*(f"{part}/{name}" for part in parts for name in ("loss", score)), *_OF_RUN, "parameters"]
+            known = [f"{part}/{name}" for part in parts for name in ("loss", score)]
+            known += ["best_loss", "best_epoch", *_OF_RUN, "parameters"]
             for name in self._options.metrics:
                 if name not in known:
                     raise ConfigurationError(
@@ -396,7 +397,7 @@ def _metric(manifest: RunManifest, name: str, direction: str) -> float:
     metrics = manifest.metrics
     known = {**{name: manifest[name] for name in _OF_RUN}, **metrics, "parameters": manifest.network.parameters}
     name = name or objective(metrics)[0]
-    value = known[name]
+    value = known.get(name)  # no loss of the run was finite, if it has no best one
     if value is None or (manifest.reason == Reason.DIVERGED and name in metrics):
         return math.inf if direction == "minimize" else -math.inf
     return float(value)

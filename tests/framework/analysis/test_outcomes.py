@@ -68,3 +68,16 @@ def test_it_is_computed_once(monkeypatch, name):
     for function in ("groups", "effects", "compared_metric", "compare_outcomes"):
         monkeypatch.setattr(module, function, None)
     assert getattr(found, name) is first
+
+
+@pytest.mark.parametrize(
+    ("restored", "word"),
+    [([False, False], "final"), ([True, True], "restored"), ([True, False], "final or restored")],
+)
+def test_which_value_is_compared_is_known(restored, word):
+    own = [
+        Outcome(number, str(number), {}, number, Reason.EPOCHS, {"train/loss": 1.0}, restored=is_restored)
+        for number, is_restored in enumerate(restored)
+    ]
+    failed = Outcome(2, "2", {}, 2, Reason.FAILED, {})
+    assert Outcomes([*own, failed]).which == word

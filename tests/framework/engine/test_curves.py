@@ -37,3 +37,16 @@ def test_thinning_keeps_first_last_smallest_and_largest(values, limit):
         assert (min(shown), max(shown)) == (min(finite), max(finite))
     if len(values) <= limit - 2:
         assert len(points) == len(values)
+
+
+@given(st.lists(st.sampled_from([1.0, 2.0, 3.0, np.nan, np.inf, 0.5]), min_size=1, max_size=12))
+def test_the_best_so_far_is_the_first_of_the_smallest_finite_values(losses):
+    numbers = np.arange(len(losses)).astype(float)
+    curves = Curves(numbers, {"validation/loss": np.array(losses), "train/loss": numbers})
+    for last, found in enumerate(curves.at_best("train/loss")):
+        finite = [(loss, place) for place, loss in enumerate(losses[: last + 1]) if np.isfinite(loss)]
+        assert found == (min(finite)[1] if finite else 0)
+    finite = [(loss, place) for place, loss in enumerate(losses) if np.isfinite(loss)]
+    assert curves.best == (min(finite)[1] if finite else None)
+    without = Curves(numbers, {"train/loss": numbers})
+    assert (without.best, without.at_best("train/loss").tolist()) == (0, [0] * len(losses))

@@ -502,16 +502,18 @@ def test_the_best_epoch_has_the_parameters_of_a_run_that_stops_there(batch_size)
     assert {name: best.metrics[name] for name in scores} == scores
     assert trained_bytes(best)[1:] == trained_bytes(last)[1:], "it trains on, and its curves go on"
     assert best.theta.tobytes() != last.theta.tobytes()
-    assert last.best_epoch is None
-    assert "best_epoch" not in last.metrics
+    assert last.best_epoch is None, "it ends with the parameters of its last epoch"
+    smallest = {"best_loss": losses.min(), "best_epoch": epoch}
+    assert smallest.items() <= last.metrics.items(), "but says how small the loss was, and when"
+    assert smallest.items() <= best.metrics.items()
 
 
 def test_without_validation_the_best_epoch_is_that_of_the_training_loss():
     uneven = ["data.validation=0", "optimizer.lr=0.3", "training.epochs=39", "training.restore_best=true"]
     (result,) = train_stack([prepared(*RISING, *uneven)])
     losses = result.curves.values["train/loss"]
-    assert result.best_epoch == int(losses.argmin()) < 39
-    assert result.metrics["train/loss"] == losses.min()
+    assert result.best_epoch == result.metrics["best_epoch"] == int(losses.argmin()) < 39
+    assert result.metrics["train/loss"] == result.metrics["best_loss"] == losses.min()
 
 
 def test_the_best_of_two_equal_epochs_is_the_first_as_in_keras():

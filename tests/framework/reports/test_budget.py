@@ -74,6 +74,20 @@ def test_a_run_that_stopped_keeps_its_last_value_and_one_that_diverged_has_lost(
     assert np.isinf(failed).all()
 
 
+def test_a_run_that_restores_its_best_epoch_would_end_with_the_best_so_far():
+    rising = Curves(EPOCHS[:5], {"validation/loss": np.array([4.0, 2.0, 5.0, 1.0, 3.0]), "train/loss": np.arange(5.0)})
+    last, best = (
+        Outcome(0, "0", {}, 0, Reason.EPOCHS, {"validation/loss": 3.0, "train/loss": 4.0}, restored=restored)
+        for restored in (False, True)
+    )
+    epochs = EPOCHS[:6]
+    assert budget._row(rising, last, "validation/loss", epochs).tolist() == [4, 2, 5, 1, 3, 3]
+    assert budget._row(rising, best, "validation/loss", epochs).tolist() == [4, 2, 2, 1, 1, 1]
+    assert budget._row(rising, best, "train/loss", epochs).tolist() == [0, 1, 1, 3, 3, 3]
+    diverged = dataclasses.replace(best, reason=Reason.DIVERGED)
+    assert budget._row(rising, diverged, "validation/loss", epochs).tolist() == [4, 2, 2, 1, 1, math.inf]
+
+
 def test_a_quarter_and_a_half_of_the_epochs_are_those_measured_last_before(records):
     found = budget.read_curves(SWEEP, result())
     assert [step.amount for step in found.steps[0]] == [20, 50]
