@@ -115,8 +115,8 @@ def _verdicts(found: ComparisonResult) -> list[str]:
 
 
 def _where_to_look(sweep: Sweep, outcomes: SweepOutcomes) -> list[tuple[str, str]]:
-    """Return what failed, and where records and reports are."""
-    facts = []
+    """Return what failed, what changed on the way, and where records and reports are."""
+    facts = [("changed", sentence) for sentence in sweep.versions]
     errors = Counter(outcome.error for outcome in outcomes if outcome.error)
     for error, amount in errors.most_common(_FAILURES):
         which = [f"{outcome.directory}" for outcome in outcomes if outcome.error == error]

@@ -8,19 +8,26 @@ from chainrule.cli.common import load_plugins, parse, parser
 from chainrule.config import application
 from chainrule.errors import ChainruleError
 from chainrule.records.sweep import read_sweep
-from chainrule.sweep.resume import require_plugins, resuming
+from chainrule.sweep.resume import ACCEPTED, require_plugins, resuming
 
 
 def main(arguments: Sequence[str]) -> None:
     """Train the runs of a sweep that are missing, because it broke off, or failed."""
     command = parser("resume", main.__doc__)
     command.add_argument("directory", type=Path, metavar="DIR", help="directory of the sweep, e.g. multirun/DATE/TIME")
-    sweep = read_sweep(parse(command, arguments).directory)
+    command.add_argument(
+        "--accept",
+        choices=ACCEPTED,
+        help="go on although a plugin has changed, as after an error in it was mended: complete records stay, and the "
+        "records say which run had which version",
+    )
+    given = parse(command, arguments)
+    sweep = read_sweep(given.directory)
     try:
         os.chdir(sweep.manifest.working_directory)
     except OSError as error:
         raise ChainruleError(f"the sweep was started in {error.filename}, which no longer exists.") from None
     load_plugins(sweep.manifest.arguments)
     require_plugins(sweep)
-    with resuming(sweep):
+    with resuming(sweep, given.accept):
         application.run(sweep.manifest.arguments)

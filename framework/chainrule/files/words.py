@@ -8,6 +8,11 @@ _MEANT = {"true", "false", "null", "nan", "inf", "-inf"}  # which Hydra reads as
 _SHELL = re.compile(r"[A-Za-z0-9_./=:,+@%\[\]-]+")  # the brackets of a list are left as they are by bash
 
 
+def resuming(directory: object) -> str:
+    """Return the command that finishes the sweep in a directory, as one types it."""
+    return f"chainrule resume {shell_word(str(directory))}"
+
+
 def typed(key: str, value: object) -> str:
     """Return ``key=value`` as one word of a command line, quoted for Hydra and for a shell where that is needed.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.notebook.components import registry
 from chainrule.notebook.reading import sweep_outcomes
+from chainrule.errors import ConfigurationError
 from chainrule.records.sweep import read_sweep
 
 _FULL = "HYDRA_FULL_ERROR"
@@ -53,11 +54,13 @@ def compare(*overrides: str, directory: str | Path | None = None) -> SweepOutcom
     return sweep("hydra/sweeper=compare", *overrides, directory=directory)
 
 
-def resume(directory: str | Path) -> SweepOutcomes:
+def resume(directory: str | Path, *, accept: str | None = None) -> SweepOutcomes:
     """Finish a sweep or a comparison that broke off, as ``chainrule resume`` does.
 
     Args:
         directory: of its record. What was declared by ``@chainrule.plugin`` must be declared again, and unchanged.
+        accept: ``"plugin"`` to go on although a plugin has changed, as after an error in it was mended: what has a
+            complete record stays, and the records say which run had which version.
 
     Returns:
         What became of the runs.
@@ -66,12 +69,14 @@ def resume(directory: str | Path) -> SweepOutcomes:
         ChainruleError: the directory holds no sweep, its runs would not be comparable, or runs failed.
         OSError: the folder in which it was started is no longer there.
     """
-    from chainrule.sweep.resume import require_plugins, resuming
+    from chainrule.sweep.resume import ACCEPTED, require_plugins, resuming
 
+    if accept not in (None, *ACCEPTED):
+        raise ConfigurationError(f"accept={accept!r} is unknown: it is None, or one of {', '.join(ACCEPTED)}.")
     recorded = read_sweep(Path(directory).absolute())
     registry()
     require_plugins(recorded)
-    with chdir(recorded.manifest.working_directory), resuming(recorded):
+    with chdir(recorded.manifest.working_directory), resuming(recorded, accept):
         _run_command(recorded.manifest.arguments)
     return sweep_outcomes(recorded.directory)
 

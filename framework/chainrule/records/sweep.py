@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from chainrule.engine.reason import Reason
 from chainrule.errors import RecordError
@@ -21,6 +21,7 @@ from chainrule.records.run import Failure, Membership, Record, read_end
 FORMAT = 1
 SWEEP = "sweep.json"
 SEED, FOLD = "seed", "data.fold"
+PLUGIN = "plugin "  # how the names of plugins begin in ``state``
 
 
 class JobEntry(Entries):
@@ -38,6 +39,23 @@ class SearchEntry(Entries):
     seeds: list[str]
 
 
+class ChangeEntry(Entries):
+    """A plugin that had changed when the sweep was resumed, and was accepted.
+
+    Attributes:
+        plugin: ``distribution:entry point``.
+        before, after: its version and SHA-256.
+        when: ISO 8601 with zone.
+        runs: how many runs had a complete record by then.
+    """
+
+    plugin: str
+    before: str
+    after: str
+    when: str
+    runs: int
+
+
 class SweepManifest(Entries):
     """What ``sweep.json`` holds.
 
@@ -51,6 +69,7 @@ class SweepManifest(Entries):
         times: values of ``${now:...}``, by pattern.
         search, comparison: the search or the comparison that the sweep is; else None.
         environment: as in the record of a run.
+        changes: plugins that were accepted though they had changed; the record of each run says what it used.
     """
 
     key: str
@@ -64,6 +83,12 @@ class SweepManifest(Entries):
     search: SearchEntry | None
     comparison: ComparisonEntry | None
     environment: dict[str, Any]
+    changes: list[ChangeEntry]
+
+    @classmethod
+    def checked(cls, data: Mapping[str, Any]) -> Self:
+        """Return the data with its entries checked; earlier versions accepted no changes."""
+        return super().checked({"changes": [], **data})
 
 
 @dataclass(frozen=True)
@@ -142,6 +167,15 @@ class Sweep:
         parts = [f"{len(values)} {key}{'s' if key == SEED else ''}" for key, values in self.axes.items()]
         return " x ".join(parts) or "one setting"
 
+    @property
+    def versions(self) -> list[str]:
+        """What to know about plugins of which more than one version took part, a sentence each."""
+        return [
+            f"{entry.plugin} was {_short(entry.before)} for {entry.runs} runs until {entry.when[:16]} UTC, then "
+            f"{_short(entry.after)}; the record of each run says which it had"
+            for entry in self.manifest.changes
+        ]
+
     def settings(self, number: int) -> dict[str, Any]:
         """Return the keys that vary, with the values of a job; the seed is among them if it varies.
 
@@ -189,6 +223,33 @@ class Sweep:
             except RecordError:
                 continue
 
+    def accepting(self, code: Mapping[str, str]) -> "Sweep":
+        """Write into the record that plugins have changed, and return it; it is the same if none has.
+
+        Args:
+            code: version and SHA-256 of each plugin, and of what else decides runs, as in the entry ``state``.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        state, when = self.manifest.state, now()
+        before, absent = state.get("code", {}), "not there"
+        changed = [name for name in {**before, **code} if before.get(name) != code.get(name)]
+        if not changed:
+            return self
+        runs = sum(outcome.reason != Reason.FAILED for outcome in self.outcomes())
+        made = [
+            ChangeEntry(
+                plugin=name.removeprefix(PLUGIN),
+                before=before.get(name, absent),
+                after=code.get(name, absent),
+                when=when,
+                runs=runs,
+            )
+            for name in changed
+        ]
+        return self.write(state={**state, "code": dict(code)}, changes=[*self.manifest.changes, *made])
+
     def write(self, **changes: Any) -> "Sweep":
         """Write the record with some of its entries changed, and return it.
 
@@ -223,6 +284,7 @@ def new_sweep(
         search=search,
         comparison=comparison.to_entry() if comparison else None,
         environment=environment(),
+        changes=[],
     )
     return Sweep(directory, manifest)
 
@@ -249,6 +311,11 @@ def split_override(text: str) -> tuple[str, str]:
     """Return key and value of an override such as ``optimizer.lr=0.1``; signs before the key are dropped."""
     key, _, value = text.lstrip("+~").partition("=")
     return key, value
+
+
+def _short(version: str) -> str:
+    """Shorten the SHA-256 to its first 12 digits."""
+    return " ".join(word[:12] if len(word) == 64 else word for word in version.split(" "))
 
 
 def _typed(overrides: Sequence[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from chainrule.analysis.paired import SIGNIFICANCE
 from chainrule.analysis.wording import loss, loss_interval, p_number, percent, percent_interval, ratio
 from chainrule.engine.reason import Reason
 from chainrule.files.atomic import write_atomically
+from chainrule.files.words import resuming
 from chainrule.records.outcome import LOST
 from chainrule.records.sweep import Sweep
 from chainrule.reports import budget, cost, page, svg
@@ -76,7 +77,7 @@ def render(
     assert comparison is not None
     parts = "pairs", "matrix", "rows", "profile", "cost", "less", "tuning", "diverged"
     content: dict[str, Any] = dict.fromkeys(parts)
-    answer = f"{len(outcomes)} of {comparison.runs} runs have ended: `chainrule resume {sweep.directory}` goes on."
+    answer = f"{len(outcomes)} of {comparison.runs} runs have ended: `{resuming(sweep.directory)}` goes on."
     if found:
         answer = found.answer
         content |= {

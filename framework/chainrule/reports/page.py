@@ -74,6 +74,8 @@ def facts(sweep: Sweep, outcomes: Sequence[Outcome]) -> dict[str, str]:
         began, ended = map(datetime.fromisoformat, (manifest.started, manifest.finished))
         facts["took"] = f"{(ended - began).total_seconds():.1f} s"
     facts["directory"] = str(sweep.directory)
+    if sweep.versions:
+        facts["changed"] = "; ".join(sweep.versions)
     facts |= {name.replace("_", " "): str(value) for name, value in manifest.environment.items()}
     return facts
 

@@ -82,7 +82,7 @@ class ComparisonSweep:
             if read_timing(ledger.sweep.directory) is None:  # once, so that the report of a resumed one stays the same
                 write_timing(ledger.sweep.directory, measure(ledger.sweep, installed(), self._launcher.stack))
             ledger.finish()
-        ledger.raise_failures(f"; `chainrule resume {composer.directory}` tries them again")
+        ledger.raise_failures(resume.advice(composer.directory))
         return returns
 
     def _run(self, planned: ComparisonJobs, composer: Composer, ledger: Ledger) -> list[Sequence[JobReturn]]:

@@ -111,7 +111,7 @@ class GridSweep:
                 for first, batch in self._batches(lists)
             ]
             ledger.finish()
-        ledger.raise_failures(f"; `chainrule resume {composer.directory}` tries them again")
+        ledger.raise_failures(resume.advice(composer.directory))
         return returns
 
     def _launch(self, jobs: Sequence[Job], plan: Plan, composer: Composer, ledger: Ledger) -> Sequence[JobReturn]:

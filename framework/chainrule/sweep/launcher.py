@@ -13,6 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from chainrule.errors import ChainruleError, ConfigurationError, RecordError
+from chainrule.files.words import resuming
 from chainrule.records.result import objective
 from chainrule.records.run import Failure, Record, read_end
 from chainrule.sweep.execution.plan import Plan
@@ -139,7 +140,7 @@ class StackLauncher:
                             log.warning(note)
                             told.add(note)
         except ChainruleError as error:
-            raise ChainruleError(f"{error} `chainrule resume {ledger.sweep.directory}` goes on.") from error
+            raise ChainruleError(f"{error} `{resuming(ledger.sweep.directory)}` goes on.") from error
         if self.master.hydra.callbacks:
             for number in sorted(returns):
                 self._call_back(composer, by_number[number], returns[number])

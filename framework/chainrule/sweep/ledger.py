@@ -17,6 +17,7 @@ from chainrule.config.settings import TRACKING
 from chainrule.engine.reason import Reason
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.files.locks import exclusive
+from chainrule.files.words import resuming
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import objective
 from chainrule.records.run import Failure, Record, read_record
@@ -38,11 +39,14 @@ class Ledger:
         sweep: its record so far.
         watchers: told besides the trackers of the runs.
         resumed: whether the sweep was resumed, so that runs that are recorded already belong to it.
+        accepted: versions of plugins with which it goes on, though they have changed; None if nothing has.
     """
 
-    def __init__(self, sweep: Sweep, watchers: Iterable[Watcher], resumed: bool) -> None:
+    def __init__(
+        self, sweep: Sweep, watchers: Iterable[Watcher], resumed: bool, accepted: Mapping[str, str] | None = None
+    ) -> None:
         self.sweep = sweep
-        self._resumed = resumed
+        self._resumed, self._accepted = resumed, accepted
         self._watchers = Watchers(watchers)
         self._trackers: dict[str, Watchers] = {}
         self._outcomes: dict[int, Outcome] = {}
@@ -213,7 +217,7 @@ class Ledger:
             there = read_sweep(self.sweep.directory)
             if there.manifest.key != self.sweep.manifest.key:
                 raise BlockingIOError
-            self.sweep = there
+            self.sweep = there if self._accepted is None else there.accepting(self._accepted)
 
     def _tell_all(self, event: str, *arguments: Any) -> None:
         for watchers in self._trackers.values():
@@ -225,7 +229,7 @@ class Ledger:
         if not (self.sweep.directory / SWEEP).exists():
             return ""
         told = f"{len(self._outcomes)} of {max(self.sweep.runs, self._expected)} runs have ended"
-        return f"{told}; `chainrule resume {self.sweep.directory}` goes on."
+        return f"{told}; `{resuming(self.sweep.directory)}` goes on."
 
     def _keep_telling(self, stop: threading.Event) -> None:
         while not stop.wait(_PAUSE):

@@ -12,29 +12,38 @@ from omegaconf import DictConfig, OmegaConf
 
 from chainrule.config.application import typed_arguments
 from chainrule.errors import ConfigurationError
-from chainrule.files import paths
+from chainrule.files import paths, words
 from chainrule.files.atomic import write_atomically
 from chainrule.records.comparison import Comparison
-from chainrule.records.sweep import SWEEP, SearchEntry, Sweep, new_sweep, read_sweep
+from chainrule.records.sweep import PLUGIN, SWEEP, SearchEntry, Sweep, new_sweep, read_sweep
 from chainrule.registry.registry import installed
 from chainrule.registry.watching import Session
-from chainrule.sweep.execution.fingerprint import PLUGIN, differences, label, state
+from chainrule.sweep.execution.fingerprint import differences, label, state
 from chainrule.sweep.execution.plan import Plan
 from chainrule.sweep.jobs.composer import Composer, restore_times, times
 from chainrule.sweep.jobs.job import Job
 from chainrule.sweep.ledger import Ledger
 
+ACCEPTED = ("plugin",)  # what may have changed before a sweep is resumed, if that is said
+
 _resumed: ContextVar[Sweep | None] = ContextVar("resumed", default=None)
+_accepted: ContextVar[str | None] = ContextVar("accepted", default=None)
 
 
 @contextmanager
-def resuming(sweep: Sweep) -> Iterator[None]:
-    """Let the sweep that starts in this block continue an earlier one."""
-    token = _resumed.set(sweep)
+def resuming(sweep: Sweep, accept: str | None = None) -> Iterator[None]:
+    """Let the sweep that starts in this block continue an earlier one.
+
+    Args:
+        sweep: the earlier one.
+        accept: one of :data:`ACCEPTED`, which may have changed since; None if nothing may.
+    """
+    tokens = _resumed.set(sweep), _accepted.set(accept)
     try:
         yield
     finally:
-        _resumed.reset(token)
+        _resumed.reset(tokens[0])
+        _accepted.reset(tokens[1])
 
 
 def resumed() -> Sweep | None:
@@ -100,7 +109,13 @@ def open_ledger(
     current = state(jobs, plan, registry)
     sweep = read_sweep(directory) if continues else _started(directory, current, times(master), search, comparison)
     watchers = registry.watchers(Session(interactive=sys.stdout.isatty()))
-    return Ledger(sweep, watchers, resumed() is not None)
+    return Ledger(sweep, watchers, resumed() is not None, current["code"] if _accepted.get() else None)
+
+
+def advice(directory: Path) -> str:
+    """Say what can be done about runs that failed."""
+    again = words.resuming(directory)
+    return f"; `{again}` tries them again, or `{again} --accept plugin` once a plugin is mended"
 
 
 def save_master(master: DictConfig, directory: Path) -> None:
@@ -126,7 +141,7 @@ def _started(
     if former is None:
         if (directory / SWEEP).exists():
             raise ConfigurationError(
-                f"{directory} holds a sweep already: `chainrule resume {directory}` finishes it; "
+                f"{directory} holds a sweep already: `{words.resuming(directory)}` finishes it; "
                 "choose another hydra.sweep.dir for a new one."
             )
         return new_sweep(directory, typed_arguments(), Path.cwd(), current, patterns, search, comparison)
@@ -136,8 +151,11 @@ def _started(
             "move it there to resume it."
         )
     changed = differences(former.manifest.state, current)
-    if changed:
+    of_plugins = all(phrase.startswith(PLUGIN) for phrase in changed)
+    if changed and not (of_plugins and _accepted.get()):
+        hint = f" Was a plugin mended? `{words.resuming(directory)} --accept plugin` goes on with it." * of_plugins
         raise ConfigurationError(
-            f"{directory} cannot be resumed, because its runs would not be comparable. Changed: {'; '.join(changed)}."
+            f"{directory} cannot be resumed, because its runs would not be comparable. "
+            f"Changed: {'; '.join(changed)}.{hint}"
         )
     return former

@@ -5,7 +5,7 @@ import math
 import statistics
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,10 +137,15 @@ class Search:
         search = SearchEntry(trials=self._options.trials, space=space.texts, seeds=space.seeds)
         ledger = resume.open_ledger(self._master, composer.directory, corners, plan, search=search)
         returns: list[Sequence[JobReturn]] = []
-        with self._launcher.pool, ledger.working(), warnings.catch_warnings():
+        place, key = composer.directory, ledger.sweep.manifest.key
+        with ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
-            resume.save_master(self._master, composer.directory)
-            study = self._study(composer.directory, ledger.sweep.manifest.key, space)
+            shared = self._study(place, key, space) if self._options.storage else None  # refused before files are made
+            for context in (self._launcher.pool, ledger.working()):
+                stack.enter_context(context)
+            resume.save_master(self._master, place)
+            study = self._study(place, key, space) if shared is None else shared
             if resume.resumed():
                 self._ask_again(study, space, ledger)
                 self._recall(study, space, composer, ledger)

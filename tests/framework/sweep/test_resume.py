@@ -98,6 +98,45 @@ def test_failed_runs_are_tried_again(plugin):
     assert [outcome.reason for outcome in sweep.outcomes()] == ["epochs", "failed"]
 
 
+MENDED = MOODY.replace('raise ArithmeticError("not in the mood")', "pass")
+
+
+def test_after_a_plugin_is_mended_a_sweep_goes_on_with_it_and_says_so(tmp_path, plugin):
+    command("-m", *SHORT, PLACE, "activation=moody", "activation.raises=0,1", code=1, path=plugin)
+    before = contents("sweep")
+    (plugin / "chainrule_moody.py").write_text(MENDED)
+    refused = command("resume", "sweep", code=1, path=plugin).stderr
+    assert f"Was a plugin mended? `chainrule resume {tmp_path / 'sweep'} --accept plugin` goes on with it." in refused
+    assert contents("sweep") == before
+    done = command("resume", "sweep", "--accept", "plugin", path=plugin)
+    sweep = read_sweep(Path("sweep"))
+    assert [outcome.reason for outcome in sweep.outcomes()] == ["epochs", "epochs"]
+    old, new = [read_record(sweep.place(number)).manifest.plugins["chainrule-moody:moody"].sha256 for number in (0, 1)]
+    assert old != new, "what was trained keeps the source that trained it"
+    (change,) = sweep.manifest.changes
+    assert (change.plugin, change.runs) == ("chainrule-moody:moody", 1)
+    assert (change.before, change.after) == (f"1.0 {old}", f"1.0 {new}")
+    sentence = f"chainrule-moody:moody was 1.0 {old[:12]} for 1 runs until {change.when[:16]} UTC, then 1.0 {new[:12]}"
+    assert sentence in done.stdout
+    assert sentence in Path("sweep/report.html").read_text()
+    assert read_record(sweep.place(0)).manifest == before["0/manifest.json"] | {
+        key: read_record(sweep.place(0)).manifest[key] for key in ("started", "seconds")
+    }
+    command("resume", "sweep", path=plugin)
+    assert len(read_sweep(Path("sweep")).manifest.changes) == 1, "the mended plugin is now the sweep's own"
+
+
+def test_nothing_but_a_plugin_is_accepted(tmp_path, plugin):
+    command("-m", *SHORT, PLACE, "activation=moody", "seed=0,1", path=plugin)
+    before = contents("sweep")
+    further = '    cheer: Annotated[float, doc("of no use")] = 2.0\n    def forward'
+    (plugin / "chainrule_moody.py").write_text(MOODY.replace("    def forward", further))
+    refused = command("resume", "sweep", "--accept", "plugin", code=1, path=plugin).stderr
+    assert "activation.cheer: was not there, is 2.0; plugin chainrule-moody:moody: was" in refused
+    assert "--accept" not in refused
+    assert contents("sweep") == before
+
+
 def sweep_with(code, directory="sweep"):
     """The record of a sweep whose jobs had this code; nothing is written."""
     return new_sweep(Path(directory).absolute(), ["-m"], Path.cwd(), {"code": code}, {})

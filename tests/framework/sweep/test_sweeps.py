@@ -77,7 +77,8 @@ def test_diverging_and_failing_runs_leave_the_others_alone(tmp_path, plugin):
         for name in ("curves.npz", "weights.npz", "configuration.yaml"):
             assert (record.directory / name).read_bytes() == (alone / name).read_bytes()
     assert whole.stderr == (
-        f"chainrule: 12 of 24 runs failed; `chainrule resume {Path('sweep').absolute()}` tries them again.\n"
+        f"chainrule: 12 of 24 runs failed; `chainrule resume {Path('sweep').absolute()}` tries them again, or "
+        f"`chainrule resume {Path('sweep').absolute()} --accept plugin` once a plugin is mended.\n"
     )
     assert "ArithmeticError: not in the mood" in whole.stdout
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import chainrule
 from chainrule.records.settings import flat
+from chainrule.records.sweep import PLUGIN
 from chainrule.registry.preferences import SECTION
 from chainrule.registry.providers import Provider, source_digest
 from chainrule.registry.registry import Registry
 from chainrule.sweep.execution.plan import Plan
 from chainrule.sweep.jobs.job import Job
-
-PLUGIN = "plugin "  # how the names of plugins begin
 
 
 def state(jobs: Sequence[Job], plan: Plan, registry: Registry) -> dict[str, Any]:
