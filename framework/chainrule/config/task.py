@@ -2,6 +2,7 @@
 
 import math
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from chainrule.registry.watching import Session, Watchers
 from chainrule.runs.execute import Task, execute
 from chainrule.runs.prepare import prepare
 
+_OF_HYDRA = ("config.yaml", "hydra.yaml", "overrides.yaml")  # what it leaves in the directory of each job
+
 
 def train(config: DictConfig) -> float:
     """Train one run and return its final loss, which a sweeper minimises; NaN if it is not finite."""
@@ -36,10 +39,12 @@ def _train(config: DictConfig, context: HydraConf) -> float:
     directory, of_sweep = Path(context.runtime.output_dir), context.mode == RunMode.MULTIRUN
     registry = installed()
     values: dict[str, Any] = {}
+    is_refused = True  # until its settings and its data are known to be right
     try:
         values = resolved(config)
         tracker, prepared = tracker_from_config(values, registry), prepare(settings_from_config(values, registry))
         session = Session(interactive=sys.stdout.isatty(), of_sweep=of_sweep)
+        is_refused = False
         # The tracker comes first, because other watchers show the links that it adds.
         watchers = Watchers([tracker, *registry.watchers(session)])
         ((result, record),) = execute([Task(prepared, directory, tracker, context.overrides.task)], watchers, registry)
@@ -50,6 +55,8 @@ def _train(config: DictConfig, context: HydraConf) -> float:
             if isinstance(error, SystemExit):  # of a plugin, which must not end the sweep
                 raise ChainruleError(failure.sentence) from error
         elif isinstance(error, ChainruleError):
+            if is_refused:
+                _clear(directory)
             sys.exit(f"chainrule: {error}")
         elif isinstance(error, SystemExit):
             sys.exit(f"chainrule: a plugin ended the run: {sentence(error)}.")
@@ -59,6 +66,23 @@ def _train(config: DictConfig, context: HydraConf) -> float:
         watchers.tell("finished", record)
     value = objective(result.metrics)[1]
     return value if value is not None and math.isfinite(value) else math.nan
+
+
+def _clear(directory: Path) -> None:
+    """Remove the directory of a run that was refused, unless there is more in it than Hydra leaves.
+
+    So are those above it that are then empty, as far as they lie in the folder where the command was started.
+    """
+    files = [path for path in directory.rglob("*") if not path.is_dir()]
+    if any(path.stat().st_size if path.suffix == ".log" else path.name not in _OF_HYDRA for path in files):
+        return
+    above = [folder for folder in directory.parents if paths.started() in folder.parents]
+    with suppress(OSError):  # something else is in there
+        for path in files:
+            path.unlink()
+        for folder in [*{path.parent: None for path in files if path.parent != directory}, directory, *above]:
+            if folder != paths.started():
+                folder.rmdir()
 
 
 def _member(directory: Path, context: HydraConf) -> Membership | None:

@@ -249,9 +249,12 @@ class Search:
                 journal = self._optuna.storages.journal
                 place = self._optuna.storages.JournalStorage(journal.JournalFileBackend(storage))
             directions = list(self._options.directions)
-            study = self._optuna.create_study(
-                study_name=name, storage=place, directions=directions, load_if_exists=True
-            )
+            try:  # creating one that is there would add to the storage
+                study = self._optuna.load_study(study_name=name, storage=place)
+            except KeyError:
+                study = self._optuna.create_study(
+                    study_name=name, storage=place, directions=directions, load_if_exists=True
+                )
         except Exception as error:  # from Optuna, SQLAlchemy, a database driver or the file system
             cause = next(iter(str(error).splitlines()), type(error).__name__)
             raise ConfigurationError(f"hydra.sweeper.storage={storage} cannot be used: {cause}") from error

@@ -100,8 +100,8 @@ class Plan:
     def _add(self, job: Job, registry: Registry) -> None:
         if job.is_known:
             settings = settings_from_config(job.config, registry)
-            if not job.alone:  # if it runs alone, its data may lie in its own working directory
-                profile = self._profile(settings)
+            profile = self._profile(settings)
+            if not job.alone:
                 self._stackable.setdefault(profile.structure, (profile, []))[1].append(job)
             self.used.update((GROUPS[group].name, component.name) for group, component in settings.components())
         elif "${" in repr(job.config[TRACKING]):  # Hydra resolves it when the job starts

@@ -145,11 +145,13 @@ def test_a_longer_training_is_expected_to_take_longer():
 
 def test_jobs_that_run_alone_are_checked_and_are_in_no_stack():
     alone = "hydra.job.chdir is set"
-    plan = plan_of(job(0), job(1, alone=alone, target={"name": "table", "path": "of its own folder.csv"}))
+    plan = plan_of(job(0), job(1, alone=alone, activation={"name": "relu"}))
     assert numbers(plan.units(1, None)) == [[0]]
-    assert ("target", "table") in plan.used
+    assert ("activation", "relu") in plan.used
     with pytest.raises(ConfigurationError, match="seed must be a whole number"):
         plan_of(job(0, alone=alone, seed=-1))
+    with pytest.raises(ConfigurationError, match=r"target\.path=no\.csv does not exist"):
+        plan_of(job(0, alone=alone, target={"name": "table", "path": "no.csv"}))
 
 
 def test_of_a_job_that_asks_hydra_for_a_value_only_the_tracker_is_checked():
