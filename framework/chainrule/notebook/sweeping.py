@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.errors import ConfigurationError
 from chainrule.notebook.components import registry
 from chainrule.notebook.reading import sweep_outcomes
-from chainrule.errors import ConfigurationError
 from chainrule.records.sweep import read_sweep
 
 _FULL = "HYDRA_FULL_ERROR"
