@@ -1,6 +1,7 @@
 """Random configurations and sweeps that are valid: every component takes part."""
 
 import random
+import re
 from collections.abc import Sequence
 
 Overrides = list[str]
@@ -29,7 +30,8 @@ TABLES = {"regression": "numbers.csv", "classes": "names.csv"}
 NEWTON = "optimizer=levenberg_marquardt"
 ROWS = 40  # of these files, and of samples at most
 ACTIVATIONS = ["identity", "sigmoid", "relu", "tanh", "leaky_relu", "elu", "softplus", "gelu", "silu", "softmax",
-               "prelu", "swish", "mish", "selu", "hard_swish", "sine", "snake"]  # fmt: skip
+               "prelu", "swish", "mish", "selu", "hard_swish", "sine", "snake", "maxout", "glu"]  # fmt: skip
+SEVERAL, TAKING = {"maxout", "glu"}, ["exact", "sign_symmetric"]  # pieces; rules that take them
 NORMS = ["layer_norm", "batch_norm"]
 CHOICES = {
     "activation": {
@@ -40,6 +42,7 @@ CHOICES = {
         "prelu": ["activation.negative_slope=0.1"],
         "swish": ["activation.beta=2.0"],
         "snake": ["activation.alpha=0.5"],
+        "maxout": ["activation.pieces=3"],
     },
     "loss": {
         "half_squared_error": [],
@@ -127,7 +130,10 @@ def configuration(rng: random.Random) -> Overrides:
         network, rate = ["network.hidden=[2]", "activation=tanh"], []
     if optimizer[0] == "optimizer=rprop" and "rule=kolen_pollack" in network:  # which learns with that rate
         optimizer = ["optimizer=adam"]
-    training = _training(rng)
+    training, predicting = _training(rng), _output_and_loss(problem, rng)
+    if SEVERAL & {word for text in (*network, *predicting) for word in re.findall(r"\w+", text)}:
+        rule = "exact" if optimizer[0] == NEWTON else rng.choice(TAKING)
+        network = [*(text for text in network if not text.startswith("rule")), f"rule={rule}"]
     # Its derivatives are those of each sample by itself, and steps of one sample have no variance.
     norms = NORMS[:1] if optimizer[0] == NEWTON or "training.batch_size=1" in training else NORMS
     return [
@@ -136,7 +142,7 @@ def configuration(rng: random.Random) -> Overrides:
         *network,
         *([f"norm={rng.choice(norms)}"] if rng.random() < 0.3 else []),
         *(["network.dropout=0.2"] if rng.random() < 0.2 else []),
-        *_output_and_loss(problem, rng),
+        *predicting,
         *optimizer,
         *rate,
         *schedule,
