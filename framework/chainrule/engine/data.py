@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.components.contracts import Array, Target
-from chainrule.engine.weights import sample_weights
+from chainrule.engine.splitting import split
+from chainrule.engine.weights import classes_of, sample_weights
 from chainrule.errors import ConfigurationError, PluginError
 
 
@@ -118,6 +119,7 @@ def draw(
     test: float = 0.0,
     folds: int | None = None,
     fold: int = 0,
+    stratify: bool | None = False,
 ) -> Samples:
     """Draw the samples of one run.
 
@@ -135,10 +137,11 @@ def draw(
         folds: in how many parts of equal size the samples that are not kept for the test are cut, one of which is kept
             for validation instead of a fraction; None for no folds. All folds of a seed have the same samples.
         fold: which part that is, from 0.
+        stratify: whether each part has its share of each class; None: where the target is a data set of classes.
 
     Raises:
-        ConfigurationError: the data cannot be read, hold NaN or infinite values, or leave no sample to train on; or the
-            weights of classes do not fit the target.
+        ConfigurationError: the data cannot be read, hold NaN or infinite values, or leave no sample to train on; or
+            weights of classes, or ``stratify``, do not fit the target.
         PluginError: the target returns arrays of the wrong shape.
     """
     streams = [np.random.default_rng(child) for child in seed.spawn(3)]
@@ -148,7 +151,8 @@ def draw(
     lacks = np.isnan(x) if target.imputation else np.zeros((), bool)
     if not ((np.isfinite(x) | lacks).all() and np.isfinite(y).all()):
         raise ConfigurationError(f"target={target.name} has NaN or infinite values in its data.")
-    chosen, kept, tested = _split(streams[2].permutation(count), validation, test, folds, fold)
+    classes = classes_of(y) if _is_stratified(target, stratify) else None
+    chosen, kept, tested = split(streams[2].permutation(count), validation, test, folds, fold, classes)
     digest = hashlib.sha256(x.tobytes() + y.tobytes() + b"".join(part.tobytes() for part in further)).hexdigest()
     x, y = x.T, y.T
     x_fill = _fill(target, x[:, chosen]) if target.imputation else None
@@ -169,6 +173,18 @@ def draw(
     fresh = Fresh(target, noise, x_scaling, y_scaling, dtype, x_fill)
     train, held_out, last = (everything[:, part] for part in (chosen, kept, tested))
     return Samples(train, held_out, last, len(x), len(y), x_scaling, y_scaling, digest, fresh, x_fill)
+
+
+def _is_stratified(target: Target, stratify: bool | None) -> bool:
+    """Say whether the parts of the data have equal shares of each class.
+
+    Raises:
+        ConfigurationError: this is asked of a regression.
+    """
+    has_classes = target.resolved_task == "classification"
+    if stratify and not has_classes:
+        raise ConfigurationError(f"data.stratify needs classes, but target={target.name} is a regression.")
+    return has_classes and (target.samples is None if stratify is None else stratify)
 
 
 def filled(x: Array, fill: Array | None) -> Array:
@@ -210,33 +226,6 @@ def _add_noise(target: Target, x: Array, y: Array, noise: float, rng: np.random.
     noisy = y if target.resolved_task == "regression" else x
     if noise:
         noisy += noise * rng.standard_normal(noisy.shape)
-
-
-def _split(order: Array, validation: float, test: float, folds: int | None, fold: int) -> tuple[Array, Array, Array]:
-    """Cut the samples in their random order: return those of training, validation and test."""
-    count = len(order)
-    rest = count - round(count * test)
-    if folds is None:
-        first, end = 0, round(count * validation)
-    else:  # as scikit-learn's KFold, whose first folds have one sample more
-        size, larger = divmod(rest, folds)
-        first = fold * size + min(fold, larger)
-        end = first + size + (fold < larger)
-    if rest < folds if folds else end >= rest:
-        raise ConfigurationError(_none_left(count, validation, test, folds))
-    train = np.concatenate([order[:first], order[end:rest]])
-    return train, order[first:end], order[rest:]
-
-
-def _none_left(count: int, validation: float, test: float, folds: int | None) -> str:
-    keys = {"data.folds": folds} if folds else {"data.validation": validation}
-    keys |= {"data.test": test} if test else {}
-    what, several = " and ".join(f"{key}={value:g}" for key, value in keys.items()), len(keys) > 1
-    left = "a fold without any" if folds else "none to train on"
-    return (
-        f"{what} of {count} samples leave{'' if several else 's'} {left}; "
-        f"lower {'them' if several else 'it'} or raise data.samples."
-    )
 
 
 def r2(y_pred: Array, y_true: Array) -> float:

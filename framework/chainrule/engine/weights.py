@@ -81,11 +81,19 @@ def _of_classes(
             f"data.class_weights has {len(weights)} entries, but target={target.name} has {count} classes: "
             "give one each."
         )
-    classes = y.argmax(axis=0) if len(y) > 1 else (y[0] >= 0.5).astype(int)
+    classes = classes_of(y.T)
     each = np.ones(count) if weights is None else np.array(weights, float)
     if balance:
         each = each / np.maximum(1, np.bincount(classes[training], minlength=count))
     return np.asarray(each[classes])
+
+
+def classes_of(y: Array) -> Array:
+    """Return the class of each sample, ``(samples,)``, from true outputs or predictions ``(samples, outputs)``.
+
+    A single output means class 1 from 0.5 on; of several outputs the largest gives the class.
+    """
+    return np.asarray(y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] >= 0.5).astype(int))
 
 
 def _mean_weight(target: Target, weights: Array) -> float:

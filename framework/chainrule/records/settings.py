@@ -54,6 +54,7 @@ class Data:
     test: Annotated[float, Interval(ge=0, lt=1), doc("fraction kept for a test, measured once at the end")] = 0.0
     folds: Annotated[int | None, Ge(2), doc("folds of a cross-validation, in place of data.validation")] = None
     fold: Annotated[int, Ge(0), doc("which of data.folds is kept for validation, from 0")] = 0
+    stratify: Annotated[bool | None, doc("each part has its share of each class; null: for data sets")] = False
 
     def __post_init__(self) -> None:
         if self.folds is None and self.fold:
