@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MISSING = frozenset({"", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "None", "?"})  # what stands for no value
+from chainrule.components.schema import number
+
 _TRUTH = {"true": 1.0, "false": 0.0}
 _SIGNS = "$€£¥%"
 _SPACES = " \u00a0\u202f"  # also those that do not break a line
@@ -104,16 +105,6 @@ NOTATIONS = sorted(
     (Notation(*marks) for marks in itertools.product(Decimal, Thousands, Signs) if marks[0].value != marks[1].value),
     key=lambda notation: len(notation.settings),
 )
-
-
-def number(cell: str) -> float | None:
-    """Return the number that a cell holds, NaN and infinite ones included, or None for text."""
-    if "_" in cell:  # float("1_000") is 1000.0
-        return None
-    try:
-        return float(cell)
-    except ValueError:
-        return None
 
 
 def truths(cells: Sequence[str]) -> list[float] | None:

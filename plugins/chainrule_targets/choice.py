@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.components.contracts import Array
+from chainrule.components.schema import NUMBER, ONEHOT, ORDINAL, TRUTH, Feature, number
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.files.words import typed
-from chainrule_targets.cells import are_dates, notations, number, signs, uneven_signs
+from chainrule_targets.cells import are_dates, notations, signs, uneven_signs
 from chainrule_targets.memory import require_memory
 from chainrule_targets.sheet import Column, Sheet
 
@@ -85,7 +86,8 @@ class Content:
         x: ``(rows, inputs)``; NaN where a value is missing and is to be filled.
         y: ``(rows, outputs)``.
         task: ``regression`` or ``classification``.
-        features: names of the inputs.
+        features: the columns that become inputs.
+        labels: columns of the labels.
         outputs: names of the labels or classes.
         notes: what the person should know.
         scales: names and ranges of the columns with the largest and the smallest range, if they differ much.
@@ -94,7 +96,8 @@ class Content:
     x: Array
     y: Array
     task: str
-    features: tuple[str, ...]
+    features: tuple[Feature, ...]
+    labels: tuple[str, ...]
     outputs: tuple[str, ...]
     notes: tuple[str, ...]
     scales: str
@@ -129,7 +132,7 @@ def parts(sheet: Sheet, choice: Choice, where: str) -> Parts:
         left_out["(no name)"] = "the first column, without a name"
         notes.append(f"{where}: its first column has no name and is left out.")
         columns = columns[1:]
-    named = [replace(column, name=column.name or f"c{at}") for at, column in enumerate(columns, 2 if left_out else 1)]
+    named = sheet.named
     names = [column.name for column in named]
     known = set(names)
     for key in ("label", "features", "drop"):
@@ -355,42 +358,39 @@ def content(given: Parts, choice: Choice, where: str) -> Content:
     """
     rows = len(given.sheet.lines)
     task, y_names = _outputs(given, choice)
-    blocks = [(column, *_inputs(column, choice)) for column in given.features]
-    width = sum(len(names) for _, names, _ in blocks) + len(y_names)
+    features = tuple(_feature(column, choice) for column in given.features)
+    names = [name for feature in features for name in feature.inputs]
+    width = len(names) + len(y_names)
     require_memory(8 * _COPIES * rows * width, where, f"{rows} rows of {width} inputs and outputs")
-    x, at, names = np.empty((rows, width - len(y_names))), 0, []
-    for column, own, values in blocks:
-        x[:, at : at + len(own)] = values[column.codes] if column.numbers is None else values
-        names += own
-        at += len(own)
+    x, at = np.empty((rows, len(names))), 0
+    for column, feature in zip(given.features, features, strict=True):
+        own = len(feature.inputs)
+        x[:, at : at + own] = _inputs(column, feature)
+        at += own
     y = _labels(given, task, len(y_names))
     scales = _scales(x, y if task == "regression" else y[:, :0], [*names, *y_names])
     x.flags.writeable = y.flags.writeable = False
-    return Content(x, y, task, tuple(names), y_names, given.notes, scales)
+    labels = tuple(column.name for column in given.labels)
+    return Content(x, y, task, features, labels, y_names, given.notes, scales)
 
 
-def _inputs(column: Column, choice: Choice) -> tuple[list[str], Array]:
-    """Return the names of a feature's inputs, and their values: by row for numbers, by level for text."""
-    absent = column.missing
-    indicator = choice.indicator and bool(absent.any())
-    names = [column.name]
+def _feature(column: Column, choice: Choice) -> Feature:
+    """Return which inputs a column becomes."""
+    indicator = choice.indicator and bool(column.missing.any())
     if column.numbers is not None:
-        values = column.numbers[:, None]
-        flags = absent[:, None]
-    else:
-        count, truths = len(column.levels), column.truths
-        flags = np.arange(count + 1)[:, None] == count  # the last one is that of missing values
-        if truths is not None or choice.text is TextFeatures.ORDINAL:
-            of_level = (
-                [float(level.lower() == "true") for level in column.levels] if truths is not None else range(count)
-            )
-            values = np.array([*of_level, np.nan])[:, None]
-        else:
-            values = np.vstack([np.eye(count), np.zeros(count)])
-            names = [f"{column.name}={level}" for level in column.levels]
-    if indicator:
-        return [*names, f"{column.name} is missing"], np.hstack([values, flags])
-    return names, values
+        return Feature(column.name, NUMBER, indicator=indicator)
+    if column.truths is not None:
+        return Feature(column.name, TRUTH, ("false", "true"), indicator)
+    kind = ORDINAL if choice.text is TextFeatures.ORDINAL else ONEHOT
+    return Feature(column.name, kind, tuple(column.levels), indicator)
+
+
+def _inputs(column: Column, feature: Feature) -> Array:
+    """Return the values of a column's inputs, ``(rows, inputs)``."""
+    if column.numbers is not None:
+        return np.column_stack([column.numbers, column.missing] if feature.indicator else [column.numbers])
+    truths = column.truths
+    return feature.of_levels()[column.codes if truths is None else np.nan_to_num(truths, nan=-1).astype(int)]
 
 
 def _outputs(given: Parts, choice: Choice) -> tuple[str, tuple[str, ...]]:

@@ -51,6 +51,21 @@ class _Shipped(DataSet):
         """As the parameter ``standardize`` says."""
         return self.standardize
 
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of scikit-learn."""
+        return _names(self.name)[0]
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The classes by the names of scikit-learn; of two classes the second, as the output is high for it."""
+        return _names(self.name)[1][-self.outputs :]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of scikit-learn."""
+        return _names(self.name)[1] if self.task == "classification" else ()
+
     def rows(self) -> tuple[Array, Array]:
         """Return the rows as scikit-learn has them."""
         classes = self.outputs if self.task == "classification" and self.outputs > 1 else None
@@ -105,6 +120,16 @@ class Digits(_Shipped):
     inputs: ClassVar[int] = 64
     outputs: ClassVar[int] = 10
     task: ClassVar[str] = "classification"
+
+
+@functools.cache
+def _names(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of inputs and of classes; the single output of a regression is called ``target``."""
+    from sklearn import datasets
+
+    found = getattr(datasets, f"load_{name}")()
+    classes = found.get("target_names", ["target"])
+    return tuple(map(str, found.feature_names)), tuple(map(str, classes))
 
 
 @functools.cache

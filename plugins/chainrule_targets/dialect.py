@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainrule.components.contracts import Array
+from chainrule.components.schema import MISSING, number
 from chainrule.errors import ConfigurationError
-from chainrule_targets.cells import MISSING, number
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
 _FOUND = ("comma", "semicolon", "tab", "pipe")  # a blank may stand in any text
 _SAMPLE = 1 << 16  # bytes that tell the delimiter
 _CHUNK = 1 << 24  # bytes that are counted at once
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Text:
     lines: Array
 
 
-def read_text(content: bytes, where: str, encoding: str, delimiter: str, header: bool | None) -> Text:
+def read_text(content: bytes, where: str, encoding: str, delimiter: str, header: bool | None, least: int = 2) -> Text:
     """Find out how a text file is written, and check that it is a table.
 
     Args:
@@ -50,6 +50,7 @@ def read_text(content: bytes, where: str, encoding: str, delimiter: str, header:
         encoding: its name, or ``auto``.
         delimiter: one character, one of the names in :data:`DELIMITERS`, or ``auto``.
         header: whether the first row names the columns; None where this must be obvious.
+        least: how many columns there must be.
 
     Raises:
         ConfigurationError: something is missing or unclear.
@@ -62,7 +63,7 @@ def read_text(content: bytes, where: str, encoding: str, delimiter: str, header:
     if separator == " ":  # any number of blanks
         content = re.sub(rb" ?(\r?\n|$) ?", rb"\1", re.sub(rb"[ \t]+", b" ", content)).lstrip(b" ")
     first = _first_row(content, separator, where)
-    if len(first) == 1:
+    if len(first) < least:
         raise ConfigurationError(_one_column(first[0], sample, separator, where))
     widths, lines = _rows(content, separator, where)
     if header is None:
@@ -82,7 +83,7 @@ def read_text(content: bytes, where: str, encoding: str, delimiter: str, header:
 def _utf8(content: bytes, where: str, encoding: str) -> bytes:
     """Return the file in UTF-8, without a byte order mark."""
     if encoding == "auto":
-        encoding = "utf-16" if content.startswith(_UTF16) else "utf-8-sig"
+        encoding = "utf-16" if content.startswith(UTF16) else "utf-8-sig"
     try:
         text = content.decode(encoding)
     except LookupError:

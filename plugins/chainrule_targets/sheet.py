@@ -7,20 +7,22 @@ import lzma
 import warnings
 import zlib
 from bz2 import decompress
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chainrule.components.contracts import Array
+from chainrule.components.schema import MISSING
 from chainrule.errors import ConfigurationError
-from chainrule_targets.cells import MISSING, Notation, truths
-from chainrule_targets.dialect import read_text
+from chainrule_targets.cells import Notation, truths
+from chainrule_targets.dialect import Text, read_text
 from chainrule_targets.memory import require_memory
 
 _PACKED = {".gz": gzip.decompress, ".bz2": decompress, ".xz": lzma.decompress}
-_BINARY = {".parquet", ".xlsx", ".json"}
+BINARY = {".parquet", ".xlsx", ".json"}
 _PER_BYTE = 6  # bytes of memory for each of a text file, at most; measured
 
 
@@ -54,6 +56,11 @@ class Column:
     def missing(self) -> Array:
         """Which values are missing, ``(rows,)``."""
         return self.codes < 0 if self.numbers is None else np.isnan(self.numbers)
+
+    @property
+    def cells(self) -> Array:
+        """The values of the rows, ``(rows,)``: numbers, NaN where one is missing, or text, None where it is."""
+        return np.array([*self.levels, None], object)[self.codes] if self.numbers is None else self.numbers
 
     @property
     def truths(self) -> Array | None:
@@ -90,18 +97,26 @@ class Sheet:
     has_header: bool
     notes: tuple[str, ...] = ()
 
+    @property
+    def named(self) -> list[Column]:
+        """The columns, those without a name called by their number, ``c3``; a first column without a name is none."""
+        skipped = 0 if self.columns[0].name else 1
+        named = enumerate(self.columns[skipped:], 1 + skipped)
+        return [replace(column, name=column.name or f"c{at}") for at, column in named]
+
     def place(self, row: int) -> str:
         """Say where a row is."""
         return f"{self.unit} {self.lines[row]}"
 
 
-def read_sheet(path: Path, where: str, dialect: Dialect) -> Sheet:
+def read_sheet(path: Path, where: str, dialect: Dialect, as_text: Collection[str] = ()) -> Sheet:
     """Read a file, whose ending says what it is.
 
     Args:
         path: the file.
         where: begins every error message.
         dialect: how it is to be read.
+        as_text: names of columns whose numbers are texts, too.
 
     Raises:
         ConfigurationError: it cannot be read, or is not a complete table.
@@ -121,7 +136,14 @@ def read_sheet(path: Path, where: str, dialect: Dialect) -> Sheet:
         except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
             raise ConfigurationError(f"{where} cannot be unpacked: {error}.") from None
         require_memory(_PER_BYTE * len(content), where, f"{len(content) / 1e6:.0f} MB of unpacked text")
-    sheet = _binary(kind[0], content, where, dialect) if kind[0] in _BINARY else _text(content, where, dialect)
+    if kind[0] in BINARY:
+        return _distinct(_binary(kind[0], content, where, dialect, as_text), where)
+    text = read_text(content, where, dialect.encoding, dialect.delimiter, dialect.header)
+    return sheet_of(text, where, dialect.notation, as_text)
+
+
+def _distinct(sheet: Sheet, where: str) -> Sheet:
+    """Return a sheet whose columns have different names."""
     seen: set[str] = set()
     for column in sheet.columns:
         if column.name and column.name in seen:
@@ -130,24 +152,35 @@ def read_sheet(path: Path, where: str, dialect: Dialect) -> Sheet:
     return sheet
 
 
-def _text(content: bytes, where: str, dialect: Dialect) -> Sheet:
-    text = read_text(content, where, dialect.encoding, dialect.delimiter, dialect.header)
+def sheet_of(text: Text, where: str, notation: Notation, as_text: Collection[str] = ()) -> Sheet:
+    """Return the sheet of a text file.
+
+    Args:
+        text: the file.
+        where: begins every error message.
+        notation: how numbers are written.
+        as_text: names of columns whose numbers are texts, too.
+
+    Raises:
+        ConfigurationError: it is not a complete table.
+    """
     rows = len(text.lines)
-    frame = _frame(text.content, text.delimiter, len(text.names), text.has_header, not dialect.notation.is_plain)
+    frame = _frame(text.content, text.delimiter, len(text.names), text.has_header, not notation.is_plain)
     if len(frame) != rows:
         raise ConfigurationError(f"{where} is read as {rows} rows and as {len(frame)}; are its quotes in pairs?")
     series = [frame.iloc[:, at] for at in range(len(text.names))]
-    unread = [at for at, one in enumerate(series) if not (_is_number(one) or _is_text(one))]
+    texts = {at for at, name in enumerate(text.names) if name in as_text}
+    unread = [at for at, one in enumerate(series) if at in texts or not (_is_number(one) or _is_text(one))]
     if unread:  # pandas makes objects of true and false; their text is wanted
         again = _frame(text.content, text.delimiter, len(text.names), text.has_header, True, unread)
         for place, at in enumerate(unread):
             series[at] = again.iloc[:, place]
-    columns = [_column(name, one, dialect.notation) for name, one in zip(text.names, series, strict=True)]
+    columns = [_column(name, one, notation, name in as_text) for name, one in zip(text.names, series, strict=True)]
     if text.named_rows and not _are_row_names(columns[0]):
         raise ConfigurationError(
             f"{where}: every row has {len(columns)} cells, but {len(columns) - 1} columns are named."
         )
-    return Sheet(columns, text.lines, "line", text.has_header)
+    return _distinct(Sheet(columns, text.lines, "line", text.has_header), where)
 
 
 def _are_row_names(column: Column) -> bool:
@@ -194,8 +227,8 @@ def _is_text(series: Any) -> bool:
     return infer_dtype(series, skipna=True) in ("string", "empty")
 
 
-def _column(name: str, series: Any, notation: Notation) -> Column:
-    """Return a column; text that all reads as numbers becomes numbers."""
+def _column(name: str, series: Any, notation: Notation, as_text: bool = False) -> Column:
+    """Return a column; text that all reads as numbers becomes numbers, unless it is wanted as text."""
     import pandas as pd
 
     if _is_number(series):
@@ -203,7 +236,7 @@ def _column(name: str, series: Any, notation: Notation) -> Column:
     codes, found = pd.factorize(series)
     stripped = [str(value).strip() for value in found]
     levels = sorted({value for value in stripped if value not in MISSING})
-    values = notation.numbers(levels)
+    values = None if as_text else notation.numbers(levels)
     places = {level: at for at, level in enumerate(levels)}
     of_found = np.array([*(places.get(value, -1) for value in stripped), -1])
     if values is not None:  # also where there are no levels: a column without any value
@@ -211,7 +244,7 @@ def _column(name: str, series: Any, notation: Notation) -> Column:
     return Column(name, None, of_found[codes], levels)
 
 
-def _binary(kind: str, content: bytes, where: str, dialect: Dialect) -> Sheet:
+def _binary(kind: str, content: bytes, where: str, dialect: Dialect, as_text: Collection[str]) -> Sheet:
     import pandas as pd
 
     notes: tuple[str, ...] = ()
@@ -231,7 +264,10 @@ def _binary(kind: str, content: bytes, where: str, dialect: Dialect) -> Sheet:
     has_header = dialect.header is not False
     names = [str(name).strip() if has_header else f"c{at}" for at, name in enumerate(frame.columns, 1)]
     names = ["" if name.startswith("Unnamed: ") else name for name in names]
-    columns = [_column(name, _plain(frame.iloc[:, at]), dialect.notation) for at, name in enumerate(names)]
+    columns = [
+        _column(name, _plain(frame.iloc[:, at], name in as_text), dialect.notation, name in as_text)
+        for at, name in enumerate(names)
+    ]
     return Sheet(columns, np.arange(1, len(frame) + 1), "row", has_header, notes)
 
 
@@ -254,8 +290,8 @@ def _excel(content: bytes, where: str, dialect: Dialect) -> tuple[Any, tuple[str
     return frame, (f"{where}: only its first sheet of {others + 1}, {book.sheet_names[0]!r}, is read.",) * bool(others)
 
 
-def _plain(series: Any) -> Any:
-    """Return numbers as they are, and anything else as text."""
+def _plain(series: Any, as_text: bool) -> Any:
+    """Return numbers as they are, unless they are wanted as text, and anything else as text."""
     if _is_number(series):
-        return series
+        return series.map(lambda value: f"{value:.15g}", na_action="ignore") if as_text else series
     return series.map(lambda value: str(value), na_action="ignore")

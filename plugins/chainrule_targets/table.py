@@ -3,7 +3,7 @@
 import functools
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -12,9 +12,11 @@ from annotated_types import Ge, doc
 
 from chainrule.components.contracts import Array
 from chainrule.components.overview import ColumnOverview, Overview
+from chainrule.components.schema import Block, Schema
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.files.paths import started
 from chainrule.files.words import typed
+from chainrule_targets.blocks import read_sheets
 from chainrule_targets.cells import Decimal, Notation, Signs, Thousands, are_dates
 from chainrule_targets.choice import Choice, Content, Fault, Missing, Parts, Task, TextFeatures, content, faults, parts
 from chainrule_targets.datasets import DataSet
@@ -108,12 +110,26 @@ class Table(DataSet):
     @property
     def input_names(self) -> tuple[str, ...]:
         """Columns, and ``COLUMN=LEVEL`` for one-hot text."""
-        return self._content().features
+        return tuple(name for feature in self._content().features for name in feature.inputs)
 
     @property
     def output_names(self) -> tuple[str, ...]:
         """Classes, or columns of labels."""
         return self._content().outputs
+
+    @property
+    def schema(self) -> Schema:
+        """What the columns of a table become."""
+        found = self._content()
+        return Schema.of(
+            found.task,
+            self.inputs,
+            self.outputs,
+            input_names=self.input_names,
+            output_names=found.outputs,
+            label_names=found.labels,
+            features=found.features,
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -132,6 +148,12 @@ class Table(DataSet):
         """
         found = self._content()
         return found.x, found.y
+
+    def blocks(self, as_text: Collection[str]) -> Iterator[Block]:
+        """Yield the rows of the file, whatever its columns are; of text files not all are in memory at once."""
+        for sheet in read_sheets(_found(self.path, self._where)[0], self._where, self._dialect, as_text):
+            columns = {column.name: column.cells for column in sheet.named}
+            yield Block(columns, sheet.lines, sheet.unit)
 
     def overview(self) -> Overview:
         """Return how the file is read; raises as :meth:`rows` where it is no table at all."""
@@ -162,9 +184,12 @@ class Table(DataSet):
 
     def _sheet(self) -> Sheet:
         path, status = _found(self.path, self._where)
+        return _read(path, status.st_mtime_ns, status.st_size, self._where, self._dialect)
+
+    @property
+    def _dialect(self) -> Dialect:
         delimiter = "\t" if self.delimiter == r"\t" else self.delimiter
-        dialect = Dialect(self.encoding, delimiter, self.header, Notation(self.decimal, self.thousands, self.signs))
-        return _read(path, status.st_mtime_ns, status.st_size, self._where, dialect)
+        return Dialect(self.encoding, delimiter, self.header, Notation(self.decimal, self.thousands, self.signs))
 
     def _content(self) -> Content:
         path, status = _found(self.path, self._where)

@@ -15,7 +15,7 @@ result. No method changes its inputs, unless its description says so.
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from chainrule.components.arguments import offers, takes_out
 from chainrule.components.overview import Overview
+from chainrule.components.schema import Block, Schema
 
 Array = NDArray[Any]
 
@@ -405,12 +406,40 @@ class Target(Component):
         return ()
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes; empty where they are those of the outputs, or have none."""
+        return ()
+
+    @property
+    def schema(self) -> Schema:
+        """What inputs, outputs and classes are called, and the columns of a table that inputs are made from."""
+        return Schema.of(
+            self.resolved_task,
+            self.inputs,
+            self.outputs,
+            input_names=self.input_names,
+            output_names=self.output_names,
+            class_names=self.class_names,
+        )
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the person should know before training."""
         return ()
 
     def overview(self) -> Overview:
         """Return how the file is read, for ``chainrule data``; only targets with ``reads`` define it."""
+        raise NotImplementedError(f"the target {self.name} reads no file")
+
+    def blocks(self, as_text: Collection[str]) -> Iterator[Block]:
+        """Yield the rows of the file in their order, some at a time, for predictions; only targets with ``reads`` do.
+
+        Args:
+            as_text: names of columns whose numbers are texts, too.
+
+        Raises:
+            ConfigurationError: the file cannot be read.
+        """
         raise NotImplementedError(f"the target {self.name} reads no file")
 
     def __call__(self, x: Array) -> Array:

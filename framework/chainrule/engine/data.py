@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.components.contracts import Array, Target
+from chainrule.components.schema import Schema
 from chainrule.engine.splitting import split
 from chainrule.engine.weights import classes_of, sample_weights
 from chainrule.errors import ConfigurationError, PluginError
@@ -80,6 +81,7 @@ class Samples:
         x_scaling, y_scaling: the maps from raw to scaled values.
         digest: SHA-256 of the raw data, in hexadecimal.
         fresh: draws new samples.
+        schema: what inputs, outputs and classes are called.
         x_fill: what stands for a missing input, raw, ``(inputs, 1)``; None where none may be missing.
     """
 
@@ -92,6 +94,7 @@ class Samples:
     y_scaling: Scaling
     digest: str
     fresh: Fresh
+    schema: Schema
     x_fill: Array | None = None
 
     @property
@@ -172,7 +175,7 @@ def draw(
         )
     fresh = Fresh(target, noise, x_scaling, y_scaling, dtype, x_fill)
     train, held_out, last = (everything[:, part] for part in (chosen, kept, tested))
-    return Samples(train, held_out, last, len(x), len(y), x_scaling, y_scaling, digest, fresh, x_fill)
+    return Samples(train, held_out, last, len(x), len(y), x_scaling, y_scaling, digest, fresh, target.schema, x_fill)
 
 
 def _is_stratified(target: Target, stratify: bool | None) -> bool:

@@ -4,19 +4,18 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from chainrule.components.contracts import Array
-from chainrule.components.stacking import stack
 from chainrule.engine.curves import Curves
-from chainrule.engine.data import Samples, accuracy, filled, r2
+from chainrule.engine.data import Samples, accuracy, r2
 from chainrule.engine.layers import States
-from chainrule.engine.network import Shape, key_of, predict
+from chainrule.engine.network import Shape, key_of
 from chainrule.engine.reason import Reason
-from chainrule.errors import ConfigurationError
+from chainrule.records.predictor import Frame, Predictor
 from chainrule.records.settings import Settings
 
 
@@ -128,38 +127,41 @@ class Result:
             for name, array in arrays.items()
         }
 
-    def predict(self, x: ArrayLike) -> Array:
+    @property
+    def predictor(self) -> Predictor:
+        """What predictions need of the run."""
+        samples = self.samples
+        scalings = samples.x_scaling, samples.y_scaling, samples.x_fill
+        return Predictor(self.settings, self.shape, self.theta, self.states, *scalings, samples.schema)
+
+    @overload
+    def predict(self, x: Frame, *, samples_first: bool = ...) -> Frame: ...
+
+    @overload
+    def predict(self, x: ArrayLike, *, samples_first: bool = ...) -> Array: ...
+
+    def predict(self, x: Any, *, samples_first: bool = False) -> Any:
         """Return predictions in the target's units: of what the network gives, what its loss calls its ``point``.
 
         Args:
-            x: inputs in the target's units, shape ``(inputs, samples)``, or ``(inputs,)`` for one sample. NaN is a
-                missing value where the target fills them in.
+            x: inputs in the target's units. An array has the shape ``(inputs, samples)``, or ``(inputs,)`` for one
+                sample; NaN is a missing value where the target fills them in. Of a pandas data frame each row is a
+                sample: its columns, which may hold text, are found by their names in any order and become inputs as in
+                training; further columns do not count. Where inputs have no names, they are called ``x1``, ``x2`` and
+                so on, or are all columns in their order.
+            samples_first: whether the rows of an array are samples, as in scikit-learn. This is never guessed.
 
         Returns:
-            An array ``(outputs, samples)``, or ``(outputs,)`` for one sample.
+            Of an array, an array ``(outputs, samples)``, or ``(samples, outputs)`` with ``samples_first``, or
+            ``(outputs,)`` for one sample. Of a data frame, one with its index and a column ``prediction``, which has
+            the name of the class in a classification, beside a column ``probability_NAME`` for each class (or
+            ``output_NAME``, if outputs are no probabilities). Of several values it has columns ``prediction_NAME``.
 
         Raises:
-            ConfigurationError: ``x`` has another number of inputs.
+            ConfigurationError: ``x`` has another number of inputs; columns are missing, hold values of another kind
+                than in training, or lack some.
         """
-        points = np.asarray(x, float)
-        columns = points[:, None] if points.ndim == 1 else points
-        inputs = self.shape.widths[0]
-        if columns.ndim != 2 or len(columns) != inputs:
-            raise ConfigurationError(
-                f"x must have the shape ({inputs}, samples) or ({inputs},), one row per input, not {points.shape}."
-            )
-        chosen, dtype = self.settings, self.theta.dtype
-        hidden, output, loss = (
-            stack([chosen.activation], dtype),
-            stack([chosen.output], dtype),
-            stack([chosen.loss], dtype),
-        )
-        with np.errstate(all="ignore"):  # a diverged run predicts infinity or NaN
-            scaled = self.samples.x_scaling.apply(filled(columns, self.samples.x_fill)).astype(self.theta.dtype)
-            norm = stack([chosen.norm], dtype)
-            given = predict(self.shape, self.theta, hidden, output, scaled, norm=norm, states=self.states)
-            y = self.samples.y_scaling.undo(loss.point(given[None])[0].astype(float))
-        return y[:, 0] if points.ndim == 1 else y
+        return self.predictor(x, samples_first=samples_first)
 
     def _metrics(self) -> dict[str, float]:
         curves, best = self.curves, self.best_epoch

@@ -27,6 +27,7 @@ from chainrule.records.settings import LISTS
 FORMAT = 2
 MANIFEST = "manifest.json"
 FAILURE = "failure.json"
+NAMES = "input_names", "output_names"  # arrays of text among the weights
 CONFIGURATION, CURVES, WEIGHTS = "configuration.yaml", "curves.npz", "weights.npz"
 
 
@@ -40,7 +41,9 @@ class NetworkEntry(Entries):
 class DataEntry(Entries):
     """What the run was trained on: sizes (also ``test``, if there is such a part), and the SHA-256 of the raw data.
 
-    Where they have names, ``input_names`` and ``output_names`` list those of inputs, and of classes or values.
+    Where they have names, ``input_names`` and ``output_names`` list those of inputs, and of classes or values;
+    ``class_names`` those of two classes of a single output. Of a table, ``features`` are the columns that become
+    inputs, unless each is one of numbers, and ``label_names`` those of the true values, unless these are the outputs.
     """
 
     target: str
@@ -153,7 +156,9 @@ class Record:
 
         Trained fields of activations, and what they keep, are named as in ``Result.trained`` and ``named_states``:
         ``activation.1.beta``, ``norm.1.mean``.
-        Where missing inputs are filled in, ``x_fill`` is what with, in the units of the data.
+        Where missing inputs are filled in, ``x_fill`` is what with, in the units of the data. Where inputs and outputs
+        have names, ``input_names`` are those of the columns of ``W1``, and ``output_names`` those of the rows of the
+        last weights, if each output is one unit.
         """
         return self._arrays(WEIGHTS)
 
@@ -338,9 +343,8 @@ def _file(content: bytes) -> FileEntry:
 
 
 def _named_data(result: Result) -> DataEntry:
-    target = result.settings.target
-    names = {"input_names": list(target.input_names), "output_names": list(target.output_names)}
-    return DataEntry(_data(result) | {key: value for key, value in names.items() if value})
+    data = _data(result)
+    return DataEntry(data | result.samples.schema.as_entry(data.task))
 
 
 def _data(result: Result) -> DataEntry:
@@ -364,7 +368,11 @@ def _named_weights(result: Result) -> dict[str, Array]:
     named |= result.trained | result.named_states
     x, y = result.samples.x_scaling, result.samples.y_scaling
     fill = {} if result.samples.x_fill is None else {"x_fill": result.samples.x_fill}
-    return named | {"x_shift": x.shift, "x_scale": x.scale, "y_shift": y.shift, "y_scale": y.scale} | fill
+    named |= {"x_shift": x.shift, "x_scale": x.scale, "y_shift": y.shift, "y_scale": y.scale} | fill
+    schema = result.samples.schema
+    if schema.is_named:
+        named |= {key: np.array(names) for key, names in zip(NAMES, (schema.inputs, schema.outputs), strict=True)}
+    return named
 
 
 def _archive(arrays: Mapping[str, Array]) -> bytes:
