@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.run import Record
-from chainrule_mlflow import bulk, contents
+from chainrule_mlflow import bulk, contents, model
 from chainrule_mlflow.store import Store
 
 RECEIPT = "mlflow.json"
@@ -173,6 +173,7 @@ def _copy(record: Record, folder: Path) -> None:
         parent.mkdir(parents=True, exist_ok=True)
     for path, copy in copies:
         copy.write_bytes(path.read_bytes())
+    (folder / model.FILE).write_text(model.description(record.manifest), "utf-8")
 
 
 def _remove(folders: Iterable[Path]) -> None:
@@ -271,6 +272,7 @@ def _fill(record: Record, client: Any, run_id: str, run: contents.Run) -> None:
     for path in record.files():
         folder = path.relative_to(record.directory).parent.as_posix()
         client.log_artifact(run_id, str(path), None if folder == "." else folder)
+    client.log_text(run_id, model.description(record.manifest), model.FILE)
     client.set_terminated(run_id, run.status, run.end)
 
 

@@ -4,11 +4,15 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Any, NoReturn, cast
 
-from chainrule.errors import nearest
+from chainrule.components.contracts import Target
+from chainrule.errors import ConfigurationError, nearest
 from chainrule.registry.preferences import is_preference, read_preferences
-from chainrule.registry.registry import installed
+from chainrule.registry.registry import Registry, installed
+
+_PACKED = (".gz", ".bz2", ".xz")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -42,3 +46,23 @@ def load_plugins(words: Sequence[str]) -> None:
 def parse(command: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
     """Parse the words of a command, except those about plugins, which were read before."""
     return command.parse_args([word for word in words if not is_preference(word)])
+
+
+def reader_of(file: str, registry: Registry) -> str:
+    """Return the name of the target that reads a file, by its ending.
+
+    Raises:
+        ConfigurationError: no target that is installed reads files.
+    """
+    endings = [ending.lower() for ending in Path(file).suffixes]
+    if endings and endings[-1] in _PACKED:
+        endings.pop()
+    classes = {name: cast("type[Target]", registry.find("target", name)) for name in registry.names("target")}
+    readers = {name: cls.reads for name, cls in classes.items()}
+    for name, reads in readers.items():
+        if endings and endings[-1] in reads:
+            return name
+    known = [name for name, reads in readers.items() if reads]
+    if not known:
+        raise ConfigurationError(f"{file}: no target that is installed reads files.")
+    return known[0]  # which says what is wrong with it

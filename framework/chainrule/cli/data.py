@@ -3,20 +3,18 @@
 import dataclasses
 import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from chainrule.cli.common import parse, parser
+from chainrule.cli.common import parse, parser, reader_of
 from chainrule.components.contracts import Target
 from chainrule.components.overview import ColumnOverview, Overview
 from chainrule.components.parameters import plain
 from chainrule.config.compose import compose_settings
-from chainrule.errors import ChainruleError, ConfigurationError
+from chainrule.errors import ChainruleError
 from chainrule.files.words import hydra_text, typed
-from chainrule.registry.registry import Registry, installed
+from chainrule.registry.registry import installed
 
 _MOST = 40  # columns that are listed
-_PACKED = (".gz", ".bz2", ".xz")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -33,7 +31,7 @@ def main(arguments: Sequence[str]) -> None:
     command.add_argument("settings", nargs="*", metavar="target.PARAMETER=VALUE", help="how to read it")
     command.add_argument("--json", action="store_true", help="print JSON, for programs")
     given = parse(command, arguments)
-    name = _reader(given.file, installed())
+    name = reader_of(given.file, installed())
     for word in given.settings:
         if not word.startswith("target."):
             raise ChainruleError(f"{word} is no parameter of target={name}: write target.PARAMETER=VALUE.")
@@ -44,22 +42,6 @@ def main(arguments: Sequence[str]) -> None:
         print(json.dumps({"file": given.file, **dataclasses.asdict(overview), "command": line}, indent=1))
     else:
         print(_text(given.file, overview, line))
-
-
-def _reader(file: str, registry: Registry) -> str:
-    """Return the name of the target that reads a file, by its ending."""
-    endings = [ending.lower() for ending in Path(file).suffixes]
-    if endings and endings[-1] in _PACKED:
-        endings.pop()
-    classes = {name: cast("type[Target]", registry.find("target", name)) for name in registry.names("target")}
-    readers = {name: cls.reads for name, cls in classes.items()}
-    for name, reads in readers.items():
-        if endings and endings[-1] in reads:
-            return name
-    known = [name for name, reads in readers.items() if reads]
-    if not known:
-        raise ConfigurationError(f"{file}: no target that is installed reads files.")
-    return known[0]  # which says what is wrong with it
 
 
 def _command(target: Target, file: str, overview: Overview) -> str | None:

@@ -27,6 +27,7 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
   chainrule -m ... hydra.sweeper.dry_run=true    only list its jobs and stacks
   chainrule compare activation=tanh,relu         which is better on several targets, each tuned alike
   chainrule data FILE                            how a table would be read, and the command that trains on it
+  chainrule predict RUN FILE --out FILE          what a recorded run predicts for the rows of a table
   chainrule resume DIR                           finish a sweep that broke off
   chainrule report DIR                           write the report of a sweep again
   chainrule report mlflow:EXPERIMENT             rank the runs of any MLflow experiment

@@ -24,6 +24,7 @@ _COMMANDS = {  # each a module of this package with a function ``main``, importe
     "data": "data",
     "new-plugin": "new_plugin",
     "plugins": "plugins",
+    "predict": "predict",
     "report": "report",
     "resume": "resume",
     "sync": "sync",
