@@ -19,6 +19,7 @@ SMALL = 9  # points
 # 32 shades of each primary colour, black and white among them: nobody sees the difference, and files are smaller.
 _SHADES = ((np.arange(256) * 31 / 255).round() * 255 / 31).round().astype(np.uint8)
 PARTS = (("train", "training", TRAINING, "o"), ("validation", "validation", VALIDATION, "^"))
+_NAME = 20  # characters of a name
 _TITLE = 90  # characters that fit beside one another
 
 
@@ -41,6 +42,17 @@ def save(figure: Any, path: Path) -> None:
 def samples(result: Result, part: str) -> tuple[Array, Array]:
     """Return ``x (inputs, samples)`` and ``y (outputs, samples)`` of a part of the data, in the target's units."""
     return result.samples.raw(getattr(result.samples, part))
+
+
+def name(text: str) -> str:
+    """Return a name as text for a picture, shortened if it is long."""
+    return (text if len(text) <= _NAME else f"{text[: _NAME - 3]}...").replace("$", r"\$")  # which begins a formula
+
+
+def output_name(result: Result, output: int) -> str:
+    """Return what an output is called before its number, as in ``output 1``, or ``height, output 1``."""
+    schema = result.samples.schema
+    return f"{name(schema.outputs[output])}, output " if schema.is_named else "output "
 
 
 def number(value: float) -> str:

@@ -11,6 +11,7 @@ from chainrule_pictures import canvas
 _MAX_PANELS = 4
 _MAX_POINTS = 2000  # of each part; more would only cover each other
 _FAR = 10  # times the size of the true values; predictions beyond are only counted
+_BESIDE = 60  # characters of names that fit beside one another
 _MAX_COUNTED = 20  # most classes whose numbers fit into the cells
 
 
@@ -34,7 +35,7 @@ def _scatter(result: Result) -> Any:
             axes.set_axis_off()
             continue
         lost = _panel(axes, {part: (y_pred[output], y_true[output]) for part, (y_pred, y_true) in points.items()})
-        said = [f"output {output + 1} of {outputs}"] if outputs > 1 else []
+        said = [f"{canvas.output_name(result, output)}{output + 1} of {outputs}"] if outputs > 1 else []
         said += [f"{lost} predictions are far off or not finite"] if lost else []
         axes.set_title("; ".join(said), fontsize=canvas.SMALL, color=canvas.GUIDE)
         if panels <= 2:
@@ -78,12 +79,8 @@ def _confusion(result: Result) -> Any:
     figure = canvas.figure(result)
     axes = figure.subplots()
     part, label = ("validation", "validation") if result.samples.validation.shape[1] else ("train", "training")
-    x, y_true = canvas.samples(result, part)
-    y_pred = result.predict(x)
-    finite = np.asarray(np.isfinite(y_pred).all(axis=0))
-    classes = max(2, len(y_true))
-    counts = np.zeros((classes, classes), int)
-    np.add.at(counts, (_classes(y_true[:, finite]), _classes(y_pred[:, finite])), 1)
+    counts, samples, schema = result.confusion(part), result.samples.parts[part].shape[1], result.samples.schema
+    classes = len(counts)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, label="share of the true class")
@@ -92,20 +89,18 @@ def _confusion(result: Result) -> Any:
             colour = "white" if shares[row, column] > 0.5 else "black" if counts[row, column] else "0.6"
             size = 11 if classes <= 10 else 7
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=size)
-        axes.set_xticks(range(classes))
-        axes.set_yticks(range(classes))
-    lost = f"; {np.count_nonzero(~finite)} predictions are not finite" if not finite.all() else ""
+        names = [canvas.name(name) for name in schema.classes] if schema.is_named else None
+        is_wide = names is not None and sum(map(len, names)) > _BESIDE
+        axes.set_xticks(range(classes), names, rotation=90 if is_wide else 0)
+        axes.set_yticks(range(classes), names)
+    lost = samples - counts.sum()
+    about = f"; {lost} predictions are not finite" if lost else ""
     axes.set_title(
-        f"{label}: {np.trace(counts)} of {len(finite)} samples correct{lost}", fontsize=canvas.SMALL, color=canvas.GUIDE
+        f"{label}: {np.trace(counts)} of {samples} samples correct{about}", fontsize=canvas.SMALL, color=canvas.GUIDE
     )
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     return figure
-
-
-def _classes(y: Array) -> Array:
-    """Return the class of each sample of ``y (outputs, samples)``."""
-    return np.asarray(y[0] >= 0.5 if len(y) == 1 else y.argmax(axis=0), int)
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:

@@ -62,12 +62,15 @@ def draw(result: Result) -> Any:
     norm = BoundaryNorm(scale.levels, 256 if scale.smooth else intervals, extend="both" if outside else "neither")
     for axes, (name, surface) in zip(row, surfaces.items(), strict=True):
         _panel(axes, name, (across, up, surface.reshape(len(up), len(across))), scale, norm)
+        axes.set_xlabel(canvas.name(result.samples.schema.inputs[0]))
         size = 16 if true.size > 50 else 50
         style = {"s": size, "edgecolors": "white", "linewidths": 0.6, "clip_on": False, "zorder": 3}
         axes.scatter(*x[:, :_MAX_DOTS], c=true[:_MAX_DOTS], cmap=scale.colours, norm=norm, **style)
-    row[0].set_ylabel("x2")
+    row[0].set_ylabel(canvas.name(result.samples.schema.inputs[1]))
     bar = {"location": "bottom", "label": scale.label, "ticks": scale.ticks, "shrink": 0.8, "aspect": 40}
-    figure.colorbar(ScalarMappable(norm, scale.colours), ax=row, **bar)
+    drawn = figure.colorbar(ScalarMappable(norm, scale.colours), ax=row, **bar)
+    if not scale.smooth and result.samples.schema.is_named:
+        drawn.set_ticklabels([canvas.name(name) for name in result.samples.schema.classes])
     return figure
 
 
@@ -92,11 +95,13 @@ def _scale(result: Result, true: Array) -> _Scale:
     if result.settings.target.resolved_task == "regression":
         low, high = np.nanmin(true), np.nanmax(true)
         levels = np.array(MaxNLocator(14).tick_values(*((low, high) if low < high else (low - 0.5, high + 0.5))))
-        which = f"output 1 of {outputs}" if outputs > 1 else "y"
+        single = canvas.name(result.samples.schema.outputs[0])
+        which = f"{canvas.output_name(result, 0)}1 of {outputs}" if outputs > 1 else single
         return _Scale("viridis", levels, f"{which}; dots: samples in the colour of their true value")
     label = "dots: samples in the colour of their true class"
     if outputs == 1:
-        return _Scale("viridis", np.linspace(0, 1, 11), f"y (class 1 from 0.5 on); {label}")
+        named = f"class {canvas.name(result.samples.schema.classes[1])}"
+        return _Scale("viridis", np.linspace(0, 1, 11), f"y ({named} from 0.5 on); {label}")
     colours = ListedColormap([canvas.COLOURS[k % len(canvas.COLOURS)] for k in range(outputs)])
     return _Scale(colours, np.arange(outputs + 1) - 0.5, f"class; {label}", range(outputs), smooth=False)
 
@@ -114,5 +119,5 @@ def _panel(axes: Any, name: str, surface: tuple[Array, Array, Array], scale: _Sc
         place = {"origin": "lower", "extent": (left, right, bottom, top), "aspect": "auto"}
         axes.imshow(values, cmap=scale.colours, norm=norm, interpolation="nearest", **place)
     axes.set_title(name, fontsize=10)
-    axes.set(xlabel="x1", xlim=across[[0, -1]], ylim=up[[0, -1]], box_aspect=1)
+    axes.set(xlim=across[[0, -1]], ylim=up[[0, -1]], box_aspect=1)
     axes.locator_params(nbins=5)

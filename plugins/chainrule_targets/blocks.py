@@ -61,8 +61,8 @@ def _continued(block: str, first: Text, where: str) -> Text:
 
 
 def _blocks(path: Path, where: str, encoding: str) -> Iterator[str]:
-    """Yield a text in blocks of whole lines; there is at least one."""
-    read, left, more = 0, "", True
+    """Yield a text in blocks of whole lines; the first has the header and more, if there is more."""
+    read, left, more, begun = 0, "", True, False
     try:
         with _opened(path) as binary:
             if encoding == "auto":
@@ -72,9 +72,9 @@ def _blocks(path: Path, where: str, encoding: str) -> Iterator[str]:
                 found = file.read(_CHARACTERS)
                 more, left = bool(found), left + found
                 end = _end(left) if more else len(left)
-                if end or not more:
+                if not more or (end and (begun or _has_rows(left[:end]))):
                     yield left[:end]
-                    read, left = read + left.count("\n", 0, end), left[end:]
+                    read, left, begun = read + left.count("\n", 0, end), left[end:], True
     except LookupError:
         raise ConfigurationError(
             f"target.encoding={encoding} is not an encoding that Python knows, such as utf-8 or cp1252."
@@ -88,6 +88,11 @@ def _blocks(path: Path, where: str, encoding: str) -> Iterator[str]:
 
 def _opened(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", _OPENERS.get(path.suffix.lower(), open)(path, "rb"))
+
+
+def _has_rows(text: str) -> bool:
+    """Say whether there is more than one line that is not blank."""
+    return any(mark in text.strip() for mark in "\r\n")
 
 
 def _end(text: str) -> int:

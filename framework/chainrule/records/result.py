@@ -15,6 +15,8 @@ from chainrule.engine.data import Samples, accuracy, r2
 from chainrule.engine.layers import States
 from chainrule.engine.network import Shape, key_of
 from chainrule.engine.reason import Reason
+from chainrule.engine.weights import classes_of
+from chainrule.errors import ConfigurationError
 from chainrule.records.predictor import Frame, Predictor
 from chainrule.records.settings import Settings
 
@@ -162,6 +164,29 @@ class Result:
                 than in training, or lack some.
         """
         return self.predictor(x, samples_first=samples_first)
+
+    def confusion(self, part: str = "validation") -> Array:
+        """Return how many samples of each true class were given each class, ``(classes, classes)``, a row a true class.
+
+        Samples whose prediction is not finite are left out. The names of the classes are ``samples.schema.classes``.
+
+        Args:
+            part: ``train``, ``validation`` or ``test``.
+
+        Raises:
+            ConfigurationError: the run is a regression, or has no such part.
+        """
+        classes, parts = len(self.samples.schema.classes), self.samples.parts
+        if not classes:
+            raise ConfigurationError(f"target={self.settings.target.name} is a regression; it has no classes.")
+        if part not in parts:
+            raise ConfigurationError(f"There are no samples for {part!r}; the run has {', '.join(parts)}.")
+        x, y_true = self.samples.raw(parts[part])
+        y_pred = self.predict(x)
+        finite = np.isfinite(y_pred).all(axis=0)
+        counts = np.zeros((classes, classes), int)
+        np.add.at(counts, (classes_of(y_true[:, finite].T), classes_of(y_pred[:, finite].T)), 1)
+        return counts
 
     def _metrics(self) -> dict[str, float]:
         curves, best = self.curves, self.best_epoch

@@ -1,5 +1,6 @@
 """The record that a run leaves on disk: written whole or not at all, and checked when read."""
 
+import csv
 import hashlib
 import io
 import json
@@ -29,6 +30,8 @@ MANIFEST = "manifest.json"
 FAILURE = "failure.json"
 NAMES = "input_names", "output_names"  # arrays of text among the weights
 CONFIGURATION, CURVES, WEIGHTS = "configuration.yaml", "curves.npz", "weights.npz"
+CONFUSION = "confusion.csv"
+_MOST_CLASSES = 100  # of a confusion matrix in a record
 
 
 class NetworkEntry(Entries):
@@ -264,6 +267,8 @@ def write_record(
         CURVES: _archive({"epochs": result.curves.epochs, **result.curves.values}),
         WEIGHTS: _archive(_named_weights(result)),
     }
+    if 0 < len(result.samples.schema.classes) <= _MOST_CLASSES:
+        contents[CONFUSION] = _confusion(result)
     for name, content in contents.items():
         write_whole(directory / name, content, synced)
     if synced:
@@ -373,6 +378,16 @@ def _named_weights(result: Result) -> dict[str, Array]:
     if schema.is_named:
         named |= {key: np.array(names) for key, names in zip(NAMES, (schema.inputs, schema.outputs), strict=True)}
     return named
+
+
+def _confusion(result: Result) -> bytes:
+    """Return the confusion matrix of each part: in a row the true class, and how many samples were given which."""
+    text, classes = io.StringIO(), result.samples.schema.classes
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["part", "true class", *classes])
+    for part in result.samples.parts:
+        table.writerows([part, name, *row] for name, row in zip(classes, result.confusion(part).tolist(), strict=True))
+    return text.getvalue().encode()
 
 
 def _archive(arrays: Mapping[str, Array]) -> bytes:

@@ -17,6 +17,12 @@ MIXED = ("target=table", "target.path=t.csv", "target.missing=mean", "target.tex
 CLASSES = ("output=softmax", "loss=categorical_cross_entropy", "training.epochs=3")
 
 
+def read(path):
+    """Return predictions, whose numbers are those that were written, to the last bit."""
+    frame = pd.read_csv(path, dtype=str)
+    return frame.apply(lambda column: column if column.iloc[0] in ("apple", "pear") else column.map(float))
+
+
 @pytest.fixture
 def table():
     """Write a table with text and missing values, and return it."""
@@ -40,7 +46,7 @@ def test_the_predictions_are_those_of_python_in_the_order_of_the_file(table, res
     table[["colour", "size"]].assign(id=range(40)).to_csv("new.csv", index=False)
     predict.main(["rec", "new.csv", "--out", "predictions.csv"])
     assert capsys.readouterr().out == "not used: id\n40 predictions: predictions.csv\n"
-    found = pd.read_csv("predictions.csv", float_precision="round_trip")
+    found = read("predictions.csv")
     pd.testing.assert_frame_equal(found, result.predict(table), check_exact=True, check_dtype=False)
 
 
@@ -73,7 +79,7 @@ def test_a_file_is_read_in_blocks_of_any_size_to_the_same_predictions(table, res
     monkeypatch.setattr(blocks, "_CHARACTERS", size)
     for name, settings in (("new.csv", []), ("new.csv.gz", ["target.encoding=utf-16"])):
         predict.main(["rec", name, "--out", "p.csv", "--overwrite", *settings])
-        found = pd.read_csv("p.csv")
+        found = read("p.csv")
         np.testing.assert_allclose(found.iloc[:, 1:], result.predict(table).iloc[:, 1:], rtol=1e-12)
 
 
@@ -108,7 +114,7 @@ def test_text_that_looks_like_numbers_stays_text():
     Path("new.csv").write_text("code\n01\n1\n")
     predict.main(["rec", "new.csv", "--out", "p.csv"])
     expected = result.predict(pd.DataFrame({"code": ["01", "1"]}))
-    np.testing.assert_array_equal(pd.read_csv("p.csv", float_precision="round_trip"), expected)
+    np.testing.assert_array_equal(read("p.csv"), expected)
 
 
 def test_columns_of_a_function_are_found_by_x1_and_x2_or_in_their_order():
@@ -122,14 +128,14 @@ def test_columns_of_a_function_are_found_by_x1_and_x2_or_in_their_order():
     ):
         frame.to_csv(name, index=False)
         predict.main(["rec", name, "--out", f"p-{name}"])
-        np.testing.assert_allclose(pd.read_csv(f"p-{name}")["prediction"], expected, rtol=1e-12)
+        np.testing.assert_allclose(read(f"p-{name}")["prediction"], expected, rtol=1e-12)
 
 
 def test_a_single_column_is_enough_where_there_is_one_input():
     chainrule.run("target=sine", "training.epochs=1", directory="rec")
     Path("new.csv").write_text("x\n0.5\n0.25\n")
     predict.main(["rec", "new.csv", "--out", "p.csv"])
-    assert len(pd.read_csv("p.csv")) == 2
+    assert len(read("p.csv")) == 2
 
 
 @pytest.mark.parametrize(
