@@ -173,7 +173,8 @@ class Predictor:
             return True
         offered: dict[str, Any] = {"layer": layer, "training": False, "state": self.states.get((layer, "output"))}
         forward = given(stack([output], float), "forward", rng=None, **offered)
-        return bool(np.isclose(forward(np.linspace(-1, 1, units).reshape(1, units, 1)).sum(), 1))
+        z = np.linspace(-1, 1, units * output.pieces).reshape(1, -1, 1)
+        return bool(np.isclose(forward(z).sum(), 1))
 
     def _framed(self, frame: Frame) -> Frame:
         import pandas as pd  # here, because it is slow to import
