@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from chainrule.cli import predict
 from chainrule.errors import ChainruleError
 from chainrule_targets import blocks
 
-MIXED = ("target=table", "target.path=t.csv", "target.missing=mean", "target.text=onehot")
+MIXED = ("target=table", "target.missing=mean", "target.text=onehot")
 CLASSES = ("output=softmax", "loss=categorical_cross_entropy", "training.epochs=3")
 
 
@@ -23,22 +24,31 @@ def read(path):
     return frame.apply(lambda column: column if column.iloc[0] in ("apple", "pear") else column.map(float))
 
 
-@pytest.fixture
-def table():
-    """Write a table with text and missing values, and return it."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return a folder with a table of text and missing values and the record ``rec`` of a run on it; and that run."""
+    folder = tmp_path_factory.mktemp("made")
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"size": rng.normal(5, 2, 40), "colour": rng.choice(["red", "a, b", 'q"'], 40)})
     frame["kind"] = np.where(frame["size"] > 5, "pear", "apple")
     frame.loc[3, "size"] = np.nan
     frame.loc[4, "colour"] = None
-    frame.to_csv("t.csv", index=False)
-    return frame
+    frame.to_csv(folder / "t.csv", index=False)
+    path = f"target.path={folder / 't.csv'}"
+    return folder, frame, chainrule.run(*MIXED, path, *CLASSES, directory=folder / "rec")
 
 
 @pytest.fixture
-def result(table):
-    """Return a result on that table, recorded in ``rec``."""
-    return chainrule.run(*MIXED, *CLASSES, directory="rec")
+def table(made):
+    """Return the table, which lies in the working directory, and may be changed."""
+    shutil.copytree(made[0], ".", dirs_exist_ok=True)
+    return made[1].copy()
+
+
+@pytest.fixture
+def result(made, table):
+    """Return the run on the table, recorded in ``rec``."""
+    return made[2]
 
 
 def test_the_predictions_are_those_of_python_in_the_order_of_the_file(table, result, capsys):

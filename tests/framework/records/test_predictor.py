@@ -16,7 +16,7 @@ from chainrule.errors import ConfigurationError
 from chainrule.records.run import read_record
 from chainrule.registry.registry import installed
 
-MIXED = ("target=table", "target.path=t.csv", "target.missing=median", "target.text=onehot", "target.indicator=true")
+MIXED = ("target=table", "target.missing=median", "target.text=onehot", "target.indicator=true")
 CLASSES = ("output=softmax", "loss=categorical_cross_entropy", "training.epochs=3")
 
 
@@ -31,14 +31,15 @@ def mixed(rows=40):
     return frame
 
 
-@pytest.fixture
-def trained(tmp_path):
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
     """Return a table, a result on it, and its record, whose table is gone."""
-    frame = mixed()
-    frame.to_csv("t.csv", index=False)
-    result = chainrule.run(*MIXED, *CLASSES, "target.standardize=true", directory="rec")
-    (tmp_path / "t.csv").unlink()
-    return frame, result, read_record(tmp_path / "rec")
+    frame, folder = mixed(), tmp_path_factory.mktemp("trained")
+    frame.to_csv(folder / "t.csv", index=False)
+    path = f"target.path={folder / 't.csv'}"
+    result = chainrule.run(*MIXED, path, *CLASSES, "target.standardize=true", directory=folder / "rec")
+    (folder / "t.csv").unlink()
+    return frame, result, read_record(folder / "rec")
 
 
 def test_arrays_frames_and_records_give_the_same_numbers(trained):
