@@ -43,12 +43,11 @@ def test_the_notebook_of_the_readme():
     assert names["result"].settings.seed == 3
     assert [result.settings.optimizer.lr for result in names["rates"]] == [0.001, 0.01, 0.1]
     assert [result.settings.seed for result in names["seeds"]] == list(range(20))
-    assert names["record"].manifest.reason == Reason.EPOCHS
+    assert names["loaded"].reason == Reason.EPOCHS
     assert len(names["step"].delta) == 3
     assert names["adam"].lr == 0.01
-    place = "hydra.sweep.dir=multirun/first"
-    command("-m", "seed=range(3)", "optimizer.lr=0.01,0.1", "training.epochs=3", "tracking=none", place)
     exec(outcomes, names)
+    assert names["swept"].best.metrics["validation/loss"] == names["swept"].to_pandas()["validation/loss"].min()
     assert names["found"].table("ranking")[0]["median"] == names["found"].ranking[0].median
 
 

@@ -29,6 +29,8 @@ from threadpoolctl import threadpool_limits
 
 import chainrule
 from chainrule import Array, Prepared, Settings
+from chainrule.records.run import read_record
+from chainrule.records.sweep import read_sweep
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -94,10 +96,10 @@ def our_search(
     begin, clock = time.time(), time.perf_counter()
     subprocess.run([sys.executable, "-m", "chainrule", *command], check=True, stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - clock
-    sweep, trials = chainrule.load(directory), []
+    sweep, trials = read_sweep(directory), []
     for outcome in sweep.outcomes():
         place = sweep.place(outcome.number)
-        settings = chainrule.settings_of(chainrule.load(place))
+        settings = chainrule.settings_of(read_record(place))
         written = (place / "manifest.json").stat().st_mtime
         trials.append(Trial(settings, outcome.value("validation/loss"), written - begin))
     return trials, seconds

@@ -19,6 +19,8 @@ from scipy.stats import binomtest, quantile_test
 
 import chainrule
 from chainrule import Record, Result
+from chainrule.records.run import read_record
+from chainrule.records.sweep import read_sweep
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -85,10 +87,10 @@ def swept(directory: Path, *overrides: str) -> dict[str, list[Record]]:
     """Train both rules by a sweep; return the records of each, in the order of the seeds."""
     command = ["-m", "experiment=errata", f"rule={','.join(RULES)}", *overrides, f"hydra.sweep.dir={directory}"]
     subprocess.run([sys.executable, "-m", "chainrule", *command], check=True, stdout=subprocess.DEVNULL)
-    sweep = chainrule.load(directory)
+    sweep = read_sweep(directory)
     outcomes = sorted(sweep.outcomes(), key=lambda outcome: outcome.seed)
     return {
-        rule: [chainrule.load(sweep.place(o.number)) for o in outcomes if o.settings["rule"] == rule] for rule in RULES
+        rule: [read_record(sweep.place(o.number)) for o in outcomes if o.settings["rule"] == rule] for rule in RULES
     }
 
 

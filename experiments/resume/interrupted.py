@@ -21,8 +21,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import chainrule
 from chainrule import RecordError
+from chainrule.records.run import read_record
+from chainrule.records.sweep import read_sweep
 
 LIMIT = 3.0  # seconds in which everything must have ended
 PATIENCE = 60.0  # seconds after which nobody waits any longer
@@ -154,7 +155,7 @@ class Place:
             yield TOO_EARLY
             return
         begun = (self.sweep / "sweep.json").exists()
-        finished = begun and chainrule.load(self.sweep).manifest.finished
+        finished = begun and read_sweep(self.sweep).manifest.finished
         if code != 130 and not (code == 0 and finished):
             yield f"exit code {code}"
         told = "chainrule: interrupted." + (
@@ -170,7 +171,7 @@ class Place:
         if self._finish("resume", "sweep"):
             yield "it cannot be resumed"
             return
-        after, sweep = self._records(), chainrule.load(self.sweep)
+        after, sweep = self._records(), read_sweep(self.sweep)
         if not sweep.manifest.finished or len(after) != sweep.runs:
             yield f"{len(after)} of {sweep.runs} runs after it was resumed"
         if any(after.get(run) != manifest for run, manifest in before.items()):
@@ -186,7 +187,7 @@ class Place:
     def _phase(self) -> str:
         if not (self.sweep / "sweep.json").exists():
             return PHASES[0]
-        sweep = chainrule.load(self.sweep)
+        sweep = read_sweep(self.sweep)
         recorded = len(list(self.sweep.glob("*/manifest.json")))
         return PHASES[1] if not recorded else PHASES[2] if recorded < sweep.planned else PHASES[3]
 
@@ -195,7 +196,7 @@ class Place:
         found = {}
         for path in self.sweep.glob("*/manifest.json"):
             with suppress(RecordError):
-                if chainrule.load(path.parent).is_intact():
+                if read_record(path.parent).is_intact():
                     found[path.parent.name] = path.stat().st_mtime_ns
         return found
 

@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import chainrule
 from chainrule import RecordError
+from chainrule.records.run import read_record
+from chainrule.records.sweep import read_sweep
 from chainrule_mlflow import contents
 from chainrule_mlflow.sending import RECEIPT
 from chainrule_mlflow.store import Store
@@ -131,7 +132,7 @@ class Place:
         found = {}
         for path in self.sweep.glob("*/manifest.json"):
             with suppress(RecordError):
-                if chainrule.load(path.parent).is_intact():
+                if read_record(path.parent).is_intact():
                     found[path.parent.name] = path.stat().st_mtime_ns, path.read_bytes()
         return found
 
@@ -200,8 +201,8 @@ class Reference:
                 mine, other = (files.get(run, {}) for files in (self.files, there))
                 names = [name for name in sorted(mine.keys() | other.keys()) if mine.get(name, 0) != other.get(name, 0)]
                 yield Flaw("differing", WHERE[0], run, ", ".join(names))
-        keys = {run: contents.key(chainrule.load(place.sweep / run).manifest) for run in intact}
-        keys[""] = chainrule.load(place.sweep).manifest["key"]
+        keys = {run: contents.key(read_record(place.sweep / run).manifest) for run in intact}
+        keys[""] = read_sweep(place.sweep).manifest["key"]
         found: dict[str, list[tuple[str, Shown]]] = {}
         for run, key, shown in place.shown():
             found.setdefault(run, []).append((key, shown))

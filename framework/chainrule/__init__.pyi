@@ -22,9 +22,11 @@ from chainrule.engine.problem import Problem
 from chainrule.engine.reason import Reason
 from chainrule.errors import ChainruleError, ConfigurationError, PluginError, RecordError
 from chainrule.notebook.components import component
-from chainrule.notebook.reading import load, outcomes_of, settings_of
+from chainrule.notebook.reading import load, outcomes_of
 from chainrule.notebook.running import run, settings, train
-from chainrule.notebook.sweeping import compare, resume, sweep
+from chainrule.notebook.runs import Run, settings_of
+from chainrule.notebook.sweeping import compare, resume, search, sweep
+from chainrule.notebook.swept import SweepResult
 from chainrule.notebook.tracing import gradient, trace_step
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import Result
@@ -61,6 +63,7 @@ __all__ = [
     "RecordError",
     "Result",
     "Rule",
+    "Run",
     "Sampling",
     "Schedule",
     "Session",
@@ -70,6 +73,7 @@ __all__ = [
     "Sweep",
     "SweepOutcomes",
     "SweepProgress",
+    "SweepResult",
     "Target",
     "TrackedRun",
     "TrackedRuns",
@@ -87,6 +91,7 @@ __all__ = [
     "product",
     "resume",
     "run",
+    "search",
     "settings",
     "settings_of",
     "sum_units",

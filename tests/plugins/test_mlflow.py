@@ -608,7 +608,7 @@ def test_eight_processes_share_a_fresh_database(tmp_path):
 
 def test_a_test_part_is_counted_and_its_metrics_and_settings_are_there(client):
     chainrule.run("data.test=0.25", "training.restore_best=true", "training.epochs=2", "tracking=none", directory="run")
-    MLflow().send(chainrule.load("run"))
+    MLflow().send(chainrule.load("run").record)
     run = only(client)
     assert "141 training, 51 validation and 64 test samples" in run.data.tags["mlflow.note.content"]
     assert {"test/loss", "test/r2", "best_epoch"} <= run.data.metrics.keys()

@@ -1,17 +1,21 @@
 """Outcomes of runs and their statistics, computed once for everything that shows them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import overload
+from typing import Any, TypeVar, overload
 
 from chainrule.analysis import tables
 from chainrule.analysis.comparison import ComparisonResult, compare_outcomes
 from chainrule.analysis.effects import Effect, Interaction, effects, interactions
 from chainrule.analysis.ranking import Group, compared_metric, groups
 from chainrule.analysis.tables import Table
-from chainrule.errors import ConfigurationError, nearest
+from chainrule.engine.curves import Curves
+from chainrule.errors import ConfigurationError, RecordError, nearest
 from chainrule.records.outcome import ERROR, Outcome
+from chainrule.records.run import read_record
 from chainrule.records.sweep import Sweep
+
+T = TypeVar("T")
 
 
 class Outcomes(Sequence[Outcome]):
@@ -73,44 +77,70 @@ class Outcomes(Sequence[Outcome]):
         """The result of a comparison; None if the runs are not those of one."""
         return None
 
+    def curves(self, outcomes: Iterable[Outcome] | None = None) -> Iterator[tuple[Outcome, Curves]]:
+        """Yield the curves of runs, with their outcomes; only a sweep has them.
+
+        Args:
+            outcomes: of these runs; None for all. Those that have left no record are left out.
+        """
+        yield from ()
+
     def table(self, name: str) -> Table:
         """Return a table: a list of dictionaries, whose method ``frame()`` gives a pandas data frame.
 
         Args:
-            name: ``runs``, ``ranking``, ``effects``, ``levels`` (of each parameter), and of a comparison ``pairs`` and
-                ``standings``, which are empty for all other runs.
+            name: ``runs``, ``ranking``, ``effects``, ``levels`` (of each parameter), of a sweep ``curves``, and of a
+                comparison ``pairs`` and ``standings``; where there is nothing of that kind, it is empty.
 
         Raises:
             ConfigurationError: there is no table of that name.
         """
-        if name not in _TABLES:
-            raise ConfigurationError(f"There is no table {name!r}{nearest(name, _TABLES)}: {', '.join(_TABLES)}.")
-        return _TABLES[name](self)
+        return _chosen(name, _TABLES, "table")(self)
+
+    def to_pandas(self, rows: str = "runs") -> Any:
+        """Return a pandas data frame.
+
+        Args:
+            rows: what a row is about: ``runs``, ``settings`` (the ranking, the best first), ``curves`` (a row is a
+                point of them), or another table of :meth:`table`.
+
+        Raises:
+            ConfigurationError: there are no such rows.
+        """
+        return self.table(_chosen(rows, _ROWS, "rows")).frame()
 
 
 class SweepOutcomes(Outcomes):
     """The outcomes of the finished runs of a sweep, in the order of their jobs, with their statistics.
 
     Args:
-        sweep: its record.
+        sweep: its record, which is the attribute ``record``.
         outcomes: outcomes of its runs.
     """
 
     def __init__(self, sweep: Sweep, outcomes: Iterable[Outcome]) -> None:
         super().__init__(outcomes)
-        self._sweep = sweep
+        self.record = sweep
 
     @cached_property
     def metric(self) -> str:
         """Name of the loss by which runs are compared, or of the error if a comparison is about scores."""
-        compared = self._sweep.comparison
+        compared = self.record.comparison
         return compared_metric(self, ERROR if compared and compared.metric != "loss" else "loss")
 
     @cached_property
     def comparison(self) -> ComparisonResult | None:
         """The result of a comparison; None if the sweep is not one, or some of its runs have not finished."""
-        compared = self._sweep.comparison
-        return compare_outcomes(self._sweep, compared, self, self.metric) if compared else None
+        compared = self.record.comparison
+        return compare_outcomes(self.record, compared, self, self.metric) if compared else None
+
+    def curves(self, outcomes: Iterable[Outcome] | None = None) -> Iterator[tuple[Outcome, Curves]]:
+        """Yield the curves of runs, read from their records, with their outcomes."""
+        for outcome in self if outcomes is None else outcomes:
+            try:
+                yield outcome, read_record(self.record.directory / outcome.directory).curves()
+            except RecordError:  # it failed, or its record is damaged since, or gone
+                continue
 
 
 _TABLES: dict[str, Callable[[Outcomes], Table]] = {
@@ -118,6 +148,14 @@ _TABLES: dict[str, Callable[[Outcomes], Table]] = {
     "ranking": lambda outcomes: tables.ranking(outcomes.ranking),
     "effects": lambda outcomes: tables.effects(outcomes.effects),
     "levels": lambda outcomes: tables.levels(outcomes.effects),
+    "curves": lambda outcomes: tables.curves(outcomes.curves()),
     "pairs": lambda outcomes: tables.pairs(outcomes.comparison),
     "standings": lambda outcomes: tables.standings(outcomes.comparison),
 }
+_ROWS = {"settings" if name == "ranking" else name: name for name in _TABLES}
+
+
+def _chosen(name: str, known: Mapping[str, T], what: str) -> T:
+    if name not in known:
+        raise ConfigurationError(f"There is no {what} {name!r}{nearest(name, known)}: {', '.join(known)}.")
+    return known[name]

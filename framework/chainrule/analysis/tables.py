@@ -6,6 +6,7 @@ from typing import Any
 from chainrule.analysis.comparison import ComparisonResult
 from chainrule.analysis.effects import Effect
 from chainrule.analysis.ranking import Group
+from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
 from chainrule.errors import ChainruleError
 from chainrule.records.outcome import Outcome
@@ -51,6 +52,36 @@ def runs(outcomes: Sequence[Outcome]) -> Table:
         }
         for outcome in outcomes
     )
+
+
+def curves(found: Iterable[tuple[Outcome, Curves]]) -> Table:
+    """Return one row a point: the run, each key that varies, seed, epoch, and each curve, None where a run has none."""
+    found = list(found)
+    keys = dict.fromkeys(key for outcome, _ in found for key in outcome.settings)
+    names = dict.fromkeys(name for _, curves in found for name in curves.values)
+    own = ("run", "seed", "epoch")
+    columns = _apart(own, keys, "params")
+    measured = _apart((*own, *columns.values()), names, "metrics")
+    rows = Table()
+    for outcome, own_curves in found:
+        fixed = {
+            "run": outcome.number,
+            **{column: outcome.settings.get(key) for key, column in columns.items()},
+            "seed": outcome.seed,
+        }
+        epochs = own_curves.epochs.tolist()
+        nothing = [None] * len(epochs)
+        lists = [own_curves.values[name].tolist() if name in own_curves.values else nothing for name in names]
+        for epoch, *values in zip(epochs, *lists, strict=True):
+            rows.append({**fixed, "epoch": epoch, **dict(zip(measured.values(), values, strict=True))})
+    return rows
+
+
+def points(own: Curves) -> Table:
+    """Return one row for each point of a run's curves: its epoch, and the value of each curve."""
+    lists = [values.tolist() for values in own.values.values()]
+    rows = zip(own.epochs.tolist(), *lists, strict=True)
+    return Table({"epoch": epoch, **dict(zip(own.values, values, strict=True))} for epoch, *values in rows)
 
 
 def ranking(ranked: Sequence[Group]) -> Table:

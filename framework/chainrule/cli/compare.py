@@ -10,10 +10,10 @@ from chainrule.cli.common import load_plugins, parser
 from chainrule.config import application, compose
 from chainrule.errors import ConfigurationError
 from chainrule.sweep.jobs.contenders import METRICS
+from chainrule.sweep.jobs.options import comparison_overrides
 
 _SWEEPER = "hydra/sweeper=compare"
 _OPTIONS = ("budget", "tuning_seeds", "tunings", "seeds", "metric", "max_runs", "max_minutes", "random_seed")
-_LISTS = ("contenders", "ablate")
 
 
 def main(words: Sequence[str]) -> None:
@@ -36,18 +36,14 @@ def sweep_arguments(typed: Sequence[str]) -> list[str]:
     for text in given.overrides:
         if "=" not in text:
             raise ConfigurationError(f"{text} is neither KEY=A,B nor KEY=VALUE; see chainrule compare --help.")
-    found = ["-m", _SWEEPER, *given.overrides]
-    if given.targets:
-        found.append(f"target={given.targets}")
-    found += [f"hydra.sweeper.{name}={getattr(given, name)}" for name in _OPTIONS if getattr(given, name) is not None]
-    found += [f"hydra.sweeper.{name}={_list(texts)}" for name in _LISTS if (texts := getattr(given, name))]
-    found += [f"++hydra.sweeper.space={_dictionary(text)}" for text in given.space]
-    for name in ("until_decided", "dry_run"):
-        found += [f"hydra.sweeper.{name}=true"] if getattr(given, name) else []
+    options = {name: getattr(given, name) for name in _OPTIONS}
+    options |= {name: getattr(given, name) or None for name in ("contenders", "ablate")}
+    options |= {"space": dict(map(_entry, given.space))}
+    options |= {name: getattr(given, name) or None for name in ("until_decided", "dry_run")}
     for name in ("max_runs", "max_minutes"):
         if getattr(given, name) is not None and not given.until_decided:
             raise ConfigurationError(f"--{name.replace('_', '-')} needs --until-decided, which it limits.")
-    return found
+    return ["-m", _SWEEPER, *given.overrides, *comparison_overrides(given.targets, options)]
 
 
 def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
@@ -126,17 +122,12 @@ def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
     return command
 
 
-def _dictionary(text: str) -> str:
-    """Return an entry of the space in Hydra's form."""
+def _entry(text: str) -> tuple[str, str]:
+    """Return key and values of an entry of the space."""
     key, equals, values = text.partition("=")
     if not equals or not re.fullmatch(r"[\w./@-]+", key) or not values:
         raise ConfigurationError(f"--space {text} is not KEY=VALUES, such as optimizer.lr=tag(log,interval(1e-4,1)).")
-    return f"{{{key}:{compose.quoted(values)}}}"
-
-
-def _list(texts: Sequence[str]) -> str:
-    """Return a list of texts in Hydra's form."""
-    return f"[{','.join(map(compose.quoted, texts))}]"
+    return key, values
 
 
 def _listing(values: Mapping[str, str]) -> str:

@@ -3,36 +3,27 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from chainrule.analysis.outcomes import Outcomes, SweepOutcomes
+from chainrule.analysis.outcomes import Outcomes
 from chainrule.analysis.tracked import Choices, tracked_outcomes
 from chainrule.errors import ConfigurationError
 from chainrule.notebook.components import registry
-from chainrule.records.run import Record, read_record
-from chainrule.records.settings import Settings
-from chainrule.records.sweep import SWEEP, Sweep, read_sweep
+from chainrule.notebook.runs import Run
+from chainrule.notebook.swept import SweepResult
+from chainrule.records.run import read_record
+from chainrule.records.sweep import SWEEP
 from chainrule.records.tracked import TrackedRuns
 from chainrule.registry.watching import Tracker
 
 
-def load(directory: str | Path) -> Record | Sweep:
-    """Return the record of the run or of the sweep in a directory.
+def load(directory: str | Path) -> Run | SweepResult:
+    """Return the run, or the sweep, whose record is in a directory: what ``run`` or ``sweep`` returned.
 
     Raises:
         RecordError: it holds neither, or the record is damaged.
+        ConfigurationError: a plugin that the run used is not installed.
     """
     place = Path(directory).absolute()
-    return read_sweep(place) if (place / SWEEP).is_file() else read_record(place)
-
-
-def settings_of(record: Record) -> Settings:
-    """Return the settings of a recorded run.
-
-    Raises:
-        ConfigurationError: this version cannot read them, or a plugin that they name is not installed.
-    """
-    from chainrule.config.settings import settings_from_config
-
-    return settings_from_config(record.manifest.configuration, registry())
+    return SweepResult.read(place) if (place / SWEEP).is_file() else Run.read(read_record(place))
 
 
 def outcomes_of(
@@ -45,8 +36,8 @@ def outcomes_of(
 ) -> Outcomes:
     """Return what became of the runs of a sweep, or of an experiment that a tracker keeps, with their statistics.
 
-    ``ranking``, ``effects`` and ``comparison`` are objects, ``table(name)`` gives them as rows, and
-    ``table(name).frame()`` as a pandas data frame.
+    ``ranking``, ``effects`` and ``comparison`` are objects, ``table(name)`` gives them as rows, and ``to_pandas(rows)``
+    as a pandas data frame.
 
     Args:
         source: directory of a sweep, or tracker and experiment, as in ``mlflow:NAME``. What follows is for these only.
@@ -66,13 +57,7 @@ def outcomes_of(
         return tracked_outcomes(tracked, choices)
     if choices != Choices():
         raise ConfigurationError("A sweep needs no metric, maximize, seed or settings: they are for runs of a tracker.")
-    return sweep_outcomes(Path(source).absolute())
-
-
-def sweep_outcomes(directory: Path) -> SweepOutcomes:
-    """Return what became of the runs of the sweep in a directory."""
-    recorded = read_sweep(directory)
-    return SweepOutcomes(recorded, recorded.outcomes())
+    return SweepResult.read(Path(source).absolute())
 
 
 def _tracked(source: str) -> TrackedRuns | None:

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.components.contracts import Array
 from chainrule.engine.trainer import Pruner
 from chainrule.notebook.components import registry
-from chainrule.records.result import Result
+from chainrule.notebook.runs import Run
 from chainrule.records.settings import Settings
 from chainrule.registry.watching import Session, Watchers
 from chainrule.runs.execute import Task, execute, train_stack
@@ -18,7 +18,7 @@ from chainrule.runs.prepare import Prepared, prepare, run_structure
 _STACK = 256  # most runs in one stack; larger stacks are not faster
 
 
-def run(*overrides: str, directory: str | Path | None = None) -> Result:
+def run(*overrides: str, directory: str | Path | None = None) -> Run:
     """Train one run, configured as on the command line.
 
     Args:
@@ -26,7 +26,7 @@ def run(*overrides: str, directory: str | Path | None = None) -> Result:
         directory: where its record is written; without it nothing is written, and nothing is sent to a tracker.
 
     Returns:
-        The result, with ``weights``, ``biases``, ``curves``, ``metrics`` and ``predict(x)``.
+        The run, with ``weights``, ``biases``, ``curves``, ``metrics`` and ``predict(x)``.
 
     Raises:
         ConfigurationError: an override is wrong, or the parts do not fit.
@@ -39,12 +39,12 @@ def run(*overrides: str, directory: str | Path | None = None) -> Result:
     config = compose_config(overrides)
     prepared, tracker = prepare(settings_from_config(config, plugins)), tracker_from_config(config, plugins)
     if directory is None:
-        return train_stack([prepared])[0]
+        return Run.of(train_stack([prepared])[0])
     watchers = Watchers([tracker, *plugins.watchers(Session(interactive=False, quiet=True))])
     ((result, record),) = execute([Task(prepared, Path(directory).absolute(), tracker, overrides)], watchers, plugins)
     watchers.tell("runs_recorded", [record])
     watchers.tell("finished", record)
-    return result
+    return Run.of(result, record)
 
 
 def settings(*overrides: str) -> Settings:
@@ -65,7 +65,7 @@ def train(
     configurations: Iterable[Sequence[str] | Settings | Prepared],
     *,
     stop: Callable[[int, Array, Array], Array] | None = None,
-) -> list[Result]:
+) -> list[Run]:
     """Train many runs, as stacks where their structure allows it; nothing is written or sent.
 
     Args:
@@ -77,7 +77,7 @@ def train(
             ``pruned``.
 
     Returns:
-        The results in the order of ``configurations``; each equals bit by bit the result of its run trained alone.
+        The runs in the order of ``configurations``; each equals bit by bit its run trained alone.
 
     Raises:
         ConfigurationError: an override is wrong, or the parts of a run do not fit.
@@ -86,12 +86,12 @@ def train(
     stacks: dict[tuple[Any, ...], list[int]] = {}
     for place, run_ in enumerate(runs):
         stacks.setdefault(run_structure(run_), []).append(place)
-    results: dict[int, Result] = {}
+    results: dict[int, Run] = {}
     for places in stacks.values():
         for first in range(0, len(places), _STACK):
             part = places[first : first + _STACK]
             trained = train_stack([runs[place] for place in part], prune=_within(part, stop))
-            results.update(zip(part, trained, strict=True))
+            results.update(zip(part, map(Run.of, trained), strict=True))
     return [results[place] for place in range(len(runs))]
 
 

@@ -1,49 +1,146 @@
-"""Many runs, as the command trains them: sweeps, comparisons, and how they are finished."""
+"""Many runs, as the command trains them: sweeps, searches, comparisons, and how they are finished."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import chdir
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Never
 
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, nearest
+from chainrule.notebook import surroundings
 from chainrule.notebook.components import registry
-from chainrule.notebook.reading import sweep_outcomes
-from chainrule.records.sweep import read_sweep
+from chainrule.notebook.swept import SweepResult
+from chainrule.records.sweep import Sweep, read_sweep
+from chainrule.registry.watching import Watcher
 
-_FULL = "HYDRA_FULL_ERROR"
 
-
-def sweep(*overrides: str, directory: str | Path | None = None) -> SweepOutcomes:
+def sweep(
+    *overrides: str,
+    directory: str | Path | None = None,
+    quiet: bool = False,
+    zip: Iterable[Sequence[str]] | None = None,  # noqa: A002 - its name in the configuration
+    random: int | None = None,
+    random_seed: int | None = None,
+    **unknown: Never,
+) -> SweepResult:
     """Train every combination of values, as ``chainrule -m`` does: with records, a report and the tracker.
 
     Args:
         overrides: as on the command line, e.g. ``"optimizer=adam,lion"`` and ``"seed=range(20)"``.
         directory: where its record is written; by default below ``multirun``.
+        quiet: whether no progress and no summary are shown.
+        zip: groups of keys whose values go together.
+        random: how many points are drawn at random, instead of all combinations.
+        random_seed: decides which.
+        unknown: other options of ``hydra.sweeper`` are overrides.
 
     Returns:
-        What became of the runs, as :func:`outcomes_of` gives it.
+        What became of the runs.
 
     Raises:
-        ConfigurationError: an override is wrong, or the directory holds a sweep already.
-        ChainruleError: a run failed; the others are recorded.
+        ConfigurationError: an override or an option is wrong, or the directory holds a sweep already.
+        ChainruleError: a run failed; the others are recorded, and :func:`load` gives them.
     """
-    from chainrule.config import compose  # here, because Hydra is slow to import
-
-    place = Path(directory or f"multirun/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}").absolute()
-    registry()
-    _run_command(["-m", *overrides, f"hydra.sweep.dir={compose.quoted(str(place))}"])
-    return sweep_outcomes(place)
+    options: dict[str, Any] = {"zip": zip, "random": random, "random_seed": random_seed}
+    _refuse(unknown, "sweep", options)
+    return _swept(overrides, [], options, directory, quiet)
 
 
-def compare(*overrides: str, directory: str | Path | None = None) -> SweepOutcomes:
+def search(
+    *overrides: str,
+    directory: str | Path | None = None,
+    quiet: bool = False,
+    budget: int | None = None,
+    batch: int | None = None,
+    sampler: str | None = None,
+    sampler_seed: int | None = None,
+    pruner: str | None = None,
+    metrics: Sequence[str] | None = None,
+    directions: Sequence[str] | None = None,
+    study: str | None = None,
+    storage: str | None = None,
+    **unknown: Never,
+) -> SweepResult:
+    """Search good settings by Optuna, as ``chainrule -m hydra/sweeper=stacked_optuna`` does.
+
+    Args:
+        overrides: as on the command line; a space is ``"optimizer.lr=interval(0.01,1)"`` or
+            ``"optimizer.lr=tag(log,interval(1e-4,1))"``, and ``"seed=range(3)"`` tries each point with three seeds.
+        directory: where its record is written; by default below ``multirun``.
+        quiet: whether no progress and no summary are shown.
+        budget: how many points of the space are tried, ``hydra.sweeper.trials``; by default 50.
+        batch: how many of them are trained at once.
+        sampler: suggests the points: ``tpe``, ``random``, ``gp``, ``cmaes``, ``nsgaii`` or ``qmc``.
+        sampler_seed: decides its suggestions.
+        pruner: stops runs early: ``median``, ``percentile``, ``successive_halving`` or ``hyperband``.
+        metrics: what is optimised; by default the final loss.
+        directions: ``minimize`` or ``maximize``, for each of them.
+        study: name of the study in the storage.
+        storage: where the study lies, a URL or a file; by default in the directory of the sweep.
+        unknown: what has another name is refused.
+
+    Returns:
+        What became of the runs.
+
+    Raises:
+        ChainruleError: as :func:`sweep`; or Optuna is not installed.
+    """
+    options: dict[str, Any] = {
+        "budget": budget,
+        "batch": batch,
+        "sampler": sampler,
+        "sampler_seed": sampler_seed,
+        "pruner": pruner,
+        "metrics": metrics,
+        "directions": directions,
+        "study": study,
+        "storage": storage,
+    }
+    _refuse(unknown, "search", options)
+    options["trials"] = options.pop("budget")
+    return _swept(overrides, ["hydra/sweeper=stacked_optuna"], options, directory, quiet)
+
+
+def compare(
+    *overrides: str,
+    directory: str | Path | None = None,
+    quiet: bool = False,
+    targets: str | Sequence[str] | None = None,
+    budget: int | None = None,
+    tuning_seeds: int | None = None,
+    tunings: int | None = None,
+    seeds: int | None = None,
+    metric: str | None = None,
+    max_runs: int | None = None,
+    max_minutes: float | None = None,
+    random_seed: int | None = None,
+    contenders: Sequence[str] | None = None,
+    ablate: Sequence[str] | None = None,
+    space: Mapping[str, str] | None = None,
+    until_decided: bool | None = None,
+    **unknown: Never,
+) -> SweepResult:
     """Compare the choices of one group, as ``chainrule compare`` does: is one better than another?
 
     Args:
-        overrides: the contenders, e.g. ``"optimizer=adam,lion"``; ``"target=sine,wine"`` names the targets,
-            ``"hydra.sweeper.budget=8"`` and the like are its options.
+        overrides: the contenders, e.g. ``"optimizer=adam,lion"``, and values for all of them.
         directory: where its record is written; by default below ``multirun``.
+        quiet: whether no progress and no summary are shown.
+        targets: functions and data sets to compare on: ``"sine,wine"`` or ``["sine", "wine"]``.
+        budget: how many points of the space one tuning tries.
+        tuning_seeds: with how many seeds each point is tried.
+        tunings: how many independent tunings each contender has on each target.
+        seeds: with how many fresh seeds the best point of each tuning is run.
+        metric: what is compared: ``loss``, ``accuracy``, ``r2`` or ``score``.
+        max_runs: where a comparison with ``until_decided`` ends undecided.
+        max_minutes: likewise.
+        random_seed: decides points and seeds.
+        contenders: settings with a name, such as ``"slow: optimizer=adam optimizer.lr=1e-4"``.
+        ablate: additions, each of which is compared alone and left out.
+        space: further keys that are tuned, such as ``{"optimizer.beta1": "interval(0.5,0.99)"}``.
+        until_decided: whether rounds follow until each pair is decided.
+        unknown: what has another name is refused.
 
     Returns:
         What became of the runs; the answer is its ``comparison``.
@@ -51,16 +148,38 @@ def compare(*overrides: str, directory: str | Path | None = None) -> SweepOutcom
     Raises:
         ChainruleError: as :func:`sweep`.
     """
-    return sweep("hydra/sweeper=compare", *overrides, directory=directory)
+    from chainrule.sweep.jobs.options import comparison_overrides  # here, because Hydra is slow to import
+
+    limits = {"max_runs": max_runs, "max_minutes": max_minutes}
+    options: dict[str, Any] = {
+        "budget": budget,
+        "tuning_seeds": tuning_seeds,
+        "tunings": tunings,
+        "seeds": seeds,
+        "metric": metric,
+        **limits,
+        "random_seed": random_seed,
+        "contenders": contenders,
+        "ablate": ablate,
+        "space": space,
+        "until_decided": until_decided,
+    }
+    _refuse(unknown, "compare", ("targets", *options))
+    for name, limit in limits.items():
+        if limit is not None and not until_decided:
+            raise ConfigurationError(f"{name} needs until_decided=True, which it limits.")
+    told = [*overrides, *comparison_overrides(targets, options)]
+    return _swept(told, ["hydra/sweeper=compare"], {}, directory, quiet)
 
 
-def resume(directory: str | Path, *, accept: str | None = None) -> SweepOutcomes:
+def resume(directory: str | Path, *, accept: str | None = None, quiet: bool = False) -> SweepResult:
     """Finish a sweep or a comparison that broke off, as ``chainrule resume`` does.
 
     Args:
         directory: of its record. What was declared by ``@chainrule.plugin`` must be declared again, and unchanged.
         accept: ``"plugin"`` to go on although a plugin has changed, as after an error in it was mended: what has a
             complete record stays, and the records say which run had which version.
+        quiet: whether no progress and no summary are shown.
 
     Returns:
         What became of the runs.
@@ -77,22 +196,52 @@ def resume(directory: str | Path, *, accept: str | None = None) -> SweepOutcomes
     registry()
     require_plugins(recorded)
     with chdir(recorded.manifest.working_directory), resuming(recorded, accept):
-        _run_command(recorded.manifest.arguments)
-    return sweep_outcomes(recorded.directory)
+        return _run_command(recorded.manifest.arguments, recorded.directory, quiet)
 
 
-def _run_command(arguments: Sequence[str]) -> None:
+class _Keeper(Watcher):
+    """Keeps what a sweep came to, with the links that other watchers have added."""
+
+    kept: tuple[Sweep, SweepOutcomes] | None = None
+
+    def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
+        self.kept = sweep, outcomes
+
+
+def _swept(
+    overrides: Sequence[str],
+    sweeper: Sequence[str],
+    options: Mapping[str, Any],
+    directory: str | Path | None,
+    quiet: bool,
+) -> SweepResult:
+    """Run a sweep, and return what became of it."""
+    from chainrule.config import compose
+    from chainrule.sweep.jobs.options import sweeper_overrides
+
+    place = Path(directory or f"multirun/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}").absolute()
+    registry()
+    own = [*sweeper_overrides(options), f"hydra.sweep.dir={compose.quoted(str(place))}"]
+    return _run_command(["-m", *sweeper, *overrides, *own], place, quiet)
+
+
+def _run_command(arguments: Sequence[str], directory: Path, quiet: bool) -> SweepResult:
     from chainrule.config import application, compose
+    from chainrule.sweep.resume import watched
 
-    before = os.environ.get(_FULL)
-    os.environ[_FULL] = "1"  # Hydra then raises its errors instead of printing them
+    keeper = _Keeper()
     try:
-        application.run(arguments)
+        with surroundings.kept(), watched(surroundings.session(quiet), keeper):
+            application.run(arguments)
     except Exception as error:
         if not compose.is_composition_error(error):
             raise
         raise compose.explained(error) from None
-    finally:
-        os.environ.pop(_FULL)
-        if before is not None:
-            os.environ[_FULL] = before
+    return SweepResult(*keeper.kept) if keeper.kept else SweepResult.read(directory)
+
+
+def _refuse(unknown: Mapping[str, Any], function: str, options: Iterable[str]) -> None:
+    """Refuse keywords that a function does not have."""
+    known = (*options, "directory", "quiet")
+    for name in unknown:
+        raise ConfigurationError(f"{function} has no option {name}{nearest(name, known)}: {', '.join(known)}.")

@@ -27,11 +27,13 @@ class Session:
         interactive: whether a person sees a terminal (as opposed to a file or a pipe).
         quiet: whether nothing is to be printed, as in a notebook.
         of_sweep: whether the runs belong to a sweep, whose own session reports to the person.
+        notebook: whether the person sees a notebook, where what is displayed can be replaced.
     """
 
     interactive: bool
     quiet: bool = False
     of_sweep: bool = False
+    notebook: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """From settings to a run that can be trained: check that its parts fit, draw its data and its initial parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from chainrule.files import paths
 from chainrule.records.result import Origin
 from chainrule.records.run import WEIGHTS, read_record
 from chainrule.records.settings import Settings
+
+_STREAMS = 5  # of random numbers: data, initial parameters, rule, order, randomness in training
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,15 @@ def prepare(settings: Settings) -> Prepared:
     Raises:
         ConfigurationError: the data or the run to start from cannot be read, or parts do not fit each other.
     """
-    target, data = settings.target, settings.data
-    streams = np.random.SeedSequence(settings.seed).spawn(5)
+    target = settings.target
+    streams = np.random.SeedSequence(settings.seed).spawn(_STREAMS)
     _check_layers(settings)
     hidden, output, norm = settings.activation, settings.output, settings.norm
     outputs = target.outputs * settings.loss.outputs_per_target
     shape = Shape.of((target.inputs, *settings.network.hidden, outputs), hidden, output, norm)
     _check_parts(settings, shape)
     dtype = settings.training.dtype.value
-    samples = draw(target, streams[0], **plain(data), dtype=dtype)
+    samples = drawn(settings)
     notes = (*target.notes, *_check_ranges(settings, samples))
     with one_thread():
         theta, states, origin = _start(settings, shape, samples, np.random.default_rng(streams[1]))
@@ -88,12 +90,27 @@ def prepare(settings: Settings) -> Prepared:
     )
 
 
+def drawn(settings: Settings) -> Samples:
+    """Draw the samples of a run.
+
+    Raises:
+        ConfigurationError: the data cannot be read.
+    """
+    seed, *_ = np.random.SeedSequence(settings.seed).spawn(_STREAMS)
+    return draw(settings.target, seed, **plain(settings.data), dtype=settings.training.dtype.value)
+
+
+def first_states(settings: Settings, shape: Shape) -> States:
+    """Return what the activations of a network keep before training."""
+    chosen = placed(settings.activation, settings.output, settings.norm, shape.layers)
+    return initial_states(chosen, shape, 1, np.dtype(settings.training.dtype.value))
+
+
 def _start(
     settings: Settings, shape: Shape, samples: Samples, rng: np.random.Generator
 ) -> tuple[Array, States, Origin | None]:
     """Return the initial parameters and states: drawn, or those of the run that ``training.start`` names."""
-    chosen = placed(settings.activation, settings.output, settings.norm, shape.layers)
-    states = initial_states(chosen, shape, 1, samples.train.dtype)
+    states = first_states(settings, shape)
     if settings.training.start is not None:
         return _loaded(settings.training.start, shape, states)
     fields = shape.initial_fields(settings.activation, settings.output, settings.norm)
@@ -155,17 +172,28 @@ def _loaded(start: str, shape: Shape, states: States) -> tuple[Array, States, Or
             f"training.start={start} has {there or 'nothing'} beside weights and biases, but this run has "
             f"{here or 'nothing'}: choose the same activations and norm."
         )
-    weights, biases = ([arrays[f"{name}{layer}"] for layer in range(1, shape.layers + 1)] for name in "Wb")
-    _require_rows(start, [len(each) for each in weights], shape)
-    fields = [arrays[field.key] for field in shape.trained]
-    if not all(np.isfinite(part).all() for part in (*weights, *biases, *(arrays[key] for key in wanted))):
+    _require_rows(start, [len(arrays[f"W{layer}"]) for layer in range(1, shape.layers + 1)], shape)
+    theta, read = recorded_parameters(arrays, shape, states)
+    if not all(np.isfinite(part).all() for part in (theta, *(arrays[key] for key in wanted))):
         raise ConfigurationError(f"training.start={start} has parameters that are NaN or infinite; it has diverged.")
-    read = {
+    return theta, read, Origin(str(directory), manifest.identity, manifest.files[WEIGHTS].sha256)
+
+
+def recorded_parameters(arrays: Mapping[str, Array], shape: Shape, states: States) -> tuple[Array, States]:
+    """Return the flat parameters of a recorded run, and what its activations have kept.
+
+    Args:
+        arrays: what its record keeps, see :meth:`chainrule.Record.weights`.
+        shape: of its network.
+        states: what its activations kept before training.
+    """
+    weights, biases = ([arrays[f"{name}{layer}"] for layer in range(1, shape.layers + 1)] for name in "Wb")
+    fields = [arrays[field.key] for field in shape.trained]
+    kept = {
         place: {name: arrays[key_of(*place, name)][None, :, None].astype(array.dtype) for name, array in own.items()}
         for place, own in states.items()
     }
-    theta = np.concatenate([shape.flatten(weights, biases), *fields])
-    return theta, read, Origin(str(directory), manifest.identity, manifest.files[WEIGHTS].sha256)
+    return np.concatenate([shape.flatten(weights, biases), *fields]), kept
 
 
 def _require_rows(start: str, rows: Sequence[int], shape: Shape) -> None:

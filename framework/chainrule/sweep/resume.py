@@ -17,7 +17,7 @@ from chainrule.files.atomic import write_atomically
 from chainrule.records.comparison import Comparison
 from chainrule.records.sweep import PLUGIN, SWEEP, SearchEntry, Sweep, new_sweep, read_sweep
 from chainrule.registry.registry import installed
-from chainrule.registry.watching import Session
+from chainrule.registry.watching import Session, Watcher
 from chainrule.sweep.execution.fingerprint import differences, label, state
 from chainrule.sweep.execution.plan import Plan
 from chainrule.sweep.jobs.composer import Composer, restore_times, times
@@ -28,6 +28,7 @@ ACCEPTED = ("plugin",)  # what may have changed before a sweep is resumed, if th
 
 _resumed: ContextVar[Sweep | None] = ContextVar("resumed", default=None)
 _accepted: ContextVar[str | None] = ContextVar("accepted", default=None)
+_watched: ContextVar[tuple[Session, Watcher] | None] = ContextVar("watched", default=None)
 
 
 @contextmanager
@@ -49,6 +50,16 @@ def resuming(sweep: Sweep, accept: str | None = None) -> Iterator[None]:
 def resumed() -> Sweep | None:
     """Return the earlier sweep that this one continues, or None."""
     return _resumed.get()
+
+
+@contextmanager
+def watched(session: Session, watcher: Watcher) -> Iterator[None]:
+    """Let the sweep that starts in this block tell a person in these circumstances, and last of all this watcher."""
+    token = _watched.set((session, watcher))
+    try:
+        yield
+    finally:
+        _watched.reset(token)
 
 
 def require_plugins(sweep: Sweep) -> None:
@@ -108,7 +119,8 @@ def open_ledger(
     registry = installed()
     current = state(jobs, plan, registry)
     sweep = read_sweep(directory) if continues else _started(directory, current, times(master), search, comparison)
-    watchers = registry.watchers(Session(interactive=sys.stdout.isatty()))
+    session, *own = _watched.get() or (Session(interactive=sys.stdout.isatty()),)
+    watchers = [*registry.watchers(session), *own]
     return Ledger(sweep, watchers, resumed() is not None, current["code"] if _accepted.get() else None)
 
 

@@ -85,11 +85,11 @@ def test_a_list_of_equal_ones_is_the_activation_of_all_layers():
 def test_a_sweep_is_resumed_and_read_with_them():
     varied = ["activation=[tanh,swish],[swish,tanh],swish", "seed=0,1"]
     command("-m", *SHORT, PLACE, *varied)
-    sweep = chainrule.load("sweep")
-    assert [member.settings["activation"] for member in sweep.members().values()][::2] == [
+    swept = chainrule.load("sweep")
+    assert [member.settings["activation"] for member in swept.record.members().values()][::2] == [
         "tanh+swish", "swish+tanh", "swish",
     ]  # fmt: skip
-    record = chainrule.load("sweep/0")
+    record = chainrule.load("sweep/0").record
     assert list(record.manifest.configuration["activation"]) == ["1", "2"]
     again = chainrule.settings_of(record)
     assert [each.name for each in again.activation] == ["tanh", "swish"]
@@ -99,7 +99,7 @@ def test_a_sweep_is_resumed_and_read_with_them():
     before = {path: path.stat().st_mtime_ns for path in record.directory.parent.rglob("weights.npz")}
     (record.directory / "manifest.json").unlink()
     command("resume", "sweep")
-    assert chainrule.load("sweep/0").manifest.identity == record.manifest.identity
+    assert chainrule.load("sweep/0").record.manifest.identity == record.manifest.identity
     changed = [path for path, when in before.items() if path.stat().st_mtime_ns != when]
     assert changed == [record.directory / "weights.npz"]
     command("-m", *SHORT, "activation=[swish,tanh]", "activation.1.beta=0.5,2", "hydra.sweep.dir=other")

@@ -95,7 +95,7 @@ def test_batch_norm_measures_and_predicts_with_running_averages(tmp_path):
     overrides = [*SHORT, "norm=batch_norm", "data.validation=0", "tracking=none"]
     result = chainrule.run(*overrides, directory=tmp_path)
     x, y = result.samples.raw(result.samples.train)
-    saved = chainrule.load(tmp_path).weights()
+    saved = chainrule.load(tmp_path).record.weights()
     a, kept = x, result.named_states
     for layer, (W, b) in enumerate(zip(result.weights, result.biases, strict=True), 1):
         a = W @ a + b[:, None]
@@ -127,7 +127,7 @@ def test_identity_is_left_out():
 
 def test_a_record_of_before_has_no_norm(tmp_path):
     chainrule.run(*SHORT, "tracking=none", directory=tmp_path)
-    record = chainrule.load(tmp_path)
+    record = chainrule.load(tmp_path).record
     del record.manifest.configuration["norm"]
     assert chainrule.settings_of(record).norm.is_identity
 

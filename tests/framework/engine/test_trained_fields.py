@@ -94,10 +94,10 @@ def test_a_run_has_the_same_bytes_in_a_stack_that_others_leave_and_alone(activat
 
 def test_a_recorded_run_has_them(tmp_path):
     result = chainrule.run(*SHORT, "activation=prelu", "output=swish", "tracking=none", directory=tmp_path)
-    weights = chainrule.load(tmp_path).weights()
+    weights = chainrule.load(tmp_path).record.weights()
     assert list(weights)[6:9] == ["activation.1.negative_slope", "activation.2.negative_slope", "output.beta"]
     np.testing.assert_array_equal(weights["activation.2.negative_slope"], result.theta[-3:-1])
-    assert chainrule.load(tmp_path).manifest.network.parameters == len(result.theta)
+    assert chainrule.load(tmp_path).record.manifest.network.parameters == len(result.theta)
 
 
 def test_one_step_has_their_gradients():

@@ -1,6 +1,9 @@
 """Sweeps and comparisons from Python."""
 
+import dataclasses
 import hashlib
+import inspect
+import logging
 import os
 import subprocess
 import sys
@@ -10,7 +13,8 @@ import pytest
 
 import chainrule
 from chainrule.records.run import MANIFEST
-from sweeping import command
+from hydra_plugins.chainrule_stacked import StackedCompareConf, StackedOptunaConf, StackedSweeperConf
+from sweeping import SHORT, command, contents
 
 # A program as people write it: its class can be imported nowhere else.
 PROGRAM = """
@@ -37,15 +41,15 @@ if __name__ == "__main__":
     assert [outcome.reason for outcome in found] == ["epochs"] * 4
     alone = chainrule.run("activation=bent", "seed=1", *quick[:2], *long)
     recorded = chainrule.load("swept/1")
-    assert (recorded.weights()["W1"] == alone.weights[0]).all()
-    (recorded.directory / "manifest.json").unlink()
+    assert recorded.theta.tobytes() == alone.theta.tobytes()
+    (recorded.record.directory / "manifest.json").unlink()
     (again,) = (one for one in chainrule.resume("swept") if one.directory == "1")
-    assert again.metrics == recorded.manifest.metrics
-    assert chainrule.load("swept/1").manifest.plugins == recorded.manifest.plugins
-    few = [f"hydra.sweeper.{name}=2" for name in ("budget", "tunings", "seeds")]
-    compared = chainrule.compare("activation=bent,tanh", "target=sine", "training.epochs=2", *quick, *few)
+    assert again.metrics == recorded.metrics
+    assert chainrule.load("swept/1").record.manifest.plugins == recorded.record.manifest.plugins
+    few = {"budget": 2, "tunings": 2, "seeds": 2}
+    compared = chainrule.compare("activation=bent,tanh", "training.epochs=2", *quick, **few, targets="sine")
     assert compared.comparison.comparison.contenders == ("bent", "tanh")
-    print(recorded.manifest.plugins["__main__:Bent"]["sha256"])
+    print(recorded.record.manifest.plugins["__main__:Bent"]["sha256"])
 """
 
 
@@ -57,6 +61,94 @@ def test_a_class_of_a_program_is_swept_compared_and_resumed_with_the_bytes_of_a_
     assert done.stdout.split()[-1] == hashlib.sha256(PROGRAM.encode()).hexdigest()
     (tmp_path / "swept" / "1" / MANIFEST).unlink()
     assert "the class Bent of __main__, which is not declared here" in command("resume", "swept", code=1).stderr
+
+
+COMMANDS = {
+    "a sweep": (
+        lambda: chainrule.sweep("seed=0,1", "optimizer.lr=0.1,0.2", *SHORT, random=3, directory="here", quiet=True),
+        ["-m", "hydra.sweeper.random=3", "seed=0,1", "optimizer.lr=0.1,0.2"],
+    ),
+    "a search": (
+        lambda: chainrule.search("optimizer.lr=interval(0.01,1)", *SHORT, budget=3, directory="here", quiet=True),
+        ["-m", "hydra/sweeper=stacked_optuna", "optimizer.lr=interval(0.01,1)", "hydra.sweeper.trials=3"],
+    ),
+    "a comparison": (
+        lambda: chainrule.compare(
+            *("activation=tanh,relu", *SHORT),
+            targets=["sine"],
+            budget=2,
+            tunings=1,
+            seeds=2,
+            directory="here",
+            quiet=True,
+        ),
+        ["compare", "activation=tanh,relu", "--targets=sine", "--budget=2", "--tunings=1", "--seeds=2"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("swept", "typed"), COMMANDS.values(), ids=list(COMMANDS))
+def test_the_records_are_those_of_the_command(swept, typed, capsys):
+    """Byte by byte, but for when, how long and where."""
+    if "hydra/sweeper=stacked_optuna" in typed:
+        pytest.importorskip("optuna")
+    found = swept()
+    assert capsys.readouterr().out == ""
+    command(*typed, *SHORT, "hydra.sweep.dir=there")
+    here, there = (runs_in(folder) for folder in ("here", "there"))
+    assert here == there
+    assert list(found) == list(chainrule.load("there"))
+
+
+def runs_in(folder):
+    """What the runs of a sweep have left."""
+    found = {name: each for name, each in contents(folder).items() if name[0].isdigit() and ".hydra" not in name}
+    for name in [name for name in found if name.endswith(MANIFEST)]:
+        found[name] = {key: value for key, value in found[name].items() if key != "environment"}
+    return found
+
+
+def test_a_misspelt_option_gets_the_nearest_name():
+    with pytest.raises(
+        chainrule.ConfigurationError, match=r"^compare has no option bugdet \(did you mean 'budget'\?\)"
+    ):
+        chainrule.compare("activation=tanh,relu", bugdet=3)
+    with pytest.raises(
+        chainrule.ConfigurationError, match=r"^search has no option smapler \(did you mean 'sampler'\?\)"
+    ):
+        chainrule.search("optimizer.lr=interval(0.01,1)", smapler="tpe")
+    with pytest.raises(chainrule.ConfigurationError, match=r"^sweep has no option quite \(did you mean 'quiet'\?\)"):
+        chainrule.sweep("seed=0,1", quite=True)
+    with pytest.raises(chainrule.ConfigurationError, match=r"^max_runs needs until_decided=True"):
+        chainrule.compare("activation=tanh,relu", max_runs=9)
+    with pytest.raises(chainrule.ConfigurationError, match=r"sampler=tpee is unknown \(did you mean 'tpe'\?\)"):
+        chainrule.search("optimizer.lr=interval(0.01,1)", sampler="tpee", directory="s")
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("function", "conf", "renamed"),
+    [
+        (chainrule.sweep, StackedSweeperConf, {}),
+        (chainrule.search, StackedOptunaConf, {"budget": "trials"}),
+        (chainrule.compare, StackedCompareConf, {}),
+    ],
+)
+def test_options_have_the_names_that_they_have_as_overrides(function, conf, renamed):
+    own = set(inspect.signature(function).parameters) - {"overrides", "directory", "quiet", "unknown"}
+    assert {renamed.get(name, name) for name in own} <= {field.name for field in dataclasses.fields(conf)}
+
+
+def test_what_is_watched_is_said_unless_it_is_to_be_quiet(capsys):
+    chainrule.sweep("seed=0,1", *SHORT, directory="s")
+    assert "2 runs, 1 setting, 2 seeds" in capsys.readouterr().out
+
+
+def test_logging_is_left_as_it_was():
+    root = logging.getLogger()
+    before = root.level, list(root.handlers)
+    chainrule.sweep("seed=0,1", *SHORT, directory="s", quiet=True)
+    assert (root.level, root.handlers) == before
 
 
 def test_a_sweep_that_is_wrong_is_one_sentence(monkeypatch):

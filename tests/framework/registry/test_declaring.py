@@ -47,7 +47,7 @@ def test_a_declared_class_is_a_choice_at_once_and_is_replaced():
 def test_its_source_is_in_the_record(tmp_path):
     softsign()
     chainrule.run("activation=softsign", "training.epochs=1", "tracking=none", directory=tmp_path / "run")
-    plugins = chainrule.load(tmp_path / "run").manifest.plugins
+    plugins = chainrule.load(tmp_path / "run").record.manifest.plugins
     name = f"{__name__}:softsign.<locals>.Softsign"
     assert plugins[name] == {"version": "", "sha256": registry.found().provider("activation", "softsign").digest}
 

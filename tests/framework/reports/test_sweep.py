@@ -12,7 +12,7 @@ from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
 from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import Sweep, SweepManifest, new_sweep
-from chainrule.reports import sweep as report
+from chainrule.reports.curves import lines
 from chainrule.reports.sweep import render
 from pages import parsed
 
@@ -77,7 +77,7 @@ def test_what_went_wrong_is_counted_and_escaped():
 def test_the_line_of_a_curve_is_the_median():
     values = np.array([4.0, 1.0, 8.0, 2.0])
     curves = [Curves(np.array([0, 5]), {"train/loss": np.array([value, value / 2])}) for value in values]
-    series = report._series("four", curves, "train/loss")
+    (series,) = lines({"four": curves}, "train/loss")
     assert series.middle == [(0, 3.0), (5, 1.5)]
     assert (series.low, series.high) == ([(0, 1.0), (5, 0.5)], [(0, 4.0), (5, 2.0)])
 

@@ -141,7 +141,7 @@ def test_a_run_starts_with_the_parameters_of_another(first, tmp_path):
     for path in ("first", str(tmp_path / "first"), "./first/"):
         run = prepare(compose_settings([*STARTED, f"training.start={path}"]))
         assert run.theta.tobytes() == first.theta.tobytes()
-        record = chainrule.load("first")
+        record = chainrule.load("first").record
         assert run.origin.identity == record.manifest.identity
         assert run.origin.weights == record.manifest.files["weights.npz"].sha256
     narrow = prepare(compose_settings([*STARTED, "training.start=first", "training.dtype=float32"]))

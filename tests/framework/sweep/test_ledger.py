@@ -68,7 +68,7 @@ def told():
     with found.working():
         found.add(jobs, [NoTracking()], [])
         chainrule.run("training.epochs=0", "tracking=none", *overrides[0], directory=places[0])
-        found.end([(0, chainrule.load(places[0])), (1, Failure.of(places[1], ArithmeticError("no"), seed=5))])
+        found.end([(0, chainrule.load(places[0]).record), (1, Failure.of(places[1], ArithmeticError("no"), seed=5))])
         found.finish()
     return watcher
 

@@ -1,0 +1,126 @@
+"""A finished run as an object: its result, and its record if there is one."""
+
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from chainrule.analysis import tables
+from chainrule.config.settings import settings_from_config
+from chainrule.engine.data import Fresh, Samples, Scaling
+from chainrule.engine.network import Shape
+from chainrule.errors import ChainruleError
+from chainrule.notebook.components import registry
+from chainrule.records.result import Origin, Result
+from chainrule.records.run import Record
+from chainrule.records.settings import Settings
+from chainrule.runs.prepare import drawn, first_states, recorded_parameters
+
+
+class Run(Result):
+    """A finished run: its result, which shows itself in a notebook, and its record if there is one.
+
+    Attributes:
+        record: what it left on disk; None if it left nothing.
+    """
+
+    record: Record | None = None
+
+    @classmethod
+    def of(cls, result: Result, record: Record | None = None) -> "Run":
+        """Return the run of a result, whose arrays are shared."""
+        return cls._made({**vars(result), "record": record})
+
+    @classmethod
+    def read(cls, record: Record) -> "Run":
+        """Return the run of a record; its data are drawn again when they are needed.
+
+        Metrics are those of the record, in which all that are not finite are NaN.
+
+        Raises:
+            ConfigurationError: this version cannot read its settings, or a plugin that they name is not installed.
+            RecordError: a file of the record is missing or damaged.
+        """
+        manifest, settings = record.manifest, settings_of(record)
+        chosen = settings.activation, settings.output, settings.norm
+        shape = Shape.of(tuple(manifest.network.widths), *chosen)
+        theta, states = recorded_parameters(record.weights(), shape, first_states(settings, shape))
+        metrics = {name: float("nan") if value is None else value for name, value in manifest.metrics.items()}
+        best, start = metrics.get("best_epoch"), manifest.get("start")
+        run = cls._made(
+            {
+                "settings": settings,
+                "shape": shape,
+                "theta": theta,
+                "states": states,
+                "curves": record.curves(),
+                "reason": manifest.reason,
+                "epochs": manifest.epochs,
+                "evaluations": tuple(int(metrics.get(f"{of}_evaluations", 0)) for of in ("gradient", "loss")),
+                "started": datetime.fromisoformat(manifest.started),
+                "seconds": manifest.seconds,
+                "notes": tuple(manifest.notes),
+                "best_epoch": None if best is None else int(best),
+                "origin": Origin(**start) if start else None,
+                "test_loss": metrics.get("test/loss"),
+                "metrics": metrics,
+                "record": record,
+            }
+        )
+        run.theta.setflags(write=False)
+        return run
+
+    @classmethod
+    def _made(cls, values: dict[str, Any]) -> "Run":
+        """Return a run with these attributes; nothing is computed again."""
+        run = object.__new__(cls)
+        vars(run).update(values)
+        return run
+
+    @cached_property
+    def samples(self) -> Samples:
+        """The data of a run that was loaded, drawn again; without any samples if that is not possible any more."""
+        assert self.record is not None, "a run without a record has its samples"
+        try:
+            found = drawn(self.settings)
+        except (ChainruleError, OSError):
+            return _scaling_alone(self)
+        return found if found.digest == self.record.manifest.data.digest else _scaling_alone(self)
+
+    @property
+    def links(self) -> dict[str, str]:
+        """Where to look, by title: the directory of the record, and what the tracker said when the run ended."""
+        return {"record": str(self.record.directory), **self.record.links} if self.record else {}
+
+    def to_pandas(self) -> Any:
+        """Return the curves as a pandas data frame: one row a point, with its epoch and the value of each curve."""
+        return tables.points(self.curves).frame()
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name} {value:.5g}" for name, value in self.metrics.items() if "/" in name)
+        when = "" if self.epochs == self.settings.training.epochs else f", after epoch {self.epochs}"
+        lines = [f"Run: {self.settings.title}", scores, f"{self.reason.words}{when}"]
+        return "\n  ".join([*lines, *([f"record {self.record.directory}"] if self.record else [])])
+
+
+def settings_of(record: Record | Run) -> Settings:
+    """Return the settings of a recorded run.
+
+    Raises:
+        ConfigurationError: this version cannot read them, or a plugin that they name is not installed.
+    """
+    if isinstance(record, Run):
+        return record.settings
+    return settings_from_config(record.manifest.configuration, registry())
+
+
+def _scaling_alone(run: Run) -> Samples:
+    """Return what a record keeps of the data, which is enough to predict."""
+    assert run.record is not None
+    arrays, data, dtype = run.record.weights(), run.record.manifest.data, run.theta.dtype
+    x, y = (Scaling(arrays[f"{name}_shift"], arrays[f"{name}_scale"]) for name in "xy")
+    none = np.empty((1 + data.inputs + data.outputs, 0), dtype)
+    fill = arrays.get("x_fill")
+    fresh = Fresh(run.settings.target, run.settings.data.noise, x, y, dtype, fill)
+    return Samples(none, none, none, data.inputs, data.outputs, x, y, data.digest, fresh, fill)

@@ -1,0 +1,88 @@
+"""A sweep, a search or a comparison as an object."""
+
+import math
+from pathlib import Path
+
+from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.analysis.ranking import worst_of
+from chainrule.errors import ConfigurationError
+from chainrule.notebook.runs import Run
+from chainrule.records.outcome import Outcome
+from chainrule.records.run import read_record
+from chainrule.records.sweep import read_sweep
+from chainrule.reports.ranking import answer
+from chainrule.reports.sweep import REPORT
+
+
+class SweepResult(SweepOutcomes):
+    """What became of a sweep, a search or a comparison; it shows itself in a notebook.
+
+    It is a sequence of the outcomes of runs, with ``ranking``, ``effects`` and ``comparison``. The record of the sweep
+    is ``record``.
+    """
+
+    @classmethod
+    def read(cls, directory: Path) -> "SweepResult":
+        """Return what became of the sweep in a directory.
+
+        Raises:
+            RecordError: it holds no sweep, or the record is damaged.
+        """
+        recorded = read_sweep(directory)
+        return cls(recorded, recorded.outcomes())
+
+    @property
+    def links(self) -> dict[str, str]:
+        """Where to look, by title: the directory of the records, the report, and what trackers said at the end."""
+        report = self.record.directory / REPORT
+        written = {"report": str(report)} if report.is_file() else {}
+        return {"records": str(self.record.directory), **written, **self.record.links}
+
+    @property
+    def best(self) -> Run:
+        """The run with the best value of the metric by which runs are compared; of a comparison only tuned runs count.
+
+        Raises:
+            ConfigurationError: no run has a finite value, or losses on several targets would have to be compared.
+            RecordError: its record is damaged since, or gone.
+        """
+        compared, worst = self.record.comparison, worst_of(self.maximize)
+        if compared and len(compared.targets) > 1:
+            raise ConfigurationError(
+                f"Losses on {', '.join(compared.targets)} cannot be compared, so no run is the best: "
+                "run(number) loads one, and to_pandas() has the numbers."
+            )
+        runs = [outcome for outcome in self if not (compared and compared.is_tuning(outcome.number))]
+        finite = [outcome for outcome in runs if math.isfinite(outcome.value(self.metric, worst))]
+        if not finite:
+            raise ConfigurationError(f"None of {len(self)} runs has a finite {self.metric}, so there is no best one.")
+        sign = -1 if self.maximize else 1
+        return self._load(min(finite, key=lambda outcome: sign * outcome.value(self.metric, worst)))
+
+    def run(self, number: int) -> Run:
+        """Return a run by its number, loaded from its record.
+
+        Raises:
+            ConfigurationError: no run of this number has ended.
+            RecordError: it failed, or its record is damaged or gone.
+        """
+        for outcome in self:
+            if outcome.number == number:
+                return self._load(outcome)
+        raise ConfigurationError(f"There is no run {number}: numbers go from 0 to {self.record.runs - 1}.")
+
+    def __repr__(self) -> str:
+        compared = self.record.comparison
+        kind = "Comparison" if compared else "Search" if self.record.manifest.search else "Sweep"
+        lines = [f"{kind}: {self.record.title}, {len(self)} of {self.record.planned} runs have ended"]
+        return "\n  ".join([*lines, self.answer, f"records {self.record.directory}"])
+
+    @property
+    def answer(self) -> str:
+        """What the runs say, in a sentence: which setting, or which contender, is best."""
+        if not self.record.comparison:
+            return answer(self, self.record.planned)
+        return self.comparison.answer if self.comparison else "The comparison has not ended yet."
+
+    def _load(self, outcome: Outcome) -> Run:
+        return Run.read(read_record(self.record.directory / outcome.directory))
