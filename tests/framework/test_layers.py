@@ -14,7 +14,7 @@ DOORS = {
     | {"registry.preferences", "testing.words"},
     "pytest": {"testing.collecting"},
     "jinja2": {"reports.page", "cli.new_plugin"},
-    "markupsafe": {"reports.sweep", "reports.ranking", "reports.comparison", "reports.budget"},
+    "markupsafe": {"reports.sweep", "reports.ranking", "reports.comparison", "reports.budget", "reports.fragment"},
     "pandas": {"analysis.tables"},
     "joblib": {"sweep.execution.pool"},
     "cloudpickle": {"registry.declared"},

@@ -15,6 +15,7 @@ from chainrule.notebook.components import registry
 from chainrule.records.result import Origin, Result
 from chainrule.records.run import Record
 from chainrule.records.settings import Settings
+from chainrule.reports import fragment
 from chainrule.runs.prepare import drawn, first_states, recorded_parameters
 
 
@@ -102,6 +103,10 @@ class Run(Result):
         when = "" if self.epochs == self.settings.training.epochs else f", after epoch {self.epochs}"
         lines = [f"Run: {self.settings.title}", scores, f"{self.reason.words}{when}"]
         return "\n  ".join([*lines, *([f"record {self.record.directory}"] if self.record else [])])
+
+    def _repr_html_(self) -> str:
+        """Return the network, the curves, scores and settings, for a notebook."""
+        return fragment.run(self, self.links)
 
 
 def settings_of(record: Record | Run) -> Settings:

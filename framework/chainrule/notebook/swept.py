@@ -10,6 +10,7 @@ from chainrule.notebook.runs import Run
 from chainrule.records.outcome import Outcome
 from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
+from chainrule.reports import fragment
 from chainrule.reports.ranking import answer
 from chainrule.reports.sweep import REPORT
 
@@ -76,6 +77,10 @@ class SweepResult(SweepOutcomes):
         kind = "Comparison" if compared else "Search" if self.record.manifest.search else "Sweep"
         lines = [f"{kind}: {self.record.title}, {len(self)} of {self.record.planned} runs have ended"]
         return "\n  ".join([*lines, self.answer, f"records {self.record.directory}"])
+
+    def _repr_html_(self) -> str:
+        """Return the answer with its table and its figure, for a notebook."""
+        return fragment.sweep(self, self.answer, self.links)
 
     @property
     def answer(self) -> str:

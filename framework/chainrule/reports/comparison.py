@@ -83,12 +83,12 @@ def render(
         content |= {
             "metric": found.metric,
             "by_score": found.comparison.metric != "loss",
-            "pairs": list(_pairs(found)),
+            "pairs": list(pairs(found)),
             "matrix": list(_matrix(found)) if len(comparison.contenders) > 2 else None,
             "rows": [row for target in comparison.targets for row in _rows(found, target)],
             "lost": any(sum(map(entry.runs.count, LOST)) for entry in found.entries),
             "edge": any(entry.at_edge for entry in found.entries),
-            "profile": _profile(found) if found.profiled else None,
+            "profile": profile(found) if found.profiled else None,
             "cost": cost.content(costs),
             "less": budget.content(found, curves),
             "plan": found.comparison.sentence,
@@ -170,7 +170,8 @@ def _entry(entry: Entry, metric: str) -> dict[str, Any]:
     }
 
 
-def _pairs(found: ComparisonResult) -> Iterator[dict[str, Any]]:
+def pairs(found: ComparisonResult) -> Iterator[dict[str, Any]]:
+    """Yield what ``pairs_table.html.jinja`` shows of each pair."""
     names = found.comparison.contenders
     for each, ratios in zip(found.pairs, found.ratios, strict=True):
         told = {own.target: ratio(own.ratio, own.interval) for own in ratios}
@@ -225,14 +226,15 @@ def _rows(found: ComparisonResult, target: str) -> Iterator[dict[str, Any]]:
             "best": runs.median == best,
             "median": loss(runs.median, runs.lost_reason),
             "interval": loss_interval(entry.interval),
-            "strip": Markup(svg.strip(some(runs.values), scale, runs.median, entry.interval)),
+            "strip": Markup(svg.strip(some(runs.values), scale, runs.median, entry.interval, len(runs.values))),
             "score": scored(entry),
             "diverged": runs.count(Reason.DIVERGED),
             "failed": runs.count(Reason.FAILED),
         }
 
 
-def _profile(found: ComparisonResult) -> dict[str, Any]:
+def profile(found: ComparisonResult) -> dict[str, Any]:
+    """Return the drawing of the performance profile of each contender, and its caption."""
     names = found.comparison.contenders
     series = [
         svg.Series(name, list(zip(FACTORS, shares, strict=True)))

@@ -14,7 +14,7 @@ from chainrule.engine.reason import Reason
 from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import Sweep
 
-_DOTS = 2000  # shown at most
+DOTS = 2000  # shown at most
 
 
 def render(template: str, outcomes: Sequence[Outcome], facts: Mapping[str, str], **content: Any) -> str:
@@ -26,11 +26,21 @@ def render(template: str, outcomes: Sequence[Outcome], facts: Mapping[str, str],
         facts: the conditions of the runs, by title.
         content: ``title``, ``answer``, other variables of the template; ``failures`` replaces the usual.
     """
+    shared = {"failures": failures(outcomes), "facts": facts}
+    return filled(template, **{**shared, **content})
+
+
+def filled(template: str, **content: Any) -> str:
+    """Return a template as HTML; what it is given is escaped.
+
+    Args:
+        template: name of its file.
+        content: its variables.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    shared = {"failures": failures(outcomes), "facts": facts}
-    return environment.get_template(template).render({**shared, **content})
+    return environment.get_template(template).render(content)
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
@@ -80,6 +90,6 @@ def facts(sweep: Sweep, outcomes: Sequence[Outcome]) -> dict[str, str]:
     return facts
 
 
-def some(values: Sequence[Any]) -> Sequence[Any]:
+def some(values: Sequence[Any], most: int = DOTS) -> Sequence[Any]:
     """Return some of many values, evenly spaced, so that the file stays small."""
-    return values if len(values) <= _DOTS else values[:: -(-len(values) // _DOTS)]
+    return values if len(values) <= most else values[:: -(-len(values) // most)]

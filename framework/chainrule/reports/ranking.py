@@ -12,7 +12,7 @@ from chainrule.analysis.ranking import Group, worst_of
 from chainrule.analysis.wording import loss, loss_interval, p_number, p_value, percent
 from chainrule.engine.reason import Reason
 from chainrule.reports import page, svg
-from chainrule.reports.page import some
+from chainrule.reports.page import DOTS, some
 
 _ROWS, _CHARTS, _CELL = 200, 3, 60  # shown at most: settings, charts, letters of a value
 
@@ -38,9 +38,6 @@ def render(
         notes: sentences that the reader needs in order to trust the ranking.
         curves: figures that are drawn before those of the parameters.
     """
-    metric, ranked = outcomes.metric, outcomes.ranking
-    shown = [value for group in ranked[:_ROWS] for value in group.values]
-    scale = svg.Scale.over(shown, 6, 234)
     return page.render(
         "ranking.html.jinja",
         outcomes,
@@ -48,22 +45,39 @@ def render(
         title=title,
         answer=answer(outcomes, planned),
         notes=notes,
-        metric=metric,
-        kind=outcomes.which.capitalize(),
-        which=page.which(outcomes),
-        better="larger" if outcomes.maximize else "smaller",
-        end="left" if outcomes.maximize else "right",
-        keys=keys,
-        axis=Markup(svg.axis(scale)) if any(map(math.isfinite, shown)) else "",
-        rows=[_row(group, keys, scale) for group in ranked[:_ROWS]],
-        hidden=max(0, len(ranked) - _ROWS),
-        lost=any(group.count(Reason.DIVERGED) + group.count(Reason.FAILED) for group in ranked),
+        **table(outcomes, keys),
         effects=[_effect(effect) for effect in outcomes.effects],
         interactions=[_interaction(each) for each in outcomes.interactions],
         units=sorted({effect.units for effect in outcomes.effects}),
         has_curves=bool(curves),
         figures=[*curves, *_scatters(outcomes, keys)],
     )
+
+
+def table(outcomes: Outcomes, keys: Sequence[str], rows: int = _ROWS, dots: int = DOTS) -> dict[str, Any]:
+    """Return what ``ranking_table.html.jinja`` shows.
+
+    Args:
+        outcomes: those of the runs that have ended.
+        keys: the parameters that vary, in the order of their columns.
+        rows: how many settings are shown, at most.
+        dots: how many runs of each, at most.
+    """
+    ranked = outcomes.ranking
+    shown = [value for group in ranked[:rows] for value in group.values]
+    scale = svg.Scale.over(shown, 6, 234)
+    return {
+        "metric": outcomes.metric,
+        "kind": outcomes.which.capitalize(),
+        "which": page.which(outcomes),
+        "better": "larger" if outcomes.maximize else "smaller",
+        "end": "left" if outcomes.maximize else "right",
+        "keys": keys,
+        "axis": Markup(svg.axis(scale)) if any(map(math.isfinite, shown)) else "",
+        "rows": [_row(group, keys, scale, dots) for group in ranked[:rows]],
+        "hidden": max(0, len(ranked) - rows),
+        "lost": any(group.count(Reason.DIVERGED) + group.count(Reason.FAILED) for group in ranked),
+    }
 
 
 def answer(outcomes: Outcomes, planned: int) -> str:
@@ -111,14 +125,15 @@ def _is_separated(best: tuple[float, float], other: tuple[float, float], maximiz
     return best[0] > other[1] if maximize else best[1] < other[0]
 
 
-def _row(group: Group, keys: Sequence[str], scale: svg.Scale) -> dict[str, Any]:
+def _row(group: Group, keys: Sequence[str], scale: svg.Scale, dots: int) -> dict[str, Any]:
+    strip = svg.strip(some(group.values, dots), scale, group.median, group.interval, len(group.values))
     return {
         "settings": [_cell(group.settings.get(key, "")) for key in keys],
         "runs": len(group.values),
         "median": loss(group.median, group.lost_reason),
         "quartiles": loss_interval(group.quartiles),
         "interval": loss_interval(group.interval),
-        "strip": Markup(svg.strip(some(group.values), scale, group.median, group.interval)),
+        "strip": Markup(strip),
         "diverged": group.count(Reason.DIVERGED),
         "failed": group.count(Reason.FAILED),
     }

@@ -57,8 +57,22 @@ class Scale:
         return [round(number * step, 12) for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
 
-def strip(values: Sequence[float], scale: Scale, middle: float, interval: tuple[float, float] | None) -> str:
-    """Return one row of dots, with the median and its interval; infinite values are hollow dots at their end."""
+def strip(
+    values: Sequence[float],
+    scale: Scale,
+    middle: float,
+    interval: tuple[float, float] | None,
+    runs: int | None = None,
+) -> str:
+    """Return one row of dots, with the median and its interval; infinite values are hollow dots at their end.
+
+    Args:
+        values: of all runs, or of some.
+        scale: where they are drawn.
+        middle: the median of all runs.
+        interval: of the median.
+        runs: how many there are in all; None for as many as values.
+    """
     height, y = 18, 9
     parts = [f'<line class="rule" x1="{scale.start}" x2="{scale.end}" y1="{y}" y2="{y}"/>']
     if interval:
@@ -69,8 +83,8 @@ def strip(values: Sequence[float], scale: Scale, middle: float, interval: tuple[
         parts.append(f'<circle class="{style}" cx="{scale.place(value):.1f}" cy="{y}" r="3"/>')
     x = f"{scale.place(middle):.1f}"
     parts.append(f'<line class="median" x1="{x}" x2="{x}" y1="2" y2="16"/>')
-    title = f"{len(values)} runs, median {middle:.5g}"
-    return _svg(scale.end + 6, height, parts, title)
+    title = f"{runs or len(values)} runs, median {middle:.5g}"
+    return svg(scale.end + 6, height, parts, title)
 
 
 def axis(scale: Scale) -> str:
@@ -86,7 +100,7 @@ def axis(scale: Scale) -> str:
             parts.append(f'<text x="{at:.1f}" y="{y}" text-anchor="middle">{_number(value)}</text>')
             free = at + half + _LETTER
     ends = f"from {_number(scale.low)} to {_number(scale.high)}"
-    return _svg(scale.end + 6, y + 10, parts, f"{kind} {ends}")
+    return svg(scale.end + 6, y + 10, parts, f"{kind} {ends}")
 
 
 @dataclass(frozen=True)
@@ -120,7 +134,7 @@ def gauge(value: float, interval: tuple[float, float]) -> str:
         f'<line class="interval" x1="{low}" x2="{high}" y1="{y}" y2="{y}"/>',
         f'<line class="median" x1="{middle}" x2="{middle}" y1="2" y2="16"/>',
     ]
-    return _svg(scale.end + 6, 18, parts, f"{percent(value)}, 95 % interval {percent_interval(interval)}")
+    return svg(scale.end + 6, 18, parts, f"{percent(value)}, 95 % interval {percent_interval(interval)}")
 
 
 def chart(
@@ -171,7 +185,7 @@ def chart(
             parts.append(
                 f'<polyline class="line {colour}" points="{pixels}"><title>{escape(line.name)}</title></polyline>'
             )
-    return _svg(width, height, parts, title)
+    return svg(width, height, parts, title)
 
 
 def _axes(
@@ -219,7 +233,8 @@ def _number(value: float) -> str:
     return f"{value:.10g}"
 
 
-def _svg(width: float, height: float, parts: Iterable[str], title: str) -> str:
+def svg(width: float, height: float, parts: Iterable[str], title: str) -> str:
+    """Return a drawing of so many pixels, with a title for those who cannot see it."""
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"

@@ -208,10 +208,10 @@ def test_factors_have_no_meaning_where_losses_are_not_positive():
         return loss(contender, target, rate, seed) - (100 if target == "wine" else 0)
 
     _, outcomes = outcomes_of(value=value)
-    caption = report._profile(outcomes.comparison)["caption"]
+    caption = report.profile(outcomes.comparison)["caption"]
     assert "averaged over sine:" in caption
     assert caption.endswith("Factors have no meaning on wine, where losses are 0, negative or infinite.")
-    assert "Factors have no meaning" not in report._profile(outcomes_of()[1].comparison)["caption"]
+    assert "Factors have no meaning" not in report.profile(outcomes_of()[1].comparison)["caption"]
 
 
 def timed(directory, factor):
