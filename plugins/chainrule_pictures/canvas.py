@@ -12,13 +12,8 @@ from PIL import Image
 from chainrule.components.contracts import Array
 from chainrule.records.result import Result
 
-# From the palette of Okabe and Ito, which people with any kind of colour vision can tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
-TRAINING, VALIDATION, GUIDE = COLOURS[0], COLOURS[1], "0.45"
-SMALL = 9  # points
 # 32 shades of each primary colour, black and white among them: nobody sees the difference, and files are smaller.
 _SHADES = ((np.arange(256) * 31 / 255).round() * 255 / 31).round().astype(np.uint8)
-PARTS = (("train", "training", TRAINING, "o"), ("validation", "validation", VALIDATION, "^"))
 _NAME = 20  # characters of a name
 _TITLE = 90  # characters that fit beside one another
 
@@ -53,13 +48,3 @@ def output_name(result: Result, output: int) -> str:
     """Return what an output is called before its number, as in ``output 1``, or ``height, output 1``."""
     schema = result.samples.schema
     return f"{name(schema.outputs[output])}, output " if schema.is_named else "output "
-
-
-def number(value: float) -> str:
-    """Return a number as text for a picture."""
-    return f"{value:.4g}"
-
-
-def say(axes: Any, text: str) -> None:
-    """Write into the middle of axes that have nothing to show."""
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=GUIDE)

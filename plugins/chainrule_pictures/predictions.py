@@ -6,6 +6,7 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.records.result import Result
+from chainrule.reports.axes import GUIDE, PARTS, SMALL
 from chainrule_pictures import canvas
 
 _MAX_PANELS = 4
@@ -27,7 +28,7 @@ def _scatter(result: Result) -> Any:
     panels = min(outputs, _MAX_PANELS)
     grid = figure.subplots(-(-panels // 2), min(panels, 2), squeeze=False)
     points = {}
-    for part, *_ in canvas.PARTS:
+    for part, *_ in PARTS:
         x, y = (values[:, :_MAX_POINTS] for values in canvas.samples(result, part))  # already in random order
         points[part] = result.predict(x), y
     for output, axes in enumerate(grid.flat):
@@ -37,10 +38,10 @@ def _scatter(result: Result) -> Any:
         lost = _panel(axes, {part: (y_pred[output], y_true[output]) for part, (y_pred, y_true) in points.items()})
         said = [f"{canvas.output_name(result, output)}{output + 1} of {outputs}"] if outputs > 1 else []
         said += [f"{lost} predictions are far off or not finite"] if lost else []
-        axes.set_title("; ".join(said), fontsize=canvas.SMALL, color=canvas.GUIDE)
+        axes.set_title("; ".join(said), fontsize=SMALL, color=GUIDE)
         if panels <= 2:
             axes.set_box_aspect(1)
-    figure.legend(*grid.flat[0].get_legend_handles_labels(), fontsize=canvas.SMALL, loc="outside lower center", ncols=3)
+    figure.legend(*grid.flat[0].get_legend_handles_labels(), fontsize=SMALL, loc="outside lower center", ncols=3)
     about = ", with noise" if result.settings.data.noise else ""
     if result.samples.train.shape[1] > _MAX_POINTS:
         about += f" (of {_MAX_POINTS} samples)"
@@ -56,7 +57,7 @@ def _panel(axes: Any, points: dict[str, tuple[Array, Array]]) -> int:
     truth = np.concatenate([y_true for _, y_true in points.values()])
     scale = max(np.ptp(truth), np.abs(truth).max()) or 1.0
     seen, lost = [truth], 0
-    for part, label, colour, marker in canvas.PARTS:
+    for part, label, colour, marker in PARTS:
         y_pred, y_true = points[part]
         if y_true.size:
             near = np.abs(y_pred - truth.mean()) <= _FAR * scale  # False for NaN
@@ -67,7 +68,7 @@ def _panel(axes: Any, points: dict[str, tuple[Array, Array]]) -> int:
             seen.append(y_pred[near])
     values = np.concatenate(seen)
     low, high = _widened(values.min(), values.max())
-    axes.plot([low, high], [low, high], color=canvas.GUIDE, linewidth=1, label="predicted = true")
+    axes.plot([low, high], [low, high], color=GUIDE, linewidth=1, label="predicted = true")
     axes.set(xlim=(low, high), ylim=(low, high))
     axes.locator_params(nbins=6)
     axes.grid(color="0.9", linewidth=0.8)
@@ -96,7 +97,7 @@ def _confusion(result: Result) -> Any:
     lost = samples - counts.sum()
     about = f"; {lost} predictions are not finite" if lost else ""
     axes.set_title(
-        f"{label}: {np.trace(counts)} of {samples} samples correct{about}", fontsize=canvas.SMALL, color=canvas.GUIDE
+        f"{label}: {np.trace(counts)} of {samples} samples correct{about}", fontsize=SMALL, color=GUIDE
     )
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from chainrule.components.contracts import Array, Target
 from chainrule.records.result import Result
+from chainrule.reports.axes import COLOURS, PARTS
 from chainrule_pictures import canvas
 
 _POINTS, _POINTS_OF_CLASSES = 101, 201  # grid points per axis; borders of classes would show the steps of a coarse grid
@@ -40,7 +41,7 @@ def draw(result: Result) -> Any:
     """Return the figure, or None unless there are two inputs."""
     if result.shape.widths[0] != 2:
         return None
-    parts = [canvas.samples(result, part) for part, *_ in canvas.PARTS]
+    parts = [canvas.samples(result, part) for part, *_ in PARTS]
     x, y = (np.concatenate(pieces, axis=1) for pieces in zip(*parts, strict=True))
     low, high = x.min(axis=1), x.max(axis=1)
     low, high = np.where(low == high, low - 0.5, low), np.where(low == high, high + 0.5, high)
@@ -102,7 +103,7 @@ def _scale(result: Result, true: Array) -> _Scale:
     if outputs == 1:
         named = f"class {canvas.name(result.samples.schema.classes[1])}"
         return _Scale("viridis", np.linspace(0, 1, 11), f"y ({named} from 0.5 on); {label}")
-    colours = ListedColormap([canvas.COLOURS[k % len(canvas.COLOURS)] for k in range(outputs)])
+    colours = ListedColormap([COLOURS[k % len(COLOURS)] for k in range(outputs)])
     return _Scale(colours, np.arange(outputs + 1) - 0.5, f"class; {label}", range(outputs), smooth=False)
 
 

@@ -20,7 +20,7 @@ DOORS = {
     "cloudpickle": {"registry.declared"},
     "yaml": {"files.yaml_text", "files.defaults", "registry.preferences", "config.compose"},
     "mlflow": set(),
-    "matplotlib": set(),
+    "matplotlib": {"notebook.plotting"},
     "rich": set(),
     "sklearn": set(),
     "scipy": {"analysis.ranking", "analysis.paired"},

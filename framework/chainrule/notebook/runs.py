@@ -11,11 +11,13 @@ from chainrule.config.settings import settings_from_config
 from chainrule.engine.data import Fresh, Samples, Scaling
 from chainrule.engine.network import Shape
 from chainrule.errors import ChainruleError
+from chainrule.notebook import plotting
 from chainrule.notebook.components import registry
 from chainrule.records.result import Origin, Result
 from chainrule.records.run import Record
 from chainrule.records.settings import Settings
 from chainrule.reports import fragment
+from chainrule.reports.axes import losses
 from chainrule.runs.prepare import drawn, first_states, recorded_parameters
 
 
@@ -97,6 +99,19 @@ class Run(Result):
     def to_pandas(self) -> Any:
         """Return the curves as a pandas data frame: one row a point, with its epoch and the value of each curve."""
         return tables.points(self.curves).frame()
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the losses over epochs, as in the picture of a record.
+
+        Args:
+            ax: axes of matplotlib to draw into; None for a figure of its own.
+
+        Returns:
+            The axes.
+        """
+        drawn = plotting.axes(ax)
+        losses(drawn, self)
+        return drawn
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{name} {value:.5g}" for name, value in self.metrics.items() if "/" in name)

@@ -1,18 +1,23 @@
 """A sweep, a search or a comparison as an object."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.ranking import worst_of
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, nearest
+from chainrule.notebook import plotting
 from chainrule.notebook.runs import Run
 from chainrule.records.outcome import Outcome
 from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
-from chainrule.reports import fragment
+from chainrule.reports import axes, curves, fragment
 from chainrule.reports.ranking import answer
 from chainrule.reports.sweep import REPORT
+
+_LINES = 6  # settings whose curves are drawn, at most
 
 
 class SweepResult(SweepOutcomes):
@@ -72,6 +77,29 @@ class SweepResult(SweepOutcomes):
                 return self._load(outcome)
         raise ConfigurationError(f"There is no run {number}: numbers go from 0 to {self.record.runs - 1}.")
 
+    def plot(self, rows: str | None = None, ax: Any = None) -> Any:
+        """Draw what the report draws.
+
+        Args:
+            rows: ``settings``, the runs of the best settings, ``curves``, the metric of the best settings over epochs,
+                or ``pairs`` of contenders; None for pairs in a comparison, and else for settings.
+            ax: axes of matplotlib to draw into; None for a figure of its own.
+
+        Returns:
+            The axes.
+
+        Raises:
+            ConfigurationError: there is nothing of that kind.
+        """
+        chosen = rows or ("pairs" if self.comparison else "settings")
+        if chosen not in _DRAWN:
+            raise ConfigurationError(f"{chosen!r} cannot be drawn{nearest(chosen, _DRAWN)}: {', '.join(_DRAWN)}.")
+        if chosen == "pairs" and not self.comparison:
+            raise ConfigurationError("There are no pairs: this is no comparison, or it has not ended.")
+        drawn = plotting.axes(ax)
+        _DRAWN[chosen](drawn, self)
+        return drawn
+
     def __repr__(self) -> str:
         compared = self.record.comparison
         kind = "Comparison" if compared else "Search" if self.record.manifest.search else "Sweep"
@@ -91,3 +119,20 @@ class SweepResult(SweepOutcomes):
 
     def _load(self, outcome: Outcome) -> Run:
         return Run.read(read_record(self.record.directory / outcome.directory))
+
+
+def _draw_curves(drawn: Any, outcomes: SweepResult) -> None:
+    name = outcomes.metric
+    axes.lines(drawn, curves.lines(curves.read(outcomes, _LINES), name), "epochs", name)
+
+
+def _draw_pairs(drawn: Any, outcomes: SweepResult) -> None:
+    assert outcomes.comparison is not None
+    axes.pairs(drawn, outcomes.comparison)
+
+
+_DRAWN: dict[str, Callable[[Any, SweepResult], None]] = {
+    "settings": axes.ranking,
+    "curves": _draw_curves,
+    "pairs": _draw_pairs,
+}
