@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # rich is imported only when there is a terminal
     from rich.console import Console as Terminal
 
     from chainrule_console.bar import Bar, SweepBar
+    from chainrule_console.display import StackLine, SweepLine
 
 
 class Console(Watcher):
@@ -25,20 +26,25 @@ class Console(Watcher):
     Args:
         interactive: whether a person sees a terminal; else plain lines are printed.
         terminal: a rich console to use instead of the standard output, where ``interactive``.
+        notebook: whether a person sees a notebook: then there is no summary, because results show themselves.
     """
 
-    def __init__(self, interactive: bool, terminal: Terminal | None = None) -> None:
+    def __init__(self, interactive: bool, terminal: Terminal | None = None, notebook: bool = False) -> None:
         self._interactive = interactive and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
-        self._terminal = terminal
-        self._shown: Bar | lines.Lines | None = None
-        self._sweep: SweepBar | lines.SweepLines | None = None
+        self._terminal, self._notebook = terminal, notebook
+        self._shown: Bar | lines.Lines | StackLine | None = None
+        self._sweep: SweepBar | lines.SweepLines | SweepLine | None = None
         self._notes: set[str] = set()
 
     def stack_started(self, start: Start) -> None:
         """Print notes that are new in this session, then begin to show progress."""
         self._close()
         self._say_new(start.notes)
-        if self._interactive:
+        if self._notebook:
+            from chainrule_console.display import StackLine
+
+            self._shown = StackLine(start)
+        elif self._interactive:
             from chainrule_console.bar import Bar
 
             self._shown = Bar(start, self._rich())
@@ -53,7 +59,8 @@ class Console(Watcher):
     def finished(self, record: Record) -> None:
         """Print what became of the run and where to look."""
         self._close()
-        self._say_all(summary.lines(record))
+        if not self._notebook:
+            self._say_all(summary.lines(record))
 
     def sweep_started(self, sweep: Sweep, notes: Sequence[str]) -> None:
         """Print notes that are new in this session, then begin to show progress."""
@@ -62,7 +69,11 @@ class Console(Watcher):
             return
         least = "at least " if sweep.comparison and sweep.comparison.until_decided else ""
         title = f"{least}{words.count(sweep.planned, 'run')}: {sweep.title}"
-        if self._interactive:
+        if self._notebook:
+            from chainrule_console.display import SweepLine
+
+            self._sweep = SweepLine(title)
+        elif self._interactive:
             from chainrule_console.bar import SweepBar
 
             self._sweep = SweepBar(title, self._rich())
@@ -77,7 +88,8 @@ class Console(Watcher):
     def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
         """Print the ranking, what failed and where to look."""
         self._close()
-        self._say_all(sweeps.summary(sweep, outcomes))
+        if not self._notebook:
+            self._say_all(sweeps.summary(sweep, outcomes))
 
     def _close(self) -> None:
         for shown in (self._shown, self._sweep):

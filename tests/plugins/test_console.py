@@ -5,16 +5,19 @@ import itertools
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
 from rich.console import Console as Terminal
 
+import chainrule
 from chainrule.engine.reason import Reason
 from chainrule.records.run import Record, RunManifest
 from chainrule.registry.watching import Progress, Session, Start, SweepProgress
 from chainrule_console import Console, chainrule_watchers, summary, words
 from chainrule_console.bar import Bar
+from chainrule_console.display import StackLine
 from chainrule_console.lines import SweepLines
 from chainrule_console.sweep import status
 
@@ -317,3 +320,64 @@ def test_the_test_part_comes_last():
     text = summary.lines(record(metrics=metrics))
     assert "  loss     1 (training), 2 (validation), 3 (test)" in text
     assert "  R2       0.1 (training), 0.2 (test)" in text
+
+
+@pytest.fixture
+def cell(monkeypatch):
+    """What the output of a cell has shown: the first text of each display, and those that replaced it."""
+    shown = []
+
+    class Handle:
+        def __init__(self, content):
+            self.texts = [content["text/plain"]]
+            shown.append(self.texts)
+
+        def update(self, content, raw):
+            assert raw
+            self.texts.append(content["text/plain"])
+
+    def display(content, raw, display_id):
+        assert raw
+        assert display_id
+        return Handle(content)
+
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: None))
+    monkeypatch.setitem(sys.modules, "IPython.display", types.SimpleNamespace(display=display))
+    return shown
+
+
+def test_in_a_notebook_a_long_run_has_one_line_that_changes(cell, capsys):
+    now = iter([0.0, 0.5, 1.1, 1.2, 9.0])
+    line = StackLine(Start(("a run",), 40, ()), clock=lambda: next(now))
+    for epoch in (0, 10, 20, 40):
+        line.show(Progress(epoch, (1 / (1 + epoch),), int(epoch < 40)))
+    assert cell == [["a run: epoch 10/40, loss 0.090909", "a run: epoch 40/40, loss 0.02439"]]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_short_run_has_none_and_a_stack_says_how_many_are_left(cell):
+    now = iter([0.0, 0.1, 0.2, 0.0, 2.0, 2.3])
+    line = StackLine(Start(("a run",), 40, ()), clock=lambda: next(now))
+    line.show(Progress(0, (1.0,), 1))
+    line.show(Progress(40, (1.0,), 0))
+    assert cell == []
+    line = StackLine(Start(("a, seed 0", "a, seed 1"), 40, ()), clock=lambda: next(now))
+    line.show(Progress(20, (1.0, 3.0), 2))
+    line.show(Progress(40, (1.0, 3.0), 0))
+    assert cell == [
+        ["2 runs (a): epoch 20/40, 2 still training, median loss 2", "2 runs (a): epoch 40/40, median loss 2"]
+    ]
+
+
+def test_in_a_notebook_a_sweep_has_one_line_and_no_summary(cell, capsys, tmp_path):
+    console = Console(False, notebook=True)
+    found = chainrule.sweep("seed=0,1", "training.epochs=1", "tracking=none", directory=tmp_path / "s", quiet=True)
+    console.sweep_started(found.record, ["a note"])
+    for done in (0, 1, 2):
+        console.sweep_progressed(SweepProgress(2, done, 0, 0, 0, None, done / 2))
+    console.sweep_finished(found.record, found)
+    console.finished(found.best.record)
+    assert capsys.readouterr().out == "note: a note\n"
+    ((first, *_, last),) = cell
+    assert first == "2 runs: 2 seeds; 0/2 runs"
+    assert last.startswith("2 runs: 2 seeds; 2/2 runs, ")

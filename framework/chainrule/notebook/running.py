@@ -7,23 +7,25 @@ from typing import Any
 import numpy as np
 
 from chainrule.components.contracts import Array
-from chainrule.engine.trainer import Pruner
+from chainrule.engine.trainer import Observer, Pruner
+from chainrule.notebook import surroundings
 from chainrule.notebook.components import registry
 from chainrule.notebook.runs import Run
 from chainrule.records.settings import Settings
-from chainrule.registry.watching import Session, Watchers
-from chainrule.runs.execute import Task, execute, train_stack
+from chainrule.registry.watching import Watchers
+from chainrule.runs.execute import Task, execute, observer, train_stack
 from chainrule.runs.prepare import Prepared, prepare, run_structure
 
 _STACK = 256  # most runs in one stack; larger stacks are not faster
 
 
-def run(*overrides: str, directory: str | Path | None = None) -> Run:
+def run(*overrides: str, directory: str | Path | None = None, quiet: bool = False) -> Run:
     """Train one run, configured as on the command line.
 
     Args:
         overrides: overrides such as ``"optimizer=adam"`` or ``"seed=3"``.
         directory: where its record is written; without it nothing is written, and nothing is sent to a tracker.
+        quiet: whether a notebook shows no progress; elsewhere a run shows none.
 
     Returns:
         The run, with ``weights``, ``biases``, ``curves``, ``metrics`` and ``predict(x)``.
@@ -39,8 +41,8 @@ def run(*overrides: str, directory: str | Path | None = None) -> Run:
     config = compose_config(overrides)
     prepared, tracker = prepare(settings_from_config(config, plugins)), tracker_from_config(config, plugins)
     if directory is None:
-        return Run.of(train_stack([prepared])[0])
-    watchers = Watchers([tracker, *plugins.watchers(Session(interactive=False, quiet=True))])
+        return Run.of(train_stack([prepared], _observer([prepared], quiet))[0])
+    watchers = Watchers([tracker, *plugins.watchers(surroundings.of_runs(quiet))])
     ((result, record),) = execute([Task(prepared, Path(directory).absolute(), tracker, overrides)], watchers, plugins)
     watchers.tell("runs_recorded", [record])
     watchers.tell("finished", record)
@@ -65,6 +67,7 @@ def train(
     configurations: Iterable[Sequence[str] | Settings | Prepared],
     *,
     stop: Callable[[int, Array, Array], Array] | None = None,
+    quiet: bool = False,
 ) -> list[Run]:
     """Train many runs, as stacks where their structure allows it; nothing is written or sent.
 
@@ -75,6 +78,7 @@ def train(
             the runs still training, and their validation losses (training losses if there is no validation), both of
             shape ``(runs still training,)``. It returns an array of bool: True stops the run with the reason
             ``pruned``.
+        quiet: whether a notebook shows no progress.
 
     Returns:
         The runs in the order of ``configurations``; each equals bit by bit its run trained alone.
@@ -90,13 +94,20 @@ def train(
     for places in stacks.values():
         for first in range(0, len(places), _STACK):
             part = places[first : first + _STACK]
-            trained = train_stack([runs[place] for place in part], prune=_within(part, stop))
+            stack = [runs[place] for place in part]
+            trained = train_stack(stack, _observer(stack, quiet), _within(part, stop))
             results.update(zip(part, map(Run.of, trained), strict=True))
     return [results[place] for place in range(len(runs))]
 
 
 def _as_settings(configuration: Sequence[str] | Settings) -> Settings:
     return configuration if isinstance(configuration, Settings) else settings(*configuration)
+
+
+def _observer(runs: Sequence[Prepared], quiet: bool) -> Observer | None:
+    """Return what shows the progress of runs that leave no record: in a notebook, unless it is to be quiet."""
+    session = surroundings.of_runs(quiet)
+    return None if session.quiet else observer(runs, Watchers(registry().watchers(session)))
 
 
 def _within(places: Sequence[int], stop: Callable[[int, Array, Array], Array] | None) -> Pruner | None:

@@ -12,10 +12,16 @@ from chainrule.registry.watching import Session
 _FULL = "HYDRA_FULL_ERROR"
 
 
-def session(quiet: bool) -> Session:
-    """Return the circumstances in which a person watches what is trained from Python."""
+def of_sweeps(quiet: bool) -> Session:
+    """Return the circumstances in which a person watches a sweep that was started from Python."""
     seen = in_notebook()
     return Session(interactive=sys.stdout.isatty() and not seen, quiet=quiet, notebook=seen)
+
+
+def of_runs(quiet: bool) -> Session:
+    """Return those of runs that were started from Python; outside of a notebook they are quiet."""
+    seen = in_notebook()
+    return Session(interactive=False, quiet=quiet or not seen, notebook=seen)
 
 
 def in_notebook() -> bool:

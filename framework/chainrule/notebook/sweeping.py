@@ -231,7 +231,7 @@ def _run_command(arguments: Sequence[str], directory: Path, quiet: bool) -> Swee
 
     keeper = _Keeper()
     try:
-        with surroundings.kept(), watched(surroundings.session(quiet), keeper):
+        with surroundings.kept(), watched(surroundings.of_sweeps(quiet), keeper):
             application.run(arguments)
     except Exception as error:
         if not compose.is_composition_error(error):

@@ -96,7 +96,8 @@ class SweepResult(SweepOutcomes):
             raise ConfigurationError(f"{chosen!r} cannot be drawn{nearest(chosen, _DRAWN)}: {', '.join(_DRAWN)}.")
         if chosen == "pairs" and not self.comparison:
             raise ConfigurationError("There are no pairs: this is no comparison, or it has not ended.")
-        drawn = plotting.axes(ax)
+        listed = {"settings": self.ranking[: axes.ROWS], "pairs": self.comparison.pairs if self.comparison else ()}
+        drawn = plotting.axes(ax, len(listed[chosen]) if chosen in listed else None)
         _DRAWN[chosen](drawn, self)
         return drawn
 

@@ -18,7 +18,7 @@ TRAINING, VALIDATION, GUIDE = COLOURS[0], COLOURS[1], "0.45"
 PARTS = (("train", "training", TRAINING, "o"), ("validation", "validation", VALIDATION, "^"))
 SMALL = 9  # points
 _MAX = 1e250  # beyond, axes overflow
-_ROWS, _DOTS = 20, 200  # shown at most: settings, runs of each
+ROWS, _DOTS = 20, 200  # shown at most: settings, runs of each
 
 
 def losses(axes: Any, result: Result) -> None:
@@ -74,7 +74,7 @@ def ranking(axes: Any, outcomes: Outcomes) -> None:
 
     Runs that diverged or failed are not drawn; the label of a setting counts them.
     """
-    ranked = outcomes.ranking[:_ROWS]
+    ranked = outcomes.ranking[:ROWS]
     labels = []
     for row, group in enumerate(ranked):
         finite = [value for value in group.values if np.isfinite(value)]

@@ -89,19 +89,23 @@ def execute(
     for task in tasks:
         claim_directory(task.directory)
     runs = [task.prepared for task in tasks]
+    done = []
+    for task, result in zip(tasks, train_stack(runs, observer(runs, watchers), prune), strict=True):
+        watchers.tell("run_trained", result.shown(), task.directory)
+        done.append((result, _record(task, result, registry, synced)))
+    return done
+
+
+def observer(runs: Sequence[Prepared], watchers: Watchers) -> Observer:
+    """Tell watchers that a stack of these runs begins, and return what tells them of its progress."""
     notes = tuple(dict.fromkeys(note for run in runs for note in run.notes))
-    watchers.tell(
-        "stack_started", Start(tuple(r.settings.title for r in runs), runs[0].settings.training.epochs, notes)
-    )
+    titles = tuple(run.settings.title for run in runs)
+    watchers.tell("stack_started", Start(titles, runs[0].settings.training.epochs, notes))
 
     def observe(epoch: int, losses: Array, running: int) -> None:
         watchers.tell("epochs_recorded", Progress(epoch, tuple(losses.tolist()), running))
 
-    done = []
-    for task, result in zip(tasks, train_stack(runs, observe, prune), strict=True):
-        watchers.tell("run_trained", result.shown(), task.directory)
-        done.append((result, _record(task, result, registry, synced)))
-    return done
+    return observe
 
 
 def _record(task: Task, result: Result, registry: Registry, synced: bool) -> Record:

@@ -29,9 +29,9 @@ def stacks(monkeypatch):
     """How many runs each stack has had."""
     sizes, whole = [], running.train_stack
 
-    def counted(runs, **options):
+    def counted(runs, *options):
         sizes.append(len(runs))
-        return whole(runs, **options)
+        return whole(runs, *options)
 
     monkeypatch.setattr(running, "train_stack", counted)
     return sizes

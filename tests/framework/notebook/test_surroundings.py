@@ -8,6 +8,7 @@ import types
 import pytest
 
 from chainrule.notebook import surroundings
+from chainrule.registry.watching import Session
 
 
 def test_logging_and_the_environment_are_left_as_they_were(monkeypatch, tmp_path):
@@ -29,8 +30,10 @@ def test_a_kernel_is_a_notebook_and_a_terminal_is_not(monkeypatch, kernel, seen)
     shell = types.SimpleNamespace(kernel=kernel)
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
     assert surroundings.in_notebook() is seen
-    session = surroundings.session(quiet=True)
-    assert (session.notebook, session.quiet, session.of_sweep) == (seen, True, False)
+    assert surroundings.of_sweeps(quiet=False) == Session(interactive=False, notebook=seen)
+    assert surroundings.of_runs(quiet=False) == Session(interactive=False, quiet=not seen, notebook=seen)
+    assert surroundings.of_sweeps(quiet=True).quiet
+    assert surroundings.of_runs(quiet=True).quiet
 
 
 def test_without_ipython_there_is_no_notebook(monkeypatch):
