@@ -96,9 +96,7 @@ def _confusion(result: Result) -> Any:
         axes.set_yticks(range(classes), names)
     lost = samples - counts.sum()
     about = f"; {lost} predictions are not finite" if lost else ""
-    axes.set_title(
-        f"{label}: {np.trace(counts)} of {samples} samples correct{about}", fontsize=SMALL, color=GUIDE
-    )
+    axes.set_title(f"{label}: {np.trace(counts)} of {samples} samples correct{about}", fontsize=SMALL, color=GUIDE)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     return figure
