@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.analysis import tables
+from chainrule.config.recorded import predictor_of
 from chainrule.config.settings import settings_from_config
-from chainrule.engine.data import Fresh, Samples, Scaling
+from chainrule.engine.data import Fresh, Samples
 from chainrule.engine.network import Shape
 from chainrule.errors import ChainruleError
 from chainrule.notebook import plotting
 from chainrule.notebook.components import registry
+from chainrule.records.predictor import Predictor
 from chainrule.records.result import Origin, Result
 from chainrule.records.run import Record
 from chainrule.records.settings import Settings
@@ -92,6 +94,13 @@ class Run(Result):
         return found if found.digest == self.record.manifest.data.digest else _scaling_alone(self)
 
     @property
+    def predictor(self) -> Predictor:
+        """What predictions need of the run: that of its record, unless its data are here."""
+        if self.record is None or "samples" in vars(self):
+            return super().predictor
+        return predictor_of(self.record, registry())
+
+    @property
     def links(self) -> dict[str, str]:
         """Where to look, by title: the directory of the record, and what the tracker said when the run ended."""
         return {"record": str(self.record.directory), **self.record.links} if self.record else {}
@@ -138,9 +147,7 @@ def settings_of(record: Record | Run) -> Settings:
 def _scaling_alone(run: Run) -> Samples:
     """Return what a record keeps of the data, which is enough to predict."""
     assert run.record is not None
-    arrays, data, dtype = run.record.weights(), run.record.manifest.data, run.theta.dtype
-    x, y = (Scaling(arrays[f"{name}_shift"], arrays[f"{name}_scale"]) for name in "xy")
-    none = np.empty((1 + data.inputs + data.outputs, 0), dtype)
-    fill = arrays.get("x_fill")
-    fresh = Fresh(run.settings.target, run.settings.data.noise, x, y, dtype, fill)
-    return Samples(none, none, none, data.inputs, data.outputs, x, y, data.digest, fresh, fill)
+    data, dtype, kept = run.record.manifest.data, run.theta.dtype, predictor_of(run.record, registry())
+    none, x, y = np.empty((1 + data.inputs + data.outputs, 0), dtype), kept.x_scaling, kept.y_scaling
+    fresh = Fresh(run.settings.target, run.settings.data.noise, x, y, dtype, kept.x_fill)
+    return Samples(none, none, none, data.inputs, data.outputs, x, y, data.digest, fresh, kept.schema, kept.x_fill)
