@@ -123,6 +123,7 @@ def draw(
     folds: int | None = None,
     fold: int = 0,
     stratify: bool | None = False,
+    scalings: tuple[Scaling, Scaling] | None = None,
 ) -> Samples:
     """Draw the samples of one run.
 
@@ -141,6 +142,7 @@ def draw(
             for validation instead of a fraction; None for no folds. All folds of a seed have the same samples.
         fold: which part that is, from 0.
         stratify: whether each part has its share of each class; None: where the target is a data set of classes.
+        scalings: the maps from raw to scaled values, of ``x`` and of ``y``; None for those that the target asks for.
 
     Raises:
         ConfigurationError: the data cannot be read, hold NaN or infinite values, or leave no sample to train on; or
@@ -160,9 +162,7 @@ def draw(
     x, y = x.T, y.T
     x_fill = _fill(target, x[:, chosen]) if target.imputation else None
     x = filled(x, x_fill)
-    scaled = target.standardized
-    x_scaling = Scaling.of(x[:, chosen]) if scaled else Scaling.none(len(x))
-    y_scaling = Scaling.of(y[:, chosen]) if scaled and target.resolved_task == "regression" else Scaling.none(len(y))
+    x_scaling, y_scaling = scalings or _scalings(target, x[:, chosen], y[:, chosen])
     with np.errstate(all="ignore"):
         everything = np.concatenate([np.ones((1, count)), x_scaling.apply(x), y_scaling.apply(y)]).astype(dtype)
     weights = sample_weights(target, further, y, (chosen, kept, tested), class_weights, balance_classes)
@@ -188,6 +188,13 @@ def _is_stratified(target: Target, stratify: bool | None) -> bool:
     if stratify and not has_classes:
         raise ConfigurationError(f"data.stratify needs classes, but target={target.name} is a regression.")
     return has_classes and (target.samples is None if stratify is None else stratify)
+
+
+def _scalings(target: Target, x: Array, y: Array) -> tuple[Scaling, Scaling]:
+    """Return the maps that a target asks for, from the training samples ``x`` and ``y``, ``(features, samples)``."""
+    scaled = target.standardized
+    of_y = scaled and target.resolved_task == "regression"
+    return Scaling.of(x) if scaled else Scaling.none(len(x)), Scaling.of(y) if of_y else Scaling.none(len(y))
 
 
 def filled(x: Array, fill: Array | None) -> Array:

@@ -1,7 +1,7 @@
 """What trains a stack step by step: its parameters, buffers and state, and what it measures."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,33 @@ from chainrule.engine.network import Pass, placed, require_run_axis
 from chainrule.engine.problem import Problem
 from chainrule.engine.stack import Stack
 from chainrule.engine.transforms import TransformedProblem, Transforms
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """From where training goes on: with it and their generators, runs have the bits of a training without a break.
+
+    Arrays have a run axis. A machine that goes on from them changes them.
+
+    Attributes:
+        epoch: how many epochs have been trained.
+        step: how many steps.
+        theta: the parameters that are trained.
+        states: what activations keep.
+        optimizer, rule, transforms: the states of these components.
+        rate: the state of the schedule; empty where the rate is constant.
+        evaluations: how often each run has evaluated more than one gradient a step, and losses: ``(2, runs)``.
+    """
+
+    epoch: int
+    step: int
+    theta: Array
+    states: States
+    optimizer: dict[str, Array]
+    rule: dict[str, Array]
+    transforms: list[dict[str, Array]]
+    rate: dict[str, Array]
+    evaluations: Array
 
 
 class Rate:
@@ -47,9 +74,9 @@ class Rate:
         """Pass the measured losses, ``(runs,)``, to the schedule."""
         self._stack.schedule.measured(loss[:, None], epoch, self._state)
 
-    def take(self, stack: Stack, runs: Array) -> "Rate":
-        """Return the rates of the chosen runs, which make up ``stack``."""
-        return Rate(stack, {name: array[runs] for name, array in self._state.items()})
+    def states(self, runs: Array) -> dict[str, Array]:
+        """Return the states of the schedules of the chosen runs."""
+        return _chosen(self._state, runs)
 
 
 class Machine:
@@ -58,7 +85,7 @@ class Machine:
     Args:
         stack: the runs, with their parameters as they are now.
         rate: changes learning rates; None if they are constant.
-        before: of which the stack is a part that goes on, and which of its runs these are; None at the first step.
+        before: from where the stack goes on; None at the first step.
 
     Attributes:
         theta: the parameters that are trained, ``(runs, parameters)``.
@@ -66,7 +93,7 @@ class Machine:
         states: what activations keep beside parameters, which is saved, too.
     """
 
-    def __init__(self, stack: Stack, rate: Rate | None, before: tuple["Machine", Array] | None = None) -> None:
+    def __init__(self, stack: Stack, rate: Rate | None, before: Checkpoint | None = None) -> None:
         self._stack, self._rate = stack, rate
         self._optimizer = optimizer = rate.optimizer if rate else stack.optimizer
         self.theta = stack.theta.copy()
@@ -76,16 +103,13 @@ class Machine:
         differs = stack.dropout is not None or any(differs_in_training(one.activation) for one in chosen)
         self._rng = random if differs else None  # of layers, in training
         if before is None:
-            self._step = 0
+            self._trained = self._step = 0
             self._state: dict[str, Array] = given(optimizer, "init", **self._offered)(self.theta)
             self._rule_state = {name: array.copy() for name, array in stack.rule_state.items()}
             self._further, transformed = np.zeros((2, len(self.theta)), int), None
         else:
-            machine, runs = before
-            self._step, self._further = machine._step, machine._further[:, runs]
-            self._state = {name: array[runs] for name, array in machine._state.items()}
-            self._rule_state = {name: array[runs] for name, array in machine._rule_state.items()}
-            transformed = machine._transforms.states(runs)
+            self._trained, self._step, self._further = before.epoch, before.step, before.evaluations
+            self._state, self._rule_state, transformed = before.optimizer, before.rule, before.transforms
         self.states = taken(stack.states, np.arange(len(self.theta)))
         require_run_axis(f"optimizer={optimizer.name}", self._state, len(self.theta))
         lr = getattr(optimizer, str(optimizer.rate), None)
@@ -133,6 +157,7 @@ class Machine:
 
     def train(self, start: int, end: int) -> None:
         """Train every run from epoch ``start`` to epoch ``end``."""
+        self._trained = end
         theta, state, step, rate = self.theta, self._state, self._step, self._rate
         if start < end and self._measured is not None and not self._epoch:  # the first step's gradients are known
             start, step = start + 1, step + 1
@@ -180,8 +205,21 @@ class Machine:
 
     def take(self, runs: Array) -> "Machine":
         """Return a machine that continues with the chosen runs."""
-        stack = replace(self._stack.take(runs), theta=self.theta[runs], states=taken(self.states, runs))
-        return Machine(stack, self._rate.take(stack, runs) if self._rate else None, (self, runs))
+        return machine_of(self._stack.take(runs), self.checkpoint(runs))
+
+    def checkpoint(self, runs: Array) -> Checkpoint:
+        """Return from where the chosen runs go on, in arrays of its own."""
+        return Checkpoint(
+            epoch=self._trained,
+            step=self._step,
+            theta=self.theta[runs],
+            states=taken(self.states, runs),
+            optimizer=_chosen(self._state, runs),
+            rule=_chosen(self._rule_state, runs),
+            transforms=self._transforms.states(runs),
+            rate=self._rate.states(runs) if self._rate else {},
+            evaluations=self._further[:, runs],
+        )
 
     def _update(self, backprop: Backprop, batch: Batch) -> Callable[..., None]:
         """Return ``update`` of the optimizer for one batch, with what it asks for, between the transforms.
@@ -225,6 +263,18 @@ class Machine:
         forward = self._pass(samples[0][0].shape[2], theta, self._rng if random else None)
         backprop = Backprop(forward, stack.loss, stack.rule, self._rule_state, np.empty_like(theta), random)
         return backprop, [backprop.batch(x, y) for x, y in samples]
+
+
+def machine_of(stack: Stack, since: Checkpoint | None = None) -> Machine:
+    """Return the machine of a stack, at its first step or at that of a checkpoint."""
+    if since:
+        stack = replace(stack, theta=since.theta, states=since.states)
+    rate = None if stack.schedule.is_constant else Rate(stack, since.rate if since else None)
+    return Machine(stack, rate, since)
+
+
+def _chosen(arrays: dict[str, Array], runs: Array) -> dict[str, Array]:
+    return {name: array[runs] for name, array in arrays.items()}
 
 
 def _pass(stack: Stack, theta: Array, states: States, samples: int, rng: Random | None = None) -> Pass:

@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves, History, due_epochs, one_nan
 from chainrule.engine.layers import States
-from chainrule.engine.machine import Machine, Rate, test_loss
+from chainrule.engine.machine import Checkpoint, machine_of, test_loss
 from chainrule.engine.reason import Reason
 from chainrule.engine.stack import Stack
 from chainrule.engine.stopping import Best, Stopping
@@ -34,6 +34,7 @@ class Trained:
         evaluations: how often its training evaluated the gradient of a batch, and the loss of a batch without one.
         best_epoch: the epoch whose parameters these are, if the run ends with those of its best; else None.
         test_loss: the mean loss of the test samples, or None if there are none.
+        checkpoint: from where its training can go on, if that was asked for; else None.
     """
 
     theta: Array
@@ -44,9 +45,17 @@ class Trained:
     evaluations: tuple[int, int]
     best_epoch: int | None = None
     test_loss: float | None = None
+    checkpoint: Checkpoint | None = None
 
 
-def train(stack: Stack, observe: Observer | None = None, prune: Pruner | None = None) -> list[Trained]:
+def train(
+    stack: Stack,
+    observe: Observer | None = None,
+    prune: Pruner | None = None,
+    *,
+    since: Checkpoint | None = None,
+    resumable: bool = False,
+) -> list[Trained]:
     """Train every run of a stack; the bits of a run do not depend on the other runs.
 
     Args:
@@ -56,12 +65,15 @@ def train(stack: Stack, observe: Observer | None = None, prune: Pruner | None = 
         prune: called at each point of the curves but the last, with the epoch, the indices of the runs still training,
             and their validation losses (training losses if there is no validation); returns an array of bool, True for
             each run to stop.
+        since: from where the stack goes on, up to its ``epochs``; it is used up. What was measured before then does not
+            count. None to begin.
+        resumable: whether the results are to have checkpoints.
 
     Returns:
         One entry per run, in the order of the stack.
     """
     with one_thread(), np.errstate(all="ignore"):
-        return _train(stack, observe, prune)
+        return _train(stack, observe, prune, since, resumable)
 
 
 class Stopwatch:
@@ -73,7 +85,7 @@ class Stopwatch:
 
     def __init__(self, stack: Stack) -> None:
         with np.errstate(all="ignore"):
-            self._machine = Machine(stack, None if stack.schedule.is_constant else Rate(stack))
+            self._machine = machine_of(stack)
         self._epochs = 0
 
     def __call__(self, epochs: int) -> float:
@@ -91,17 +103,18 @@ class Stopwatch:
         return sum(self._machine.evaluations(row)[0] for row in rows) / len(rows) / self._epochs
 
 
-def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list[Trained]:
-    runs = len(stack.theta)
-    due = due_epochs(stack.epochs, stack.measure_every)
+def _train(
+    stack: Stack, observe: Observer | None, prune: Pruner | None, since: Checkpoint | None, resumable: bool
+) -> list[Trained]:
+    runs, first = len(stack.theta), since.epoch if since else 0
+    due = [epoch for epoch in due_epochs(stack.epochs, stack.measure_every) if not since or epoch > first]
     active = np.arange(runs)
-    rate = None if stack.schedule.is_constant else Rate(stack)
-    machine = Machine(stack, rate)
+    machine = machine_of(stack, since)
     history = History(runs, due, machine.curve_names)
     stopping, best = Stopping(stack), Best(stack)
     losses = np.full(runs, np.nan)
     trained: dict[int, Trained] = {}
-    for previous, epoch in zip([0, *due], due, strict=False):
+    for previous, epoch in zip([first, *due], due, strict=False):
         machine.train(previous, epoch)
         values = machine.measure()
         watched = values.get("validation/loss", values["train/loss"])
@@ -121,7 +134,10 @@ def _train(stack: Stack, observe: Observer | None, prune: Pruner | None) -> list
                 kept, states, best_epoch = best.end(row, machine.kept, machine.states)
                 evaluations, curves = machine.evaluations(row), history.curves(run)
                 tested = test_loss(stack.take(np.array([run])), kept, states) if stack.test.shape[2] else None
-                trained[run] = Trained(one_nan(kept), states, curves, reason, epoch, evaluations, best_epoch, tested)
+                checkpoint = machine.checkpoint(np.array([row])) if resumable else None
+                trained[run] = Trained(
+                    one_nan(kept), states, curves, reason, epoch, evaluations, best_epoch, tested, checkpoint
+                )
         stay = np.array([row for row, reason in enumerate(reasons) if not reason], int)
         if observe:
             observe(epoch, losses, len(stay))

@@ -12,8 +12,9 @@ import numpy as np
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack
 from chainrule.engine.layers import stacked
+from chainrule.engine.machine import Checkpoint
 from chainrule.engine.stack import STACKED, Stack
-from chainrule.engine.trainer import Observer, Pruner, Stopwatch, train
+from chainrule.engine.trainer import Observer, Pruner, Stopwatch, Trained, train
 from chainrule.records.result import Result
 from chainrule.records.run import Record, claim_directory, write_record
 from chainrule.records.settings import component_config
@@ -27,26 +28,43 @@ def train_stack(runs: Sequence[Prepared], observe: Observer | None = None, prune
     started, clock = datetime.now(UTC), time.perf_counter()
     trained = train(_stack(runs), observe, prune)
     seconds = time.perf_counter() - clock
-    return [
-        Result(
-            settings=run.settings,
-            shape=run.shape,
-            theta=end.theta,
-            states=end.states,
-            curves=end.curves,
-            reason=end.reason,
-            epochs=end.epochs,
-            evaluations=end.evaluations,
-            best_epoch=end.best_epoch,
-            origin=run.origin,
-            test_loss=end.test_loss,
-            samples=run.samples,
-            started=started,
-            seconds=seconds,
-            notes=run.notes,
-        )
-        for run, end in zip(runs, trained, strict=True)
-    ]
+    return [_result(run, end, started, seconds) for run, end in zip(runs, trained, strict=True)]
+
+
+def train_on(run: Prepared, since: Checkpoint | None = None) -> tuple[Result, Checkpoint]:
+    """Train one run, and say from where it can go on.
+
+    Training in parts has the bits of training at once, as long as no component asks how many epochs there will be. The
+    curves of the result are those of its part.
+
+    Args:
+        run: the run; its generators move on.
+        since: from where it goes on, which is used up; None to begin.
+    """
+    started, clock = datetime.now(UTC), time.perf_counter()
+    (end,) = train(_stack([run]), since=since, resumable=True)
+    assert end.checkpoint is not None
+    return _result(run, end, started, time.perf_counter() - clock), end.checkpoint
+
+
+def _result(run: Prepared, end: Trained, started: datetime, seconds: float) -> Result:
+    return Result(
+        settings=run.settings,
+        shape=run.shape,
+        theta=end.theta,
+        states=end.states,
+        curves=end.curves,
+        reason=end.reason,
+        epochs=end.epochs,
+        evaluations=end.evaluations,
+        best_epoch=end.best_epoch,
+        origin=run.origin,
+        test_loss=end.test_loss,
+        samples=run.samples,
+        started=started,
+        seconds=seconds,
+        notes=run.notes,
+    )
 
 
 def stopwatch(runs: Sequence[Prepared]) -> Stopwatch:

@@ -1,18 +1,18 @@
 """From settings to a run that can be trained: check that its parts fit, draw its data and its initial parameters."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chainrule.components.arguments import asked, given
-from chainrule.components.contracts import Activation, Array, Loss
+from chainrule.components.contracts import Activation, Array, Loss, Target
 from chainrule.components.parameters import plain
 from chainrule.components.stacking import float_fields, has_rate, stack, structure
 from chainrule.engine.backprop import require_defined
-from chainrule.engine.data import Samples, draw
+from chainrule.engine.data import Samples, Scaling, draw
 from chainrule.engine.layers import States
 from chainrule.engine.network import Shape, initial_states, key_of, placed
 from chainrule.engine.stack import STACKED
@@ -90,20 +90,35 @@ def prepare(settings: Settings) -> Prepared:
     )
 
 
-def drawn(settings: Settings) -> Samples:
+def drawn(settings: Settings, scalings: tuple[Scaling, Scaling] | None = None) -> Samples:
     """Draw the samples of a run.
+
+    Args:
+        settings: of the run.
+        scalings: the maps from raw to scaled values, of ``x`` and of ``y``; None for those that the target asks for.
 
     Raises:
         ConfigurationError: the data cannot be read.
     """
     seed, *_ = np.random.SeedSequence(settings.seed).spawn(_STREAMS)
-    return draw(settings.target, seed, **plain(settings.data), dtype=settings.training.dtype.value)
+    return draw(settings.target, seed, **plain(settings.data), dtype=settings.training.dtype.value, scalings=scalings)
 
 
 def first_states(settings: Settings, shape: Shape) -> States:
     """Return what the activations of a network keep before training."""
     chosen = placed(settings.activation, settings.output, settings.norm, shape.layers)
     return initial_states(chosen, shape, 1, np.dtype(settings.training.dtype.value))
+
+
+def with_target(run: Prepared, target: Target) -> Prepared:
+    """Return a run with the samples of another target, drawn and split by its seed, and scaled as its own were.
+
+    Raises:
+        ConfigurationError: the data cannot be read, or do not fit.
+    """
+    settings = replace(run.settings, target=target)
+    samples = drawn(settings, (run.samples.x_scaling, run.samples.y_scaling))
+    return replace(run, settings=settings, samples=samples, notes=(*target.notes, *_check_ranges(settings, samples)))
 
 
 def _start(

@@ -1,6 +1,8 @@
 """Training, recording and telling: watchers hear everything and can alter nothing."""
 
+import dataclasses
 import logging
+import pickle
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from chainrule.config.compose import compose_settings
 from chainrule.engine import trainer
 from chainrule.registry.registry import installed
 from chainrule.registry.watching import Watcher, Watchers
-from chainrule.runs.execute import Task, execute, stopwatch
+from chainrule.runs.execute import Task, execute, stopwatch, train_on, train_stack
 from chainrule.runs.prepare import prepare
 from chainrule_untracked import NoTracking
 
@@ -121,3 +123,46 @@ def test_a_stopwatch_trains_the_runs_and_leaves_them_as_they_are():
     assert seconds(3) > 0
     assert seconds.gradients == 205
     assert [run.theta.tobytes() for run in runs] == before
+
+
+IN_PARTS = [
+    ["optimizer=adam", "training.batch_size=8"],
+    ["optimizer=momentum", "training.batch_size=null"],
+    ["optimizer=adam", "training.batch_size=8", "data.validation=0"],
+    ["optimizer=schedule_free", "training.batch_size=8"],
+    ["optimizer=sgld", "training.batch_size=8"],
+    ["optimizer=lbfgs", "training.batch_size=null"],
+    ["transforms=[clip,noise,ema,lookahead]", "training.batch_size=8"],
+    ["schedule=reduce_on_plateau", "schedule.patience=1", "training.batch_size=8"],
+    ["norm=batch_norm", "activation=prelu", "training.batch_size=8"],
+    ["network.dropout=0.3", "training.batch_size=8"],
+    ["rule=kolen_pollack", "training.batch_size=8"],
+    ["sampling=noise", "training.batch_size=8"],
+    ["training.dtype=float32", "training.batch_size=8"],
+]
+
+
+def until(run, epochs):
+    training = dataclasses.replace(run.settings.training, epochs=epochs)
+    return dataclasses.replace(run, settings=dataclasses.replace(run.settings, training=training))
+
+
+@pytest.mark.parametrize("overrides", IN_PARTS, ids=" ".join)
+def test_training_in_parts_has_the_bits_of_training_at_once(overrides):
+    """Each part is trained with what a pickle of the earlier one holds."""
+    run = prepare(compose_settings([*overrides, "data.samples=40", "training.epochs=7"]))
+    parts, kept = [], pickle.dumps((run, None))
+    for epochs in (3, 4, 7):
+        part, since = pickle.loads(kept)
+        result, checkpoint = train_on(until(part, epochs), since)
+        parts, kept = [*parts, result], pickle.dumps((part, checkpoint))
+    whole, _ = train_on(run)
+    (alone,) = train_stack([prepare(run.settings)])
+    assert whole.theta.tobytes() == parts[-1].theta.tobytes() == alone.theta.tobytes()
+    assert whole.metrics == parts[-1].metrics
+    for place, arrays in whole.states.items():
+        for name, array in arrays.items():
+            assert array.tobytes() == parts[-1].states[place][name].tobytes()
+    for name, values in whole.curves.values.items():
+        assert values.tobytes() == np.concatenate([part.curves.values[name] for part in parts]).tobytes()
+    assert np.concatenate([part.curves.epochs for part in parts]).tolist() == list(range(8))

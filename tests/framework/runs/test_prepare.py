@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import chainrule
-from chainrule.components.contracts import Initializer
+from chainrule.components.contracts import Initializer, Target
 from chainrule.config.compose import compose_settings
 from chainrule.files import paths
-from chainrule.runs.prepare import prepare
+from chainrule.runs.prepare import prepare, with_target
 from chainrule_transforms import EMA, Clip
 
 GIVEN = []
@@ -235,3 +235,27 @@ def test_who_does_not_ask_draws_what_it_drew_before():
     rng = np.random.default_rng(np.random.SeedSequence(3).spawn(5)[1])
     drawn = [rng.normal(size=size) for size in ((2, 2), 2, (2, 2), 2, (1, 2), 1)]
     np.testing.assert_array_equal(run.theta, run.shape.flatten(drawn[::2], drawn[1::2]))
+
+
+def test_other_samples_are_scaled_as_those_that_a_run_began_with():
+    run = prepare(compose_settings(["target=diabetes", "data.samples=100"]))
+    same = with_target(run, run.settings.target)
+    assert same.samples.train.tobytes() == run.samples.train.tobytes()
+    assert same.theta is run.theta
+    shifted = with_target(run, Shifted(run.settings.target))
+    rows = slice(1, 12)  # inputs and the output
+    moved = 1 / np.concatenate([run.samples.x_scaling.scale, run.samples.y_scaling.scale])
+    np.testing.assert_allclose(shifted.samples.train[rows], run.samples.train[rows] + moved)
+
+
+class Shifted(Target):
+    """Another target, with 1 added to all that it draws."""
+
+    samples, inputs, outputs, standardized = None, 10, 1, True
+
+    def __init__(self, other):
+        self.other = other
+
+    def data(self, rng, samples):
+        x, y = self.other.data(rng, samples)
+        return x + 1, y + 1
