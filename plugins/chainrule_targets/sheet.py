@@ -137,12 +137,12 @@ def read_sheet(path: Path, where: str, dialect: Dialect, as_text: Collection[str
             raise ConfigurationError(f"{where} cannot be unpacked: {error}.") from None
         require_memory(_PER_BYTE * len(content), where, f"{len(content) / 1e6:.0f} MB of unpacked text")
     if kind[0] in BINARY:
-        return _distinct(_binary(kind[0], content, where, dialect, as_text), where)
+        return _with_different_names(_binary(kind[0], content, where, dialect, as_text), where)
     text = read_text(content, where, dialect.encoding, dialect.delimiter, dialect.header)
     return sheet_of(text, where, dialect.notation, as_text)
 
 
-def _distinct(sheet: Sheet, where: str) -> Sheet:
+def _with_different_names(sheet: Sheet, where: str) -> Sheet:
     """Return a sheet whose columns have different names."""
     seen: set[str] = set()
     for column in sheet.columns:
@@ -180,7 +180,7 @@ def sheet_of(text: Text, where: str, notation: Notation, as_text: Collection[str
         raise ConfigurationError(
             f"{where}: every row has {len(columns)} cells, but {len(columns) - 1} columns are named."
         )
-    return _distinct(Sheet(columns, text.lines, "line", text.has_header), where)
+    return _with_different_names(Sheet(columns, text.lines, "line", text.has_header), where)
 
 
 def _are_row_names(column: Column) -> bool:
@@ -259,6 +259,24 @@ def _binary(kind: str, content: bytes, where: str, dialect: Dialect, as_text: Co
         raise
     except Exception as error:  # whatever these libraries raise for what is no such file
         raise ConfigurationError(f"{where} cannot be read as {kind}: {' '.join(str(error).split())}.") from None
+    return replace(_of_frame(frame, where, dialect, as_text), notes=notes)
+
+
+def frame_sheet(frame: Any, where: str, dialect: Dialect) -> Sheet:
+    """Return the sheet of a data frame.
+
+    Args:
+        frame: of pandas.
+        where: begins every error message.
+        dialect: how text in it is to be read.
+
+    Raises:
+        ConfigurationError: it is not a complete table.
+    """
+    return _with_different_names(_of_frame(frame, where, dialect), where)
+
+
+def _of_frame(frame: Any, where: str, dialect: Dialect, as_text: Collection[str] = ()) -> Sheet:
     if not len(frame):
         raise ConfigurationError(f"{where} has column names but no rows.")
     has_header = dialect.header is not False
@@ -268,7 +286,7 @@ def _binary(kind: str, content: bytes, where: str, dialect: Dialect, as_text: Co
         _column(name, _plain(frame.iloc[:, at], name in as_text), dialect.notation, name in as_text)
         for at, name in enumerate(names)
     ]
-    return Sheet(columns, np.arange(1, len(frame) + 1), "row", has_header, notes)
+    return Sheet(columns, np.arange(1, len(frame) + 1), "row", has_header)
 
 
 def _excel(content: bytes, where: str, dialect: Dialect) -> tuple[Any, tuple[str, ...]]:

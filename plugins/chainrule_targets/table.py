@@ -1,4 +1,4 @@
-"""A target from a file with a table."""
+"""A target from a file with a table, or from a data frame in memory."""
 
 import functools
 import os
@@ -14,6 +14,7 @@ from chainrule.components.contracts import Array
 from chainrule.components.overview import ColumnOverview, Overview
 from chainrule.components.schema import Block, Schema
 from chainrule.errors import ConfigurationError, nearest
+from chainrule.files import in_memory
 from chainrule.files.paths import started
 from chainrule.files.words import typed
 from chainrule_targets.blocks import read_sheets
@@ -21,15 +22,19 @@ from chainrule_targets.cells import Decimal, Notation, Signs, Thousands, are_dat
 from chainrule_targets.choice import Choice, Content, Fault, Missing, Parts, Task, TextFeatures, content, faults, parts
 from chainrule_targets.datasets import DataSet
 from chainrule_targets.dialect import DELIMITERS
-from chainrule_targets.sheet import Column, Dialect, Sheet, read_sheet
+from chainrule_targets.sheet import Column, Dialect, Sheet, frame_sheet, read_sheet
 
 _ROUNDS = 6  # of mending, until a line is no longer looked for
 _MOST_FAULTS = 8  # in one message
+
+Source = in_memory.Frame | tuple[Path, int, int]  # a frame, or a file with the time of its last change and its size
 
 
 @dataclass(frozen=True)
 class Table(DataSet):
     """Rows of a file: ``.csv``, ``.tsv`` and other text, also packed (``.gz``), ``.parquet``, ``.json``, ``.xlsx``.
+
+    In Python also those of a data frame, or of ``X`` and ``y``: ``chainrule.run(..., data=...)``, which gives ``path``.
 
     Labels that are numbers make a regression. Labels that are text make a classification, one-hot in sorted order;
     ``task=classification`` also makes classes of numbers. Features are numbers, or true and false for 1 and 0; text
@@ -42,6 +47,7 @@ class Table(DataSet):
     """
 
     reads: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".tab", ".txt", ".dat", ".parquet", ".json", ".xlsx")
+    reads_frames: ClassVar[bool] = True
 
     path: Annotated[str | None, doc("the file; required")] = None
     label: Annotated[tuple[str, ...] | None, doc("label column, or a list of several; null: the last column")] = None
@@ -81,6 +87,8 @@ class Table(DataSet):
             raise ConfigurationError(
                 f"target.decimal and target.thousands are both {self.decimal.value}; they must differ."
             )
+        # Held by the target, so that a frame in memory stays as long as this does.
+        object.__setattr__(self, "_frame", in_memory.find(self.path) if self.path else None)
 
     @property
     def inputs(self) -> int:
@@ -177,14 +185,17 @@ class Table(DataSet):
 
     @property
     def _where(self) -> str:
-        return f"target.path={self.path}"
+        return "data" if self._is_in_memory else f"target.path={self.path}"
+
+    @property
+    def _is_in_memory(self) -> bool:
+        return self.path is not None and self.path.startswith(in_memory.MARK)
 
     def _choice(self) -> Choice:
         return Choice(**{field.name: getattr(self, field.name) for field in fields(Choice)})
 
     def _sheet(self) -> Sheet:
-        path, status = _found(self.path, self._where)
-        return _read(path, status.st_mtime_ns, status.st_size, self._where, self._dialect)
+        return _read(self._source(), self._where, self._dialect)
 
     @property
     def _dialect(self) -> Dialect:
@@ -192,9 +203,23 @@ class Table(DataSet):
         return Dialect(self.encoding, delimiter, self.header, Notation(self.decimal, self.thousands, self.signs))
 
     def _content(self) -> Content:
+        return _use(replace(self, standardize=False), self._source())
+
+    def _source(self) -> Source:
+        """Return what is read: it is a key of the cache, so that a changed file is read again."""
+        if self._is_in_memory:
+            return self._held()
         path, status = _found(self.path, self._where)
-        # Path, modification time and size are keys of the cache, so that a changed file is read again.
-        return _use(replace(self, standardize=False), path, status.st_mtime_ns, status.st_size)
+        return path, status.st_mtime_ns, status.st_size
+
+    def _held(self) -> in_memory.Frame:
+        frame: in_memory.Frame | None = getattr(self, "_frame")  # noqa: B009 - no field, so that it is no parameter
+        if frame is None:
+            raise ConfigurationError(
+                f"target.path={self.path} is data in the memory of a Python program, which this process does not have: "
+                "in Python, give them again by data=..., to chainrule.run, sweep, compare or resume."
+            )
+        return frame
 
 
 def _found(given: str | None, where: str) -> tuple[Path, os.stat_result]:
@@ -229,12 +254,14 @@ def _nearest_file(path: Path) -> str:
 
 
 @functools.lru_cache(maxsize=2)
-def _read(path: Path, modified: int, size: int, where: str, dialect: Dialect) -> Sheet:
-    return read_sheet(path, where, dialect)
+def _read(source: Source, where: str, dialect: Dialect) -> Sheet:
+    if isinstance(source, in_memory.Frame):
+        return frame_sheet(source.frame, where, dialect)
+    return read_sheet(source[0], where, dialect)
 
 
 @functools.lru_cache(maxsize=8)
-def _use(table: Table, path: Path, modified: int, size: int) -> Content:
+def _use(table: Table, source: Source) -> Content:
     choice, where = table._choice(), table._where
     chosen = parts(table._sheet(), choice, where)
     wrong = faults(chosen, choice)

@@ -362,6 +362,7 @@ class Target(Component):
         low, high: the interval from which ``data`` draws each input.
         samples: default number of samples that a run draws; None for a data set, which has rows of its own.
         reads: endings of the files that it reads from its parameter ``path``, such as ``.csv``.
+        reads_frames: whether ``path`` may name a data frame in memory, which ``files.in_memory.find`` returns.
     """
 
     task: ClassVar[str] = "regression"
@@ -369,6 +370,7 @@ class Target(Component):
     high: ClassVar[float] = 1.0
     samples: ClassVar[int | None] = 256
     reads: ClassVar[tuple[str, ...]] = ()
+    reads_frames: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.components.contracts import Array
+from chainrule.config.given import with_data
 from chainrule.engine.trainer import Observer, Pruner
+from chainrule.files.in_memory import giving
 from chainrule.notebook import surroundings
 from chainrule.notebook.components import registry
 from chainrule.notebook.runs import Run
@@ -19,11 +21,14 @@ from chainrule.runs.prepare import Prepared, prepare, run_structure
 _STACK = 256  # most runs in one stack; larger stacks are not faster
 
 
-def run(*overrides: str, directory: str | Path | None = None, quiet: bool = False) -> Run:
+def run(*overrides: str, data: Any = None, directory: str | Path | None = None, quiet: bool = False) -> Run:
     """Train one run, configured as on the command line.
 
     Args:
         overrides: overrides such as ``"optimizer=adam"`` or ``"seed=3"``.
+        data: what is learned instead of a file: a data frame, whose last column is the label unless ``target.label``
+            says another, or ``(X, y)``, ``X (samples, features)`` and ``y (samples,)`` or ``(samples, outputs)``. It is
+            read as a table is: ``target.missing``, ``target.text`` and the like hold.
         directory: where its record is written; without it nothing is written, and nothing is sent to a tracker.
         quiet: whether a notebook shows no progress; elsewhere a run shows none.
 
@@ -38,8 +43,10 @@ def run(*overrides: str, directory: str | Path | None = None, quiet: bool = Fals
     from chainrule.config.settings import settings_from_config, tracker_from_config
 
     plugins = registry()
-    config = compose_config(overrides)
-    prepared, tracker = prepare(settings_from_config(config, plugins)), tracker_from_config(config, plugins)
+    overrides, frame = with_data(overrides, data)
+    with giving(frame):
+        config = compose_config(overrides)
+        prepared, tracker = prepare(settings_from_config(config, plugins)), tracker_from_config(config, plugins)
     if directory is None:
         return Run.of(train_stack([prepared], _observer([prepared], quiet))[0])
     watchers = Watchers([tracker, *plugins.watchers(surroundings.of_runs(quiet))])
@@ -49,10 +56,14 @@ def run(*overrides: str, directory: str | Path | None = None, quiet: bool = Fals
     return Run.of(result, record)
 
 
-def settings(*overrides: str) -> Settings:
+def settings(*overrides: str, data: Any = None) -> Settings:
     """Return the checked settings that overrides such as ``"optimizer=adam"`` describe.
 
     ``dataclasses.replace(settings, seed=3)`` gives other settings without composing the configuration again.
+
+    Args:
+        overrides: as of :func:`run`.
+        data: what is learned, as of :func:`run`.
 
     Raises:
         ConfigurationError: an override is wrong.
@@ -60,7 +71,9 @@ def settings(*overrides: str) -> Settings:
     from chainrule.config.compose import compose_settings
 
     registry()
-    return compose_settings(overrides)
+    overrides, frame = with_data(overrides, data)
+    with giving(frame):
+        return compose_settings(overrides)
 
 
 def train(

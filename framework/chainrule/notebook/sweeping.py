@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Never
 
 from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.config.given import given_again, with_data
 from chainrule.errors import ConfigurationError, nearest
+from chainrule.files.in_memory import giving
 from chainrule.notebook import surroundings
 from chainrule.notebook.components import registry
 from chainrule.notebook.swept import SweepResult
@@ -17,6 +19,7 @@ from chainrule.registry.watching import Watcher
 
 def sweep(
     *overrides: str,
+    data: Any = None,
     directory: str | Path | None = None,
     quiet: bool = False,
     zip: Iterable[Sequence[str]] | None = None,  # noqa: A002 - its name in the configuration
@@ -28,6 +31,7 @@ def sweep(
 
     Args:
         overrides: as on the command line, e.g. ``"optimizer=adam,lion"`` and ``"seed=range(20)"``.
+        data: what is learned, as of :func:`run`.
         directory: where its record is written; by default below ``multirun``.
         quiet: whether no progress and no summary are shown.
         zip: groups of keys whose values go together.
@@ -44,11 +48,12 @@ def sweep(
     """
     options: dict[str, Any] = {"zip": zip, "random": random, "random_seed": random_seed}
     _refuse(unknown, "sweep", options)
-    return _swept(overrides, [], options, directory, quiet)
+    return _swept(overrides, [], options, data, directory, quiet)
 
 
 def search(
     *overrides: str,
+    data: Any = None,
     directory: str | Path | None = None,
     quiet: bool = False,
     budget: int | None = None,
@@ -67,6 +72,7 @@ def search(
     Args:
         overrides: as on the command line; a space is ``"optimizer.lr=interval(0.01,1)"`` or
             ``"optimizer.lr=tag(log,interval(1e-4,1))"``, and ``"seed=range(3)"`` tries each point with three seeds.
+        data: what is learned, as of :func:`run`.
         directory: where its record is written; by default below ``multirun``.
         quiet: whether no progress and no summary are shown.
         budget: how many points of the space are tried, ``hydra.sweeper.trials``; by default 50.
@@ -99,11 +105,12 @@ def search(
     }
     _refuse(unknown, "search", options)
     options["trials"] = options.pop("budget")
-    return _swept(overrides, ["hydra/sweeper=stacked_optuna"], options, directory, quiet)
+    return _swept(overrides, ["hydra/sweeper=stacked_optuna"], options, data, directory, quiet)
 
 
 def compare(
     *overrides: str,
+    data: Any = None,
     directory: str | Path | None = None,
     quiet: bool = False,
     targets: str | Sequence[str] | None = None,
@@ -169,14 +176,15 @@ def compare(
         if limit is not None and not until_decided:
             raise ConfigurationError(f"{name} needs until_decided=True, which it limits.")
     told = [*overrides, *comparison_overrides(targets, options)]
-    return _swept(told, ["hydra/sweeper=compare"], {}, directory, quiet)
+    return _swept(told, ["hydra/sweeper=compare"], {}, data, directory, quiet)
 
 
-def resume(directory: str | Path, *, accept: str | None = None, quiet: bool = False) -> SweepResult:
+def resume(directory: str | Path, *, data: Any = None, accept: str | None = None, quiet: bool = False) -> SweepResult:
     """Finish a sweep or a comparison that broke off, as ``chainrule resume`` does.
 
     Args:
         directory: of its record. What was declared by ``@chainrule.plugin`` must be declared again, and unchanged.
+        data: those that it was given, if it was; other data are refused.
         accept: ``"plugin"`` to go on although a plugin has changed, as after an error in it was mended: what has a
             complete record stays, and the records say which run had which version.
         quiet: whether no progress and no summary are shown.
@@ -195,7 +203,8 @@ def resume(directory: str | Path, *, accept: str | None = None, quiet: bool = Fa
     recorded = read_sweep(Path(directory).absolute())
     registry()
     require_plugins(recorded)
-    with chdir(recorded.manifest.working_directory), resuming(recorded, accept):
+    again = giving(given_again(recorded, data))
+    with again, chdir(recorded.manifest.working_directory), resuming(recorded, accept):
         return _run_command(recorded.manifest.arguments, recorded.directory, quiet)
 
 
@@ -212,6 +221,7 @@ def _swept(
     overrides: Sequence[str],
     sweeper: Sequence[str],
     options: Mapping[str, Any],
+    data: Any,
     directory: str | Path | None,
     quiet: bool,
 ) -> SweepResult:
@@ -222,7 +232,9 @@ def _swept(
     place = Path(directory or f"multirun/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}").absolute()
     registry()
     own = [*sweeper_overrides(options), f"hydra.sweep.dir={compose.quoted(str(place))}"]
-    return _run_command(["-m", *sweeper, *overrides, *own], place, quiet)
+    told, frame = with_data(overrides, data)
+    with giving(frame):
+        return _run_command(["-m", *sweeper, *told, *own], place, quiet)
 
 
 def _run_command(arguments: Sequence[str], directory: Path, quiet: bool) -> SweepResult:

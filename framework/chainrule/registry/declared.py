@@ -1,4 +1,4 @@
-"""Components that a Python program declares, and how plugins that are not installed reach other processes."""
+"""Components that a Python program declares, and how they and plugin files and data in memory reach other processes."""
 
 import dataclasses
 import io
@@ -11,6 +11,7 @@ from typing import Any
 
 from chainrule.components.contracts import Component
 from chainrule.errors import PluginError, sentence
+from chainrule.files.in_memory import Frame
 from chainrule.registry.providers import ClassProvider, FileProvider
 
 
@@ -70,24 +71,26 @@ def forget(one: Declared) -> None:
 
 @dataclass(frozen=True)
 class Parcel:
-    """The plugins of a process that others cannot find as installed distributions.
+    """What runs need of a process and others cannot find: plugins that are not installed, and data in memory.
 
     Attributes:
         files: plugin files, with the source that was executed.
         classes: those that were declared, pickled; with the functions and values of the program that they use.
+        data: the data frame in memory that runs are trained on, or None.
     """
 
     files: tuple[FileProvider, ...]
     classes: tuple[tuple[str, ClassProvider, bytes], ...]
+    data: Frame | None = None
 
     @classmethod
-    def of(cls, files: Iterable[FileProvider], classes: Iterable[Declared]) -> "Parcel":
-        """Return the parcel with these plugins.
+    def of(cls, files: Iterable[FileProvider], classes: Iterable[Declared], data: Frame | None = None) -> "Parcel":
+        """Return the parcel with these plugins and data.
 
         Raises:
             PluginError: a class cannot be pickled.
         """
-        return cls(tuple(files), tuple((one.kind, one.provider, _pickled(one)) for one in classes))
+        return cls(tuple(files), tuple((one.kind, one.provider, _pickled(one)) for one in classes), data)
 
     def declared(self) -> list[Declared]:
         """Return the classes, unpickled.

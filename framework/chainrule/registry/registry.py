@@ -22,7 +22,7 @@ import pluggy
 from chainrule.components.contracts import Component
 from chainrule.components.parameters import build
 from chainrule.errors import ConfigurationError, PluginError, nearest
-from chainrule.files import paths
+from chainrule.files import in_memory, paths
 from chainrule.records.run import PluginEntry
 from chainrule.records.settings import Settings
 from chainrule.registry import hookspecs, vetting
@@ -424,17 +424,19 @@ def installed() -> Registry:
 
 
 def parcel() -> Parcel:
-    """Return what another process needs to have the plugins of this one, beside what is installed.
+    """Return what another process needs to have the plugins and data of this one, beside what is installed.
 
     Raises:
         PluginError: a declared class cannot be pickled.
     """
     files = [plugin.entry for plugin in found().plugins if isinstance(plugin.entry, FileProvider)]
-    return Parcel.of(files, _received.declared if _received else declared())
+    return Parcel.of(files, _received.declared if _received else declared(), in_memory.given())
 
 
 def receive(parcel: Parcel) -> None:
     """Have the plugins of the process that sent the parcel instead of those that this one finds or declares.
+
+    What the parcel has in memory is found in this process, too.
 
     Raises:
         PluginError: a class cannot be unpickled.
@@ -443,6 +445,8 @@ def receive(parcel: Parcel) -> None:
     before = _received.parcel if _received else None
     if before != parcel:
         _received = _Received(parcel, parcel.declared())
+        if parcel.data:
+            in_memory.keep(parcel.data)
     if before is None or before.files != parcel.files:
         _loaded_once.cache_clear()
 
