@@ -23,7 +23,7 @@ LINE = [
     ("sweep.jobs",),
     ("sweep.execution",),
     ("sweep",),
-    ("testing", "notebook"),
+    ("testing", "notebook", "estimators"),
     ("cli",),
 ]
 LEVEL = {room: level for level, rooms in enumerate(LINE) for room in rooms}

@@ -32,6 +32,7 @@ _HOMES = {
     "chainrule.engine.network": ("Shape", "product"),
     "chainrule.engine.problem": ("Problem",),
     "chainrule.engine.reason": ("Reason",),
+    "chainrule.estimators.estimators": ("Classifier", "Regressor"),
     "chainrule.notebook.components": ("component",),
     "chainrule.notebook.reading": ("load", "outcomes_of"),
     "chainrule.notebook.running": ("run", "settings", "train"),

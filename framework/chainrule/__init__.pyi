@@ -21,6 +21,7 @@ from chainrule.engine.network import Shape, product
 from chainrule.engine.problem import Problem
 from chainrule.engine.reason import Reason
 from chainrule.errors import ChainruleError, ConfigurationError, PluginError, RecordError
+from chainrule.estimators.estimators import Classifier, Regressor
 from chainrule.notebook.components import component
 from chainrule.notebook.reading import load, outcomes_of
 from chainrule.notebook.running import run, settings, train
@@ -45,6 +46,7 @@ __all__ = [
     "Activation",
     "Array",
     "ChainruleError",
+    "Classifier",
     "ConfigurationError",
     "Curves",
     "Initializer",
@@ -61,6 +63,7 @@ __all__ = [
     "Reason",
     "Record",
     "RecordError",
+    "Regressor",
     "Result",
     "Rule",
     "Run",

@@ -87,8 +87,8 @@ class Table(DataSet):
             raise ConfigurationError(
                 f"target.decimal and target.thousands are both {self.decimal.value}; they must differ."
             )
-        # Held by the target, so that a frame in memory stays as long as this does.
-        object.__setattr__(self, "_frame", in_memory.find(self.path) if self.path else None)
+        if self._is_in_memory:
+            in_memory.hold(str(self.path), self)
 
     @property
     def inputs(self) -> int:
@@ -213,7 +213,7 @@ class Table(DataSet):
         return path, status.st_mtime_ns, status.st_size
 
     def _held(self) -> in_memory.Frame:
-        frame: in_memory.Frame | None = getattr(self, "_frame")  # noqa: B009 - no field, so that it is no parameter
+        frame = in_memory.find(str(self.path))
         if frame is None:
             raise ConfigurationError(
                 f"target.path={self.path} is data in the memory of a Python program, which this process does not have: "

@@ -15,14 +15,14 @@ DOORS = {
     "pytest": {"testing.collecting"},
     "jinja2": {"reports.page", "cli.new_plugin"},
     "markupsafe": {"reports.sweep", "reports.ranking", "reports.comparison", "reports.budget", "reports.fragment"},
-    "pandas": {"analysis.tables"},
+    "pandas": {"analysis.tables", "config.given"},
     "joblib": {"sweep.execution.pool"},
     "cloudpickle": {"registry.declared"},
     "yaml": {"files.yaml_text", "files.defaults", "registry.preferences", "config.compose"},
     "mlflow": set(),
     "matplotlib": {"notebook.plotting"},
     "rich": set(),
-    "sklearn": set(),
+    "sklearn": {"estimators.estimators"},
     "scipy": {"analysis.ranking", "analysis.paired"},
 }
 

@@ -1,12 +1,12 @@
 """Data frames of a Python program that a target reads as if they were files: their names, and where they are found."""
 
 import hashlib
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakValueDictionary
 
 MARK = "memory:"  # how the path of a frame begins
 _DIGITS = 12  # of the digest in a path
@@ -47,8 +47,8 @@ class Frame:
         return f"{MARK}{self.digest[:_DIGITS]}"
 
 
-# A frame stays as long as a target that reads it does, or the block that was given it.
-_known: WeakValueDictionary[str, Frame] = WeakValueDictionary()
+# A frame stays as long as the block that was given it, and the targets that read it.
+_known: weakref.WeakValueDictionary[str, Frame] = weakref.WeakValueDictionary()
 _given: ContextVar[Frame | None] = ContextVar("given", default=None)
 
 
@@ -70,6 +70,17 @@ def given() -> Frame | None:
 def keep(frame: Frame) -> Frame:
     """Let a frame be found for as long as somebody holds what is returned: it, or its equal that is found already."""
     return _known.setdefault(frame.path, frame)
+
+
+def hold(path: str, owner: object) -> None:
+    """Let the frame of a path, if this process has it, be found for as long as ``owner`` lives."""
+    frame = find(path)
+    if frame:
+        weakref.finalize(owner, _released, frame).atexit = False
+
+
+def _released(frame: Frame) -> None:
+    """Do nothing: that somebody waited to call it has held the frame."""
 
 
 def find(path: str) -> Frame | None:

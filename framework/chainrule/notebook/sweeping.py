@@ -132,6 +132,7 @@ def compare(
 
     Args:
         overrides: the contenders, e.g. ``"optimizer=adam,lion"``, and values for all of them.
+        data: what is learned, as of :func:`run`.
         directory: where its record is written; by default below ``multirun``.
         quiet: whether no progress and no summary are shown.
         targets: functions and data sets to compare on: ``"sine,wine"`` or ``["sine", "wine"]``.

@@ -80,7 +80,7 @@ def test_a_target_holds_its_data_as_long_as_it_lives():
     first, second = chainrule.train([settings, settings])
     assert first.theta.tobytes() == second.theta.tobytes()
     assert find(path) is not None
-    record = chainrule.run(*CLASSES, data=FRAME, directory="one")
+    record = chainrule.run(*CLASSES, "tracking=none", data=FRAME, directory="one")
     assert record.settings.target == settings.target
     manifest = chainrule.load("one").manifest
     assert manifest.configuration["target"]["path"] == path

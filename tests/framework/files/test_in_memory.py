@@ -59,6 +59,27 @@ def test_a_frame_is_found_for_as_long_as_somebody_holds_it():
     assert in_memory.find(path) is None
 
 
+class Owner:
+    """Somebody who reads a frame."""
+
+
+def test_a_frame_stays_with_its_owners():
+    held, owners = frame(a=[4.0]), [Owner(), Owner()]
+    path = in_memory.keep(held).path
+    for owner in owners:
+        in_memory.hold(path, owner)
+    del held
+    while owners:
+        gc.collect()
+        assert in_memory.find(path) is not None
+        del owner
+        owner = owners.pop()
+    del owner
+    gc.collect()
+    assert in_memory.find(path) is None
+    in_memory.hold(path, Owner())
+
+
 def test_nothing_is_given_where_there_are_no_data():
     with in_memory.giving(None):
         assert in_memory.given() is None
