@@ -28,7 +28,7 @@ BOTH = [(chainrule.Regressor, DIABETES), (chainrule.Classifier, IRIS)]
 @parametrize_with_checks([chainrule.Regressor(), chainrule.Classifier()])
 def test_scikit_learn_finds_nothing_wrong(estimator, check):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # about data that a check makes odd on purpose
         check(estimator)
 
 
