@@ -208,7 +208,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
     def _predicted(self, x: ArrayLike) -> Array:
         """Return what the network predicts, ``(samples, outputs)``."""
         check_is_fitted(self)
-        return self.result_.predict(validate_data(self, x, dtype=float, reset=False).T).T
+        predicted: Array = self.result_.predict(validate_data(self, x, dtype=float, reset=False), samples_first=True)
+        return predicted
 
 
 def _gives_shares(estimator: _Estimator) -> bool:
