@@ -74,7 +74,8 @@ class Activation(Component):
         pieces: pre-activations of each unit, such as the linear pieces of which maxout takes the largest; may be a
             field. With more than one, a layer of ``units`` units has ``pieces * units`` rows of weights, ``z`` is
             ``(runs, pieces * units, samples)``, and ``a`` ``(runs, units, samples)``. The first piece of all units
-            comes first: ``np.split(z, pieces, axis=1)`` gives a view of each piece.
+            comes first: ``np.split(z, pieces, axis=1)`` gives a view of each piece. Declared as ``kinks`` are those at
+            a fixed value of one piece, not those where pieces are equal.
         trained: names of float fields that are learned with the weights, one number for each layer. The value of the
             field is where it starts; in ``forward``, ``slope`` and ``backward`` the field is an array ``(runs, 1, 1)``.
         trained_per_unit: likewise, one number for each unit; the field is an array ``(runs, units, 1)``.
