@@ -92,7 +92,7 @@ def _confusion(result: Result) -> Any:
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=size)
         names = [canvas.name(name) for name in schema.classes] if schema.is_named else None
         is_wide = names is not None and sum(map(len, names)) > _BESIDE
-        axes.set_xticks(range(classes), names, rotation=90 if is_wide else 0)
+        axes.set_xticks(range(classes), names, **({"rotation": 90} if is_wide else {}))
         axes.set_yticks(range(classes), names)
     lost = samples - counts.sum()
     about = f"; {lost} predictions are not finite" if lost else ""

@@ -15,7 +15,7 @@ DOORS = {
     "pytest": {"testing.collecting"},
     "jinja2": {"reports.page", "cli.new_plugin"},
     "markupsafe": {"reports.sweep", "reports.ranking", "reports.comparison", "reports.budget", "reports.fragment"},
-    "pandas": {"analysis.tables", "config.given"},
+    "pandas": {"analysis.tables", "config.given", "records.predictor"},
     "joblib": {"sweep.execution.pool"},
     "cloudpickle": {"registry.declared"},
     "yaml": {"files.yaml_text", "files.defaults", "registry.preferences", "config.compose"},
@@ -31,7 +31,8 @@ TESTS = ROOT / "tests" / "framework"
 # Tests of what goes through several modules: those of sweeps lie in the topmost room that they need.
 ACROSS = {
     *(f"engine/test_{name}.py" for name in ("dropout", "random_activations", "trained_fields")),
-    *("sweep/test_interrupts.py", "sweep/test_sweeps.py", "test_kinds.py", "test_layers.py", "test_public.py"),
+    *(f"sweep/test_{name}.py" for name in ("interrupts", "refusals", "sweeps")),
+    *("test_kinds.py", "test_layers.py", "test_public.py"),
     *(f"testing/test_{name}.py" for name in ("exotic", "faulty_data", "faulty_functions", "faulty_training", "pieces")),
 }
 # Modules without a test file of their own, because they are parts of what is tested elsewhere. Those of the conformance

@@ -135,7 +135,7 @@ def test_a_misspelt_option_gets_the_nearest_name():
     ],
 )
 def test_options_have_the_names_that_they_have_as_overrides(function, conf, renamed):
-    own = set(inspect.signature(function).parameters) - {"overrides", "directory", "quiet", "unknown"}
+    own = set(inspect.signature(function).parameters) - {"overrides", "data", "directory", "quiet", "unknown"}
     assert {renamed.get(name, name) for name in own} <= {field.name for field in dataclasses.fields(conf)}
 
 
