@@ -260,6 +260,23 @@ def test_confusion_counts_every_sample():
     assert axes.get_title() == f"validation: {counts[0, 0]} of 10 samples correct"
 
 
+class Fruit(Nearest):
+    """Classes and inputs with names."""
+
+    input_names = ("size", "costs $ or $")
+    output_names = ("apple", "a pear of the variety Conference")
+
+
+def test_pictures_have_the_names_of_classes_and_inputs_short_ones_and_no_formulas():
+    run = result(Fruit())
+    axes = predictions.draw(run).axes[0]
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [label.get_text() for label in labels] == ["apple", "a pear of the var..."]
+    learned, target, bar = surface.draw(run).axes
+    assert (learned.get_xlabel(), target.get_xlabel(), learned.get_ylabel()) == ("size", "size", r"costs \$ or \$")
+    assert [label.get_text() for label in bar.get_xticklabels()] == ["apple", "a pear of the var..."]
+
+
 def test_surface_shows_the_target_beside_what_was_learned():
     learned, target, _ = surface.draw(result()).axes
     assert (learned.get_title(), target.get_title()) == ("learned", "target")

@@ -23,7 +23,7 @@ _ROUNDING = 1e-9
 
 
 def declared(subject: Subject) -> None:
-    """``inputs``, ``outputs``, ``task``, ``low``, ``high`` and ``samples`` make sense."""
+    """``inputs``, ``outputs``, their names, ``task``, ``low``, ``high`` and ``samples`` make sense."""
     for target in subject.variants:
         found = {name: getattr(target, name) for name in ("inputs", "outputs", "low", "high", "samples")}
         found["task"] = target.resolved_task
@@ -31,6 +31,10 @@ def declared(subject: Subject) -> None:
         for name in ("inputs", "outputs"):
             if type(found[name]) is not int or found[name] < 1:
                 raise FindingError(f"{where}: {name} is {found[name]!r}; it must be a whole number >= 1.")
+        for name, width in (("input_names", found["inputs"]), ("output_names", found["outputs"])):
+            names = getattr(target, name)
+            if names and not len(names) == len(set(names)) == width:
+                raise FindingError(f"{where}: {name} is {names!r}; there must be {width} different ones, or none.")
         if found["task"] not in ("regression", "classification"):
             raise FindingError(f"{where}: task is {found['task']!r}; it must be 'regression' or 'classification'.")
         if not (np.isfinite(found["low"]) and np.isfinite(found["high"]) and found["low"] < found["high"]):

@@ -1,12 +1,14 @@
 """What predicts is read from a record alone."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.metrics import confusion_matrix
 
 import chainrule
 from chainrule.config.recorded import predictor_of
-from chainrule.errors import RecordError
-from chainrule.records.run import WEIGHTS, read_record
+from chainrule.errors import ConfigurationError, RecordError
+from chainrule.records.run import CONFUSION, WEIGHTS, read_record
 from chainrule.registry.registry import installed
 
 
@@ -40,3 +42,24 @@ def test_changed_weights_are_refused(tmp_path):
     (tmp_path / WEIGHTS).write_bytes(b"")
     with pytest.raises(RecordError, match="was changed after it was recorded"):
         predictor_of(read_record(tmp_path), installed())
+
+
+def test_the_record_of_a_classification_says_which_class_was_taken_for_which(tmp_path):
+    result = chainrule.run("target=wine", "data.test=0.2", "training.epochs=2", directory=tmp_path)
+    table = pd.read_csv(tmp_path / "confusion.csv")
+    assert table.columns.tolist() == ["part", "true class", *result.samples.schema.classes]
+    assert CONFUSION in read_record(tmp_path).manifest.files
+    for part, samples in result.samples.parts.items():
+        x, y = result.samples.raw(samples)
+        expected = confusion_matrix(y.argmax(axis=0), result.predict(x).argmax(axis=0), labels=range(3))
+        np.testing.assert_array_equal(table[table["part"] == part].iloc[:, 2:], expected)
+        np.testing.assert_array_equal(result.confusion(part), expected)
+
+
+def test_a_regression_has_no_confusion_matrix(tmp_path):
+    result = chainrule.run("training.epochs=1", directory=tmp_path)
+    assert not (tmp_path / CONFUSION).exists()
+    with pytest.raises(ConfigurationError, match="target=linear is a regression"):
+        result.confusion()
+    with pytest.raises(ConfigurationError, match="There are no samples for 'test'; the run has train, validation"):
+        chainrule.run("target=xor", "training.epochs=1").confusion("test")

@@ -38,6 +38,16 @@ class Upside(Wave):
 
 
 @GALLERY.flawed("declared", others=True)
+class TooFewNames(Wave):
+    input_names: ClassVar = ("a",)
+
+
+@GALLERY.flawed("declared", others=True)
+class EqualNames(Wave):
+    input_names: ClassVar = ("a", "a")
+
+
+@GALLERY.flawed("declared", others=True)
 class UnknownTask(Wave):
     task: ClassVar = "ranking"
 
