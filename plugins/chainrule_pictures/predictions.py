@@ -90,9 +90,8 @@ def _confusion(result: Result) -> Any:
             colour = "white" if shares[row, column] > 0.5 else "black" if counts[row, column] else "0.6"
             size = 11 if classes <= 10 else 7
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=size)
-        names = [canvas.name(name) for name in schema.classes] if schema.is_named else None
-        is_wide = names is not None and sum(map(len, names)) > _BESIDE
-        axes.set_xticks(range(classes), names, **({"rotation": 90} if is_wide else {}))
+        names = [canvas.name(name) for name in schema.classes]
+        axes.set_xticks(range(classes), names, rotation=90 if sum(map(len, names)) > _BESIDE else 0)
         axes.set_yticks(range(classes), names)
     lost = samples - counts.sum()
     about = f"; {lost} predictions are not finite" if lost else ""

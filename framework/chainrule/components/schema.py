@@ -227,8 +227,8 @@ class Schema:
         Raises:
             ConfigurationError: columns are missing, or it is not clear which they are.
         """
-        wanted = [feature.name for feature in self.features]
-        missing = [name for name in wanted if name not in set(names)]
+        wanted, there = [feature.name for feature in self.features], set(names)
+        missing = [name for name in wanted if name not in there]
         if not missing:
             return {name: name for name in wanted}
         if self.is_named:

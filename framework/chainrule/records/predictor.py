@@ -1,5 +1,6 @@
 """Predictions of a trained network: from arrays, or from the columns of a table, with the names of classes."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, overload
@@ -180,6 +181,9 @@ class Predictor:
         import pandas as pd  # here, because it is slow to import
 
         names = [str(name) for name in frame.columns]
+        twice = next((name for name, count in Counter(names).items() if count > 1), None)
+        if twice is not None:
+            raise ConfigurationError(f"The data frame has several columns called {twice!r}; rename one of them.")
         columns = {name: frame[own] for name, own in zip(names, frame.columns, strict=True)}
         try:
             x = self.inputs(columns, lambda row: f"row {frame.index[row]}")

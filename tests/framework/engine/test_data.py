@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 import chainrule
 from chainrule.components.contracts import Target
+from chainrule.config.settings import settings_from_config
 from chainrule.engine.data import Scaling, accuracy, draw, r2
 from chainrule.errors import ConfigurationError, PluginError
+from chainrule.registry.registry import installed
 
 ROWS = np.arange(20.0).reshape(10, 2)
 ROWS.flags.writeable = False
@@ -211,3 +213,40 @@ def test_fresh_samples_are_scaled_like_those_of_training():
     assert (x.dtype, y.dtype) == (np.float32, np.float32)
     raw_x, raw_y = samples.x_scaling.undo(x.T), samples.y_scaling.undo(y.T)
     np.testing.assert_allclose(raw_y.T, target(raw_x.T), rtol=1e-4)
+
+
+def shares(samples):
+    """The share of each class in each part."""
+    return [samples.raw(part)[1].mean(axis=1) for part in samples.parts.values()]
+
+
+@pytest.mark.parametrize("options", [{}, {"test": 0.2}, {"folds": 5, "fold": 2}])
+def test_parts_of_a_data_set_have_each_class_in_proportion(options):
+    target = chainrule.component("target", "wine")
+    whole = target.rows()[1].mean(axis=0)
+    samples = draw(target, fresh(), **settings(), **options, stratify=None)
+    for part, found in zip(samples.parts.values(), shares(samples), strict=True):
+        np.testing.assert_allclose(found, whole, atol=1 / part.shape[1])
+    plain = draw(target, fresh(), **settings(), **options)
+    assert max(np.abs(found - whole).max() for found in shares(plain)) > 0.03
+    assert [part.shape for part in plain.parts.values()] == [part.shape for part in samples.parts.values()]
+    assert plain.digest == samples.digest
+
+
+def test_samples_that_are_drawn_are_stratified_only_if_that_is_asked_for():
+    moons = chainrule.component("target", "spirals")
+    plain, unasked, asked = (draw(moons, fresh(), **settings(), stratify=each) for each in (False, None, True))
+    assert plain.train.tobytes() == unasked.train.tobytes() != asked.train.tobytes()
+    assert np.abs(shares(asked)[1] - 0.5).max() < 1 / 51
+
+
+def test_a_regression_cannot_be_stratified():
+    assert draw(Rows(), fresh(), **settings(), stratify=None).train.shape[1] == 8
+    with pytest.raises(ConfigurationError, match=r"data\.stratify needs classes, but target=rows is a regression"):
+        draw(Rows(), fresh(), **settings(), stratify=True)
+
+
+def test_a_configuration_of_before_is_not_stratified_and_the_packaged_one_is_where_there_are_classes():
+    config = chainrule.settings("target=wine").to_config()
+    assert config["data"].pop("stratify") is None
+    assert settings_from_config(config, installed()).data.stratify is False

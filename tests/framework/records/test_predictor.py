@@ -126,6 +126,12 @@ def test_what_does_not_fit_is_one_sentence(trained, change, message):
         result.predict(frame[["colour"]])
 
 
+def test_equal_names_of_columns_are_refused(trained):
+    frame, result, _ = trained
+    with pytest.raises(ConfigurationError, match="The data frame has several columns called 'size'; rename one"):
+        result.predict(pd.concat([frame, frame[["size"]]], axis=1))
+
+
 def test_missing_values_are_refused_where_training_had_none():
     pd.DataFrame({"a": [1.0, 2, 3, 4], "b": [0.0, 1, 0, 1], "y": [1.0, 2, 3, 4]}).to_csv("t.csv", index=False)
     result = chainrule.run("target=table", "target.path=t.csv", "training.epochs=1")
