@@ -40,6 +40,11 @@ class Curves:
         watched = self.values.get("validation/loss", self.values["train/loss"])
         return np.where(np.isfinite(watched), watched, np.inf)
 
+    def then(self, later: "Curves") -> "Curves":
+        """Return these curves with those of the epochs that follow, which have the same names."""
+        values = {name: np.concatenate([own, later.values[name]]) for name, own in self.values.items()}
+        return Curves(np.concatenate([self.epochs, later.epochs]), values)
+
     def thinned(self, name: str, limit: int) -> list[tuple[int, float]]:
         """Return at most ``limit`` points ``(epoch, value)`` of a curve, evenly spread.
 

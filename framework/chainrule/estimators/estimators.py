@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from chainrule.components.contracts import Activation, Array
+from chainrule.engine.curves import Curves
 from chainrule.engine.machine import Checkpoint
 from chainrule.engine.reason import Reason
 from chainrule.errors import ConfigurationError
@@ -141,7 +142,6 @@ class _Estimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
 
     def _fit(self, x: Array, y: Array) -> Self:
         settings = self._settings(self._target(x, y))
-        self.loss_curve_: list[float] = []
         return self._train(prepare(settings), None)
 
     def _go_on(self, x: Array, y: Array, epochs: int) -> Self:
@@ -151,24 +151,22 @@ class _Estimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
         if settings.data.has_validation or settings.data.test:
             raise ValueError("partial_fit trains on all samples that it is given: let validation be 0.")
         if is_first:
-            self.loss_curve_ = []
             return self._train(prepare(_until(settings, epochs)), None)
         if target.outputs != self._run.samples.outputs:
             raise ValueError(f"y has {target.outputs} outputs, but had {self._run.samples.outputs} in the first call.")
         # Copies, because training changes them, and may be interrupted.
         run, since = copy.deepcopy((self._run, self._checkpoint))
         run = replace(run, settings=_until(settings, since.epoch + epochs))
-        return self._train(with_target(run, target), since)
+        return self._train(with_target(run, target), (since, self.result_.curves))
 
-    def _train(self, run: Prepared, since: Checkpoint | None) -> Self:
+    def _train(self, run: Prepared, before: tuple[Checkpoint, Curves] | None) -> Self:
         for note in run.notes:
             warnings.warn(note, stacklevel=4)
-        result, self._checkpoint = train_on(run, since)
+        result, self._checkpoint = train_on(run, before)
         self._run = _without_samples(run)
         self.result_: Result = _forgetting(result, self._run)
         curves = result.curves
-        losses = curves.values["train/loss"][curves.epochs > (self.n_iter_ if since else 0)]
-        self.loss_curve_ = [*self.loss_curve_, *losses.tolist()]
+        self.loss_curve_: list[float] = curves.values["train/loss"][curves.epochs > 0].tolist()
         self.n_iter_: int = result.epochs
         if result.reason is Reason.DIVERGED:
             warnings.warn(

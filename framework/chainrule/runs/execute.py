@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack
+from chainrule.engine.curves import Curves
 from chainrule.engine.layers import stacked
 from chainrule.engine.machine import Checkpoint
 from chainrule.engine.stack import STACKED, Stack
@@ -31,20 +32,22 @@ def train_stack(runs: Sequence[Prepared], observe: Observer | None = None, prune
     return [_result(run, end, started, seconds) for run, end in zip(runs, trained, strict=True)]
 
 
-def train_on(run: Prepared, since: Checkpoint | None = None) -> tuple[Result, Checkpoint]:
+def train_on(run: Prepared, before: tuple[Checkpoint, Curves] | None = None) -> tuple[Result, Checkpoint]:
     """Train one run, and say from where it can go on.
 
-    Training in parts has the bits of training at once, as long as no component asks how many epochs there will be. The
-    curves of the result are those of its part.
+    Training in parts has the bits of training at once, as long as no component asks how many epochs there will be.
 
     Args:
         run: the run; its generators move on.
-        since: from where it goes on, which is used up; None to begin.
+        before: from where it goes on, which is used up, and its curves up to there; None to begin.
     """
+    since, curves = before or (None, None)
     started, clock = datetime.now(UTC), time.perf_counter()
     (end,) = train(_stack([run]), since=since, resumable=True)
-    assert end.checkpoint is not None
-    return _result(run, end, started, time.perf_counter() - clock), end.checkpoint
+    seconds, checkpoint = time.perf_counter() - clock, end.checkpoint
+    assert checkpoint is not None
+    whole = replace(end, curves=curves.then(end.curves)) if curves else end
+    return _result(run, whole, started, seconds), checkpoint
 
 
 def _result(run: Prepared, end: Trained, started: datetime, seconds: float) -> Result:

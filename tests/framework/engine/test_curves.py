@@ -50,3 +50,10 @@ def test_the_best_so_far_is_the_first_of_the_smallest_finite_values(losses):
     assert curves.best == (min(finite)[1] if finite else None)
     without = Curves(numbers, {"train/loss": numbers})
     assert (without.best, without.at_best("train/loss").tolist()) == (0, [0] * len(losses))
+
+
+def test_curves_go_on():
+    first = Curves(np.array([0, 1]), {"train/loss": np.array([3.0, 2.0])})
+    whole = first.then(Curves(np.array([2, 4]), {"train/loss": np.array([1.0, 0.5])}))
+    assert whole.epochs.tolist() == [0, 1, 2, 4]
+    assert whole.values["train/loss"].tolist() == [3.0, 2.0, 1.0, 0.5]
