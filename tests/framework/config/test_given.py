@@ -66,6 +66,13 @@ def test_the_task_follows_from_y(y, task, names):
     assert (target.resolved_task, target.output_names, target.input_names) == (task, names, ("b", "c"))
 
 
+@pytest.mark.parametrize("name", ["price in €, 'net'", "2020", "a=b", "null", "[x]", "back\\"])
+def test_labels_may_have_any_name(name):
+    x, y = rng.normal(size=(20, 2)), pd.Series(rng.normal(size=20), name=name)
+    target = chainrule.settings(data=(x, y)).target
+    assert (target.output_names, target.input_names) == ((name,), ("x1", "x2"))
+
+
 def test_settings_choose_columns_and_task_as_of_a_file():
     target = chainrule.settings("target.label=alive", "target.features=[age]", "target.missing=drop", data=FRAME).target
     assert (target.input_names, target.output_names, len(target.rows()[0])) == (("age",), ("False", "True"), 59)
