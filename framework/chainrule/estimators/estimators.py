@@ -146,6 +146,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
 
     def _go_on(self, x: Array, y: Array, epochs: int) -> Self:
         """Train for some more epochs, or for the first ones."""
+        if epochs < 1:
+            raise ValueError(f"epochs must be 1 or more, not {epochs}.")
         target, is_first = self._target(x, y), not hasattr(self, "result_")
         settings = self._settings(target) if is_first else self._run.settings
         if settings.data.has_validation or settings.data.test:
@@ -257,7 +259,7 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
             epochs: how many.
 
         Raises:
-            ValueError: as of ``fit``; or ``validation`` is not 0.
+            ValueError: as of ``fit``; or ``validation`` is not 0, or ``epochs`` less than 1.
             ConfigurationError: as of ``fit``.
         """
         return self._go_on(*self._checked(X, y, reset=not hasattr(self, "result_")), epochs)
@@ -320,7 +322,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             epochs: how many.
 
         Raises:
-            ValueError: as of ``fit``; or ``validation`` is not 0.
+            ValueError: as of ``fit``; or ``validation`` is not 0, or ``epochs`` less than 1.
             ConfigurationError: as of ``fit``.
         """
         first = not hasattr(self, "result_")

@@ -215,6 +215,8 @@ def test_what_partial_fit_cannot_do_it_says():
         with pytest.raises(ValueError, match="partial_fit trains on all samples"):
             chainrule.Regressor(**held_out).partial_fit(x, y)
     model = chainrule.Regressor().partial_fit(x, y)
+    with pytest.raises(ValueError, match="epochs must be 1 or more, not 0"):
+        model.partial_fit(x, y, epochs=0)
     with pytest.raises(ValueError, match="y has 2 outputs, but had 1 in the first call"):
         model.partial_fit(x, np.stack([y, y], axis=1))
     with pytest.raises(ValueError, match="needs two classes at least"):
