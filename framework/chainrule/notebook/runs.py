@@ -52,7 +52,8 @@ class Run(Result):
         shape = Shape.of(tuple(manifest.network.widths), *chosen)
         theta, states = recorded_parameters(record.weights(), shape, first_states(settings, shape))
         metrics = {name: float("nan") if value is None else value for name, value in manifest.metrics.items()}
-        best, start = metrics.get("best_epoch"), manifest.get("start")
+        best = metrics.get("best_epoch") if settings.training.restore_best else None
+        start = manifest.get("start")
         run = cls._made(
             {
                 "settings": settings,

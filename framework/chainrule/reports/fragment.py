@@ -8,11 +8,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
 from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.components.contracts import Array
 from chainrule.records.result import Result
 from chainrule.records.settings import shown
 from chainrule.records.sweep import FOLD, SEED
@@ -30,7 +33,7 @@ def run(result: Result, links: Mapping[str, str]) -> str:
         result: the run.
         links: where to look, by title.
     """
-    drawn, chart = network.drawing(result.weights, _layers(result)), _losses(result)
+    drawn, chart = network.drawing(_between_units(result), _layers(result)), _losses(result)
     return page.filled(
         "run.html.jinja",
         style=_style(),
@@ -79,6 +82,16 @@ def _style() -> Markup:
         return ", ".join(f".chainrule {selector.strip()}" for selector in match[1].split(",")) + " {"
 
     return Markup(re.sub(r"([^{}]+)\{", scoped, page.filled("fragment.css.jinja")))
+
+
+def _between_units(result: Result) -> list[Array]:
+    """Return one weight for each pair of units, ``(units, units before)``: of several pieces the largest in size."""
+    found = []
+    for weights, (before, units) in zip(result.weights, pairwise(result.shape.widths), strict=True):
+        pieces = weights.reshape(-1, units, before)
+        largest = np.abs(pieces).argmax(axis=0)
+        found.append(np.take_along_axis(pieces, largest[None], axis=0)[0])
+    return found
 
 
 def _layers(result: Result) -> list[str]:

@@ -15,6 +15,7 @@ KINDS = {
     "a regression": ["optimizer=adam", "seed=2"],
     "a classification": ["target=wine", "output=softmax", "loss=categorical_cross_entropy", "data.test=0.2"],
     "trained fields and states": ["activation=[prelu,swish]", "norm=batch_norm", "training.restore_best=true"],
+    "several pieces": ["activation=maxout"],
     "evaluations of losses": ["optimizer=lbfgs", "training.batch_size=null", "training.dtype=float32"],
 }
 

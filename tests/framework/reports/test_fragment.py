@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -49,11 +50,18 @@ def test_a_run_shows_its_network_its_curves_its_scores_and_its_settings():
         ["training.epochs=0"],
         ["network.hidden=[]", "data.validation=0"],
         ["activation=[tanh,prelu]", "norm=layer_norm", "transforms=[clip,ema]"],
+        ["activation=maxout", "network.hidden=[3,2]"],
         ["target=wine", "output=softmax", "loss=categorical_cross_entropy", "network.hidden=[300]", "data.test=0.1"],
     ],
 )
 def test_whatever_a_run_is_it_can_be_shown(overrides):
     alone(chainrule.run(*SHORT, *overrides)._repr_html_())
+
+
+def test_of_several_pieces_the_largest_weight_is_drawn():
+    weights = np.array([[1.0, -2.0], [0.5, 3.0], [-4.0, 1.0], [0.25, -5.0]])  # two pieces of two units
+    result = SimpleNamespace(weights=[weights], shape=SimpleNamespace(widths=(2, 2)))
+    np.testing.assert_array_equal(fragment._between_units(result)[0], [[-4.0, -2.0], [0.5, -5.0]])
 
 
 def test_names_are_escaped():
