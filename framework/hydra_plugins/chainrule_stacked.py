@@ -13,7 +13,7 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 
 @dataclass
@@ -199,6 +199,9 @@ class StackedCompareSweeper(Sweeper):
             raise ConfigurationError("hydra/sweeper=stacked_compare needs hydra/launcher=stacked, in chainrule.")
         mappings = {name: dict(self._options[name]) for name in ("params", "two_classes", "classes", "space")}
         lists = {name: tuple(self._options[name]) for name in ("contenders", "ablate", "targets")}
+        # What a contender sets may refer to keys of its run, ${optimizer.lr}; Hydra has looked them up in the sweep.
+        typed = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
+        lists |= {name: tuple(typed[name]) for name in ("contenders", "ablate") if isinstance(typed[name], list)}
         options = ComparisonOptions(**{**self._options, **mappings, **lists})
         self._comparison = ComparisonSweep(hydra_context, config, stack_launcher, options)
 

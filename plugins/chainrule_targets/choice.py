@@ -136,6 +136,9 @@ def parts(sheet: Sheet, choice: Choice, where: str) -> Parts:
     names = [column.name for column in named]
     known = set(names)
     for key in ("label", "features", "drop"):
+        if not known.issuperset(getattr(choice, key) or ()):
+            meant: dict[str, Any] = {key: tuple(_meant(name, names) for name in getattr(choice, key))}
+            choice = replace(choice, **meant)
         for name in getattr(choice, key) or ():
             if name not in known:
                 raise ConfigurationError(_no_column(key, name, names, where))
@@ -160,6 +163,23 @@ def parts(sheet: Sheet, choice: Choice, where: str) -> Parts:
     if not features:
         raise ConfigurationError(f"{where} has only the label {', '.join(map(repr, chosen))}, but no features.")
     return _complete(Parts(sheet, labels, features, left_out, tuple(notes)), choice, where)
+
+
+def _meant(name: str, names: list[str]) -> str:
+    """Return the column of a name that Hydra has read as a number or a truth: ``1e5`` arrives as ``100000.0``."""
+    if name in names:
+        return name
+    value = _read(name)
+    same = [each for each in names if value is not None and _read(each) == value]
+    return same[0] if len(same) == 1 else name
+
+
+def _read(name: str) -> float | str | None:
+    """Return what a name is if it is no text."""
+    try:
+        return float(name)
+    except ValueError:
+        return name.lower() if name.lower() in ("true", "false") else None
 
 
 def _no_column(key: str, name: str, names: list[str], where: str) -> str:

@@ -223,7 +223,7 @@ class Table(DataSet):
 
 
 def _found(given: str | None, where: str) -> tuple[Path, os.stat_result]:
-    if given is None:
+    if not given:
         raise ConfigurationError(
             "target=table needs target.path=FILE.csv, a CSV file whose first row names the columns."
         )
@@ -318,9 +318,7 @@ def _settings(before: Table, after: Table) -> list[str]:
         old, new = getattr(before, field.name), getattr(after, field.name)
         if old != new:
             value = getattr(new, "value", str(new).lower() if isinstance(new, bool) else new)
-            found.append(
-                typed(f"target.{field.name}", value[0] if field.name == "label" and len(value) == 1 else value)
-            )
+            found.append(typed(f"target.{field.name}", value))
     return found
 
 

@@ -12,7 +12,7 @@ data = load("data", "data")
     [
         ("a,y\n1,2\n3,4\n", "loads", ""),
         ("a,b,y\n1,x,2\n3,y,4\n", "one setting", "target.text=onehot"),
-        ("a,b,y\n1,x,2\n3,,4\n", "one setting", "target.drop=[b]"),
+        ("a,b,y\n1,x,2\n3,,4\n", "one setting", "target.drop=b"),
         ("a,b,y\n1,x,2\n,y,4\n3,y,\n", "several settings", "target.missing=mean target.text=onehot"),
         ("1,2\n3,4\n", "one setting", "target.header=false"),
         ('a,y\n1,"250,000"\n2,30\n', "one setting", "target.thousands=comma"),

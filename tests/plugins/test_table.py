@@ -148,7 +148,7 @@ def test_a_path_is_required():
         ("a,y\n1,2\n,\n", " cannot be used as it is: label 'y' lacks 1 value in line 3; column 'a' lacks 1 value "
                          "in line 3. Write target.missing=mean."),
         ("a,b,y\n1,2,3\n4, ,6\n", " cannot be used as it is: column 'b' lacks 1 value in line 3. "
-                                 "Write target.missing=mean, or target.drop=[b]."),
+                                 "Write target.missing=mean, or target.drop=b."),
         ("a,b,y\n1,2,\n2,3,4\n", " cannot be used as it is: label 'y' lacks 1 value in line 2. "
                                 "Write target.missing=drop."),
         ("a,b,y\n1,2,3\n4,5\n", ", line 3 has 2 cells, but 3 columns are named."),
@@ -159,9 +159,9 @@ def test_a_path_is_required():
                                    "length)."),
         ("a,b,a\n1,2,3\n", ": two columns are called 'a'; rename one of them."),
         ("a,b,y\n1,two,3\n", " cannot be used as it is: column 'b' holds text ('two'). Write target.text=onehot, or "
-                            "target.drop=[b]."),
+                            "target.drop=b."),
         ("a,b,y\n1,1_000,3\n", " cannot be used as it is: column 'b' holds text ('1_000'). Write target.text=onehot, "
-                              "or target.drop=[b]."),
+                              "or target.drop=b."),
         ("y\n1\n", " has only the column 'y', so it has labels but no features."),
         ("a b\n1 2\n", " has only the column 'a b', so it has labels but no features; target.delimiter=space makes "
                       "2 columns of it."),
@@ -169,10 +169,10 @@ def test_a_path_is_required():
         ("a,y\n1,1\n-inf,1\n", " cannot be used as it is: column 'a' has -inf in line 3, no finite number. "
                               "Correct the file."),
         ("a,b,y\n1e999,2,1\n", " cannot be used as it is: column 'a' has inf in line 2, no finite number. "
-                              "Write target.drop=[a]."),
+                              "Write target.drop=a."),
         ("a,y\n1,x\n2,x\n", " cannot be used as it is: label 'y' holds a single class, 'x'. Correct the file."),
         ("b,a,y\n1,1,x\n2,2,x\n", " cannot be used as it is: label 'y' holds a single class, 'x'. "
-                                "Write target.label=a target.drop=[y]."),
+                                "Write target.label=a target.drop=y."),
         ("a,y\n1,2\n3,4\n5,4o\n", " cannot be used as it is: label 'y' has text ('4o' in line 4) beside numbers "
                                  "('2'). Write target.task=classification."),
         ('a,y\n1,2\n3,"4\n5,6\n', ", line 3 is not valid CSV: unexpected end of data."),
@@ -263,7 +263,7 @@ def test_a_comma_that_may_be_either_mark_is_explained(write):
 def test_settings_hold_for_all_columns(write):
     said = complaint(write("a;b;y\n1,5;1.5;1\n2,5;2.5;2\n", decimal="comma"))
     assert "column 'b' has numbers that are written otherwise ('1.5')" in said
-    assert said.endswith(" Write target.drop=[b].")
+    assert said.endswith(" Write target.drop=b.")
 
 
 def test_different_signs_in_one_column_are_refused(write):
@@ -288,12 +288,11 @@ def test_different_signs_in_one_column_are_refused(write):
 def test_dates_are_neither_classes_nor_levels(write, dates):
     rows = "".join(f'{at},"{date}",{at}\n' for at, date in enumerate(dates))
     assert complaint(write(f"a,day,y\n{rows}", text="onehot")) == (
-        f"target.path=t.csv cannot be used as it is: column 'day' holds dates ({min(dates)!r}). "
-        "Write target.drop=[day]."
+        f"target.path=t.csv cannot be used as it is: column 'day' holds dates ({min(dates)!r}). Write target.drop=day."
     )
     assert complaint(write(f"a,day,y\n{rows}", label="day", features=["a", "y"])) == (
         f"target.path=t.csv cannot be used as it is: label 'day' holds dates ({min(dates)!r}). "
-        "Write target.label=y target.features=[a]."
+        "Write target.label=y target.features=a."
     )
 
 
@@ -301,7 +300,7 @@ def test_text_that_names_rows_is_no_classification_unless_asked_for(write):
     content = "a,b,name\n" + "".join(f"{i},{i},n{i:02}\n" for i in range(30))
     assert complaint(write(content)) == (
         "target.path=t.csv cannot be used as it is: label 'name' has 30 different texts in 30 rows ('n00', 'n01', "
-        "'n02', 'n03', 'n04', ...), too many for classes. Write target.label=b target.drop=[name]."
+        "'n02', 'n03', 'n04', ...), too many for classes. Write target.label=b target.drop=name."
     )
     assert write(content, task="classification").outputs == 30
 
@@ -318,7 +317,7 @@ def test_all_that_is_wrong_is_counted_at_once_and_both_lines_work(write):
     assert complaint(write(content)) == (
         "target.path=t.csv cannot be used as it is: 2 columns ('a', 'd') lack 2 values in lines 2, 3 (2 of 3); "
         "column 'b' holds text ('x', 'y'); 2 columns ('c', 'e') hold dates ('2020-01-01'). "
-        "Write target.drop=[c,e] target.missing=mean target.text=onehot, or target.drop=[a,d,b,c,e]."
+        'Write "target.drop=[c,e]" target.missing=mean target.text=onehot, or "target.drop=[a,d,b,c,e]".'
     )
     assert write(content, drop=["c", "e"], missing="mean", text="onehot").inputs == 5
     assert write(content, drop=["a", "b", "c", "d", "e"]).input_names == ("f",)
@@ -345,7 +344,7 @@ def test_a_missing_label_is_no_class(write):
 def test_dropping_all_rows_is_refused(write):
     assert complaint(write("a,b,y\n1,,1\n,2,2\n", missing="drop")) == (
         "target.path=t.csv: each of its 2 rows lacks a value, so target.missing=drop leaves none; column 'a' lacks "
-        "1 value: leave it out by target.drop=[a]."
+        "1 value: leave it out by target.drop=a."
     )
 
 
@@ -383,7 +382,7 @@ def test_text_becomes_numbers_on_request(write):
     many = "a,b,y\n1,p,1\n2,q,2\n3,r,4\n"
     assert complaint(write(many, text="onehot", levels=2)) == (
         "target.path=t.csv cannot be used as it is: column 'b' holds text of up to 3 levels ('p', 'q', 'r'), more than "
-        "target.levels. Write target.drop=[b]."
+        "target.levels. Write target.drop=b."
     )
 
 
@@ -601,3 +600,20 @@ def test_numbers_survive_the_way_through_a_file(tmp_path_factory, rows, delimite
     expected = np.array(rows)
     assert y.tobytes() == expected[:, [label]].tobytes()
     assert x.tobytes() == np.delete(expected, label, axis=1).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("label", "typed"),
+    [("2020", 2020), ("007", "007"), ("1e5", 1e5), ("2.50", 2.5), ("true", True), ("True", True), ("FALSE", False)],
+)
+def test_a_column_is_found_that_is_called_like_a_number_or_a_truth(write, label, typed):
+    content = f"a,{label},z\n1,2,5\n3,4,6\n"
+    table = write(content, label=typed, drop=["z"], header=True)
+    np.testing.assert_array_equal(table.data(RNG, None)[1], [[2], [4]])
+    assert table.output_names == (label,)
+    np.testing.assert_array_equal(write(content, drop=typed, header=True).data(RNG, None)[0], [[1], [3]])
+
+
+def test_of_two_columns_of_equal_numbers_the_name_itself_counts(write):
+    assert write("1e5,100000.0,z\n1,2,5\n3,4,6\n", label="1e5", header=True).output_names == ("1e5",)
+    assert "is not a column" in complaint(write("1e5,1E5,z\n1,2,5\n3,4,6\n", label=1e5, header=True))

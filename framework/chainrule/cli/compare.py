@@ -43,7 +43,7 @@ def sweep_arguments(typed: Sequence[str]) -> list[str]:
     for name in ("max_runs", "max_minutes"):
         if getattr(given, name) is not None and not given.until_decided:
             raise ConfigurationError(f"--{name.replace('_', '-')} needs --until-decided, which it limits.")
-    return ["-m", _SWEEPER, *given.overrides, *comparison_overrides(given.targets, options)]
+    return ["-m", _SWEEPER, *comparison_overrides(given.overrides, given.targets, options)]
 
 
 def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:

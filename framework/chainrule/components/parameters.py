@@ -67,7 +67,7 @@ class Parameter:
             raise ConfigurationError(f"{where} must be {self.wanted()}, not null.")
         if not self.many:
             return self._element(value, where)
-        if self.type is str and isinstance(value, str | int | float) and not isinstance(value, bool):
+        if self.type is str and isinstance(value, str | int | float):
             return (self._element(value, where),)  # a single text
         if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__iter__"):
             raise ConfigurationError(f"{where} must be {self.wanted()}, not {value!r}.")
@@ -93,8 +93,8 @@ class Parameter:
         value = given.item() if isinstance(given, np.generic) else given  # e.g. from np.logspace
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        if self.type is str and isinstance(value, int | float) and not isinstance(value, bool):
-            value = str(value)  # such as the name of a column, 2020, which Hydra reads as a number
+        if self.type is str and isinstance(value, int | float):  # such as a column 2020, which Hydra reads as a number
+            value = str(value).lower() if isinstance(value, bool) else str(value)
         is_right = type(value) is self.type and (not isinstance(value, float) or math.isfinite(value))
         if not is_right or not all(_holds(bound, value) for bound in self.bounds):
             raise self._complaint(given, where)

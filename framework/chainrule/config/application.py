@@ -1,5 +1,6 @@
 """Running Hydra with the arguments of a command."""
 
+import re
 import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -11,9 +12,11 @@ from hydra.errors import ConfigCompositionException
 from chainrule.config import task
 from chainrule.config.compose import require_parsed, varied
 from chainrule.config.layers import joined
+from chainrule.config.mistyped import dashed
 from chainrule.errors import ConfigurationError
 from chainrule.files import paths
 
+_DASHED = re.compile(r"--?[a-z_]+[\w./@]*=.*", re.DOTALL)
 _arguments: ContextVar[Sequence[str] | None] = ContextVar("arguments", default=None)
 
 
@@ -25,14 +28,18 @@ def run(arguments: Sequence[str]) -> None:
     """
     version.setbase("1.3")
     parser = get_args_parser()
+    for word in filter(_DASHED.fullmatch, filter(lambda each: isinstance(each, str), arguments)):
+        if word.partition("=")[0] not in parser._option_string_actions:
+            raise ConfigurationError(dashed(word))
     parser.allow_abbrev = False
+    require_parsed([word for word in arguments if not isinstance(word, str)])
     options = parser.parse_intermixed_args(list(arguments))  # flags may stand between overrides
     options.overrides = [joined(text) for text in options.overrides]
     if options.experimental_rerun is not None:
         raise ConfigurationError("--experimental-rerun is not available: it would execute code from the file.")
     token = _arguments.set(arguments)
     try:
-        require_parsed(options.overrides)
+        require_parsed(options.overrides, sweep=options.multirun)
         _run_hydra(
             args=options,
             args_parser=parser,

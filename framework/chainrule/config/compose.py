@@ -15,17 +15,25 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    GrammarParseError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 from yaml import YAMLError
 
 from chainrule.config.choices import Loading
 from chainrule.config.layers import joined, names_in
+from chainrule.config.mistyped import several, unread
 from chainrule.config.options import is_option, options
 from chainrule.config.settings import settings_from_config
 from chainrule.config.templates import Templates, with_changes
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.files import paths
-from chainrule.files.words import shell_word, typed
+from chainrule.files.words import shell_word
 from chainrule.records.settings import Settings
 from chainrule.registry.kinds import GROUPS, KINDS
 from chainrule.registry.registry import installed
@@ -170,19 +178,31 @@ def is_composition_error(error: BaseException) -> bool:
     return plain or unread or isinstance(error, HydraException | OmegaConfBaseException)
 
 
-def require_parsed(overrides: Sequence[str]) -> None:
+def require_parsed(overrides: Sequence[str], sweep: bool = False) -> None:
     """Refuse overrides that Hydra's grammar does not know, with the line that works in a shell.
+
+    Args:
+        overrides: as typed.
+        sweep: whether keys may have several values.
 
     Raises:
         ConfigurationError: there is such an override.
     """
     parser = OverridesParser.create()
-    for number, override in enumerate(overrides):
+    for place, override in enumerate(overrides):
+        if not isinstance(override, str):
+            raise ConfigurationError(
+                f"an override is a text such as 'optimizer=adam', not {override!r}: give several as several arguments, "
+                "or a list of them with * before it."
+            )
+        if override.startswith("="):
+            raise ConfigurationError(f"{override!r} is no override: write KEY=VALUE.")
         try:
-            parser.parse_override(override)
+            read = parser.parse_override(override)
         except HydraException:
-            following = overrides[number + 1] if number + 1 < len(overrides) else ""
-            raise ConfigurationError(_quoted(override, following)) from None
+            raise ConfigurationError(unread(overrides, place)) from None
+        if read.is_sweep_override() and not sweep:
+            raise ConfigurationError(several(read))
 
 
 def varied(error: Exception, overrides: Sequence[str]) -> ConfigurationError:
@@ -199,24 +219,6 @@ def varied(error: Exception, overrides: Sequence[str]) -> ConfigurationError:
                 f"{shell_word(f'{key}=choice({value})')}."
             )
     return found
-
-
-def _quoted(override: str, following: str) -> str:
-    """Say how an override that cannot be parsed is typed."""
-    key, sign, value = override.partition("=")
-    if not sign or not re.fullmatch(r"[+~]*[\w./@:-]+", key):
-        return f"{override!r} is no override: write KEY=VALUE."
-    if value.endswith(","):
-        rest = f" {following}" if following and "=" not in following else ""
-        joined = f"{key}={value}{rest.strip()}" if rest else override.rstrip(",")
-        return f"{override}{rest} has a comma that nothing follows: without blanks, write {shell_word(joined)}."
-    opened = next((f"{a}{b}" for a, b in ("[]", "{}", "()") if value.count(a) != value.count(b)), "")
-    if opened:
-        return (
-            f"{override} has {opened[0]} without {opened[1]}, or the other way round: write {key}={opened} without "
-            f"blanks, or {typed(key, value)} if that is part of a text."
-        )
-    return f"{override} has characters that need quotes: write {typed(key, value)}."
 
 
 def explained(error: Exception) -> ConfigurationError:
@@ -247,6 +249,12 @@ def explained(error: Exception) -> ConfigurationError:
         return ConfigurationError(f"{error}.")
     if isinstance(error, YAMLError | OSError):
         return ConfigurationError(f"a file of the configuration cannot be read: {' '.join(str(error).split())}.")
+    if isinstance(cause, InterpolationResolutionError | GrammarParseError):
+        what = next(iter(str(cause).splitlines()), "").rstrip(".")
+        return ConfigurationError(
+            f"{cause.full_key or 'a value'} refers to another key by ${{...}}: {what}. Keys have full names there, "
+            r"such as ${optimizer.lr}; a text that is to have ${ needs \${."
+        )
     if isinstance(cause, MissingMandatoryValue):
         return ConfigurationError(f"{cause.full_key} is missing: write {cause.full_key}=VALUE.")
     if not isinstance(error, HydraException | OmegaConfBaseException):

@@ -5,7 +5,7 @@ import shlex
 
 _BARE = re.compile(r"[A-Za-z_./-][A-Za-z0-9_./-]*|-?(0|[1-9]\d*)")  # what Hydra reads as the text that it is
 _MEANT = {"true", "false", "null", "nan", "inf", "-inf"}  # which Hydra reads as something else
-_SHELL = re.compile(r"[A-Za-z0-9_./=:,+@%\[\]-]+")  # the brackets of a list are left as they are by bash
+_SHELL = re.compile(r"[A-Za-z0-9_./=:,+@%-]+")  # without brackets, with which zsh looks for files
 
 
 def resuming(directory: object) -> str:
@@ -18,9 +18,10 @@ def typed(key: str, value: object) -> str:
 
     Args:
         key: of the configuration, such as ``target.path``.
-        value: a text, or a list or tuple of texts.
+        value: a text, or a list or tuple of texts; one alone needs no brackets.
     """
-    text = f"[{','.join(map(hydra_text, value))}]" if isinstance(value, list | tuple) else hydra_text(str(value))
+    texts = list(map(hydra_text, value if isinstance(value, list | tuple) else [str(value)]))
+    text = texts[0] if len(texts) == 1 else f"[{','.join(texts)}]"
     return shell_word(f"{key}={text}")
 
 
@@ -28,12 +29,15 @@ def hydra_text(value: str) -> str:
     """Return a text as Hydra's grammar wants it: in single quotes, unless all of it can stand alone."""
     if _BARE.fullmatch(value) and value.lower() not in _MEANT:
         return value
-    text = re.sub(r"(\\+)(?='|$)", r"\1\1", value)  # backslashes count before a quote only
-    return "'" + text.replace("'", r"\'") + "'"
+    mark = '"' if "!" in value and "'" not in value else "'"  # inside the single quotes that a shell then needs
+    text = re.sub(rf"(\\+)(?={mark}|$)", r"\1\1", value)  # backslashes count before a quote only
+    return mark + text.replace(mark, "\\" + mark) + mark
 
 
 def shell_word(word: str) -> str:
     """Return a word in the quotes that a shell needs, double ones if possible."""
     if _SHELL.fullmatch(word):
         return word
-    return shlex.quote(word) if re.search(r'["$`!]|\\(?!\')', word) else f'"{word}"'
+    if "!" in word:  # in double quotes bash and zsh look for what was typed before
+        return shlex.quote(word)
+    return '"' + re.sub(r'(["$`]|\\(?=["$`\\]|$))', r"\\\1", word) + '"'

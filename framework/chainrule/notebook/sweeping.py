@@ -176,7 +176,7 @@ def compare(
     for name, limit in limits.items():
         if limit is not None and not until_decided:
             raise ConfigurationError(f"{name} needs until_decided=True, which it limits.")
-    told = [*overrides, *comparison_overrides(targets, options)]
+    told = comparison_overrides(overrides, targets, options)
     return _swept(told, ["hydra/sweeper=compare"], {}, data, directory, quiet)
 
 

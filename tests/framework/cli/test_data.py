@@ -33,7 +33,7 @@ def test_columns_and_what_is_wrong_are_shown_with_a_command_that_works(capsys):
     ]
     assert lines[-1].startswith("train: chainrule target=table ")
     words = shlex.split(lines[-1].removeprefix("train: chainrule "))
-    assert words[2:] == ["target.drop=[c]", "target.missing=mean", "target.text=onehot", "target.standardize=true"]
+    assert words[2:] == ["target.drop=c", "target.missing=mean", "target.text=onehot", "target.standardize=true"]
     assert prepare(compose_settings(words)).samples.inputs == 3
 
 

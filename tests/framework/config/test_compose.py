@@ -105,7 +105,10 @@ def test_parameters_are_overridden_and_typed():
         (["seed=abc"], "seed must be a whole number >= 0"),
         (["optimizer=null"], "null is no choice: write GROUP=NAME"),
         (["target=table"], "target=table needs target.path"),
-        (["optimizer.lr=${nothing}"], "Interpolation key 'nothing' not found"),
+        (
+            ["optimizer.lr=${nothing}"],
+            "optimizer.lr refers to another key by ${...}: Interpolation key 'nothing' not found.",
+        ),
         (["optimizer.lr=[1"], "optimizer.lr=[1 has [ without ]"),
         (["target.path=a=b.csv"], "has characters that need quotes: write \"target.path='a=b.csv'\"."),
         (["optimizer.lr=0.1,", "0.2"], "without blanks, write optimizer.lr=0.1,0.2."),

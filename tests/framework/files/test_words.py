@@ -1,6 +1,7 @@
 """Words of a command line: what a shell and Hydra make of them is what was meant."""
 
-import shlex
+import shutil
+import subprocess
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,10 +14,14 @@ from chainrule.files.words import typed
 PARSER = OverridesParser.create()
 
 
+def passed(shell, word):
+    """Return what a shell makes of a word; it does not look for files, as none are there."""
+    return subprocess.run([shell, "-c", f"printf %s {word}"], capture_output=True, check=True).stdout.decode()
+
+
 def read(word):
     """Return the value that Hydra reads from a word as a shell passes it on."""
-    (passed,) = shlex.split(word)
-    return PARSER.parse_override(passed).value()
+    return PARSER.parse_override(passed("sh", word)).value()
 
 
 def text(value):
@@ -39,10 +44,37 @@ def test_any_text_survives_a_shell_and_hydra(value):
         ("a=b.csv", "\"target.path='a=b.csv'\""),
         ("it's.csv", r'''"target.path='it\'s.csv'"'''),
         ("données.csv", "\"target.path='données.csv'\""),
-        ("$x", """'target.path='"'"'$x'"'"''"""),
+        ("$x", r'''"target.path='\$x'"'''),
+        ('6".csv', r'''"target.path='6\".csv'"'''),
+        ("wow!.csv", """'target.path="wow!.csv"'"""),
         (["a", "sepal length"], "\"target.path=[a,'sepal length']\""),
-        (("a", "b"), "target.path=[a,b]"),
+        (("a", "b"), '"target.path=[a,b]"'),
     ],
 )
 def test_only_what_needs_quotes_has_them(value, word):
     assert typed("target.path", value) == word
+
+
+NASTY = ["a b", "a=b", "it's", 'q"q', "$HOME", "$HOMEx", "`id`", "wow!", "it's!", "a#b",
+         "(1)", "[1]", "{1}", "a;b", "a&b", "a|b", "a<b>", "*", "?", "~/a", "a,b", ", ", "\\", "C:\\new\\t.csv", "C:\\",
+         "données", "日本", "^", "-t", "007", "1e5", "null", "true", "'", '"', "'\"", "!'"]  # fmt: skip
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "dash", "zsh", "ksh"])
+def test_the_line_that_is_told_works_in_the_shells_that_are_here(shell):
+    if not shutil.which(shell):
+        pytest.skip(f"there is no {shell}")
+    for value in NASTY:
+        found = PARSER.parse_override(passed(shell, typed("target.path", value))).value()
+        assert text(found) == value
+        both = PARSER.parse_override(passed(shell, typed("target.drop", [value, "b"]))).value()
+        assert [text(one) for one in both] == [value, "b"]
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="it is about bash")
+def test_an_exclamation_mark_is_none_of_bashs_history():
+    lines = "".join(f"printf '%s\\n' {typed('target.path', value)}\n" for value in ("wow!", "it's!", "a!b c"))
+    options = ["bash", "--norc", "--noprofile", "-i"]
+    done = subprocess.run(options, input=f"echo before\n{lines}", capture_output=True, text=True, check=False)
+    found = [line for line in done.stdout.splitlines() if line.startswith("target.path=")]
+    assert [text(PARSER.parse_override(line).value()) for line in found] == ["wow!", "it's!", "a!b c"]

@@ -474,3 +474,33 @@ def test_a_contender_is_tuned_in_the_keys_that_it_has(tmp_path):
     rprop, tiger = result.entries
     assert rprop.tuned[0].keys() == {"optimizer.lr", "initializer"}
     assert tiger.tuned[0].keys() == {"optimizer.pace", "initializer"}
+
+
+def test_a_contender_may_follow_a_tuned_key_and_a_table_have_keys_of_its_own():
+    Path("t.csv").write_text("a,b\n" + "".join(f"{number},{number * number}\n" for number in range(40)))
+    follows = ["--contender", "fast: transforms=[ema] transforms.ema.decay=${optimizer.lr}"]
+    usual = ["--contender", "slow: transforms=[ema]"]
+    few = ["--budget=2", "--tuning-seeds=1", "--tunings=1", "--seeds=2", "--space", "optimizer.lr=interval(0.1,0.9)"]
+    about = ["--targets", "sine,table", "target.path=t.csv", "target.standardize=true"]
+    command("compare", *follows, *usual, *few, *about, *SHORT[-2:], "tracking=none")
+    sweep = read_sweep(Path("found"))
+    for number in range(sweep.runs):
+        settings = read_record(sweep.place(number)).manifest.configuration
+        decay, rate = settings["transforms"]["ema"]["decay"], settings["optimizer"]["lr"]
+        assert (decay == rate) is (sweep.comparison.contender(number) == "fast")
+        assert settings["target"].get("path") == ("t.csv" if settings["target"]["name"] == "table" else None)
+    before = contents("found")
+    command("resume", "found")
+    assert contents("found") == before
+
+
+def test_a_key_that_no_target_has_is_named():
+    done = command("compare", "activation=tanh,relu", "--targets", "sine,table", "target.pathh=t.csv", code=1)
+    assert "target.pathh is not a key of the configuration (did you mean 'path'?)" in done.stderr
+
+
+def test_a_key_of_all_contenders_is_set_as_the_sentence_says():
+    few = ["optimizer=momentum,nesterov", "--targets", "sine", "--budget=1", "--tunings=1", "--seeds=2", "--dry-run"]
+    done = command("compare", *few, "optimizer.momentum=0.5", code=1)
+    assert done.stderr.endswith('for those of the sweep write "optimizer.momentum=choice(0.5)".\n')
+    assert command("compare", *few, "optimizer.momentum=choice(0.5)").stdout.count(" optimizer.momentum=0.5 ") == 4

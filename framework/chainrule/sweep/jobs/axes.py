@@ -73,7 +73,8 @@ def read_axes(loader: ConfigLoader, texts: Sequence[str]) -> list[Axis]:
 def _axis(override: Override) -> Axis:
     key, value = override.get_key_element(), override.value()
     if not override.is_sweep_override():
-        text = override.get_value_element_as_str()
+        typed = override.get_value_string()
+        text = typed if "${" in typed else override.get_value_element_as_str()  # which would escape its braces
         return Axis(key, text, (text,))
     text = override.get_value_string()
     if override.is_interval_sweep():

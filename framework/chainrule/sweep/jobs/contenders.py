@@ -19,6 +19,7 @@ from chainrule.sweep.jobs.axes import Axis, read_axes
 from chainrule.sweep.jobs.composer import Composer
 
 TARGET = "target"
+_OF_ITS_OWN = f"{TARGET}."  # how keys begin that a target has
 _LOSS = "loss"
 _MEASURED = (SEED, TARGET, "data", _LOSS)  # what decides the meaning of a loss, rather than its size
 COMPARED = [group for group in GROUPS if group not in (*_MEASURED, TRACKING)]
@@ -207,12 +208,13 @@ def comparison_jobs(
         _require_tunable(axis, shared, options.metric)
     decided = {*shared, *tuned, *fixed, *_brought(fixed, options, composer)}
     assumed = {key: value for key, value in options.params.items() if key not in decided}
-    common = [*_texts(assumed), *fixed.values()]
+    common = [*_texts(assumed), *(text for key, text in fixed.items() if not key.startswith(_OF_ITS_OWN))]
     bases = []
-    for target in targets:
-        fitting = _fitting([*contenders[0].base(common), f"{TARGET}={target}"], options, composer)
+    for target, theirs in zip(targets, _of_targets(targets, fixed, composer), strict=True):
+        chosen = [f"{TARGET}={target}", *theirs]
+        fitting = _fitting([*contenders[0].base(common), *chosen], options, composer)
         own = [f"{key}={value}" for key, value in fitting.items() if key not in decided]
-        bases += [[*contender.base([*common, *own]), f"{TARGET}={target}"] for contender in contenders]
+        bases += [[*contender.base([*common, *own]), *chosen] for contender in contenders]
     keys = [
         [key for key in _keys(base, tuned, composer) if key not in contender.values]
         for base, contender in zip(bases, contenders, strict=False)
@@ -316,12 +318,12 @@ def _read(typed: Sequence[Axis]) -> tuple[dict[str, str], dict[str, list[str]]]:
     for axis in typed:
         fixed.pop(axis.key, None)
         several.pop(axis.key, None)
-        if axis.varies:
+        if axis.interval or len(set(axis.values)) > 1 or (axis.varies and "." not in axis.key):
             several[axis.key] = list(dict.fromkeys(axis.values))
         elif axis.key == TARGET:
             several[axis.key] = list(axis.values)
         else:
-            fixed[axis.key] = str(axis)
+            fixed[axis.key] = axis.overrides[0]
     return fixed, several
 
 
@@ -332,6 +334,22 @@ def _brought(fixed: Mapping[str, str], options: ComparisonOptions, composer: Com
     changed = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
     assumed = {**options.params, **options.two_classes, **options.classes}
     return [key for key in assumed if any(f"{other}.".startswith(f"{key}.") for other in changed)]
+
+
+def _of_targets(targets: Sequence[str], fixed: Mapping[str, str], composer: Composer) -> list[list[str]]:
+    """Return the overrides about targets that each target has: ``target.path`` is one of a table and not of a function.
+
+    Raises:
+        ConfigurationError: no target has the key of one.
+    """
+    wanted = {key: text for key, text in fixed.items() if key.startswith(_OF_ITS_OWN)}
+    if not wanted:
+        return [[] for _ in targets]
+    known = [flat(composer.explained_job(0, [f"{TARGET}={target}"]).config) for target in targets]
+    for key, text in wanted.items():
+        if not any(key in keys for keys in known):
+            composer.explained_job(0, [f"{TARGET}={targets[-1]}", text])  # raises the error
+    return [[text for key, text in wanted.items() if key in keys] for keys in known]
 
 
 def _fitting(overrides: Sequence[str], options: ComparisonOptions, composer: Composer) -> Mapping[str, str]:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chainrule.config.compose import quoted
+from chainrule.config.compose import quoted, require_parsed
+from chainrule.errors import ConfigurationError
 
 
 def sweeper_overrides(options: Mapping[str, Any]) -> list[str]:
@@ -23,10 +24,22 @@ def sweeper_overrides(options: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def comparison_overrides(targets: str | Sequence[str] | None, options: Mapping[str, Any]) -> list[str]:
-    """Return the overrides that give a comparison its targets and its other options."""
+def comparison_overrides(
+    typed: Sequence[str], targets: str | Sequence[str] | None, options: Mapping[str, Any]
+) -> list[str]:
+    """Return the overrides of a comparison: those that were typed, its targets and its other options."""
     listed = targets if targets is None or isinstance(targets, str) else ",".join(targets)
-    return [*([f"target={listed}"] if listed else []), *sweeper_overrides(options)]
+    return [*map(_of_targets, typed), *([f"target={listed}"] if listed else []), *sweeper_overrides(options)]
+
+
+def _of_targets(text: str) -> str:
+    """Return an override that may be about some targets only, so that Hydra does not look for it in the usual one."""
+    key, _, value = text.partition("=")
+    try:
+        require_parsed([text])  # which has no several values
+    except ConfigurationError:
+        return text
+    return f"{key}=choice({value})" if key.startswith("target.") and value else text
 
 
 def _typed(value: Any) -> str:

@@ -10,6 +10,7 @@ from chainrule.sweep.jobs.axes import Axis, Interval, read_axes
     ("text", "axis"),
     [
         ("seed=3", Axis("seed", "3", ("3",))),
+        ("a=${b.c}", Axis("a", "${b.c}", ("${b.c}",))),
         ("+a=[1,2]", Axis("+a", "[1,2]", ("[1,2]",))),
         ("b='x y',z", Axis("b", "'x y',z", ("'x y'", "z"), varies=True)),
         ("seed=range(3)", Axis("seed", "range(3)", ("0", "1", "2"), varies=True, numbers=(0, 1, 2))),

@@ -26,6 +26,10 @@ def test_options_are_read_as_they_were_given():
 def test_targets_are_an_override_of_their_own():
     space = {"optimizer.lr": "tag(log,interval(1e-3,1))"}
     told = 'hydra.sweeper.space={optimizer.lr:"tag(log,interval(1e-3,1))"}'
-    assert comparison_overrides(["sine", "wine"], {"space": space}) == ["target=sine,wine", f"++{told}"]
-    assert comparison_overrides("sine", {}) == ["target=sine"]
-    assert comparison_overrides(None, {}) == []
+    assert comparison_overrides(["seed=1"], ["sine", "wine"], {"space": space}) == [
+        "seed=1",
+        "target=sine,wine",
+        f"++{told}",
+    ]
+    assert comparison_overrides([], "sine", {}) == ["target=sine"]
+    assert comparison_overrides([], None, {}) == []

@@ -1,0 +1,111 @@
+"""Overrides that cannot be read as they were typed: a sentence each, with the line that works in a shell."""
+
+import re
+from collections.abc import Sequence
+from itertools import takewhile
+
+from hydra.core.override_parser.types import Override
+
+from chainrule.config.layers import LAYERED
+from chainrule.files.words import shell_word, typed
+from chainrule.registry.kinds import GROUPS
+
+_KEY = re.compile(r"[+~]*[\w./@-]+")
+_BRACKETS = {"[": "]", "{": "}", "(": ")"}
+
+
+def unread(words: Sequence[str], place: int) -> str:
+    """Say how an override that Hydra cannot read is typed.
+
+    Args:
+        words: all overrides.
+        place: of the one that is wrong.
+    """
+    word, following = words[place], words[place + 1 :]
+    key, sign, value = word.partition("=")
+    if not sign or not _KEY.fullmatch(key):
+        return _no_override(words, place)
+    if value.startswith("="):
+        value = value.lstrip("=")
+        return f"{word} has = twice: write {shell_word(f'{key}={value}')}."
+    if value.strip(","):
+        found = _broken_off(key, value, following)
+        if found:
+            return found
+    return f"{word} has characters that need quotes: write {typed(key, value)}."
+
+
+def several(override: Override) -> str:
+    """Say what to write where several values were typed, but only one run is asked for."""
+    word, key = str(override.input_line), override.key_or_group
+    value = word.partition("=")[2]
+    said = f"{word} has several values, which are for a sweep (-m; in Python chainrule.sweep)"
+    ways = []
+    if "(" not in value:
+        if re.fullmatch(r"-?\d+,\d+", value):
+            number = value.replace(",", ".")
+            ways.append(f"a number {shell_word(f'{key}={number}')}")
+        if key not in GROUPS or GROUPS[key].many or key in LAYERED:
+            ways.append(f"a list {shell_word(f'{key}=[{value}]')}")
+        if key not in GROUPS and not re.fullmatch(r"[-+.,\deE]+", value):
+            ways.append(f"one text {typed(key, value)}")
+    return f"{said}; write {', '.join(ways)}." if ways else f"{said}."
+
+
+def dashed(word: str) -> str:
+    """Say what to write for an override that begins with dashes."""
+    return f"{word} is an override with dashes, which it does not have: write {shell_word(word.lstrip('-'))}."
+
+
+def _no_override(words: Sequence[str], place: int) -> str:
+    """Say what a word without ``KEY=`` may have been meant to be: mostly a part of its neighbours."""
+    word, before = words[place], words[place - 1] if place else ""
+    rest = [word, *takewhile(lambda each: "=" not in each, words[place + 1 :])]
+    beside = words[place + 1] if place + 1 < len(words) else ""
+    if _KEY.fullmatch(word) and ("." in word or word in GROUPS) and not re.match(r"\d", word):
+        value = beside.removeprefix("=") or "".join(words[place + 2 : place + 3]) if beside.startswith("=") else beside
+        if value and "=" not in value:
+            return f"{word} {beside} is no override: write {shell_word(f'{word}={value}')}, without blanks."
+    pair = re.fullmatch(r"([a-z_]+(?:\.\w+)+): ?(.+)", word)
+    if pair:
+        return f"{word!r} is no override: write {shell_word(f'{pair[1]}={pair[2]}')}."
+    if "=" in before and _KEY.fullmatch(before.partition("=")[0]):
+        key, _, value = before.partition("=")
+        text = " ".join(filter(None, [value, *rest]))
+        where = "quotes around a value with blanks" if value else "no blank after ="
+        return f"{word!r} is no override; if it belongs to {before}, write {typed(key, text)}, with {where}."
+    return f"{word!r} is no override: write KEY=VALUE."
+
+
+def _broken_off(key: str, value: str, following: Sequence[str]) -> str:
+    """Say what to write for a list that blanks have cut, or whose brackets or quotes are not as they should be."""
+    rest = list(takewhile(lambda each: "=" not in each, following))
+    opened = next((one for one in _BRACKETS if value.count(one) != value.count(_BRACKETS[one])), "")
+    if opened:
+        parts = [value, *rest] if value.count(opened) > value.count(_BRACKETS[opened]) else [value]
+        cut = " ".join(parts)
+        way = shell_word(f"{key}={_closed(','.join(part.strip(',') for part in parts), opened)}")
+        return (
+            f"{key}={cut} has {opened} without {_BRACKETS[opened]}, or the other way round: write {way} without "
+            f"blanks, or {typed(key, cut)} if that is part of a text."
+        )
+    if value.endswith(","):
+        joined = f"{key}={value}{rest[0]}" if rest else f"{key}={value.rstrip(',')}"
+        word = " ".join([f"{key}={value}", *rest[:1]])
+        return f"{word} has a comma that nothing follows: without blanks, write {shell_word(joined)}."
+    inner = re.fullmatch(r"\(([-+.\w,]*)\)", value)
+    if inner:
+        way = shell_word(f"{key}=[{inner[1]}]")
+        return f"{key}={value} has parentheses: a list is {way}, a text {typed(key, value)}."
+    quote = next((mark for mark in "\"'" if value.startswith(mark) and value.count(mark) == 1), "")
+    if quote:
+        return f"{key}={value} has a quotation mark without another: write {typed(key, value[1:])}."
+    return ""
+
+
+def _closed(value: str, opened: str) -> str:
+    """Return a list with as many closing brackets as opening ones, and no comma before them."""
+    closed = _BRACKETS[opened]
+    missing = value.count(opened) - value.count(closed)
+    whole = opened * -missing + value + closed * missing
+    return re.sub(rf",+(?={re.escape(closed)})", "", whole)
