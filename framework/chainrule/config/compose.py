@@ -202,7 +202,7 @@ def require_parsed(overrides: Sequence[str], sweep: bool = False) -> None:
         except HydraException:
             raise ConfigurationError(unread(overrides, place)) from None
         if read.is_sweep_override() and not sweep:
-            raise ConfigurationError(several(read))
+            raise ConfigurationError(several(override))
 
 
 def varied(error: Exception, overrides: Sequence[str]) -> ConfigurationError:

@@ -4,8 +4,6 @@ import re
 from collections.abc import Sequence
 from itertools import takewhile
 
-from hydra.core.override_parser.types import Override
-
 from chainrule.config.layers import LAYERED
 from chainrule.files.words import shell_word, typed
 from chainrule.registry.kinds import GROUPS
@@ -35,10 +33,9 @@ def unread(words: Sequence[str], place: int) -> str:
     return f"{word} has characters that need quotes: write {typed(key, value)}."
 
 
-def several(override: Override) -> str:
+def several(word: str) -> str:
     """Say what to write where several values were typed, but only one run is asked for."""
-    word, key = str(override.input_line), override.key_or_group
-    value = word.partition("=")[2]
+    key, _, value = word.partition("=")
     said = f"{word} has several values, which are for a sweep (-m; in Python chainrule.sweep)"
     ways = []
     if "(" not in value:
