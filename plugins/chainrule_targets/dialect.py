@@ -4,7 +4,7 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +67,7 @@ def read_text(content: bytes, where: str, encoding: str, delimiter: str, header:
         raise ConfigurationError(_one_column(first[0], sample, separator, where))
     widths, lines = _rows(content, separator, where)
     if header is None:
-        _require_header(sample, separator, where)
+        require_header(_parsed(sample, separator), where)
     has_header = header is not False
     names = first if has_header else [f"c{number}" for number in range(1, len(first) + 1)]
     if has_header:
@@ -177,9 +177,17 @@ def _universal(lines: Iterator[str]) -> Iterator[str]:
         yield from io.StringIO(line, newline="")
 
 
-def _require_header(sample: str, separator: str, where: str) -> None:
-    """Refuse a first row that looks like data."""
-    first, *rows = itertools.islice(_parsed(sample, separator), 200)
+def require_header(found: Iterable[list[str]], where: str) -> None:
+    """Refuse a first row that looks like data.
+
+    Args:
+        found: the first rows, their cells stripped.
+        where: begins the message.
+
+    Raises:
+        ConfigurationError: it does, and nothing says what it is.
+    """
+    first, *rows = itertools.islice(found, 200)
     given = [cell for cell in first if cell not in MISSING]
     numbers = [cell for cell in given if number(cell) is not None]
     repeated = any(

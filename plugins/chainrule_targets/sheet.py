@@ -7,8 +7,8 @@ import lzma
 import warnings
 import zlib
 from bz2 import decompress
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.components.schema import MISSING
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, nearest
 from chainrule_targets.cells import Notation, truths
-from chainrule_targets.dialect import Text, read_text
+from chainrule_targets.dialect import Text, read_text, require_header
 from chainrule_targets.memory import require_memory
 
 _PACKED = {".gz": gzip.decompress, ".bz2": decompress, ".xz": lzma.decompress}
@@ -33,6 +33,7 @@ class Dialect:
     encoding: str
     delimiter: str
     header: bool | None
+    sheet: str | None
     notation: Notation
 
 
@@ -136,6 +137,8 @@ def read_sheet(path: Path, where: str, dialect: Dialect, as_text: Collection[str
         except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
             raise ConfigurationError(f"{where} cannot be unpacked: {error}.") from None
         require_memory(_PER_BYTE * len(content), where, f"{len(content) / 1e6:.0f} MB of unpacked text")
+    if dialect.sheet is not None and kind[0] != ".xlsx":
+        raise ConfigurationError(f"{where} has no sheets; target.sheet is for .xlsx files.")
     if kind[0] in BINARY:
         return _with_different_names(_binary(kind[0], content, where, dialect, as_text), where)
     text = read_text(content, where, dialect.encoding, dialect.delimiter, dialect.header)
@@ -247,19 +250,19 @@ def _column(name: str, series: Any, notation: Notation, as_text: bool = False) -
 def _binary(kind: str, content: bytes, where: str, dialect: Dialect, as_text: Collection[str]) -> Sheet:
     import pandas as pd
 
-    notes: tuple[str, ...] = ()
     try:
-        if kind == ".parquet":
-            frame = pd.read_parquet(io.BytesIO(content))
-        elif kind == ".json":
-            frame = pd.read_json(io.BytesIO(content), dtype=False, precise_float=True)
-        else:
-            frame, notes = _excel(content, where, dialect)
+        if kind == ".xlsx":
+            return _excel(content, where, dialect, as_text)
+        frame = (
+            pd.read_parquet(io.BytesIO(content))
+            if kind == ".parquet"
+            else pd.read_json(io.BytesIO(content), dtype=False, precise_float=True)
+        )
     except ConfigurationError:
         raise
     except Exception as error:  # whatever these libraries raise for what is no such file
         raise ConfigurationError(f"{where} cannot be read as {kind}: {' '.join(str(error).split())}.") from None
-    return replace(_of_frame(frame, where, dialect, as_text), notes=notes)
+    return _of_frame(frame, where, dialect, as_text)
 
 
 def frame_sheet(frame: Any, where: str, dialect: Dialect) -> Sheet:
@@ -281,15 +284,12 @@ def _of_frame(frame: Any, where: str, dialect: Dialect, as_text: Collection[str]
         raise ConfigurationError(f"{where} has column names but no rows.")
     has_header = dialect.header is not False
     names = [str(name).strip() if has_header else f"c{at}" for at, name in enumerate(frame.columns, 1)]
-    names = ["" if name.startswith("Unnamed: ") else name for name in names]
-    columns = [
-        _column(name, _plain(frame.iloc[:, at], name in as_text), dialect.notation, name in as_text)
-        for at, name in enumerate(names)
-    ]
+    columns = _columns(frame, names, dialect, as_text)
     return Sheet(columns, np.arange(1, len(frame) + 1), "row", has_header)
 
 
-def _excel(content: bytes, where: str, dialect: Dialect) -> tuple[Any, tuple[str, ...]]:
+def _excel(content: bytes, where: str, dialect: Dialect, as_text: Collection[str]) -> Sheet:
+    """Read one sheet of a workbook; rows have the numbers that Excel shows."""
     import pandas as pd
 
     if importlib.util.find_spec("openpyxl") is None:
@@ -297,15 +297,40 @@ def _excel(content: bytes, where: str, dialect: Dialect) -> tuple[Any, tuple[str
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about styles and the like
         book = pd.ExcelFile(io.BytesIO(content), engine="openpyxl")
-        header = None if dialect.header is False else 0
-        frame = book.parse(0, header=header, na_values=sorted(MISSING), keep_default_na=False)
-    if all(isinstance(name, int | float) for name in frame.columns) and dialect.header is None:
-        raise ConfigurationError(
-            f"{where} may have no header: its first row holds numbers alone. "
-            "Write target.header=false if this row is data, or target.header=true if it names the columns."
-        )
-    others = len(book.sheet_names) - 1
-    return frame, (f"{where}: only its first sheet of {others + 1}, {book.sheet_names[0]!r}, is read.",) * bool(others)
+        names = [str(name) for name in book.sheet_names]
+        chosen = names[0] if dialect.sheet is None else dialect.sheet
+        if chosen not in names:
+            raise ConfigurationError(
+                f"target.sheet={chosen} is not in {where}{nearest(chosen, names)}; it has {', '.join(names)}."
+            )
+        frame = book.parse(chosen, header=None, dtype=object, na_values=sorted(MISSING), keep_default_na=False)
+    frame = frame.dropna(how="all")  # blank rows, as in text
+    if not len(frame):
+        raise ConfigurationError(f"{where} is empty; its first row must name the columns.")
+    if dialect.header is None:
+        require_header((_cells(frame, row) for row in range(len(frame))), where)
+    has_header = dialect.header is not False
+    headings = _cells(frame, 0) if has_header else [f"c{at}" for at in range(1, frame.shape[1] + 1)]
+    data = frame.iloc[int(has_header) :].infer_objects()
+    if not len(data):
+        raise ConfigurationError(f"{where} has column names but no rows.")
+    columns = _columns(data, headings, dialect, as_text)
+    others = dialect.sheet is None and len(names) > 1
+    notes = (f"{where}: only its first sheet of {len(names)}, {chosen!r}, is read (target.sheet).",) * others
+    return Sheet(columns, data.index.to_numpy() + 1, "row", has_header, notes)
+
+
+def _columns(frame: Any, names: Sequence[str], dialect: Dialect, as_text: Collection[str]) -> list[Column]:
+    return [
+        _column(name, _plain(frame.iloc[:, at], name in as_text), dialect.notation, name in as_text)
+        for at, name in enumerate(names)
+    ]
+
+
+def _cells(frame: Any, row: int) -> list[str]:
+    """Return the cells of a row as text."""
+    cells = frame.iloc[row]
+    return ["" if missing else str(cell).strip() for cell, missing in zip(cells, cells.isna(), strict=True)]
 
 
 def _plain(series: Any, as_text: bool) -> Any:

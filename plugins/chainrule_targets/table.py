@@ -71,6 +71,7 @@ class Table(DataSet):
     thousands: Annotated[Thousands, doc("what separates thousands")] = Thousands.NONE
     signs: Annotated[Signs, doc("whether $, €, £, ¥ and % beside numbers are ignored")] = Signs.ERROR
     encoding: Annotated[str, doc("of the text, such as cp1252; auto: UTF-8, or UTF-16 with its mark")] = "auto"
+    sheet: Annotated[str | None, doc("which sheet of an .xlsx file is read; null: the first")] = None
 
     def __post_init__(self) -> None:
         for name in ("label", "features", "drop"):
@@ -200,7 +201,8 @@ class Table(DataSet):
     @property
     def _dialect(self) -> Dialect:
         delimiter = "\t" if self.delimiter == r"\t" else self.delimiter
-        return Dialect(self.encoding, delimiter, self.header, Notation(self.decimal, self.thousands, self.signs))
+        notation = Notation(self.decimal, self.thousands, self.signs)
+        return Dialect(self.encoding, delimiter, self.header, self.sheet, notation)
 
     def _content(self) -> Content:
         return _use(replace(self, standardize=False), self._source())

@@ -1,6 +1,7 @@
 """The target ``table``: a CSV file becomes samples, or one sentence says why not."""
 
 import csv
+import datetime
 import os
 import socket
 from pathlib import Path
@@ -617,3 +618,106 @@ def test_a_column_is_found_that_is_called_like_a_number_or_a_truth(write, label,
 def test_of_two_columns_of_equal_numbers_the_name_itself_counts(write):
     assert write("1e5,100000.0,z\n1,2,5\n3,4,6\n", label="1e5", header=True).output_names == ("1e5",)
     assert "is not a column" in complaint(write("1e5,1E5,z\n1,2,5\n3,4,6\n", label=1e5, header=True))
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """Return a function that writes ``t.xlsx``, a list of rows for each sheet, and makes a table of it."""
+    openpyxl = pytest.importorskip("openpyxl")
+    monkeypatch.chdir(tmp_path)
+
+    def written(*sheets, names=("Sheet", "Other", "More"), **options):
+        made = openpyxl.Workbook()
+        made.remove(made.active)
+        for name, rows in zip(names, sheets, strict=False):
+            page = made.create_sheet(name)
+            for row in rows:
+                page.append(row)
+        made.save("t.xlsx")
+        return build(Table, {"path": "t.xlsx", **options}, "target")
+
+    return written
+
+
+NUMBERS = [["a", "b", "y"], [1, 2.5, 10], [3, 0.1, 20]]
+
+
+def test_a_workbook_is_read_as_a_text_is(book, write):
+    same = write("a,b,y\n1,2.5,10\n3,0.1,20\n")
+    for one, other in zip(book(NUMBERS).data(RNG, None), same.data(RNG, None), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert book(NUMBERS).input_names == ("a", "b")
+    assert book(NUMBERS).notes == ()
+
+
+def test_what_cells_of_a_workbook_hold(book):
+    when = datetime.datetime(2020, 1, 2)
+    table = book([["t", "n", "m", "w", "y"], [True, "1.5", 1, when, "x"], [False, 2, None, when, "z"]], drop=["w"])
+    assert "in row 3" in complaint(table)
+    x, y = build(Table, {"path": "t.xlsx", "drop": ["w", "m"]}, "target").data(RNG, None)
+    np.testing.assert_array_equal(x, [[1, 1.5], [0, 2]])
+    np.testing.assert_array_equal(y, [[1, 0], [0, 1]])
+    assert "dates" in complaint(build(Table, {"path": "t.xlsx", "drop": ["m"], "text": "onehot"}, "target"))
+    assert "text" in complaint(book([["a", "y"], [1, 2], ["1,5", 3], ["two", 4]]))
+
+
+@pytest.mark.parametrize("empty", ["NA", "?", " ", "n/a", None])
+def test_what_is_missing_in_a_workbook(book, empty):
+    assert "row 3" in complaint(book([["a", "y"], [1, 2], [empty, 3], [5, 6]]))
+    assert len(book([["a", "y"], [1, 2], [empty, 3], [5, 6]], missing="drop").data(RNG, None)[0]) == 2
+    assert "label 'y' lacks 1 value in row 3" in complaint(book([["a", "y"], [1, 2], [4, empty], [5, 6]]))
+
+
+def test_which_sheet_is_read_is_said(book):
+    other = [["a", "y"], [7, 8], [9, 10]]
+    assert book(NUMBERS, other).notes == (
+        "target.path=t.xlsx: only its first sheet of 2, 'Sheet', is read (target.sheet).",
+    )
+    chosen = book(NUMBERS, other, sheet="Other")
+    assert (chosen.notes, chosen.input_names) == ((), ("a",))
+    np.testing.assert_array_equal(chosen.data(RNG, None)[0], [[7], [9]])
+    assert complaint(book(NUMBERS, other, sheet="Othr")) == (
+        "target.sheet=Othr is not in target.path=t.xlsx (did you mean 'Other'?); it has Sheet, Other."
+    )
+    assert book(NUMBERS, other, names=("1", "2020"), sheet=2020).input_names == ("a",)
+    assert complaint(build(Table, {"path": "t.csv", "sheet": "a"}, "target")).endswith(
+        "does not exist (did you mean 't.xlsx'?)."
+    )
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[[1, 2], [3, 4]], [[1.5, "x"], [2.5, "y"]], [["red", 1.5], ["blue", 2], ["red", 3]], [[2019, 2020], [1, 2]]],
+)
+def test_a_workbook_without_a_header_keeps_its_first_row(book, rows):
+    assert "may have no header" in complaint(book(rows))
+    found = book(rows, header=False, text="onehot")
+    assert found.overview().rows == len(rows)
+
+
+def test_rows_of_a_workbook_are_called_as_excel_calls_them_and_blank_ones_do_not_count(book):
+    rows = [[None, None], ["a", "y"], [1, 2], [None, None], ["?", 4], [5, 6]]
+    assert "row 5" in complaint(book(rows))
+    assert len(book(rows, missing="drop").data(RNG, None)[0]) == 2
+
+
+def test_two_columns_of_one_name_are_refused_in_a_workbook_too(book):
+    assert "two columns are called 'a'" in complaint(book([["a", "a", "y"], [1, 2, 3], [4, 5, 6]]))
+
+
+def test_without_openpyxl_it_is_said_how_to_install_it(book, monkeypatch):
+    table = book(NUMBERS)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert complaint(table) == "target.path=t.xlsx needs openpyxl to be read: pip install 'chainrule[excel]'."
+
+
+def test_what_is_no_workbook(book):
+    book(NUMBERS)
+    Path("t.xlsx").write_text("a,y\n1,2\n")
+    assert "cannot be read as .xlsx" in complaint(build(Table, {"path": "t.xlsx"}, "target"))
+
+
+def test_sheets_are_those_of_workbooks(write):
+    assert complaint(write("a,y\n1,2\n3,4\n", sheet="a")) == (
+        "target.path=t.csv has no sheets; target.sheet is for .xlsx files."
+    )
