@@ -12,6 +12,7 @@ from chainrule.components.schema import NUMBER, ONEHOT, ORDINAL, TRUTH, Feature,
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.files.words import typed
 from chainrule_targets.cells import are_dates, notations, signs, uneven_signs
+from chainrule_targets.doubts import doubts
 from chainrule_targets.memory import require_memory
 from chainrule_targets.sheet import Column, Sheet
 
@@ -391,7 +392,8 @@ def content(given: Parts, choice: Choice, where: str) -> Content:
     scales = _scales(x, y if task == "regression" else y[:, :0], [*names, *y_names])
     x.flags.writeable = y.flags.writeable = False
     labels = tuple(column.name for column in given.labels)
-    return Content(x, y, task, features, labels, y_names, given.notes, scales)
+    notes = (*given.notes, *doubts(given.labels, given.features, where))
+    return Content(x, y, task, features, labels, y_names, notes, scales)
 
 
 def _feature(column: Column, choice: Choice) -> Feature:

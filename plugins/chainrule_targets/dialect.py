@@ -196,7 +196,9 @@ def require_header(found: Iterable[list[str]], where: str) -> None:
         if cell
     )
     fractions = any(not cell.isdigit() for cell in numbers)
-    if numbers and (len(numbers) == len(given) or repeated or fractions):
+    texts = {(at, cell) for at, cell in enumerate(first) if cell in given and number(cell) is None}
+    is_text = len(rows) > 2 and not numbers and all(any(cell in row[at : at + 1] for row in rows) for at, cell in texts)
+    if (is_text and texts) or (numbers and (len(numbers) == len(given) or repeated or fractions)):
         shown = ", ".join(first[:5]) + ", ..." * (len(first) > 5)
         raise ConfigurationError(
             f"{where} may have no header: its first row is {shown!r}. "

@@ -8,7 +8,7 @@ import warnings
 import zlib
 from bz2 import decompress
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 

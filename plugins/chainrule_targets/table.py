@@ -39,8 +39,8 @@ class Table(DataSet):
     Labels that are numbers make a regression. Labels that are text make a classification, one-hot in sorted order;
     ``task=classification`` also makes classes of numbers. Features are numbers, or true and false for 1 and 0; text
     becomes numbers on request. Blanks around a cell do not count, and empty cells, ``NA``, ``N/A``, ``nan``, ``null``,
-    ``None`` and ``?`` are missing. Whatever is unclear is an error with the settings that make it clear;
-    ``chainrule data FILE`` shows how a file is read.
+    ``None``, ``#N/A``, ``<NA>`` and ``?`` are missing. Whatever is unclear is an error with the settings that make it
+    clear; ``chainrule data FILE`` shows how a file is read.
 
     Missing features are filled with the mean or median of the training rows. A row without label is left out, unless
     ``missing=error``. Text of ``text=onehot`` that is missing is a row of zeros.

@@ -721,3 +721,52 @@ def test_sheets_are_those_of_workbooks(write):
     assert complaint(write("a,y\n1,2\n3,4\n", sheet="a")) == (
         "target.path=t.csv has no sheets; target.sheet is for .xlsx files."
     )
+
+
+def many(cell, count=24, header="a,y"):
+    return f"{header}\n" + "".join(f"{number},{cell(number)}\n" for number in range(count))
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        (lambda n: f"202001{n + 1:02}", "numbers that look like dates (20200101)"),
+        (lambda n: ["na", "cat", "dog"][n % 3], "has the class 'na'; empty these cells if they have no value"),
+        (lambda n: ["-", "cat", "dog"][n % 3], "has the class '-'"),
+        (lambda n: ["Cat", "cat", "dog"][n % 3], "has 'Cat' and 'cat' as different classes"),
+        (lambda n: f"1.5D+0{n % 9}", "text that begins with numbers ('1.5D+00')"),
+        (lambda n: f"{n % 9 + 5} kg", "text that begins with numbers"),
+        (lambda n: 2**53 + 2 * n + 2, "whole numbers above 2**53"),
+    ],
+)
+def test_what_may_be_meant_otherwise_is_noted(write, cell, said):
+    (note,) = [note for note in write(many(cell)).notes if "scale" not in note]
+    assert note.startswith("target.path=t.csv: label 'y' ")
+    assert said in note
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        lambda n: 20200100 + n,  # the day 0
+        lambda n: 1.5 * n,
+        lambda n: ["cat", "dog"][n % 2],
+        lambda n: ["2door", "4door"][n % 2],
+        lambda n: ["setosa1", "setosa2", "x3"][n % 3],
+        lambda n: 2**53 - n,
+    ],
+)
+def test_what_is_usual_is_not_noted(write, cell):
+    assert [note for note in write(many(cell)).notes if "scale" not in note] == []
+
+
+@pytest.mark.parametrize("empty", ["#N/A", "<NA>", "-nan", "#NA", "1.#QNAN"])
+def test_what_pandas_takes_for_no_value_is_missing(write, empty):
+    assert "lacks 1 value in line 5" in complaint(write(many(lambda n: empty if n == 3 else ["cat", "dog"][n % 2])))
+
+
+def test_a_first_row_whose_words_come_again_below_is_no_header(write):
+    rows = "".join(f"{'abc'[n % 3]},{['cat', 'dog'][n % 2]}\n" for n in range(24))
+    assert "may have no header: its first row is 'a, cat'" in complaint(write(rows, text="onehot"))
+    assert write(rows, text="onehot", header=False).rows()[0].shape == (24, 3)
+    assert write(f"animal,cat\n{rows}", text="onehot").rows()[0].shape == (24, 3), "one of its words is new"

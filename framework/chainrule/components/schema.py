@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from chainrule.errors import ConfigurationError, nearest
 
 NUMBER, TRUTH, ONEHOT, ORDINAL = "number", "truth", "onehot", "ordinal"
-MISSING = frozenset({"", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "None", "?"})  # what stands for no value
-_MISSING = MISSING | {"<NA>", "NaT"}  # as pandas writes them
+# What stands for no value: what pandas takes for it, and the question mark of many collections.
+MISSING = frozenset({"", "NA", "N/A", "n/a", "nan", "NaN", "-nan", "-NaN", "null", "NULL", "None", "?"}) | {
+    *("#N/A", "#N/A N/A", "#NA", "<NA>", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN")
+}
+_MISSING = MISSING | {"NaT"}  # as pandas writes it
 _SHOWN = 5  # names that a sentence lists
 
 
