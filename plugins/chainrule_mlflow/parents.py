@@ -2,12 +2,15 @@
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.ranking import compared_metric
+from chainrule.errors import RecordError
+from chainrule.records.run import read_record
 from chainrule.records.sweep import Sweep
 from chainrule_mlflow import bulk, contents, overview, sending
 from chainrule_mlflow.store import Store
@@ -35,6 +38,26 @@ def begin(sweep: Sweep, store: Store, experiment: str) -> tuple[str, str]:
         with store.lock():
             known = sending.find(client, experiment_id, run.tags[contents.KEY])
             return experiment_id, known.info.run_id if known else _create(client, experiment_id, run)
+
+
+def found(sweep: Sweep, outcomes: SweepOutcomes, store: Store) -> tuple[str, str, str] | None:
+    """Return the experiment, the run and the key of the view of a sweep that was sent to a SQLite file; else None.
+
+    Nothing is written: the experiment is that of a run of the sweep whose receipt is there.
+    """
+    if store.file is None or not bulk.supports(store.file):
+        return None
+    for outcome in outcomes:
+        with suppress(RecordError):
+            there = sending.receipt(read_record(sweep.directory / outcome.directory), store)
+            if there is None:
+                return None
+            with store.explained():
+                runs = bulk.with_tag(store.file, there[0], contents.KEY, [sweep.manifest.key])
+            for run in runs.values():
+                return there[0], run.run_id, overview.view(sweep, run.run_id, compared_metric(outcomes)).key
+            return None
+    return None
 
 
 def finish(sweep: Sweep, outcomes: SweepOutcomes, store: Store, experiment: str) -> tuple[str, str, str]:

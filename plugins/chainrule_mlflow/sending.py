@@ -125,7 +125,7 @@ def place_of(store: Store, experiment: str) -> bulk.Experiment | None:
 
 def _already_there(records: Sequence[Record], store: Store, file: Path, experiment_id: str) -> dict[str, bulk.Found]:
     """Return the runs that records have already, by the records' keys."""
-    receipts = {contents.key(record.manifest): run_id for record in records if (run_id := _receipt(record, store))}
+    receipts = {contents.key(record.manifest): there[1] for record in records if (there := receipt(record, store))}
     active = bulk.with_ids(file, list(receipts.values()))
     keys = [contents.key(record.manifest) for record in records]
     found = bulk.with_tag(file, experiment_id, contents.KEY, keys)
@@ -196,28 +196,28 @@ def _check_files(record: Record) -> None:
             raise RecordError(f"{path} is missing, so the record cannot be sent.")
 
 
-def _receipt(record: Record, store: Store) -> str | None:
-    """Return the run that the receipt beside the record names, or None where there is none for this store."""
+def receipt(record: Record, store: Store) -> tuple[str, str] | None:
+    """Return experiment and run that the receipt beside a record names, or None where there is none for this store."""
     try:
-        receipt = json.loads((record.directory / RECEIPT).read_bytes())
+        content = json.loads((record.directory / RECEIPT).read_bytes())
     except (OSError, ValueError):
         return None
     # An older receipt may be there from a run that was trained into the same directory before.
     expected = {"tracking_uri": store.label, "key": contents.key(record.manifest)}
-    if not isinstance(receipt, dict) or any(receipt.get(name) != value for name, value in expected.items()):
+    if not isinstance(content, dict) or any(content.get(name) != value for name, value in expected.items()):
         return None
-    return str(receipt.get("run_id"))
+    return str(content.get("experiment_id")), str(content.get("run_id"))
 
 
 def _from_receipt(record: Record, store: Store, client: Any) -> Any:
     """Return the run that the receipt beside the record names, or None if there is no such run (any more)."""
     from mlflow.exceptions import MlflowException
 
-    run_id = _receipt(record, store)
-    if run_id is None:
+    there = receipt(record, store)
+    if there is None:
         return None
     try:
-        run = client.get_run(run_id)
+        run = client.get_run(there[1])
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
@@ -292,14 +292,14 @@ def log(client: Any, run_id: str, run: contents.Run) -> None:
 
 def _leave_receipt(record: Record, store: Store, experiment_id: str, run_id: str) -> None:
     """Write down where the run is. Without a receipt, as beside a read-only record, the run is searched for by key."""
-    receipt = {
+    values = {
         "tracking_uri": store.label,
         "experiment_id": experiment_id,
         "run_id": run_id,
         "key": contents.key(record.manifest),
     }
     path = record.directory / RECEIPT
-    content = json.dumps(receipt, indent=1).encode()
+    content = json.dumps(values, indent=1).encode()
     with suppress(OSError):
         if path.is_file() and path.read_bytes() == content:
             return

@@ -93,6 +93,18 @@ class MLflow(Tracker, name="mlflow"):
         store = Store.at(self.uri)
         sweep.links.update(store.sweep_links(*parents.finish(sweep, outcomes, store, self.experiment)))
 
+    def links(self, record: Record) -> dict[str, str]:
+        """Return where MLflow shows a record, from the receipt beside it."""
+        store = Store.at(self.uri)
+        there = sending.receipt(record, store)
+        return store.links(*there) if there else {}
+
+    def sweep_links(self, sweep: Sweep, outcomes: SweepOutcomes) -> dict[str, str]:
+        """Return where MLflow shows a sweep, if its store is a SQLite file; a server is not asked."""
+        store = Store.at(self.uri)
+        there = parents.found(sweep, outcomes, store)
+        return store.sweep_links(*there) if there else {}
+
     def read(self, experiment: str) -> TrackedRuns:
         """Return the runs of an experiment that are not deleted, whoever made them.
 

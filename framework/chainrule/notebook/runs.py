@@ -1,5 +1,6 @@
 """A finished run as an object: its result, and its record if there is one."""
 
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from chainrule.analysis import tables
 from chainrule.config.recorded import predictor_of
-from chainrule.config.settings import settings_from_config
+from chainrule.config.settings import settings_from_config, tracker_from_config
 from chainrule.engine.data import Fresh, Samples
 from chainrule.engine.network import Shape
 from chainrule.errors import ChainruleError
@@ -18,6 +19,7 @@ from chainrule.records.predictor import Predictor
 from chainrule.records.result import Origin, Result
 from chainrule.records.run import Record
 from chainrule.records.settings import Settings
+from chainrule.registry.watching import Tracker
 from chainrule.reports import fragment
 from chainrule.reports.axes import losses
 from chainrule.runs.prepare import drawn, first_states, recorded_parameters
@@ -103,8 +105,14 @@ class Run(Result):
 
     @property
     def links(self) -> dict[str, str]:
-        """Where to look, by title: the directory of the record, and what the tracker said when the run ended."""
-        return {"record": str(self.record.directory), **self.record.links} if self.record else {}
+        """Where to look, by title: the directory of the record, and where a tracker shows it."""
+        if not self.record:
+            return {}
+        shown = dict(self.record.links)
+        if not shown:
+            with suppress(ChainruleError):  # its plugin may be gone, or its store
+                shown = tracker_of(self.record).links(self.record)
+        return {"record": str(self.record.directory), **shown}
 
     def to_pandas(self) -> Any:
         """Return the curves as a pandas data frame: one row a point, with its epoch and the value of each curve."""
@@ -143,6 +151,15 @@ def settings_of(record: Record | Run) -> Settings:
     if isinstance(record, Run):
         return record.settings
     return settings_from_config(record.manifest.configuration, registry())
+
+
+def tracker_of(record: Record) -> Tracker:
+    """Return the tracker to which a record was sent.
+
+    Raises:
+        ConfigurationError: its plugin is not installed.
+    """
+    return tracker_from_config(record.manifest.configuration, registry())
 
 
 def _scaling_alone(run: Run) -> Samples:

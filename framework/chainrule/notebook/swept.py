@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.ranking import worst_of
-from chainrule.errors import ConfigurationError, nearest
+from chainrule.errors import ChainruleError, ConfigurationError, nearest
 from chainrule.notebook import plotting
-from chainrule.notebook.runs import Run
+from chainrule.notebook.runs import Run, tracker_of
 from chainrule.records.outcome import Outcome
 from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
@@ -39,10 +40,10 @@ class SweepResult(SweepOutcomes):
 
     @property
     def links(self) -> dict[str, str]:
-        """Where to look, by title: the directory of the records, the report, and what trackers said at the end."""
+        """Where to look, by title: the directory of the records, the report, and where a tracker shows the sweep."""
         report = self.record.directory / REPORT
         written = {"report": str(report)} if report.is_file() else {}
-        return {"records": str(self.record.directory), **written, **self.record.links}
+        return {"records": str(self.record.directory), **written, **(self.record.links or self._tracked())}
 
     @property
     def best(self) -> Run:
@@ -117,6 +118,14 @@ class SweepResult(SweepOutcomes):
         if not self.record.comparison:
             return answer(self, self.record.planned)
         return self.comparison.answer if self.comparison else "The comparison has not ended yet."
+
+    def _tracked(self) -> dict[str, str]:
+        """Return where the tracker of the first run that has a record shows the sweep."""
+        for outcome in self:
+            with suppress(ChainruleError):
+                tracker = tracker_of(read_record(self.record.directory / outcome.directory))
+                return tracker.sweep_links(self.record, self)
+        return {}
 
     def _load(self, outcome: Outcome) -> Run:
         return Run.read(read_record(self.record.directory / outcome.directory))

@@ -138,6 +138,14 @@ class Tracker(Component, Watcher):
             ChainruleError: they cannot be sent.
         """
 
+    def links(self, record: Record) -> dict[str, str]:
+        """Return where a record that was sent earlier is shown, by title; nothing is sent, and no server is asked."""
+        return {}
+
+    def sweep_links(self, sweep: Sweep, outcomes: SweepOutcomes) -> dict[str, str]:
+        """Return where a sweep that was sent earlier is shown, likewise."""
+        return {}
+
     def read(self, experiment: str) -> TrackedRuns:
         """Return the runs that the tracker keeps of an experiment, whoever made them; nothing is changed.
 

@@ -32,6 +32,7 @@ def told(subject: Subject) -> None:
             watchers.tell("finished", record)
             for _ in range(2):
                 watchers.tell("send", record)
+            watchers.tell("links", record)
             place = Path(folder) / "sweep"
             place.mkdir()
             jobs = [JobEntry(overrides=[f"seed={seed}"], directory=str(seed)) for seed in (0, 1)]
@@ -44,6 +45,7 @@ def told(subject: Subject) -> None:
             watchers.tell("sweep_finished", sweep, outcomes)
             for _ in range(2):
                 watchers.tell("send_sweep", sweep, outcomes)
+            watchers.tell("sweep_links", sweep, outcomes)
             if not all(kept.is_intact() for kept in (record, *recorded)):
                 raise FindingError(f"{subject.cls.__qualname__} alters files of a record; write elsewhere.")
 

@@ -100,6 +100,27 @@ def test_the_records_are_those_of_the_command(swept, typed, capsys):
     assert list(found) == list(chainrule.load("there"))
 
 
+def test_mlflow_has_the_same_runs_and_a_loaded_sweep_the_same_links(database):
+    """As after the command, in an experiment of its own."""
+    words = ["activation=tanh,relu", "seed=0,1", "training.epochs=3"]
+    found = chainrule.sweep(*words, "tracking.experiment=python", directory="here", quiet=True)
+    command("-m", *words, "tracking.experiment=command", "hydra.sweep.dir=there")
+    here, there = (chainrule.outcomes_of(f"mlflow:{name}", metric="validation/loss") for name in ("python", "command"))
+    assert len(here) == 4
+    assert rows(here) == rows(there)
+    assert chainrule.load("here").links == found.links
+    assert "start MLflow" in found.links
+    assert found.run(0).links.keys() >= {"record", "then open"}
+    assert found.run(0).links["then open"] != found.links["then open"]
+
+
+def rows(outcomes):
+    """What a tracker has of runs, but how long they took."""
+    for outcome in outcomes:
+        outcome.metrics.pop("seconds")
+    return sorted((outcome.title, outcome.seed, sorted(outcome.metrics.items())) for outcome in outcomes)
+
+
 def runs_in(folder):
     """What the runs of a sweep have left."""
     found = {name: each for name, each in contents(folder).items() if name[0].isdigit() and ".hydra" not in name}
