@@ -1,6 +1,7 @@
 """``chainrule predict``: predictions of a recorded run for the rows of a file."""
 
 import csv
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.scoring import Scoring
 from chainrule.cli.common import load_plugins, parser, reader_of
 from chainrule.components.contracts import Array, Target
@@ -17,8 +19,8 @@ from chainrule.config.recorded import predictor_of
 from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.files.words import hydra_text
 from chainrule.records.predictor import Predictor
-from chainrule.records.run import MANIFEST, read_record
-from chainrule.records.sweep import SWEEP
+from chainrule.records.run import read_record
+from chainrule.records.sweep import SWEEP, read_sweep
 from chainrule.registry.preferences import is_preference
 from chainrule.registry.registry import installed
 
@@ -32,13 +34,13 @@ def main(arguments: Sequence[str]) -> None:
     too, the predictions are scored.
 
     Args:
-        arguments: directory of the run, the file, ``target.PARAMETER=VALUE``, ``--out``, ``--overwrite``.
+        arguments: directory of the run or sweep, the file, ``target.PARAMETER=VALUE``, ``--out``, ``--overwrite``.
 
     Raises:
         ChainruleError: there is no such run, the file does not fit it, or the output is there already.
     """
     command = parser("predict", (main.__doc__ or "").split("Args:")[0])
-    command.add_argument("run", type=Path, metavar="RUN", help="directory of a run, e.g. outputs/DATE/TIME")
+    command.add_argument("run", type=Path, metavar="RUN", help="directory of a run, or of a sweep for its best run")
     command.add_argument("file", metavar="FILE", help="a table: what `chainrule data` reads")
     command.add_argument(
         "settings", nargs="*", metavar="target.PARAMETER=VALUE", help="how to read it, if unlike the run's own table"
@@ -56,11 +58,22 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _predictor(directory: Path) -> Predictor:
-    if (directory / SWEEP).is_file():
-        runs = sorted(path.parent for path in directory.glob(f"*/{MANIFEST}"))
-        example = f", such as {runs[0]}" if runs else ""
-        raise ChainruleError(f"{directory} is a sweep; name one of its runs{example}: its report says which is best.")
-    return predictor_of(read_record(directory), installed())
+    place = _best(directory) if (directory / SWEEP).is_file() else directory
+    return predictor_of(read_record(place), installed())
+
+
+def _best(directory: Path) -> Path:
+    """Return the directory of the run of a sweep whose loss is the smallest, and say which it is."""
+    sweep = read_sweep(directory)
+    outcomes = SweepOutcomes(sweep, sweep.outcomes())
+    if sweep.comparison or any("target" in outcome.settings for outcome in outcomes):
+        raise ChainruleError(f"{directory} has runs on several targets; name the directory of one of them.")
+    finite = [outcome for outcome in outcomes if math.isfinite(outcome.value(outcomes.metric))]
+    if not finite:
+        raise ChainruleError(f"{directory} has no run with a finite {outcomes.metric} yet.")
+    place = directory / min(finite, key=lambda outcome: outcome.value(outcomes.metric)).directory
+    print(f"the run with the smallest {outcomes.metric}: {place}", file=sys.stderr)
+    return place
 
 
 def _table(predictor: Predictor, file: str, words: Sequence[str]) -> Target:

@@ -12,7 +12,9 @@ import pytest
 import chainrule
 from chainrule.cli import predict
 from chainrule.errors import ChainruleError
+from chainrule.records.run import read_record
 from chainrule_targets import blocks
+from sweeping import command
 
 MIXED = ("target=table", "target.missing=mean", "target.text=onehot")
 CLASSES = ("output=softmax", "loss=categorical_cross_entropy", "training.epochs=3")
@@ -146,6 +148,24 @@ def test_a_single_column_is_enough_where_there_is_one_input():
     Path("new.csv").write_text("x\n0.5\n0.25\n")
     predict.main(["rec", "new.csv", "--out", "p.csv"])
     assert len(read("p.csv")) == 2
+
+
+def test_of_a_sweep_the_best_run_predicts(capsys):
+    Path("new.csv").write_text("x1,x2\n0.5,1\n")
+    command("-m", "seed=0,1,2", "training.epochs=2", "tracking=none", "hydra.sweep.dir=m")
+    losses = {n: read_record(Path(f"m/{n}")).manifest.metrics["validation/loss"] for n in range(3)}
+    best = min(losses, key=losses.get)
+    capsys.readouterr()
+    for place in ("m", f"m/{best}"):
+        predict.main([place, "new.csv", "--out", f"p-{Path(place).name}.csv"])
+    assert f"the run with the smallest validation/loss: m/{best}\n" in capsys.readouterr().err
+    assert Path("p-m.csv").read_bytes() == Path(f"p-{best}.csv").read_bytes()
+
+
+def test_of_several_targets_no_run_is_the_best():
+    command("-m", "target=linear,xor", "training.epochs=1", "tracking=none", "hydra.sweep.dir=m")
+    with pytest.raises(ChainruleError, match="m has runs on several targets; name the directory of one of them"):
+        predict.main(["m", "new.csv"])
 
 
 @pytest.mark.parametrize(
