@@ -1,7 +1,6 @@
 """``chainrule predict``: predictions of a recorded run for the rows of a file."""
 
 import csv
-import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.scoring import Scoring
 from chainrule.cli.common import load_plugins, parser, reader_of
 from chainrule.components.contracts import Array, Target
@@ -20,7 +18,7 @@ from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.files.words import hydra_text
 from chainrule.records.predictor import Predictor
 from chainrule.records.run import read_record
-from chainrule.records.sweep import SWEEP, read_sweep
+from chainrule.records.sweep import SWEEP
 from chainrule.registry.preferences import is_preference
 from chainrule.registry.registry import installed
 
@@ -58,22 +56,17 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _predictor(directory: Path) -> Predictor:
-    place = _best(directory) if (directory / SWEEP).is_file() else directory
-    return predictor_of(read_record(place), installed())
+    """Return what predicts as a run does; of a sweep its best run, and say which it is."""
+    if not (directory / SWEEP).is_file():
+        return predictor_of(read_record(directory), installed())
+    from chainrule.notebook.swept import SweepResult  # here, because a run predicts without it
 
-
-def _best(directory: Path) -> Path:
-    """Return the directory of the run of a sweep whose loss is the smallest, and say which it is."""
-    sweep = read_sweep(directory)
-    outcomes = SweepOutcomes(sweep, sweep.outcomes())
-    if sweep.comparison or any("target" in outcome.settings for outcome in outcomes):
+    outcomes = SweepResult.read(directory)
+    if any("target" in outcome.settings for outcome in outcomes):
         raise ChainruleError(f"{directory} has runs on several targets; name the directory of one of them.")
-    finite = [outcome for outcome in outcomes if math.isfinite(outcome.value(outcomes.metric))]
-    if not finite:
-        raise ChainruleError(f"{directory} has no run with a finite {outcomes.metric} yet.")
-    place = directory / min(finite, key=lambda outcome: outcome.value(outcomes.metric)).directory
-    print(f"the run with the smallest {outcomes.metric}: {place}", file=sys.stderr)
-    return place
+    best = outcomes.best
+    print(f"the run with the best {outcomes.metric}: {best.links['record']}", file=sys.stderr)
+    return best.predictor
 
 
 def _table(predictor: Predictor, file: str, words: Sequence[str]) -> Target:

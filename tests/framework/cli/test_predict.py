@@ -158,7 +158,7 @@ def test_of_a_sweep_the_best_run_predicts(capsys):
     capsys.readouterr()
     for place in ("m", f"m/{best}"):
         predict.main([place, "new.csv", "--out", f"p-{Path(place).name}.csv"])
-    assert f"the run with the smallest validation/loss: m/{best}\n" in capsys.readouterr().err
+    assert f"the run with the best validation/loss: {Path('m', str(best)).absolute()}\n" in capsys.readouterr().err
     assert Path("p-m.csv").read_bytes() == Path(f"p-{best}.csv").read_bytes()
 
 
