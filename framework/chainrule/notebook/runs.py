@@ -69,7 +69,7 @@ class Run(Result):
                 "started": datetime.fromisoformat(manifest.started),
                 "seconds": manifest.seconds,
                 "notes": tuple(manifest.notes),
-                "best_epoch": int(best) if best is not None and settings.training.restore_best else None,
+                "best_epoch": None if best is None else int(best),
                 "origin": Origin(**start) if start else None,
                 "test_loss": metrics.get("test/loss"),
                 "metrics": metrics,

@@ -43,7 +43,7 @@ def run(result: Result, links: Mapping[str, str]) -> str:
         network_caption=network.CAPTION,
         chart=Markup(svg.chart(chart, "epochs", "loss", "losses over epochs")) if chart else "",
         legend=[line.name for line in chart],
-        parts=[word for part, word in _PARTS.items() if part in result.samples.parts],
+        parts=[_PARTS[part] for part in _measured(result)],
         scores=_scores(result),
         settings=_settings(result),
         links=links,
@@ -113,10 +113,15 @@ def _losses(result: Result) -> list[svg.Series]:
     return found
 
 
+def _measured(result: Result) -> list[str]:
+    """Return the parts of the data that metrics are about; the data themselves are not asked for."""
+    return [part for part in _PARTS if f"{part}/loss" in result.metrics]
+
+
 def _scores(result: Result) -> dict[str, list[str]]:
     """Return the loss and the score of each part."""
     names = dict.fromkeys(name.partition("/")[2] for name in result.metrics if "/" in name)
-    parts = [part for part in _PARTS if part in result.samples.parts]
+    parts = _measured(result)
     return {
         {"r2": "R2"}.get(name, name): [
             f"{value:.5g}" if (value := result.metrics.get(f"{part}/{name}")) is not None else "" for part in parts

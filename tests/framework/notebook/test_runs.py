@@ -83,6 +83,8 @@ def test_without_its_data_a_loaded_run_predicts_all_the_same(change):
     x = [[0.5, 30.0], [3.0, 4.0]]
     assert found.predict(x).tobytes() == made.predict(x).tobytes()
     assert found.metrics == made.metrics
+    assert f"{made.metrics['validation/r2']:.5g}" in found._repr_html_()
+    assert "samples" not in vars(found), "the data are not asked for"
     assert found.samples.train.shape == (4, 0)
 
 
