@@ -51,10 +51,15 @@ def read(way: str, path: str) -> tuple[int, ...]:
 
 
 def measured(way: str, path: Path) -> tuple[float, float]:
-    """Return seconds, without those of imports, and the peak of memory in MB of a process that reads a file."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--one", way, str(path)], capture_output=True, text=True, check=True
-    )
+    """Return seconds, without those of imports, and the peak of memory in MB of a process that reads a file.
+
+    Both are infinite where the process has not ended after two minutes.
+    """
+    words = [sys.executable, __file__, "--one", way, str(path)]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120)
+    except subprocess.TimeoutExpired:
+        return float("inf"), float("inf")
     seconds, peak = done.stdout.split()
     return float(seconds), float(peak)
 
