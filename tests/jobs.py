@@ -14,6 +14,7 @@ CONFIGURATION = {
         "test": 0.0,
         "folds": None,
         "fold": 0,
+        "stratify": None,
     },
     "training": {
         "epochs": 2,

@@ -182,9 +182,9 @@ def test_initializers_draw_a_row_for_each_piece():
 def test_a_record_keeps_all_pieces_and_another_run_starts_with_them(tmp_path):
     run = [*SHORT, "activation=glu", "tracking=none"]
     first = chainrule.run(*run, directory="first")
-    arrays = chainrule.load("first").weights()
+    arrays = chainrule.load("first").record.weights()
     assert (arrays["W1"].shape, arrays["b1"].shape, arrays["W2"].shape) == ((8, 2), (8,), (6, 4))
-    assert list(chainrule.load("first").manifest.network.widths) == [2, 4, 3, 1]
+    assert list(chainrule.load("first").record.manifest.network.widths) == [2, 4, 3, 1]
     x = drawn(2, 5)
     again = chainrule.run(*run, "training.start=first", "training.epochs=0")
     assert again.predict(x).tobytes() == first.predict(x).tobytes()

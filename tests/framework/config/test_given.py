@@ -89,7 +89,7 @@ def test_a_target_holds_its_data_as_long_as_it_lives():
     assert find(path) is not None
     record = chainrule.run(*CLASSES, "tracking=none", data=FRAME, directory="one")
     assert record.settings.target == settings.target
-    manifest = chainrule.load("one").manifest
+    manifest = chainrule.load("one").record.manifest
     assert manifest.configuration["target"]["path"] == path
     assert manifest.data.digest == first.samples.digest
 
@@ -135,7 +135,7 @@ SWEEP = (*CLASSES, "tracking=none", "seed=range(4)", "optimizer=adam,lion")
 
 
 def theta(directory):
-    return [chainrule.load(f"{directory}/{number}").weights()["W1"].tobytes() for number in range(8)]
+    return [chainrule.load(f"{directory}/{number}").record.weights()["W1"].tobytes() for number in range(8)]
 
 
 def test_a_sweep_learns_them_and_is_finished_when_they_are_given_again():

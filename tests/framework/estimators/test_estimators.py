@@ -198,7 +198,7 @@ def test_every_option_has_a_parameter_or_the_door():
         ({"overrides": ("traning.epochs=1",)}, r"traning is not a key of the configuration \(did you mean 'training'"),
         ({"overrides": ("seed=1",)}, "seed=1 is no override of an estimator, which has random_state for that"),
         ({"overrides": ("target.label=y",)}, "which has X and y for that"),
-        ({"overrides": ("training.epochs=1,2",)}, "Ambiguous value for argument 'training.epochs=1,2'"),
+        ({"overrides": ("training.epochs=1,2",)}, "training.epochs=1,2 has several values, which are for a sweep"),
         ({"overrides": ("training.epochs.more=2",)}, "training.epochs.more is not a key of the configuration"),
         ({"overrides": ("optimizer=",)}, "optimizer= is unknown"),
         ({"loss": "log_loss"}, "loss="),

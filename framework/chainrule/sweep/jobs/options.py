@@ -27,7 +27,12 @@ def sweeper_overrides(options: Mapping[str, Any]) -> list[str]:
 def comparison_overrides(
     typed: Sequence[str], targets: str | Sequence[str] | None, options: Mapping[str, Any]
 ) -> list[str]:
-    """Return the overrides of a comparison: those that were typed, its targets and its other options."""
+    """Return the overrides of a comparison: those that were typed, its targets and its other options.
+
+    Raises:
+        ConfigurationError: what was typed is no override.
+    """
+    require_parsed(typed, sweep=True)
     listed = targets if targets is None or isinstance(targets, str) else ",".join(targets)
     return [*map(_of_targets, typed), *([f"target={listed}"] if listed else []), *sweeper_overrides(options)]
 
