@@ -28,6 +28,8 @@ from chainrule_pictures.canvas import save
 HERE = Path(__file__).parent
 CONFIGURATIONS = HERE.parent / "conf" / "experiment"
 QUICK = "--targets sine,two_moons --budget 6 --tunings 8 --tuning-seeds 1 --seeds 2 training.epochs=50"
+REDUCED = "--budget 12 --tuning-seeds 1"
+COSTLY = "digits"  # whose runs take longest
 
 
 def commands() -> dict[str, str]:
@@ -36,14 +38,24 @@ def commands() -> dict[str, str]:
     return {study: command for study, command in found.items() if command.startswith("chainrule compare ")}
 
 
-def compared(study: str, quick: bool, random_seed: int = 0) -> dict[str, Any]:
-    """Run the comparison of a study, or what is left of it; return its numbers, ``comparison.json``."""
-    directory = Path("multirun") / f"{study}{'-quick' * quick}{f'-{random_seed}' * (random_seed > 0)}"
-    command = [*shlex.split(commands()[study])[1:], f"--random-seed={random_seed}", f"hydra.sweep.dir={directory}"]
+def compared(study: str, size: str = "", random_seed: int = 0) -> dict[str, Any]:
+    """Run the comparison of a study, or what is left of it; return its numbers, ``comparison.json``.
+
+    Args:
+        study: its name.
+        size: ``quick`` or ``reduced``; empty for all of it.
+        random_seed: decides points and seeds.
+    """
+    directory = Path("multirun") / "-".join(filter(None, [study, size, str(random_seed or "")]))
+    words = shlex.split(commands()[study])[1:]
+    command = [*words, f"--random-seed={random_seed}", f"hydra.sweep.dir={directory}"]
     if directory.exists():
         command = ["resume", str(directory)]
-    elif quick:
+    elif size == "quick":
         command += [*QUICK.split(), "hydra.launcher.workers=1"]
+    elif size == "reduced":
+        targets = words[words.index("--targets") + 1].split(",")
+        command += [*REDUCED.split(), f"--targets={','.join(target for target in targets if target != COSTLY)}"]
     code = subprocess.run([sys.executable, "-m", "chainrule", *command]).returncode
     if code:
         sys.exit(code)  # the command has said why
@@ -209,19 +221,22 @@ def _draw_matrix(axes: Axes, names: Sequence[str], share: np.ndarray, separated:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", choices=commands())
+    sizes = parser.add_mutually_exclusive_group()
     text = "two targets, few runs; the figure goes to the working directory"
-    parser.add_argument("--quick", action="store_true", help=text)
+    sizes.add_argument("--quick", action="store_const", dest="size", const="quick", default="", help=text)
+    text = f"all targets but {COSTLY}, 12 points with one seed each, for repetitions; the figure likewise"
+    sizes.add_argument("--reduced", action="store_const", dest="size", const="reduced", help=text)
     text = "repeat all of it with other points and seeds, and say how often the results are the same"
     parser.add_argument("--repeat", type=int, default=1, metavar="TIMES", help=text)
     chosen = parser.parse_args()
     plt.style.use(HERE / "figures.mplstyle")
     begin = time.perf_counter()
-    found = [compared(chosen.study, chosen.quick, number) for number in range(chosen.repeat)]
+    found = [compared(chosen.study, chosen.size, number) for number in range(chosen.repeat)]
     numbers = found[0]
     names = [standing["contender"] for standing in numbers["standings"]]
     tables(numbers, names)
     costs(numbers, names)
-    place = Path() if chosen.quick else HERE / chosen.study
+    place = Path() if chosen.size else HERE / chosen.study
     place.mkdir(exist_ok=True)  # a new study has none yet
     draw(numbers, names, place / "comparison.png")
     if chosen.repeat > 1:

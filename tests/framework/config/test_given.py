@@ -162,11 +162,10 @@ def test_a_sweep_of_something_else_takes_no_data():
 
 
 def test_the_processes_of_a_sweep_receive_them(monkeypatch):
-    sweep = chainrule.sweep  # the function, before the import of a module below the package of its name
     monkeypatch.setattr(import_module("chainrule.sweep.execution.pool"), "_SMALL", 0.0)
     two = ("hydra.launcher.workers=2", "hydra.launcher.stack=2")
-    sweep(*SWEEP, *two, data=FRAME, directory="two")
-    sweep(*SWEEP, data=FRAME, directory="one")
+    chainrule.sweep(*SWEEP, *two, data=FRAME, directory="two")
+    chainrule.sweep(*SWEEP, data=FRAME, directory="one")
     assert theta("two") == theta("one")
 
 
@@ -174,3 +173,10 @@ def test_a_comparison_learns_them():
     few = ("hydra.sweeper.budget=2", "hydra.sweeper.seeds=2", "hydra.sweeper.tunings=1", "tracking=none")
     found = chainrule.compare(*CLASSES, *few, "optimizer=adam,lion", data=FRAME, directory="compared")
     assert found.comparison.comparison.targets == ("table",)
+
+
+def test_a_search_learns_them():
+    pytest.importorskip("optuna")
+    found = chainrule.search(*CLASSES, "tracking=none", "optimizer.lr=interval(0.01,1)", budget=2, data=FRAME)
+    assert len(found) == 2
+    assert found.best.settings.target.output_names == ("I", "II", "III")
