@@ -4,6 +4,7 @@ import json
 import re
 from math import pi
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,6 +29,27 @@ def test_the_small_version():
 
     again, _ = small("activations", "compared")
     assert re.findall(r"^\|.*", again, re.MULTILINE) == re.findall(r"^\|.*", printed, re.MULTILINE)
+
+
+def test_a_reduced_comparison_has_fewer_points_and_all_targets_but_the_costly_one(monkeypatch):
+    study, typed = load("", "compared"), []
+
+    def run(words):
+        typed.append(words)
+        Path("multirun/activations-reduced-3").mkdir(parents=True, exist_ok=True)
+        Path("multirun/activations-reduced-3/comparison.json").write_text("{}")
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(study.subprocess, "run", run)
+    for _ in range(2):
+        assert study.compared("activations", "reduced", 3) == {}
+    first, again = typed
+    options = dict(word.split("=", 1) for word in first if word.startswith("--targets="))
+    whole = first[first.index("--targets") + 1].split(",")
+    assert options["--targets"].split(",") == [target for target in whole if target != "digits"]
+    assert first.index("--budget", first.index("--budget") + 1) > first.index("--budget"), "the last one counts"
+    assert {"--random-seed=3", "hydra.sweep.dir=multirun/activations-reduced-3"} <= set(first)
+    assert again[-2:] == ["resume", "multirun/activations-reduced-3"]
 
 
 def test_repetitions_are_counted(capsys):
