@@ -121,3 +121,12 @@ def test_the_cost_of_many_components_is_measured(tmp_path):
     rows = [line for line in output.splitlines() if "(goal " in line]
     assert len(rows) == 5
     assert all(float(cell) > 0 for row in rows[:4] for cell in row.split(" | ")[1:3])
+
+
+@pytest.mark.slow  # it measures
+def test_versions_take_turns(tmp_path):
+    command = [sys.executable, SPEED / "versions.py", sys.executable, "--quick"]
+    output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    rows = [line.strip("| ").split(" | ") for line in output.splitlines()][2:]
+    assert [row[0].split(",")[0] for row in rows] == ["2-2-2-1", "2-2-2-1", "2-64-64-1", "64 runs", "256 runs"]
+    assert all(re.fullmatch(r"-?[\d.]+ \(-?[\d.]+ to -?[\d.]+\)", row[3]) for row in rows)
