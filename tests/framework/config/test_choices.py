@@ -168,13 +168,16 @@ def test_only_installed_components_that_no_file_is_called_like_are_exchanged(tmp
     assert not is_component("experiment", "article")
 
 
+def composed_by(loader, monkeypatch):
+    """The lists of overrides that Hydra composes from now on."""
+    composed, loaded = [], loader.load_sweep_config
+    monkeypatch.setattr(loader, "load_sweep_config", lambda *args: composed.append(args[1]) or loaded(*args))
+    return composed
+
+
 def test_hydra_composes_once_for_all_choices(tmp_path, monkeypatch):
     with composing(tmp_path) as (hydra, master):
-        composer, composed = Composer(hydra.config_loader, master), []
-        loaded = hydra.config_loader.load_sweep_config
-        monkeypatch.setattr(
-            hydra.config_loader, "load_sweep_config", lambda *args: composed.append(args[1]) or loaded(*args)
-        )
+        composer, composed = Composer(hydra.config_loader, master), composed_by(hydra.config_loader, monkeypatch)
         rows = itertools.product(["tanh", "relu", "elu"], ["sine", "digits"], [[], ["output=softmax", "loss=huber"]])
         lists = [[f"activation={activation}", "seed=2", f"target={target}", *rest] for activation, target, rest in rows]
         jobs = [composer.job(number, overrides) for number, overrides in enumerate(lists)]
@@ -184,11 +187,7 @@ def test_hydra_composes_once_for_all_choices(tmp_path, monkeypatch):
 
 def test_an_option_of_several_layers_is_composed_by_hydra_once(tmp_path, monkeypatch):
     with composing(tmp_path) as (hydra, master):
-        composer, composed = Composer(hydra.config_loader, master), []
-        loaded = hydra.config_loader.load_sweep_config
-        monkeypatch.setattr(
-            hydra.config_loader, "load_sweep_config", lambda *args: composed.append(args[1]) or loaded(*args)
-        )
+        composer, composed = Composer(hydra.config_loader, master), composed_by(hydra.config_loader, monkeypatch)
         rows = itertools.product(["tanh", "tanh+elu", "relu"], ["sine", "digits", "wine"])
         lists = [[f"activation={activation}", "seed=2", f"target={target}"] for activation, target in rows]
         jobs = [composer.job(number, overrides) for number, overrides in enumerate(lists)]
