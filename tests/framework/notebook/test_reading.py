@@ -20,7 +20,11 @@ def test_a_run_is_loaded_and_its_settings_train_the_same_run(tmp_path):
     assert run.record.manifest["overrides"] == run.record.manifest.overrides == overrides
     settings = chainrule.settings_of(run.record)
     assert settings == chainrule.settings_of(run) == result.settings == chainrule.settings(*overrides)
-    assert chainrule.train([settings])[0].theta.tobytes() == result.theta.tobytes()
+    (again,) = chainrule.train([settings])
+    assert again.theta.tobytes() == result.theta.tobytes()
+    assert [values.tobytes() for values in again.curves.values.values()] == [
+        values.tobytes() for values in result.curves.values.values()
+    ]
 
 
 def test_a_sweep_is_loaded():
