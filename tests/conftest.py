@@ -6,12 +6,17 @@ import signal
 from unittest import mock
 
 import pytest
+from hypothesis import settings
 
 import forking
 from chainrule.files import locks
 
 # A shell lets what it runs in the background ignore Ctrl-C, and so would do every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Examples are the same in each run, so that what passed passes. `--hypothesis-profile=default` draws others.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 collect_ignore = ["thirdparty"]  # distributions of their own, which are tested where they are installed
 
@@ -23,6 +28,15 @@ from chainrule_mlflow.store import Store
 with Store.at(sys.argv[1]).opened():
     pass
 """
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--faults",
+        choices=("few", "ci", "all"),
+        default="few",
+        help="how many faults the tests in tests/faults try: few in every run, more in CI, or all",
+    )
 
 
 @pytest.fixture(autouse=True)
