@@ -25,6 +25,7 @@ from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare
 from chainrule.testing import REQUIRED, check, described
 from distributions import plugin_folder
+from sizes import one_in
 from sweeping import command
 
 ROOT = Path(__file__).parents[1]
@@ -36,6 +37,7 @@ def blocks(text, language):
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_notebook_of_the_readme():
     code, outcomes = blocks(README, "python")
     names = {}
@@ -99,7 +101,7 @@ NEEDS = {
 }
 
 
-@pytest.mark.parametrize("line", COMMANDS)
+@pytest.mark.parametrize("line", one_in(3, COMMANDS))
 def test_the_commands_in_the_documents_compose(line):
     words = shlex.split(line, comments=True)[1:]
     for word, package in NEEDS.items():
@@ -176,6 +178,7 @@ def test_the_plugins_of_the_guide_keep_their_contracts():
         assert not check(cls).failures
 
 
+@pytest.mark.slow
 def test_the_idea_of_the_guide_becomes_a_comparison_and_a_package(tmp_path, capsys):
     (plugin_folder(tmp_path) / "signum.py").write_text(blocks(GUIDE, "python")[0])
     typed = [shlex.split(line, comments=True)[1:] for line in blocks(GUIDE, "sh")[0].splitlines()]

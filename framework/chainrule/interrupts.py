@@ -104,10 +104,10 @@ def _leave() -> None:
     Python itself would go on: it would stop threads at any point; and where the interrupt passed through ``exec``, as
     when a dataclass is made, it would take the interrupt for unhandled and die of the signal.
     """
-    if _told:
+    if _interrupted:
         with suppress(OSError, ValueError):
             sys.stdout.flush()
-        os._exit(_CODE)
+        _end()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # one that comes only now would kill the process as well
 
 
@@ -115,16 +115,25 @@ def _enforce(reader: int) -> None:
     """End the process and those that it has started, soon after the first Ctrl-C or at the second."""
     from multiprocessing import active_children  # before Ctrl-C, because after it an import may hang
 
+    global _interrupted
     _wait(reader, None)
     _wait(reader, _PATIENCE)
+    _interrupted = True  # the main thread may not know, in a call that does not return
     try:
         for process in active_children():
             process.kill()
-        os.write(2, _message().encode())  # not sys.stderr, whose lock another thread may hold
         # In a thread, because an exit function (one shows the cursor again) may hang as well.
         exiting = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
         exiting.start()
         exiting.join(_AT_EXIT)
+    finally:
+        _end()
+
+
+def _end() -> None:
+    """Say the sentence, if nobody has, and end the process: until then its main thread may record what is said."""
+    try:
+        os.write(2, _message().encode())  # not sys.stderr, whose lock another thread may hold
     finally:
         os._exit(_CODE)
 

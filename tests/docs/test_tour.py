@@ -23,6 +23,7 @@ def results(cell):
     return kinds, re.sub(r"[\d.e-]+", "", re.sub(r"records .*", "", text)).split()
 
 
+@pytest.mark.slow
 def test_the_tour_is_executed_and_its_outputs_are_those_that_are_kept(tmp_path):
     kept = nbformat.read(ROOT / "docs" / "tour.ipynb", as_version=4)
     fresh = nbformat.from_dict(kept)

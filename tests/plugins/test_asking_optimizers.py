@@ -74,6 +74,7 @@ def test_other_processes_leave_the_same_bytes():
         assert [everything(result) for result in theirs] == [everything(result) for result in train_stack(stack)]
 
 
+@pytest.mark.slow
 def test_a_resumed_sweep_has_the_bytes_of_one_that_was_not_interrupted():
     """Half of the records are lost, and what is trained again lies in smaller stacks."""
     command("-m", f"optimizer={','.join(ASKING)}", "seed=range(4)", "training.epochs=3", "training.batch_size=16",

@@ -126,6 +126,7 @@ def files(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_every_row_of_every_table_is_what_the_client_leaves(study, sweep, tmp_path, monkeypatch):
     other = copied(study, tmp_path / "other")
     by_client = [sending.send(record, other, "study", PARENT, 50) for record in sweep]
@@ -473,6 +474,7 @@ sys.exit(any(os.waitpid(child, 0)[1] for child in children))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked, to start together")
 @pytest.mark.parametrize("locked", [True, False])  # MLflow's own server knows nothing of the lock
 def test_eight_processes_at_once_lose_nothing_and_repeat_nothing(study, sweep, tmp_path, locked):

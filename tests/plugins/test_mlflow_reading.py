@@ -223,6 +223,7 @@ def run(number):
     )
 
 
+@pytest.mark.slow
 def test_thousands_of_runs_are_read_page_by_page_and_ranked_as_by_pandas(database, monkeypatch):
     store = Store.at(None)
     place = bulk.experiment(store.file, "many", store.artifacts)

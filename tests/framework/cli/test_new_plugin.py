@@ -29,6 +29,7 @@ from chainrule.registry.watching import Session
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare
 from rooms import ROOT
+from sizes import one_in
 from sweeping import environment
 
 YESTERDAY = ROOT / "tests" / "thirdparty" / "yesterday"  # written by new-plugin of version 0.1; must work
@@ -105,11 +106,12 @@ def test_its_components_train_in_a_stack_as_alone(registry, name):
         assert train_stack([prepare(run)])[0].theta.tobytes() == together.theta.tobytes()
 
 
-@every_package
+@pytest.mark.parametrize("name", one_in(6, WRITTEN))
 def test_its_own_tests_pass(package):
     pass_tests(package)
 
 
+@pytest.mark.slow
 def test_what_the_first_version_wrote_works_unchanged(tmp_path):
     leftovers = shutil.ignore_patterns("__pycache__", "*.egg-info")
     # Built-in components have taken some of its names since.
@@ -134,6 +136,7 @@ def test_linters_have_nothing_to_say(package, name):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["zoo"])
 def test_types_are_those_of_the_contracts(package):
     pytest.importorskip("mypy")

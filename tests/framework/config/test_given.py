@@ -161,6 +161,7 @@ def test_a_sweep_of_something_else_takes_no_data():
         chainrule.resume("other", data=FRAME)
 
 
+@pytest.mark.slow
 def test_the_processes_of_a_sweep_receive_them(monkeypatch):
     monkeypatch.setattr(import_module("chainrule.sweep.execution.pool"), "_SMALL", 0.0)
     two = ("hydra.launcher.workers=2", "hydra.launcher.stack=2")

@@ -63,6 +63,7 @@ class Owner:
     """Somebody who reads a frame."""
 
 
+@pytest.mark.slow
 def test_a_frame_stays_with_its_owners():
     held, owners = frame(a=[4.0]), [Owner(), Owner()]
     path = in_memory.keep(held).path

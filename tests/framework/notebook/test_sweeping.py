@@ -53,6 +53,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_class_of_a_program_is_swept_compared_and_resumed_with_the_bytes_of_a_run_alone(tmp_path):
     """In processes of their own, to which it is sent."""
     Path("program.py").write_text(PROGRAM)

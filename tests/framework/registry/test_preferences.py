@@ -48,6 +48,7 @@ def test_a_conflict_is_said_at_start_and_refused_when_it_matters(lynxes):
     assert len(plugins_of()) == 1
 
 
+@pytest.mark.slow
 def test_a_preference_on_the_command_line_holds_in_every_process(lynxes):
     arguments = [
         "-m",

@@ -84,6 +84,7 @@ def swept(settings, seeds, value):
     return SweepOutcomes(sweep, outcomes)
 
 
+@pytest.mark.slow
 def test_a_large_sweep_stays_small_and_counts_what_is_not_shown(monkeypatch):
     found = swept([{"optimizer.lr": n / 7} for n in range(100)], 500, lambda n: (n * 7919 % 10007) / 7)
 

@@ -90,6 +90,7 @@ def test_little_to_report_is_no_error(value, settings, seeds):
     assert "has ended yet" in parsed(render(sweep, SweepOutcomes(sweep, [])))
 
 
+@pytest.mark.slow
 def test_ten_thousand_runs_make_a_small_report_soon():
     sweep = sweep_of([{"optimizer.lr": 0.001 * rate} for rate in range(1000)], 10)
     many = outcomes_of(sweep, lambda settings, seed: settings["optimizer.lr"] + seed)

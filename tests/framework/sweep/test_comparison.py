@@ -48,6 +48,7 @@ def whole(tmp_path_factory, prepared):
     return folder, done
 
 
+@pytest.mark.slow
 def test_contenders_have_equal_chances(whole):
     """The same points and seeds of tuning; other seeds, the same for both, decide; each target has its own."""
     folder, _ = whole
@@ -194,6 +195,7 @@ def race(tmp_path_factory, prepared):
     return folder, command(*arguments, folder=folder)
 
 
+@pytest.mark.slow
 def test_contenders_that_are_decided_leave_a_race(race):
     folder, done = race
     sweep, result = found(folder / "found")
@@ -236,6 +238,7 @@ def test_every_tuning_of_a_race_has_points_and_seeds_of_its_own(race):
     assert {job["network.hidden"] for job in last} == {"[8]", "[9]"}
 
 
+@pytest.mark.slow
 def test_a_race_that_broke_off_ends_with_the_same_bytes(race):
     folder, _ = race
     place = folder / "found"
@@ -254,6 +257,7 @@ def test_a_race_that_broke_off_ends_with_the_same_bytes(race):
     assert kept(place) == before
 
 
+@pytest.mark.slow
 def test_a_race_ends_at_its_limit_and_nothing_is_decided_then():
     race = ["activation=elu,tanh", "--targets=sine", "--until-decided", "--budget=2", *SHORT[2:], "tracking=none"]
     done = command("compare", *race, "--max-runs=23", code=1)
@@ -476,6 +480,7 @@ def test_a_contender_is_tuned_in_the_keys_that_it_has(tmp_path):
     assert tiger.tuned[0].keys() == {"optimizer.pace", "initializer"}
 
 
+@pytest.mark.slow
 def test_a_contender_may_follow_a_tuned_key_and_a_table_have_keys_of_its_own():
     Path("t.csv").write_text("a,b\n" + "".join(f"{number},{number * number}\n" for number in range(40)))
     follows = ["--contender", "fast: transforms=[ema] transforms.ema.decay=${optimizer.lr}"]

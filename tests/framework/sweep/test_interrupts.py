@@ -12,6 +12,7 @@ from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
 from distributions import MOODY
 from processes import of_group
+from sizes import one_in
 from sweeping import LONG, PLACE, command, hold, interrupted, started, wait_for
 
 # Three runs that converge at once, although each is expected to take long, and three that wait for a file to go.
@@ -69,7 +70,7 @@ def sentence():
 
 
 @pytest.mark.parametrize("to_all", [True, False])
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", one_in(4, MOMENTS))
 def test_all_processes_end_at_any_moment(start, moment, to_all):
     """A terminal sends it to all processes, a manager of jobs to the first."""
     jobs = ["seed=range(300)"] if moment == "jobs are composed" else []
@@ -92,6 +93,7 @@ def test_nothing_that_was_finished_is_lost_or_trained_again(plugin, start):
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+@pytest.mark.slow
 def test_work_that_waits_for_a_process_holds_nothing_up(start):
     """More of it than a pipe takes in while the processes are busy."""
     jobs = ["seed=range(1500)", "output.raises=2", "training.epochs=20", "hydra.launcher.stack=250"]
@@ -121,6 +123,7 @@ def chainrule_watchers(session):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_plugin_that_swallows_it_holds_nothing_up(plugin, start, times):
     distributions.install(plugin, "chainrule-deaf", WATCHER)

@@ -49,6 +49,7 @@ class TestBatches(BatchedSweeperTestSuite):
     """Several batches."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task_launcher_cfg", "extra_flags"), [({}, ["-m", "hydra/launcher=stacked", *s]) for s in SWEEPERS]
 )

@@ -74,6 +74,7 @@ def test_what_has_changed_is_named_and_nothing_is_resumed(tmp_path, plugin):
     assert read_record(tmp_path / "sweep" / "1")
 
 
+@pytest.mark.slow
 def test_of_two_resumes_at_once_one_is_refused(plugin):
     hold(plugin)
     process = started("-m", *LONG, PLACE, "seed=0,1", path=plugin)
@@ -180,6 +181,7 @@ def test_a_file_or_a_class_that_is_missing_is_named(tmp_path, name, sentence):
     assert str(caught.value) == f"{missing.directory} needs {sentence.format(tmp_path)}"
 
 
+@pytest.mark.slow
 def test_a_sweep_with_a_file_of_the_project_is_resumed_from_anywhere_but_not_with_another_file(tmp_path):
     home = tmp_path / "home"
     path = distributions.plugin_folder(home, mine=BENT) / "mine.py"

@@ -72,6 +72,7 @@ def test_what_is_damaged_of_a_search_is_trained_again():
     assert all(read_record(sweep.place(number)).is_intact() for number in range(24))
 
 
+@pytest.mark.slow
 def test_an_interrupted_stack_of_a_search_is_judged_as_a_whole_again(tmp_path):
     """A part of its records may be there; its decisions depend on all of its runs."""
     arguments = [
@@ -103,6 +104,7 @@ def test_a_run_that_diverged_is_the_worst_whatever_is_optimised():
     assert float(study().best_params["optimizer.lr"]) == 0.001
 
 
+@pytest.mark.slow
 def test_another_seed_of_the_sampler_suggests_other_values():
     found = []
     for seed in (0, 1):
@@ -139,6 +141,7 @@ def test_a_lock_of_a_killed_process_holds_nothing_up(tmp_path, monkeypatch):
     assert one._study(tmp_path, "name", space).study_name == "name"
 
 
+@pytest.mark.slow
 def test_a_killed_search_is_resumed_to_the_same_trials(tmp_path):
     arguments = [RATE, "seed=range(2)", "hydra.sweeper.trials=12", "hydra.sweeper.batch=4", "training.epochs=60", PLACE]
     (tmp_path / "whole").mkdir()

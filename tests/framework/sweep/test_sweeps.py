@@ -17,6 +17,7 @@ from distributions import LYNX, MOODY
 from sweeping import PLACE, SHORT, command, contents
 
 
+@pytest.mark.slow
 def test_the_stacked_launcher_leaves_what_hydra_s_own_leaves(tmp_path):
     """Same files with the same bytes; only what names the launcher differs, because the launcher differs."""
     arguments = [
@@ -43,7 +44,10 @@ def test_the_stacked_launcher_leaves_what_hydra_s_own_leaves(tmp_path):
 
 @pytest.mark.parametrize(
     ("launcher", "epochs"),
-    [(["hydra.launcher.workers=2", "hydra.launcher.stack=2"], 220), (["hydra/launcher=basic"], 20)],
+    [
+        pytest.param(["hydra.launcher.workers=2", "hydra.launcher.stack=2"], 220, marks=pytest.mark.slow),
+        (["hydra/launcher=basic"], 20),
+    ],
 )
 def test_other_ways_to_run_a_sweep_give_the_same_bytes(tmp_path, launcher, epochs):
     """In processes of their own, for which they are long enough, or by another launcher."""
@@ -146,6 +150,7 @@ def test_jobs_that_run_alone_are_finished_like_the_others(tmp_path, database):
     assert not Path("wrong").exists()
 
 
+@pytest.mark.slow
 def test_a_stack_of_runs_that_stop_at_different_times_keeps_their_bits():
     command(
         "-m",
@@ -169,6 +174,7 @@ def test_a_stack_of_runs_that_stop_at_different_times_keeps_their_bits():
         assert (alone.directory / "curves.npz").read_bytes() == (stacked.directory / "curves.npz").read_bytes()
 
 
+@pytest.mark.slow
 def test_runs_of_a_sweep_start_from_recorded_runs_here_and_elsewhere(tmp_path):
     """In this process, in others, by another launcher, and resumed; unless the run to start from has changed."""
     for seed in (0, 1):
@@ -196,6 +202,7 @@ def test_runs_of_a_sweep_start_from_recorded_runs_here_and_elsewhere(tmp_path):
     assert "the data of training.start=first/1: was " in command("resume", "here", code=1).stderr
 
 
+@pytest.mark.slow
 def test_samplings_have_the_same_bytes_in_processes_of_their_own_and_when_they_are_resumed(tmp_path):
     samplings = "sampling=shuffled,fixed,replacement,balanced,curriculum,noise,label_noise,mixup,stream"
     sweep = ["-m", samplings, "seed=0,1,2", *SHORT, "target=two_moons", "output=sigmoid", "data.test=0.1"]

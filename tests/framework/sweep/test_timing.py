@@ -39,6 +39,7 @@ def lazy(tmp_path_factory):
     return folder, command("compare", *arguments, folder=folder, path=folder / "site")
 
 
+@pytest.mark.slow
 def test_a_component_that_is_slow_on_purpose_is_found_slow_by_as_much(lazy):
     """It is told apart by the time that it was told to take, on a machine of any speed."""
     folder, _ = lazy

@@ -140,6 +140,7 @@ def test_files_that_the_configuration_names_are_not_typed(project, name, process
     run(author, *processes, *typed).assert_outcomes(passed=items)
 
 
+@pytest.mark.slow
 def test_processes_of_xdist_share_the_checks_and_one_file_has_all_results(project):
     author = project()
     done = run(author, "-n", "2", "--chainrule-results", "all.json", ".")

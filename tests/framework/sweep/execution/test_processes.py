@@ -15,6 +15,7 @@ from chainrule.sweep.execution.processes import Processes
 from sweeping import LONG, PLACE, command, contents, hold, started, wait_for
 
 
+@pytest.mark.slow
 def test_the_runs_of_a_killed_sweep_are_left_to_its_resumption(plugin):
     """Where only the process that was started is killed, those that it has started end, too."""
     hold(plugin)
@@ -32,6 +33,7 @@ def test_the_runs_of_a_killed_sweep_are_left_to_its_resumption(plugin):
     assert contents("sweep") == found
 
 
+@pytest.mark.slow
 def test_where_a_process_that_trains_is_killed_the_sweep_can_be_resumed(plugin):
     hold(plugin, "os.kill(os.getpid(), signal.SIGKILL)")
     arguments = ["-m", *LONG, PLACE, "seed=range(4)"]

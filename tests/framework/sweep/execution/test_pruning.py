@@ -44,6 +44,7 @@ def test_pruned_trials_leave_the_stack_early_and_change_no_bits():
     assert trials[pruned[0]].intermediate_values
 
 
+@pytest.mark.slow
 def test_what_is_given_up_is_what_has_large_losses_whatever_is_optimised():
     """And the same at every try."""
     arguments = [RATE, "hydra.sweeper.trials=16", "hydra.sweeper.batch=8", "hydra.sweeper.sampler=random"]
