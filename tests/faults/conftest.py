@@ -1,6 +1,14 @@
 """How many faults are tried: ``--faults=few``, ``ci`` or ``all``."""
 
+from pathlib import Path
+
 import pytest
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("faults")
 
 
 @pytest.fixture(scope="session")
