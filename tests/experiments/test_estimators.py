@@ -26,6 +26,7 @@ def test_a_row_has_means_wins_and_seconds():
     assert study.row("iris", cells) == "| iris | 0.750 | 0.500 | 1.000 | 2 / 0 | 0 / 2 | 1.00 | 2.00 | 0.10 |"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["iris", "diabetes"])
 def test_a_small_version_runs(name):
     done = forking.python(study.__file__, "--folds=2", "--repetitions=1", f"--only={name}")

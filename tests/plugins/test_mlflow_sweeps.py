@@ -17,6 +17,7 @@ from chainrule.errors import ChainruleError
 from chainrule.records.sweep import Sweep, SweepManifest, new_sweep, read_sweep
 from chainrule_mlflow import bulk, overview, parents, sending
 from chainrule_mlflow.store import Store
+from sizes import one_in
 from sweeping import command
 
 # SQLAlchemy's, about MLflow's own code.
@@ -53,7 +54,7 @@ def the_runs(database="mlflow.db"):
     return client, parent, children
 
 
-@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=basic"], ["hydra.launcher.stack=3"]])
+@pytest.mark.parametrize("launcher", one_in(3, [([],), (["hydra/launcher=basic"],), (["hydra.launcher.stack=3"],)]))
 def test_a_sweep_is_a_run_with_its_runs_beneath(launcher):
     done = command(*SWEEP, "optimizer.lr=0.01,1e30", *launcher)
     client, parent, children = the_runs()
@@ -124,7 +125,7 @@ def test_what_was_kept_back_is_sent_with_the_sweep():
     assert len(the_runs()[2]) == 12
 
 
-@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=basic"]])
+@pytest.mark.parametrize("launcher", one_in(2, [([],), (["hydra/launcher=basic"],)]))
 def test_a_resumed_sweep_sends_what_was_not_sent(launcher, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     command(*SWEEP, *launcher)

@@ -22,6 +22,7 @@ from chainrule.analysis.budget import (
 from chainrule.analysis.paired import SIGNIFICANCE, Estimate, Pair, fewest_blocks, pairs
 from chainrule.sweep.jobs.axes import Axis, Interval
 from chainrule.sweep.jobs.space import spread
+from sizes import one_in
 
 POINTS = 16
 
@@ -169,7 +170,7 @@ def covered(tries, keys):
     return together, single
 
 
-@pytest.mark.parametrize("keys", [1, 2])
+@pytest.mark.parametrize("keys", one_in(2, [(1,), (2,)]))
 def test_intervals_cover_what_fewer_points_reach(keys):
     """Of one number what smaller tunings reach; of two what tunings reach that are stopped. At least 93 %."""
     together, single = covered(40, keys)
