@@ -17,9 +17,11 @@ def main(arguments: Sequence[str]) -> None:
     command.add_argument("directory", type=Path, metavar="DIR", help="directory of the sweep, e.g. multirun/DATE/TIME")
     command.add_argument(
         "--accept",
-        choices=ACCEPTED,
-        help="go on although a plugin has changed, as after an error in it was mended: complete records stay, and the "
-        "records say which run had which version",
+        action="append",
+        default=[],
+        choices=list(ACCEPTED),
+        help="go on although a plugin has changed, as after an error in it was mended, or the processor: complete "
+        "records stay, and the records say which run had which; may be given twice",
     )
     given = parse(command, arguments)
     sweep = read_sweep(given.directory)

@@ -180,14 +180,17 @@ def compare(
     return _swept(told, ["hydra/sweeper=compare"], {}, data, directory, quiet)
 
 
-def resume(directory: str | Path, *, data: Any = None, accept: str | None = None, quiet: bool = False) -> SweepResult:
+def resume(
+    directory: str | Path, *, data: Any = None, accept: str | Sequence[str] | None = None, quiet: bool = False
+) -> SweepResult:
     """Finish a sweep or a comparison that broke off, as ``chainrule resume`` does.
 
     Args:
         directory: of its record. What was declared by ``@chainrule.plugin`` must be declared again, and unchanged.
         data: those that it was given, if it was; other data are refused.
-        accept: ``"plugin"`` to go on although a plugin has changed, as after an error in it was mended: what has a
-            complete record stays, and the records say which run had which version.
+        accept: ``"plugin"`` to go on although a plugin has changed, as after an error in it was mended;
+            ``"processor"`` to go on with another processor, whose numbers may differ in their last bits; or both in a
+            list. What has a complete record stays, and the records say which run had which.
         quiet: whether no progress and no summary are shown.
 
     Returns:
@@ -199,13 +202,14 @@ def resume(directory: str | Path, *, data: Any = None, accept: str | None = None
     """
     from chainrule.sweep.resume import ACCEPTED, require_plugins, resuming
 
-    if accept not in (None, *ACCEPTED):
-        raise ConfigurationError(f"accept={accept!r} is unknown: it is None, or one of {', '.join(ACCEPTED)}.")
+    accepted = [accept] if isinstance(accept, str) else accept or []
+    if not ACCEPTED.keys() >= {*accepted}:
+        raise ConfigurationError(f"accept={accept!r} is unknown: it is None, or of {', '.join(ACCEPTED)}.")
     recorded = read_sweep(Path(directory).absolute())
     registry()
     require_plugins(recorded)
     again = giving(given_again(recorded, data))
-    with again, chdir(recorded.manifest.working_directory), resuming(recorded, accept):
+    with again, chdir(recorded.manifest.working_directory), resuming(recorded, accepted):
         return _run_command(recorded.manifest.arguments, recorded.directory, quiet)
 
 

@@ -40,11 +40,11 @@ class SearchEntry(Entries):
 
 
 class ChangeEntry(Entries):
-    """A plugin that had changed when the sweep was resumed, and was accepted.
+    """A plugin, or the processor, that had changed when the sweep was resumed, and was accepted.
 
     Attributes:
-        plugin: ``distribution:entry point``.
-        before, after: its version and SHA-256.
+        plugin: ``distribution:entry point`` of a plugin; else the name of the entry in ``environment``.
+        before, after: its version and SHA-256, or the entry.
         when: ISO 8601 with zone.
         runs: how many runs had a complete record by then.
     """
@@ -69,7 +69,7 @@ class SweepManifest(Entries):
         times: values of ``${now:...}``, by pattern.
         search, comparison: the search or the comparison that the sweep is; else None.
         environment: as in the record of a run.
-        changes: plugins that were accepted though they had changed; the record of each run says what it used.
+        changes: what was accepted though it had changed; the record of each run says what it used.
     """
 
     key: str
@@ -169,7 +169,7 @@ class Sweep:
 
     @property
     def versions(self) -> list[str]:
-        """What to know about plugins of which more than one version took part, a sentence each."""
+        """What to know about plugins and processors of which more than one took part, a sentence each."""
         return [
             f"{entry.plugin} was {_short(entry.before)} for {entry.runs} runs until {entry.when[:16]} UTC, then "
             f"{_short(entry.after)}; the record of each run says which it had"
@@ -224,7 +224,7 @@ class Sweep:
                 continue
 
     def accepting(self, code: Mapping[str, str]) -> "Sweep":
-        """Write into the record that plugins have changed, and return it; it is the same if none has.
+        """Write into the record what has changed, and return it; it is the same if nothing has.
 
         Args:
             code: version and SHA-256 of each plugin, and of what else decides runs, as in the entry ``state``.

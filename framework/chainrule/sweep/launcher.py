@@ -23,6 +23,7 @@ from chainrule.sweep.execution.worker import End
 from chainrule.sweep.jobs.composer import Composer
 from chainrule.sweep.jobs.job import Job
 from chainrule.sweep.ledger import Ledger
+from chainrule.sweep.resume import accepted
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ class StackLauncher:
         if earlier:
             commit(list(earlier.items()), earlier=True)
         try:
-            with closing(self.pool.run(units, ledger.progress, ledger.watch)) as running:
+            with closing(self.pool.run(units, ledger.progress, ledger.watch, "processor" in accepted())) as running:
                 for ends in running:
                     commit(ends)
                     for note in ends.notes:

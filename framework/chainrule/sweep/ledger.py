@@ -39,7 +39,7 @@ class Ledger:
         sweep: its record so far.
         watchers: told besides the trackers of the runs.
         resumed: whether the sweep was resumed, so that runs that are recorded already belong to it.
-        accepted: versions of plugins with which it goes on, though they have changed; None if nothing has.
+        accepted: versions with which it goes on, though they may have changed; None if nothing has.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Starting a sweep, and resuming an interrupted one."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -15,6 +15,7 @@ from chainrule.errors import ConfigurationError
 from chainrule.files import paths, words
 from chainrule.files.atomic import write_atomically
 from chainrule.records.comparison import Comparison
+from chainrule.records.environment import BLAS, PROCESSOR, switches
 from chainrule.records.sweep import PLUGIN, SWEEP, SearchEntry, Sweep, new_sweep, read_sweep
 from chainrule.registry.registry import installed
 from chainrule.registry.watching import Session, Watcher
@@ -24,20 +25,21 @@ from chainrule.sweep.jobs.composer import Composer, restore_times, times
 from chainrule.sweep.jobs.job import Job
 from chainrule.sweep.ledger import Ledger
 
-ACCEPTED = ("plugin",)  # what may have changed before a sweep is resumed, if that is said
+# What may have changed before a sweep is resumed, if that is said, and how the phrases begin that tell it.
+ACCEPTED = {"plugin": (PLUGIN,), "processor": (f"{PROCESSOR}: ", f"{BLAS}: ")}
 
 _resumed: ContextVar[Sweep | None] = ContextVar("resumed", default=None)
-_accepted: ContextVar[str | None] = ContextVar("accepted", default=None)
+_accepted: ContextVar[Collection[str]] = ContextVar("accepted", default=())
 _watched: ContextVar[tuple[Session, Watcher] | None] = ContextVar("watched", default=None)
 
 
 @contextmanager
-def resuming(sweep: Sweep, accept: str | None = None) -> Iterator[None]:
+def resuming(sweep: Sweep, accept: Collection[str] = ()) -> Iterator[None]:
     """Let the sweep that starts in this block continue an earlier one.
 
     Args:
         sweep: the earlier one.
-        accept: one of :data:`ACCEPTED`, which may have changed since; None if nothing may.
+        accept: those of :data:`ACCEPTED` that may have changed since.
     """
     tokens = _resumed.set(sweep), _accepted.set(accept)
     try:
@@ -50,6 +52,11 @@ def resuming(sweep: Sweep, accept: str | None = None) -> Iterator[None]:
 def resumed() -> Sweep | None:
     """Return the earlier sweep that this one continues, or None."""
     return _resumed.get()
+
+
+def accepted() -> Collection[str]:
+    """Return those of :data:`ACCEPTED` that may have changed since the earlier sweep."""
+    return _accepted.get()
 
 
 @contextmanager
@@ -121,7 +128,7 @@ def open_ledger(
     sweep = read_sweep(directory) if continues else _started(directory, current, times(master), search, comparison)
     session, *own = _watched.get() or (Session(interactive=sys.stdout.isatty()),)
     watchers = [*registry.watchers(session), *own]
-    return Ledger(sweep, watchers, resumed() is not None, current["code"] if _accepted.get() else None)
+    return Ledger(sweep, watchers, resumed() is not None, current["code"] if accepted() else None)
 
 
 def advice(directory: Path) -> str:
@@ -163,11 +170,28 @@ def _started(
             "move it there to resume it."
         )
     changed = differences(former.manifest.state, current)
-    of_plugins = all(phrase.startswith(PLUGIN) for phrase in changed)
-    if changed and not (of_plugins and _accepted.get()):
-        hint = f" Was a plugin mended? `{words.resuming(directory)} --accept plugin` goes on with it." * of_plugins
+    kinds = [_kind(phrase) for phrase in changed]
+    if not {*accepted()}.issuperset(kinds):
+        hint = "" if None in kinds else _hint(directory, former.manifest.state.get("code", {}), current["code"], kinds)
         raise ConfigurationError(
             f"{directory} cannot be resumed, because its runs would not be comparable. "
             f"Changed: {'; '.join(changed)}.{hint}"
         )
     return former
+
+
+def _kind(phrase: str) -> str | None:
+    """Return which one of :data:`ACCEPTED` has changed as this phrase says; None for anything else."""
+    return next((kind for kind, beginnings in ACCEPTED.items() if phrase.startswith(beginnings)), None)
+
+
+def _hint(directory: Path, before: Mapping[str, str], after: Mapping[str, str], kinds: Collection[str | None]) -> str:
+    """Say how to go on with a sweep of which only such things have changed as may be accepted."""
+    again = f"`{' '.join([words.resuming(directory), *(f'--accept {kind}' for kind in ACCEPTED if kind in kinds)])}`"
+    hint = " Was a plugin mended?" if "plugin" in kinds else ""
+    if "processor" not in kinds:
+        return f"{hint} {again} goes on with it."
+    has_less = len(after[PROCESSOR].split()) < len(before.get(PROCESSOR, "").split())
+    same = "" if has_less else switches(before, after)
+    without = f" With {same} before the command NumPy computes as it did." if same else ""
+    return f"{hint} Numbers of another processor may differ in their last bits: {again} goes on all the same.{without}"

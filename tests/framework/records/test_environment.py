@@ -1,9 +1,13 @@
 """The user, the code and the machine of a run."""
 
+import json
+import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import version
 
+import numpy as np
 import pytest
 
 from chainrule.records import environment as module
@@ -64,6 +68,7 @@ def test_versions_are_those_that_are_installed(monkeypatch):
         "user": "somebody",
         "python": platform.python_version(),
         "platform": platform.platform(),
+        **module.processor(),
         **{name: version(name) for name in ("chainrule", "numpy", "hydra-core", "mlflow")},
     }
 
@@ -76,3 +81,54 @@ def test_a_user_without_a_name_is_unknown(monkeypatch, error):
     monkeypatch.setattr(module, "_git", lambda *_: "")
     monkeypatch.setattr(module.getpass, "getuser", getuser)
     assert found()["user"] == "unknown"
+
+
+INTRODUCE = "import json; from chainrule.records.environment import processor; print(json.dumps(processor()))"
+
+
+def dispatched():
+    """The features that NumPy can be told not to use, as its own public report of this process names them."""
+    found = dict.fromkeys(np.lib.introspect.opt_func_info(func_name="^exp$")["exp"]["dd"]["available"].split(), "")
+    return [name for name in found if not name.startswith("baseline")]
+
+
+def test_the_processor_is_what_numpy_was_not_told_to_leave_alone():
+    here = module.processor()
+    used = np.lib.introspect.opt_func_info(func_name="^exp$")["exp"]["dd"]["current"]
+    assert used in here["processor"].split() or used.startswith("baseline")
+    off = [name for name in dispatched() if name in here["processor"].split()]
+    if not off:
+        pytest.skip("NumPy has no code for further features of this processor")
+    variables = {**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(off), "OPENBLAS_CORETYPE": "Sandybridge"}
+    words = [sys.executable, "-c", INTRODUCE]
+    there = json.loads(subprocess.run(words, env=variables, check=True, capture_output=True).stdout)
+    assert set(there["processor"].split()) == set(here["processor"].split()) - set(off)
+    if here["blas"].startswith("openblas") and platform.machine() == "x86_64":
+        assert there["blas"].split()[-1] == "Sandybridge" != here["blas"].split()[-1]
+    switched = module.switches(there, here)
+    assert switched.startswith("NPY_DISABLE_CPU_FEATURES='")
+    assert switched == module.switches(here, there)
+    assert set(switched.split("'")[1].split()) == set(off)
+
+
+OLD = {"processor": "X86_V2 X86_V3", "blas": "openblas 0.3.30 Haswell"}
+NEW = {"processor": "X86_V2 X86_V3 X86_V4 AVX512_ICL", "blas": "openblas 0.3.30 SkylakeX"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "variables"),
+    [
+        (OLD, OLD, ""),
+        (OLD, NEW, "NPY_DISABLE_CPU_FEATURES='X86_V4 AVX512_ICL' OPENBLAS_CORETYPE=Haswell"),
+        (NEW, OLD, "NPY_DISABLE_CPU_FEATURES='X86_V4 AVX512_ICL' OPENBLAS_CORETYPE=Haswell"),
+        (OLD, {**NEW, "blas": OLD["blas"]}, "NPY_DISABLE_CPU_FEATURES='X86_V4 AVX512_ICL'"),
+        (OLD, {**OLD, "blas": "openblas 0.3.30 Zen"}, "OPENBLAS_CORETYPE=Haswell"),
+        ({**OLD, "blas": "openblas 0.3.30 Zen"}, OLD, "OPENBLAS_CORETYPE=Zen"),
+        (OLD, {**NEW, "blas": "openblas 0.3.29 SkylakeX"}, ""),
+        (OLD, {**NEW, "blas": "mkl 2026"}, ""),
+        (OLD, {"processor": "NEON ASIMD SVE"}, ""),
+        ({"processor": "X86_V2"}, {"processor": "X86_V2 X86_V3"}, "NPY_DISABLE_CPU_FEATURES='X86_V3'"),
+    ],
+)
+def test_two_processors_give_the_same_numbers_if_one_leaves_alone_what_the_other_lacks(one, other, variables):
+    assert module.switches(one, other) == variables

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,14 @@ from omegaconf import OmegaConf
 
 import distributions
 from chainrule.errors import ConfigurationError
+from chainrule.records.environment import processor
 from chainrule.records.run import MANIFEST, read_record
 from chainrule.records.sweep import new_sweep, read_sweep
 from chainrule.registry.registry import installed
 from chainrule.sweep import resume
 from chainrule.sweep.execution.fingerprint import label
 from distributions import BENT, MOODY
-from sweeping import LONG, PLACE, SHORT, command, contents, hold, started, wait_for
+from sweeping import COMMAND, LONG, PLACE, SHORT, command, contents, environment, hold, started, wait_for
 
 
 def test_a_new_sweep_takes_over_nothing_that_lies_there(tmp_path):
@@ -136,6 +138,42 @@ def test_nothing_but_a_plugin_is_accepted(tmp_path, plugin):
     assert "activation.cheer: was not there, is 2.0; plugin chainrule-moody:moody: was" in refused
     assert "--accept" not in refused
     assert contents("sweep") == before
+
+
+def test_another_processor_is_told_and_refused_or_accepted(tmp_path):
+    """The sweep is begun by a process that may use everything, and is gone on with by one that may not."""
+    here = processor()
+    off = [name for name in here["processor"].split()[1:] if name.startswith(("X86_V", "AVX512_", "AVX2", "FMA3"))]
+    if not off:
+        pytest.skip("NumPy cannot be told to leave features of this processor alone")
+    command("-m", *SHORT, PLACE, "seed=0,1,2")
+    (tmp_path / "sweep" / "1" / MANIFEST).unlink()
+    before = contents("sweep")
+    variables = {**environment(None), "NPY_DISABLE_CPU_FEATURES": " ".join(off)}
+
+    def elsewhere(*words):
+        words = [*COMMAND, "resume", "sweep", *words]
+        return subprocess.run(words, env=variables, capture_output=True, text=True)
+
+    there = " ".join(name for name in here["processor"].split() if name not in off)
+    refused = elsewhere()
+    assert refused.returncode == 1
+    assert f"Changed: processor: was {here['processor']}, is {there}." in refused.stderr
+    again = f"`chainrule resume {tmp_path / 'sweep'} --accept processor`"
+    assert (
+        f"Numbers of another processor may differ in their last bits: {again} goes on all the same." in refused.stderr
+    )
+    assert contents("sweep") == before
+    done = elsewhere("--accept", "processor", "--accept", "plugin")
+    assert done.returncode == 0, done.stderr
+    sweep = read_sweep(Path("sweep"))
+    found = [read_record(sweep.place(number)).manifest.environment["processor"] for number in range(3)]
+    assert found == [here["processor"], there, here["processor"]]
+    (change,) = sweep.manifest.changes
+    assert (change.plugin, change.before, change.after, change.runs) == ("processor", here["processor"], there, 2)
+    assert f"processor was {here['processor']} for 2 runs" in done.stdout
+    back = command("resume", "sweep", code=1).stderr
+    assert f"With NPY_DISABLE_CPU_FEATURES='{' '.join(off)}' before the command NumPy computes as it did." in back
 
 
 def sweep_with(code, directory="sweep"):

@@ -20,7 +20,8 @@ from typing import Any
 
 from chainrule import interrupts
 from chainrule.errors import ConfigurationError
-from chainrule.records.environment import environment
+from chainrule.files.words import resuming
+from chainrule.records.environment import BLAS, PROCESSOR, environment, switches
 from chainrule.registry.declared import Parcel
 from chainrule.registry.preferences import SECTION, VARIABLES
 from chainrule.registry.providers import ClassProvider, FileProvider
@@ -56,7 +57,8 @@ class Site:
     Attributes:
         directory: working directory of the sweep, absolute.
         progress: folder in which workers write how far they are, absolute.
-        code: versions and SHA-256 of the installed code that trains the sweep, and the preferences about plugins.
+        code: versions and SHA-256 of the installed code that trains the sweep, what NumPy uses of the processor, unless
+            any will do, and the preferences about plugins.
         plugins: those that are not installed.
     """
 
@@ -66,9 +68,10 @@ class Site:
     plugins: Parcel
 
     @classmethod
-    def here(cls, progress: Path) -> "Site":
-        """Return the site of a sweep of this process."""
-        return cls(Path.cwd(), progress.absolute(), _code(), parcel())
+    def here(cls, progress: Path, any_processor: bool = False) -> "Site":
+        """Return the site of a sweep of this process, whose workers may have another processor if that is said."""
+        code = {key: value for key, value in _code().items() if not (any_processor and key in (PROCESSOR, BLAS))}
+        return cls(Path.cwd(), progress.absolute(), code, parcel())
 
     def train(self, unit: Unit) -> worker.Ends:
         """Train a unit in a worker.
@@ -86,8 +89,7 @@ class Site:
         different = changes(self.code, there, words=("here", "there"))
         if different:
             raise ConfigurationError(
-                f"a worker on {platform.node()} would not train the same: {'; '.join(different)}. "
-                "Install the same there, and start the workers again."
+                f"a worker on {platform.node()} would not train the same: {'; '.join(different)}. {self._remedy(there)}"
             )
         name = str(unit.jobs[0].number)
         for earlier in self.progress.glob(f"{name}-*"):  # of a worker that is gone
@@ -102,6 +104,15 @@ class Site:
                 return worker.Ends()
             finally:
                 leash.path.unlink(missing_ok=True)
+
+    def _remedy(self, there: Mapping[str, str]) -> str:
+        """Say what can be done about a worker with this code."""
+        different = {key for key in {**self.code, **there} if self.code.get(key) != there.get(key)}
+        if not different <= {PROCESSOR, BLAS}:
+            return "Install the same there, and start the workers again."
+        again = f"`{resuming(self.progress.parent)} --accept processor` goes on with any processor."
+        same = switches(self.code, there)
+        return f"With {same} before all commands, also of workers, numbers are the same; {again}" if same else again
 
 
 class _Abandoned(BaseException):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import chainrule
+from chainrule.records.environment import processor
 from chainrule.records.settings import flat
 from chainrule.records.sweep import PLUGIN
 from chainrule.registry.preferences import SECTION
@@ -29,14 +30,14 @@ def state(jobs: Sequence[Job], plan: Plan, registry: Registry) -> dict[str, Any]
 
 
 def code(providers: Iterable[Provider]) -> dict[str, str]:
-    """Return the versions and SHA-256 of plugins and of chainrule, and what they run on: NumPy, Python, machine."""
+    """Return the versions and SHA-256 of plugins and of chainrule, and what they run on: NumPy, Python, processor."""
     found = {label(provider): f"{provider.version} {provider.digest}".lstrip() for provider in providers}
     found |= {
         "chainrule": f"{version('chainrule')} {_own_digest()}",
         "numpy": version("numpy"),
         "python": platform.python_version(),
         "machine": platform.machine(),
-    }
+    } | processor()
     return dict(sorted(found.items()))
 
 

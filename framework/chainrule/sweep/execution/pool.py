@@ -72,19 +72,26 @@ class Pool:
         if self._backend == HERE and self.cores > 1 and jobs >= _MANY:
             self._processes.start(self.cores)
 
-    def run(self, units: Sequence[Unit], progress: Path, watcher: Callable[[Unit], Watcher]) -> Generator[worker.Ends]:
+    def run(
+        self,
+        units: Sequence[Unit],
+        progress: Path,
+        watcher: Callable[[Unit], Watcher],
+        any_processor: bool = False,
+    ) -> Generator[worker.Ends]:
         """Train units and yield what became of their jobs, unit by unit, as they end.
 
         Args:
             units: what to train.
             progress: a folder in which other processes write how far they are.
             watcher: returns a watcher of a unit, if that is trained in this process.
+            any_processor: whether the workers of a cluster may have another processor than this machine.
 
         Raises:
             ChainruleError: a process was killed, or the cluster fails.
         """
         if self._cluster:
-            yield from self._run_there(units, Site.here(progress), self._cluster)
+            yield from self._run_there(units, Site.here(progress, any_processor), self._cluster)
         elif self.cores == 1 or len(units) < 2 or sum(unit.seconds for unit in units) < _SMALL:
             for unit in units:
                 yield worker.train(unit, watcher(unit))

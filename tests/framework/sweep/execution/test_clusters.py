@@ -33,6 +33,29 @@ def test_a_worker_refuses_what_it_would_train_differently(tmp_path):
 
 
 @pytest.mark.usefixtures("afresh")
+def test_a_worker_with_another_processor_says_how_to_have_the_same_numbers_and_how_to_go_on(tmp_path):
+    here = Site.here(tmp_path / "sweep" / "progress")
+    here.progress.mkdir(parents=True)
+    less = {"processor": "", "blas": here.code["blas"]}
+    with pytest.raises(ConfigurationError) as caught:
+        dataclasses.replace(here, code=here.code | less).train(None)
+    known = here.code["processor"]
+    assert f"processor: here , there {known}" in str(caught.value)
+    assert f"With NPY_DISABLE_CPU_FEATURES='{known}' before all commands" in str(caught.value)
+    again = f"`chainrule resume {tmp_path / 'sweep'} --accept processor` goes on with any processor."
+    assert str(caught.value).endswith(again)
+    other = {"processor": "NEON", "blas": "openblas 0.3 ARMV8"}
+    with pytest.raises(ConfigurationError, match=r"there \S*openblas.* `chainrule resume"):
+        dataclasses.replace(here, code=here.code | other).train(None)
+    with pytest.raises(ConfigurationError, match="Install the same there"):
+        dataclasses.replace(here, code=here.code | other | {"numpy": "0.1"}).train(None)
+    anywhere = Site.here(here.progress, any_processor=True)
+    assert not {"processor", "blas"} & anywhere.code.keys()
+    with pytest.raises(AttributeError, match="jobs"):  # of no unit
+        anywhere.train(None)
+
+
+@pytest.mark.usefixtures("afresh")
 def test_a_worker_gets_what_is_not_installed(tmp_path, monkeypatch):
     plugin_folder(tmp_path / "home", mine=BENT)
     monkeypatch.chdir(tmp_path / "home")

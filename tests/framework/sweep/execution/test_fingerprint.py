@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
+from chainrule.records.environment import processor
 from chainrule.registry.registry import installed
 from chainrule.sweep.execution.fingerprint import changes, code, differences, label, state
 from chainrule.sweep.execution.plan import Plan
@@ -64,10 +65,11 @@ def test_the_code_of_plugins_and_what_they_run_on():
     found = code([provider])
     name = label(provider)
     assert name == f"plugin {provider.distribution}:{provider.entry_point}"
-    assert list(found) == sorted(["chainrule", "machine", "numpy", "python", name])
+    assert list(found) == sorted(["blas", "chainrule", "machine", "numpy", "processor", "python", name])
     assert found["numpy"] == version("numpy")
     assert found["python"] == platform.python_version()
     assert found["machine"] == platform.machine()
+    assert {key: found[key] for key in ("processor", "blas")} == processor()
     assert re.fullmatch(rf"{re.escape(version('chainrule'))} [0-9a-f]{{64}}", found["chainrule"])
     assert re.fullmatch(r"\S+ [0-9a-f]{64}", found[name])
 
