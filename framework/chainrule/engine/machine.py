@@ -13,7 +13,8 @@ from chainrule.components.stacking import has_rate, take
 from chainrule.engine.backprop import Backprop, Batch, Truth, mean_loss, separate, true_outputs
 from chainrule.engine.epoch import Epoch
 from chainrule.engine.layers import States, differs_in_training, filling, require_shape, taken
-from chainrule.engine.network import Pass, placed, require_run_axis
+from chainrule.engine.measuring import default_interval
+from chainrule.engine.network import Call, Pass, placed, require_run_axis
 from chainrule.engine.problem import Problem
 from chainrule.engine.stack import Stack
 from chainrule.engine.transforms import TransformedProblem, Transforms
@@ -91,6 +92,7 @@ class Machine:
         theta: the parameters that are trained, ``(runs, parameters)``.
         kept: those that are measured and saved; the same array, unless the optimizer or a transform recommends others.
         states: what activations keep beside parameters, which is saved, too.
+        measure_every: epochs between two points of the curves.
     """
 
     def __init__(self, stack: Stack, rate: Rate | None, before: Checkpoint | None = None) -> None:
@@ -125,29 +127,39 @@ class Machine:
         everything = [separate(train, inputs)]
         # What is measured is not the first step's gradient if that is elsewhere, random, or of another mode.
         is_random = "rng" in asked(type(stack.rule), "gradients")
-        self._reuses = not (self._keeps or self._rng or is_random)
-        self._whole, (self._whole_batch,) = self._backprop(everything, self.kept, None)
+        reuses = not (self._keeps or self._rng or is_random)
         same = full and all(sampling.is_permutation for sampling in stack.samplings)  # whatever the epoch
+        self._known = reuses and same  # whether what is measured is the gradient of the next step
+        self._norms = self._known if stack.gradient_norms is None else stack.gradient_norms
+        self._whole: tuple[Backprop, Batch] | None = None
+        if self._known or self._norms:
+            whole, (batch,) = self._backprop(everything, self.kept, None)
+            self._whole = whole, batch
+            self._looked_at = {"train": (whole.forward, batch.first, batch.truth)}
+        else:
+            self._looked_at = {"train": self._looking_at(train)}
+        if validation.shape[2]:
+            self._looked_at["validation"] = self._looking_at(validation)
+        counts = samples, validation.shape[2]
+        self.measure_every = stack.measure_every or default_interval(
+            stack.shape, stack.epochs, *counts, known=self._known, norms=self._norms
+        )
         self._epoch = None if same else Epoch(stack, min(batch_size or samples, samples))
         if self._epoch:
             parts = [self._backprop(part, self.theta, random) for part in self._epoch.parts]
-        elif self._reuses:
-            parts = [(self._whole, [self._whole_batch])]
+        elif self._known:
+            parts = [(whole, [batch])]
         else:
             parts = [self._backprop(everything, self.theta, random)]
         self._steps = [(self._update(part, batch), part, batch) for part, batches in parts for batch in batches]
         self._measured: Array | None = None  # gradients of all samples at the current parameters
-        self._held_out: tuple[Pass, Any, Truth] | None = None
-        if validation.shape[2]:
-            x, y = separate(validation, inputs)
-            forward = self._pass(x.shape[2], self.kept)
-            self._held_out = forward, forward.first(x), Truth.of(y, true_outputs(forward, stack.loss))
 
     @property
     def curve_names(self) -> list[str]:
         """Names of what ``measure`` and ``set_rate`` return."""
-        norms = [f"gradient_norm/layer_{layer}" for layer in range(1, self._stack.shape.layers + 1)]
-        losses = ["train/loss", *(["validation/loss"] if self._held_out else [])]
+        layers = range(1, self._stack.shape.layers + 1) if self._norms else ()
+        norms = [f"gradient_norm/layer_{layer}" for layer in layers]
+        losses = [f"{part}/loss" for part in self._looked_at]
         return [*losses, *norms, *([self._rate.curve] if self._rate else [])]
 
     def evaluations(self, row: int) -> tuple[int, int]:
@@ -175,21 +187,29 @@ class Machine:
         self._step = step
 
     def measure(self) -> dict[str, Array]:
-        """Return losses and gradient norms over all samples at the current parameters, each ``(runs,)``."""
+        """Return losses, and gradient norms if wanted, over all samples at the current parameters, each ``(runs,)``."""
         if self._keeps:
             recommended = self._optimizer.kept(self.theta, self._state)
             require_shape(self._optimizer.kept, recommended, self.theta.shape)
             np.copyto(self.kept, self._transforms.kept(recommended))
-        grad = self._whole(self._whole_batch)
-        self._measured = grad if self._reuses else None
-        values = {"train/loss": mean_loss(self._whole.forward, self._stack.loss, self._whole_batch.truth)}
-        if self._held_out:
-            forward, first, truth = self._held_out
-            forward.forward(first)
-            values["validation/loss"] = mean_loss(forward, self._stack.loss, truth)
-        for layer, place in enumerate(self._stack.shape.slices()[1:], 1):
-            values[f"gradient_norm/layer_{layer}"] = np.sqrt(np.square(grad[:, place]).sum(axis=1))
+        values, grad = {}, None
+        for part, (forward, first, truth) in self._looked_at.items():
+            if part == "train" and self._whole:
+                backprop, batch = self._whole
+                grad = backprop(batch)
+            else:
+                forward.forward(first)
+            values[f"{part}/loss"] = mean_loss(forward, self._stack.loss, truth)
+        self._measured = grad if self._known else None
+        if self._norms:
+            assert grad is not None
+            for layer, place in enumerate(self._stack.shape.slices()[1:], 1):
+                values[f"gradient_norm/layer_{layer}"] = np.sqrt(np.square(grad[:, place]).sum(axis=1))
         return values
+
+    def outputs(self, row: int) -> dict[str, Array]:
+        """Return what the network of a run gave when it was measured, ``(outputs, samples)``, for each part."""
+        return {part: forward.a[-1][row].copy() for part, (forward, _, _) in self._looked_at.items()}
 
     def set_rate(self, epoch: int, loss: Array) -> dict[str, Array]:
         """Set and return the learning rates of the coming epoch, ``(runs,)``; return nothing if they are constant.
@@ -246,6 +266,10 @@ class Machine:
 
         return adapt_and_update
 
+    def _looking_at(self, samples: Array) -> tuple[Pass, Call, Truth]:
+        """Return a forward pass at the parameters that are measured, the call that reads samples, and their truth."""
+        return _looking_at(self._stack, samples, self.kept, self.states)
+
     def _pass(self, samples: int, theta: Array, rng: Random | None = None) -> Pass:
         return _pass(self._stack, theta, self.states, samples, rng)
 
@@ -283,15 +307,22 @@ def _pass(stack: Stack, theta: Array, states: States, samples: int, rng: Random 
     return Pass(stack.shape, theta, stack.activation, stack.output, samples, rng, **layers)
 
 
-def test_loss(one: Stack, theta: Array, states: States) -> float:
-    """Return the mean loss of the test samples of a single run.
+def _looking_at(stack: Stack, samples: Array, theta: Array, states: States) -> tuple[Pass, Call, Truth]:
+    """Return the forward pass of a stack over some samples, the call that reads them, and what is true of them."""
+    x, y = separate(samples, stack.shape.widths[0])
+    forward = _pass(stack, theta, states, x.shape[2])
+    return forward, forward.first(x), Truth.of(y, true_outputs(forward, stack.loss))
+
+
+def looked_at(one: Stack, samples: Array, theta: Array, states: States) -> tuple[Array, float]:
+    """Return what a single run gives for some samples, ``(outputs, samples)``, and their mean loss.
 
     Args:
         one: the run.
+        samples: ``(1 + inputs + outputs, 1, samples)``, as in :class:`Stack`.
         theta: its parameters, ``(parameters,)``.
         states: what its activations keep.
     """
-    x, y = separate(np.ascontiguousarray(one.test), one.shape.widths[0])
-    forward = _pass(one, theta[None], states, x.shape[2])
-    forward.forward(forward.first(x))
-    return float(mean_loss(forward, one.loss, Truth.of(y, true_outputs(forward, one.loss)))[0])
+    forward, first, truth = _looking_at(one, np.ascontiguousarray(samples), theta[None], states)
+    forward.forward(first)
+    return forward.a[-1][0], float(mean_loss(forward, one.loss, truth)[0])

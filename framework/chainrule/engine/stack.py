@@ -30,7 +30,9 @@ class Stack:
         shape: widths of the network.
         epochs: largest number of epochs.
         batch_size: samples per step; None, or at least the number of training samples, for full batches.
-        measure_every: epochs between two points of the curves; stopping is decided at these points.
+        measure_every: epochs between two points of the curves; stopping is decided at these points. None for an
+            interval that follows from counted multiply-adds.
+        gradient_norms: whether curves have those of the gradients; None to have them where they cost no further pass.
         norm, activation, output, loss, optimizer, transforms, schedule, rule: stacked components, named like their
             groups; the first two may be tuples of one for each hidden layer, and ``transforms`` is a list.
         dropout: probability with which a hidden unit is left out in a step, ``(runs,)``; None for runs without.
@@ -50,7 +52,8 @@ class Stack:
     shape: Shape
     epochs: int
     batch_size: int | None
-    measure_every: int
+    measure_every: int | None
+    gradient_norms: bool | None
     norm: Hidden
     activation: Hidden
     output: Activation

@@ -4,7 +4,7 @@ import functools
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves, History, due_epochs, one_nan
 from chainrule.engine.layers import States
-from chainrule.engine.machine import Checkpoint, machine_of, test_loss
+from chainrule.engine.machine import Checkpoint, looked_at, machine_of
 from chainrule.engine.reason import Reason
 from chainrule.engine.stack import Stack
 from chainrule.engine.stopping import Best, Stopping
@@ -34,6 +34,7 @@ class Trained:
         evaluations: how often its training evaluated the gradient of a batch, and the loss of a batch without one.
         best_epoch: the epoch whose parameters these are, if the run ends with those of its best; else None.
         test_loss: the mean loss of the test samples, or None if there are none.
+        outputs: what the network gives at these parameters for the samples of each part, ``(outputs, samples)``.
         checkpoint: from where its training can go on, if that was asked for; else None.
     """
 
@@ -45,6 +46,7 @@ class Trained:
     evaluations: tuple[int, int]
     best_epoch: int | None = None
     test_loss: float | None = None
+    outputs: dict[str, Array] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
 
 
@@ -107,9 +109,9 @@ def _train(
     stack: Stack, observe: Observer | None, prune: Pruner | None, since: Checkpoint | None, resumable: bool
 ) -> list[Trained]:
     runs, first = len(stack.theta), since.epoch if since else 0
-    due = [epoch for epoch in due_epochs(stack.epochs, stack.measure_every) if not since or epoch > first]
     active = np.arange(runs)
     machine = machine_of(stack, since)
+    due = [epoch for epoch in due_epochs(stack.epochs, machine.measure_every) if not since or epoch > first]
     history = History(runs, due, machine.curve_names)
     stopping, best = Stopping(stack), Best(stack)
     losses = np.full(runs, np.nan)
@@ -133,10 +135,11 @@ def _train(
                 run = int(active[row])
                 kept, states, best_epoch = best.end(row, machine.kept, machine.states)
                 evaluations, curves = machine.evaluations(row), history.curves(run)
-                tested = test_loss(stack.take(np.array([run])), kept, states) if stack.test.shape[2] else None
+                given = {} if best_epoch not in (None, epoch) else machine.outputs(row)
+                tested = _complete(given, stack, run, kept, states)
                 checkpoint = machine.checkpoint(np.array([row])) if resumable else None
                 trained[run] = Trained(
-                    one_nan(kept), states, curves, reason, epoch, evaluations, best_epoch, tested, checkpoint
+                    one_nan(kept), states, curves, reason, epoch, evaluations, best_epoch, tested, given, checkpoint
                 )
         stay = np.array([row for row, reason in enumerate(reasons) if not reason], int)
         if observe:
@@ -147,6 +150,25 @@ def _train(
         if len(stay) < len(active):
             machine, stopping, best, active = machine.take(stay), stopping.take(stay), best.take(stay), active[stay]
     return [trained[run] for run in range(runs)]
+
+
+def _complete(outputs: dict[str, Array], stack: Stack, run: int, theta: Array, states: States) -> float | None:
+    """Add what the network of a run gives for parts that are not there yet; return its loss on the test samples.
+
+    Args:
+        outputs: ``(outputs, samples)``, by part.
+        stack: all runs.
+        run: which.
+        theta: the parameters that it ends with, ``(parameters,)``.
+        states: what its activations keep.
+    """
+    parts = {"train": stack.train, "validation": stack.validation, "test": stack.test}
+    loss, own = None, np.array([run])
+    missing = {part: samples for part, samples in parts.items() if samples.shape[2] and part not in outputs}
+    one = stack.take(own) if missing else stack
+    for part, samples in missing.items():
+        outputs[part], loss = looked_at(one, samples[:, own], theta, states)
+    return loss if "test" in missing else None
 
 
 def one_thread() -> AbstractContextManager[object]:

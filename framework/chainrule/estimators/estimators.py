@@ -397,5 +397,6 @@ def _forgetting(result: Result, run: Prepared) -> Result:
     """Return the result without its samples; its metrics stay."""
     bare = copy.copy(result)
     object.__setattr__(bare, "samples", run.samples)
+    object.__setattr__(bare, "outputs", {})
     object.__setattr__(bare, "settings", run.settings)
     return bare

@@ -114,11 +114,19 @@ class Predictor:
         """Return predictions ``(outputs, samples)`` for inputs ``(inputs, samples)``, both in the target's units."""
         chosen, dtype = self.settings, self.theta.dtype
         hidden, output = stack([chosen.activation], dtype), stack([chosen.output], dtype)
-        norm, loss = stack([chosen.norm], dtype), stack([chosen.loss], dtype)
+        norm = stack([chosen.norm], dtype)
         with np.errstate(all="ignore"):  # a diverged run predicts infinity or NaN
             scaled = self.x_scaling.apply(filled(x, self.x_fill)).astype(dtype)
             y = predict(self.shape, self.theta, hidden, output, scaled, norm=norm, states=self.states)
-            return np.asarray(self.y_scaling.undo(loss.point(y[None])[0].astype(float)))
+            return self.in_units(y)
+
+    def in_units(self, y: Array) -> Array:
+        """Return what the network predicts in the target's units, of what it gives: ``(outputs, samples)`` both."""
+        loss = self.settings.loss
+        with np.errstate(all="ignore"):
+            if type(loss).point is not Loss.point:
+                y = stack([loss], y.dtype).point(y[None])[0]
+            return np.asarray(self.y_scaling.undo(y.astype(float)))
 
     def inputs(self, columns: Mapping[str, Any], place: Place) -> Array:
         """Return the inputs ``(inputs, samples)`` that the columns of a table make, as in training.

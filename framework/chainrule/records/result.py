@@ -63,6 +63,8 @@ class Result:
         origin: the run whose parameters were the initial ones, or None.
         test_loss: the mean loss of the test samples, or None if there are none.
         states: what activations keep beside parameters, by layer and group: arrays ``(1, units, 1)``.
+        outputs: what the network gave at ``theta`` for the samples of each part, ``(outputs, samples)``, scaled; a part
+            that is not there is computed.
         metrics: losses and scores at ``theta`` by name, e.g. ``validation/r2``; what training cost:
             ``gradient_evaluations``, and ``loss_evaluations`` where an optimizer asked for losses alone; and the
             smallest validation loss that was measured (without validation the training loss) with its epoch,
@@ -84,6 +86,7 @@ class Result:
     origin: Origin | None = None
     test_loss: float | None = None
     states: States = field(default_factory=dict)
+    outputs: Mapping[str, Array] = field(default_factory=dict, repr=False)
     metrics: dict[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,7 +94,7 @@ class Result:
         samples, curves = self.samples, self.curves
         parts = (samples.train, samples.validation, samples.test)
         states = [array for arrays in self.states.values() for array in arrays.values()]
-        for array in (self.theta, *states, *parts, curves.epochs, *curves.values.values()):
+        for array in (self.theta, *states, *parts, *self.outputs.values(), curves.epochs, *curves.values.values()):
             array.setflags(write=False)  # watchers see them before the record is written
 
     def shown(self) -> "Result":
@@ -181,12 +184,17 @@ class Result:
             raise ConfigurationError(f"target={self.settings.target.name} is a regression; it has no classes.")
         if part not in parts:
             raise ConfigurationError(f"There are no samples for {part!r}; the run has {', '.join(parts)}.")
-        x, y_true = self.samples.raw(parts[part])
-        y_pred = self.predict(x)
+        y_pred, y_true = self._predicted(part)
         finite = np.isfinite(y_pred).all(axis=0)
         counts = np.zeros((classes, classes), int)
         np.add.at(counts, (classes_of(y_true[:, finite].T), classes_of(y_pred[:, finite].T)), 1)
         return counts
+
+    def _predicted(self, part: str) -> tuple[Array, Array]:
+        """Return predictions for the samples of a part and their true values, in the target's units."""
+        x, y = self.samples.raw(self.samples.parts[part])
+        given = self.outputs.get(part)
+        return self.predict(x) if given is None else self.predictor.in_units(given), y
 
     def _metrics(self) -> dict[str, float]:
         curves, best = self.curves, self.best_epoch
@@ -195,9 +203,8 @@ class Result:
         if self.test_loss is not None:
             metrics["test/loss"] = self.test_loss
         score: Any = r2 if self.settings.target.resolved_task == "regression" else accuracy
-        for name, part in self.samples.parts.items():
-            x, y = self.samples.raw(part)
-            metrics[f"{name}/{score.__name__}"] = score(self.predict(x), y)
+        for name in self.samples.parts:
+            metrics[f"{name}/{score.__name__}"] = score(*self._predicted(name))
         gradients, losses = self.evaluations
         metrics["gradient_evaluations"] = float(gradients)
         if losses:

@@ -23,8 +23,6 @@ from chainrule.components.parameters import plain, plain_defaults
 from chainrule.errors import ConfigurationError
 from chainrule.files.defaults import defaults
 
-_POINTS = 320  # most points of a curve by default; MLflow draws no more
-
 
 class DType(enum.Enum):
     """Floating point precision of a run."""
@@ -79,15 +77,13 @@ class Training:
     batch_size: Annotated[int | None, Ge(1), doc("samples per step; null: all (full batch)")]
     tolerance: Annotated[float, Ge(0), doc("training loss at which a run has converged")]
     patience: Annotated[int | None, Ge(1), doc("epochs without improvement before a plateau; null: never")]
-    measure_every: Annotated[int | None, Ge(1), doc("epochs between points of the curves; null: 320 points at most")]
+    measure_every: Annotated[int | None, Ge(1), doc("epochs between points; null: they cost a tenth of training")]
     dtype: Annotated[DType, doc("floating point precision")]
     restore_best: Annotated[bool, doc("end with the parameters of the best measured epoch, not with the last")] = False
     start: Annotated[str | None, doc("directory of a run whose parameters are the initial ones; null: drawn")] = None
-
-    @property
-    def resolved_measure_every(self) -> int:
-        """``measure_every`` as a number; if it is null, its default."""
-        return self.measure_every or max(1, -(-self.epochs // (_POINTS - 1)))
+    gradient_norms: Annotated[
+        bool | None, doc("curves of gradient norms; null: in full batches, or with measure_every")
+    ] = None
 
 
 SECTIONS = {"network": Network, "data": Data, "training": Training}
@@ -197,7 +193,7 @@ LISTS = tuple(
 # Keys that the title shows in another form, and keys that only decide how long the run trains.
 _NOT_LISTED = (
     *("target", "activation", "optimizer", "network.hidden"),
-    *(f"training.{name}" for name in ("epochs", "tolerance", "patience", "measure_every")),
+    *(f"training.{name}" for name in ("epochs", "tolerance", "patience", "measure_every", "gradient_norms")),
 )
 
 

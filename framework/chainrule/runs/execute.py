@@ -21,7 +21,7 @@ from chainrule.records.run import Record, claim_directory, write_record
 from chainrule.records.settings import component_config
 from chainrule.registry.registry import Registry
 from chainrule.registry.watching import Progress, Start, Tracker, Watchers
-from chainrule.runs.prepare import Prepared
+from chainrule.runs.prepare import Prepared, gradient_norms, measure_every
 
 
 def train_stack(runs: Sequence[Prepared], observe: Observer | None = None, prune: Pruner | None = None) -> list[Result]:
@@ -63,6 +63,7 @@ def _result(run: Prepared, end: Trained, started: datetime, seconds: float) -> R
         best_epoch=end.best_epoch,
         origin=run.origin,
         test_loss=end.test_loss,
+        outputs=end.outputs,
         samples=run.samples,
         started=started,
         seconds=seconds,
@@ -150,7 +151,8 @@ def _stack(runs: Sequence[Prepared]) -> Stack:
         shape=runs[0].shape,
         epochs=settings[0].training.epochs,
         batch_size=settings[0].training.batch_size,
-        measure_every=settings[0].training.resolved_measure_every,
+        measure_every=measure_every(settings[0]),
+        gradient_norms=gradient_norms(settings[0]),
         **components,
         dropout=np.array([s.network.dropout for s in settings], dtype) if settings[0].network.dropout else None,
         rule_state={

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.components.arguments import asked, given
-from chainrule.components.contracts import Activation, Array, Loss, Target
+from chainrule.components.contracts import Activation, Array, Loss, Schedule, Target
 from chainrule.components.parameters import plain
 from chainrule.components.stacking import float_fields, has_rate, stack, structure
 from chainrule.engine.backprop import require_defined
 from chainrule.engine.data import Samples, Scaling, draw
 from chainrule.engine.layers import States
+from chainrule.engine.measuring import drawn_interval
 from chainrule.engine.network import Shape, initial_states, key_of, placed
 from chainrule.engine.stack import STACKED
 from chainrule.engine.trainer import one_thread
@@ -236,9 +237,29 @@ def run_structure(prepared: Prepared) -> tuple[Any, ...]:
 def settings_structure(settings: Settings) -> tuple[Any, ...]:
     """Return the part of :func:`run_structure` that is known without drawing data."""
     training = settings.training
-    loop = training.epochs, training.batch_size, training.resolved_measure_every, training.dtype
+    measuring = measure_every(settings), gradient_norms(settings)
+    loop = training.epochs, training.batch_size, *measuring, training.dtype
     groups = (*STACKED, "sampling")  # which is not shared by runs, but asked for each epoch of all or of none
     return (loop, settings.network.dropout > 0, *(structure(getattr(settings, group)) for group in groups))
+
+
+def measure_every(settings: Settings) -> int | None:
+    """Return the epochs between two points of the curves, or None to let the engine find what costs little.
+
+    Where more than the end of training follows from what is measured, points are as many as are drawn, unless the
+    settings say their number.
+    """
+    training, schedule = settings.training, settings.schedule
+    follows = training.patience is not None or training.restore_best
+    if training.measure_every is None and (follows or type(schedule).measured is not Schedule.measured):
+        return drawn_interval(training.epochs)
+    return training.measure_every
+
+
+def gradient_norms(settings: Settings) -> bool | None:
+    """Return whether curves have norms of gradients; None where they have if that costs nothing."""
+    training = settings.training
+    return True if training.gradient_norms is None and training.measure_every is not None else training.gradient_norms
 
 
 def _check_layers(settings: Settings) -> None:

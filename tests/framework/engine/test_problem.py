@@ -95,7 +95,7 @@ class Noisy(Descent):
 
 def runs(optimizer, *overrides, count=4):
     """Settings that differ in seed and rate."""
-    base = compose_settings(["training.epochs=5", "data.samples=60", *overrides])
+    base = compose_settings(["training.epochs=5", "training.measure_every=1", "data.samples=60", *overrides])
     for seed in range(count):
         own = dataclasses.replace(optimizer, lr=optimizer.lr * (1 + seed / 8))
         yield prepare(dataclasses.replace(base, seed=seed, optimizer=own))

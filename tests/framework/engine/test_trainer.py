@@ -297,7 +297,7 @@ def test_a_plateau_is_one_of_the_validation_loss():
 
 
 def test_curves_of_gradient_norms_are_euclidean():
-    run = prepared("training.epochs=0", "data.validation=0")
+    run = prepared("training.epochs=0", "data.validation=0", "training.gradient_norms=true")
     result = train_stack([run])[0]
     x, y = run.samples.raw(run.samples.train)
     step = chainrule.trace_step(result.weights, result.biases, x, y)
@@ -386,7 +386,8 @@ def test_how_often_a_scheduled_run_is_measured_does_not_change_it(schedule, batc
 
 def test_only_a_rate_that_may_change_has_a_curve():
     assert "learning_rate" not in chainrule.run("training.epochs=2").curves.values
-    rates = chainrule.run("training.epochs=4", "schedule=cosine", "optimizer.lr=0.2").curves.values["learning_rate"]
+    words = ["training.epochs=4", "training.measure_every=1", "schedule=cosine", "optimizer.lr=0.2"]
+    rates = chainrule.run(*words).curves.values["learning_rate"]
     np.testing.assert_allclose(rates, 0.1 * (1 + np.cos(np.pi * np.arange(5) / 4)), atol=1e-16)
 
 

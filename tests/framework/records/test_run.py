@@ -18,7 +18,8 @@ from chainrule.runs.prepare import prepare
 
 @pytest.fixture
 def result():
-    return train_stack([prepare(compose_settings(["training.epochs=4", "tracking=none", "optimizer=adam"]))])[0]
+    words = ["training.epochs=4", "training.measure_every=1", "tracking=none", "optimizer=adam"]
+    return train_stack([prepare(compose_settings(words))])[0]
 
 
 def written(directory, result, overrides=()):
@@ -53,8 +54,8 @@ def test_the_configuration_in_a_record_makes_the_same_settings(result, tmp_path)
 def test_identity_depends_on_settings_and_data_but_not_on_the_tracker(result, tmp_path):
     first = written(tmp_path / "1", result).manifest["identity"]
     others = [
-        ["training.epochs=4", "optimizer=adam", "tracking=mlflow"],
-        ["training.epochs=4", "tracking=none", "seed=1", "optimizer=adam"],
+        ["training.epochs=4", "training.measure_every=1", "optimizer=adam", "tracking=mlflow"],
+        ["training.epochs=4", "training.measure_every=1", "tracking=none", "seed=1", "optimizer=adam"],
     ]
     tracked, reseeded = (train_stack([prepare(compose_settings(o))])[0] for o in others)
     assert written(tmp_path / "2", tracked).manifest["identity"] == first

@@ -38,7 +38,7 @@ class Listener(Watcher):
 
 def test_watchers_hear_everything_in_order_and_one_that_fails_is_left_out(tmp_path, caplog):
     good, bad = Listener(), Listener(fails=[1])
-    settings = compose_settings(["training.epochs=3", "tracking=none"])
+    settings = compose_settings(["training.epochs=3", "training.measure_every=1", "tracking=none"])
     with caplog.at_level(logging.ERROR):
         task = Task(prepare(settings), tmp_path / "run", NoTracking(), ["training.epochs=3"])
         ((result, record),) = execute([task], Watchers([bad, good]), installed())
@@ -150,7 +150,7 @@ def until(run, epochs):
 @pytest.mark.parametrize("overrides", IN_PARTS, ids=" ".join)
 def test_training_in_parts_has_the_bits_of_training_at_once(overrides):
     """Each part is trained with what a pickle of the earlier one holds."""
-    run = prepare(compose_settings([*overrides, "data.samples=40", "training.epochs=7"]))
+    run = prepare(compose_settings([*overrides, "data.samples=40", "training.epochs=7", "training.measure_every=1"]))
     kept = pickle.dumps((run, None))
     for epochs in (3, 4, 7):
         part, before = pickle.loads(kept)

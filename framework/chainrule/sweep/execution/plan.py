@@ -6,6 +6,7 @@ from typing import Any
 
 from chainrule.components.parameters import plain
 from chainrule.config.settings import TRACKING, settings_from_config, tracker_from_config
+from chainrule.engine.measuring import default_interval
 from chainrule.engine.network import Shape
 from chainrule.engine.stack import STACKED
 from chainrule.errors import ChainruleError, ConfigurationError
@@ -13,7 +14,7 @@ from chainrule.records.settings import Settings, component_config, flat
 from chainrule.registry.kinds import GROUPS
 from chainrule.registry.registry import Registry
 from chainrule.registry.watching import Tracker
-from chainrule.runs.prepare import Prepared, prepare, run_structure, settings_structure
+from chainrule.runs.prepare import Prepared, measure_every, prepare, run_structure, settings_structure
 from chainrule.sweep.execution.pruning import TrialPruner
 from chainrule.sweep.jobs.job import Job
 
@@ -177,8 +178,10 @@ def _profile(prepared: Prepared) -> StackProfile:
     shape, samples = prepared.shape, prepared.samples.train.shape[1]
     batch = min(training.batch_size or samples, samples)
     steps = training.epochs * -(-samples // batch)
-    points = min(training.epochs, training.epochs // training.resolved_measure_every + 2)
-    everything = samples + prepared.samples.validation.shape[1]
+    validation = prepared.samples.validation.shape[1]
+    sizes = training.epochs, samples, validation
+    every = measure_every(settings) or default_interval(shape, *sizes, known=batch == samples)
+    points, everything = min(training.epochs, training.epochs // every + 2), samples + validation
     inputs, outputs = shape.widths[0], shape.widths[-1]
     work = [(steps, batch), (points, everything)]
     return StackProfile(
