@@ -9,7 +9,7 @@ from chainrule.cli.common import parse, parser, reader_of
 from chainrule.components.contracts import Target
 from chainrule.components.overview import ColumnOverview, Overview
 from chainrule.components.parameters import plain
-from chainrule.config.compose import compose_settings
+from chainrule.config.compose import compose_target
 from chainrule.errors import ChainruleError
 from chainrule.files.words import hydra_text, typed
 from chainrule.registry.registry import installed
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> None:
     for word in given.settings:
         if not word.startswith("target."):
             raise ChainruleError(f"{word} is no parameter of target={name}: write target.PARAMETER=VALUE.")
-    target = compose_settings([f"target={name}", f"target.path={hydra_text(given.file)}", *given.settings]).target
+    target = compose_target([f"target={name}", f"target.path={hydra_text(given.file)}", *given.settings])
     overview = target.overview()
     line = _command(target, given.file, overview)
     if given.json:

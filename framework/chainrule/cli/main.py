@@ -12,6 +12,7 @@ import chainrule
 from chainrule.cli import help as help_text
 from chainrule.cli.common import load_plugins
 from chainrule.config import application, compose
+from chainrule.config.fitting import usual
 from chainrule.config.settings import settings_from_config, tracker_from_config
 from chainrule.errors import ChainruleError, nearest
 from chainrule.files import paths
@@ -37,6 +38,7 @@ def _help(overrides: Sequence[str]) -> None:
     folders = (paths.configuration(), Path("conf"), *registry.folders.values())
     experiments = {path.stem for folder in folders for path in (folder / "experiment").glob("*.yaml")}
     config = compose.compose_config(overrides)
+    config |= usual(config, registry)
     settings, tracker = settings_from_config(config, registry), tracker_from_config(config, registry)
     print(help_text.text(settings, tracker, registry, sorted(experiments)))
 

@@ -12,7 +12,7 @@ from chainrule.analysis.scoring import Scoring
 from chainrule.cli.common import load_plugins, parser, reader_of
 from chainrule.components.contracts import Array, Target
 from chainrule.components.schema import NUMBER, Block
-from chainrule.config.compose import compose_settings
+from chainrule.config.compose import compose_target
 from chainrule.config.recorded import predictor_of
 from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.files.words import hydra_text
@@ -76,7 +76,7 @@ def _table(predictor: Predictor, file: str, words: Sequence[str]) -> Target:
     for word in words:
         if not word.startswith("target."):
             raise ChainruleError(f"{word} is no parameter of target={name}: write target.PARAMETER=VALUE.")
-    target = compose_settings([f"target={name}", f"target.path={hydra_text(file)}", *words]).target
+    target = compose_target([f"target={name}", f"target.path={hydra_text(file)}", *words])
     if not own.reads:
         return target
     changed = {"path", *(word.partition("=")[0].removeprefix("target.") for word in words)}

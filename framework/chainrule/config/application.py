@@ -2,15 +2,18 @@
 
 import re
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from contextvars import ContextVar
+from typing import Any
 
 from hydra import version
 from hydra._internal.utils import _run_hydra, get_args_parser  # of Hydra's entry, which reads sys.argv itself
 from hydra.errors import ConfigCompositionException
 
 from chainrule.config import task
-from chainrule.config.compose import require_parsed, varied
+from chainrule.config.compose import fitted_components, require_parsed, varied
+from chainrule.config.fitting import known
 from chainrule.config.layers import joined
 from chainrule.config.mistyped import dashed
 from chainrule.errors import ConfigurationError
@@ -40,17 +43,27 @@ def run(arguments: Sequence[str]) -> None:
     token = _arguments.set(arguments)
     try:
         require_parsed(options.overrides, sweep=options.multirun)
-        _run_hydra(
-            args=options,
-            args_parser=parser,
-            task_function=task.train,
-            config_path=str(paths.configuration()),
-            config_name="config",
-        )
+        with known(_fitted(options)):
+            _run_hydra(
+                args=options,
+                args_parser=parser,
+                task_function=task.train,
+                config_path=str(paths.configuration()),
+                config_name="config",
+            )
     except ConfigCompositionException as error:
         raise varied(error, options.overrides) from None
     finally:
         _arguments.reset(token)
+
+
+def _fitted(options: Namespace) -> dict[str, dict[str, Any]]:
+    """Return what a single run has for ``auto``; a sweep finds it for each job, and what only prints needs it not."""
+    elsewhere = options.config_dir or options.config_name or options.config_path
+    prints = options.hydra_help or options.info or options.shell_completion
+    if options.multirun or elsewhere or prints:
+        return {}
+    return fitted_components(options.overrides)
 
 
 def typed_arguments() -> list[str]:

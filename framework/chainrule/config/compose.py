@@ -4,7 +4,7 @@ import copy
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
@@ -25,13 +26,15 @@ from omegaconf.errors import (
 )
 from yaml import YAMLError
 
+from chainrule.components.contracts import Target
 from chainrule.config.choices import Loading
+from chainrule.config.fitting import FITTED, fitted
 from chainrule.config.layers import joined, names_in
 from chainrule.config.mistyped import several, unread
 from chainrule.config.options import is_option, options
-from chainrule.config.settings import settings_from_config
+from chainrule.config.settings import settings_from_config, target_from_config
 from chainrule.config.templates import Templates, with_changes
-from chainrule.errors import ConfigurationError, nearest
+from chainrule.errors import ChainruleError, ConfigurationError, nearest
 from chainrule.files import paths
 from chainrule.files.words import shell_word
 from chainrule.records.settings import Settings
@@ -60,12 +63,30 @@ def resolved(config: DictConfig) -> dict[str, Any]:
 def compose_config(overrides: Sequence[str]) -> dict[str, Any]:
     """Compose plain data from overrides as typed on the command line, e.g. ``["optimizer=adam", "seed=3"]``.
 
+    Where output and loss are to suit a target that cannot be read, such as a table without a path, they stay ``auto``.
     The first call takes 0.1 s. Later ones take 2 ms, or 10 ms where they choose other components, unless files of the
     configuration or plugins have changed.
 
     Raises:
         ConfigurationError: an override is wrong.
     """
+    config = _as_composed(overrides)
+    with suppress(ChainruleError):  # who makes settings of it says what is wrong with the target
+        config |= fitted(config, installed())
+    return config
+
+
+def compose_target(overrides: Sequence[str]) -> Target:
+    """Compose the target alone, whose data are not read.
+
+    Raises:
+        ConfigurationError: an override is wrong.
+    """
+    return target_from_config(_as_composed(overrides), installed())
+
+
+def _as_composed(overrides: Sequence[str]) -> dict[str, Any]:
+    """Return a configuration in which ``auto`` may be chosen; raises as :func:`compose_target`."""
     require_parsed(overrides)
     texts = [joined(text) for text in overrides]
     with _hydras_errors_explained():
@@ -76,6 +97,30 @@ def compose_config(overrides: Sequence[str]) -> dict[str, Any]:
 def compose_settings(overrides: Sequence[str]) -> Settings:
     """Compose checked settings from overrides; raises as :func:`compose_config`."""
     return settings_from_config(compose_config(overrides), installed())
+
+
+def fitted_components(overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return what the command composes for the choice of ``auto``, see :func:`chainrule.config.fitting.fitted`.
+
+    It is empty where that is not known yet: where the target is wrong, or overrides make a sweep of the run.
+
+    Args:
+        overrides: of one run.
+    """
+    try:
+        config = _composed([joined(text) for text in overrides], return_hydra_config=True)
+        if config.hydra.mode == RunMode.MULTIRUN:
+            return {}
+        deciding: dict[str, Any] = {
+            group: OmegaConf.to_container(config[group], resolve=True, throw_on_missing=True)
+            for group in (*FITTED, "target")
+            if group in config
+        }
+        return fitted(deciding, installed())
+    except Exception as error:
+        if isinstance(error, ChainruleError) or is_composition_error(error):
+            return {}  # who composes it to use it says what is wrong
+        raise
 
 
 def quoted(text: str) -> str:

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from chainrule.components.parameters import plain_defaults
+from chainrule.config import fitting
 from chainrule.config.layers import names_in
 from chainrule.registry.kinds import GROUPS
 from chainrule.registry.registry import installed
@@ -45,6 +46,8 @@ def option(group: str, name: str) -> dict[str, Any] | None:
     """
     if not is_option(group, name):
         return None
+    if fitting.is_auto(group, name):
+        return {MARK: f"{group}/{name}"} if _marked.get() else fitting.composed(group)
     kind, names = GROUPS[group], names_in(group, name)
     found = {each: plain_defaults(installed().find(kind.name, each)) for each in names if each != ANY}
     if kind.many:
@@ -56,4 +59,4 @@ def option(group: str, name: str) -> dict[str, Any] | None:
 
 def is_option(group: str, name: str) -> bool:
     """Say whether this can be chosen in a group."""
-    return set(names_in(group, name)) <= set(options(group))
+    return fitting.is_auto(group, name) or set(names_in(group, name)) <= set(options(group))

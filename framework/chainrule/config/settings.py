@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
+from chainrule.components.contracts import Target
 from chainrule.components.parameters import Parameter, build, parameters
+from chainrule.config import fitting
 from chainrule.config.layers import LAYERED
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.records.settings import SECTIONS, Seed, Settings
@@ -19,7 +21,7 @@ _COMMAND = "command"  # of an experiment: the command line that answers its ques
 
 
 def settings_from_config(config: Mapping[str, Any], registry: Registry) -> Settings:
-    """Make settings from plain data, e.g. a resolved configuration.
+    """Make settings from plain data, e.g. a resolved configuration; what is to suit the target does so in them.
 
     Raises:
         ConfigurationError: an unknown key or name, a wrong type, a value out of range, or a group is missing.
@@ -31,6 +33,7 @@ def settings_from_config(config: Mapping[str, Any], registry: Registry) -> Setti
             raise ConfigurationError(f"{key} is not a key of the configuration{nearest(str(key), known)}.")
     seed = parameters(Seed)["seed"].convert(config.get("seed", 0), "seed")
     sections = {name: build(section, _mapping(config.get(name, {}), name), name) for name, section in SECTIONS.items()}
+    config = {**config, **fitting.fitted(config, registry)}
     groups: dict[str, Any] = {
         group: _components(config, group, registry) if kind.many else _component(config, group, registry)
         for group, kind in GROUPS.items()
@@ -42,6 +45,11 @@ def settings_from_config(config: Mapping[str, Any], registry: Registry) -> Setti
 def tracker_from_config(config: Mapping[str, Any], registry: Registry) -> Tracker:
     """Return the tracker that a configuration names; raises as :func:`settings_from_config`."""
     return cast("Tracker", _component(config, TRACKING, registry))
+
+
+def target_from_config(config: Mapping[str, Any], registry: Registry) -> Target:
+    """Return the target that a configuration names; raises as :func:`settings_from_config`."""
+    return cast("Target", _component(config, "target", registry))
 
 
 def keys() -> dict[str, Parameter]:

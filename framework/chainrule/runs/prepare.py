@@ -306,10 +306,10 @@ def _check_parts(settings: Settings, shape: Shape) -> None:
             f"optimizer={optimizer.name} has no learning rate that rule={rule.name} could learn with."
         )
     outputs = f"target={target.name} has {_count(target.outputs, 'output')}"
-    if shape.widths[-1] < output.min_units:
-        raise ConfigurationError(f"output={output.name} needs at least {output.min_units} outputs, but {outputs}.")
     if target.outputs < loss.min_outputs:
         raise ConfigurationError(f"loss={loss.name} needs at least {loss.min_outputs} outputs, but {outputs}.")
+    if shape.widths[-1] < output.min_units:
+        raise ConfigurationError(f"output={output.name} needs at least {output.min_units} outputs, but {outputs}.")
     for layer, group, activation in placed(settings.activation, output, settings.norm, shape.layers):
         if layer < shape.layers and shape.units(layer, group) < activation.min_units:
             raise ConfigurationError(

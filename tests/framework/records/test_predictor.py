@@ -148,7 +148,7 @@ def test_outputs_are_called_probabilities_only_if_they_are():
 
     one = ("target=two_moons", "output=sigmoid", "loss=binary_cross_entropy")
     assert columns(*one) == ["prediction", "probability_0", "probability_1"]
-    assert columns("target=two_moons") == ["prediction", "output_y"]
+    assert columns("target=two_moons", "output=identity") == ["prediction", "output_y"]
     wine = chainrule.component("target", "wine")
     rows = pd.DataFrame(wine.rows()[0][:3], columns=wine.input_names)
     several = [f"class_{number}" for number in range(3)]
@@ -173,7 +173,9 @@ def test_several_values_have_their_names():
 
 
 def test_a_run_that_diverged_has_no_class():
-    result = chainrule.run("target=two_moons", "optimizer.lr=1e300", "training.epochs=20", "data.samples=20")
+    result = chainrule.run(
+        "target=two_moons", "output=identity", "optimizer.lr=1e300", "training.epochs=20", "data.samples=20"
+    )
     assert result.reason == "diverged"
     assert result.predict(pd.DataFrame({"x1": [0.3], "x2": [0.1]}))["prediction"].isna().all()
 

@@ -1,6 +1,7 @@
 """The settings of a run, and the title that tells runs apart."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,7 @@ def test_the_title_lists_whatever_is_not_as_usual(overrides, title):
 
 
 def test_the_path_of_a_data_set_is_in_the_title():
+    Path("mine.csv").write_text("x,y\n1,0.5\n2,1.5\n3,2.5\n")
     title = chainrule.settings("target=table", "target.path=mine.csv").title
     assert title == "table, 2-2 sigmoid, gradient_descent, target.path=mine.csv, seed 0"
 

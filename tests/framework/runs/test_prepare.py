@@ -36,7 +36,7 @@ def refused(*overrides):
             "loss=categorical_cross_entropy needs at least 2 outputs, but target=linear has 1 output.",
         ),
         (
-            ["loss=binary_cross_entropy"],
+            ["loss=binary_cross_entropy", "output=identity"],
             "loss=binary_cross_entropy needs predictions in [0, 1], but output=identity gives values in [-inf, inf]; "
             "output=sigmoid fits.",
         ),

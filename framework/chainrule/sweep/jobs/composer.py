@@ -11,10 +11,12 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from chainrule.config import fitting
 from chainrule.config.choices import Loading
 from chainrule.config.compose import explained, is_composition_error
-from chainrule.config.templates import Template, Templates, plain
-from chainrule.errors import ConfigurationError
+from chainrule.config.templates import Change, Template, Templates, plain, with_changes
+from chainrule.errors import ChainruleError, ConfigurationError
+from chainrule.registry.registry import installed
 from chainrule.sweep.jobs.job import Base, Job, job_name
 
 _NUMBER = "${hydra.job.num}"
@@ -39,6 +41,7 @@ class Composer:
         self.directory = Path(str(master.hydra.sweep.dir)).absolute()
         self._templates = Templates(self._loading)
         self._makers: dict[Template, _Maker] = {}
+        self._fitted: dict[str, tuple[Change, ...]] = {}
 
     def job(self, number: int, overrides: Sequence[str]) -> Job:
         """Compose one job.
@@ -50,7 +53,7 @@ class Composer:
         Raises:
             HydraException, OmegaConfBaseException: an override is wrong; the error is that of Hydra.
         """
-        job = self._composed(number, tuple(overrides))
+        job = self._with_fitting(self._composed(number, tuple(overrides)))
         return replace(job, directory=str(self._places[number])) if number < len(self._places) else job
 
     def _composed(self, number: int, texts: tuple[str, ...]) -> Job:
@@ -65,6 +68,23 @@ class Composer:
         job = _Maker(Template(self._loading.load(list(texts)))).job(number, texts, [])
         assert job is not None
         return job
+
+    def _with_fitting(self, job: Job) -> Job:
+        """Return a job with the output and the loss that suit its target, where it leaves them to that."""
+        if not job.is_known:
+            return job  # they are found when it is trained
+        deciding = repr([job.config.get(group) for group in (*fitting.FITTED, "target")])
+        if deciding not in self._fitted:
+            try:
+                found = fitting.fitted(job.config, installed())
+            except ChainruleError:
+                found = {}  # its check says what is wrong with the target
+            self._fitted[deciding] = tuple(((group,), component) for group, component in found.items())
+        changes = self._fitted[deciding]
+        if not changes:
+            return job
+        resolved = None if job.resolved is None else with_changes(job.resolved, changes)
+        return replace(job, changes=(*job.changes, *changes), resolved=resolved)
 
     def explained_job(self, number: int, overrides: Sequence[str]) -> Job:
         """Compose one job, or say in one sentence what is wrong with it.
@@ -83,7 +103,9 @@ class Composer:
 
     def full(self, job: Job) -> DictConfig:
         """Return the complete configuration of a job, as Hydra's own launcher has it."""
-        config = self._loading.load(list(job.overrides))
+        found = {path[0]: value for path, value in job.changes if path[0] in fitting.FITTED and not path[1:]}
+        with fitting.known(found):
+            config = self._loading.load(list(job.overrides))
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = job.number
             if _directory(config) != job.directory:  # its name holds a time, or the sweep was resumed

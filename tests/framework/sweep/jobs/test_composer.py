@@ -10,7 +10,7 @@ from hydra.core.utils import run_job
 from hydra.types import HydraContext
 from omegaconf import OmegaConf, open_dict
 
-from chainrule.config import compose
+from chainrule.config import compose, fitting
 from chainrule.sweep.jobs.composer import Composer
 from overrides import random_overrides
 from sweeping import composing
@@ -47,7 +47,8 @@ def compared(tmp_path, lists, *master_overrides):
         composer = Composer(hydra.config_loader, master)
         for number, overrides in enumerate(lists):
             try:
-                directory, done = by_hydra(hydra, master, number, overrides)
+                with fitting.known(compose.fitted_components(overrides)):
+                    directory, done = by_hydra(hydra, master, number, overrides)
             except Exception as expected:
                 errors += 1
                 with pytest.raises(type(expected), match=f"^{re.escape(str(expected))}$"):
