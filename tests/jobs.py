@@ -22,6 +22,7 @@ CONFIGURATION = {
         "tolerance": 0.0,
         "patience": None,
         "measure_every": None,
+        "gradient_norms": None,
         "dtype": "float64",
         "restore_best": False,
         "start": None,
