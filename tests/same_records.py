@@ -44,11 +44,18 @@ from random_runs import TABLES, Overrides, configuration, sweep, table
 
 MANIFEST, SWEEP, ERROR = "manifest.json", "sweep.json", "error.txt"
 OF_ATTEMPT = {
-    MANIFEST: ("started", "seconds", "environment", "identity"),  # the identity contains the SHA-256 of plugins
-    SWEEP: ("key", "times", "started", "finished", "state.code", "environment"),
+    # The identity contains the SHA-256 of plugins; what lies beside is compared itself.
+    MANIFEST: ("started", "seconds", "stack", "environment", "identity", "beside", "checksum", "format"),
+    SWEEP: ("key", "times", "started", "finished", "state.code", "environment", "beside", "checksum", "format"),
+    "failure.json": ("checksum", "format"),
     "comparison.json": ("cost",),
 }
-UNCOMPARED = {".sweep.lock", "optuna.log", "timing.json"}  # no results: a lock, a study that says when, and how long
+UNCOMPARED = {
+    ".sweep.lock",
+    "checksums.json",
+    "optuna.log",
+    "timing.json",
+}  # no results: a lock, a study that says when, and how long
 SHOWN = 5  # differing files of each way of training
 PATIENCE = 300  # seconds that a sweep may take until its first record
 

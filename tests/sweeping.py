@@ -23,6 +23,7 @@ from distributions import MOODY
 from processes import of_group
 
 COMMAND = [sys.executable, "-m", "chainrule"]
+OF_ATTEMPT = ("started", "seconds", "stack", "checksum")  # what says when and how long
 SHORT = ["training.epochs=4", "training.batch_size=16", "tracking=none"]
 PLACE = "hydra.sweep.dir=sweep"
 # Four such runs are expected to take so long that they are trained in processes of their own.
@@ -49,14 +50,16 @@ def contents(folder):
     found = {}
     for path in sorted(Path(folder).rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and path.name != "report.html":
+        if path.is_file() and path.name not in ("report.html", "checksums.json"):
             found[name] = path.read_bytes()
             if path.name == MANIFEST:
                 manifest = json.loads(found[name])
-                found[name] = {key: value for key, value in manifest.items() if key not in ("started", "seconds")}
+                found[name] = {key: value for key, value in manifest.items() if key not in OF_ATTEMPT}
             elif path.name == SWEEP:
                 manifest = json.loads(found[name])
-                timeless = {key: v for key, v in manifest.items() if key not in ("key", "started", "finished", "times")}
+                timeless = {
+                    key: v for key, v in manifest.items() if key not in (*OF_ATTEMPT, "key", "finished", "times")
+                }
                 found[name] = timeless
     return found
 

@@ -36,10 +36,10 @@ TWICE = 0.2  # of the resumed sweeps are killed as well
 PHASES = ("before it began", "before the first record", "while runs were recorded", "after the last record")
 # What says when, how long, or which attempt; the report holds these, too.
 OF_ATTEMPT = {
-    "manifest.json": {"started", "seconds"},
-    "sweep.json": {"key", "started", "finished", "times"},
+    "manifest.json": {"started", "seconds", "stack", "checksum"},
+    "sweep.json": {"key", "started", "finished", "times", "checksum"},
 }
-ABOUT_ATTEMPT = {RECEIPT, "report.html"}
+ABOUT_ATTEMPT = {RECEIPT, "report.html", "checksums.json"}
 KINDS, WHERE = ("lost", "repeated", "differing"), ("on disk", "in MLflow")
 
 

@@ -215,7 +215,7 @@ def dataset(manifest: RunManifest) -> dict[str, str]:
 def _times(manifest: RunManifest, fractions: ArrayLike) -> Array:
     """Return the milliseconds since 1970 when fractions of the training were done."""
     began = datetime.fromisoformat(manifest.started).timestamp()
-    times: Array = np.rint(1000 * (began + np.asarray(fractions) * manifest.seconds)).astype(int)
+    times: Array = np.rint(1000 * (began + np.asarray(fractions) * manifest.stack.seconds)).astype(int)
     return times
 
 

@@ -15,8 +15,6 @@ from chainrule.records.sweep import Sweep
 from chainrule_mlflow import bulk, contents, overview, sending
 from chainrule_mlflow.store import Store
 
-_FILES = ("sweep.json", "multirun.yaml", "report.html", "comparison.json", "runs.csv")
-
 
 def begin(sweep: Sweep, store: Store, experiment: str) -> tuple[str, str]:
     """Make sure that a sweep has its run, and return the experiment and the run.
@@ -73,7 +71,7 @@ def finish(sweep: Sweep, outcomes: SweepOutcomes, store: Store, experiment: str)
     run = overview.ended(sweep, outcomes)
     view = overview.view(sweep, run_id, compared_metric(outcomes))  # the loss, because errors are not logged
     ranking = json.dumps(overview.ranking(outcomes))
-    files = [sweep.directory / name for name in _FILES if (sweep.directory / name).is_file()]
+    files = sweep.files()
     place = sending.place_of(store, experiment)
     folder = place.folder(run_id) if place else None
     if store.file and folder:

@@ -11,11 +11,14 @@ from typing import Any
 from uuid import uuid4
 
 from chainrule.errors import ChainruleError, RecordError
-from chainrule.records.run import Record
+from chainrule.files.atomic import write_whole
+from chainrule.files.reading import read_within
+from chainrule.records.run import MANIFEST, Record
 from chainrule_mlflow import bulk, contents, model
 from chainrule_mlflow.store import Store
 
 RECEIPT = "mlflow.json"
+_LONGEST = 1 << 16  # bytes of a receipt
 _BATCH = 200  # records in one transaction: other writers wait about a second, and a kill loses little
 _METRICS, _PARAMS, _TAGS = 800, 100, 100  # in one call; MLflow allows 1000 altogether
 
@@ -168,11 +171,12 @@ def _insert(file: Path, place: bulk.Experiment, new: Mapping[str, tuple[Record, 
 
 
 def _copy(record: Record, folder: Path) -> None:
-    copies = [(path, folder / path.relative_to(record.directory)) for path in record.files()]
-    for parent in {copy.parent for _, copy in copies}:
+    contents = {name: record.content(name) for name in record.manifest.files}
+    contents[MANIFEST] = read_within(record.directory, MANIFEST)
+    for parent in {(folder / name).parent for name in contents}:
         parent.mkdir(parents=True, exist_ok=True)
-    for path, copy in copies:
-        copy.write_bytes(path.read_bytes())
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
     (folder / model.FILE).write_text(model.description(record.manifest), "utf-8")
 
 
@@ -191,16 +195,14 @@ def _send_or_refuse(
 
 
 def _check_files(record: Record) -> None:
-    for path in record.files():
-        if not path.is_file():
-            raise RecordError(f"{path} is missing, so the record cannot be sent.")
+    record.require_intact()
 
 
 def receipt(record: Record, store: Store) -> tuple[str, str] | None:
     """Return experiment and run that the receipt beside a record names, or None where there is none for this store."""
     try:
-        content = json.loads((record.directory / RECEIPT).read_bytes())
-    except (OSError, ValueError):
+        content = json.loads(read_within(record.directory, RECEIPT, _LONGEST))
+    except (OSError, ValueError, RecursionError):
         return None
     # An older receipt may be there from a run that was trained into the same directory before.
     expected = {"tracking_uri": store.label, "key": contents.key(record.manifest)}
@@ -301,8 +303,6 @@ def _leave_receipt(record: Record, store: Store, experiment_id: str, run_id: str
     path = record.directory / RECEIPT
     content = json.dumps(values, indent=1).encode()
     with suppress(OSError):
-        if path.is_file() and path.read_bytes() == content:
+        if os.path.lexists(path) and read_within(record.directory, RECEIPT, _LONGEST) == content:
             return
-        temporary = path.with_name(f".{RECEIPT}.tmp")  # one name for all: the next attempt replaces what a kill leaves
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
+        write_whole(path, content, synced=False)

@@ -60,6 +60,12 @@ class MLflow(Tracker, name="mlflow"):
         doc("server or database; null: MLFLOW_TRACKING_URI, else mlflow.db in the project"),
     ] = None
 
+    @property
+    def named(self) -> str:
+        """The server or the database, without a password, unless the environment names it, too."""
+        own = Store.at(self.uri)
+        return "" if own.uri == Store.at(None).uri else own.label
+
     def runs_recorded(self, records: Sequence[Record]) -> None:
         """Send the records, or say how to send them later."""
 

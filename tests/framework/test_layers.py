@@ -9,7 +9,7 @@ DOORS = {
     "hydra": {f"config.{name}" for name in ("application", "choices", "compose", "task", "templates")}
     | {f"sweep.{name}" for name in ("grid", "search", "comparison", "launcher", "resume")}
     | {f"sweep.jobs.{name}" for name in ("axes", "composer", "contenders")},
-    "omegaconf": {f"config.{name}" for name in ("choices", "compose", "task", "templates")}
+    "omegaconf": {f"config.{name}" for name in ("application", "choices", "compose", "task", "templates")}
     | {f"sweep.{name}" for name in ("grid", "search", "comparison", "launcher", "resume", "jobs.composer")}
     | {"registry.preferences", "testing.words"},
     "pytest": {"testing.collecting"},

@@ -8,7 +8,8 @@ from pathlib import Path
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.tracked import TrackedOutcomes
 from chainrule.cli.common import load_plugins, parse, parser
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ChainruleError, ConfigurationError
+from chainrule.files.words import resuming
 from chainrule.records.sweep import read_sweep
 from chainrule.reports import ranking, tracked
 from chainrule.reports.sweep import write_report
@@ -27,7 +28,15 @@ def main(arguments: Sequence[str]) -> None:
         if any(getattr(given, name) is not None for name in _OWN):
             raise ConfigurationError("A directory needs no options: they are for runs of a tracker, as in mlflow:NAME.")
         sweep = read_sweep(Path(given.source))
-        print(write_report(sweep, SweepOutcomes(sweep, sweep.outcomes())))
+        outcomes = SweepOutcomes(sweep, sweep.outcomes())
+        print(write_report(sweep, outcomes))
+        lost = sweep.lost([outcome.number for outcome in outcomes])
+        if lost:
+            raise ChainruleError(
+                f"{len(lost)} of {sweep.runs} runs {'has' if len(lost) == 1 else 'have'} no record that can be read "
+                f"(job {lost[0]}{' and others' * (len(lost) > 1)}), though the sweep had finished; "
+                f"`{resuming(sweep.directory)}` trains them again."
+            )
         return
     load_plugins([])
     _report(given)

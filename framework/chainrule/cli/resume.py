@@ -8,7 +8,7 @@ from chainrule.cli.common import load_plugins, parse, parser
 from chainrule.config import application
 from chainrule.errors import ChainruleError
 from chainrule.records.sweep import read_sweep
-from chainrule.sweep.resume import ACCEPTED, require_plugins, resuming
+from chainrule.sweep.resume import ACCEPTED, require_own, require_plugins, resuming
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -23,9 +23,18 @@ def main(arguments: Sequence[str]) -> None:
         help="go on although a plugin has changed, as after an error in it was mended, or the processor: complete "
         "records stay, and the records say which run had which; may be given twice",
     )
+    command.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="a word of the recorded command that could run a program or reach a server, such as a tracking.uri; given "
+        "once for each, as the sentence that asks for it says",
+    )
     given = parse(command, arguments)
     sweep = read_sweep(given.directory)
     try:
+        require_own(sweep, given.allow)
         os.chdir(sweep.manifest.working_directory)
     except OSError as error:
         raise ChainruleError(f"the sweep was started in {error.filename}, which no longer exists.") from None

@@ -9,6 +9,7 @@ from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.cli.common import load_plugins, parse, parser
 from chainrule.config.settings import TRACKING
 from chainrule.errors import ChainruleError, RecordError, sentence
+from chainrule.files.words import shell_word
 from chainrule.records.run import MANIFEST, Membership, Record, read_record
 from chainrule.records.sweep import SWEEP, Sweep, read_sweep
 from chainrule.registry.registry import installed
@@ -22,14 +23,21 @@ def main(arguments: Sequence[str]) -> None:
         "directories", nargs="+", type=Path, metavar="DIR", help="directory with records, at any depth"
     )
     command.add_argument("--tracking", metavar="NAME", help="tracker to use instead of each record's own")
+    command.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="SERVER",
+        help="a server or a database that records name and you know; once for each, as no other is contacted",
+    )
     given = parse(command, arguments)
     load_plugins([])
-    failed = sum(_send(directory, given.tracking) for directory in given.directories)
+    failed = sum(_send(directory, given.tracking, given.allow) for directory in given.directories)
     if failed:
         raise ChainruleError(f"{failed} {'record was' if failed == 1 else 'records were'} not sent.")
 
 
-def _send(directory: Path, tracking: str | None) -> int:
+def _send(directory: Path, tracking: str | None, allowed: Sequence[str]) -> int:
     """Send the records below a directory and the sweeps that they belong to; return how many could not be sent."""
     found = sorted(directory.absolute().rglob(MANIFEST))
     if not found:
@@ -46,6 +54,8 @@ def _send(directory: Path, tracking: str | None) -> int:
                 raise damaged[folder]
             record = replace(read_record(place), member=members.get(place))
             tracker = _tracker(record, tracking)
+            _require_known(tracker, allowed)
+            record.require_intact()
             tracker.send(record)
         except (Exception, SystemExit) as error:  # whatever a tracker raises, the other records are sent
             failed += 1
@@ -83,6 +93,20 @@ def _sweeps(directory: Path) -> tuple[dict[str, Sweep], dict[Path, RecordError]]
         except RecordError as error:
             damaged[folder] = error
     return sweeps, damaged
+
+
+def _require_known(tracker: Tracker, allowed: Sequence[str]) -> None:
+    """Check that a tracker goes where the person has said.
+
+    Raises:
+        ChainruleError: the record alone names the place.
+    """
+    place = tracker.named
+    if place and place not in allowed:
+        raise ChainruleError(
+            f"it names {place}, which is not contacted unless you know it: --allow {shell_word(place)}, or send it "
+            f"elsewhere by --tracking {tracker.name}."
+        )
 
 
 def _tracker(record: Record, name: str | None) -> Tracker:

@@ -3,13 +3,18 @@
 import re
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from hydra import version
 from hydra._internal.utils import _run_hydra, get_args_parser  # of Hydra's entry, which reads sys.argv itself
+from hydra.core import utils
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException
+from omegaconf import OmegaConf
 
 from chainrule.config import task
 from chainrule.config.compose import fitted_components, require_parsed, varied
@@ -18,7 +23,11 @@ from chainrule.config.layers import joined
 from chainrule.config.mistyped import dashed
 from chainrule.errors import ConfigurationError
 from chainrule.files import paths
+from chainrule.files.atomic import write_whole
+from chainrule.files.reading import require_without_links
+from chainrule.records.run import require_free
 
+OVERWRITE = "--overwrite"
 _DASHED = re.compile(r"--?[a-z_]+[\w./@]*=.*", re.DOTALL)
 _arguments: ContextVar[Sequence[str] | None] = ContextVar("arguments", default=None)
 
@@ -26,9 +35,13 @@ _arguments: ContextVar[Sequence[str] | None] = ContextVar("arguments", default=N
 def run(arguments: Sequence[str]) -> None:
     """Do what a command line of Hydra says, such as ``["-m", "seed=0,1"]``: train, show the configuration, complete.
 
+    ``--overwrite`` among the arguments lets runs replace records that lie where theirs go.
+
     Raises:
         ConfigurationError: ``--experimental-rerun`` is given, which would execute code from a pickled file.
     """
+    is_overwriting = OVERWRITE in arguments
+    arguments = [word for word in arguments if word != OVERWRITE]
     version.setbase("1.3")
     parser = get_args_parser()
     for word in filter(_DASHED.fullmatch, filter(lambda each: isinstance(each, str), arguments)):
@@ -43,7 +56,7 @@ def run(arguments: Sequence[str]) -> None:
     token = _arguments.set(arguments)
     try:
         require_parsed(options.overrides, sweep=options.multirun)
-        with known(_fitted(options)):
+        with known(_fitted(options)), task.overwriting(is_overwriting), _places_kept():
             _run_hydra(
                 args=options,
                 args_parser=parser,
@@ -64,6 +77,29 @@ def _fitted(options: Namespace) -> dict[str, dict[str, Any]]:
     if options.multirun or elsewhere or prints:
         return {}
     return fitted_components(options.overrides)
+
+
+@contextmanager
+def _places_kept() -> Iterator[None]:
+    """Let Hydra leave nothing in the directory of a run that holds a record, and write through no link in it.
+
+    Hydra offers no place for this: it writes ``.hydra`` before the task begins.
+    """
+
+    def save(config: Any, name: str, folder: Path) -> None:
+        directory = Path(HydraConfig.get().runtime.output_dir)
+        if not task.is_overwriting():
+            require_free(directory)
+        require_without_links(directory, directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / name, OmegaConf.to_yaml(config).encode(), synced=False)
+
+    changed: Any = utils
+    before, changed._save_config = changed._save_config, save
+    try:
+        yield
+    finally:
+        changed._save_config = before
 
 
 def typed_arguments() -> list[str]:

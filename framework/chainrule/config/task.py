@@ -2,7 +2,9 @@
 
 import math
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from chainrule.config.settings import settings_from_config, tracker_from_config
 from chainrule.errors import ChainruleError, RecordError, sentence
 from chainrule.files import paths
 from chainrule.records.result import objective
-from chainrule.records.run import Failure, Membership
+from chainrule.records.run import Failure, Membership, require_free
 from chainrule.records.settings import seed_in
 from chainrule.records.sweep import read_sweep
 from chainrule.registry.registry import installed
@@ -25,7 +27,23 @@ from chainrule.registry.watching import Session, Watchers
 from chainrule.runs.execute import Task, execute
 from chainrule.runs.prepare import prepare
 
+_overwriting: ContextVar[bool] = ContextVar("overwriting", default=False)
 _OF_HYDRA = ("config.yaml", "hydra.yaml", "overrides.yaml")  # what it leaves in the directory of each job
+
+
+def is_overwriting() -> bool:
+    """Say whether a record that lies in the directory of a run is to be replaced."""
+    return _overwriting.get()
+
+
+@contextmanager
+def overwriting(is_wanted: bool) -> Iterator[None]:
+    """Let the runs of this block replace records, or not."""
+    token = _overwriting.set(is_wanted)
+    try:
+        yield
+    finally:
+        _overwriting.reset(token)
 
 
 def train(config: DictConfig) -> float:
@@ -37,6 +55,10 @@ def train(config: DictConfig) -> float:
 
 def _train(config: DictConfig, context: HydraConf) -> float:
     directory, of_sweep = Path(context.runtime.output_dir), context.mode == RunMode.MULTIRUN
+    member = _member(directory, context) if of_sweep else None
+    overwrite = is_overwriting() or member is not None  # the ledger of its sweep has seen that the place is free
+    if not overwrite:
+        require_free(directory)
     registry = installed()
     values: dict[str, Any] = {}
     is_refused = True  # until its settings and its data are known to be right
@@ -47,7 +69,9 @@ def _train(config: DictConfig, context: HydraConf) -> float:
         is_refused = False
         # The tracker comes first, because other watchers show the links that it adds.
         watchers = Watchers([tracker, *registry.watchers(session)])
-        ((result, record),) = execute([Task(prepared, directory, tracker, context.overrides.task)], watchers, registry)
+        ((result, record),) = execute(
+            [Task(prepared, directory, tracker, context.overrides.task)], watchers, registry, overwrite=overwrite
+        )
     except (Exception, SystemExit) as error:
         if of_sweep:
             failure = Failure.of(directory, error, seed_in(values))
@@ -61,7 +85,7 @@ def _train(config: DictConfig, context: HydraConf) -> float:
         elif isinstance(error, SystemExit):
             sys.exit(f"chainrule: a plugin ended the run: {sentence(error)}.")
         raise
-    watchers.tell("runs_recorded", [replace(record, member=_member(directory, context)) if of_sweep else record])
+    watchers.tell("runs_recorded", [replace(record, member=member) if of_sweep else record])
     if not of_sweep:
         watchers.tell("finished", record)
     value = objective(result.metrics)[1]

@@ -7,6 +7,8 @@ from pathlib import Path
 def write_whole(path: Path, content: bytes, synced: bool = True) -> None:
     """Write a file so that a crash leaves the old content or the new content, never a part.
 
+    The file is a new one: a link of its name is replaced, and what it leads to stays as it is.
+
     Args:
         path: the file.
         content: its new content.
@@ -17,7 +19,7 @@ def write_whole(path: Path, content: bytes, synced: bool = True) -> None:
         OSError: it cannot be written.
     """
     temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "wb") as file:
+    with open(new_file(temporary), "wb") as file:
         file.write(content)
         if synced:
             file.flush()
@@ -33,6 +35,31 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     write_whole(path, content)
     sync_folder(path.parent)
+
+
+def new_file(path: Path) -> int:
+    """Return the descriptor of a new file, which no link of its name leads elsewhere; what a kill left is removed.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o666)
+    except FileExistsError:
+        path.unlink()
+        return os.open(path, flags, 0o666)
+
+
+def appended(path: Path) -> int:
+    """Return the descriptor of a file to append to, which is made if it is missing.
+
+    Raises:
+        OSError: it is a link or no regular file, or it cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is no regular file")
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
 
 
 def sync_folder(folder: Path) -> None:

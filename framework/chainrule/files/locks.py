@@ -18,7 +18,10 @@ def exclusive(path: Path, wait: float) -> Iterator[None]:
 
     Raises:
         BlockingIOError: another process holds the lock.
+        OSError: there is something else than a file of the lock's own.
     """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise OSError(f"{path} is no file of a lock; remove it")
     with closing(sqlite3.connect(path, timeout=wait, isolation_level=None)) as lock:
         try:
             lock.execute("BEGIN EXCLUSIVE")

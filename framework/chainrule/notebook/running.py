@@ -21,7 +21,13 @@ from chainrule.runs.prepare import Prepared, prepare, run_structure
 _STACK = 256  # most runs in one stack; larger stacks are not faster
 
 
-def run(*overrides: str, data: Any = None, directory: str | Path | None = None, quiet: bool = False) -> Run:
+def run(
+    *overrides: str,
+    data: Any = None,
+    directory: str | Path | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> Run:
     """Train one run, configured as on the command line.
 
     Args:
@@ -30,13 +36,14 @@ def run(*overrides: str, data: Any = None, directory: str | Path | None = None, 
             says another, or ``(X, y)``, ``X (samples, features)`` and ``y (samples,)`` or ``(samples, outputs)``. It is
             read as a table is: ``target.missing``, ``target.text`` and the like hold.
         directory: where its record is written; without it nothing is written, and nothing is sent to a tracker.
+        overwrite: whether a record that lies there is replaced.
         quiet: whether a notebook shows no progress; elsewhere a run shows none.
 
     Returns:
         The run, with ``weights``, ``biases``, ``curves``, ``metrics`` and ``predict(x)``.
 
     Raises:
-        ConfigurationError: an override is wrong, or the parts do not fit.
+        ConfigurationError: an override is wrong, the parts do not fit, or the directory holds a record.
         OSError: the record cannot be written.
     """
     from chainrule.config.compose import compose_config  # here, because Hydra is slow to import
@@ -50,7 +57,8 @@ def run(*overrides: str, data: Any = None, directory: str | Path | None = None, 
     if directory is None:
         return Run.of(train_stack([prepared], _observer([prepared], quiet))[0])
     watchers = Watchers([tracker, *plugins.watchers(surroundings.of_runs(quiet))])
-    ((result, record),) = execute([Task(prepared, Path(directory).absolute(), tracker, overrides)], watchers, plugins)
+    task = Task(prepared, Path(directory).absolute(), tracker, overrides)
+    ((result, record),) = execute([task], watchers, plugins, overwrite=overwrite)
     watchers.tell("runs_recorded", [record])
     watchers.tell("finished", record)
     return Run.of(result, record)

@@ -68,6 +68,8 @@ class Run(Result):
                 "evaluations": tuple(int(metrics.get(f"{of}_evaluations", 0)) for of in ("gradient", "loss")),
                 "started": datetime.fromisoformat(manifest.started),
                 "seconds": manifest.seconds,
+                "stack_runs": manifest.stack.runs or 1,
+                "stack_seconds": manifest.stack.seconds,
                 "notes": tuple(manifest.notes),
                 "best_epoch": None if best is None else int(best),
                 "origin": Origin(**start) if start else None,

@@ -21,6 +21,7 @@ def sweep(
     *overrides: str,
     data: Any = None,
     directory: str | Path | None = None,
+    overwrite: bool = False,
     quiet: bool = False,
     zip: Iterable[Sequence[str]] | None = None,  # noqa: A002 - its name in the configuration
     random: int | None = None,
@@ -33,6 +34,7 @@ def sweep(
         overrides: as on the command line, e.g. ``"optimizer=adam,lion"`` and ``"seed=range(20)"``.
         data: what is learned, as of :func:`run`.
         directory: where its record is written; by default below ``multirun``.
+        overwrite: whether a sweep that lies there is replaced.
         quiet: whether no progress and no summary are shown.
         zip: groups of keys whose values go together.
         random: how many points are drawn at random, instead of all combinations.
@@ -48,13 +50,14 @@ def sweep(
     """
     options: dict[str, Any] = {"zip": zip, "random": random, "random_seed": random_seed}
     _refuse(unknown, "sweep", options)
-    return _swept(overrides, [], options, data, directory, quiet)
+    return _swept(overrides, [], options, data, directory, overwrite, quiet)
 
 
 def search(
     *overrides: str,
     data: Any = None,
     directory: str | Path | None = None,
+    overwrite: bool = False,
     quiet: bool = False,
     budget: int | None = None,
     batch: int | None = None,
@@ -74,6 +77,7 @@ def search(
             ``"optimizer.lr=tag(log,interval(1e-4,1))"``, and ``"seed=range(3)"`` tries each point with three seeds.
         data: what is learned, as of :func:`run`.
         directory: where its record is written; by default below ``multirun``.
+        overwrite: whether a sweep that lies there is replaced.
         quiet: whether no progress and no summary are shown.
         budget: how many points of the space are tried, ``hydra.sweeper.trials``; by default 50.
         batch: how many of them are trained at once.
@@ -105,13 +109,14 @@ def search(
     }
     _refuse(unknown, "search", options)
     options["trials"] = options.pop("budget")
-    return _swept(overrides, ["hydra/sweeper=stacked_optuna"], options, data, directory, quiet)
+    return _swept(overrides, ["hydra/sweeper=stacked_optuna"], options, data, directory, overwrite, quiet)
 
 
 def compare(
     *overrides: str,
     data: Any = None,
     directory: str | Path | None = None,
+    overwrite: bool = False,
     quiet: bool = False,
     targets: str | Sequence[str] | None = None,
     budget: int | None = None,
@@ -134,6 +139,7 @@ def compare(
         overrides: the contenders, e.g. ``"optimizer=adam,lion"``, and values for all of them.
         data: what is learned, as of :func:`run`.
         directory: where its record is written; by default below ``multirun``.
+        overwrite: whether a sweep that lies there is replaced.
         quiet: whether no progress and no summary are shown.
         targets: functions and data sets to compare on: ``"sine,wine"`` or ``["sine", "wine"]``.
         budget: how many points of the space one tuning tries.
@@ -177,11 +183,16 @@ def compare(
         if limit is not None and not until_decided:
             raise ConfigurationError(f"{name} needs until_decided=True, which it limits.")
     told = comparison_overrides(overrides, targets, options)
-    return _swept(told, ["hydra/sweeper=compare"], {}, data, directory, quiet)
+    return _swept(told, ["hydra/sweeper=compare"], {}, data, directory, overwrite, quiet)
 
 
 def resume(
-    directory: str | Path, *, data: Any = None, accept: str | Sequence[str] | None = None, quiet: bool = False
+    directory: str | Path,
+    *,
+    data: Any = None,
+    accept: str | Sequence[str] | None = None,
+    allow: Sequence[str] = (),
+    quiet: bool = False,
 ) -> SweepResult:
     """Finish a sweep or a comparison that broke off, as ``chainrule resume`` does.
 
@@ -191,6 +202,7 @@ def resume(
         accept: ``"plugin"`` to go on although a plugin has changed, as after an error in it was mended;
             ``"processor"`` to go on with another processor, whose numbers may differ in their last bits; or both in a
             list. What has a complete record stays, and the records say which run had which.
+        allow: words of the recorded command that could run a program or reach a server, such as a ``tracking.uri``.
         quiet: whether no progress and no summary are shown.
 
     Returns:
@@ -200,12 +212,13 @@ def resume(
         ChainruleError: the directory holds no sweep, its runs would not be comparable, or runs failed.
         OSError: the folder in which it was started is no longer there.
     """
-    from chainrule.sweep.resume import ACCEPTED, require_plugins, resuming
+    from chainrule.sweep.resume import ACCEPTED, require_own, require_plugins, resuming
 
     accepted = [accept] if isinstance(accept, str) else accept or []
     if not ACCEPTED.keys() >= {*accepted}:
         raise ConfigurationError(f"accept={accept!r} is unknown: it is None, or of {', '.join(ACCEPTED)}.")
     recorded = read_sweep(Path(directory).absolute())
+    require_own(recorded, allow)
     registry()
     require_plugins(recorded)
     again = giving(given_again(recorded, data))
@@ -228,10 +241,12 @@ def _swept(
     options: Mapping[str, Any],
     data: Any,
     directory: str | Path | None,
+    overwrite: bool,
     quiet: bool,
 ) -> SweepResult:
     """Run a sweep, and return what became of it."""
     from chainrule.config import compose
+    from chainrule.config.application import OVERWRITE
     from chainrule.sweep.jobs.options import sweeper_overrides
 
     place = Path(directory or f"multirun/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}").absolute()
@@ -239,7 +254,8 @@ def _swept(
     own = [*sweeper_overrides(options), f"hydra.sweep.dir={compose.quoted(str(place))}"]
     told, frame = with_data(overrides, data)
     with giving(frame):
-        return _run_command(["-m", *sweeper, *told, *own], place, quiet)
+        words = ["-m", *sweeper, *told, *own, *([OVERWRITE] if overwrite else [])]
+        return _run_command(words, place, quiet)
 
 
 def _run_command(arguments: Sequence[str], directory: Path, quiet: bool) -> SweepResult:
@@ -259,6 +275,6 @@ def _run_command(arguments: Sequence[str], directory: Path, quiet: bool) -> Swee
 
 def _refuse(unknown: Mapping[str, Any], function: str, options: Iterable[str]) -> None:
     """Refuse keywords that a function does not have."""
-    known = (*options, "directory", "quiet")
+    known = (*options, "directory", "overwrite", "quiet")
     for name in unknown:
         raise ConfigurationError(f"{function} has no option {name}{nearest(name, known)}: {', '.join(known)}.")

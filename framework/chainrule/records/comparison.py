@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from chainrule.records.entries import Entries
 
+_MOST = 10**7  # runs of a comparison, and counts in its plan
+
 
 class RoundEntry(Entries):
     """A round in the record of its sweep, see :class:`Round`."""
@@ -94,6 +96,19 @@ class Comparison:
         rounds = tuple(Round(tuple(each.contenders), each.tunings) for each in entry.rounds)
         lists = {"contenders": tuple(entry.contenders), "targets": tuple(entry.targets), "rounds": rounds}
         return cls(**{**values, **lists})
+
+    @classmethod
+    def is_sound(cls, entry: ComparisonEntry, jobs: int) -> bool:
+        """Say whether an entry is that of a comparison, with at least so many jobs, that could have been made."""
+        counts = entry.points, entry.tuning_seeds, entry.tunings, entry.seeds, *(each.tunings for each in entry.rounds)
+        if not (entry.contenders and entry.targets and 0 < min(counts) <= max(counts) <= _MOST):
+            return False
+        if any(not 0 <= place < len(entry.contenders) for each in entry.rounds for place in each.contenders):
+            return False
+        if len(entry.contenders) * len(entry.targets) * (1 + len(entry.rounds)) > _MOST // 10:
+            return False
+        planned = cls.of(entry).runs
+        return planned == entry.runs and jobs <= planned <= _MOST
 
     def to_entry(self) -> ComparisonEntry:
         """Return the plan as plain data, with its numbers of runs."""

@@ -56,12 +56,14 @@ class Result:
         evaluations: how often its training evaluated the gradient of a batch, and the loss of a batch without one.
         samples: the data, scaled for the network.
         started: when training began.
-        seconds: training time, of the whole stack if runs were stacked.
+        seconds: training time; of a stack the run's share, by the epochs that it trained.
         notes: the notes shown before training.
         best_epoch: the epoch whose parameters these are, if the run ends with those of its best measured epoch; else
             None.
         origin: the run whose parameters were the initial ones, or None.
         test_loss: the mean loss of the test samples, or None if there are none.
+        stack_runs: number of runs in the stack.
+        stack_seconds: training time of the whole stack.
         states: what activations keep beside parameters, by layer and group: arrays ``(1, units, 1)``.
         outputs: what the network gave at ``theta`` for the samples of each part, ``(outputs, samples)``, scaled; a part
             that is not there is computed.
@@ -85,6 +87,8 @@ class Result:
     best_epoch: int | None = None
     origin: Origin | None = None
     test_loss: float | None = None
+    stack_runs: int = 1
+    stack_seconds: float = 0.0
     states: States = field(default_factory=dict)
     outputs: Mapping[str, Array] = field(default_factory=dict, repr=False)
     metrics: dict[str, float] = field(init=False)

@@ -5,33 +5,43 @@ import hashlib
 import io
 import json
 import math
+import os
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
-from chainrule.errors import ChainruleError, RecordError, sentence
+from chainrule.errors import ChainruleError, ConfigurationError, RecordError, sentence
 from chainrule.files.atomic import sync_folder, write_atomically, write_whole
+from chainrule.files.reading import digest_within, is_plain, read_within
 from chainrule.files.yaml_text import dump
-from chainrule.records.entries import Entries, read_entries
+from chainrule.records.archive import arrays_of
+from chainrule.records.entries import Entries, read_entries, sealed
 from chainrule.records.environment import environment
 from chainrule.records.result import Result
 from chainrule.records.settings import LISTS
 
-FORMAT = 2
+FORMAT = 3
+UNSEALED = (2,)  # formats of earlier versions, whose manifests have no checksum
 MANIFEST = "manifest.json"
+SWEEP = "sweep.json"
 FAILURE = "failure.json"
 NAMES = "input_names", "output_names"  # arrays of text among the weights
 CONFIGURATION, CURVES, WEIGHTS = "configuration.yaml", "curves.npz", "weights.npz"
 CONFUSION = "confusion.csv"
+HYDRA = ".hydra"  # where Hydra leaves the configuration beside a record
 _MOST_CLASSES = 100  # of a confusion matrix in a record
+_START = "directory", "identity", "weights"
+_DRAWN = "target", "task", "inputs", "outputs", "training", "validation", "digest", "test"  # of data, in an identity
 
 
 class NetworkEntry(Entries):
@@ -72,6 +82,13 @@ class FileEntry(Entries):
     bytes: int
 
 
+class StackEntry(Entries):
+    """The stack that a run was trained in: how many runs (None in records of before), and seconds of them all."""
+
+    runs: int | None
+    seconds: float
+
+
 class RunManifest(Entries):
     """What ``manifest.json`` holds.
 
@@ -81,12 +98,15 @@ class RunManifest(Entries):
         overrides: the overrides as typed.
         configuration: the nested configuration, with the tracker.
         network, data, plugins, files: see their classes; by ``distribution:entry point`` and by file name.
+        beside: files that Hydra has left beside the record, which says whether they are unchanged.
         reason: why it stopped.
         epochs: how many epochs it trained.
         metrics: final losses and scores, None for a value that is not finite.
         notes: the notes shown before training.
         started: ISO 8601 with zone.
-        seconds: training time, of the whole stack if runs were stacked.
+        seconds: training time; of a stack the run's share, by the epochs that it trained (in records of before, the
+            time of the whole stack).
+        stack: see its class.
         environment: user, git commit, versions of libraries.
 
     A run that began with the parameters of another has an entry ``start``: directory, identity and SHA-256 of the
@@ -108,6 +128,42 @@ class RunManifest(Entries):
     environment: dict[str, Any]
     plugins: dict[str, PluginEntry]
     files: dict[str, FileEntry]
+    beside: dict[str, FileEntry]
+    stack: StackEntry
+
+    @classmethod
+    def checked(cls, data: Mapping[str, Any]) -> Self:
+        """Return the data with its entries checked; earlier versions covered no files beside, and named no stack."""
+        later = {"beside": {}, "stack": {"runs": None, "seconds": data.get("seconds")}}
+        found = super().checked({**later, **data})
+        wrong = [name for name, is_right in _SOUND.items() if not is_right(found)]
+        if wrong:
+            raise ValueError(", ".join(wrong))
+        return found
+
+
+# What readers of a manifest rely on, by the entry that would be wrong.
+_SOUND: dict[str, Callable[[RunManifest], bool]] = {
+    "configuration": lambda found: (
+        type(found.configuration.get("seed")) is int
+        and isinstance(found.configuration.get("training"), dict)
+        and isinstance(found.configuration.get("tracking"), dict)
+        and isinstance(found.configuration["tracking"].get("name"), str)
+    ),
+    "network": lambda found: len(found.network.widths) > 1 and min(found.network.widths) > 0,
+    "epochs": lambda found: found.epochs >= 0,
+    "metrics": lambda found: "train/loss" in found.metrics,
+    "started": lambda found: datetime.fromisoformat(found.started).tzinfo is not None,
+    "seconds": lambda found: 0 <= found.seconds < math.inf and 0 <= found.stack.seconds < math.inf,
+    "environment": lambda found: all(isinstance(found.environment.get(name), str) for name in ("user", "chainrule")),
+    "data": lambda found: type(found.data.get("test", 0)) is int,
+    "start": lambda found: (
+        "start" not in found
+        or (isinstance(found["start"], dict) and set(map(type, map(found["start"].get, _START))) == {str})
+    ),
+    "files": lambda found: all(map(is_plain, found.files)) and {CURVES, WEIGHTS} <= found.files.keys(),
+    "beside": lambda found: all(map(is_plain, found.beside)),
+}
 
 
 @dataclass(frozen=True)
@@ -165,25 +221,58 @@ class Record:
         """
         return self._arrays(WEIGHTS)
 
+    @property
+    def is_sealed(self) -> bool:
+        """Whether a checksum covers the manifest, as none did in earlier versions."""
+        return bool(self.manifest["format"] == FORMAT)
+
     def files(self) -> list[Path]:
         """Return every file of the record, the manifest included."""
         return [*(self.directory / name for name in self.manifest.files), self.directory / MANIFEST]
 
+    def damaged(self) -> list[str]:
+        """Return the names of files of the record, and of those beside it, that are missing or were changed."""
+        expected = {**self.manifest.files, **self.manifest.beside}
+        return [name for name, file in expected.items() if not _is_unchanged(self.directory, name, file)]
+
     def is_intact(self) -> bool:
-        """Say whether every file is there and unchanged."""
-        files = self.manifest.files.items()
+        """Say whether every file is there and unchanged, those of Hydra beside the record included."""
+        return not self.damaged()
+
+    def require_intact(self) -> None:
+        """Check that every file of the record is there and unchanged.
+
+        Raises:
+            RecordError: one is not.
+        """
+        for name, file in self.manifest.files.items():
+            if not _is_unchanged(self.directory, name, file):
+                raise RecordError(self._changed(name))
+
+    def content(self, name: str) -> bytes:
+        """Return the content of a file of the record.
+
+        Raises:
+            RecordError: it is missing or was changed.
+        """
+        expected = self.manifest.files[name]
         try:
-            return all(_digest(self.directory / name) == file.sha256 for name, file in files)
+            content = read_within(self.directory, name, expected.bytes)
         except OSError:
-            return False
+            raise RecordError(self._changed(name)) from None
+        if len(content) != expected.bytes or hashlib.sha256(content).hexdigest() != expected.sha256:
+            raise RecordError(self._changed(name))
+        return content
+
+    def _changed(self, name: str) -> str:
+        path = self.directory / name
+        return f"{path} is missing or was changed after it was recorded; train the run again."
 
     def _arrays(self, name: str) -> dict[str, Array]:
-        path = self.directory / name
-        expected = self.manifest.files[name]
-        if not path.is_file() or path.stat().st_size != expected.bytes or _digest(path) != expected.sha256:
-            raise RecordError(f"{path} is missing or was changed after it was recorded; train the run again.")
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+        try:
+            return arrays_of(self.content(name))
+        except ValueError as error:
+            raise RecordError(f"{self.directory / name} cannot be read: {error}.") from None
 
 
 @dataclass(frozen=True)
@@ -216,17 +305,52 @@ class Failure:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         content = {"format": FORMAT, "error": self.sentence, "details": self.details, "seed": self.seed}
-        write_atomically(self.directory / FAILURE, json.dumps(content, indent=1).encode())
+        write_atomically(self.directory / FAILURE, sealed(content))
 
 
-def claim_directory(directory: Path) -> None:
-    """Create ``directory`` if it is missing, and check that a record can be written into it.
+class _FailureEntries(Entries):
+    """What ``failure.json`` holds; failures of earlier versions have no seed."""
 
-    The manifest or the failure of an older run is deleted, because watchers may now replace its pictures.
+    error: str
+    details: str
+    seed: int
+
+    @classmethod
+    def checked(cls, data: Mapping[str, Any]) -> Self:
+        """Return the data with its entries checked."""
+        return super().checked({"seed": 0, **data})
+
+
+def require_free(directory: Path) -> None:
+    """Check that a directory holds no record, which a new one would replace.
 
     Raises:
+        ConfigurationError: it holds the record of a run or of a sweep.
+    """
+    for name, what in ((MANIFEST, "a run"), (SWEEP, "a sweep")):
+        if os.path.lexists(directory / name):
+            raise ConfigurationError(
+                f"{directory} holds the record of {what} already: choose another directory, or write --overwrite "
+                "(in Python overwrite=True) to replace it."
+            )
+
+
+def claim_directory(directory: Path, overwrite: bool = False) -> None:
+    """Create ``directory`` if it is missing, and check that a record can be written into it.
+
+    If it is to be replaced, the manifest or the failure of an older run is deleted, because watchers may now replace
+    its pictures.
+
+    Args:
+        directory: where the record goes.
+        overwrite: whether a record that is there is to be replaced.
+
+    Raises:
+        ConfigurationError: it holds a record that is to stay.
         OSError: the directory cannot be created or written.
     """
+    if not overwrite:
+        require_free(directory)
     directory.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=directory):
         pass
@@ -276,16 +400,11 @@ def write_record(
     for path in sorted(directory.glob("pictures/*.png")):
         if path.is_file():
             contents[path.relative_to(directory).as_posix()] = path.read_bytes()
-    # The order of a list of components counts, and that of the keys of a JSON object does not.
-    ordered = {key: list(value.items()) if key in LISTS else value for key, value in settings.items()}
-    identity: dict[str, Any] = {"configuration": ordered, "data": _data(result), "plugins": plugins}
     start = asdict(result.origin) if result.origin else {}
-    if start:
-        identity["start"] = start["weights"]
     manifest = RunManifest(
         format=FORMAT,
         title=result.settings.title,
-        identity=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
+        identity=identity_of(configuration, _data(result), plugins, start),
         overrides=list(overrides),
         configuration=configuration,
         network=NetworkEntry(widths=list(result.shape.widths), parameters=result.shape.size),
@@ -295,15 +414,15 @@ def write_record(
         notes=list(result.notes),
         started=result.started.isoformat(),
         seconds=result.seconds,
+        stack=StackEntry(runs=result.stack_runs, seconds=result.stack_seconds),
         data=_named_data(result),
         environment=environment(),
         plugins=dict(plugins),
         files={name: _file(content) for name, content in contents.items()},
+        beside=entries_of(directory, (f"{HYDRA}/{name}" for name in _names(directory / HYDRA))),
         **({"start": start} if start else {}),
     )
-    # One line per entry, because indenting everything takes ten times as long.
-    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in manifest.items())
-    write_whole(directory / MANIFEST, f"{{\n{lines}\n}}\n".encode(), synced)
+    write_whole(directory / MANIFEST, sealed(manifest), synced)
     if synced:
         sync_folder(directory)
     return Record(directory, manifest, written=result.curves)
@@ -317,12 +436,13 @@ def read_record(directory: Path) -> Record:
     """
     path = directory / MANIFEST
     try:
-        manifest = read_entries(path, RunManifest, FORMAT, "record")
+        manifest = read_entries(path, RunManifest, FORMAT, "record", UNSEALED)
     except FileNotFoundError:
         raise RecordError(f"{directory} holds no finished record: there is no {MANIFEST}.") from None
-    for name in manifest.files:
-        if not (directory / name).resolve().is_relative_to(directory.resolve()):
-            raise RecordError(f"{path} names the file {name!r}, which lies outside of the record.")
+    drawn = {key: value for key, value in manifest.data.items() if key in _DRAWN}
+    identity = identity_of(manifest.configuration, drawn, manifest.plugins, manifest.get("start", {}))
+    if identity != manifest.identity:
+        raise RecordError(f"{path} is damaged: its identity is not that of its settings, data and plugins.")
     return Record(directory, manifest)
 
 
@@ -335,12 +455,63 @@ def read_end(directory: Path) -> Record | Failure:
     try:
         return read_record(directory)
     except RecordError:
-        try:
-            content = json.loads((directory / FAILURE).read_bytes())
-            return Failure(directory, str(content["error"]), str(content["details"]), int(content.get("seed", 0)))
-        except (OSError, ValueError, TypeError, KeyError):
-            pass
+        if os.path.lexists(directory / FAILURE) and not os.path.lexists(directory / MANIFEST):
+            return _read_failure(directory)
         raise
+
+
+def identity_of(
+    configuration: Mapping[str, Any],
+    data: Mapping[str, Any],
+    plugins: Mapping[str, Mapping[str, Any]],
+    start: Mapping[str, Any],
+) -> str:
+    """Return the SHA-256 of what decides a run.
+
+    Args:
+        configuration: its settings; the tracker among them does not count.
+        data: what was drawn.
+        plugins: those that it used.
+        start: the run that it began with, if it did.
+    """
+    settings = {key: value for key, value in configuration.items() if key != "tracking"}
+    # The order of a list of components counts, and that of the keys of a JSON object does not.
+    ordered = {k: list(v.items()) if k in LISTS and isinstance(v, dict) else v for k, v in settings.items()}
+    identity: dict[str, Any] = {"configuration": ordered, "data": data, "plugins": plugins}
+    if start:
+        identity["start"] = start["weights"]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def entries_of(directory: Path, names: Iterable[str]) -> dict[str, FileEntry]:
+    """Return the entries of files that are there; links and what is no file are left out."""
+    found = {}
+    for name in names:
+        with suppress(OSError):
+            found[name] = _file(read_within(directory, name))
+    return found
+
+
+def _read_failure(directory: Path) -> Failure:
+    try:
+        found = read_entries(directory / FAILURE, _FailureEntries, FORMAT, "failure", UNSEALED)
+    except FileNotFoundError:
+        raise RecordError(f"{directory} holds no finished record.") from None
+    return Failure(directory, found.error, found.details, found.seed)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(".yaml"))
+    except OSError:
+        return []
+
+
+def _is_unchanged(directory: Path, name: str, expected: FileEntry) -> bool:
+    try:
+        return digest_within(directory, name, expected.bytes) == expected.sha256
+    except OSError:
+        return False
 
 
 def _file(content: bytes) -> FileEntry:
@@ -394,7 +565,3 @@ def _archive(arrays: Mapping[str, Array]) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

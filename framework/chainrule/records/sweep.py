@@ -1,9 +1,8 @@
 """The record of a sweep: its arguments, its jobs, and what became of its runs."""
 
 import functools
-import json
 import uuid
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,14 +11,19 @@ from typing import Any, Self
 from chainrule.engine.reason import Reason
 from chainrule.errors import RecordError
 from chainrule.files.atomic import write_atomically
+from chainrule.files.reading import is_plain
 from chainrule.records.comparison import Comparison, ComparisonEntry
-from chainrule.records.entries import Entries, read_entries
+from chainrule.records.entries import Entries, read_entries, sealed
 from chainrule.records.environment import environment
 from chainrule.records.outcome import Outcome
-from chainrule.records.run import Failure, Membership, Record, read_end
+from chainrule.records.run import SWEEP as SWEEP
+from chainrule.records.run import Failure, FileEntry, Membership, Record, entries_of, read_end
 
-FORMAT = 1
-SWEEP = "sweep.json"
+FORMAT = 2
+UNSEALED = (1,)  # formats of earlier versions, which had no checksum
+MASTER = "multirun.yaml"
+CHECKSUMS = "checksums.json"
+_MOST = 1 << 28  # bytes of a record: half a million jobs
 SEED, FOLD = "seed", "data.fold"
 PLUGIN = "plugin "  # how the names of plugins begin in ``state``
 
@@ -29,6 +33,25 @@ class JobEntry(Entries):
 
     overrides: list[str]
     directory: str
+
+
+class StateEntry(Entries):
+    """What must be unchanged when a sweep is resumed.
+
+    Attributes:
+        configurations: those of the choices of groups.
+        data: SHA-256 of the data of some runs, by what decides them.
+        code: versions and SHA-256 of plugins, and what they run on.
+    """
+
+    configurations: list[dict[str, Any]]
+    data: dict[str, str]
+    code: dict[str, str]
+
+    @classmethod
+    def checked(cls, data: Mapping[str, Any]) -> Self:
+        """Return the data with its entries checked; those that are not there are empty."""
+        return super().checked({"configurations": [], "data": {}, "code": {}, **data})
 
 
 class SearchEntry(Entries):
@@ -69,6 +92,7 @@ class SweepManifest(Entries):
         times: values of ``${now:...}``, by pattern.
         search, comparison: the search or the comparison that the sweep is; else None.
         environment: as in the record of a run.
+        beside: files that Hydra has left beside the record, which says whether they are unchanged.
         changes: what was accepted though it had changed; the record of each run says what it used.
     """
 
@@ -78,17 +102,37 @@ class SweepManifest(Entries):
     started: str
     finished: str | None
     jobs: list[JobEntry]
-    state: dict[str, Any]
+    state: StateEntry
     times: dict[str, str]
     search: SearchEntry | None
     comparison: ComparisonEntry | None
     environment: dict[str, Any]
     changes: list[ChangeEntry]
+    beside: dict[str, FileEntry]
 
     @classmethod
     def checked(cls, data: Mapping[str, Any]) -> Self:
-        """Return the data with its entries checked; earlier versions accepted no changes."""
-        return super().checked({"changes": [], **data})
+        """Return the data with its entries checked; earlier versions accepted no changes and covered no file beside."""
+        found = super().checked({"changes": [], "beside": {}, **data})
+        wrong = [name for name, is_right in _SOUND.items() if not is_right(found)]
+        if wrong:
+            raise ValueError(", ".join(wrong))
+        return found
+
+
+# What readers rely on, by the entry that would be wrong. Plans are bounded, so that nobody counts for ever.
+_SOUND: dict[str, Callable[[SweepManifest], bool]] = {
+    "jobs": lambda found: all(job.directory == "." or is_plain(job.directory) for job in found.jobs),
+    "beside": lambda found: all(map(is_plain, found.beside)),
+    "search": lambda found: not found.search or 0 <= found.search.trials * max(1, len(found.search.seeds)) <= _MOST,
+    "comparison": lambda found: not found.comparison or Comparison.is_sound(found.comparison, len(found.jobs)),
+}
+
+
+class _Checksums(Entries):
+    """What ``checksums.json`` holds: the files of a report beside the record, which are written again at will."""
+
+    files: dict[str, FileEntry]
 
 
 @dataclass(frozen=True)
@@ -219,9 +263,62 @@ class Sweep:
             if number in known:
                 continue
             try:
-                yield self.outcome(number, read_end(self.place(number)))
+                yield self.outcome(number, self.end(number))
             except RecordError:
                 continue
+
+    def end(self, number: int) -> Record | Failure:
+        """Return the record that a job has left, or its failure.
+
+        Raises:
+            RecordError: there is neither, it is damaged, or it is that of another run.
+        """
+        found, own = read_end(self.place(number)), set(self.manifest.jobs[number].overrides)
+        if isinstance(found, Record) and not own <= set(found.manifest.overrides):
+            raise RecordError(f"{found.directory} holds the record of another run than that of job {number}.")
+        return found
+
+    def lost(self, ended: Container[int]) -> list[int]:
+        """Return the numbers of jobs without a record that can be read, of a sweep that has finished.
+
+        Args:
+            ended: numbers of those whose record was read.
+        """
+        return [number for number in range(self.runs) if number not in ended] if self.manifest.finished else []
+
+    def files(self) -> list[Path]:
+        """Return the files beside the records of the runs: the record of the sweep, and what shows it.
+
+        Raises:
+            RecordError: one was changed since it was written.
+        """
+        known = {**self.manifest.beside, **self._shown()}
+        there = entries_of(self.directory, known)
+        for name, entry in there.items():
+            if entry != known[name]:
+                raise RecordError(
+                    f"{self.directory / name} was changed after it was written; `chainrule report {self.directory}` "
+                    "writes the report again."
+                )
+        return [self.directory / name for name in (SWEEP, *there)]
+
+    def cover(self, names: Sequence[str]) -> None:
+        """Write the checksums of files of the report.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        content = {"format": 1, "files": entries_of(self.directory, names)}
+        write_atomically(self.directory / CHECKSUMS, sealed(content))
+
+    def _shown(self) -> dict[str, FileEntry]:
+        try:
+            found = read_entries(self.directory / CHECKSUMS, _Checksums, 1, "list of checksums").files
+        except FileNotFoundError:
+            return {}
+        if not all(map(is_plain, found)):
+            raise RecordError(f"{self.directory / CHECKSUMS} is damaged: it names files that lie elsewhere.")
+        return found
 
     def accepting(self, code: Mapping[str, str]) -> "Sweep":
         """Write into the record what has changed, and return it; it is the same if nothing has.
@@ -257,7 +354,12 @@ class Sweep:
             OSError: it cannot be written.
         """
         manifest = SweepManifest({**self.manifest, **changes})
-        write_atomically(self.directory / SWEEP, json.dumps(manifest, indent=None, separators=(",", ":")).encode())
+        write_atomically(self.directory / SWEEP, sealed({**manifest, "format": FORMAT}))
+        return Sweep(self.directory, manifest, self.links)
+
+    def with_beside(self) -> "Sweep":
+        """Return the record with what Hydra has left beside it; nothing is written."""
+        manifest = SweepManifest({**self.manifest, "beside": entries_of(self.directory, [MASTER])})
         return Sweep(self.directory, manifest, self.links)
 
 
@@ -279,12 +381,13 @@ def new_sweep(
         started=now(),
         finished=None,
         jobs=[],
-        state=dict(state),
+        state=StateEntry.checked(state),
         times=dict(times),
         search=search,
         comparison=comparison.to_entry() if comparison else None,
         environment=environment(),
         changes=[],
+        beside={},
     )
     return Sweep(directory, manifest)
 
@@ -296,7 +399,7 @@ def read_sweep(directory: Path) -> Sweep:
         RecordError: there is none, it is damaged, or another version of the format wrote it.
     """
     try:
-        manifest = read_entries(directory / SWEEP, SweepManifest, FORMAT, "sweep")
+        manifest = read_entries(directory / SWEEP, SweepManifest, FORMAT, "sweep", UNSEALED, _MOST)
     except FileNotFoundError:
         raise RecordError(f"{directory} holds no sweep: there is no {SWEEP}.") from None
     return Sweep(directory.absolute(), manifest)

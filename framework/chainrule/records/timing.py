@@ -1,12 +1,12 @@
 """How long the contenders of a comparison take: a file beside the record of the sweep, measured once."""
 
-import json
 from pathlib import Path
 
 from chainrule.files.atomic import write_atomically
-from chainrule.records.entries import Entries, read_entries
+from chainrule.records.entries import Entries, read_entries, sealed
 
-FORMAT = 2
+FORMAT = 3
+UNSEALED = (2,)  # formats of earlier versions, which had no checksum
 TIMING = "timing.json"
 
 
@@ -49,7 +49,7 @@ def write_timing(directory: Path, timing: Timing) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    write_atomically(directory / TIMING, json.dumps({"format": FORMAT, **timing}, allow_nan=False).encode())
+    write_atomically(directory / TIMING, sealed({"format": FORMAT, **timing}))
 
 
 def read_timing(directory: Path) -> Timing | None:
@@ -59,6 +59,6 @@ def read_timing(directory: Path) -> Timing | None:
         RecordError: the file is damaged, or another version of the format wrote it.
     """
     try:
-        return read_entries(directory / TIMING, Timing, FORMAT, "measurement of times")
+        return read_entries(directory / TIMING, Timing, FORMAT, "measurement of times", UNSEALED)
     except FileNotFoundError:
         return None

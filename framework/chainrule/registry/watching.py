@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.components.contracts import Component
+from chainrule.components.parameters import parameters
 from chainrule.errors import ChainruleError
 from chainrule.records.result import Result
 from chainrule.records.run import Record
@@ -123,6 +124,16 @@ class Watcher:
 
 class Tracker(Component, Watcher):
     """A watcher that is a component: it keeps runs where people compare them."""
+
+    @property
+    def named(self) -> str:
+        """The server, or the file, that its parameters name; empty where only the person's environment names one.
+
+        What a record of somebody else names is not contacted. Unless a tracker says better, it is named by whatever
+        parameter has another value than its default.
+        """
+        known = parameters(type(self)).items()
+        return ", ".join(f"{key}={getattr(self, key)}" for key, p in known if getattr(self, key) != p.default)
 
     def send(self, record: Record) -> None:
         """Send a record, which may be an old one; sending it again changes nothing.

@@ -27,8 +27,10 @@ def write_report(sweep: Sweep, outcomes: SweepOutcomes) -> Path:
     path = sweep.directory / REPORT
     write_atomically(sweep.directory / table.RUNS, table.runs(outcomes).encode())
     if sweep.comparison:
-        return comparison.write(sweep, outcomes, path)
-    write_atomically(path, render(sweep, outcomes).encode())
+        comparison.write(sweep, outcomes, path)
+    else:
+        write_atomically(path, render(sweep, outcomes).encode())
+    sweep.cover([REPORT, table.RUNS, comparison.NUMBERS])
     return path
 
 

@@ -29,7 +29,10 @@ def train_stack(runs: Sequence[Prepared], observe: Observer | None = None, prune
     started, clock = datetime.now(UTC), time.perf_counter()
     trained = train(_stack(runs), observe, prune)
     seconds = time.perf_counter() - clock
-    return [_result(run, end, started, seconds) for run, end in zip(runs, trained, strict=True)]
+    trained_epochs = sum(max(end.epochs, 1) for end in trained)
+    shares = [seconds * max(end.epochs, 1) / trained_epochs for end in trained]
+    whole = len(runs), seconds
+    return [_result(*each, started, whole) for each in zip(runs, trained, shares, strict=True)]
 
 
 def train_on(run: Prepared, before: tuple[Checkpoint, Curves] | None = None) -> tuple[Result, Checkpoint]:
@@ -47,10 +50,10 @@ def train_on(run: Prepared, before: tuple[Checkpoint, Curves] | None = None) -> 
     seconds, checkpoint = time.perf_counter() - clock, end.checkpoint
     assert checkpoint is not None
     whole = replace(end, curves=curves.then(end.curves)) if curves else end
-    return _result(run, whole, started, seconds), checkpoint
+    return _result(run, whole, seconds, started, (1, seconds)), checkpoint
 
 
-def _result(run: Prepared, end: Trained, started: datetime, seconds: float) -> Result:
+def _result(run: Prepared, end: Trained, seconds: float, started: datetime, stack: tuple[int, float]) -> Result:
     return Result(
         settings=run.settings,
         shape=run.shape,
@@ -67,6 +70,8 @@ def _result(run: Prepared, end: Trained, started: datetime, seconds: float) -> R
         samples=run.samples,
         started=started,
         seconds=seconds,
+        stack_runs=stack[0],
+        stack_seconds=stack[1],
         notes=run.notes,
     )
 
@@ -94,7 +99,12 @@ class Task:
 
 
 def execute(
-    tasks: Sequence[Task], watchers: Watchers, registry: Registry, prune: Pruner | None = None, synced: bool = True
+    tasks: Sequence[Task],
+    watchers: Watchers,
+    registry: Registry,
+    prune: Pruner | None = None,
+    synced: bool = True,
+    overwrite: bool = False,
 ) -> list[tuple[Result, Record]]:
     """Train runs of one :func:`run_structure` as one stack, write their records and tell the watchers.
 
@@ -104,12 +114,14 @@ def execute(
         registry: finds the plugins that the runs used.
         prune: stops runs early, see :func:`chainrule.engine.trainer.train`.
         synced: whether records must survive a power failure, see :func:`chainrule.records.run.write_record`.
+        overwrite: whether records that lie there are to be replaced.
 
     Raises:
+        ConfigurationError: a directory holds a record that is to stay.
         OSError: a record cannot be written.
     """
     for task in tasks:
-        claim_directory(task.directory)
+        claim_directory(task.directory, overwrite)
     runs = [task.prepared for task in tasks]
     done = []
     for task, result in zip(tasks, train_stack(runs, observer(runs, watchers), prune), strict=True):

@@ -118,7 +118,7 @@ class GridSweep:
         if self.stack_launcher:
             self.stack_launcher.prepare()
             return self.stack_launcher.run(jobs, plan, composer, ledger)
-        earlier = {job.number: record for job in jobs if (record := ledger.recorded(job))}
+        earlier = ledger.recorded(jobs)
         ledger.end(list(earlier.items()), earlier=True)
         returns: list[JobReturn] = []
         for is_earlier, group in groupby(jobs, lambda job: job.number in earlier):

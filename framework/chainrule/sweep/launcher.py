@@ -119,7 +119,7 @@ class StackLauncher:
         returns: dict[int, JobReturn] = {}
         told: set[str] = set()
         by_number = {job.number: job for job in jobs}
-        earlier = {job.number: record for job in jobs if (record := ledger.recorded(job))}
+        earlier = ledger.recorded(jobs)
 
         def commit(ends: Sequence[End], earlier: bool = False) -> None:
             ledger.end(ends, earlier=earlier)

@@ -1,7 +1,9 @@
 """The ledger of a sweep in progress: its record, its watchers, and the outcomes of its runs so far."""
 
 import json
+import logging
 import math
+import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,13 +16,16 @@ from typing import Any
 from chainrule import interrupts
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.config.settings import TRACKING
+from chainrule.config.task import is_overwriting, overwriting
 from chainrule.engine.reason import Reason
-from chainrule.errors import ChainruleError, RecordError
+from chainrule.errors import ChainruleError, ConfigurationError, RecordError
 from chainrule.files.locks import exclusive
+from chainrule.files.reading import require_unlinked, require_without_links
 from chainrule.files.words import resuming
+from chainrule.records.deleting import LOCK, delete_sweep
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import objective
-from chainrule.records.run import Failure, Record, read_record
+from chainrule.records.run import FAILURE, MANIFEST, Failure, Record, read_record, require_free
 from chainrule.records.settings import component_config
 from chainrule.records.sweep import SWEEP, JobEntry, Sweep, now, read_sweep
 from chainrule.registry.watching import Progress, Start, SweepProgress, Tracker, Watcher, Watchers
@@ -28,8 +33,11 @@ from chainrule.sweep.execution.plan import Unit
 from chainrule.sweep.execution.worker import End
 from chainrule.sweep.jobs.job import Job, require_own_places
 
-_LOCK, _PROGRESS = ".sweep.lock", ".progress"
+_PROGRESS = ".progress"
 _PAUSE = 0.5  # seconds between two reports of progress
+
+
+log = logging.getLogger(__name__)
 
 
 class Ledger:
@@ -40,13 +48,19 @@ class Ledger:
         watchers: told besides the trackers of the runs.
         resumed: whether the sweep was resumed, so that runs that are recorded already belong to it.
         accepted: versions with which it goes on, though they may have changed; None if nothing has.
+        replaced: the sweep in its directory that it replaces, or None.
     """
 
     def __init__(
-        self, sweep: Sweep, watchers: Iterable[Watcher], resumed: bool, accepted: Mapping[str, str] | None = None
+        self,
+        sweep: Sweep,
+        watchers: Iterable[Watcher],
+        resumed: bool,
+        accepted: Mapping[str, str] | None = None,
+        replaced: Sweep | None = None,
     ) -> None:
-        self.sweep = sweep
-        self._resumed, self._accepted = resumed, accepted
+        self.sweep, self._replaced = sweep, replaced
+        self._resumed, self._accepted, self._is_overwriting = resumed, accepted, is_overwriting()
         self._watchers = Watchers(watchers)
         self._trackers: dict[str, Watchers] = {}
         self._outcomes: dict[int, Outcome] = {}
@@ -78,12 +92,14 @@ class Ledger:
             try:
                 # With a wait, because two processes that try at once may both be refused. The file stays: if it were
                 # removed, a third process could lock a new file of this name while a second holds the old one.
-                stack.enter_context(exclusive(self.sweep.directory / _LOCK, wait=1))
+                stack.enter_context(exclusive(self.sweep.directory / LOCK, wait=1))
                 self._catch_up()
             except BlockingIOError:
                 raise ChainruleError(f"{self.sweep.directory} is being worked on by another process.") from None
+            require_unlinked(self.progress, self.sweep.directory)
             shutil.rmtree(self.progress, ignore_errors=True)
             self.progress.mkdir()
+            stack.enter_context(overwriting(True))  # what lies in the places of jobs is looked at here
             stop = threading.Event()
             thread = threading.Thread(target=self._keep_telling, args=(stop,), daemon=True)
             thread.start()
@@ -110,8 +126,9 @@ class Ledger:
             expected: how many jobs there will be in the end; None if these are the last.
 
         Raises:
-            ConfigurationError: two jobs have the same directory.
-            OSError: the record cannot be written.
+            ConfigurationError: two jobs have the same directory, one lies outside of the sweep's, or one holds a
+                record that is to stay.
+            OSError: the record cannot be written, or the way to a directory leads through a link.
         """
         for tracker in trackers:
             self._trackers.setdefault(_key(component_config(tracker)), Watchers([tracker]))
@@ -123,18 +140,41 @@ class Ledger:
         self._expected = expected or 0
         earlier = self.sweep.manifest.jobs[: jobs[0].number]
         require_own_places([*(str(self.sweep.directory / entry.directory) for entry in earlier), *directories])
-        self.sweep = self.sweep.write(jobs=[*earlier, *entries])
+        for job in jobs:
+            self._require_place(Path(job.directory), job)
+        sweep = self.sweep if self._resumed or earlier else self.sweep.with_beside()
+        self.sweep = sweep.write(jobs=[*earlier, *entries])
         self._tell_all("sweep_started", self.sweep, notes)
 
-    def recorded(self, job: Job) -> Record | None:
-        """Return the intact record that a job left before the sweep was resumed, or None."""
-        if not self._resumed:
-            return None
-        try:
-            record = read_record(Path(job.directory))
-        except RecordError:
-            return None
-        return record if record.manifest.overrides == list(job.overrides) and record.is_intact() else None
+    def recorded(self, jobs: Iterable[Job]) -> dict[int, Record]:
+        """Return the intact records that jobs left before the sweep was resumed, by number, and say which are damaged.
+
+        Raises:
+            OSError: a job is to be trained again, and a link in its directory leads elsewhere.
+        """
+        found: dict[int, Record] = {}
+        damaged: list[str] = []
+        for job in jobs if self._resumed else ():
+            record = _intact(job, damaged)
+            if record:
+                found[job.number] = record
+            else:
+                require_without_links(Path(job.directory), self.sweep.directory)
+        if damaged:
+            more = f" {len(damaged) - 1} more are damaged, too." if len(damaged) > 1 else ""
+            log.warning("%s%s What is damaged is trained again.", damaged[0], more)
+        return found
+
+    def _require_place(self, directory: Path, job: Job) -> None:
+        """Check that a job leaves its record in the sweep, and replaces no other."""
+        if not directory.is_relative_to(self.sweep.directory):
+            raise ConfigurationError(
+                f"{job} would leave its record in {directory}, outside of the sweep: hydra.sweep.subdir must be a "
+                "folder in hydra.sweep.dir."
+            )
+        require_unlinked(directory, self.sweep.directory)
+        if not self._resumed and not self._is_overwriting:
+            require_free(directory)
 
     def end(self, ends: Sequence[End], tracked: bool = False, earlier: bool = False) -> None:
         """Note what became of some jobs, and tell watchers.
@@ -180,6 +220,13 @@ class Ledger:
         # Those of earlier batches, if another sweeper launches jobs in batches.
         for outcome in self.sweep.outcomes(known=self._outcomes):
             self._outcomes[outcome.number] = outcome
+        trained = [outcome.number for outcome in self.outcomes if outcome.reason != Reason.FAILED]
+        vanished = [number for number in trained if not self._is_there(number)]
+        if vanished:
+            raise ChainruleError(
+                f"{len(vanished)} of {len(trained)} records are no longer in {self.sweep.directory} (that of job "
+                f"{vanished[0]} is the first); `{resuming(self.sweep.directory)}` trains these runs again."
+            )
         if self._has_news or not self.sweep.manifest.finished:
             self.sweep = self.sweep.write(finished=now())
         outcomes = SweepOutcomes(self.sweep, self.outcomes)
@@ -215,6 +262,9 @@ class Ledger:
         """
         if (self.sweep.directory / SWEEP).exists():
             there = read_sweep(self.sweep.directory)
+            if self._replaced and there.manifest.key == self._replaced.manifest.key:
+                delete_sweep(there)
+                return
             if there.manifest.key != self.sweep.manifest.key:
                 raise BlockingIOError
             self.sweep = there if self._accepted is None else there.accepting(self._accepted)
@@ -228,8 +278,14 @@ class Ledger:
     def _how_to_go_on(self) -> str:
         if not (self.sweep.directory / SWEEP).exists():
             return ""
-        told = f"{len(self._outcomes)} of {max(self.sweep.runs, self._expected)} runs have ended"
+        ended = sum(map(self._is_there, range(self.sweep.runs)))  # more than are known here: processes tell by stacks
+        told = f"{ended} of {max(self.sweep.runs, self._expected)} runs are recorded"
         return f"{told}; `{resuming(self.sweep.directory)}` goes on."
+
+    def _is_there(self, number: int) -> bool:
+        """Say whether a job has left its record, or its failure."""
+        place = self.sweep.place(number)
+        return (place / MANIFEST).is_file() or (place / FAILURE).is_file()
 
     def _keep_telling(self, stop: threading.Event) -> None:
         while not stop.wait(_PAUSE):
@@ -260,6 +316,25 @@ class _LocalProgress(Watcher):
 
     def epochs_recorded(self, progress: Progress) -> None:
         self._ledger._local = (progress.running, self._runs * progress.epoch / self._epochs)
+
+
+def _intact(job: Job, damaged: list[str]) -> Record | None:
+    """Return the record that a job has left; if it is damaged, None, and a sentence about it is added to the list."""
+    directory = Path(job.directory)
+    if not os.path.lexists(directory / MANIFEST):
+        return None
+    try:
+        record = read_record(directory)
+    except RecordError as error:
+        damaged.append(str(error))
+        return None
+    if record.manifest.overrides != list(job.overrides):
+        damaged.append(f"{directory} holds the record of another run than that of job {job.number}.")
+        return None
+    changed = record.damaged()
+    if changed:
+        damaged.append(f"{directory / changed[0]} is missing or was changed after it was recorded.")
+    return None if changed else record
 
 
 def _key(tracking: Mapping[str, Any]) -> str:

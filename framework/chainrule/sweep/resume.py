@@ -1,5 +1,6 @@
 """Starting a sweep, and resuming an interrupted one."""
 
+import errno
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,8 +11,10 @@ from typing import Any
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
+from chainrule.config.allowed import MULTIRUN, require_allowed
 from chainrule.config.application import typed_arguments
-from chainrule.errors import ConfigurationError
+from chainrule.config.task import is_overwriting
+from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.files import paths, words
 from chainrule.files.atomic import write_atomically
 from chainrule.records.comparison import Comparison
@@ -67,6 +70,36 @@ def watched(session: Session, watcher: Watcher) -> Iterator[None]:
         yield
     finally:
         _watched.reset(token)
+
+
+def require_own(sweep: Sweep, allowed: Sequence[str]) -> None:
+    """Check that resuming a sweep runs nothing and reaches nobody that the person has not named.
+
+    Args:
+        sweep: its record, which may be somebody else's.
+        allowed: words of its record that the person has named.
+
+    Raises:
+        ChainruleError: it is no multirun; its words could do more than train; or it was started elsewhere, where its
+            programs and its tracker's file would be.
+        OSError: the folder in which it was started is no longer there.
+    """
+    manifest, here = sweep.manifest, Path.cwd()
+    if not set(MULTIRUN) & set(manifest.arguments):
+        raise ChainruleError(f"{sweep.directory} holds a sweep whose arguments are those of no sweep; start it again.")
+    require_allowed(sweep.directory, manifest.arguments, allowed)
+    require_allowed(sweep.directory, (word for job in manifest.jobs for word in job.overrides), allowed)
+    folder = Path(manifest.working_directory)
+    found = folder.resolve(strict=True)
+    if not found.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(folder))
+    if found == here.resolve():
+        return
+    go = f"`cd {words.shell_word(str(folder))}` first"
+    if (folder / "conf").is_dir():
+        raise ChainruleError(f"{sweep.directory} was started in {folder}, whose conf/ and plugins/ are programs: {go}.")
+    if not sweep.directory.resolve().is_relative_to(found):
+        raise ChainruleError(f"{sweep.directory} was started in {folder}, where its files and its tracker are: {go}.")
 
 
 def require_plugins(sweep: Sweep) -> None:
@@ -128,7 +161,9 @@ def open_ledger(
     sweep = read_sweep(directory) if continues else _started(directory, current, times(master), search, comparison)
     session, *own = _watched.get() or (Session(interactive=sys.stdout.isatty()),)
     watchers = [*registry.watchers(session), *own]
-    return Ledger(sweep, watchers, resumed() is not None, current["code"] if accepted() else None)
+    is_new = not continues and resumed() is None
+    replaced = read_sweep(directory) if is_new and is_overwriting() and (directory / SWEEP).exists() else None
+    return Ledger(sweep, watchers, resumed() is not None, current["code"] if accepted() else None, replaced)
 
 
 def advice(directory: Path) -> str:
@@ -158,10 +193,11 @@ def _started(
     """
     former = resumed()
     if former is None:
-        if (directory / SWEEP).exists():
+        if (directory / SWEEP).exists() and not is_overwriting():
             raise ConfigurationError(
                 f"{directory} holds a sweep already: `{words.resuming(directory)}` finishes it; "
-                "choose another hydra.sweep.dir for a new one."
+                "choose another hydra.sweep.dir for a new one, or write --overwrite (in Python overwrite=True) to "
+                "replace it."
             )
         return new_sweep(directory, typed_arguments(), Path.cwd(), current, patterns, search, comparison)
     if directory.resolve() != former.directory.resolve():

@@ -19,7 +19,7 @@ from chainrule.config.settings import settings_from_config
 from chainrule.engine.reason import Reason
 from chainrule.errors import ConfigurationError, RecordError, nearest
 from chainrule.records.result import objective
-from chainrule.records.run import Failure, Record, RunManifest, read_end, read_record
+from chainrule.records.run import Failure, Record, RunManifest, read_record
 from chainrule.records.sweep import FOLD, SEED, SearchEntry
 from chainrule.registry.registry import installed
 from chainrule.sweep import resume
@@ -193,7 +193,7 @@ class Search:
             ends: dict[int, Record | Failure] = {}
             for job in jobs:
                 with suppress(RecordError):
-                    end = read_end(Path(job.directory))
+                    end = ledger.sweep.end(job.number)
                     if isinstance(end, Failure) or end.is_intact():
                         ends[job.number] = end
             ledger.end(list(ends.items()), earlier=True)

@@ -26,22 +26,57 @@ def asked(monkeypatch):
     return found
 
 
-def written(working_directory, state=None):
-    Path("sweep").mkdir()
-    arguments = ["-m", "seed=0,1", "plugins.block=[lynx]"]
-    return new_sweep(Path("sweep").absolute(), arguments, working_directory, state or {}, {}).write()
+def written(working_directory, state=None, place="sweep", words=("-m", "seed=0,1", "plugins.block=[lynx]")):
+    Path(place).mkdir(parents=True)
+    return new_sweep(Path(place).absolute(), words, working_directory, state or {}, {}).write()
 
 
 def test_the_arguments_of_the_sweep_are_run_again_where_they_were_typed(tmp_path, asked):
-    (tmp_path / "project").mkdir()
-    sweep = written(tmp_path / "project")
-    resume.main(["sweep"])
+    sweep = written(tmp_path / "project", place="project/sweep")
+    resume.main(["project/sweep"])
     plugins, (arguments, folder, again) = asked
     assert plugins == arguments == ["-m", "seed=0,1", "plugins.block=[lynx]"]
     assert folder == tmp_path / "project"
     assert again.manifest == sweep.manifest
-    assert again.directory == tmp_path / "sweep"
+    assert again.directory == tmp_path / "project" / "sweep"
     assert resumed() is None
+
+
+def test_programs_of_another_folder_are_not_run(tmp_path, asked):
+    written(tmp_path / "project", place="project/sweep")
+    (tmp_path / "project" / "conf").mkdir()
+    with pytest.raises(ChainruleError, match=r"whose conf/ and plugins/ are programs: `cd .*project` first"):
+        resume.main(["project/sweep"])
+    os.chdir("project")
+    resume.main(["sweep"])
+    assert len(asked) == 2
+
+
+def test_a_sweep_that_lies_elsewhere_is_resumed_where_it_was_started(tmp_path, asked):
+    (tmp_path / "project").mkdir()
+    written(tmp_path / "project")
+    with pytest.raises(ChainruleError, match=r"where its files and its tracker are: `cd .*project` first"):
+        resume.main(["sweep"])
+    os.chdir("project")
+    resume.main(["../sweep"])
+    assert len(asked) == 2
+
+
+def test_what_is_no_multirun_trains_nothing(tmp_path, asked):
+    written(tmp_path, words=[])
+    with pytest.raises(ChainruleError, match="whose arguments are those of no sweep"):
+        resume.main(["sweep"])
+    assert not asked
+
+
+def test_words_that_could_do_more_than_train_must_be_named(tmp_path, asked):
+    server = "tracking.uri=http://example.org"
+    written(tmp_path, words=["-m", "seed=0,1", server])
+    with pytest.raises(ChainruleError, match=f"`chainrule resume .*sweep --allow {server}` goes on"):
+        resume.main(["sweep"])
+    assert not asked
+    resume.main(["sweep", "--allow", server])
+    assert len(asked) == 2
 
 
 def test_a_folder_that_is_no_longer_there_is_named(tmp_path, asked):

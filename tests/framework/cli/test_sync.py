@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -11,13 +13,16 @@ from chainrule.cli import sync
 from chainrule.errors import ChainruleError
 from chainrule.records.run import MANIFEST
 from chainrule.records.sweep import SWEEP, new_sweep
+from sealing import rewritten
 from sweeping import command
 
 
+@dataclass(frozen=True)
 class Kept(chainrule.Tracker):
     """Remembers what it was sent."""
 
-    records, sweeps = [], []
+    records: ClassVar = []
+    sweeps: ClassVar = []
 
     def send(self, record):
         if record.manifest.overrides == ["seed=13"]:
@@ -80,8 +85,7 @@ def test_a_sweep_that_is_not_finished_is_not_sent(kept, sweep):
 
 
 def test_what_cannot_be_sent_keeps_no_other_back(kept, sweep, capsys):
-    manifest = json.loads((sweep.directory / "0" / MANIFEST).read_text())
-    (sweep.directory / "0" / MANIFEST).write_text(json.dumps(manifest | {"overrides": ["seed=13"]}))
+    rewritten(sweep.directory / "0", overrides=["seed=13"])
     with pytest.raises(ChainruleError, match=r"^1 record was not sent\.$"):
         sync.main(["runs"])
     assert len(kept.records) == 2

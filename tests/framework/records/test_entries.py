@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chainrule.errors import RecordError
-from chainrule.records.entries import Entries, read_entries
+from chainrule.records.entries import Entries, read_entries, sealed
 
 
 class Colour(enum.StrEnum):
@@ -127,9 +127,20 @@ def path(tmp_path):
 
 
 def test_a_file_is_read(path):
-    path.write_text('{"format": 3, "size": 5}')
+    path.write_bytes(sealed({"format": 3, "size": 5}))
     found = read_entries(path, Part, 3, "part")
-    assert (type(found), found.size, found["format"]) == (Part, 5, 3)
+    assert (type(found), found) == (Part, {"format": 3, "size": 5})
+
+
+def test_a_file_of_an_earlier_version_has_no_checksum(path):
+    path.write_text('{"format": 2, "size": 5}')
+    assert read_entries(path, Part, 3, "part", unsealed=(2,)).size == 5
+
+
+def test_a_file_larger_than_allowed_is_not_read(path):
+    path.write_bytes(sealed({"format": 3, "size": 5}))
+    with pytest.raises(RecordError, match="more than the 20 that it may have"):
+        read_entries(path, Part, 3, "part", most=20)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +152,16 @@ def test_a_file_is_read(path):
         (b"[]", "is not a part of format 3, the format of this version of chainrule."),
         (b"{}", "is not a part of format 3, "),
         (b'{"format": 2, "size": 5}', "is not a part of format 3, "),
-        (b'{"format": 3}', "is damaged: these entries are missing or of the wrong type: size."),
-        (b'{"format": 3, "size": null}', "is damaged: these entries are missing or of the wrong type: size."),
+        (b'{"format": true, "size": 5}', "is not a part of format 3, "),
+        (b'{"format": 3, "size": 5}', "is damaged: it was changed after it was written, as its checksum says."),
+        (sealed({"format": 3}), "is damaged: these entries are missing or of the wrong type: size."),
+        (sealed({"format": 3, "size": None}), "is damaged: these entries are missing or of the wrong type: size."),
+        (sealed({"format": 3, "size": 5, "more": "\0"}), "cannot be read: a text holds NUL."),
+        (sealed({"format": 3, "size": 5, "more": "\ud800"}), "cannot be read: "),
+        (b"[" * 100_000, "cannot be read: "),
+        (b"[" * 40 + b"]" * 40, "cannot be read: too much is nested in it."),
+        (b'{"format": 3, "size": NaN}', "cannot be read: NaN is no number of JSON."),
+        (b'{"format": 3, "size": ' + b"9" * 5000 + b"}", "cannot be read: "),
     ],
 )
 def test_what_is_wrong_with_a_file_is_one_sentence(path, content, complaint):

@@ -10,10 +10,12 @@ import chainrule
 from chainrule.config.compose import compose_settings
 from chainrule.config.settings import settings_from_config
 from chainrule.records import run
+from chainrule.records.entries import sealed
 from chainrule.records.run import MANIFEST, claim_directory, read_record, write_record
 from chainrule.registry.registry import installed
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare
+from sealing import rewritten, unsealed
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def result():
 
 
 def written(directory, result, overrides=()):
-    claim_directory(directory)
+    claim_directory(directory, overwrite=True)
     used = installed().plugins_of(result.settings)
     return write_record(directory, result, tracking={"name": "none"}, plugins=used, overrides=overrides)
 
@@ -91,16 +93,18 @@ def test_without_a_manifest_there_is_no_record(tmp_path):
     with pytest.raises(chainrule.RecordError, match="cannot be read"):
         read_record(tmp_path)
     (tmp_path / "manifest.json").write_text('{"format": 99}')
-    with pytest.raises(chainrule.RecordError, match="is not a record of format 2"):
+    with pytest.raises(chainrule.RecordError, match="is not a record of format 3"):
         read_record(tmp_path)
 
 
 def test_a_manifest_cannot_name_files_outside_of_the_record(result, tmp_path):
     written(tmp_path / "run", result)
-    path = tmp_path / "run" / "manifest.json"
-    path.write_text(path.read_text().replace("weights.npz", "../../secret"))
-    with pytest.raises(chainrule.RecordError, match=r"names the file '../../secret', which lies outside of the record"):
-        read_record(tmp_path / "run")
+    for name in ("../../secret", "/etc/passwd", "a//b", "pictures/../x", "", ".", "a\n", "a\\b", "x" * 300):
+        files = json.loads((tmp_path / "run" / "manifest.json").read_text())["files"]
+        rewritten(tmp_path / "run", files={**files, name: files["weights.npz"]})
+        with pytest.raises(chainrule.RecordError, match=r"entries are missing or of the wrong type: files"):
+            read_record(tmp_path / "run")
+        rewritten(tmp_path / "run", files=files)
 
 
 def test_writing_again_never_leaves_an_old_manifest_beside_new_files(result, tmp_path, monkeypatch):
@@ -118,9 +122,12 @@ def test_a_directory_that_cannot_be_written_is_found_out_before_training(monkeyp
         chainrule.run("tracking=none", directory="/proc/nowhere")
 
 
-def test_claiming_a_directory_ends_the_record_in_it(result, tmp_path):
+def test_claiming_a_directory_ends_the_record_in_it_only_if_that_is_said(result, tmp_path):
     written(tmp_path, result)
-    claim_directory(tmp_path)
+    with pytest.raises(chainrule.ConfigurationError, match=r"holds the record of a run already: .* --overwrite"):
+        claim_directory(tmp_path)
+    read_record(tmp_path)
+    claim_directory(tmp_path, overwrite=True)
     with pytest.raises(chainrule.RecordError, match="holds no finished record"):
         read_record(tmp_path)
 
@@ -136,7 +143,7 @@ def test_only_pictures_join_a_record(result, tmp_path):
 @pytest.mark.parametrize("change", [{"files": None}, {"configuration": []}, {"overrides": "seed=1"}, {"epochs": "3"}])
 def test_a_damaged_manifest_names_what_is_wrong(result, tmp_path, change):
     record = written(tmp_path, result)
-    (tmp_path / MANIFEST).write_text(json.dumps({**record.manifest, **change}))
+    (tmp_path / MANIFEST).write_bytes(sealed({**record.manifest, **change}))
     with pytest.raises(
         chainrule.RecordError, match=f"is damaged: these entries are missing or of the wrong type: {next(iter(change))}"
     ):
@@ -168,8 +175,9 @@ def test_a_test_part_and_a_start_are_in_the_record_only_if_there_are(result, tmp
 def test_identity_depends_on_the_parameters_that_a_run_starts_with(tmp_path):
     identities = []
     for seed in (0, 1):
-        chainrule.run("training.epochs=0", f"seed={seed}", "tracking=none", directory="first")
-        chainrule.run("training.epochs=1", "training.start=first", "tracking=none", directory="second")
+        chainrule.run("training.epochs=0", f"seed={seed}", "tracking=none", directory="first", overwrite=True)
+        again = {"directory": "second", "overwrite": True}
+        chainrule.run("training.epochs=1", "training.start=first", "tracking=none", **again)
         identities.append(read_record(tmp_path / "second").manifest.identity)
     assert identities[0] != identities[1]
 
@@ -186,3 +194,33 @@ def test_the_order_of_a_list_is_part_of_the_identity(tmp_path):
     assert len(set(identities)) == 3
     assert "chainrule:transforms" in records[0].manifest["plugins"]
     assert "chainrule:transforms" not in records[3].manifest["plugins"]
+
+
+def test_a_record_of_before_is_read_and_told_from_one_with_a_checksum(result, tmp_path):
+    record = written(tmp_path, result)
+    assert record.is_sealed
+    unsealed(tmp_path / MANIFEST, 2, seconds=7.5)
+    earlier = read_record(tmp_path)
+    assert not earlier.is_sealed
+    assert earlier.is_intact()
+    assert (earlier.manifest.stack, earlier.manifest.beside) == ({"runs": None, "seconds": 7.5}, {})
+    unsealed(tmp_path / MANIFEST, 2, configuration={**record.manifest.configuration, "seed": 5})
+    with pytest.raises(chainrule.RecordError, match=r"its identity is not that of its settings, data and plugins"):
+        read_record(tmp_path)
+
+
+def test_a_checksum_cannot_be_left_out_by_naming_an_earlier_format(result, tmp_path):
+    written(tmp_path, result)
+    content = (tmp_path / MANIFEST).read_bytes()
+    (tmp_path / MANIFEST).write_bytes(content.replace(b'"format": 3', b'"format": 2'))
+    with pytest.raises(chainrule.RecordError, match="as its checksum says"):
+        read_record(tmp_path)
+
+
+def test_the_seconds_of_a_stack_are_shared_among_its_runs():
+    settings = [compose_settings([f"training.tolerance={t}", "tracking=none"]) for t in (1e-6, 1e9)]
+    runs = train_stack([prepare(each) for each in settings])
+    assert [run.epochs for run in runs] == [200, 0]
+    assert {(run.stack_runs, run.stack_seconds) for run in runs} == {(2, runs[0].stack_seconds)}
+    assert sum(run.seconds for run in runs) == pytest.approx(runs[0].stack_seconds)
+    assert runs[0].seconds == pytest.approx(200 * runs[1].seconds)

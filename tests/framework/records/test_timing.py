@@ -6,6 +6,7 @@ import pytest
 
 from chainrule.errors import RecordError
 from chainrule.records.timing import TIMING, CellEntry, Timing, read_timing, write_timing
+from sealing import resealed
 
 MEASURED = Timing(
     runs=16,
@@ -28,9 +29,8 @@ def test_earlier_versions_have_left_none(tmp_path):
 
 def test_a_damaged_one_is_named(tmp_path):
     write_timing(tmp_path, MEASURED)
-    content = json.loads((tmp_path / TIMING).read_text())
-    content["cells"][0]["seconds"] = ["soon"]
-    (tmp_path / TIMING).write_text(json.dumps(content))
+    cells = json.loads((tmp_path / TIMING).read_text())["cells"]
+    resealed(tmp_path / TIMING, cells=[{**cells[0], "seconds": ["soon"]}])
     with pytest.raises(
         RecordError, match=r"timing\.json is damaged: these entries are missing or of the wrong type: cells"
     ):

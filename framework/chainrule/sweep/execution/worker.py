@@ -99,8 +99,9 @@ def _train(
     """Train jobs as one stack, or each alone if one of them raises; the numbers are the same to the last bit."""
     try:
         prune = unit.pruner.for_stack([job.number for job, _ in stack]) if unit.pruner else None
-        # Not synced: what a failure of power damages is trained again when the sweep is resumed.
-        done = execute([task for _, task in stack], watchers, registry, prune, synced=False)
+        # Not synced: what a failure of power damages is trained again when the sweep is resumed. The ledger has seen
+        # that no record lies there that is to stay.
+        done = execute([task for _, task in stack], watchers, registry, prune, synced=False, overwrite=True)
     except _FAILURES as error:
         if len(stack) == 1:
             job = stack[0][0]

@@ -1,6 +1,7 @@
 """One job of a sweep as plain data: its configuration, and the files that Hydra leaves beside it."""
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import Any
 
 from chainrule.config.templates import Change, with_changes
 from chainrule.errors import ConfigurationError
+from chainrule.files.atomic import appended, write_whole
 from chainrule.files.yaml_text import dump
 from chainrule.records.settings import seed_in
 
@@ -108,17 +110,17 @@ class Job:
             folder.mkdir(parents=True, exist_ok=True)
             texts = {"config": dump(self.task), "hydra": self._hydra_text(), "overrides": dump(list(self.overrides))}
             for name, text in texts.items():
-                (folder / f"{name}.yaml").write_text(text, "utf-8")
+                write_whole(folder / f"{name}.yaml", text.encode(), synced=False)
         for path in self._logs():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            os.close(appended(path))
 
     def log(self, message: str) -> None:
         """Add a message of level ERROR to the job's own log, in Hydra's usual form."""
         record = logging.makeLogRecord({"name": "chainrule", "levelname": "ERROR", "msg": message})
         line = logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s").format(record)
         for path in self._logs():
-            with open(path, "a", encoding="utf-8") as file:
+            with open(appended(path), "a", encoding="utf-8") as file:
                 file.write(f"{line}\n")
 
     def _hydra_text(self) -> str:

@@ -1,0 +1,140 @@
+"""Reading files of directories that somebody else may have made.
+
+No link leads out of the directory, nothing but regular files is opened, and no more is read than was said.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MOST = 1 << 32  # bytes of a file
+_CHUNK = 1 << 20
+_PART = re.compile(r"(?!\.{1,2}$)[^/\\]{1,255}")
+
+
+def is_plain(name: str) -> bool:
+    """Say whether a name, with slashes between its parts, is printable and can only lie below its folder."""
+    return name.isprintable() and len(name) < 4096 and all(map(_PART.fullmatch, name.split("/")))
+
+
+def read_within(folder: Path, name: str, most: int = MOST) -> bytes:
+    """Return the content of a file.
+
+    Args:
+        folder: where it must lie.
+        name: its name there.
+        most: how many bytes it may have.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError: it cannot be read, is no regular file, lies elsewhere, or is larger.
+    """
+    with _opened(folder, name, most) as descriptor, open(descriptor, "rb", closefd=False) as file:
+        return file.read(most)
+
+
+def digest_within(folder: Path, name: str, size: int) -> str:
+    """Return the SHA-256 of a file of that size.
+
+    Raises:
+        OSError: as :func:`read_within`, or its size is another one.
+    """
+    digest = hashlib.sha256()
+    with _opened(folder, name, size) as descriptor:
+        if os.fstat(descriptor).st_size != size:
+            raise OSError(f"it has another size than {size} bytes")
+        left = size
+        while left and (part := os.read(descriptor, min(left, _CHUNK))):
+            digest.update(part)
+            left -= len(part)
+    return digest.hexdigest()
+
+
+def require_unlinked(path: Path, above: Path) -> None:
+    """Check that nothing on the way from a folder down to a path is a link, so that what is written stays in there.
+
+    Args:
+        path: need not exist.
+        above: the folder.
+
+    Raises:
+        OSError: there is a link, or the path does not lie below the folder.
+    """
+    try:
+        parts = path.relative_to(above).parts
+    except ValueError:
+        parts = ("..",)
+    if ".." in parts:
+        raise OSError(f"{path} does not lie in {above}")
+    for part in parts:
+        above /= part
+        if above.is_symlink():
+            raise OSError(f"{above} is a link; nothing is written through it")
+
+
+def require_without_links(directory: Path, above: Path) -> None:
+    """Check that neither the way down to a directory nor what lies in it, or in the folders in it, is a link.
+
+    Args:
+        directory: need not exist.
+        above: the folder that everything must lie in.
+
+    Raises:
+        OSError: there is a link, or the directory lies elsewhere.
+    """
+    require_unlinked(directory, above)
+    try:
+        entries = list(os.scandir(directory))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.is_symlink():
+            raise OSError(f"{entry.path} is a link; nothing is written through it")
+        if entry.is_dir(follow_symlinks=False):
+            for path in list(os.scandir(entry.path)):
+                if path.is_symlink():
+                    raise OSError(f"{path.path} is a link; nothing is written through it")
+
+
+@contextmanager
+def _opened(folder: Path, name: str, most: int) -> Iterator[int]:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe would be waited for
+    path = folder / name
+    if "/" in name:
+        path = _inside(path, folder)
+    try:
+        descriptor = os.open(path, flags)
+    except ValueError:  # NUL or half a character in its name
+        raise OSError("no file can have this name") from None
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise OSError("it is no regular file") from None
+        if error.errno not in (errno.ELOOP, errno.EMLINK):
+            raise
+        descriptor = os.open(_inside(path, folder), flags)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("it is no regular file")
+        if found.st_size > most:
+            raise OSError(f"it has {found.st_size} bytes, more than the {most} that it may have")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _inside(path: Path, folder: Path) -> Path:
+    """Return where links lead."""
+    try:
+        found = path.resolve()
+        is_inside = found.is_relative_to(folder.resolve())
+    except (RuntimeError, ValueError):  # links in a circle, or a name that no file can have
+        raise OSError("its name or its link leads nowhere") from None
+    if not is_inside:
+        raise OSError(f"it is a link out of {folder}")
+    return found
