@@ -3,7 +3,7 @@
 import logging
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +12,12 @@ from annotated_types import Predicate, doc
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ChainruleError, RecordError
+from chainrule.records.faults import Fault
 from chainrule.records.run import Membership, Record
 from chainrule.records.sweep import Sweep, read_sweep
 from chainrule.records.tracked import TrackedRuns
 from chainrule.registry.watching import Tracker
-from chainrule_mlflow import contents, parents, reading, sending
+from chainrule_mlflow import care, contents, parents, reading, sending
 from chainrule_mlflow.store import Store
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,26 @@ class MLflow(Tracker, name="mlflow"):
         store = Store.at(self.uri)
         there = parents.found(sweep, outcomes, store)
         return store.sweep_links(*there) if there else {}
+
+    def forget(self, records: Sequence[Record]) -> int:
+        """Delete the runs of records in MLflow, which keeps what is deleted until ``mlflow gc``.
+
+        Raises:
+            ChainruleError: the store failed.
+        """
+        return care.forget(Store.at(self.uri), self.experiment, [contents.key(record.manifest) for record in records])
+
+    def forget_sweep(self, sweep: Sweep) -> int:
+        """Delete the run of a sweep, likewise."""
+        return care.forget(Store.at(self.uri), self.experiment, [sweep.manifest.key])
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield what is wrong with runs of chainrule in the store.
+
+        Raises:
+            ChainruleError: the store failed.
+        """
+        return care.faults(Store.at(self.uri))
 
     def read(self, experiment: str) -> TrackedRuns:
         """Return the runs of an experiment that are not deleted, whoever made them.

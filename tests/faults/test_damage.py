@@ -156,7 +156,7 @@ def test_whatever_a_manifest_holds_it_is_read_or_refused(swept, tmp_path, extent
 
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_run_whose_manifest_is_damaged_in_whatever_way_is_trained_again_and_this_is_said(
-    swept, kind, caplog, extent, monkeypatch
+    swept, kind, capsys, extent, monkeypatch
 ):
     """The bits are those of before; of the other run nothing is touched."""
     if kind not in extent(few=["half", "nested", "another run"], ci=list(DAMAGES), all=list(DAMAGES)):
@@ -172,7 +172,7 @@ def test_a_run_whose_manifest_is_damaged_in_whatever_way_is_trained_again_and_th
             path.write_bytes(DAMAGES[kind](path.read_bytes()))
         monkeypatch.chdir(swept.parent)
         chainrule.resume(swept, quiet=True)
-        assert "What is damaged is trained again." in caplog.text
+        assert "What is damaged is trained again." in capsys.readouterr().out
         assert other.stat().st_mtime_ns == written, "a complete record stays"
         assert contents(swept) == before
     finally:
@@ -223,7 +223,7 @@ def test_nothing_damaged_is_sent(copy, monkeypatch, capsys):
         def send_sweep(self, sweep, outcomes):
             sent.append(sweep.files() and sweep.directory.name)
 
-    monkeypatch.setattr(sync, "_tracker", lambda record, name: Tracker())
+    monkeypatch.setattr(sync, "tracker_of", lambda record, name, allowed: Tracker())
     monkeypatch.setattr(sync, "load_plugins", lambda words: None)
     (copy / "0" / "weights.npz").write_bytes((copy / "1" / "weights.npz").read_bytes())
     with (copy / "runs.csv").open("a") as file:

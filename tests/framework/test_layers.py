@@ -43,6 +43,7 @@ TESTED_IN = {
     "engine/stopping.py": "engine/test_trainer.py",
     "registry/hookspecs.py": "test_kinds.py",
     "reports/curves.py": "reports/test_sweep.py",
+    "records/faults.py": "sweep/test_health.py",
     "records/tracked.py": "analysis/test_tracked.py",
     "registry/kinds.py": "test_kinds.py",
     "testing/comparing.py": "testing/test_general.py",

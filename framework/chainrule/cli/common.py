@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from chainrule.components.contracts import Target
-from chainrule.errors import ConfigurationError, nearest
+from chainrule.config.settings import TRACKING, tracker_from_config
+from chainrule.errors import ChainruleError, ConfigurationError, nearest
+from chainrule.files.defaults import defaults
+from chainrule.files.words import shell_word
+from chainrule.records.run import Record
 from chainrule.registry.preferences import is_preference, read_preferences
 from chainrule.registry.registry import Registry, installed
+from chainrule.registry.watching import Tracker
 
 _PACKED = (".gz", ".bz2", ".xz")
 
@@ -46,6 +51,46 @@ def load_plugins(words: Sequence[str]) -> None:
 def parse(command: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
     """Parse the words of a command, except those about plugins, which were read before."""
     return command.parse_args([word for word in words if not is_preference(word)])
+
+
+def confirmed(question: str) -> bool:
+    """Ask a person, and return whether the answer is yes; where nobody can answer it is no."""
+    if not sys.stdin.isatty():
+        return False
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def tracker_of(record: Record, name: str | None, allowed: Sequence[str]) -> Tracker:
+    """Return the tracker of a record, or the one called ``name``.
+
+    Raises:
+        ConfigurationError: it is not installed.
+        ChainruleError: it goes to a place that the record alone names.
+    """
+    if name:
+        return own_tracker(name)
+    made = tracker_from_config(record.manifest.configuration, installed())
+    place = made.named
+    if place and place not in allowed:
+        raise ChainruleError(
+            f"it names {place}, which is not contacted unless you know it: --allow {shell_word(place)}, or name "
+            "another place by --tracking NAME."
+        )
+    return made
+
+
+def own_tracker(name: str | None) -> Tracker:
+    """Return the tracker of that name, or the usual one, with its usual parameters.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    made = installed().make(TRACKING, name or str(defaults()[TRACKING]), {})
+    assert isinstance(made, Tracker)
+    return made
 
 
 def reader_of(file: str, registry: Registry) -> str:

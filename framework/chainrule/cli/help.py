@@ -29,6 +29,8 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
   chainrule data FILE                            how a table would be read, and the command that trains on it
   chainrule predict RUN FILE --out FILE          what a recorded run predicts for the rows of a table
   chainrule resume DIR                           finish a sweep that broke off
+  chainrule delete DIR                           remove a run or a sweep, from the tracker, too
+  chainrule doctor DIR                           what is wrong with records, the environment and the tracker's store
   chainrule report DIR                           write the report of a sweep again
   chainrule report mlflow:EXPERIMENT             rank the runs of any MLflow experiment
   chainrule experiment=article                   a prepared configuration
@@ -37,6 +39,7 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
   chainrule plugins                              list plugins and parameters, and what is broken or blocked
   chainrule check                                check the gradients, bits and ranges of installed plugins
   chainrule new-plugin NAME                      write a package for a component of your own
+  chainrule ... --overwrite                      replace the record in the directory of the run or the sweep
   chainrule --version                            the version installed
   chainrule --cfg job                            show the configuration and train nothing
   chainrule --hydra-help                         the other flags: config directories, completion ..."""

@@ -23,6 +23,8 @@ _COMMANDS = {  # each a module of this package with a function ``main``, importe
     "check": "check",
     "compare": "compare",
     "data": "data",
+    "delete": "delete",
+    "doctor": "doctor",
     "new-plugin": "new_plugin",
     "plugins": "plugins",
     "predict": "predict",

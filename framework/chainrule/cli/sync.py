@@ -6,13 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.cli.common import load_plugins, parse, parser
-from chainrule.config.settings import TRACKING
+from chainrule.cli.common import load_plugins, parse, parser, tracker_of
 from chainrule.errors import ChainruleError, RecordError, sentence
-from chainrule.files.words import shell_word
-from chainrule.records.run import MANIFEST, Membership, Record, read_record
+from chainrule.files.reading import found_below
+from chainrule.records.run import MANIFEST, Membership, read_record
 from chainrule.records.sweep import SWEEP, Sweep, read_sweep
-from chainrule.registry.registry import installed
 from chainrule.registry.watching import Tracker
 
 
@@ -39,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _send(directory: Path, tracking: str | None, allowed: Sequence[str]) -> int:
     """Send the records below a directory and the sweeps that they belong to; return how many could not be sent."""
-    found = sorted(directory.absolute().rglob(MANIFEST))
+    found = sorted(found_below(directory.absolute(), MANIFEST))
     if not found:
         raise ChainruleError(f"{directory} holds no finished record.")
     sweeps, damaged = _sweeps(directory.absolute())
@@ -53,8 +51,7 @@ def _send(directory: Path, tracking: str | None, allowed: Sequence[str]) -> int:
             for folder in damaged.keys() & set(place.parents):  # its sweep does not say what it is
                 raise damaged[folder]
             record = replace(read_record(place), member=members.get(place))
-            tracker = _tracker(record, tracking)
-            _require_known(tracker, allowed)
+            tracker = tracker_of(record, tracking, allowed)
             record.require_intact()
             tracker.send(record)
         except (Exception, SystemExit) as error:  # whatever a tracker raises, the other records are sent
@@ -86,33 +83,10 @@ def _sweeps(directory: Path) -> tuple[dict[str, Sweep], dict[Path, RecordError]]
     """Return the sweeps below a directory, and those that it lies in, by key; those that are damaged by folder."""
     above = (folder for folder in directory.parents if (folder / SWEEP).is_file())
     sweeps, damaged = {}, {}
-    for folder in (*above, *(path.parent for path in sorted(directory.rglob(SWEEP)))):
+    for folder in (*above, *(path.parent for path in sorted(found_below(directory, SWEEP)))):
         try:
             sweep = read_sweep(folder)
             sweeps[sweep.manifest.key] = sweep
         except RecordError as error:
             damaged[folder] = error
     return sweeps, damaged
-
-
-def _require_known(tracker: Tracker, allowed: Sequence[str]) -> None:
-    """Check that a tracker goes where the person has said.
-
-    Raises:
-        ChainruleError: the record alone names the place.
-    """
-    place = tracker.named
-    if place and place not in allowed:
-        raise ChainruleError(
-            f"it names {place}, which is not contacted unless you know it: --allow {shell_word(place)}, or send it "
-            f"elsewhere by --tracking {tracker.name}."
-        )
-
-
-def _tracker(record: Record, name: str | None) -> Tracker:
-    """Return the tracker of a record, or the one called ``name``."""
-    own = dict(record.manifest.configuration[TRACKING])
-    recorded = own.pop("name")
-    made = installed().make(TRACKING, name or recorded, {} if name else own)
-    assert isinstance(made, Tracker)
-    return made

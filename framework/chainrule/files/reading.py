@@ -14,6 +14,7 @@ from pathlib import Path
 
 MOST = 1 << 32  # bytes of a file
 _CHUNK = 1 << 20
+_DEEPEST = 50  # folders within folders
 _PART = re.compile(r"(?!\.{1,2}$)[^/\\]{1,255}")
 
 
@@ -53,6 +54,22 @@ def digest_within(folder: Path, name: str, size: int) -> str:
             digest.update(part)
             left -= len(part)
     return digest.hexdigest()
+
+
+def found_below(directory: Path, *names: str) -> Iterator[Path]:
+    """Yield the files of some names in a directory, at any depth that a person would use; no link is followed."""
+    left = [(os.fspath(directory), 0)]
+    while left:
+        folder, depth = left.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.name in names:
+                yield Path(entry.path)
+            elif depth < _DEEPEST and entry.is_dir(follow_symlinks=False):
+                left.append((entry.path, depth + 1))
 
 
 def require_unlinked(path: Path, above: Path) -> None:

@@ -12,6 +12,7 @@ from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.components.contracts import Component
 from chainrule.components.parameters import parameters
 from chainrule.errors import ChainruleError
+from chainrule.records.faults import Fault
 from chainrule.records.result import Result
 from chainrule.records.run import Record
 from chainrule.records.sweep import Sweep
@@ -156,6 +157,26 @@ class Tracker(Component, Watcher):
     def sweep_links(self, sweep: Sweep, outcomes: SweepOutcomes) -> dict[str, str]:
         """Return where a sweep that was sent earlier is shown, likewise."""
         return {}
+
+    def forget(self, records: Sequence[Record]) -> int:
+        """Remove the runs of records, and return how many there were; what is not there is no error.
+
+        Raises:
+            ChainruleError: the tracker cannot be reached.
+        """
+        return 0
+
+    def forget_sweep(self, sweep: Sweep) -> int:
+        """Remove what stands for a sweep itself, likewise."""
+        return 0
+
+    def faults(self) -> Iterable[Fault]:
+        """Yield what is wrong with the place where runs are kept, and how to mend it; nothing is changed.
+
+        Raises:
+            ChainruleError: the tracker cannot be reached.
+        """
+        return ()
 
     def read(self, experiment: str) -> TrackedRuns:
         """Return the runs that the tracker keeps of an experiment, whoever made them; nothing is changed.

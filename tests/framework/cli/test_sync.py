@@ -37,7 +37,7 @@ class Kept(chainrule.Tracker):
 def kept(monkeypatch):
     monkeypatch.setattr(Kept, "records", [])
     monkeypatch.setattr(Kept, "sweeps", [])
-    monkeypatch.setattr(sync, "_tracker", lambda record, name: Kept())
+    monkeypatch.setattr(sync, "tracker_of", lambda record, name, allowed: Kept())
     monkeypatch.setattr(sync, "load_plugins", lambda words: None)
     return Kept
 
