@@ -27,12 +27,14 @@ from chainrule.components.parameters import build, parameters
 from chainrule.engine.curves import Curves
 from chainrule.errors import ChainruleError, ConfigurationError, RecordError
 from chainrule.records import run
+from chainrule.records.entries import sealed
 from chainrule.records.run import Membership, Record, RunManifest, read_record
 from chainrule.records.sweep import new_sweep
 from chainrule_mlflow import bulk, contents, tracker
 from chainrule_mlflow.store import Store
 from chainrule_mlflow.tracker import MLflow
 from chainrule_untracked import NoTracking
+from sealing import identified
 
 # SQLAlchemy's, about MLflow's own code.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:sqlalchemy.exc.SADeprecationWarning")
@@ -94,7 +96,7 @@ def make(directory, measured=None, **changes):
     names = [run.CONFIGURATION, run.CURVES, run.WEIGHTS, "pictures/loss.png"]
     content = {name: (directory / name).read_bytes() for name in names}
     files = {name: {"sha256": hashlib.sha256(c).hexdigest(), "bytes": len(c)} for name, c in content.items()}
-    (directory / run.MANIFEST).write_text(json.dumps({**MANIFEST, "files": files, **changes}))
+    (directory / run.MANIFEST).write_bytes(sealed(identified({**MANIFEST, "files": files, **changes})))
     return read_record(directory)
 
 
@@ -235,7 +237,7 @@ def test_a_run_has_its_name_times_and_tags(client, record):
         "mlflow.source.git.commit": "c0ffee" * 6 + "c0ff",
         "mlflow.source.git.dirty": "true",
         "chainrule.record": str(record.directory),
-        "chainrule.identity": "1d" * 32,
+        "chainrule.identity": record.manifest.identity,
         "chainrule.reason": "epochs",
         "chainrule.version": "0.1.0",
         "chainrule.environment.python": "3.11.7",

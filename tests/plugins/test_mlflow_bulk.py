@@ -15,9 +15,11 @@ import pytest
 
 import chainrule
 from chainrule.errors import ChainruleError, RecordError
+from chainrule.records.entries import sealed
 from chainrule.records.run import MANIFEST, RunManifest, read_record
 from chainrule_mlflow import bulk, contents, sending
 from chainrule_mlflow.store import Store
+from sealing import identified
 
 PARENT = "ab" * 16
 
@@ -73,7 +75,7 @@ def changed(record, name, **changes):
     """Return another record with a changed manifest."""
     directory = record.directory.with_name(name)
     shutil.copytree(record.directory, directory)
-    (directory / MANIFEST).write_text(json.dumps({**record.manifest, **changes}))
+    (directory / MANIFEST).write_bytes(sealed(identified({**record.manifest, **changes})))
     return read_record(directory)
 
 

@@ -2,6 +2,7 @@
 
 from chainrule.components.schema import Schema
 from chainrule.config.settings import settings_from_config
+from chainrule.errors import RecordError, sentence
 from chainrule.records.predictor import Predictor
 from chainrule.records.run import Record
 from chainrule.registry.registry import Registry
@@ -20,6 +21,8 @@ def predictor_of(record: Record, registry: Registry) -> Predictor:
     """
     manifest = record.manifest
     settings = settings_from_config(manifest.configuration, registry)
-    return Predictor.of_weights(
-        settings, Schema.of_entry(manifest.data), tuple(manifest.network.widths), record.weights()
-    )
+    try:
+        schema = Schema.of_entry(manifest.data)
+        return Predictor.of_weights(settings, schema, tuple(manifest.network.widths), record.weights())
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # of entries that do not fit one another
+        raise RecordError(f"{record.directory} holds no run that predicts: {sentence(error)}.") from None

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-MOST = 1 << 32  # bytes of a file
+MOST = 1 << 32  # bytes of a file, whatever is said
+_LARGE = 1 << 26  # bytes from which on a file with holes is refused
 _CHUNK = 1 << 20
 _DEEPEST = 50  # folders within folders
 _PART = re.compile(r"(?!\.{1,2}$)[^/\\]{1,255}")
@@ -138,8 +139,10 @@ def _opened(folder: Path, name: str, most: int) -> Iterator[int]:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise OSError("it is no regular file")
-        if found.st_size > most:
-            raise OSError(f"it has {found.st_size} bytes, more than the {most} that it may have")
+        if found.st_size > min(most, MOST):
+            raise OSError(f"it has {found.st_size} bytes, more than the {min(most, MOST)} that it may have")
+        if found.st_size > _LARGE and 512 * found.st_blocks < found.st_size // 8:
+            raise OSError("most of it is a hole, which only takes memory")
         yield descriptor
     finally:
         os.close(descriptor)

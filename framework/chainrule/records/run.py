@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import itertools
 import json
 import math
 import os
@@ -22,7 +23,7 @@ from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
 from chainrule.errors import ChainruleError, ConfigurationError, RecordError, sentence
 from chainrule.files.atomic import sync_folder, write_atomically, write_whole
-from chainrule.files.reading import digest_within, is_plain, read_within
+from chainrule.files.reading import digest_within, is_plain, read_within, require_without_links
 from chainrule.files.yaml_text import dump
 from chainrule.records.archive import arrays_of
 from chainrule.records.entries import Entries, read_entries, sealed
@@ -150,13 +151,17 @@ _SOUND: dict[str, Callable[[RunManifest], bool]] = {
         and isinstance(found.configuration.get("tracking"), dict)
         and isinstance(found.configuration["tracking"].get("name"), str)
     ),
-    "network": lambda found: len(found.network.widths) > 1 and min(found.network.widths) > 0,
+    "network": lambda found: len(found.network.widths) > 1 and min(found.network.widths) > 0 and _fits(found),
     "epochs": lambda found: found.epochs >= 0,
     "metrics": lambda found: "train/loss" in found.metrics,
     "started": lambda found: datetime.fromisoformat(found.started).tzinfo is not None,
     "seconds": lambda found: 0 <= found.seconds < math.inf and 0 <= found.stack.seconds < math.inf,
     "environment": lambda found: all(isinstance(found.environment.get(name), str) for name in ("user", "chainrule")),
-    "data": lambda found: type(found.data.get("test", 0)) is int,
+    "data": lambda found: (
+        type(found.data.get("test", 0)) is int
+        and found.data.inputs == found.network.widths[0]
+        and 0 < found.data.outputs <= found.network.widths[-1]
+    ),
     "start": lambda found: (
         "start" not in found
         or (isinstance(found["start"], dict) and set(map(type, map(found["start"].get, _START))) == {str})
@@ -164,6 +169,12 @@ _SOUND: dict[str, Callable[[RunManifest], bool]] = {
     "files": lambda found: all(map(is_plain, found.files)) and {CURVES, WEIGHTS} <= found.files.keys(),
     "beside": lambda found: all(map(is_plain, found.beside)),
 }
+
+
+def _fits(manifest: RunManifest) -> bool:
+    """Say whether the file of weights can hold those of the network: otherwise they would be made to read them."""
+    widths, file = manifest.network.widths, manifest.files.get(WEIGHTS)
+    return file is not None and 4 * sum(a * b for a, b in itertools.pairwise(widths)) <= file.bytes
 
 
 @dataclass(frozen=True)
@@ -218,8 +229,15 @@ class Record:
         Where missing inputs are filled in, ``x_fill`` is what with, in the units of the data. Where inputs and outputs
         have names, ``input_names`` are those of the columns of ``W1``, and ``output_names`` those of the rows of the
         last weights, if each output is one unit.
+
+        Raises:
+            RecordError: the file is missing or was changed, or weights or biases are not in it.
         """
-        return self._arrays(WEIGHTS)
+        arrays = self._arrays(WEIGHTS)
+        for layer, (before, units) in enumerate(itertools.pairwise(self.manifest.network.widths), 1):
+            if not _is_layer(arrays.get(f"W{layer}"), arrays.get(f"b{layer}"), before, units):
+                raise RecordError(f"{self.directory / WEIGHTS} does not hold the weights of layer {layer}.")
+        return arrays
 
     @property
     def is_sealed(self) -> bool:
@@ -352,6 +370,7 @@ def claim_directory(directory: Path, overwrite: bool = False) -> None:
     if not overwrite:
         require_free(directory)
     directory.mkdir(parents=True, exist_ok=True)
+    require_without_links(directory, directory)
     with TemporaryFile(dir=directory):
         pass
     for name in (MANIFEST, FAILURE):
@@ -505,6 +524,14 @@ def _names(folder: Path) -> list[str]:
         return sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(".yaml"))
     except OSError:
         return []
+
+
+def _is_layer(weights: Array | None, biases: Array | None, before: int, units: int) -> bool:
+    """Say whether arrays are those of a layer; a unit has a row for each of its activation's pieces."""
+    if weights is None or biases is None or {weights.dtype.kind, biases.dtype.kind} != {"f"}:
+        return False
+    rows = len(biases) if biases.ndim == 1 else 0
+    return weights.shape == (rows, before) and rows > 0 and rows % units == 0
 
 
 def _is_unchanged(directory: Path, name: str, expected: FileEntry) -> bool:

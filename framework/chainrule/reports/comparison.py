@@ -16,6 +16,7 @@ from chainrule.analysis.paired import SIGNIFICANCE
 from chainrule.analysis.wording import loss, loss_interval, p_number, percent, percent_interval, ratio
 from chainrule.engine.reason import Reason
 from chainrule.files.atomic import write_atomically
+from chainrule.files.reading import read_within
 from chainrule.files.words import resuming
 from chainrule.records.outcome import LOST
 from chainrule.records.sweep import Sweep
@@ -56,10 +57,10 @@ def write(sweep: Sweep, outcomes: SweepOutcomes, path: Path) -> Path:
 def changed_at_equal_time(sweep: Sweep) -> list[str]:
     """Return what a written comparison says about pairs for which equal time would have another result."""
     try:
-        costs = json.loads((sweep.directory / NUMBERS).read_bytes())["cost"]
-    except (OSError, KeyError):
+        costs = json.loads(read_within(sweep.directory, NUMBERS))["cost"]
+        return list(map(str, costs["equal_time"]["changes"])) if costs and costs["equal_time"] else []
+    except (OSError, LookupError, TypeError, ValueError, RecursionError):  # not there, or not what was written
         return []
-    return list(costs["equal_time"]["changes"]) if costs and costs["equal_time"] else []
 
 
 def render(

@@ -173,8 +173,10 @@ class Ledger:
                 "folder in hydra.sweep.dir."
             )
         require_unlinked(directory, self.sweep.directory)
-        if not self._resumed and not self._is_overwriting:
-            require_free(directory)
+        if not self._resumed:
+            require_without_links(directory, self.sweep.directory)
+            if not self._is_overwriting:
+                require_free(directory)
 
     def end(self, ends: Sequence[End], tracked: bool = False, earlier: bool = False) -> None:
         """Note what became of some jobs, and tell watchers.

@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from chainrule.config.settings import settings_from_config
 from chainrule.engine.reason import Reason
 from chainrule.errors import ConfigurationError, RecordError, nearest
+from chainrule.files.reading import require_unlinked
 from chainrule.records.result import objective
 from chainrule.records.run import Failure, Record, RunManifest, read_record
 from chainrule.records.sweep import FOLD, SEED, SearchEntry
@@ -243,6 +244,7 @@ class Search:
         if not self._options.storage:
             # Nobody else works on this sweep, so who holds the lock was killed; Optuna would wait for half a minute.
             Path(f"{storage}.lock").unlink(missing_ok=True)
+            require_unlinked(Path(storage), directory)
         try:
             place: Any = storage
             if "://" not in storage:

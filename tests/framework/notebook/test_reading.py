@@ -6,6 +6,7 @@ import pytest
 
 import chainrule
 from chainrule.records.run import MANIFEST
+from sealing import rewritten
 from sweeping import command
 
 SHORT = ["training.epochs=6", "training.batch_size=8"]
@@ -76,13 +77,12 @@ def test_what_a_comparison_came_to():
 def test_the_settings_of_a_record_that_knows_no_samplings_and_no_test(tmp_path):
     """As records of earlier versions are."""
     result = chainrule.run(*SHORT, "tracking=none", directory="run")
-    manifest = json.loads((tmp_path / "run" / MANIFEST).read_text())
-    configuration = manifest["configuration"]
+    configuration = json.loads((tmp_path / "run" / MANIFEST).read_text())["configuration"]
     del configuration["sampling"]
     for section, key in [*(("data", key) for key in ("test", "folds", "fold")),
                          *(("training", key) for key in ("restore_best", "start"))]:  # fmt: skip
         del configuration[section][key]
-    (tmp_path / "run" / MANIFEST).write_text(json.dumps(manifest))
+    rewritten("run", configuration=configuration)
     settings = chainrule.settings_of(chainrule.load("run"))
     assert settings == result.settings
     assert settings.sampling.name == "shuffled"

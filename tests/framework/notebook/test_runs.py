@@ -9,6 +9,7 @@ import pytest
 
 import chainrule
 from chainrule.records.run import MANIFEST
+from sealing import rewritten
 
 SHORT = ["training.epochs=6", "training.batch_size=8", "tracking=none"]
 KINDS = {
@@ -105,8 +106,7 @@ def test_a_run_that_started_from_another_says_so():
 def test_settings_of_a_plugin_that_is_gone_are_refused(tmp_path):
     chainrule.run("training.epochs=0", "tracking=none", directory=tmp_path / "run")
     shutil.copytree("run", "other")
-    manifest = json.loads((tmp_path / "other" / MANIFEST).read_text())
-    manifest["configuration"]["optimizer"] = {"name": "lynx", "lr": 0.1}
-    (tmp_path / "other" / MANIFEST).write_text(json.dumps(manifest))
+    configuration = json.loads((tmp_path / "other" / MANIFEST).read_text())["configuration"]
+    rewritten("other", configuration={**configuration, "optimizer": {"name": "lynx", "lr": 0.1}})
     with pytest.raises(chainrule.ConfigurationError, match="optimizer=lynx is unknown"):
         chainrule.load("other")

@@ -126,7 +126,7 @@ def runs_in(folder):
     """What the runs of a sweep have left."""
     found = {name: each for name, each in contents(folder).items() if name[0].isdigit() and ".hydra" not in name}
     for name in [name for name in found if name.endswith(MANIFEST)]:
-        found[name] = {key: value for key, value in found[name].items() if key != "environment"}
+        found[name] = {key: value for key, value in found[name].items() if key not in ("environment", "beside")}
     return found
 
 
@@ -157,7 +157,14 @@ def test_a_misspelt_option_gets_the_nearest_name():
     ],
 )
 def test_options_have_the_names_that_they_have_as_overrides(function, conf, renamed):
-    own = set(inspect.signature(function).parameters) - {"overrides", "data", "directory", "quiet", "unknown"}
+    own = set(inspect.signature(function).parameters) - {
+        "overrides",
+        "data",
+        "directory",
+        "overwrite",
+        "quiet",
+        "unknown",
+    }
     assert {renamed.get(name, name) for name in own} <= {field.name for field in dataclasses.fields(conf)}
 
 

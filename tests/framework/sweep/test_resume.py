@@ -22,12 +22,17 @@ from distributions import BENT, MOODY
 from sweeping import COMMAND, LONG, PLACE, SHORT, command, contents, environment, hold, started, wait_for
 
 
-def test_a_new_sweep_takes_over_nothing_that_lies_there(tmp_path):
+def test_a_new_sweep_takes_over_nothing_that_lies_there_and_replaces_it_only_if_that_is_said(tmp_path):
     command("-m", *SHORT, "hydra.sweep.dir=other", "seed=7,8", "optimizer.lr=0.5")
     for number in ("0", "1"):
         shutil.copytree(tmp_path / "other" / number, tmp_path / "sweep" / number)
-    command("-m", *SHORT, PLACE, "seed=0,1")
+    before = contents("sweep")
+    done = command("-m", *SHORT, PLACE, "seed=0,1", code=1)
+    assert "0 holds the record of a run already: choose another directory, or write --overwrite" in done.stderr
+    assert {name: content for name, content in contents("sweep").items() if name in before} == before
+    command("-m", *SHORT, PLACE, "seed=0,1", "--overwrite")
     assert [read_record(Path("sweep") / n).manifest["configuration"]["seed"] for n in ("0", "1")] == [0, 1]
+    assert "--overwrite" not in read_sweep(Path("sweep")).manifest.arguments
 
 
 def test_a_directory_holds_one_sweep():
@@ -123,7 +128,7 @@ def test_after_a_plugin_is_mended_a_sweep_goes_on_with_it_and_says_so(tmp_path, 
     assert sentence in done.stdout
     assert sentence in Path("sweep/report.html").read_text()
     assert read_record(sweep.place(0)).manifest == before["0/manifest.json"] | {
-        key: read_record(sweep.place(0)).manifest[key] for key in ("started", "seconds")
+        key: read_record(sweep.place(0)).manifest[key] for key in ("started", "seconds", "stack")
     }
     command("resume", "sweep", path=plugin)
     assert len(read_sweep(Path("sweep")).manifest.changes) == 1, "the mended plugin is now the sweep's own"
@@ -220,7 +225,7 @@ def test_a_file_or_a_class_that_is_missing_is_named(tmp_path, name, sentence):
 
 
 @pytest.mark.slow
-def test_a_sweep_with_a_file_of_the_project_is_resumed_from_anywhere_but_not_with_another_file(tmp_path):
+def test_a_sweep_with_a_file_of_the_project_is_resumed_there_but_not_with_another_file(tmp_path):
     home = tmp_path / "home"
     path = distributions.plugin_folder(home, mine=BENT) / "mine.py"
     quick = [*SHORT, PLACE, "seed=range(4)", "activation=bent", "hydra.launcher.workers=2", "hydra.launcher.stack=2"]
@@ -232,9 +237,11 @@ def test_a_sweep_with_a_file_of_the_project_is_resumed_from_anywhere_but_not_wit
     (home / "sweep" / "1" / MANIFEST).unlink()
     path.write_text(f"{BENT}# changed\n")
     done = command("resume", home / "sweep", code=1)
+    assert f"was started in {home}, whose conf/ and plugins/ are programs: `cd {home}` first." in done.stderr
+    done = command("resume", "sweep", code=1, folder=home)
     assert f"Changed: plugin plugins/mine.py:mine: was {sha256[:12]}, is " in done.stderr
     path.write_text(BENT)
-    command("resume", home / "sweep")
+    command("resume", "sweep", folder=home)
     assert contents(home / "sweep") == before
 
 
