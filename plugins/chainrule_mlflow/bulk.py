@@ -17,10 +17,11 @@ from typing import Any
 from urllib.request import url2pathname
 from uuid import uuid4
 
-from chainrule_mlflow.contents import Point, Run
+from chainrule_mlflow.contents import OWN, PARENT, Point, Run
+from chainrule_mlflow.rows import Found
 
 REVISIONS = frozenset({"dc11669786a5"})  # of MLflow 3.17
-_PATIENCE = 60.0  # seconds to wait for other writers
+_PATIENCE = 20.0  # seconds to wait for other writers
 _LONGEST = 500  # characters of the place of an experiment's files
 _WORKSPACE = "default"  # where MLflow keeps everything unless workspaces are switched on
 
@@ -45,21 +46,6 @@ class Experiment:
         """Return the folder of the files of a run, or None where they do not lie in this machine's file system."""
         local = re.fullmatch(r"(?:file://)?(/[^?#;]*)", self.artifact_uri(run_id))
         return Path(url2pathname(local[1])) if local else None
-
-
-@dataclass(frozen=True)
-class Found:
-    """A run in the database that is not deleted.
-
-    Attributes:
-        experiment_id: id of its experiment.
-        run_id: its id.
-        complete: whether it has ended; otherwise the client is filling it, or was interrupted.
-    """
-
-    experiment_id: str
-    run_id: str
-    complete: bool
 
 
 def supports(file: Path) -> bool:
@@ -102,43 +88,45 @@ def experiment(file: Path, name: str, location: str) -> Experiment | None:
     return Experiment(str(row[0]), row[1]) if row and row[1] and row[2] == "active" else None
 
 
-def with_ids(file: Path, run_ids: Sequence[str]) -> dict[str, Found]:
-    """Return the runs with some ids that are there, by their ids.
+def with_ids(file: Path, run_ids: Sequence[str]) -> list[Found]:
+    """Return the runs with some ids that are there.
 
     Raises:
         sqlite3.Error: the database cannot be read.
     """
-    with _opened(file) as database:
-        rows = database.execute(
-            "SELECT run_uuid, experiment_id, run_uuid, status FROM runs"
-            f" WHERE lifecycle_stage = 'active' AND run_uuid IN ({_places(run_ids)})",
-            run_ids,
-        )
-        return _found(rows)
+    return _found(file, f"runs.run_uuid IN ({_places(run_ids)})", run_ids)
 
 
-def with_tag(file: Path, experiment_id: str, tag: str, values: Sequence[str]) -> dict[str, Found]:
-    """Return the runs of an experiment that carry one of some values of a tag, by that value.
+def with_tag(file: Path, experiment_id: str, tag: str, values: Sequence[str]) -> list[Found]:
+    """Return the runs of an experiment that carry one of some values of a tag, the first that was started first.
 
     Raises:
         sqlite3.Error: the database cannot be read.
     """
-    with _opened(file) as database:
-        rows = database.execute(
-            "SELECT tags.value, experiment_id, run_uuid, status FROM tags JOIN runs USING (run_uuid)"
-            " WHERE tags.key = ? AND experiment_id = ? AND lifecycle_stage = 'active'"
-            f" AND tags.value IN ({_places(values)})",
-            [tag, int(experiment_id), *values],
-        )
-        return _found(rows)
+    with_value = f"SELECT run_uuid FROM tags WHERE key = ? AND value IN ({_places(values)})"
+    which = f"experiment_id = ? AND runs.run_uuid IN ({with_value})"
+    return _found(file, which, [int(experiment_id), tag, *values])
 
 
-def insert(file: Path, experiment: Experiment, runs: Mapping[str, Run]) -> bool:
-    """Insert runs, by their new ids (32 hexadecimal digits), in one transaction: all of them or none.
+def write(
+    file: Path,
+    experiment: Experiment,
+    runs: Mapping[str, Run],
+    moved: Mapping[str, str] | None = None,
+    removed: Sequence[str] = (),
+) -> bool:
+    """Insert runs, by their new ids (32 hexadecimal digits), and mend others, in one transaction: all of it or nothing.
+
+    Args:
+        file: the database.
+        experiment: of the new runs.
+        runs: the new runs.
+        moved: runs that are to be shown beneath another, whose id it is.
+        removed: runs that are to be deleted, as the client does: `mlflow` can bring them back.
 
     Returns:
-        Whether they were inserted. False, and nothing was written, where the schema is no longer a known one or the
-        experiment no longer active.
+        Whether it was done. False, and nothing was written, where the schema is no longer a known one or the experiment
+        no longer active.
 
     Raises:
         sqlite3.Error: the database cannot be written, and nothing was.
@@ -150,12 +138,31 @@ def insert(file: Path, experiment: Experiment, runs: Mapping[str, Run]) -> bool:
             return False  # closing rolls the transaction back
         _insert_runs(database, experiment, runs)
         _insert_datasets(database, int(experiment.id), runs)
+        beneath = ((run_id, PARENT, parent) for run_id, parent in (moved or {}).items())
+        _insert(database, "tags (run_uuid, key, value)", beneath, "OR REPLACE ")
+        deleted = "UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = ? WHERE run_uuid = ?"
+        database.executemany(deleted, ((int(1000 * time.time()), run_id) for run_id in removed))
+        database.execute("COMMIT")
+    return True
+
+
+def set_status(file: Path, run_id: str, status: str, end: int | None) -> bool:
+    """Set the status and the end of a run; return whether it was done, as ``write`` does.
+
+    Raises:
+        sqlite3.Error: the database cannot be written.
+    """
+    with _opened(file) as database:
+        database.execute("BEGIN IMMEDIATE")
+        if not _is_known(database):
+            return False
+        database.execute("UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?", [status, end, run_id])
         database.execute("COMMIT")
     return True
 
 
 def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]) -> bool:
-    """End a run that is running: set its status, end and tags, and add its points, in one transaction.
+    """End a run that is running: set its status, end, tags and points, in one transaction.
 
     Args:
         file: the database.
@@ -180,7 +187,8 @@ def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]
         _insert(database, "params (run_uuid, key, value)", params, "OR IGNORE ")
         columns = "(run_uuid, key, value, timestamp, step, is_nan)"
         for table, points in (("metrics", run.points), ("latest_metrics", _latest(run.points))):
-            _insert(database, f"{table} {columns}", ((run_id, *point, 0) for point in points), "OR REPLACE ")
+            database.execute(f"DELETE FROM {table} WHERE run_uuid = ?", [run_id])  # of an end before it was resumed
+            _insert(database, f"{table} {columns}", ((run_id, *point, 0) for point in points))
         tags = ((experiment_id, *item) for item in experiment_tags.items())
         _insert(database, "experiment_tags (experiment_id, key, value)", tags, "OR REPLACE ")
         database.execute("COMMIT")
@@ -299,5 +307,17 @@ def _places(values: Sequence[str]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _found(rows: Iterable[tuple[str, int, str, str]]) -> dict[str, Found]:
-    return {by: Found(str(experiment_id), run_id, status != "RUNNING") for by, experiment_id, run_id, status in rows}
+def _found(file: Path, which: str, values: Sequence[Any]) -> list[Found]:
+    """Return the active runs for which a condition holds, in the order in which they were started."""
+    with _opened(file) as database:
+        rows = database.execute(
+            "SELECT runs.run_uuid, experiment_id, status, tags.key, tags.value FROM runs LEFT JOIN tags"
+            f" ON tags.run_uuid = runs.run_uuid AND tags.key IN ({_places(OWN)})"
+            f" WHERE lifecycle_stage = 'active' AND {which} ORDER BY start_time, runs.run_uuid",
+            [*OWN, *values],
+        ).fetchall()
+    tags: dict[str, dict[str, str]] = {}
+    for run_id, _, _, key, value in rows:
+        tags.setdefault(run_id, {}).update({} if key is None else {key: value})
+    infos = {run_id: (str(experiment_id), status) for run_id, experiment_id, status, _, _ in rows}
+    return [Found(infos[run_id][0], run_id, infos[run_id][1], own) for run_id, own in tags.items()]

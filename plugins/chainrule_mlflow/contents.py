@@ -20,6 +20,10 @@ from chainrule.records.settings import flat
 Point = tuple[str, float, int, int]  # name, value, time in milliseconds since 1970, step
 
 KEY = "chainrule.key"
+JOB = "chainrule.job"  # number of the run in its sweep: one run beneath that of the sweep has it
+PLACE = "chainrule.record"
+PARENT = "mlflow.parentRunId"
+OWN = (KEY, JOB, PLACE, PARENT)  # tags that say whose a run is
 POINTS = 320  # of a curve: the user interface draws no more
 NAME, VALUE, TAG, _DIGEST = 250, 6000, 8000, 36  # longest texts
 # Only complete records are sent, so no run has crashed, and FAILED can mean that a run diverged. Tables mark it red,
@@ -70,7 +74,7 @@ def describe(record: Record, parent_run_id: str | None = None, limit: int = POIN
         start=milliseconds(manifest, 0.0),
         end=milliseconds(manifest, 1.0),
         status=_STATUSES.get(manifest.reason, "FINISHED"),
-        tags=tags(record) | ({"mlflow.parentRunId": parent_run_id} if parent_run_id else {}),
+        tags=tags(record) | ({PARENT: parent_run_id} if parent_run_id else {}),
         params=params(manifest),
         points=points(record, limit),
         dataset=dataset(manifest),
@@ -139,7 +143,8 @@ def tags(record: Record) -> dict[str, str]:
     found = {
         KEY: key(manifest),
         "mlflow.note.content": note(manifest),
-        "chainrule.record": str(record.directory),
+        PLACE: str(record.directory),
+        **({JOB: str(record.member.number)} if record.member else {}),
         "chainrule.identity": manifest.identity,
         "chainrule.reason": manifest.reason.value,
         **{f"chainrule.plugin.{name}": text for name, text in plugins(manifest).items()},

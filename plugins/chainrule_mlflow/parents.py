@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -12,30 +13,41 @@ from chainrule.analysis.ranking import compared_metric
 from chainrule.errors import RecordError
 from chainrule.records.run import read_record
 from chainrule.records.sweep import Sweep
-from chainrule_mlflow import bulk, contents, overview, sending
+from chainrule_mlflow import bulk, client, contents, overview, receipts, sending
+from chainrule_mlflow.rows import Found, choose
 from chainrule_mlflow.store import Store
 
 
 def begin(sweep: Sweep, store: Store, experiment: str) -> tuple[str, str]:
-    """Make sure that a sweep has its run, and return the experiment and the run.
+    """Make sure that a sweep has its run, only one, and return the experiment and the run.
 
     Raises:
         ChainruleError: the store failed.
     """
-    run = overview.begun(sweep)
-    place = sending.place_of(store, experiment)
-    if store.file and place:
-        with store.explained(), store.lock():
-            found = bulk.with_tag(store.file, place.id, contents.KEY, [run.tags[contents.KEY]])
-            there = found.get(run.tags[contents.KEY])
-            run_id = there.run_id if there else uuid4().hex
-            if there or bulk.insert(store.file, place, {run_id: run}):
-                return place.id, run_id
-    with store.opened() as client:
-        experiment_id = sending.experiment_of(client, store, experiment)
-        with store.lock():
-            known = sending.find(client, experiment_id, run.tags[contents.KEY])
-            return experiment_id, known.info.run_id if known else _create(client, experiment_id, run)
+    run = _begun(sweep, store, experiment)
+    return receipts.leave_of_sweep(sweep, store, experiment, run.experiment_id, run.run_id)
+
+
+def go_on(sweep: Sweep, store: Store, experiment: str) -> None:
+    """Let the run of a sweep be running, which had broken off before.
+
+    Raises:
+        ChainruleError: the store failed.
+    """
+    begin(sweep, store, experiment)
+    if not sweep.manifest.finished:
+        _set_status(sweep, store, experiment, "RUNNING")
+
+
+def break_off(sweep: Sweep, store: Store, experiment: str) -> tuple[str, str]:
+    """Let the run of a sweep that is running be killed, and return experiment and run.
+
+    Raises:
+        ChainruleError: the store failed.
+    """
+    there = begin(sweep, store, experiment)
+    _set_status(sweep, store, experiment, "KILLED")
+    return there
 
 
 def found(sweep: Sweep, outcomes: SweepOutcomes, store: Store) -> tuple[str, str, str] | None:
@@ -47,12 +59,12 @@ def found(sweep: Sweep, outcomes: SweepOutcomes, store: Store) -> tuple[str, str
         return None
     for outcome in outcomes:
         with suppress(RecordError):
-            there = sending.receipt(read_record(sweep.directory / outcome.directory), store)
+            there = receipts.receipt(read_record(sweep.directory / outcome.directory), store)
             if there is None:
                 return None
             with store.explained():
                 runs = bulk.with_tag(store.file, there[0], contents.KEY, [sweep.manifest.key])
-            for run in runs.values():
+            for run in runs:
                 return there[0], run.run_id, overview.view(sweep, run.run_id, compared_metric(outcomes)).key
             return None
     return None
@@ -82,20 +94,57 @@ def finish(sweep: Sweep, outcomes: SweepOutcomes, store: Store, experiment: str)
             (folder / overview.RANKING).write_text(ranking, "utf-8")
             if bulk.finish(store.file, run_id, run, {view.tag: view.value}):
                 return experiment_id, run_id, view.key
-    with store.opened() as client:
-        there = client.get_run(run_id).data.params  # MLflow refuses to change them
+    with store.opened() as mlflow:
+        there = mlflow.get_run(run_id).data.params  # MLflow refuses to change them
         missing = {name: value for name, value in run.params.items() if name not in there}
-        sending.log(client, run_id, replace(run, params=missing))
+        client.log(mlflow, run_id, replace(run, params=missing))
         for path in files:
-            client.log_artifact(run_id, str(path))
-        client.log_text(run_id, ranking, overview.RANKING)
-        client.set_experiment_tag(experiment_id, view.tag, view.value)
-        client.set_terminated(run_id, run.status, run.end)
+            mlflow.log_artifact(run_id, str(path))
+        mlflow.log_text(run_id, ranking, overview.RANKING)
+        mlflow.set_experiment_tag(experiment_id, view.tag, view.value)
+        mlflow.set_terminated(run_id, run.status, run.end)
     return experiment_id, run_id, view.key
 
 
-def _create(client: Any, experiment_id: str, run: contents.Run) -> str:
+def _begun(sweep: Sweep, store: Store, experiment: str) -> Found:
+    run = overview.begun(sweep)
+    key = run.tags[contents.KEY]
+    place = sending.place_of(store, experiment)
+    if store.file and place:
+        with store.explained(), store.lock():
+            there = choose(bulk.with_tag(store.file, place.id, contents.KEY, [key]))
+            run_id = uuid4().hex
+            new = {} if there else {run_id: run}
+            spare = [other.run_id for other in there[1:]]
+            if not (new or spare) or bulk.write(store.file, place, new, removed=spare):
+                return there[0] if there else Found(place.id, run_id, run.status, run.tags)
+    with store.opened() as mlflow:
+        experiment_id = client.experiment_of(mlflow, store, experiment)
+        with store.lock():
+            known = client.find(mlflow, experiment_id, key) or _create(mlflow, experiment_id, run)
+        for other in known[1:]:
+            mlflow.delete_run(other.run_id)
+        return known[0]
+
+
+def _set_status(sweep: Sweep, store: Store, experiment: str, status: str) -> None:
+    """Let the run of a sweep be running or killed, if it is not."""
+    run = _begun(sweep, store, experiment)
+    if run.status == status:
+        return
+    end = None if status == "RUNNING" else int(1000 * time.time())
+    with store.explained():
+        if store.file and bulk.supports(store.file) and bulk.set_status(store.file, run.run_id, status, end):
+            return
+    with store.opened() as mlflow:
+        if end is None:
+            mlflow.update_run(run.run_id, status)
+        else:
+            mlflow.set_terminated(run.run_id, status, end)
+
+
+def _create(mlflow: Any, experiment_id: str, run: contents.Run) -> list[Found]:
     # MLflow takes the user from these tags only.
-    made = client.create_run(experiment_id, start_time=run.start, tags=dict(run.tags), run_name=run.name)
-    sending.log(client, made.info.run_id, run)
-    return str(made.info.run_id)
+    mlflow_run = mlflow.create_run(experiment_id, start_time=run.start, tags=dict(run.tags), run_name=run.name)
+    client.log(mlflow, mlflow_run.info.run_id, run)
+    return client.find(mlflow, experiment_id, run.tags[contents.KEY])

@@ -5,11 +5,11 @@ from typing import Any
 
 from chainrule.errors import ChainruleError, nearest
 from chainrule.records.tracked import Status, TrackedRun, TrackedRuns
+from chainrule_mlflow.contents import PARENT
 from chainrule_mlflow.store import Store
 
 _PAGE = 250  # runs, or experiments, asked for at once: a server has ten seconds for its answer
 _STATUSES = {"FINISHED": Status.FINISHED, "FAILED": Status.FAILED, "KILLED": Status.KILLED}  # else it has not ended
-_PARENT = "mlflow.parentRunId"
 
 
 def read(store: Store, experiment: str) -> TrackedRuns:
@@ -76,5 +76,5 @@ def _run(run: Any) -> TrackedRun:
         status=_STATUSES.get(run.info.status, Status.RUNNING),
         parameters=dict(run.data.params),
         metrics=dict(run.data.metrics),
-        parent=run.data.tags.get(_PARENT),
+        parent=run.data.tags.get(PARENT),
     )

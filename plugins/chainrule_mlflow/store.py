@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import shlex
+import socket
 import sqlite3
 import tempfile
 import warnings
@@ -12,11 +13,13 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from chainrule.errors import ChainruleError
 from chainrule.files import paths
 from chainrule.files.locks import exclusive
+from chainrule.registry.aside import at_work
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # Defaults where the person has set nothing. By MLflow's own defaults a server that is down blocks a call for minutes;
@@ -26,6 +29,8 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+_ANSWER = 5.0  # seconds that a server has to accept a connection
+_PATIENCE = 60.0  # seconds to wait for other processes of chainrule
 _LONG = 300  # most characters of a cause
 _LOUD = ("mlflow", "alembic", "urllib3")
 _SECRET = re.compile(r"(?<=://)([^/@]*):[^/@]*@")
@@ -109,12 +114,12 @@ class Store:
         Raises:
             ChainruleError: MLflow or anything beneath it failed inside the ``with`` block.
         """
+        with self.explained():
+            self.prepare()
         with self.explained(), _quiet():
             # the import takes two seconds, so it waits until it is needed
             from mlflow import MlflowClient
 
-            if self.file:
-                self._prepare(self.file)
             yield MlflowClient(self.uri)
 
     @contextmanager
@@ -133,7 +138,7 @@ class Store:
 
     def lock(self) -> AbstractContextManager[None]:
         """Return a context that keeps other processes of this machine out, where the store is a database."""
-        return exclusive(self._folder / "mlflow.db.lock", wait=60) if self._is_database else nullcontext()
+        return exclusive(self._folder / "mlflow.db.lock", wait=_PATIENCE) if self._is_database else nullcontext()
 
     @property
     def _is_database(self) -> bool:
@@ -143,12 +148,20 @@ class Store:
     def _folder(self) -> Path:
         return self.file.parent if self.file else paths.project()
 
-    def _prepare(self, file: Path) -> None:
-        """Make the database unless it is there.
+    def prepare(self) -> None:
+        """Make the database unless it is there, or find out that a server is not there, before MLflow is imported.
 
         MLflow's migrations fail where several processes start them on one file, and leave half a schema where they are
         interrupted. So one process makes the database in a folder beside it and moves it into place whole.
+
+        Raises:
+            ChainruleError: the path cannot be that of a database of MLflow.
+            OSError: the server cannot be reached.
         """
+        file = self.file
+        if file is None:
+            _knock(self.uri)
+            return
         if re.search(r"\?|%[0-9a-fA-F]{2}", str(file)):
             raise ChainruleError(f"MLflow cannot keep a database in {file.parent}: choose a path without ? and %.")
         if _holds_something(file):
@@ -157,9 +170,12 @@ class Store:
                 database.execute("PRAGMA schema_version")
             return
         file.parent.mkdir(parents=True, exist_ok=True)
-        with self.lock():
-            if _holds_something(file):
-                return
+        with at_work(), self.lock():
+            if not _holds_something(file):
+                self._make(file)
+
+    def _make(self, file: Path) -> None:
+        with _quiet():
             from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
             with tempfile.TemporaryDirectory(prefix=f"{file.name}.", dir=file.parent) as folder:
@@ -167,7 +183,25 @@ class Store:
                 SqlAlchemyStore(f"sqlite:///{new.as_posix()}", self.artifacts).engine.dispose()
                 with closing(sqlite3.connect(new)) as database:
                     database.execute("PRAGMA journal_mode = WAL")  # stays; readers and a writer then get along
+                for rest in ("-wal", "-shm", "-journal"):
+                    # Of a database that was removed: SQLite would write what is in there into the new one.
+                    file.with_name(file.name + rest).unlink(missing_ok=True)
                 os.replace(new, file)
+
+
+def _knock(uri: str) -> None:
+    """Connect to a server, which tells within milliseconds that it is not there; the client needs its import first.
+
+    Raises:
+        OSError: it cannot be reached.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return
+    if parts.scheme in getproxies() and not proxy_bypass(parts.hostname):
+        return  # only the proxy can tell
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    socket.create_connection((parts.hostname, port), timeout=_ANSWER).close()
 
 
 def _holds_something(file: Path) -> bool:
@@ -183,7 +217,8 @@ def _quiet() -> Iterator[None]:
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import mlflow  # noqa: F401  # sets up its loggers
+        with at_work():
+            import mlflow  # noqa: F401  # sets up its loggers
 
         loggers = [logging.getLogger(name) for name in _LOUD]
         levels = [logger.level for logger in loggers]

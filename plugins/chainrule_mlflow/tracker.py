@@ -13,11 +13,12 @@ from annotated_types import Predicate, doc
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.faults import Fault
-from chainrule.records.run import Membership, Record
+from chainrule.records.run import Record
 from chainrule.records.sweep import Sweep, read_sweep
 from chainrule.records.tracked import TrackedRuns
 from chainrule.registry.watching import Tracker
 from chainrule_mlflow import care, contents, parents, reading, sending
+from chainrule_mlflow.receipts import home, receipt
 from chainrule_mlflow.store import Store
 
 log = logging.getLogger(__name__)
@@ -25,19 +26,6 @@ log = logging.getLogger(__name__)
 _LATER = "not in MLflow yet"
 _PAUSE = 60.0  # seconds without a further attempt after a failure: a dead server must not hold up each run of a sweep
 _paused_until: dict[tuple[str, str], float] = {}
-_parents: dict[tuple[str, str, str], str] = {}  # runs of sweeps, by store, experiment and key of the sweep
-
-
-def _parent(sweep: Sweep, store: Store, experiment: str) -> str:
-    place = store.uri, experiment, sweep.manifest.key
-    if place not in _parents:
-        _parents[place] = parents.begin(sweep, store, experiment)[1]
-    return _parents[place]
-
-
-def _parent_of(member: Membership, store: Store, experiment: str) -> str:
-    known = _parents.get((store.uri, experiment, member.key))
-    return known or _parent(read_sweep(member.directory), store, experiment)
 
 
 def _points(runs: int) -> int:
@@ -71,7 +59,7 @@ class MLflow(Tracker, name="mlflow"):
         """Send the records, or say how to send them later."""
 
         def send() -> None:
-            for error in self._send_all(records):
+            for error in filter(None, self.send_all(records)):
                 log.warning("%s", error)
 
         if not self._attempt(send, records[0].directory):
@@ -82,9 +70,19 @@ class MLflow(Tracker, name="mlflow"):
         """Make the run of the sweep, beneath which its runs are shown."""
 
         def begin() -> None:
-            parents.begin(sweep, Store.at(self.uri), self.experiment)
+            store = Store.at(self.uri)
+            parents.go_on(sweep, store, home(sweep, store, self.experiment))
 
         self._attempt(begin, sweep.directory)
+
+    def sweep_interrupted(self, sweep: Sweep) -> None:
+        """Say that the sweep does not run any more."""
+
+        def break_off() -> None:
+            store = Store.at(self.uri)
+            parents.break_off(sweep, store, home(sweep, store, self.experiment))
+
+        self._attempt(break_off, sweep.directory)
 
     def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
         """Write the ranking of the sweep into its run, and say where to see it."""
@@ -94,16 +92,22 @@ class MLflow(Tracker, name="mlflow"):
     def send_sweep(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
         """Write the ranking of a sweep into its run; the links to it are left in ``sweep.links``.
 
+        A sweep that broke off is killed: without a ranking, because it may go on.
+
         Raises:
             ChainruleError: it cannot be sent.
         """
         store = Store.at(self.uri)
-        sweep.links.update(store.sweep_links(*parents.finish(sweep, outcomes, store, self.experiment)))
+        experiment = home(sweep, store, self.experiment)
+        if sweep.manifest.finished:
+            sweep.links.update(store.sweep_links(*parents.finish(sweep, outcomes, store, experiment)))
+        else:
+            sweep.links.update(store.links(*parents.break_off(sweep, store, experiment)))
 
     def links(self, record: Record) -> dict[str, str]:
         """Return where MLflow shows a record, from the receipt beside it."""
         store = Store.at(self.uri)
-        there = sending.receipt(record, store)
+        there = receipt(record, store)
         return store.links(*there) if there else {}
 
     def sweep_links(self, sweep: Sweep, outcomes: SweepOutcomes) -> dict[str, str]:
@@ -154,32 +158,41 @@ class MLflow(Tracker, name="mlflow"):
             return False
         return True
 
-    def _send_all(self, records: Sequence[Record]) -> list[RecordError]:
-        """Send records, those of a sweep beneath its run; return why some cannot be sent."""
-        store, errors = Store.at(self.uri), []
-        by_sweep: dict[str, list[Record]] = {}
-        for record in records:
-            by_sweep.setdefault(record.member.key if record.member else "", []).append(record)
-        for part in by_sweep.values():
-            member = part[0].member
-            parent = _parent_of(member, store, self.experiment) if member else None
-            points = _points(member.runs) if member else contents.POINTS
-            sent = sending.send_many(part, store, self.experiment, parent, points)
-            for record, there in zip(part, sent, strict=True):
-                if isinstance(there, RecordError):
-                    errors.append(there)
-                else:
-                    record.links.update(store.links(*there))
-        return errors
-
     def send(self, record: Record) -> None:
         """Send a record that may have been made long ago; sending one again changes nothing.
 
         If its run was deleted in MLflow, the record is sent as a new run.
 
         Raises:
+            RecordError: a file of it is missing or damaged, or MLflow refuses it.
             ChainruleError: it cannot be sent; the record stays as it is.
         """
-        for error in self._send_all([record]):
-            raise error
-        record.links.pop(_LATER, None)
+        for error in self.send_all([record]):
+            if error:
+                raise error
+
+    def send_all(self, records: Sequence[Record]) -> list[RecordError | None]:
+        """Send records, those of a sweep beneath its run; return why some cannot be sent.
+
+        Raises:
+            ChainruleError: the store failed.
+        """
+        store, refused = Store.at(self.uri), {}
+        by_sweep: dict[str, list[Record]] = {}
+        for record in records:
+            by_sweep.setdefault(record.member.key if record.member else "", []).append(record)
+        for part in by_sweep.values():
+            member, experiment, parent = part[0].member, self.experiment, None
+            if member:
+                sweep = read_sweep(member.directory)
+                experiment = home(sweep, store, experiment)
+                parent = parents.begin(sweep, store, experiment)[1]
+            points = _points(member.runs) if member else contents.POINTS
+            sent = sending.send_many(part, store, experiment, parent, points)
+            for record, there in zip(part, sent, strict=True):
+                if isinstance(there, RecordError):
+                    refused[record.directory] = there
+                else:
+                    record.links.update(store.links(*there))
+                    record.links.pop(_LATER, None)
+        return [refused.get(record.directory) for record in records]

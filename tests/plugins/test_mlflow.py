@@ -403,10 +403,20 @@ def test_a_run_deleted_in_mlflow_is_sent_anew(client, record):
     assert only(client).info.run_id != first
 
 
-def test_a_run_trained_again_into_the_same_directory_is_another_run(client, record):
+@pytest.mark.parametrize("changes", [{"started": "2026-11-24T10:00:00+00:00"}, {"identity": "2e" * 32}])
+def test_a_run_trained_again_into_the_same_directory_takes_the_place_of_the_former(client, record, changes):
+    """So does one that went on, with more epochs, which keeps the time when it was started."""
     MLflow().send(record)
-    later = RunManifest({**record.manifest, "started": "2026-11-24T10:00:00+00:00"})
-    MLflow().send(Record(record.directory, later))
+    former = only(client).info.run_id
+    MLflow().send(Record(record.directory, RunManifest({**record.manifest, **changes})))
+    assert only(client).info.run_id != former
+    assert client.get_run(former).info.lifecycle_stage == "deleted"
+
+
+def test_a_run_with_other_settings_in_the_same_directory_is_another_run(client, record):
+    MLflow().send(record)
+    changes = {"started": "2026-11-24T10:00:00+00:00", "identity": "2e" * 32}
+    MLflow().send(Record(record.directory, RunManifest({**record.manifest, **changes})))
     assert len(runs(client)) == 2
 
 
@@ -471,7 +481,7 @@ def test_after_a_failure_further_runs_do_not_wait(record, monkeypatch, caplog):
         attempts.append(arguments)
         raise ChainruleError("It is down.")
 
-    monkeypatch.setattr("chainrule_mlflow.sending.send", fail)
+    monkeypatch.setattr("chainrule_mlflow.sending.send_many", fail)
     for _ in range(5):
         further = Record(record.directory, record.manifest)
         MLflow().runs_recorded([further])

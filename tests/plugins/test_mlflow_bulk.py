@@ -17,7 +17,7 @@ import chainrule
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.entries import sealed
 from chainrule.records.run import MANIFEST, RunManifest, read_record
-from chainrule_mlflow import bulk, contents, sending
+from chainrule_mlflow import bulk, client, contents, sending
 from chainrule_mlflow.store import Store
 from sealing import identified
 
@@ -68,7 +68,7 @@ def no_client(monkeypatch):
     def refuse(*arguments):
         raise AssertionError("the client was used")
 
-    monkeypatch.setattr(sending, "send", refuse)
+    monkeypatch.setattr(client, "send", refuse)
 
 
 def changed(record, name, **changes):
@@ -80,9 +80,9 @@ def changed(record, name, **changes):
 
 
 def siblings(record, number):
-    """Return records that differ in the time when they were started."""
-    times = [f"2026-11-23T10:00:00.{i:06d}+00:00" for i in range(number)]
-    return [dataclasses.replace(record, manifest=RunManifest(record.manifest | {"started": time})) for time in times]
+    """Return records that differ in their identity and in the time when they were started."""
+    changes = [{"identity": f"{i}", "started": f"2026-11-23T10:00:00.{i:06d}+00:00"} for i in range(number)]
+    return [dataclasses.replace(record, manifest=RunManifest(record.manifest | change)) for change in changes]
 
 
 def client_of(store):
@@ -131,10 +131,10 @@ def files(folder):
 @pytest.mark.slow
 def test_every_row_of_every_table_is_what_the_client_leaves(study, sweep, tmp_path, monkeypatch):
     other = copied(study, tmp_path / "other")
-    by_client = [sending.send(record, other, "study", PARENT, 50) for record in sweep]
+    by_client = client.send(sweep, other, "study", PARENT, 50)
     for record in sweep:
         (record.directory / "mlflow.json").unlink()
-    monkeypatch.setattr(sending, "send", None)
+    monkeypatch.setattr(client, "send", None)
     by_bulk = sending.send_many(sweep, study, "study", PARENT, 50)
     stored = comparable(study)
     assert stored == comparable(other)
@@ -173,9 +173,9 @@ def _table(database, query):
 
 def test_the_client_reads_the_same(study, sweep, tmp_path, monkeypatch):
     other = copied(study, tmp_path / "other")
-    by_client = [run for _, run in (sending.send(record, other, "study") for record in sweep)]
+    by_client = [run for _, run in client.send(sweep, other, "study")]
     with monkeypatch.context() as patch:
-        patch.setattr(sending, "send", None)
+        patch.setattr(client, "send", None)
         by_bulk = [run for _, run in sending.send_many(sweep, copied(study, tmp_path / "third"), "study")]
 
     def seen(store, run_id):
@@ -195,8 +195,8 @@ def test_the_latest_point_is_the_one_that_mlflow_takes(study, sweep, tmp_path, m
     points = [(name, *point) for name, some in (("a", odd), ("b", odd[::-1]), ("c", odd[5:])) for point in some]
     monkeypatch.setattr(contents, "points", lambda record, limit: points)
     other = copied(study, tmp_path / "other")
-    sending.send(sweep[0], other, "study")
-    monkeypatch.setattr(sending, "send", None)
+    client.send(sweep[:1], other, "study")
+    monkeypatch.setattr(client, "send", None)
     sending.send_many(sweep[:1], study, "study")
     assert comparable(study) == comparable(other)
     latest = [row for row in comparable(study)["latest_metrics"] if row.startswith("('a'")]
@@ -230,7 +230,7 @@ def test_another_revision_is_declined(study, sweep, revision):
         database.executemany("INSERT INTO alembic_version VALUES (?)", [[name] for name in revision])
     place = bulk.experiment(study.file, "study", study.artifacts)
     assert not bulk.supports(study.file)
-    assert not bulk.insert(study.file, place, {"0" * 32: contents.describe(sweep[0])})
+    assert not bulk.write(study.file, place, {"0" * 32: contents.describe(sweep[0])})
     assert tables(study)["runs"] == []
 
 
@@ -257,24 +257,17 @@ def test_with_an_unknown_schema_the_client_sends(study, sweep, tmp_path, monkeyp
     assert comparable(study) == comparable(other)
 
 
-def test_the_client_makes_database_and_experiment_and_the_rest_is_bulk(sweep, tmp_path, monkeypatch):
-    used = []
-    whole = sending.send
-
-    def counted(record, *arguments):
-        used.append(record)
-        return whole(record, *arguments)
-
-    monkeypatch.setattr(sending, "send", counted)
+def test_a_new_database_and_its_experiment_are_made_without_the_client(sweep, tmp_path, no_client):
     store = Store.at(f"sqlite:///{tmp_path}/new/mlflow.db")
     assert len({run for _, run in sending.send_many(sweep, store, "new")}) == 5
-    assert used == sweep[:1]
     assert all((tmp_path / "new/mlartifacts").glob("*/artifacts/manifest.json"))
     assert len(tables(store)["runs"]) == 5
 
 
 def test_where_files_go_elsewhere_the_client_sends(study, sweep, monkeypatch):
-    monkeypatch.setattr(sending, "send", lambda record, *arguments: ("client", record.directory.name))
+    monkeypatch.setattr(
+        client, "send", lambda records, *arguments: [("client", each.directory.name) for each in records]
+    )
     for place in (
         "s3://bucket/x",
         "mlflow-artifacts:/1",
@@ -294,24 +287,24 @@ def test_files_lie_where_mlflow_looks_for_them(study, sweep, tmp_path, place, no
     with contextlib.closing(sqlite3.connect(study.file)) as database, database:
         location = place.format(tmp_path)
         database.execute("UPDATE experiments SET artifact_location = ? WHERE name = 'study'", [location])
-    client = client_of(study)
+    mlflow = client_of(study)
     for record, (_, run) in zip(sweep, sending.send_many(sweep, study, "study"), strict=True):
-        copy = Path(client.download_artifacts(run, "curves.npz", str(tmp_path)))
+        copy = Path(mlflow.download_artifacts(run, "curves.npz", str(tmp_path)))
         assert copy.read_bytes() == (record.directory / "curves.npz").read_bytes()
-        assert client.get_run(run).info.artifact_uri == location.rstrip("/") + f"/{run}/artifacts"
+        assert mlflow.get_run(run).info.artifact_uri == location.rstrip("/") + f"/{run}/artifacts"
 
 
 @pytest.mark.parametrize("receipts", [True, False])
 @pytest.mark.parametrize("first", ["client", "bulk"])
 def test_sending_again_adds_nothing(study, sweep, tmp_path, first, receipts, monkeypatch):
     sent = sending.send_many(sweep, study, "study") if first == "bulk" else None
-    sent = sent or [sending.send(record, study, "study") for record in sweep]
+    sent = sent or client.send(sweep, study, "study")
     before, copies = tables(study), files(tmp_path / "mlartifacts")
     notes = [(record.directory / "mlflow.json").read_bytes() for record in sweep]
     for record in sweep[: 0 if receipts else 3]:
         (record.directory / "mlflow.json").unlink()
-    assert [sending.send(record, study, "study") for record in sweep[:1]] == sent[:1]
-    monkeypatch.setattr(sending, "send", None)
+    assert client.send(sweep[:1], study, "study") == sent[:1]
+    monkeypatch.setattr(client, "send", None)
     assert sending.send_many([*sweep, *sweep[:2]], study, "study") == [*sent, *sent[:2]]
     assert tables(study) == before
     assert files(tmp_path / "mlartifacts") == copies
@@ -354,7 +347,7 @@ def test_what_the_client_left_unfinished_the_client_completes(study, sweep, tmp_
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, where, breaks)
         with pytest.raises(ChainruleError, match="power cut"):
-            sending.send(sweep[1], study, "study", PARENT)
+            client.send(sweep[1:2], study, "study", PARENT)
     sending.send_many(sweep, study, "study", PARENT)
     for record in sweep:
         (record.directory / "mlflow.json").unlink()
@@ -369,13 +362,13 @@ def test_a_deleted_experiment_is_explained(study, sweep):
 
 
 def test_an_experiment_deleted_at_the_last_moment_is_explained(study, sweep, tmp_path, monkeypatch):
-    whole = bulk.insert
+    whole = bulk.write
 
     def late(*arguments):
         client_of(study).delete_experiment("1")
         return whole(*arguments)
 
-    monkeypatch.setattr(bulk, "insert", late)
+    monkeypatch.setattr(bulk, "write", late)
     with pytest.raises(ChainruleError, match="is deleted"):
         sending.send_many(sweep, study, "study")
     assert tables(study)["runs"] == []
@@ -413,9 +406,7 @@ def test_a_failure_leaves_nothing(study, sweep, tmp_path, table):
     assert len(sending.send_many(sweep, study, "study")) == 5
 
 
-@pytest.mark.parametrize(
-    "function", ["sending._copy", "bulk._insert_runs", "bulk._insert_datasets", "sending._leave_receipt"]
-)
+@pytest.mark.parametrize("function", ["sending._copy", "bulk._insert_runs", "bulk._insert_datasets", "sending.leave"])
 def test_a_kill_leaves_no_run_or_whole_runs(study, sweep, tmp_path, function):
     code = f"""
 import os, sys
@@ -433,7 +424,7 @@ sending.send_many(found, Store.at(sys.argv[1]), "study")
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", code, study.uri], timeout=100, check=False)
     assert done.returncode == 9
-    assert len(tables(study)["runs"]) == (5 if function == "sending._leave_receipt" else 0)
+    assert len(tables(study)["runs"]) == (5 if function == "sending.leave" else 0)
     other = copied(study, tmp_path / "other")
     assert len(sending.send_many(sweep, study, "study")) == 5
     for record in sweep:
@@ -456,7 +447,8 @@ record = read_record(Path("sweep/1 alone").absolute())
 def runs(worker, number):
     for i in range(number):
         started = f"2026-11-23T{worker:02d}:00:00.{i:06d}+00:00"
-        yield dataclasses.replace(record, manifest=RunManifest(record.manifest | {"started": started}))
+        changes = {"started": started, "identity": started}
+        yield dataclasses.replace(record, manifest=RunManifest(record.manifest | changes))
 
 children = []
 for worker in range(8):

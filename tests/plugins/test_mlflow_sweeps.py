@@ -15,7 +15,7 @@ import forking
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ChainruleError
 from chainrule.records.sweep import Sweep, SweepManifest, new_sweep, read_sweep
-from chainrule_mlflow import bulk, overview, parents, sending
+from chainrule_mlflow import bulk, client, overview, parents
 from chainrule_mlflow.store import Store
 from sizes import one_in
 from sweeping import command
@@ -46,12 +46,12 @@ def client_of(database):
 
 def the_runs(database="mlflow.db"):
     """The run of the sweep, and those beneath it."""
-    client = client_of(database)
-    runs = client.search_runs(["1"], max_results=1000)
+    mlflow = client_of(database)
+    runs = mlflow.search_runs(["1"], max_results=1000)
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
     assert len(children) == len(runs) - 1
-    return client, parent, children
+    return mlflow, parent, children
 
 
 @pytest.mark.parametrize("launcher", one_in(3, [([],), (["hydra/launcher=basic"],), (["hydra.launcher.stack=3"],)]))
@@ -153,7 +153,7 @@ def test_the_run_of_a_sweep_is_completed_where_its_beginning_broke_off(prepared,
     path.write_bytes(prepared.read_bytes())
     known, by_client = bulk.supports, lambda file: False
     monkeypatch.setattr(bulk, "supports", by_client)
-    with mock.patch.object(sending, "log", side_effect=OSError), pytest.raises(ChainruleError):
+    with mock.patch.object(client, "log", side_effect=OSError), pytest.raises(ChainruleError):
         parents.begin(sweep, Store.at(f"sqlite:///{path}"), "chainrule")
     monkeypatch.setattr(bulk, "supports", known if supported else by_client)
     fewer = Sweep(sweep.directory, SweepManifest(sweep.manifest | {"jobs": sweep.manifest.jobs[:3]}))

@@ -1,21 +1,32 @@
 """``chainrule sync``: send records to the tracker later."""
 
+import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.cli.common import load_plugins, parse, parser, tracker_of
+from chainrule.config.settings import TRACKING
 from chainrule.errors import ChainruleError, RecordError, sentence
 from chainrule.files.reading import found_below
-from chainrule.records.run import MANIFEST, Membership, read_record
+from chainrule.records.run import MANIFEST, Membership, Record, read_record
 from chainrule.records.sweep import SWEEP, Sweep, read_sweep
 from chainrule.registry.watching import Tracker
+from chainrule.sweep.ledger import left_alone
+
+_CHUNK = 500  # records that are in memory at once
+_EVERY = 10.0  # seconds between two lines of progress in a file
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Send records that no tracker has received yet, to their own tracker or to another."""
+    """Send records that no tracker has received yet, to their own tracker or to another.
+
+    What is there already is checked and stays; a sweep that broke off is marked as such. A tracker that cannot be
+    reached is given up at once.
+    """
     command = parser("sync", main.__doc__)
     command.add_argument(
         "directories", nargs="+", type=Path, metavar="DIR", help="directory with records, at any depth"
@@ -30,49 +41,132 @@ def main(arguments: Sequence[str]) -> None:
     )
     given = parse(command, arguments)
     load_plugins([])
-    failed = sum(_send(directory, given.tracking, given.allow) for directory in given.directories)
-    if failed:
-        raise ChainruleError(f"{failed} {'record was' if failed == 1 else 'records were'} not sent.")
+    sending = _Sending(given.tracking, given.allow)
+    for directory in given.directories:
+        sending.send(directory)
+    if sending.failed:
+        raise ChainruleError(f"{sending.failed} {'record was' if sending.failed == 1 else 'records were'} not sent.")
 
 
-def _send(directory: Path, tracking: str | None, allowed: Sequence[str]) -> int:
-    """Send the records below a directory and the sweeps that they belong to; return how many could not be sent."""
-    found = sorted(found_below(directory.absolute(), MANIFEST))
-    if not found:
-        raise ChainruleError(f"{directory} holds no finished record.")
-    sweeps, damaged = _sweeps(directory.absolute())
-    members: dict[Path, Membership] = {}
-    for sweep in sweeps.values():
-        members |= sweep.members()
-    trackers: dict[str, Tracker] = {}  # by sweep: that of its last record
-    failed = 0
-    for place in (manifest.parent for manifest in found):
+@dataclass
+class _Sending:
+    """What becomes of the records below some directories.
+
+    Attributes:
+        tracking: tracker to use instead of each record's own, or None.
+        allowed: servers and databases that records name and that may be contacted.
+        failed: how many records, and results of sweeps, were not sent.
+    """
+
+    tracking: str | None
+    allowed: Sequence[str]
+    failed: int = 0
+    _trackers: dict[str, Tracker] = field(default_factory=dict)  # by what a record says of its own
+    _gone: set[str] = field(default_factory=set)  # those of them that cannot be reached
+
+    def send(self, directory: Path) -> None:
+        """Send the records below a directory and the sweeps that they belong to."""
+        found = sorted(found_below(directory.absolute(), MANIFEST))
+        if not found:
+            raise ChainruleError(f"{directory} holds no finished record.")
+        sweeps, damaged = _sweeps(directory.absolute())
+        members: dict[Path, Membership] = {}
+        for sweep in sweeps.values():
+            members |= sweep.members()
+        used: dict[str, str] = {}  # by sweep: the tracker of its last record
+        progress = _Progress(len(found))
+        for first in range(0, len(found), _CHUNK):
+            records = []
+            for place in (path.parent for path in found[first : first + _CHUNK]):
+                try:
+                    for folder in damaged.keys() & set(place.parents):  # its sweep does not say what it is
+                        raise damaged[folder]
+                    records.append(replace(read_record(place), member=members.get(place)))
+                except (RecordError, OSError) as error:
+                    self._fail(place, error)
+            for name, part in _by_tracker(records).items():
+                for record in self._send(name, part):
+                    if record.member is None or not record.member.directory.is_relative_to(directory.absolute()):
+                        _say(record.directory, record.links)  # else the line of its sweep is enough
+                used |= {record.member.key: name for record in part if record.member}
+            progress.show(min(first + _CHUNK, len(found)))
+        progress.close()
+        for key, name in used.items():
+            if name not in self._gone:
+                self._send_sweep(name, sweeps[key])
+
+    def _send(self, name: str, records: Sequence[Record]) -> list[Record]:
+        """Send the records of one tracker, and return those that are there; one that is gone is not asked again."""
+        if name in self._gone:
+            self.failed += len(records)
+            return []
         try:
-            for folder in damaged.keys() & set(place.parents):  # its sweep does not say what it is
-                raise damaged[folder]
-            record = replace(read_record(place), member=members.get(place))
-            tracker = tracker_of(record, tracking, allowed)
-            record.require_intact()
-            tracker.send(record)
-        except (Exception, SystemExit) as error:  # whatever a tracker raises, the other records are sent
-            failed += 1
-            print(f"chainrule: {place}: {sentence(error)}", file=sys.stderr)
-            continue
-        _say(place, record.links)
-        if record.member:
-            trackers[record.member.key] = tracker
-    for key, tracker in trackers.items():
-        sweep = sweeps[key]
-        if not sweep.manifest.finished:
-            continue
-        try:
-            tracker.send_sweep(sweep, SweepOutcomes(sweep, sweep.outcomes()))
-        except (Exception, SystemExit) as error:
-            failed += 1
-            print(f"chainrule: {sweep.directory}: {sentence(error)}", file=sys.stderr)
-        else:
-            _say(sweep.directory, sweep.links)
-    return failed
+            if name not in self._trackers:
+                self._trackers[name] = tracker_of(records[0], self.tracking, self.allowed)
+            refused = self._trackers[name].send_all(records)
+        except (Exception, SystemExit) as error:  # whatever a tracker raises, those of others are sent
+            where = "" if name in self._trackers else f"{records[0].directory}: "
+            print(f"chainrule: {where}{sentence(error)}", file=sys.stderr)
+            self._gone.add(name)
+            self.failed += len(records)
+            return []
+        for record, refusal in zip(records, refused, strict=True):
+            if refusal:
+                self._fail(record.directory, refusal)
+        return [record for record, refusal in zip(records, refused, strict=True) if not refusal]
+
+    def _send_sweep(self, name: str, sweep: Sweep) -> None:
+        with left_alone(sweep.directory) as is_left_alone:
+            if not (sweep.manifest.finished or is_left_alone):
+                print(f"{sweep.directory}: is still running")
+                return
+            outcomes = SweepOutcomes(sweep, sweep.outcomes() if sweep.manifest.finished else ())
+            try:
+                self._trackers[name].send_sweep(sweep, outcomes)
+            except (Exception, SystemExit) as error:
+                self._fail(sweep.directory, error)
+            else:
+                _say(sweep.directory, sweep.links)
+
+    def _fail(self, place: Path, error: BaseException) -> None:
+        self.failed += 1
+        print(f"chainrule: {place}: {sentence(error)}", file=sys.stderr)
+
+
+class _Progress:
+    """Says how far it is: as a line that changes for a person, as lines now and then for a file.
+
+    Args:
+        total: number of records.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total, self._is_watched = total, sys.stderr.isatty()
+        self._due = time.monotonic() + (1.0 if self._is_watched else _EVERY)
+        self._is_shown = False
+
+    def show(self, done: int) -> None:
+        """Say that so many records are done, if it is time to."""
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + (0.2 if self._is_watched else _EVERY)
+        start, end = ("\r", "") if self._is_watched else ("", "\n")
+        print(f"{start}{done} of {self._total} records", end=end, file=sys.stderr, flush=True)
+        self._is_shown = self._is_watched
+
+    def close(self) -> None:
+        """End the line."""
+        if self._is_shown:
+            print(file=sys.stderr, flush=True)
+
+
+def _by_tracker(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Return records by what their configurations say of their tracker."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        own = json.dumps(record.manifest.configuration[TRACKING], sort_keys=True)
+        found.setdefault(own, []).append(record)
+    return found
 
 
 def _say(place: Path, links: Mapping[str, str]) -> None:

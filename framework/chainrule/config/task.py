@@ -22,6 +22,7 @@ from chainrule.records.result import objective
 from chainrule.records.run import Failure, Membership, require_free
 from chainrule.records.settings import seed_in
 from chainrule.records.sweep import read_sweep
+from chainrule.registry.aside import Aside
 from chainrule.registry.registry import installed
 from chainrule.registry.watching import Session, Watchers
 from chainrule.runs.execute import Task, execute
@@ -68,7 +69,8 @@ def _train(config: DictConfig, context: HydraConf) -> float:
         session = Session(interactive=sys.stdout.isatty(), of_sweep=of_sweep)
         is_refused = False
         # The tracker comes first, because other watchers show the links that it adds.
-        watchers = Watchers([tracker, *registry.watchers(session)])
+        aside = Aside(tracker)
+        watchers = Watchers([aside, *registry.watchers(session)])
         ((result, record),) = execute(
             [Task(prepared, directory, tracker, context.overrides.task)], watchers, registry, overwrite=overwrite
         )
@@ -86,7 +88,9 @@ def _train(config: DictConfig, context: HydraConf) -> float:
             sys.exit(f"chainrule: a plugin ended the run: {sentence(error)}.")
         raise
     watchers.tell("runs_recorded", [replace(record, member=member) if of_sweep else record])
-    if not of_sweep:
+    if of_sweep:
+        aside.settle()  # this process may be another than that of the sweep, and end with this job
+    else:
         watchers.tell("finished", record)
     value = objective(result.metrics)[1]
     return value if value is not None and math.isfinite(value) else math.nan

@@ -13,6 +13,11 @@ def resuming(directory: object) -> str:
     return f"chainrule resume {shell_word(str(directory))}"
 
 
+def syncing(directory: object) -> str:
+    """Return the command that sends the records in a directory to their tracker, as one types it."""
+    return f"chainrule sync {shell_word(str(directory))}"
+
+
 def typed(key: str, value: object) -> str:
     """Return ``key=value`` as one word of a command line, quoted for Hydra and for a shell where that is needed.
 

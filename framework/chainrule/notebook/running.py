@@ -14,6 +14,7 @@ from chainrule.notebook import surroundings
 from chainrule.notebook.components import registry
 from chainrule.notebook.runs import Run
 from chainrule.records.settings import Settings
+from chainrule.registry.aside import Aside
 from chainrule.registry.watching import Watchers
 from chainrule.runs.execute import Task, execute, observer, train_stack
 from chainrule.runs.prepare import Prepared, prepare, run_structure
@@ -56,7 +57,7 @@ def run(
         prepared, tracker = prepare(settings_from_config(config, plugins)), tracker_from_config(config, plugins)
     if directory is None:
         return Run.of(train_stack([prepared], _observer([prepared], quiet))[0])
-    watchers = Watchers([tracker, *plugins.watchers(surroundings.of_runs(quiet))])
+    watchers = Watchers([Aside(tracker), *plugins.watchers(surroundings.of_runs(quiet))])
     task = Task(prepared, Path(directory).absolute(), tracker, overrides)
     ((result, record),) = execute([task], watchers, plugins, overwrite=overwrite)
     watchers.tell("runs_recorded", [record])

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.components.contracts import Component
 from chainrule.components.parameters import parameters
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, RecordError, sentence
 from chainrule.records.faults import Fault
 from chainrule.records.result import Result
 from chainrule.records.run import Record
@@ -122,9 +122,16 @@ class Watcher:
         ``effects`` and ``comparison``.
         """
 
+    def sweep_interrupted(self, sweep: Sweep) -> None:
+        """A sweep breaks off before its runs have ended, and the process is about to end: there is no time to lose."""
+
 
 class Tracker(Component, Watcher):
-    """A watcher that is a component: it keeps runs where people compare them."""
+    """A watcher that is a component: it keeps runs where people compare them.
+
+    It is told of events in a thread of its own, and training does not wait for it (see
+    :mod:`chainrule.registry.aside`).
+    """
 
     @property
     def named(self) -> str:
@@ -140,11 +147,37 @@ class Tracker(Component, Watcher):
         """Send a record, which may be an old one; sending it again changes nothing.
 
         Raises:
+            RecordError: the record itself is refused; others may be sent.
             ChainruleError: it cannot be sent; the record stays as it is.
         """
 
+    def send_all(self, records: Sequence[Record]) -> list[RecordError | None]:
+        """Send records, as :meth:`send` does one; a tracker that sends many faster at once has a method of its own.
+
+        Returns:
+            For each record, in order, why it is refused; None if it is there.
+
+        Raises:
+            ChainruleError: the tracker cannot be reached, so that sending further records is pointless.
+        """
+        refused: list[RecordError | None] = []
+        for record in records:
+            try:
+                self.send(record)
+            except RecordError as error:
+                refused.append(error)
+            except ChainruleError:
+                raise
+            except (Exception, SystemExit) as error:  # whatever a tracker raises, the other records are sent
+                refused.append(RecordError(sentence(error)))
+            else:
+                refused.append(None)
+        return refused
+
     def send_sweep(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
         """Send the outcomes of a sweep after its records; sending them again changes nothing.
+
+        If the sweep has not finished, it broke off: no process is at work on it.
 
         Raises:
             ChainruleError: they cannot be sent.

@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import shutil
+import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,6 +29,7 @@ from chainrule.records.result import objective
 from chainrule.records.run import FAILURE, MANIFEST, Failure, Record, read_record, require_free
 from chainrule.records.settings import component_config
 from chainrule.records.sweep import SWEEP, JobEntry, Sweep, now, read_sweep
+from chainrule.registry.aside import Aside
 from chainrule.registry.watching import Progress, Start, SweepProgress, Tracker, Watcher, Watchers
 from chainrule.sweep.execution.plan import Unit
 from chainrule.sweep.execution.worker import End
@@ -38,6 +40,20 @@ _PAUSE = 0.5  # seconds between two reports of progress
 
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def left_alone(directory: Path) -> Iterator[bool]:
+    """Yield whether no process is at work on the sweep in a directory, and keep others out meanwhile."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive(directory / LOCK, wait=1))
+        except BlockingIOError:
+            yield False
+            return
+        except sqlite3.Error:  # a directory in which nothing can be written
+            pass
+        yield True
 
 
 class Ledger:
@@ -109,6 +125,10 @@ class Ledger:
             try:
                 yield
                 interrupts.advise(None)
+            except BaseException:
+                if (self.sweep.directory / SWEEP).exists() and not self.sweep.manifest.finished:
+                    self._tell_all("sweep_interrupted", self.sweep)
+                raise
             finally:
                 stop.set()
                 thread.join()
@@ -131,7 +151,7 @@ class Ledger:
             OSError: the record cannot be written, or the way to a directory leads through a link.
         """
         for tracker in trackers:
-            self._trackers.setdefault(_key(component_config(tracker)), Watchers([tracker]))
+            self._trackers.setdefault(_key(component_config(tracker)), Watchers([Aside(tracker)]))
         directories = [job.directory for job in jobs]
         entries = [
             JobEntry(overrides=list(job.overrides), directory=_relative(job.directory, self.sweep.directory))

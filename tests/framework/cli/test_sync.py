@@ -11,6 +11,7 @@ import pytest
 import chainrule
 from chainrule.cli import sync
 from chainrule.errors import ChainruleError
+from chainrule.files import locks
 from chainrule.records.run import MANIFEST
 from chainrule.records.sweep import SWEEP, new_sweep
 from sealing import rewritten
@@ -78,10 +79,28 @@ def test_a_run_of_a_sweep_may_be_sent_alone(kept, sweep, given):
     assert kept.sweeps == [(sweep.directory, [1, 2])]
 
 
-def test_a_sweep_that_is_not_finished_is_not_sent(kept, sweep):
+def test_a_sweep_that_broke_off_is_sent_without_outcomes_unless_a_process_is_at_work_on_it(kept, sweep, capsys):
     sweep.write(finished=None)
-    sync.main(["runs"])
+    with locks.exclusive(sweep.directory / ".sweep.lock", wait=0):
+        sync.main(["runs"])
     assert (len(kept.records), kept.sweeps) == (3, [])
+    assert f"{sweep.directory}: is still running" in capsys.readouterr().out
+    sync.main(["runs"])
+    assert kept.sweeps == [(sweep.directory, [])]
+
+
+def test_a_tracker_that_cannot_be_reached_is_given_up_at_once(kept, sweep, monkeypatch, capsys):
+    asked = []
+
+    def down(self, record):
+        asked.append(record)
+        raise ChainruleError("It is down.")
+
+    monkeypatch.setattr(Kept, "send", down)
+    with pytest.raises(ChainruleError, match=r"^3 records were not sent\.$"):
+        sync.main(["runs"])
+    assert (len(asked), kept.sweeps) == (1, [])
+    assert capsys.readouterr().err == "chainrule: It is down.\n"
 
 
 def test_what_cannot_be_sent_keeps_no_other_back(kept, sweep, capsys):

@@ -1,0 +1,212 @@
+"""Telling a tracker from the side: training never waits for it, whatever it does or fails to do.
+
+A tracker is told in a thread of its own, in order. At the end of a run or a sweep it has some seconds to catch up;
+what it has not taken by then is in the records, and ``chainrule sync`` sends it later.
+"""
+
+import json
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.files.words import syncing
+from chainrule.records.result import Result
+from chainrule.records.run import Record
+from chainrule.records.settings import component_config
+from chainrule.records.sweep import Sweep
+from chainrule.registry.watching import Progress, Start, SweepProgress, Tracker, Watcher, Watchers
+
+log = logging.getLogger(__name__)
+
+LATER = "not sent yet"  # title of the command that sends a record
+_LEAST, _SHARE = 4.0, 0.03  # seconds that a tracker may take at the end, and its share of the time until then
+_LONGEST = 120.0  # seconds for what a tracker does by itself, such as making a database
+_BRIEF = 0.5  # seconds, where a person has interrupted a sweep
+_MANY = 500  # events that may wait: further progress is not told, and further curves are read from disk again
+
+
+class _Line:
+    """What is to be done in one thread, one thing after the other."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._changed = threading.Condition()
+        self._busy = False
+        self._thread: threading.Thread | None = None
+        self._at_work = 0.0  # seconds that were spent in ``at_work``
+        self._at_work_since: float | None = None
+        self.is_late = False  # whether it has not caught up when it should have
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, act: Callable[[], None]) -> None:
+        """Add something to be done."""
+        with self._changed:
+            self._waiting.append(act)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="chainrule tracker", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def is_done_within(self, seconds: float) -> bool:
+        """Wait until all is done, and say whether it is; what is spent in ``at_work`` does not count."""
+        began, worked = time.monotonic(), self._worked()
+        with self._changed:
+            while self._waiting or self._busy:
+                spent, own = time.monotonic() - began, self._worked() - worked
+                if spent - own >= seconds or spent >= _LONGEST:
+                    self.is_late = True
+                    return False
+                self._changed.wait(0.05)
+            self.is_late = False
+            return True
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Let the time that the block takes not count."""
+        if self._at_work_since is not None:  # within another block
+            yield
+            return
+        self._at_work_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._at_work += time.monotonic() - self._at_work_since
+            self._at_work_since = None
+
+    def _worked(self) -> float:
+        since = self._at_work_since
+        return self._at_work + (0.0 if since is None else time.monotonic() - since)
+
+    def _work(self) -> None:
+        _line.set(self)
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                while not self._waiting:
+                    self._changed.wait()
+                act, self._busy = self._waiting.popleft(), True
+            act()
+
+
+_line: ContextVar[_Line | None] = ContextVar("line", default=None)
+_lines: dict[str, _Line] = {}  # by tracker: runs that follow one another share a thread
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_lines.clear)  # where no thread is left
+
+
+@contextmanager
+def at_work() -> Iterator[None]:
+    """Say in a tracker that it does something that ends, such as making a database: it may take longer at the end."""
+    line = _line.get()
+    if line is None:
+        yield
+        return
+    with line.at_work():
+        yield
+
+
+@dataclass
+class _Batch:
+    """Records that wait to be told, with what the tracker is given in their place."""
+
+    pairs: list[tuple[Record, Record]]
+
+
+class Aside(Watcher):
+    """A watcher that tells a tracker what it is told itself, from the side; it is the first of all watchers.
+
+    Args:
+        tracker: whatever it raises, and however long it takes, nobody else notices.
+    """
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker, self._told = tracker, Watchers([tracker])
+        name = json.dumps([type(tracker).__qualname__, component_config(tracker)], sort_keys=True, default=repr)
+        self._line = _lines.setdefault(name, _Line())
+        self._began = time.monotonic()
+        self._last: _Batch | None = None  # the last records, which may still be added to
+        self._lock = threading.Lock()
+
+    def stack_started(self, start: Start) -> None:
+        """Tell it."""
+        self._put("stack_started", start)
+
+    def epochs_recorded(self, progress: Progress) -> None:
+        """Tell it, unless the tracker is far behind."""
+        if len(self._line) < _MANY:
+            self._put("epochs_recorded", progress)
+
+    def run_trained(self, result: Result, directory: Path) -> None:
+        """Tell it."""
+        self._put("run_trained", result, directory)
+
+    def sweep_started(self, sweep: Sweep, notes: Sequence[str]) -> None:
+        """Tell it."""
+        self._put("sweep_started", sweep, notes)
+
+    def sweep_progressed(self, progress: SweepProgress) -> None:
+        """Tell it, unless the tracker is far behind."""
+        if len(self._line) < _MANY:
+            self._put("sweep_progressed", progress)
+
+    def runs_recorded(self, records: Sequence[Record]) -> None:
+        """Tell it; records that wait are told together, because many are sent faster at once."""
+        with self._lock:
+            behind = len(self._last.pairs) if self._last else 0
+            kept = records if behind < _MANY else [replace(record, written=None) for record in records]
+            pairs = [(mine, replace(its, links=dict(its.links))) for mine, its in zip(records, kept, strict=True)]
+            if self._last:
+                self._last.pairs += pairs
+                return
+            self._last = batch = _Batch(pairs)
+        self._line.put(lambda: self._tell_of(batch))
+
+    def _tell_of(self, batch: _Batch) -> None:
+        with self._lock:
+            self._last = None
+        self._told.tell("runs_recorded", [its for _, its in batch.pairs])
+        for mine, its in batch.pairs:
+            if not mine.member:  # nobody looks at the links of one run of many
+                mine.links.update(its.links)
+
+    def finished(self, record: Record) -> None:
+        """Tell it, and wait for the tracker, because other watchers show the links that it has added."""
+        self._put("finished", record)
+        if not self.settle():
+            record.links[LATER] = syncing(record.directory)
+
+    def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
+        """Tell it, and wait likewise."""
+        its = replace(sweep, links={})
+        self._put("sweep_finished", its, outcomes)
+        if self.settle():
+            sweep.links.update(its.links)
+        else:
+            sweep.links[LATER] = syncing(sweep.directory)
+
+    def sweep_interrupted(self, sweep: Sweep) -> None:
+        """Tell it, and wait for half a second."""
+        self._put("sweep_interrupted", sweep)
+        self._line.is_done_within(_BRIEF)
+
+    def settle(self) -> bool:
+        """Wait until the tracker has taken all, and say whether it has; not for long, and not if it was late before."""
+        seconds = max(_LEAST, _SHARE * (time.monotonic() - self._began))
+        return self._line.is_done_within(0.0 if self._line.is_late else seconds)
+
+    def _put(self, event: str, *arguments: object) -> None:
+        if getattr(type(self._tracker), event) is not getattr(Watcher, event):
+            with self._lock:
+                self._last = None  # what follows is told later
+            self._line.put(lambda: self._told.tell(event, *arguments))
