@@ -17,11 +17,11 @@ from typing import Any
 from urllib.request import url2pathname
 from uuid import uuid4
 
+from chainrule_mlflow import store
 from chainrule_mlflow.contents import OWN, PARENT, Point, Run
 from chainrule_mlflow.rows import Found
 
 REVISIONS = frozenset({"dc11669786a5"})  # of MLflow 3.17
-_PATIENCE = 20.0  # seconds to wait for other writers
 _LONGEST = 500  # characters of the place of an experiment's files
 _WORKSPACE = "default"  # where MLflow keeps everything unless workspaces are switched on
 
@@ -49,13 +49,19 @@ class Experiment:
 
 
 def supports(file: Path) -> bool:
-    """Return whether a file is a database of MLflow with a schema whose rows are known here."""
+    """Return whether a file is a database of MLflow with a schema whose rows are known here.
+
+    Raises:
+        sqlite3.Error: another process keeps it locked.
+    """
     if os.environ.get("MLFLOW_ENABLE_WORKSPACES"):
         return False
     try:
         with _opened(file) as database:
             return _is_known(database)
-    except sqlite3.Error:
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            raise
         return False
 
 
@@ -199,7 +205,7 @@ def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]
 def _opened(file: Path) -> Iterator[sqlite3.Connection]:
     """Yield a connection to a database that exists. What was not committed is rolled back at the end."""
     uri = f"{file.absolute().as_uri()}?mode=rw"
-    with closing(sqlite3.connect(uri, timeout=_PATIENCE, isolation_level=None, uri=True)) as database:
+    with closing(sqlite3.connect(uri, timeout=store.BUSY, isolation_level=None, uri=True)) as database:
         database.execute("PRAGMA foreign_keys = ON")
         database.execute("PRAGMA synchronous = NORMAL")  # `chainrule sync` sends again what a power failure takes
         database.execute("PRAGMA cache_size = -65536")  # KiB: pages of one transaction are written once

@@ -55,8 +55,9 @@ def found(sweep: Sweep, outcomes: SweepOutcomes, store: Store) -> tuple[str, str
 
     Nothing is written: the experiment is that of a run of the sweep whose receipt is there.
     """
-    if store.file is None or not bulk.supports(store.file):
-        return None
+    with store.explained():
+        if store.file is None or not bulk.supports(store.file):
+            return None
     for outcome in outcomes:
         with suppress(RecordError):
             there = receipts.receipt(read_record(sweep.directory / outcome.directory), store)

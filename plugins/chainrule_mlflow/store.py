@@ -31,6 +31,7 @@ _ENVIRONMENT = {
 }
 _ANSWER = 5.0  # seconds that a server has to accept a connection
 _PATIENCE = 60.0  # seconds to wait for other processes of chainrule
+BUSY = 20.0  # seconds to wait for other writers of a SQLite file
 _LONG = 300  # most characters of a cause
 _LOUD = ("mlflow", "alembic", "urllib3")
 _SECRET = re.compile(r"(?<=://)([^/@]*):[^/@]*@")
@@ -164,8 +165,10 @@ class Store:
             return
         if re.search(r"\?|%[0-9a-fA-F]{2}", str(file)):
             raise ChainruleError(f"MLflow cannot keep a database in {file.parent}: choose a path without ? and %.")
+        if file.exists() and not file.is_file():
+            raise ChainruleError(f"MLflow cannot keep a database in {file}, which is no file.")
         if _holds_something(file):
-            with closing(sqlite3.connect(file, timeout=20)) as database:
+            with closing(sqlite3.connect(file, timeout=BUSY)) as database:
                 # MLflow would try for two minutes to open a file that is not a database or that it may not read
                 database.execute("PRAGMA schema_version")
             return
@@ -242,6 +245,9 @@ def _cause(error: BaseException, store: Store) -> str:
             break
         if isinstance(found, TimeoutError):
             text = "it did not answer in time"
+            break
+        if answered := re.search(r"too many (\d+) error responses", str(found)):
+            text = f"the server answers with status {answered[1]}"
             break
     else:
         text = (str(error).strip() or type(error).__name__).splitlines()[0].replace(store.uri, store.label)
