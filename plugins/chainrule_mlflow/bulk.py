@@ -18,7 +18,7 @@ from urllib.request import url2pathname
 from uuid import uuid4
 
 from chainrule_mlflow import store
-from chainrule_mlflow.contents import OWN, PARENT, Point, Run
+from chainrule_mlflow.contents import JOB, OWN, PARENT, PLACE, Point, Run
 from chainrule_mlflow.rows import Found
 
 REVISIONS = frozenset({"dc11669786a5"})  # of MLflow 3.17
@@ -112,6 +112,19 @@ def with_tag(file: Path, experiment_id: str, tag: str, values: Sequence[str]) ->
     with_value = f"SELECT run_uuid FROM tags WHERE key = ? AND value IN ({_places(values)})"
     which = f"experiment_id = ? AND runs.run_uuid IN ({with_value})"
     return _found(file, which, [int(experiment_id), tag, *values])
+
+
+def of_jobs(file: Path, experiment_id: str, parent: str, jobs: Sequence[str], places: Sequence[str]) -> list[Found]:
+    """Return the runs beneath that of a sweep that have one of some numbers, or whose records have one of some places.
+
+    Raises:
+        sqlite3.Error: the database cannot be read.
+    """
+    own = f"SELECT run_uuid FROM tags WHERE key = ? AND value IN ({_places(jobs)})"
+    own += f" UNION SELECT run_uuid FROM tags WHERE key = ? AND value IN ({_places(places)})"
+    beneath = "SELECT run_uuid FROM tags WHERE key = ? AND value = ?"
+    which = f"experiment_id = ? AND runs.run_uuid IN ({beneath}) AND runs.run_uuid IN ({own})"
+    return _found(file, which, [int(experiment_id), PARENT, parent, JOB, *jobs, PLACE, *places])
 
 
 def write(

@@ -12,6 +12,7 @@ from uuid import uuid4
 from chainrule.errors import RecordError
 from chainrule.files.reading import read_within
 from chainrule.records.run import MANIFEST, Record
+from chainrule.registry.aside import at_work
 from chainrule_mlflow import bulk, client, contents, model
 from chainrule_mlflow.receipts import leave, receipt, replaced
 from chainrule_mlflow.rows import Found, choose, superseded
@@ -69,7 +70,8 @@ def _send_batch(
         return None
     with store.explained(), store.lock():
         known, spare = _known(records, store, store.file, place.id, parent_run_id)
-        new, refused = _describe_new(records, known.keys(), parent_run_id, points)
+        with at_work():
+            new, refused = _describe_new(records, known.keys(), parent_run_id, points)
         moved = {run.run_id: parent_run_id for run in known.values() if _is_elsewhere(run, parent_run_id)}
         if (new or moved or spare) and not _write(store.file, place, new, moved, spare):
             return None
@@ -105,6 +107,17 @@ def place_of(store: Store, experiment: str) -> bulk.Experiment | None:
     return place if place and place.folder("any") else None
 
 
+def look(store: Store, experiment: str) -> None:
+    """Make sure that a store is there, with the experiment.
+
+    Raises:
+        ChainruleError: it is not.
+    """
+    if place_of(store, experiment) is None:
+        with store.opened() as mlflow:
+            client.experiment_of(mlflow, store, experiment)
+
+
 def _is_elsewhere(run: Found, parent_run_id: str | None) -> bool:
     """Say whether a run is not shown beneath the run of its sweep, perhaps because that one is no longer there."""
     return parent_run_id is not None and run.tags.get(contents.PARENT) != parent_run_id
@@ -128,7 +141,9 @@ def _known(
         chosen[key] = choose(found.get(key) or with_key[key])[0]
         spare |= {run.run_id for run in with_key.get(key, ())}
     if parent_run_id:
-        beneath = bulk.with_tag(file, experiment_id, contents.PARENT, [parent_run_id])
+        jobs = [str(record.member.number) for record in records if record.member]
+        places = [str(record.directory) for record in records]
+        beneath = bulk.of_jobs(file, experiment_id, parent_run_id, jobs, places)
         spare |= {run.run_id for run in superseded(records, beneath)}
     return chosen, sorted(spare - {run.run_id for run in chosen.values()})
 
@@ -163,8 +178,9 @@ def _write(
     folders = {run_id: folder for run_id in new if (folder := place.folder(run_id))}
     beneath = {run_id: parent for run_id, parent in moved.items() if parent}
     try:
-        for run_id, folder in folders.items():
-            _copy(new[run_id][0], folder)
+        with at_work():
+            for run_id, folder in folders.items():
+                _copy(new[run_id][0], folder)
         written = bulk.write(file, place, {run_id: run for run_id, (_, run) in new.items()}, beneath, spare)
     except Exception:  # not KeyboardInterrupt: the rows may be there already
         _remove(folders.values())

@@ -5,6 +5,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from chainrule.records.faults import Fault
 from chainrule.records.run import Record
 from chainrule.records.sweep import Sweep, read_sweep
 from chainrule.records.tracked import TrackedRuns
-from chainrule.registry.watching import Tracker
+from chainrule.registry.watching import Start, Tracker
 from chainrule_mlflow import care, contents, parents, reading, sending
 from chainrule_mlflow.receipts import home, receipt
 from chainrule_mlflow.store import Store
@@ -24,13 +25,21 @@ from chainrule_mlflow.store import Store
 log = logging.getLogger(__name__)
 
 _LATER = "not in MLflow yet"
-_PAUSE = 60.0  # seconds without a further attempt after a failure: a dead server must not hold up each run of a sweep
+_PAUSE = 60.0  # seconds without a further attempt after a failure, at first
 _paused_until: dict[tuple[str, str], float] = {}
+_pauses: dict[tuple[str, str], float] = {}  # the last pause: the next one is twice as long
+_unsaid: dict[tuple[str, str], str] = {}  # what failed before there was anything to be sent later
 
 
 def _points(runs: int) -> int:
     """Return how many points of a curve to send: the database of a large sweep would grow by gigabytes."""
     return contents.POINTS if runs <= 100 else 128 if runs <= 2000 else 32
+
+
+@lru_cache(maxsize=1)
+def _sweep_of(directory: Path, key: str, runs: int) -> Sweep:
+    """Return the record of a sweep that has so many jobs by now; of thousands, reading takes a second."""
+    return read_sweep(directory)
 
 
 def _is_experiment_name(name: str) -> bool:
@@ -54,6 +63,10 @@ class MLflow(Tracker, name="mlflow"):
         """The server or the database, without a password, unless the environment names it, too."""
         own = Store.at(self.uri)
         return "" if own.uri == Store.at(None).uri else own.label
+
+    def stack_started(self, start: Start) -> None:
+        """Look for the store while the run trains: what is wrong with it is known when the run ends."""
+        self._attempt(lambda: sending.look(Store.at(self.uri), self.experiment), None)
 
     def runs_recorded(self, records: Sequence[Record]) -> None:
         """Send the records, or say how to send them later."""
@@ -144,19 +157,30 @@ class MLflow(Tracker, name="mlflow"):
         """
         return reading.read(Store.at(self.uri), experiment)
 
-    def _attempt(self, send: Callable[[], None], directory: Path) -> bool:
-        """Send something, or warn once a minute that it cannot be; return whether it was sent."""
+    def _attempt(self, send: Callable[[], None], directory: Path | None) -> bool:
+        """Send something, or warn that it cannot be, once in a while; return whether it was sent.
+
+        Args:
+            send: sends it.
+            directory: of the records that can be sent later; None if there are none yet.
+        """
         place = Store.at(self.uri).uri, self.experiment
-        if time.monotonic() < _paused_until.get(place, 0.0):
-            return False
-        try:
-            send()
-        except ChainruleError as error:
-            _paused_until[place] = time.monotonic() + _PAUSE
+        if time.monotonic() >= _paused_until.get(place, 0.0):
+            try:
+                send()
+            except ChainruleError as error:
+                _pauses[place] = 2 * _pauses.get(place, _PAUSE / 2)
+                _paused_until[place] = time.monotonic() + _pauses[place]
+                _unsaid[place] = str(error)
+            else:
+                _pauses.pop(place, None)
+                _unsaid.pop(place, None)
+                return True
+        if directory and place in _unsaid:
             hint = f"chainrule sync {shlex.quote(str(directory))}"
-            log.warning("%s Nothing is lost: `%s`, or one with a directory above it, sends it later.", error, hint)
-            return False
-        return True
+            message = "%s Nothing is lost: `%s`, or one with a directory above it, sends it later."
+            log.warning(message, _unsaid.pop(place), hint)
+        return False
 
     def send(self, record: Record) -> None:
         """Send a record that may have been made long ago; sending one again changes nothing.
@@ -184,7 +208,7 @@ class MLflow(Tracker, name="mlflow"):
         for part in by_sweep.values():
             member, experiment, parent = part[0].member, self.experiment, None
             if member:
-                sweep = read_sweep(member.directory)
+                sweep = _sweep_of(member.directory, member.key, member.runs)
                 experiment = home(sweep, store, experiment)
                 parent = parents.begin(sweep, store, experiment)[1]
             points = _points(member.runs) if member else contents.POINTS

@@ -50,7 +50,8 @@ def trained(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _own_settings(monkeypatch):
     """Each test begins with trackers that have not failed before, and waits for nobody for long."""
-    monkeypatch.setattr(tracker, "_paused_until", {})
+    for name in ("_paused_until", "_pauses", "_unsaid"):
+        monkeypatch.setattr(tracker, name, {})
     monkeypatch.setattr(aside, "_lines", {})
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

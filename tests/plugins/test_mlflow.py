@@ -103,7 +103,8 @@ def make(directory, measured=None, **changes):
 @pytest.fixture(autouse=True)
 def _own_settings(monkeypatch):
     """Put back what the tracker changes in the process. Here the client sends, in test_mlflow_bulk mostly not."""
-    monkeypatch.setattr(tracker, "_paused_until", {})
+    for name in ("_paused_until", "_pauses", "_unsaid"):
+        monkeypatch.setattr(tracker, name, {})
     monkeypatch.setattr(bulk, "supports", lambda file: False)
     with mock.patch.dict(os.environ):
         yield

@@ -12,6 +12,7 @@ from chainrule.cli.common import load_plugins, parse, parser, tracker_of
 from chainrule.config.settings import TRACKING
 from chainrule.errors import ChainruleError, RecordError, sentence
 from chainrule.files.reading import found_below
+from chainrule.records.outcome import Outcome
 from chainrule.records.run import MANIFEST, Membership, Record, read_record
 from chainrule.records.sweep import SWEEP, Sweep, read_sweep
 from chainrule.registry.watching import Tracker
@@ -74,6 +75,7 @@ class _Sending:
         for sweep in sweeps.values():
             members |= sweep.members()
         used: dict[str, str] = {}  # by sweep: the tracker of its last record
+        outcomes: dict[str, dict[int, Outcome]] = {}
         progress = _Progress(len(found))
         for first in range(0, len(found), _CHUNK):
             records = []
@@ -88,12 +90,16 @@ class _Sending:
                 for record in self._send(name, part):
                     if record.member is None or not record.member.directory.is_relative_to(directory.absolute()):
                         _say(record.directory, record.links)  # else the line of its sweep is enough
-                used |= {record.member.key: name for record in part if record.member}
+                for record in part:
+                    if member := record.member:
+                        used[member.key] = name
+                        outcome = sweeps[member.key].outcome(member.number, record)
+                        outcomes.setdefault(member.key, {})[member.number] = outcome
             progress.show(min(first + _CHUNK, len(found)))
         progress.close()
         for key, name in used.items():
             if name not in self._gone:
-                self._send_sweep(name, sweeps[key])
+                self._send_sweep(name, sweeps[key], outcomes[key])
 
     def _send(self, name: str, records: Sequence[Record]) -> list[Record]:
         """Send the records of one tracker, and return those that are there; one that is gone is not asked again."""
@@ -115,12 +121,13 @@ class _Sending:
                 self._fail(record.directory, refusal)
         return [record for record, refusal in zip(records, refused, strict=True) if not refusal]
 
-    def _send_sweep(self, name: str, sweep: Sweep) -> None:
+    def _send_sweep(self, name: str, sweep: Sweep, known: Mapping[int, Outcome]) -> None:
         with left_alone(sweep.directory) as is_left_alone:
             if not (sweep.manifest.finished or is_left_alone):
                 print(f"{sweep.directory}: is still running")
                 return
-            outcomes = SweepOutcomes(sweep, sweep.outcomes() if sweep.manifest.finished else ())
+            ended = [*known.values(), *sweep.outcomes(known)] if sweep.manifest.finished else []
+            outcomes = SweepOutcomes(sweep, ended)
             try:
                 self._trackers[name].send_sweep(sweep, outcomes)
             except (Exception, SystemExit) as error:

@@ -27,7 +27,7 @@ from chainrule.registry.watching import Progress, Start, SweepProgress, Tracker,
 log = logging.getLogger(__name__)
 
 LATER = "not sent yet"  # title of the command that sends a record
-_LEAST, _SHARE = 4.0, 0.03  # seconds that a tracker may take at the end, and its share of the time until then
+_LEAST, _SHARE = 3.0, 0.03  # seconds that a tracker has to catch up, and its share of the time until the end
 _LONGEST = 120.0  # seconds for what a tracker does by itself, such as making a database
 _BRIEF = 0.5  # seconds, where a person has interrupted a sweep
 _MANY = 500  # events that may wait: further progress is not told, and further curves are read from disk again
@@ -43,6 +43,7 @@ class _Line:
         self._thread: threading.Thread | None = None
         self._at_work = 0.0  # seconds that were spent in ``at_work``
         self._at_work_since: float | None = None
+        self._behind_since = self._worked_before = 0.0  # when it was last idle, and what ``at_work`` was then
         self.is_late = False  # whether it has not caught up when it should have
 
     def __len__(self) -> int:
@@ -51,11 +52,20 @@ class _Line:
     def put(self, act: Callable[[], None]) -> None:
         """Add something to be done."""
         with self._changed:
+            if not (self._waiting or self._busy):
+                self._behind_since, self._worked_before = time.monotonic(), self._worked()
             self._waiting.append(act)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="chainrule tracker", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    @property
+    def behind(self) -> float:
+        """For how many seconds there has been something to be done, without those spent in ``at_work``."""
+        if not (self._waiting or self._busy):
+            return 0.0
+        return time.monotonic() - self._behind_since - (self._worked() - self._worked_before)
 
     def is_done_within(self, seconds: float) -> bool:
         """Wait until all is done, and say whether it is; what is spent in ``at_work`` does not count."""
@@ -102,7 +112,7 @@ class _Line:
 _line: ContextVar[_Line | None] = ContextVar("line", default=None)
 _lines: dict[str, _Line] = {}  # by tracker: runs that follow one another share a thread
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_lines.clear)  # where no thread is left
+    os.register_at_fork(after_in_child=lambda: _lines.clear())  # where no thread is left
 
 
 @contextmanager
@@ -201,8 +211,12 @@ class Aside(Watcher):
         self._line.is_done_within(_BRIEF)
 
     def settle(self) -> bool:
-        """Wait until the tracker has taken all, and say whether it has; not for long, and not if it was late before."""
-        seconds = max(_LEAST, _SHARE * (time.monotonic() - self._began))
+        """Wait until the tracker has taken all, and say whether it has.
+
+        It is waited for until it has been behind for three seconds, or for 3 % of the time that training took if that
+        is longer; not at all if it was late before and has not caught up since.
+        """
+        seconds = max(_LEAST - self._line.behind, _SHARE * (time.monotonic() - self._began))
         return self._line.is_done_within(0.0 if self._line.is_late else seconds)
 
     def _put(self, event: str, *arguments: object) -> None:
