@@ -4,6 +4,7 @@ The rows equal those of the client, table by table; a schema is declined unless 
 imported here, because that takes longer than sending hundreds of runs.
 """
 
+import math
 import os
 import posixpath
 import re
@@ -207,7 +208,9 @@ def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]
         columns = "(run_uuid, key, value, timestamp, step, is_nan)"
         for table, points in (("metrics", run.points), ("latest_metrics", _latest(run.points))):
             database.execute(f"DELETE FROM {table} WHERE run_uuid = ?", [run_id])  # of an end before it was resumed
-            _insert(database, f"{table} {columns}", ((run_id, *point, 0) for point in points))
+            _insert(database, f"{table} {columns}", ((run_id, *_stored(point)) for point in points))
+        if not database.execute("SELECT 1 FROM inputs WHERE destination_id = ?", [run_id]).fetchone():
+            _insert_datasets(database, experiment_id, {run_id: run})
         tags = ((experiment_id, *item) for item in experiment_tags.items())
         _insert(database, "experiment_tags (experiment_id, key, value)", tags, "OR REPLACE ")
         database.execute("COMMIT")
@@ -259,12 +262,12 @@ def _insert_runs(database: sqlite3.Connection, experiment: Experiment, runs: Map
     _insert(
         database,
         f"metrics {columns}",
-        ((run_id, *point, 0) for run_id, run in runs.items() for point in run.points),
+        ((run_id, *_stored(point)) for run_id, run in runs.items() for point in run.points),
     )
     _insert(
         database,
         f"latest_metrics {columns}",
-        ((run_id, *point, 0) for run_id, run in runs.items() for point in _latest(run.points)),
+        ((run_id, *_stored(point)) for run_id, run in runs.items() for point in _latest(run.points)),
     )
 
 
@@ -272,11 +275,17 @@ def _latest(points: Sequence[Point]) -> Iterable[Point]:
     """Return the point of each metric that MLflow shows as its value."""
     latest: dict[str, Point] = {}
     for point in points:
-        name, value, timestamp, step = point
+        name, _, timestamp, step = point
         other = latest.get(name)
-        if other is None or (step, timestamp, value) > (other[3], other[2], other[1]):
+        if other is None or (step, timestamp, _stored(point)[1]) > (other[3], other[2], _stored(other)[1]):
             latest[name] = point
     return latest.values()
+
+
+def _stored(point: Point) -> tuple[str, float, int, int, int]:
+    """Return a point as MLflow keeps it, which has a column for NaN."""
+    name, value, timestamp, step = point
+    return (name, 0.0, timestamp, step, 1) if math.isnan(value) else (*point, 0)
 
 
 def _insert_datasets(database: sqlite3.Connection, experiment_id: int, runs: Mapping[str, Run]) -> None:
@@ -296,12 +305,13 @@ def _insert_datasets(database: sqlite3.Connection, experiment_id: int, runs: Map
         identity = dataset["name"], dataset["digest"]
         if identity not in known:
             known[identity] = uuid4().hex
-            fields = dataset["source_type"], dataset["source"], dataset["profile"]
+            fields = dataset["source_type"], dataset["source"], dataset["schema"], dataset["profile"]
             new[identity] = (known[identity], experiment_id, *identity, *fields)
         inputs.append((uuid4().hex, known[identity], run_id))
     _insert(
         database,
-        "datasets (dataset_uuid, experiment_id, name, digest, dataset_source_type, dataset_source, dataset_profile)",
+        "datasets (dataset_uuid, experiment_id, name, digest, dataset_source_type, dataset_source, dataset_schema,"
+        " dataset_profile)",
         new.values(),
     )
     _insert(

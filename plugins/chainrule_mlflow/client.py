@@ -110,13 +110,10 @@ class _Sender:
 
     def _fill(self, record: Record, run_id: str) -> None:
         """Send everything. Rows of an earlier attempt are equal, and MLflow keeps each once."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
         run = contents.describe(record, self._parent, self._points)
         with _refused(record):
             log(self._mlflow, run_id, run)
-            dataset = DatasetInput(Dataset(**run.dataset), [InputTag(*item) for item in run.dataset_tags.items()])
-            self._mlflow.log_inputs(run_id, [dataset])
+            log_dataset(self._mlflow, run_id, run)
         self._log_files(record, run_id)
         self._mlflow.set_terminated(run_id, run.status, run.end)
 
@@ -222,6 +219,14 @@ def log(mlflow: Any, run_id: str, run: contents.Run) -> None:
         if not any(parts):
             break
         mlflow.log_batch(run_id, *parts, synchronous=True)
+
+
+def log_dataset(mlflow: Any, run_id: str, run: contents.Run) -> None:
+    """Link a run to its dataset."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = DatasetInput(Dataset(**run.dataset), [InputTag(*item) for item in run.dataset_tags.items()])
+    mlflow.log_inputs(run_id, [dataset])
 
 
 @contextmanager

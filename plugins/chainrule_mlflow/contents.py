@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,12 +23,15 @@ from chainrule.records.settings import flat
 Point = tuple[str, float, int, int]  # name, value, time in milliseconds since 1970, step
 
 KEY = "chainrule.key"
+LOG = "log10/"  # how the names of logarithms of losses begin, by which pages sort and draw
+PHASE = "chainrule.phase"  # of a run of a comparison
 JOB = "chainrule.job"  # number of the run in its sweep: one run beneath that of the sweep has it
 PLACE = "chainrule.record"
 PARENT = "mlflow.parentRunId"
 OWN = (KEY, JOB, PLACE, PARENT)  # tags that say whose a run is
 POINTS = 320  # of a curve: the user interface draws no more
 NAME, VALUE, TAG, _DIGEST = 250, 6000, 8000, 36  # longest texts
+_COLUMNS = 500  # of a dataset that are listed
 # Only complete records are sent, so no run has crashed, and FAILED can mean that a run diverged. Tables mark it red,
 # and the filter `status = "FINISHED"` leaves it out: its last finite loss is not a result.
 _STATUSES = {Reason.DIVERGED: "FAILED", Reason.PRUNED: "KILLED"}
@@ -41,7 +47,7 @@ class Run:
         status: ``FINISHED``, ``FAILED`` (diverged), ``KILLED`` (pruned) or ``RUNNING``.
         tags: name to value; the user and the key of the run are among them.
         params: name to value.
-        points: of all metrics, each once; every value is finite.
+        points: of all metrics, each once; a value is NaN where a run diverged, and else finite.
         dataset: fields of an MLflow dataset, none for a sweep; name and digest identify it.
         dataset_tags: say what the run used the dataset for.
     """
@@ -114,7 +120,8 @@ def points(record: Record, limit: int = POINTS) -> list[Point]:
     A loss has at most ``limit`` points. If ``limit`` is below ``POINTS``, other curves have a fifth of that, because
     they would fill most of the database of a large sweep. The record has all points.
 
-    Values that are not finite are left out, because MLflow alters them.
+    Values that are not finite are left out, because MLflow alters them. A loss that is not finite at the end is NaN
+    there, so that pages sort the run behind all others. Losses have a logarithm each, because pages show two digits.
     """
     manifest, curves = record.manifest, record.curves()
     found = []
@@ -127,7 +134,11 @@ def points(record: Record, limit: int = POINTS) -> list[Point]:
         shown = legal(name)
         found += [(shown, value, times[epoch], epoch) for epoch, value in chosen]
     single = {"epochs": manifest.epochs, "seconds": manifest.seconds, **manifest.metrics}
+    losses = {name: value for name, value in manifest.metrics.items() if name.endswith("loss")}
+    single |= {f"{LOG}{name}": math.log10(value) for name, value in losses.items() if value}
     end = milliseconds(manifest, 1.0)
+    lost = [name for name, value in losses.items() if value is None]
+    found += [(legal(shown), math.nan, end, manifest.epochs) for name in lost for shown in (name, f"{LOG}{name}")]
     # Final losses are the last points of their curves. At step 0, single values are drawn as bars that compare runs.
     found += [
         (legal(name), float(value), end, 0)
@@ -145,6 +156,7 @@ def tags(record: Record) -> dict[str, str]:
         "mlflow.note.content": note(manifest),
         PLACE: str(record.directory),
         **({JOB: str(record.member.number)} if record.member else {}),
+        **({PHASE: record.member.phase} if record.member and record.member.phase else {}),
         "chainrule.identity": manifest.identity,
         "chainrule.reason": manifest.reason.value,
         **{f"chainrule.plugin.{name}": text for name, text in plugins(manifest).items()},
@@ -154,13 +166,12 @@ def tags(record: Record) -> dict[str, str]:
 
 
 def plugins(manifest: RunManifest) -> dict[str, str]:
-    """Return the distributions that a run depends on: version, and the beginning of each plugin's source digest."""
-    found: dict[str, str] = {}
-    for name, plugin in manifest.plugins.items():
-        distribution, _, entry_point = name.partition(":")
-        before = found.get(distribution, plugin.version)
-        found[distribution] = f"{before} {entry_point}:{plugin.sha256[:12]}".lstrip()  # a file has no version
-    return found
+    """Return the distributions that a run depends on: version, or the beginning of a file's digest, which has none.
+
+    The manifest among the files of the run has the digests of all.
+    """
+    named = {name.partition(":")[0]: plugin for name, plugin in manifest.plugins.items()}
+    return {name: plugin.version or f"SHA-256 {plugin.sha256[:12]}" for name, plugin in named.items()}
 
 
 def origin(environment: Mapping[str, str]) -> dict[str, str]:
@@ -202,19 +213,34 @@ def _counts(data: DataEntry) -> str:
 
 
 def dataset(manifest: RunManifest) -> dict[str, str]:
-    """Return the fields of the dataset: its source says how to draw it again."""
+    """Return the fields of the dataset: its source is its file, or says how to draw it again."""
     data, configuration = manifest.data, manifest.configuration
     how = {"seed": configuration["seed"], "target": configuration["target"], "data": configuration["data"]}
     written = {key: value if isinstance(value, str) else json.dumps(value) for key, value in flat(how).items()}
     source = {"mlflow.source.name": "chainrule", "mlflow.source.type": "LOCAL", "digest": data.digest, **written}
     profile = {name: value for name, value in data.items() if name not in ("target", "digest")}
+    path = configuration["target"].get("path")
+    is_file = isinstance(path, str)
     return {
-        "name": data.target,
+        "name": Path(path).name if is_file else data.target,
         "digest": data.digest[:_DIGEST],
-        "source_type": "code",
-        "source": json.dumps({"tags": source}),
+        "source_type": "local" if is_file else "code",
+        "source": json.dumps({"uri": path} if is_file else {"tags": source}),
+        "schema": json.dumps({"mlflow_colspec": _columns(data)}),
         "profile": json.dumps({"num_rows": data.training + data.validation + data.get("test", 0), **profile}),
     }
+
+
+def _columns(data: DataEntry) -> list[dict[str, Any]]:
+    """Return the columns of a dataset as MLflow describes them: inputs, then what is learned."""
+    named = data.get("input_names") or [f"x{number}" for number in range(1, data.inputs + 1)]
+    if data.task == "regression":
+        learned = data.get("output_names") or [f"y{number}" for number in range(1, data.outputs + 1)]
+        kinds = dict.fromkeys(learned, "double")
+    else:
+        kinds = {"class": "string"}
+    columns = {str(name): "double" for name in named[:_COLUMNS]} | kinds
+    return [{"name": name, "type": kind, "required": True} for name, kind in columns.items()]
 
 
 def _times(manifest: RunManifest, fractions: ArrayLike) -> Array:

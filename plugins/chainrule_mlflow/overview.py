@@ -13,14 +13,17 @@ from typing import Any
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.ranking import Group
-from chainrule.analysis.wording import loss, loss_interval
+from chainrule.analysis.wording import digits, loss, loss_interval
 from chainrule.engine.reason import Reason
+from chainrule.records.outcome import Outcome
+from chainrule.records.run import Record
 from chainrule.records.sweep import SEED, Sweep
 from chainrule_mlflow import comparison, contents
 from chainrule_mlflow.contents import Point, Run
 
 RANKING = "ranking.json"
 _ROWS = 30  # of the ranking in the description
+_VIEWS = 20  # most targets that have a view each
 _LONGEST = 5000  # characters of an experiment's tag
 
 
@@ -49,8 +52,9 @@ def begun(sweep: Sweep) -> Run:
         **contents.origin(sweep.manifest.environment),
     }
     axes = {f"varied/{key}": ", ".join(values) for key, values in sweep.axes.items()}
+    kind = "comparison" if sweep.comparison else "search" if sweep.manifest.search else "sweep"
     return Run(
-        name=contents.cut(f"sweep: {sweep.title}", contents.NAME),
+        name=contents.cut(f"{kind}: {sweep.title}", contents.NAME),
         start=_milliseconds(sweep.manifest.started),
         end=None,
         status="RUNNING",
@@ -62,8 +66,39 @@ def begun(sweep: Sweep) -> Run:
     )
 
 
-def ended(sweep: Sweep, outcomes: SweepOutcomes) -> Run:
-    """Return the run of a sweep that has ended: the best settings, and medians and intervals by rank."""
+@dataclass(frozen=True)
+class Best:
+    """The best run of a sweep, or of a comparison on one target.
+
+    Attributes:
+        target: of a comparison on several; else empty.
+        outcome: what became of it.
+        record: its record.
+        run_id: its run in MLflow; empty if it is not there.
+        link: leads there.
+        pictures: their names among the files of the sweep's run.
+    """
+
+    target: str
+    outcome: Outcome
+    record: Record
+    run_id: str = ""
+    link: str = ""
+    pictures: Sequence[str] = ()
+
+
+def ended(
+    sweep: Sweep, outcomes: SweepOutcomes, run_id: str = "", bests: Sequence[Best] = (), views: Sequence[str] = ()
+) -> Run:
+    """Return the run of a sweep that has ended: the best run and settings, and medians and intervals by rank.
+
+    Args:
+        sweep: its record.
+        outcomes: what became of its runs.
+        run_id: its run in MLflow.
+        bests: its best run, of a comparison on each target.
+        views: links to charts, in Markdown.
+    """
     run, metric, found = begun(sweep), outcomes.metric, outcomes.comparison
     ranked = [] if found else outcomes.ranking
     assert sweep.manifest.finished is not None
@@ -79,14 +114,17 @@ def ended(sweep: Sweep, outcomes: SweepOutcomes) -> Run:
     for rank, group in enumerate(ranked[: contents.POINTS], 1):
         for name, value in _statistics(group).items():
             if math.isfinite(value):
-                points.append((f"by rank/{name}", value, end, rank))
+                points.append((f"by rank/{name}", value, end, 1 - rank))  # pages show the value of the last step
                 if rank == 1:
                     points.append((f"best/{name}", value, end, 0))
+                if rank == 1 and value > 0:
+                    points.append((f"best/{contents.LOG}{name}", math.log10(value), end, 0))
     best = {"chainrule.best": ranked[0].title} if ranked else {}
     if found:
         best = {"chainrule.answer": contents.cut(found.answer, contents.TAG)}
     table = comparison.note(found) if found else _table(ranked, f"{outcomes.which} {metric}")
-    note = run.tags["mlflow.note.content"] + "\n\n" + table
+    parts = [run.tags["mlflow.note.content"], *_best_notes(bests, outcomes, run_id), *views, table]
+    note = "\n\n".join(parts)
     logged = json.dumps([{"path": RANKING, "type": "table"}])
     return Run(
         name=run.name,
@@ -101,9 +139,24 @@ def ended(sweep: Sweep, outcomes: SweepOutcomes) -> Run:
         },
         params=run.params,
         points=points,
-        dataset={},
-        dataset_tags={},
+        dataset=contents.dataset(bests[0].record.manifest) if bests else {},
+        dataset_tags={"mlflow.data.context": "the best run"} if bests else {},
     )
+
+
+def _best_notes(bests: Sequence[Best], outcomes: SweepOutcomes, run_id: str) -> list[str]:
+    """Return what is said of the best run: what it is, its pictures, and how to repeat it."""
+    found = []
+    for best in bests:
+        where = f" on {best.target}" if best.target else ""
+        title = contents.title(best.record)
+        named = f"[{title}]({best.link})" if best.link else title
+        value = digits(best.outcome.value(outcomes.metric), 6)
+        command = shlex.join(["chainrule", *best.record.manifest.overrides])
+        found.append(f"**The best run{where}**: {named}, {outcomes.which} {outcomes.metric} {value}.")
+        found += [f"![{name}](get-artifact?path={name}&run_uuid={run_id})" for name in best.pictures]
+        found.append(f"To repeat it:\n\n```\n{command}\n```")
+    return found
 
 
 def ranking(outcomes: SweepOutcomes) -> dict[str, Any]:
@@ -116,19 +169,38 @@ def ranking(outcomes: SweepOutcomes) -> dict[str, Any]:
     return {"columns": columns, "data": [[_plain(value) for value in row.values()] for row in rows]}
 
 
-def view(sweep: Sweep, run_id: str, metric: str) -> View:
+def views(sweep: Sweep, run_id: str, metric: str) -> dict[str, View]:
+    """Return the view of a sweep by an empty name; of a comparison on several targets one for each, by its name.
+
+    Losses on several targets would share axes otherwise.
+    """
+    targets = sweep.comparison.targets if sweep.comparison else ()
+    if len(targets) < 2:
+        return {"": view(sweep, run_id, metric)}
+    return {target: view(sweep, run_id, metric, target) for target in targets[:_VIEWS]}
+
+
+def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
     """Return the view that shows the runs of a sweep: columns, order, parallel coordinates, curves.
+
+    Of a comparison it shows the runs of the tuned contenders. Losses are drawn and sorted by their logarithm, and runs
+    that differ in the seed alone are drawn as one line.
 
     Args:
         sweep: the sweep.
         run_id: its run in MLflow.
         metric: the loss by which runs are compared.
+        target: that of the runs, if it is chosen.
 
     MLflow keeps views in tags that it does not document; a version that does not know them ignores them.
     """
-    axes = [key for key in sweep.axes if key != SEED]
+    compared = sweep.comparison
+    axes = [key for key in sweep.axes if key != SEED and not (target and key == "target")]
+    settings = [compared.group] if compared else axes[:4]
     metrics = list(dict.fromkeys([metric, "train/loss"]))
-    columns = [f"params.`{key}`" for key in [*axes[:8], SEED]] + [f"metrics.`{name}`" for name in metrics]
+    logarithm = f"{contents.LOG}{metric}"
+    shown = [f"metrics.`{name}`" for name in (logarithm, *metrics)]
+    columns = [f"params.`{key}`" for key in [*axes[:8], SEED]] + shown
     section, curves = "overview", "curves"
     charts: list[dict[str, Any]] = [
         {
@@ -139,7 +211,7 @@ def view(sweep: Sweep, run_id: str, metric: str) -> View:
             "deleted": False,
             "isGenerated": False,
             "selectedParams": axes[:8],
-            "selectedMetrics": metrics[:1],
+            "selectedMetrics": [logarithm],
             "showAllRuns": True,
             "displayName": "What leads where",
         }
@@ -153,7 +225,7 @@ def view(sweep: Sweep, run_id: str, metric: str) -> View:
             "deleted": False,
             "isGenerated": False,
             "xaxis": {"key": key, "type": "PARAM"},
-            "yaxis": {"key": metrics[0], "type": "METRIC"},
+            "yaxis": {"key": logarithm, "type": "METRIC"},
         }
         for key in axes[:4]
     ]
@@ -184,10 +256,13 @@ def view(sweep: Sweep, run_id: str, metric: str) -> View:
         {"uuid": uuid, "name": name, "display": True, "isReordered": True, "deleted": False, "isGenerated": False}
         for uuid, name in ((section, "The sweep"), (curves, "Curves"))
     ]
+    which = [f"tags.`{contents.PARENT}` = '{run_id}'", "attributes.status != 'FAILED'"]
+    which += [f"tags.`{contents.PHASE}` = 'final'"] if compared else []
+    which += [f"params.`target` = '{target}'"] if target else []
     state = {
         # Of a run that diverged, MLflow keeps the last finite loss, which may be the smallest of all.
-        "searchFilter": f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.status != 'FAILED'",
-        "orderByKey": f"metrics.`{metrics[0]}`",
+        "searchFilter": " and ".join(which),
+        "orderByKey": shown[0],
         "orderByAsc": True,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
@@ -200,9 +275,14 @@ def view(sweep: Sweep, run_id: str, metric: str) -> View:
         "viewMaximized": False,
         "runListHidden": False,
         "isAccordionReordered": True,
-        "useGroupedValuesInCharts": False,
+        "useGroupedValuesInCharts": True,
         "hideEmptyCharts": True,
-        "groupBy": None,
+        "groupBy": {
+            "aggregateFunction": "average",
+            "groupByKeys": [{"mode": "param", "groupByData": key} for key in settings],
+        }
+        if settings
+        else None,
         "groupsExpanded": {},
         "runsExpanded": {},
         "runsPinned": [],
@@ -214,7 +294,7 @@ def view(sweep: Sweep, run_id: str, metric: str) -> View:
     key = hashlib.sha256(packed.encode()).hexdigest()
     when = _milliseconds(sweep.manifest.started)
     shared = {
-        "name": contents.cut(sweep.title, contents.NAME),
+        "name": contents.cut(f"{target}: {sweep.title}" if target else sweep.title, contents.NAME),
         "createdAt": when,
         "updatedAt": when,
         "state": f"deflate;{packed}",

@@ -3,8 +3,10 @@
 import json
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +15,7 @@ from chainrule.analysis.ranking import compared_metric
 from chainrule.errors import RecordError
 from chainrule.records.run import read_record
 from chainrule.records.sweep import Sweep
-from chainrule_mlflow import bulk, client, contents, overview, receipts, sending
+from chainrule_mlflow import best, bulk, client, contents, overview, receipts, sending
 from chainrule_mlflow.rows import Found, choose
 from chainrule_mlflow.store import Store
 
@@ -66,7 +68,8 @@ def found(sweep: Sweep, outcomes: SweepOutcomes, store: Store) -> tuple[str, str
             with store.explained():
                 runs = bulk.with_tag(store.file, there[0], contents.KEY, [sweep.manifest.key])
             for run in runs:
-                return there[0], run.run_id, overview.view(sweep, run.run_id, compared_metric(outcomes)).key
+                views = overview.views(sweep, run.run_id, compared_metric(outcomes))
+                return there[0], run.run_id, next(iter(views.values())).key
             return None
     return None
 
@@ -81,30 +84,68 @@ def finish(sweep: Sweep, outcomes: SweepOutcomes, store: Store, experiment: str)
         ChainruleError: the store failed.
     """
     experiment_id, run_id = begin(sweep, store, experiment)
-    run = overview.ended(sweep, outcomes)
-    view = overview.view(sweep, run_id, compared_metric(outcomes))  # the loss, because errors are not logged
+    views = overview.views(sweep, run_id, compared_metric(outcomes))  # the loss, because errors are not logged
+    first = next(iter(views.values())).key
     ranking = json.dumps(overview.ranking(outcomes))
-    files = sweep.files()
+    files = dict.fromkeys(sweep.files(), "")
+    with best.drawn(outcomes) as pictures:
+        bests = best.runs(outcomes, store, pictures)
+        charts = [best.charts(experiment_id, views)] if len(views) > 1 else []
+        run = overview.ended(sweep, outcomes, run_id, bests, charts)
+        files |= {path: Path(name).parent.as_posix() for name, path in pictures.items()}
+        _write(store, experiment, experiment_id, run_id, run, list(views.values()), files, ranking)
+        for each in bests:
+            if each.run_id:
+                _add_files(store, experiment, each.run_id, {pictures[name]: "pictures" for name in each.pictures})
+    return experiment_id, run_id, first
+
+
+def _write(
+    store: Store,
+    experiment: str,
+    experiment_id: str,
+    run_id: str,
+    run: contents.Run,
+    views: Sequence[overview.View],
+    files: Mapping[Path, str],
+    ranking: str,
+) -> None:
+    """Write the result of a sweep into its run; files go into the folders that they are given with."""
     place = sending.place_of(store, experiment)
     folder = place.folder(run_id) if place else None
     if store.file and folder:
+        _add_files(store, experiment, run_id, files)
         with store.explained():
             folder.mkdir(parents=True, exist_ok=True)
-            for path in files:
-                shutil.copyfile(path, folder / path.name)
             (folder / overview.RANKING).write_text(ranking, "utf-8")
-            if bulk.finish(store.file, run_id, run, {view.tag: view.value}):
-                return experiment_id, run_id, view.key
+            if bulk.finish(store.file, run_id, run, {view.tag: view.value for view in views}):
+                return
     with store.opened() as mlflow:
         there = mlflow.get_run(run_id).data.params  # MLflow refuses to change them
         missing = {name: value for name, value in run.params.items() if name not in there}
         client.log(mlflow, run_id, replace(run, params=missing))
-        for path in files:
-            mlflow.log_artifact(run_id, str(path))
+        if run.dataset and not mlflow.get_run(run_id).inputs.dataset_inputs:
+            client.log_dataset(mlflow, run_id, run)
+        _add_files(store, experiment, run_id, files)
         mlflow.log_text(run_id, ranking, overview.RANKING)
-        mlflow.set_experiment_tag(experiment_id, view.tag, view.value)
+        for view in views:
+            mlflow.set_experiment_tag(experiment_id, view.tag, view.value)
         mlflow.set_terminated(run_id, run.status, run.end)
-    return experiment_id, run_id, view.key
+
+
+def _add_files(store: Store, experiment: str, run_id: str, files: Mapping[Path, str]) -> None:
+    """Add files to a run, each in the folder that it is given with."""
+    place = sending.place_of(store, experiment)
+    folder = place.folder(run_id) if place else None
+    if folder:
+        with store.explained():
+            for path, below in files.items():
+                (folder / below).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, folder / below / path.name)
+    elif files:
+        with store.opened() as mlflow:
+            for path, below in files.items():
+                mlflow.log_artifact(run_id, str(path), below or None)
 
 
 def _begun(sweep: Sweep, store: Store, experiment: str) -> Found:

@@ -81,9 +81,7 @@ class Store:
 
     def links(self, experiment_id: str, run_id: str) -> dict[str, str]:
         """Return the links and commands that show a run, by title."""
-        # Without the type, MLflow opens pages for traces and evaluations of language models.
-        runs, pages = f"/#/experiments/{experiment_id}/runs", "?workflowType=machine_learning"
-        listing, run = f"{runs}{pages}", f"{runs}/{run_id}{pages}"
+        listing, run = f"/{page(experiment_id)}", f"/{page(experiment_id, run_id)}"
         if self.uri.startswith(("http://", "https://")):
             server = _SECRET.sub("", self.uri).rstrip("/")
             return {"MLflow run": f"{server}{run}", "all MLflow runs": f"{server}{listing}"}
@@ -190,6 +188,14 @@ class Store:
                     # Of a database that was removed: SQLite would write what is in there into the new one.
                     file.with_name(file.name + rest).unlink(missing_ok=True)
                 os.replace(new, file)
+
+
+def page(experiment_id: str, run_id: str = "", view: str = "") -> str:
+    """Return the link to a run, or to the runs of an experiment, for a page of the same server."""
+    runs = f"#/experiments/{experiment_id}/runs{f'/{run_id}' if run_id else ''}"
+    # Without the type, MLflow opens pages for traces and evaluations of language models.
+    charts = f"&compareRunsMode=CHART&viewStateShareKey={view}" if view else ""
+    return f"{runs}?workflowType=machine_learning{charts}"
 
 
 def _knock(uri: str) -> None:

@@ -216,6 +216,7 @@ def test_single_values_are_there_once(client, record):
     MLflow().send(record)
     run = only(client)
     single = {"train/r2": 0.75, "validation/r2": 0.5, "epochs": 2000, "seconds": 4}
+    single |= {"log10/train/loss": math.log10(0.125), "log10/validation/loss": math.log10(0.25)}
     assert run.data.metrics.keys() == {*curves().values, *single}
     for name, value in single.items():
         (point,) = client.get_metric_history(run.info.run_id, name)
@@ -243,9 +244,9 @@ def test_a_run_has_its_name_times_and_tags(client, record):
         "chainrule.version": "0.1.0",
         "chainrule.environment.python": "3.11.7",
         "chainrule.environment.numpy": "2.4.6",
-        "chainrule.plugin.chainrule": "0.1.0 losses:a1a1a1a1a1a1 rules:b2b2b2b2b2b2",
-        "chainrule.plugin.chainrule-lynx": "2.0 lynx:c3c3c3c3c3c3",
-        "chainrule.plugin.plugins/mine.py": "mine:d4d4d4d4d4d4",
+        "chainrule.plugin.chainrule": "0.1.0",
+        "chainrule.plugin.chainrule-lynx": "2.0",
+        "chainrule.plugin.plugins/mine.py": "SHA-256 d4d4d4d4d4d4",
     }
     assert tags.items() >= expected.items()
 
@@ -284,7 +285,7 @@ def test_every_file_of_the_record_is_an_artifact_beside_the_database(client, rec
     }
 
 
-def test_a_run_that_diverged_shows_its_last_finite_values(client, tmp_path):
+def test_a_run_that_diverged_has_no_loss_and_is_sorted_behind_all_others(client, tmp_path):
     measured = curves(50)
     measured.values["train/loss"][40:] = math.inf
     measured.values["validation/loss"][40:] = math.nan
@@ -295,8 +296,14 @@ def test_a_run_that_diverged_shows_its_last_finite_values(client, tmp_path):
     assert run.info.status == "FAILED"
     assert run.data.tags["chainrule.reason"] == "diverged"
     assert "| train/r2 | not finite |" in run.data.tags["mlflow.note.content"]
-    assert run.data.metrics == {name: measured.values[name][39] for name in FINITE} | {"epochs": 49, "seconds": 4}
-    assert len(client.get_metric_history(run.info.run_id, "train/loss")) == 40
+    names = {*FINITE, *(f"log10/{name}" for name in FINITE)}
+    assert run.data.metrics.keys() == {*names, "epochs", "seconds"}
+    assert all(math.isnan(run.data.metrics[name]) for name in names)
+    assert len(client.get_metric_history(run.info.run_id, "train/loss")) == 41
+    MLflow().send(make(tmp_path / "other", curves(50), identity="3f" * 32))
+    for ascending in ("ASC", "DESC"):
+        found = client.search_runs([run.info.experiment_id], order_by=[f"metrics.`log10/train/loss` {ascending}"])
+        assert [one.info.status for one in found] == ["FINISHED", "FAILED"]
 
 
 @given(st.lists(st.floats() | st.sampled_from([math.nan, math.inf]), min_size=1, max_size=700), st.integers(1, 9))

@@ -1,5 +1,6 @@
 """Outcomes of runs and their statistics, computed once for everything that shows them."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar, overload
@@ -133,6 +134,23 @@ class SweepOutcomes(Outcomes):
         """The result of a comparison; None if the sweep is not one, or some of its runs have not finished."""
         compared = self.record.comparison
         return compare_outcomes(self.record, compared, self, self.metric) if compared else None
+
+    @cached_property
+    def best_by_target(self) -> dict[str, Outcome]:
+        """The run with the smallest loss, or error, by its target; of a comparison only tuned runs count.
+
+        The target is empty unless a comparison has several. One without a finite value is left out.
+        """
+        compared, found = self.record.comparison, dict[str, Outcome]()
+        several = compared is not None and len(compared.targets) > 1
+        for outcome in self:
+            is_tuning = compared is not None and compared.is_tuning(outcome.number)
+            if is_tuning or not math.isfinite(outcome.value(self.metric)):
+                continue
+            target = str(outcome.settings.get("target", "")) if several else ""
+            if target not in found or outcome.value(self.metric) < found[target].value(self.metric):
+                found[target] = outcome
+        return found
 
     def curves(self, outcomes: Iterable[Outcome] | None = None) -> Iterator[tuple[Outcome, Curves]]:
         """Yield the curves of runs, read from their records, with their outcomes."""

@@ -1,13 +1,11 @@
 """A sweep, a search or a comparison as an object."""
 
-import math
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.analysis.ranking import worst_of
 from chainrule.errors import ChainruleError, ConfigurationError, nearest
 from chainrule.notebook import plotting
 from chainrule.notebook.runs import Run, tracker_of
@@ -53,18 +51,15 @@ class SweepResult(SweepOutcomes):
             ConfigurationError: no run has a finite value, or losses on several targets would have to be compared.
             RecordError: its record is damaged since, or gone.
         """
-        compared, worst = self.record.comparison, worst_of(self.maximize)
+        compared = self.record.comparison
         if compared and len(compared.targets) > 1:
             raise ConfigurationError(
                 f"Losses on {', '.join(compared.targets)} cannot be compared, so no run is the best: "
                 "run(number) loads one, and to_pandas() has the numbers."
             )
-        runs = [outcome for outcome in self if not (compared and compared.is_tuning(outcome.number))]
-        finite = [outcome for outcome in runs if math.isfinite(outcome.value(self.metric, worst))]
-        if not finite:
-            raise ConfigurationError(f"None of {len(self)} runs has a finite {self.metric}, so there is no best one.")
-        sign = -1 if self.maximize else 1
-        return self._load(min(finite, key=lambda outcome: sign * outcome.value(self.metric, worst)))
+        for outcome in self.best_by_target.values():
+            return self._load(outcome)
+        raise ConfigurationError(f"None of {len(self)} runs has a finite {self.metric}, so there is no best one.")
 
     def run(self, number: int) -> Run:
         """Return a run by its number, loaded from its record.

@@ -187,6 +187,7 @@ class Membership:
         runs: number of its jobs.
         number: number of the run's job.
         settings: the keys that vary in the sweep, with the run's values.
+        phase: in a comparison ``tuning`` or ``final``: of the tuned contenders; else empty.
     """
 
     directory: Path
@@ -194,6 +195,7 @@ class Membership:
     runs: int
     number: int
     settings: Mapping[str, Any]
+    phase: str = ""
 
 
 @dataclass(frozen=True)

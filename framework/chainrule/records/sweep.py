@@ -236,7 +236,8 @@ class Sweep:
 
     def member(self, number: int) -> Membership:
         """Return the place of a job's record in the sweep."""
-        return Membership(self.directory, self.manifest.key, self.runs, number, self.settings(number))
+        phase = "" if not self.comparison else "tuning" if self.comparison.is_tuning(number) else "final"
+        return Membership(self.directory, self.manifest.key, self.runs, number, self.settings(number), phase)
 
     def members(self) -> dict[Path, Membership]:
         """Return the place of each record in the sweep, by the directory of the record."""
