@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import chainrule
@@ -43,7 +44,10 @@ def runs(outcomes: SweepOutcomes, store: Store, pictures: Mapping[str, Path]) ->
     found = []
     for target, outcome in outcomes.best_by_target.items():
         with suppress(RecordError):
-            record = read_record(outcomes.record.directory / outcome.directory)
+            record = replace(
+                read_record(outcomes.record.directory / outcome.directory),
+                member=outcomes.record.member(outcome.number),
+            )
             there = receipt(record, store)
             below = f"best/{target}/" if target else "best/"
             own = [name for name in pictures if name.rpartition("/")[0] + "/" == below]

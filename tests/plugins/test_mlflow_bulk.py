@@ -181,7 +181,7 @@ def test_the_client_reads_the_same(study, sweep, tmp_path, monkeypatch):
     def seen(store, run_id):
         client = client_of(store)
         run = client.get_run(run_id)
-        assert run.to_dictionary() in [found.to_dictionary() for found in client.search_runs(["1"])]
+        assert json.dumps(run.to_dictionary()) in [json.dumps(r.to_dictionary()) for r in client.search_runs(["1"])]
         histories = {name: list(map(dict, client.get_metric_history(run_id, name))) for name in run.data.metrics}
         artifacts = sorted(file.path for file in client.list_artifacts(run_id))
         return json.dumps([run.to_dictionary(), histories, artifacts], sort_keys=True).replace(run_id, "ID")

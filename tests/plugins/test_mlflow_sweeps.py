@@ -1,6 +1,9 @@
 """Sweeps in MLflow: one run with the others beneath it."""
 
 import json
+import math
+import re
+import shlex
 import sqlite3
 import zlib
 from base64 import b64decode
@@ -11,9 +14,11 @@ from unittest import mock
 
 import pytest
 
+import chainrule
 import forking
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ChainruleError
+from chainrule.records.run import read_record
 from chainrule.records.sweep import Sweep, SweepManifest, new_sweep, read_sweep
 from chainrule_mlflow import bulk, client, overview, parents
 from chainrule_mlflow.store import Store
@@ -70,13 +75,17 @@ def test_a_sweep_is_a_run_with_its_runs_beneath(launcher):
     assert ranked[0].interval is None, "six seeds are too few for the best of four"
     assert "best/interval low" not in metrics
     lows = client.get_metric_history(parent.info.run_id, "by rank/interval low")
-    assert (lows[0].step, lows[0].value) == (2, ranked[1].interval[0])
+    assert {low.step: low.value for low in lows}[-1] == ranked[1].interval[0]
+    assert metrics["by rank/median"] == ranked[0].median, "pages show the last step"
+    assert metrics["best/log10/median"] == math.log10(ranked[0].median)
     assert (metrics["best/quartile 1"], metrics["best/quartile 3"]) == ranked[0].quartiles
     assert (metrics["runs"], metrics["diverged"], metrics["failed"]) == (24, 12, 0)
     assert parent.data.tags["chainrule.best"] == ranked[0].title
     assert ranked[0].title in parent.data.tags["mlflow.note.content"]
     names = {entry.path for entry in client.list_artifacts(parent.info.run_id)}
-    assert names == {"ranking.json", "report.html", "runs.csv", "sweep.json", "multirun.yaml"}
+    assert names == {"ranking.json", "report.html", "runs.csv", "sweep.json", "multirun.yaml", "best"}
+    outcome = SweepOutcomes(sweep, sweep.outcomes()).best_by_target[""]
+    assert_is_shown(client, parent, sweep, outcome, "best")
     table = json.loads(Path(client.download_artifacts(parent.info.run_id, "ranking.json")).read_text())
     assert table["data"][0][:3] == [1, *ranked[0].settings.values()]
     (key,) = [word for word in done.stdout.replace("&", " ").split() if word.startswith("viewStateShareKey=")]
@@ -86,6 +95,54 @@ def test_a_sweep_is_a_run_with_its_runs_beneath(launcher):
     assert {run.info.run_id for run in shown} == {run.info.run_id for run in children if run.info.status == "FINISHED"}
     assert len(shown) == 12
     assert "params.`activation`" in state["selectedColumns"]
+    assert state["orderByKey"] == "metrics.`log10/validation/loss`"
+    assert [key["groupByData"] for key in state["groupBy"]["groupByKeys"]] == ["activation", "optimizer.lr"]
+
+
+def assert_is_shown(client, parent, sweep, outcome, folder):
+    """The best run is linked in the description, which has its command and pictures; its own row has them, too."""
+    note = parent.data.tags["mlflow.note.content"]
+    record = read_record(sweep.directory / outcome.directory)
+    (row,) = client.search_runs(["1"], f"tags.`chainrule.record` = '{record.directory}'")
+    assert f"](#/experiments/1/runs/{row.info.run_id}?workflowType=machine_learning)" in note
+    assert f"\n{shlex.join(['chainrule', *record.manifest.overrides])}\n" in note
+    pictures = {entry.path for entry in client.list_artifacts(row.info.run_id, "pictures")}
+    assert "pictures/loss.png" in pictures
+    of_sweep = {entry.path for entry in client.list_artifacts(parent.info.run_id, folder)}
+    assert {path.replace("pictures", folder) for path in pictures} <= of_sweep
+    assert f"](get-artifact?path={folder}/loss.png&run_uuid={parent.info.run_id})" in note
+
+
+def test_a_comparison_is_called_so_and_has_a_view_of_tuned_runs_for_each_target():
+    chainrule.compare(
+        "activation=tanh,relu",
+        "training.epochs=3",
+        "data.samples=20",
+        targets="sine,xor",
+        budget=2,
+        tuning_seeds=1,
+        tunings=1,
+        seeds=2,
+        directory="c",
+        quiet=True,
+    )
+    client, parent, children = the_runs()
+    assert parent.info.run_name.startswith("comparison: activation tanh, relu on sine, xor")
+    assert Counter(run.data.tags["chainrule.phase"] for run in children) == {"tuning": 8, "final": 8}
+    sweep = read_sweep(Path("c"))
+    best = SweepOutcomes(sweep, sweep.outcomes()).best_by_target
+    assert best.keys() == {"sine", "xor"}
+    for target, outcome in best.items():
+        assert_is_shown(client, parent, sweep, outcome, f"best/{target}")
+        found = re.search(rf"\[{target}\]\(#/[^)]*viewStateShareKey=(\w+)\)", parent.data.tags["mlflow.note.content"])
+        tag = client.get_experiment("1").tags[f"mlflow.sharedViewState.{found[1]}"]
+        state = json.loads(zlib.decompress(b64decode(json.loads(tag)["state"].removeprefix("deflate;"))))
+        shown = client.search_runs(["1"], state["searchFilter"])
+        assert [run.data.params["target"] for run in shown] == [target] * 4
+        assert {run.data.tags["chainrule.phase"] for run in shown} == {"final"}
+        assert state["groupBy"]["groupByKeys"] == [{"mode": "param", "groupByData": "activation"}]
+    (dataset,) = parent.inputs.dataset_inputs
+    assert {column["name"] for column in json.loads(dataset.dataset.schema)["mlflow_colspec"]} >= {"x1", "y1"}
 
 
 def test_by_the_client_and_past_it_the_run_of_a_sweep_is_the_same(prepared, tmp_path, monkeypatch):
@@ -111,7 +168,9 @@ def test_by_the_client_and_past_it_the_run_of_a_sweep_is_the_same(prepared, tmp_
             key: value for key, value in dict(parent.info).items() if key not in ("run_id", "run_uuid", "artifact_uri")
         }
         files = sorted(entry.path for entry in client.list_artifacts(parent.info.run_id))
-        seen.append((info, parent.data.params, parent.data.tags, parent.data.metrics, points, files))
+        tags = {key: value.replace(parent.info.run_id, "ID") for key, value in parent.data.tags.items()}
+        (dataset,) = parent.inputs.dataset_inputs
+        seen.append((info, parent.data.params, tags, parent.data.metrics, points, files, dict(dataset.dataset)))
     assert seen[0] == seen[1]
 
 
