@@ -450,7 +450,8 @@ def test_sync_gives_a_server_up_after_its_first_refusal_and_says_it_once(sweep, 
             synced()
         assert time.monotonic() - began < 20  # of which the client's import takes most
     assert len(set(asked)) <= 1
-    (line,) = capsys.readouterr().err.splitlines()
+    said = capsys.readouterr().err.splitlines()
+    (line,) = (line for line in said if not line.endswith(" records"))  # how far it is, on a slow machine
     assert line.startswith(f"chainrule: MLflow at {address} failed: ")
 
 
