@@ -71,6 +71,7 @@ MANIFEST = {
         "plugins/mine.py:mine": {"version": "", "sha256": "d4" * 32},
     },
 }
+FILE = {"sha256": "e5" * 32, "bytes": 4000}
 STARTED = 1795428000250  # of the manifest, in milliseconds
 FINITE = {"train/loss": 0.125, "validation/loss": 0.25}
 
@@ -309,7 +310,7 @@ def test_a_run_that_diverged_has_no_loss_and_is_sorted_behind_all_others(client,
 @given(st.lists(st.floats() | st.sampled_from([math.nan, math.inf]), min_size=1, max_size=700), st.integers(1, 9))
 def test_whatever_a_curve_holds_its_finite_ends_and_extremes_are_sent(values, every):
     class Fake:
-        manifest = RunManifest(MANIFEST)
+        manifest = RunManifest.checked({**MANIFEST, "files": dict.fromkeys((run.CURVES, run.WEIGHTS), FILE)})
 
         def curves(self):
             return Curves(np.arange(len(values)) * every, {"train/loss": np.array(values)})
