@@ -5,6 +5,7 @@ from chainrule import interrupts
 
 def main() -> None:
     """Run the command line; Ctrl-C ends it from the first import on."""
+    interrupts.advise(lambda: "Nothing was recorded.")
     with interrupts.handled():
         from chainrule.cli.main import main as run
 

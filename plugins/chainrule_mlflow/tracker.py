@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Predicate, doc
+from annotated_types import Len, doc
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ChainruleError, RecordError
@@ -42,17 +42,11 @@ def _sweep_of(directory: Path, key: str, runs: int) -> Sweep:
     return read_sweep(directory)
 
 
-def _is_experiment_name(name: str) -> bool:
-    return 0 < len(name) <= 500
-
-
 @dataclass(frozen=True)
 class MLflow(Tracker, name="mlflow"):
     """Sends each record to MLflow as soon as it is complete; what cannot be sent is kept for later."""
 
-    experiment: Annotated[str, Predicate(_is_experiment_name), doc("MLflow experiment that the runs belong to")] = (
-        "chainrule"
-    )
+    experiment: Annotated[str, Len(1, 500), doc("MLflow experiment that the runs belong to")] = "chainrule"
     uri: Annotated[
         str | None,
         doc("server or database; null: MLFLOW_TRACKING_URI, else mlflow.db in the project"),

@@ -80,7 +80,7 @@ def test_ctrl_c_ends_a_cluster_started_for_the_sweep(to_all):
     try:
         wait_until(lambda: len(os.listdir("long/.progress")) == 2 if os.path.isdir("long/.progress") else False)
         (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
-        told = f"interrupted. 0 of 2 runs have ended; `chainrule resume {os.path.abspath('long')}` goes on."
+        told = f"interrupted. 0 of 2 runs are recorded; `chainrule resume {os.path.abspath('long')}` goes on."
         assert process.communicate(timeout=20)[0] == f"2 runs: 2 seeds\nchainrule: {told}\n"
         assert process.returncode == 130
         wait_until(lambda: not of_group(process.pid))

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import chainrule
+from chainrule import interrupts
 from chainrule.cli import help as help_text
 from chainrule.cli.common import load_plugins
 from chainrule.config import application, compose
@@ -34,6 +35,15 @@ _COMMANDS = {  # each a module of this package with a function ``main``, importe
 }
 
 
+# What an interrupt leaves of a command; those that train say it themselves.
+_KEPT = {
+    "delete": "What is left is removed by the same command.",
+    "predict": "No predictions were written.",
+    "report": "The report of before is there, or the new one.",
+    "sync": "What was sent stays; the same command sends the rest.",
+}
+
+
 def _help(overrides: Sequence[str]) -> None:
     """Print the help, with the values that the overrides give."""
     registry = installed()
@@ -54,6 +64,7 @@ def main() -> None:
         if arguments and arguments[0] in _COMMANDS:
             words = arguments[1:]
             read_preferences(words).export()
+            interrupts.advise(lambda: _KEPT.get(arguments[0], "Nothing was changed."))
             import_module(f"chainrule.cli.{_COMMANDS[arguments[0]]}").main(words)
         elif {"--help", "-h"} & set(arguments):
             overrides = [argument for argument in arguments if not argument.startswith("-")]

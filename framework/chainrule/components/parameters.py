@@ -18,6 +18,7 @@ import numpy as np
 
 from chainrule.errors import ConfigurationError, PluginError, nearest
 
+_LONG = 80  # characters of a wrong value that are shown
 _SCALARS = (float, int, bool, str)
 _NAMES = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
 
@@ -78,7 +79,8 @@ class Parameter:
         if issubclass(self.type, enum.Enum):
             text = "one of " + ", ".join(str(member.value) for member in self.type)
         else:
-            text = " ".join([_NAMES[self.type], *filter(None, [" and ".join(_limits(self.bounds))])])
+            limits = [" and ".join(_limits(self.bounds)), _lengths(self.bounds)]
+            text = " ".join([_NAMES[self.type], *filter(None, limits)])
         if self.many:
             text = f"a list, each entry {text}"
         return text + " or null" if self.optional else text
@@ -102,7 +104,10 @@ class Parameter:
 
     def _complaint(self, value: Any, where: str, hint: str = "") -> ConfigurationError:
         wanted = dataclasses.replace(self, many=False).wanted()
-        return ConfigurationError(f"{where} must be {wanted}, not {value!r}{hint}.")
+        given = repr(value)
+        if isinstance(value, str) and len(value) > _LONG:
+            given = f"{value[:_LONG]!r} ... ({len(value)} characters)"
+        return ConfigurationError(f"{where} must be {wanted}, not {given}{hint}.")
 
 
 @functools.cache
@@ -223,6 +228,15 @@ def _limits(bounds: tuple[Any, ...]) -> list[str]:
     ]
 
 
+def _lengths(bounds: tuple[Any, ...]) -> str:
+    """Say in words how long a text may be."""
+    least = max((bound.min_length for bound in bounds if isinstance(bound, bounds_of.MinLen)), default=0)
+    most = min((bound.max_length for bound in bounds if isinstance(bound, bounds_of.MaxLen)), default=None)
+    if most is not None:
+        return f"of {least} to {most} characters"
+    return f"of {least} characters or more" if least else ""
+
+
 def _holds(bound: Any, value: Any) -> bool:
     match bound:
         case bounds_of.Gt(gt=limit):
@@ -233,6 +247,10 @@ def _holds(bound: Any, value: Any) -> bool:
             return bool(value < limit)
         case bounds_of.Le(le=limit):
             return bool(value <= limit)
+        case bounds_of.MinLen(min_length=limit):
+            return len(value) >= limit
+        case bounds_of.MaxLen(max_length=limit):
+            return len(value) <= limit
         case bounds_of.Predicate(func=test):
             return bool(test(value))
     return True

@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
+from chainrule import interrupts
 from chainrule.config import task
 from chainrule.config.compose import fitted_components, require_parsed, varied
 from chainrule.config.fitting import known
@@ -25,7 +26,7 @@ from chainrule.errors import ConfigurationError
 from chainrule.files import paths
 from chainrule.files.atomic import write_whole
 from chainrule.files.reading import require_without_links
-from chainrule.records.run import require_free
+from chainrule.records.run import MANIFEST, require_free
 
 OVERWRITE = "--overwrite"
 _DASHED = re.compile(r"--?[a-z_]+[\w./@]*=.*", re.DOTALL)
@@ -53,6 +54,7 @@ def run(arguments: Sequence[str]) -> None:
     options.overrides = [joined(text) for text in options.overrides]
     if options.experimental_rerun is not None:
         raise ConfigurationError("--experimental-rerun is not available: it would execute code from the file.")
+    interrupts.advise(_kept)
     token = _arguments.set(arguments)
     try:
         require_parsed(options.overrides, sweep=options.multirun)
@@ -100,6 +102,15 @@ def _places_kept() -> Iterator[None]:
         yield
     finally:
         changed._save_config = before
+
+
+def _kept() -> str:
+    """Say what an interrupt leaves of a run."""
+    if HydraConfig.initialized() and not OmegaConf.is_missing(HydraConfig.get().runtime, "output_dir"):
+        directory = Path(HydraConfig.get().runtime.output_dir)
+        if (directory / MANIFEST).is_file():
+            return f"The record in {directory} is complete."
+    return "Nothing was recorded."
 
 
 def typed_arguments() -> list[str]:

@@ -124,7 +124,6 @@ class Ledger:
             interrupts.advise(self._how_to_go_on)
             try:
                 yield
-                interrupts.advise(None)
             except BaseException:
                 if (self.sweep.directory / SWEEP).exists() and not self.sweep.manifest.finished:
                     self._tell_all("sweep_interrupted", self.sweep)
@@ -301,6 +300,8 @@ class Ledger:
         if not (self.sweep.directory / SWEEP).exists():
             return ""
         ended = sum(map(self._is_there, range(self.sweep.runs)))  # more than are known here: processes tell by stacks
+        if self.sweep.manifest.finished:
+            return f"All {ended} runs are recorded in {self.sweep.directory}."
         told = f"{ended} of {max(self.sweep.runs, self._expected)} runs are recorded"
         return f"{told}; `{resuming(self.sweep.directory)}` goes on."
 

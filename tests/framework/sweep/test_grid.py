@@ -147,8 +147,8 @@ class Ledger:
     def __init__(self, records):
         self.records, self.ended = records, []
 
-    def recorded(self, own):
-        return self.records.get(own.number)
+    def recorded(self, jobs):
+        return {own.number: self.records[own.number] for own in jobs if own.number in self.records}
 
     def end(self, ends, tracked=False, earlier=False):
         self.ended.append(([number for number, _ in ends], "earlier" if earlier else "tracked" if tracked else ""))

@@ -64,9 +64,10 @@ def start(plugin, kept):
 def sentence():
     """What was to be said, known when all have ended: until then the sweep may be recorded."""
     if not Path("sweep/sweep.json").exists():
-        return r"chainrule: interrupted\.\n"
+        return r"chainrule: interrupted\. Nothing was recorded\.\n"
     directory = re.escape(str(Path("sweep").absolute()))
-    return rf"chainrule: interrupted\. \d+ of \d+ runs have ended; `chainrule resume {directory}` goes on\.\n"
+    left = rf"\d+ of \d+ runs are recorded; `chainrule resume {directory}` goes on\."
+    return rf"chainrule: interrupted\. ({left}|All \d+ runs are recorded in {directory}\.)\n"
 
 
 @pytest.mark.parametrize("to_all", [True, False])
@@ -131,7 +132,7 @@ def test_a_plugin_that_swallows_it_holds_nothing_up(plugin, start, times):
     wait_for(lambda: Path("listening").exists())
     errors = interrupted(process, times=times)
     assert re.fullmatch(sentence(), errors)
-    assert "0 of 600 runs have ended" in errors
+    assert "0 of 600 runs are recorded" in errors
     assert Path("swallowed").exists()
 
 
@@ -158,5 +159,5 @@ def test_a_sweep_that_is_interrupted_says_how_to_go_on(plugin):
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    sentence = f"interrupted. 0 of 6 runs have ended; `chainrule resume {Path('sweep').absolute()}` goes on."
+    sentence = f"interrupted. 0 of 6 runs are recorded; `chainrule resume {Path('sweep').absolute()}` goes on."
     assert f"chainrule: {sentence}\n" in errors
