@@ -91,10 +91,10 @@ def test_the_seconds_of_the_runs_of_a_stack_are_those_that_it_took(tmp_path):
 def test_a_text_that_is_too_long_is_said_to_be_that():
     words = "^tracking.experiment must be text of 1 to 500 characters, not 'x+' \\.\\.\\. \\(501 characters\\)\\.$"
     with pytest.raises(chainrule.ConfigurationError, match=words):
-        chainrule.component("tracking", "mlflow", experiment="x" * 501)
+        chainrule.component("tracker", "mlflow", experiment="x" * 501)
     with pytest.raises(chainrule.ConfigurationError, match="of 1 to 500 characters, not ''"):
-        chainrule.component("tracking", "mlflow", experiment="")
-    assert chainrule.component("tracking", "mlflow", experiment="x" * 500).experiment == "x" * 500
+        chainrule.component("tracker", "mlflow", experiment="")
+    assert chainrule.component("tracker", "mlflow", experiment="x" * 500).experiment == "x" * 500
 
 
 def test_a_record_that_was_reported_is_on_the_disk_before_anybody_is_told(tmp_path, monkeypatch):

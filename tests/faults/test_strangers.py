@@ -122,7 +122,7 @@ def entry_of(place, name):
 
 def deep(place):
     folder = os.open(place / "sweep", os.O_RDONLY)
-    for _ in range(1500):
+    for _ in range(300):
         os.mkdir("d", dir_fd=folder)
         inner = os.open("d", os.O_RDONLY, dir_fd=folder)
         os.close(folder)
@@ -287,16 +287,15 @@ ON_RUN = {
 
 
 def below(folder):
-    return {str(path): path.lstat().st_mtime_ns for path in folder.rglob("*")}
+    return {str(path): path.lstat().st_mtime_ns for pattern in ("*", "*/*") for path in folder.glob(pattern)}
 
 
 def outside(folder):
     """All that lies beside what the stranger sent."""
     found = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if name.parts[0] not in ("theirs", "out.csv"):
-            found[str(name)] = path.read_bytes() if path.is_file() else path.is_symlink()
+    for top in sorted(set(os.listdir(folder)) - {"theirs", "out.csv"}):
+        for path in (folder / top, *(folder / top).rglob("*")):
+            found[str(path)] = path.read_bytes() if path.is_file() else path.is_symlink()
     return found
 
 

@@ -12,6 +12,7 @@ from chainrule.errors import ChainruleError
 from chainrule.files.words import resuming, shell_word
 
 MULTIRUN = ("-m", "--multirun", "hydra.mode=MULTIRUN")
+_LONGEST, _BRACKETS = 100_000, 200  # of a word
 _KEY = re.compile(r"[+~]{0,2}\w[\w./-]*")
 _CHOICES = {
     "hydra/launcher": ("stacked", "basic"),
@@ -57,7 +58,7 @@ def require_allowed(directory: Path, words: Iterable[str], allowed: Sequence[str
     found = [word for word in refused(words) if word not in allowed]
     if found:
         shown = [word if len(word) <= 200 else f"{word[:200]} ..." for word in found[:5]]
-        options = " ".join(f"--allow {shell_word(word)}" for word in shown)
+        options = " ".join(f"--allow {shell_word(word)}" for word in shown if not word.endswith(" ..."))
         more = f" and {len(found) - 5} more" if len(found) > 5 else ""
         raise ChainruleError(
             f"{directory} was started with {', '.join(shown)}{more}, which could run programs, write elsewhere or "
@@ -69,6 +70,8 @@ def _is_harmless(word: str) -> bool:
     if word in MULTIRUN:
         return True
     key, equals, value = word.partition("=")
+    if len(word) > _LONGEST or max(map(value.count, "([{")) > _BRACKETS:  # which would take Hydra's grammar for ever
+        return False
     if not _KEY.fullmatch(key) or _PROGRAMS.search(value):
         return False
     key = key.lstrip("+~")

@@ -77,6 +77,8 @@ OTHERS = [
     "+x={_target_:os.system}",
     "seed",
     "",
+    "transforms=" + 300 * "[" + 300 * "]",
+    "seed=" + ",".join(map(str, range(30_000))),
 ]
 
 
@@ -85,6 +87,6 @@ def test_what_only_trains_need_not_be_named(word):
     assert refused([word]) == []
 
 
-@pytest.mark.parametrize("word", OTHERS)
+@pytest.mark.parametrize("word", OTHERS, ids=lambda word: word[:60])
 def test_what_could_do_more_is_refused(word):
     assert refused([word, "seed=1", word]) == [word]
