@@ -9,6 +9,7 @@ run, whose record is sent at its end, and a sweep, whose records are sent while 
 import argparse
 import contextlib
 import os
+import resource
 import shutil
 import socket
 import sqlite3
@@ -98,18 +99,23 @@ def locked(file: Path) -> Iterator[None]:
         yield
 
 
-def seconds(words: list[str], tracking: list[str], prepared: Path) -> float:
-    """Return how long a command takes in a project of its own."""
+def seconds(words: list[str], tracking: list[str], prepared: Path) -> tuple[float, float]:
+    """Return how long a command takes in a project of its own, and how long processors work on it."""
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "pyproject.toml").touch()
         shutil.copy(prepared, Path(place) / "mlflow.db")
         with locked(Path(place) / "mlflow.db") if "locked" in tracking else contextlib.nullcontext():
-            began = time.monotonic()
+            began, worked = time.monotonic(), _worked()
             own = [word for word in tracking if word != "locked"]
             done = subprocess.run([*words, *own], cwd=place, capture_output=True, text=True, check=False)
             if done.returncode:
                 sys.exit(done.stderr)
-            return time.monotonic() - began
+            return time.monotonic() - began, _worked() - worked
+
+
+def _worked() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -136,24 +142,28 @@ def main() -> None:
             "slow": [f"tracking.uri={stack.enter_context(listening(late(server)))}"],
         }
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before; {given.repeats} repeats\n")
-        print("| what | tracker | seconds (median) | ratios to none, in turn | median ratio |")
-        print("| --- | --- | ---: | --- | ---: |", flush=True)
+        print("| what | tracker | seconds (median) | ratios to none, in turn | median ratio | of processor time |")
+        print("| --- | --- | ---: | --- | ---: | ---: |", flush=True)
         for sweep in (False, True):
             epochs, spent = 2000, 0.0
             while spent < given.seconds / 8:  # without what starting takes
                 epochs *= 2
-                spent = seconds(command(sweep, epochs), ["tracking=none"], prepared) - 2
+                spent = seconds(command(sweep, epochs), ["tracking=none"], prepared)[0] - 2
             words = command(sweep, round(epochs * given.seconds / spent))
-            found: dict[str, list[float]] = {name: [] for name in conditions}
+            found: dict[str, list[tuple[float, float]]] = {name: [] for name in conditions}
             for _ in range(given.repeats):
                 for name, tracking in conditions.items():
                     found[name].append(seconds(words, tracking, prepared))
             for name, times in found.items():
-                ratios = [one / none for one, none in zip(times, found["none"], strict=True)]
-                each = ", ".join(f"{ratio:.3f}" for ratio in ratios)
+                walls, works = (
+                    [one[place] / none[place] for one, none in zip(times, found["none"], strict=True)]
+                    for place in (0, 1)
+                )
+                each = ", ".join(f"{ratio:.3f}" for ratio in walls)
                 what = "sweep of 40 runs" if sweep else "one run"
-                middle = statistics.median(times), statistics.median(ratios)
-                print(f"| {what} | {name} | {middle[0]:.1f} | {each} | {middle[1]:.3f} |", flush=True)
+                middle = statistics.median(one[0] for one in times)
+                both = f"{statistics.median(walls):.3f} | {statistics.median(works):.3f}"
+                print(f"| {what} | {name} | {middle:.1f} | {each} | {both} |", flush=True)
         print(f"\nload {os.getloadavg()[0]:.1f} after")
 
 

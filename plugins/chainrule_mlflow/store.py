@@ -1,15 +1,16 @@
 """Where MLflow keeps runs: a server, or a database that is prepared once and used by several processes."""
 
+import http.client
 import logging
 import os
 import re
 import shlex
-import socket
 import sqlite3
+import ssl
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-_ANSWER = 5.0  # seconds that a server has to accept a connection
+_ANSWER = 5.0  # seconds that a server has to answer
+_ODD = (http.client.BadStatusLine, ssl.SSLError)  # which the client explains
 _PATIENCE = 60.0  # seconds to wait for other processes of chainrule
 BUSY = 20.0  # seconds to wait for other writers of a SQLite file
 _LONG = 300  # most characters of a cause
@@ -199,18 +201,20 @@ def page(experiment_id: str, run_id: str = "", view: str = "") -> str:
 
 
 def _knock(uri: str) -> None:
-    """Connect to a server, which tells within milliseconds that it is not there; the client needs its import first.
+    """Ask a server for anything, to learn within seconds that it is not there; the client needs its import first.
 
     Raises:
-        OSError: it cannot be reached.
+        OSError: it cannot be reached, or does not answer.
     """
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return
     if parts.scheme in getproxies() and not proxy_bypass(parts.hostname):
         return  # only the proxy can tell
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    socket.create_connection((parts.hostname, port), timeout=_ANSWER).close()
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    with closing(kind(parts.hostname, parts.port, timeout=_ANSWER)) as connection, suppress(*_ODD):
+        connection.request("HEAD", parts.path or "/")
+        connection.getresponse()
 
 
 def _holds_something(file: Path) -> bool:

@@ -53,6 +53,7 @@ def _own_settings(monkeypatch):
     for name in ("_paused_until", "_pauses", "_unsaid"):
         monkeypatch.setattr(tracker, name, {})
     monkeypatch.setattr(aside, "_lines", {})
+    monkeypatch.setattr(store, "_ANSWER", 1.0)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -369,10 +370,11 @@ def serving(answer):
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append(f"{self.command} {self.path.partition('?')[0]}")
+            if self.command != "HEAD":  # by which it is found out whether there is a server
+                asked.append(f"{self.command} {self.path.partition('?')[0]}")
             answer(self)
 
-        do_POST = do_PUT = do_PATCH = do_GET  # noqa: N815  # named by the library
+        do_HEAD = do_POST = do_PUT = do_PATCH = do_GET  # noqa: N815  # named by the library
 
         def log_message(self, *_):
             pass
