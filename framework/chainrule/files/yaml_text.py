@@ -1,8 +1,12 @@
 """Plain data as YAML text, in OmegaConf's form."""
 
+import re
 from typing import Any
 
 import yaml
+
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./,=-]*")  # text that stands for itself, unless it is one of these words
+_WORDS = frozenset(["y", "yes", "n", "no", "true", "false", "on", "off", "null", "inf", "nan", "infinity"])
 
 _MOST = 20_000  # entries in the cache
 _texts: dict[tuple[Any, str], str] = {}  # the cache, by key and value: jobs of a sweep share most entries
@@ -12,17 +16,52 @@ def dump(content: Any) -> str:
     """Return plain data as the text that ``OmegaConf.to_yaml`` gives, many times faster."""
     if isinstance(content, dict) and content:
         return "".join(_entry(key, value) for key, value in content.items())
-    return _written(content)
+    items = [_scalar(item) for item in content] if isinstance(content, list) and content else [None]
+    return _written(content) if None in items else "".join(f"- {item}\n" for item in items)
 
 
 def _entry(key: Any, value: Any) -> str:
     """Return the lines of one entry of a mapping; they do not depend on the other entries."""
+    quick = _quick(key, value, "")
+    if quick is not None:
+        return quick
     known = key, repr(value)
     if known not in _texts:
         if len(_texts) >= _MOST:
             _texts.clear()
         _texts[known] = _written({key: value})
     return _texts[known]
+
+
+def _quick(key: Any, value: Any, indent: str) -> str | None:
+    """Return what PyYAML would write where that is known without asking it; else None.
+
+    What differs from job to job, such as a seed or a directory, is of this kind, and in no cache.
+    """
+    if not _is_plain(key):
+        return None
+    head = f"{indent}{key}:"
+    if isinstance(value, dict) and value:
+        entries = [_quick(inner, own, f"{indent}  ") for inner, own in value.items()]
+        return None if None in entries else "".join([f"{head}\n", *filter(None, entries)])
+    if isinstance(value, list) and value:
+        items = [_scalar(item) for item in value]
+        return None if None in items else "".join([f"{head}\n", *(f"{indent}- {item}\n" for item in items)])
+    text = _scalar(value)
+    return None if text is None else f"{head} {text}\n"
+
+
+def _scalar(value: Any) -> str | None:
+    """Return how a single value is written, if that is known."""
+    if type(value) is str:
+        return value if _is_plain(value) else f"'{value}'" if value.isascii() and value.isdigit() else None
+    if value is None or type(value) is bool:
+        return "null" if value is None else str(value).lower()
+    return str(value) if type(value) is int else None
+
+
+def _is_plain(text: Any) -> bool:
+    return type(text) is str and _PLAIN.fullmatch(text) is not None and text.lower() not in _WORDS
 
 
 def _written(content: Any) -> str:

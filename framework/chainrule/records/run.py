@@ -22,6 +22,7 @@ from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
 from chainrule.errors import ChainruleError, ConfigurationError, RecordError, sentence
+from chainrule.files.archives import npz
 from chainrule.files.atomic import sync_folder, write_atomically, write_whole
 from chainrule.files.reading import digest_within, is_plain, read_within, require_without_links
 from chainrule.files.yaml_text import dump
@@ -409,8 +410,8 @@ def write_record(
     configuration = {**settings, "tracking": dict(tracking)}
     contents = {
         CONFIGURATION: dump(configuration).encode(),
-        CURVES: _archive({"epochs": result.curves.epochs, **result.curves.values}),
-        WEIGHTS: _archive(_named_weights(result)),
+        CURVES: npz({"epochs": result.curves.epochs, **result.curves.values}),
+        WEIGHTS: npz(_named_weights(result)),
     }
     if 0 < len(result.samples.schema.classes) <= _MOST_CLASSES:
         contents[CONFUSION] = _confusion(result)
@@ -588,9 +589,3 @@ def _confusion(result: Result) -> bytes:
     for part in result.samples.parts:
         table.writerows([part, name, *row] for name, row in zip(classes, result.confusion(part).tolist(), strict=True))
     return text.getvalue().encode()
-
-
-def _archive(arrays: Mapping[str, Array]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()

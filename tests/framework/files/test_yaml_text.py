@@ -23,3 +23,33 @@ def test_the_fast_writer_writes_what_omegaconf_writes(content):
     except Exception:
         return  # text that OmegaConf takes for a broken interpolation
     assert dump(content) == expected
+
+
+WORDS = st.sampled_from(
+    [
+        "yes",
+        "Null",
+        "NaN",
+        "inf",
+        "Infinity",
+        "on",
+        "y",
+        "/a/b-c.d",
+        "optimizer.lr=0.01,seed=5",
+        "-a",
+        "a: b",
+        "a-",
+        "/",
+    ]
+) | st.text("aE0.,=/-_:+1 ~", min_size=1, max_size=12)
+OF_JOBS = st.recursive(
+    WORDS | st.integers() | st.none() | st.booleans() | st.text("0123456789_", min_size=1, max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(WORDS, OF_JOBS, min_size=1, max_size=3) | st.lists(WORDS, max_size=3))
+def test_what_jobs_hold_is_written_as_omegaconf_writes_it(content):
+    """Names, numbers, directories and overrides, and words that look like something else."""
+    assert dump(content) == OmegaConf.to_yaml(OmegaConf.create(content))
