@@ -1,5 +1,6 @@
 """What MLflow is told about a record, as plain data within MLflow's limits."""
 
+import functools
 import hashlib
 import json
 import math
@@ -145,7 +146,9 @@ def points(record: Record, limit: int = POINTS) -> list[Point]:
         for name, value in single.items()
         if value is not None and name not in curves.values
     ]
-    return list(dict.fromkeys(found))  # ``legal`` may have made two names equal
+    names = [*curves.values, *(name for name in single if name not in curves.values)]
+    is_unique = len({legal(name) for name in names}) == len(names)
+    return found if is_unique else list(dict.fromkeys(found))  # ``legal`` may have made two names equal
 
 
 def tags(record: Record) -> dict[str, str]:
@@ -250,6 +253,7 @@ def _times(manifest: RunManifest, fractions: ArrayLike) -> Array:
     return times
 
 
+@functools.lru_cache(maxsize=4096)  # runs of a sweep have the same names
 def legal(name: str) -> str:
     """Return a name with the characters and the length that every store accepts."""
     return re.sub(r"[^\w./ -]", "_", name)[:NAME]

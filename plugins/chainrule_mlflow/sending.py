@@ -5,7 +5,8 @@ A run that was trained again has another record. Its earlier run in MLflow is de
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -157,14 +158,26 @@ def _describe_new(
     first: dict[str, Record] = {}
     for record in records:
         first.setdefault(contents.key(record.manifest), record)  # copies of one record are one run
-    for key in first.keys() - set(known):
-        record = first[key]
+    ids = _ascending_ids(len(first))
+    for key, record in first.items():
+        if key in known:
+            continue
         try:
             record.require_intact()
-            new[uuid4().hex] = record, contents.describe(record, parent_run_id, points)
+            new[next(ids)] = record, contents.describe(record, parent_run_id, points)
         except RecordError as error:
             refused[key] = error
     return new, refused
+
+
+def _ascending_ids(count: int) -> Iterator[str]:
+    """Yield ids of new runs, each larger than all before, so that the database appends to its indices.
+
+    As in UUIDs of version 7 (RFC 9562, section 5.7) the time comes first and random bits follow. Where they are at
+    random places of an index, rows take a tenth longer.
+    """
+    now = f"{time.time_ns() // 1_000_000:012x}"
+    yield from sorted(f"{now}7{uuid4().hex[13:]}" for _ in range(count))
 
 
 def _write(
