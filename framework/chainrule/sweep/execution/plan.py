@@ -18,8 +18,9 @@ from chainrule.runs.prepare import Prepared, measure_every, prepare, run_structu
 from chainrule.sweep.execution.pruning import TrialPruner
 from chainrule.sweep.jobs.job import Job
 
-CACHE = 4 << 20  # bytes that the arrays of a stack should fill: they pass through the cache in every step
-LEAST, MOST = 16, 256  # runs of a stack: below, NumPy's calls cost more than the numbers; above, nothing is gained
+CACHE = 4 << 20  # bytes that a step of a stack should read and write: what is more, comes from memory each time
+MEMORY = 1 << 28  # bytes that all arrays of a stack should fill
+LEAST, MOST = 16, 256  # runs of a stack: fewer are no piece of work for a process; above, nothing is gained
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class StackProfile:
         components: names of those that they share.
         title: that of the first run.
         notes: what the person should know before training.
-        bytes: size of the arrays that a run adds to a stack.
+        step_bytes: size of the arrays that a step of a run reads and writes.
+        bytes: size of all arrays that a run adds to a stack.
         step, run: seconds that a stack takes, and that each of its runs adds.
     """
 
@@ -58,6 +60,7 @@ class StackProfile:
     components: str
     title: str
     notes: tuple[str, ...]
+    step_bytes: int
     bytes: int
     step: float
     run: float
@@ -154,7 +157,7 @@ class Plan:
         controlled: set[str] = set()
         for profile, jobs in self._stackable.values():
             left = [job for job in jobs if pruner or is_left(job)]
-            size = min(MOST, max(LEAST, CACHE // profile.bytes))
+            size = max(1, min(MOST, CACHE // profile.step_bytes, MEMORY // profile.bytes))
             size = min(size, max(LEAST, -(-len(left) // (2 * workers))))
             size = max(1, min(size, largest or size) // jobs_per_trial) * jobs_per_trial
             for start in range(0, len(left), size):
@@ -182,18 +185,25 @@ def _profile(prepared: Prepared) -> StackProfile:
     sizes = training.epochs, samples, validation
     every = measure_every(settings) or default_interval(shape, *sizes, known=batch == samples)
     points, everything = min(training.epochs, training.epochs // every + 2), samples + validation
-    inputs, outputs = shape.widths[0], shape.widths[-1]
+    inputs, width = shape.widths[0], 1 + shape.widths[0] + shape.widths[-1]
+    units = _PASSES * (inputs + sum(shape.rows))
+    parameters, itemsize = _PARAMETERS * shape.size, prepared.theta.itemsize
     work = [(steps, batch), (points, everything)]
     return StackProfile(
         structure=run_structure(prepared),
         components=" ".join(component.name for group, component in settings.components() if group in STACKED),
         title=settings.title,
         notes=prepared.notes,
-        bytes=prepared.theta.itemsize * (everything * (1 + inputs + outputs) + 4 * batch * (inputs + sum(shape.rows))),
+        step_bytes=itemsize * (parameters + batch * (width + units)),
+        bytes=itemsize * (parameters + everything * (_COPIES * width + units)),
         step=sum(count * _OVERHEAD * shape.layers for count, _ in work),
         run=_RECORD + sum(count * _seconds(shape, size) for count, size in work),
     )
 
+
+# Arrays: of parameters there are these, gradients, the state of an optimizer and what it computes in between; of units
+# z, a, their errors and what activations compute in between; of samples those of the run, the stack and the epoch.
+_PARAMETERS, _PASSES, _COPIES = 6, 4, 3
 
 # Seconds on one core of a laptop, see experiments/speed; good to a factor of two or three.
 _OVERHEAD = 5e-6  # of a layer, for any number of runs

@@ -82,7 +82,7 @@ def test_runs_of_one_structure_are_stacked_whatever_lies_between_them():
 
 
 @pytest.mark.parametrize(
-    ("workers", "largest", "sizes"),
+    ("workers", "largest", "expected"),
     [
         (1, None, [20, 20]),  # two for each worker
         (2, None, [16, 16, 8]),  # but not so small that calls cost more than numbers
@@ -92,25 +92,46 @@ def test_runs_of_one_structure_are_stacked_whatever_lies_between_them():
         (1, 1000, [20, 20]),
     ],
 )
-def test_stacks_keep_all_workers_busy_and_are_not_larger_than_wanted(workers, largest, sizes):
+def test_stacks_keep_all_workers_busy_and_are_not_larger_than_wanted(workers, largest, expected):
     units = plan_of(*seeds(40)).units(workers, largest)
-    assert [len(unit.jobs) for unit in units] == sizes
+    assert [len(unit.jobs) for unit in units] == expected
     assert [number for part in numbers(units) for number in part] == list(range(40))
 
 
-def test_a_stack_fills_the_cache_and_not_more(monkeypatch):
-    """A run has 256 samples of a one, an input and an output, and a batch of 192 in four arrays of 1 + 3 + 1 units."""
+def sizes(plan):
+    return [len(unit.jobs) for unit in plan.units(1, None)]
+
+
+def test_the_steps_of_a_stack_fill_the_cache_and_not_more(monkeypatch):
+    """A run has 10 parameters in six arrays, and 192 samples of a one, an input and an output in its batch.
+
+    Of each there are four arrays of 1 + 3 + 1 units.
+    """
     plan = plan_of(*seeds(40, training={"batch_size": None}))
-    size = 8 * (256 * 3 + 4 * 192 * 5)
+    size = 8 * (6 * 10 + 192 * (3 + 4 * 5))
     monkeypatch.setattr(module, "CACHE", 19 * size)
-    assert [len(unit.jobs) for unit in plan.units(1, None)] == [19, 19, 2]
+    assert sizes(plan) == [19, 19, 2]
     monkeypatch.setattr(module, "CACHE", 20 * size - 1)
-    assert [len(unit.jobs) for unit in plan.units(1, None)] == [19, 19, 2]
+    assert sizes(plan) == [19, 19, 2]
     monkeypatch.setattr(module, "CACHE", 0)
-    assert [len(unit.jobs) for unit in plan.units(1, None)] == [16, 16, 8]
+    assert sizes(plan) == [1] * 40
     monkeypatch.setattr(module, "CACHE", 10**9)
     monkeypatch.setattr(module, "MOST", 17)
-    assert [len(unit.jobs) for unit in plan.units(1, None)] == [17, 17, 6]
+    assert sizes(plan) == [17, 17, 6]
+
+
+def test_parameters_count_and_samples_that_no_step_reads_do_not():
+    assert sizes(plan_of(*seeds(40, network={"hidden": [256, 256]}))) == [1] * 40
+    assert sizes(plan_of(*seeds(40, network={"hidden": [64, 64]}, training={"batch_size": 1}))) == [19, 19, 2]
+    assert sizes(plan_of(*seeds(40, data={"samples": 20_000}, training={"batch_size": 1}))) == [20, 20]
+    assert sizes(plan_of(*seeds(40, data={"samples": 20_000}, training={"batch_size": None}))) == [1] * 40
+
+
+def test_all_arrays_of_a_stack_fit_into_memory(monkeypatch):
+    """A run has 256 samples in three copies, each of a one, an input and an output."""
+    plan = plan_of(*seeds(40, training={"batch_size": 1}))
+    monkeypatch.setattr(module, "MEMORY", 18 * 8 * (6 * 10 + 256 * (3 * 3 + 4 * 5)))
+    assert sizes(plan) == [18, 18, 4]
 
 
 def test_only_what_is_left_is_trained():
@@ -126,11 +147,11 @@ def test_with_a_pruner_a_stack_is_trained_as_a_whole_or_not_at_all():
     assert units[0].pruner is pruner
 
 
-@pytest.mark.parametrize(("largest", "sizes"), [(7, [6, 6, 6, 6]), (2, [3] * 8), (None, [15, 9])])
-def test_the_jobs_of_a_trial_are_in_one_stack(largest, sizes):
+@pytest.mark.parametrize(("largest", "expected"), [(7, [6, 6, 6, 6]), (2, [3] * 8), (None, [15, 9])])
+def test_the_jobs_of_a_trial_are_in_one_stack(largest, expected):
     """A trial has three; the largest stack that was asked for holds two of them, or not even one, or five of them."""
     units = plan_of(*seeds(24)).units(1, largest, jobs_per_trial=3)
-    assert [len(unit.jobs) for unit in units] == sizes
+    assert [len(unit.jobs) for unit in units] == expected
 
 
 def test_a_longer_training_is_expected_to_take_longer():
