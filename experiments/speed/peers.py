@@ -22,13 +22,17 @@ Contender = Callable[[], np.ndarray]
 
 @dataclass(frozen=True)
 class Images(Target):
-    """Random inputs and outputs of the size of a small image classifier: 784 inputs, 10 outputs."""
+    """Random inputs and outputs of the size of a small image classifier with 10 classes."""
 
-    inputs: ClassVar[int] = 784
     outputs: ClassVar[int] = 10
+    pixels: int = 784
+
+    @property
+    def inputs(self) -> int:
+        return self.pixels
 
     def data(self, rng, samples):
-        return rng.normal(size=(samples, 784)), rng.normal(size=(samples, 10))
+        return rng.normal(size=(samples, self.pixels)), rng.normal(size=(samples, 10))
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Case:
         batch_size: samples per step.
         epochs: passes through the samples.
         dtype: of all arrays.
-        images: whether to learn the random images instead of the article's function.
+        pixels: of the random images that are learned; 0 for the article's function instead.
     """
 
     name: str
@@ -51,20 +55,21 @@ class Case:
     batch_size: int
     epochs: int
     dtype: str = "float64"
-    images: bool = False
+    pixels: int = 0
 
     @property
     def steps(self) -> int:
         return self.epochs * -(-self.samples // self.batch_size)
 
-    def prepared(self, seed: int = 0, rate: float = RATE, measure_every: int | None = None) -> Prepared:
-        """Return the run, ready to train; measured at its first and last epoch only, unless told."""
+    def prepared(self, seed: int = 0, rate: float = RATE, by_default: bool = False) -> Prepared:
+        """Return the run, ready to train; measured as by default, or its losses at its first and last epoch only."""
         base = default_settings()
         training = dataclasses.replace(
             base.training,
             epochs=self.epochs,
             batch_size=self.batch_size,
-            measure_every=measure_every or self.epochs,
+            measure_every=None if by_default else self.epochs,
+            gradient_norms=None if by_default else False,
             dtype=type(base.training.dtype)(self.dtype),
         )
         return prepare(
@@ -73,7 +78,7 @@ class Case:
                 seed=seed,
                 network=dataclasses.replace(base.network, hidden=self.hidden),
                 data=dataclasses.replace(base.data, samples=self.samples),
-                target=Images() if self.images else base.target,
+                target=Images(self.pixels) if self.pixels else base.target,
                 optimizer=dataclasses.replace(base.optimizer, lr=rate),
                 training=training,
             )
@@ -94,13 +99,13 @@ def start(case: Case) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray, n
     return weights, biases, np.ascontiguousarray(block[1:split].T), np.ascontiguousarray(block[split:].T)
 
 
-def chainrule(case: Case, runs: int = 1, measure_every: int | None = None) -> Contender:
+def chainrule(case: Case, runs: int = 1, by_default: bool = False) -> Contender:
     """A stack of runs that differ in seed and rate."""
 
     def train() -> np.ndarray:
         return train_all(stack)[0].theta
 
-    stack = [case.prepared(seed, RATE * (1 + seed / runs), measure_every) for seed in range(runs)]
+    stack = [case.prepared(seed, RATE * (1 + seed / runs), by_default) for seed in range(runs)]
     return train
 
 

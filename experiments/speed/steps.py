@@ -53,42 +53,45 @@ def met(ratio: float, wanted: float) -> str:
     return f" (goal {wanted:g}: {'met' if ratio >= wanted else 'MISSED'})"
 
 
-def over(theirs: np.ndarray, ours: np.ndarray, wanted: float | None) -> str:
+def over(theirs: np.ndarray, ours: np.ndarray, wanted: float | None, digits: int = 1) -> str:
     """Return how many times ours a peer takes, of the pairs of each round: median, least and greatest."""
     ratios = theirs / ours
-    text = f"{np.median(ratios):.1f} x ({ratios.min():.1f} to {ratios.max():.1f})"
+    text = f"{np.median(ratios):.{digits}f} x ({ratios.min():.{digits}f} to {ratios.max():.{digits}f})"
     return text + (met(float(np.median(ratios)), wanted) if wanted else "")
 
 
 def one_run(quick: bool) -> None:
-    """Microseconds a step of a single run, and how many times as long the peers take."""
+    """Microseconds a step of a single run, what measuring adds by default, and how many times as long peers take."""
     scale = 20 if quick else 1
     cases = [  # the goals are those over scikit-learn and over the usual loop
         (Case("2-2-2-1, 1 sample", (2, 2), 256, 1, max(1, 12 // scale)), 5.0, 10.0),
         (Case("2-2-2-1, 256 samples", (2, 2), 256, 256, 3000 // scale), 5.0, 10.0),
-        (Case("784-128-64-10, 128 samples", (128, 64), 1280, 128, 20 // scale, "float32", images=True), 1.0, 1.0),
+        (Case("64-64-10, 32 samples", (64,), 1797, 32, max(1, 50 // scale), pixels=64), 1.0, 1.0),
+        (Case("784-128-64-10, 128 samples", (128, 64), 1280, 128, 20 // scale, "float32", pixels=784), 1.0, 1.0),
     ]
     peers = {"scikit-learn": scikit_learn} if HAS["sklearn"] else {}
     if HAS["torch"]:
         peers |= {"PyTorch, usual loop": pytorch, "PyTorch, lean loop": lean_pytorch}
     taken = {}
-    row("one run, us a step", "chainrule", "320 points", *peers)
-    row(*["---"] * (3 + len(peers)))
+    row("one run, us a step", "chainrule", "measured as by default", "times", *peers)
+    row(*["---"] * (4 + len(peers)))
     for case, *_ in cases:
-        contenders = {"own": chainrule(case), "measured": chainrule(case, measure_every=max(1, -(-case.epochs // 319)))}
+        contenders = {"own": chainrule(case), "measured": chainrule(case, by_default=True)}
         contenders |= {name: peer(case) for name, peer in peers.items()}
         for name in peers:
             if name.startswith("PyTorch"):
                 same_as_peer(case, contenders["own"](), contenders[name])
-        taken[case.name] = timed(contenders, 2 if quick else ROUNDS)
-        row(case.name, *(f"{seconds.min() / case.steps * 1e6:.1f}" for seconds in taken[case.name].values()))
-    print()
-    row("times chainrule's", *peers)
-    row(*["---"] * (1 + len(peers)))
-    for case, over_sklearn, over_torch in cases:
-        wanted = {} if quick else {"scikit-learn": over_sklearn, "PyTorch, usual loop": over_torch}
-        seconds = taken[case.name]
-        row(case.name, *(over(seconds[name], seconds["own"], wanted.get(name)) for name in peers))
+        taken[case.name] = seconds = timed(contenders, 2 if quick else ROUNDS)
+        own, measured, *others = (f"{each.min() / case.steps * 1e6:.1f}" for each in seconds.values())
+        row(case.name, own, measured, over(seconds["measured"], seconds["own"], None, 2), *others)
+    for title, ours in (("times chainrule's", "own"), ("times chainrule's, measured as by default", "measured")):
+        print()
+        row(title, *peers)
+        row(*["---"] * (1 + len(peers)))
+        for case, over_sklearn, over_torch in cases:
+            wanted = {} if quick else {"scikit-learn": over_sklearn, "PyTorch, usual loop": over_torch}
+            seconds = taken[case.name]
+            row(case.name, *(over(seconds[name], seconds[ours], wanted.get(name)) for name in peers))
 
 
 def row(*cells: object) -> None:
@@ -136,6 +139,9 @@ def help_time(quick: bool) -> None:
     print(f"\n`chainrule --help`: {np.median(seconds):.2f} s of CPU (median of {len(seconds)}; goal: less than 1)")
 
 
+PARTS = {"one-run": one_run, "stacks": stacks, "help": help_time}
+
+
 def conditions() -> None:
     names = ["numpy", "scikit-learn", *(name for name in ("torch", "jax") if HAS[name])]
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
@@ -149,11 +155,12 @@ def conditions() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a few steps of everything, to see that it works")
-    quick = parser.parse_args().quick
+    parser.add_argument("--only", choices=PARTS, help="measure this part only")
+    given = parser.parse_args()
     conditions()
-    one_run(quick)
-    stacks(quick)
-    help_time(quick)
+    for name, part in PARTS.items():
+        if given.only in (None, name):
+            part(given.quick)
 
 
 if __name__ == "__main__":
