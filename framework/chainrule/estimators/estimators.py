@@ -226,7 +226,8 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
 
     Attributes:
         result_: the run as :func:`chainrule.run` gives it, without its samples: weights, curves, metrics.
-        loss_curve_: the training loss after each epoch; of more than 319 epochs, after some.
+        loss_curve_: the training loss after some epochs, the last one always; after each with ``patience`` or
+            ``restore_best``, up to 319, and as ``overrides=["training.measure_every=1"]`` says.
         n_iter_: how many epochs it has been trained.
         n_features_in_, feature_names_in_: number of features; their names, where they have been a data frame's.
     """
@@ -286,7 +287,8 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     Attributes:
         classes_: the classes, sorted.
         result_: the run as :func:`chainrule.run` gives it, without its samples: weights, curves, metrics.
-        loss_curve_: the training loss after each epoch; of more than 319 epochs, after some.
+        loss_curve_: the training loss after some epochs, the last one always; after each with ``patience`` or
+            ``restore_best``, up to 319, and as ``overrides=["training.measure_every=1"]`` says.
         n_iter_: how many epochs it has been trained.
         n_features_in_, feature_names_in_: number of features; their names, where they have been a data frame's.
     """

@@ -45,7 +45,7 @@ def _npy(array: Any) -> bytes:
     """Return an array as a ``.npy`` file."""
     if array.dtype.hasobject:
         raise ValueError("An array of Python objects cannot be written.")
-    header = _header(np.lib.format.dtype_to_descr(array.dtype), array.shape) if array.dtype.names is None else None
+    header = _header(array.dtype.str, array.shape) if array.dtype.names is None else None
     if header is None:
         buffer = io.BytesIO()
         np.lib.format.write_array(buffer, array, allow_pickle=False)

@@ -34,9 +34,10 @@ def test_scikit_learn_finds_nothing_wrong(estimator, check):
 
 @pytest.mark.parametrize(("cls", "data"), BOTH)
 def test_training_in_parts_has_the_bits_of_one_fit(cls, data):
-    whole = cls(epochs=7, random_state=3).fit(*data)
-    fitted = cls(epochs=4, random_state=3).fit(*data).partial_fit(*data).partial_fit(*data, epochs=2)
-    parts = cls(random_state=3)
+    common = {"random_state": 3, "overrides": ["training.measure_every=1"]}  # else calls are measured at their ends
+    whole = cls(epochs=7, **common).fit(*data)
+    fitted = cls(epochs=4, **common).fit(*data).partial_fit(*data).partial_fit(*data, epochs=2)
+    parts = cls(**common)
     for _ in range(7):
         parts = pickle.loads(pickle.dumps(parts.partial_fit(*data)))
     for other in (fitted, parts):
