@@ -15,6 +15,7 @@ from chainrule.runs.prepare import prepare
 from chainrule.sweep.execution import plan
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
+WIDE = 256  # units, from which on stacks of more than 16 runs are not measured
 CASES = [  # widths of hidden layers, samples of a batch, optimizer
     ([2, 2], 1, "gradient_descent"),
     ([2, 2], 256, "gradient_descent"),
@@ -42,7 +43,8 @@ def main() -> None:
         base = settings(*words, "data.samples=256", "data.validation=0", "activation=tanh")
         profile = plan._profile(prepare(base))
         chosen = max(1, min(plan.MOST, plan.CACHE // profile.step_bytes, plan.MEMORY // profile.bytes))
-        sizes = sorted({*SIZES, chosen})
+        tried = [size for size in SIZES if size <= 16 or max(hidden) < WIDE]
+        sizes = sorted({*tried, chosen})
         runs = [prepare(dataclasses.replace(base, seed=seed)) for seed in range(sizes[-1])]
         watches = {size: stopwatch(runs[:size]) for size in sizes}
         steps = -(-256 // batch_size)
@@ -52,7 +54,7 @@ def main() -> None:
         ][1:]
         least = {size: min(each[size] for each in rounds) for size in sizes}
         ratios = [np.median([each[size] / each[1] for each in rounds]) for size in (chosen, 16)]
-        cells = [f"{least[size]:.1f}" for size in SIZES]
+        cells = [f"{least[size]:.1f}" if size in tried else "-" for size in SIZES]
         shown = [f"{chosen}: {least[chosen]:.1f}", *(f"{ratio:.2f}" for ratio in ratios)]
         print(
             f"| {'-'.join(map(str, hidden))}, {batch_size}, {optimizer} | {' | '.join([*cells, *shown])} |", flush=True
