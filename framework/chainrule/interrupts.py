@@ -1,7 +1,7 @@
-"""Ctrl-C ends the command and all processes that it has started within seconds, whatever they are doing.
+"""Ctrl-C and SIGTERM end the command and all processes that it has started within seconds, whatever they are doing.
 
 Python raises KeyboardInterrupt in the main thread, which may be in code that catches it, or in a call that returns only
-in a minute. So a second thread is told of each Ctrl-C too. It kills whatever has not ended soon.
+in a minute. So a second thread is told of each signal too. It kills whatever has not ended soon.
 """
 
 import atexit
@@ -14,44 +14,67 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-_CODE = 128 + signal.SIGINT  # the exit code that shells expect after Ctrl-C
+_DEFAULTS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}
 _PATIENCE = 1.0  # seconds that a command has to end by itself
-_AT_EXIT = 0.3  # seconds that exit functions have when a command is ended by force
+_SAYING = 0.4  # seconds that it has to say what is kept, when it is ended by force
+_AT_EXIT = 0.3  # seconds that exit functions have then
+_exit = os._exit  # which a plugin may find replaced
 _advice: Callable[[], str] | None = None
-_interrupted = _told = False
+_caught: signal.Signals | None = None  # the first signal
+_told = False
+_handled: dict[signal.Signals, Any] = {}  # what handles each signal until one comes
+_writer = -1  # where Python writes the number of each signal
 
 
 @contextmanager
 def handled() -> Iterator[None]:
-    """Let Ctrl-C end this process with exit code 130 and one sentence.
+    """Let Ctrl-C and SIGTERM end this process with exit code 130 or 143 and one sentence.
 
-    For a whole command, because the handler stays. A process that was started with Ctrl-C ignored, as shells start what
+    For a whole command, because the handlers stay. A process that was started with Ctrl-C ignored, as shells start what
     runs in the background, goes on ignoring it.
     """
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    global _writer
+    _handled.update({number: _raise_once for number, usual in _DEFAULTS.items() if signal.getsignal(number) is usual})
+    if not _handled:
         yield
         return
-    signal.signal(signal.SIGINT, _raise_once)
+    for number, handler in _handled.items():
+        signal.signal(number, handler)
     try:
         atexit.register(_leave)  # the first to be registered, so the last to be called
-        reader, writer = os.pipe()
-        os.set_blocking(writer, False)
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        reader, _writer = os.pipe()
+        os.set_blocking(_writer, False)
+        signal.set_wakeup_fd(_writer, warn_on_full_buffer=False)
         threading.Thread(target=_enforce, args=(reader,), daemon=True).start()
         yield
     except BaseException:  # code in C may make another exception of KeyboardInterrupt
-        if not _interrupted:
+        if not _caught:
             raise
         print(_message(), end="", file=sys.stderr, flush=True)
-        sys.exit(_CODE)
+        sys.exit(_code())
     finally:
-        signal.signal(signal.SIGINT, _ignored)  # no exception any more: the command has ended
+        _let(_ignored)  # no exception any more: the command has ended
 
 
-def advise(advice: Callable[[], str] | None) -> None:
-    """Set the function that says how to go on after Ctrl-C: in a sentence, or an empty string. None removes it."""
+def keep() -> None:
+    """Put back what handles signals, in case a plugin has put something else in its place."""
+    if _handled and threading.current_thread() is threading.main_thread():
+        for number, handler in _handled.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+        signal.set_wakeup_fd(_writer, warn_on_full_buffer=False)
+
+
+def advise(advice: Callable[[], str] | None) -> Callable[[], str] | None:
+    """Set the function that says how to go on after a signal: in a sentence, or an empty string. None removes it.
+
+    Returns:
+        The one before.
+    """
     global _advice
-    _advice = advice
+    before, _advice = _advice, advice
+    return before
 
 
 @contextmanager
@@ -64,68 +87,82 @@ def deferred() -> Iterator[None]:
 
     resource_tracker.ensure_running()  # multiprocessing would start it in the block, and unblock the signal in doing so
     caught: list[Any] = []
-    before = signal.getsignal(signal.SIGINT)
     # Exceptions are raised in the main thread alone, whichever thread the signal reaches.
-    raising = callable(before) and threading.current_thread() is threading.main_thread()
-    if raising:
-        signal.signal(signal.SIGINT, lambda *details: caught.append(details))
+    raising = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in _DEFAULTS if raising}
+    before = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in before:
+        signal.signal(number, lambda *details: caught.append(details))
+    # Not SIGTERM: processes may be started that nobody would unblock it for, and that are to end by it.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if raising:
-            signal.signal(signal.SIGINT, before)
-            if caught and callable(before):
-                before(*caught[0])
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for details in caught[:1]:
+            handler = before[details[0]]
+            assert callable(handler)
+            handler(*details)
 
 
 def ignored_here() -> None:
-    """Let Ctrl-C do nothing in this process, because another process ends it; those that it starts react as usual."""
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda *_: None)
+    """Let the signals do nothing in this process, because another one ends it; those that it starts react as usual."""
+    for number in _DEFAULTS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def _raise_once(*_: Any) -> None:
-    global _interrupted
-    _interrupted = True
-    signal.signal(signal.SIGINT, _ignored)
+def _raise_once(number: int, *_: Any) -> None:
+    global _caught
+    _caught = signal.Signals(number)
+    _let(_ignored)
     raise KeyboardInterrupt
 
 
+def _let(handler: Any) -> None:
+    """Let something else handle the signals from now on."""
+    for number in _handled:
+        signal.signal(number, handler)
+    _handled.update(dict.fromkeys(_handled, handler))
+
+
 def _ignored(*_: Any) -> None:
-    """Do nothing: only the thread that ends the process by force reacts to a second Ctrl-C."""
+    """Do nothing: only the thread that ends the process by force reacts to a second signal."""
+
+
+def _code() -> int:
+    """Return the exit code that shells expect after a signal."""
+    return 128 + (_caught or signal.SIGINT)
 
 
 def _leave() -> None:
-    """End the process after Ctrl-C, as the last of the exit functions.
+    """End the process after a signal, as the last of the exit functions.
 
     Python itself would go on: it would stop threads at any point; and where the interrupt passed through ``exec``, as
     when a dataclass is made, it would take the interrupt for unhandled and die of the signal.
     """
-    if _interrupted:
+    if _caught:
         with suppress(OSError, ValueError):
             sys.stdout.flush()
         _end()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one that comes only now would kill the process as well
+    _let(signal.SIG_IGN)  # one that comes only now would kill the process as well
 
 
 def _enforce(reader: int) -> None:
-    """End the process and those that it has started, soon after the first Ctrl-C or at the second."""
-    from multiprocessing import active_children  # before Ctrl-C, because after it an import may hang
+    """End the process and those that it has started, soon after the first signal or at the second."""
+    from multiprocessing import active_children  # before a signal, because after it an import may hang
 
-    global _interrupted
-    _wait(reader, None)
+    global _caught
+    number = _wait(reader, None)
     _wait(reader, _PATIENCE)
-    _interrupted = True  # the main thread may not know, in a call that does not return
+    _caught = _caught or number  # the main thread may not know, in a call that does not return
     try:
         for process in active_children():
             process.kill()
-        # In a thread, because an exit function (one shows the cursor again) may hang as well.
-        exiting = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
-        exiting.start()
-        exiting.join(_AT_EXIT)
+        _in_thread(atexit._run_exitfuncs, _AT_EXIT)  # an exit function (one shows the cursor again) may hang as well
     finally:
         _end()
 
@@ -133,15 +170,25 @@ def _enforce(reader: int) -> None:
 def _end() -> None:
     """Say the sentence, if nobody has, and end the process: until then its main thread may record what is said."""
     try:
-        os.write(2, _message().encode())  # not sys.stderr, whose lock another thread may hold
+        # Not sys.stderr, whose lock another thread may hold; and not for long, because a disk may not answer.
+        _in_thread(lambda: os.write(2, _message().encode()), _SAYING)
     finally:
-        os._exit(_CODE)
+        _exit(_code())
 
 
-def _wait(reader: int, seconds: float | None) -> None:
-    """Wait for Ctrl-C, for at most so many seconds; another signal to Python starts the seconds anew."""
-    while select.select([reader], [], [], seconds)[0] and os.read(reader, 1)[0] != signal.SIGINT:
-        pass
+def _in_thread(action: Callable[[], object], seconds: float) -> None:
+    thread = threading.Thread(target=action, daemon=True)
+    thread.start()
+    thread.join(seconds)
+
+
+def _wait(reader: int, seconds: float | None) -> signal.Signals | None:
+    """Wait for a signal, for at most so many seconds; another one to Python starts the seconds anew."""
+    while select.select([reader], [], [], seconds)[0]:
+        number = os.read(reader, 1)[0]
+        if number in _DEFAULTS:
+            return signal.Signals(number)
+    return None
 
 
 def _message() -> str:
@@ -151,4 +198,4 @@ def _message() -> str:
         return ""
     _told = True
     advice = _advice() if _advice else ""
-    return f"chainrule: interrupted. {advice}".rstrip() + "\n"
+    return f"chainrule: {_WORDS[_caught or signal.SIGINT]}. {advice}".rstrip() + "\n"

@@ -1,6 +1,7 @@
 """Data that a Python program gives: the overrides that stand for them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from chainrule.errors import ConfigurationError
 from chainrule.files.in_memory import MARK, Frame
 from chainrule.files.words import hydra_text
-from chainrule.records.sweep import Sweep, split_override
+from chainrule.records.sweep import split_override
 from chainrule.registry.registry import installed
 
 _PATH = "target.path"
@@ -43,29 +44,34 @@ def with_data(overrides: Sequence[str], data: Any) -> tuple[tuple[str, ...], Fra
     return (*added, *overrides), frame
 
 
-def given_again(sweep: Sweep, data: Any) -> Frame | None:
-    """Return the frame of the data of a sweep that is to be finished; None if it reads no data in memory.
+def given_again(directory: Path, arguments: Sequence[str], data: Any) -> Frame | None:
+    """Return the frame of the data of a sweep or run that is to be finished; None if it reads no data in memory.
+
+    Args:
+        directory: of the sweep or run.
+        arguments: as typed when it was started.
+        data: as of :func:`with_data`.
 
     Raises:
-        ConfigurationError: these are other data, they are missing, or the sweep has none in memory.
+        ConfigurationError: these are other data, they are missing, or it has none in memory.
     """
-    typed = dict(split_override(text) for text in sweep.manifest.arguments if "=" in text)
+    typed = dict(split_override(text) for text in arguments if "=" in text)
     path = typed.get(_PATH, "")
     if not path.startswith(MARK):
         if data is not None:
-            raise ConfigurationError(f"{sweep.directory} was started without data=..., so it is finished without.")
+            raise ConfigurationError(f"{directory} was started without data=..., so it is finished without.")
         return None
     digest = path.removeprefix(MARK)
     if data is None:
         raise ConfigurationError(
-            f"{sweep.directory} learns data in memory (SHA-256 {digest}...): give them again, "
+            f"{directory} learns data in memory (SHA-256 {digest}...): give them again, "
             "chainrule.resume(directory, data=...)."
         )
     _, frame = with_data((), data)
     assert frame
     if frame.path != path:
         raise ConfigurationError(
-            f"{sweep.directory} learns other data than these: SHA-256 {digest}... there, "
+            f"{directory} learns other data than these: SHA-256 {digest}... there, "
             f"{frame.path.removeprefix(MARK)}... here."
         )
     return frame

@@ -87,6 +87,17 @@ class History:
             self._values[name][points, runs] = column
         self._points[runs] = points + 1
 
+    def state(self) -> tuple[Array, dict[str, Array]]:
+        """Return how many points each run has, and the values of each curve so far, ``(points, runs)``, as copies."""
+        most = int(self._points.max(initial=0))
+        return self._points.copy(), {name: values[:most].copy() for name, values in self._values.items()}
+
+    def restore(self, points: Array, curves: Mapping[str, Array]) -> None:
+        """Go on from what :meth:`state` returned."""
+        self._points[:] = points
+        for name, values in curves.items():
+            self._values[name][: len(values)] = values
+
     def curves(self, run: int) -> Curves:
         """Return the curves of one run so far."""
         points = self._points[run]

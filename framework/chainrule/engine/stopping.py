@@ -1,5 +1,7 @@
 """When runs stop, and with which parameters."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from chainrule.components.contracts import Array
@@ -33,6 +35,14 @@ class Stopping:
             Reason.DIVERGED if not ok else Reason.CONVERGED if done else Reason.PLATEAU if stuck else None
             for ok, done, stuck in zip(finite, values["train/loss"] <= self._tolerance, plateau, strict=True)
         ]
+
+    def state(self) -> dict[str, Array]:
+        """Return what the decisions follow from, besides settings, as copies by name."""
+        return {"best": self._best.copy(), "best_epoch": self._best_epoch.copy()}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Go on from what :meth:`state` returned."""
+        self._best[:], self._best_epoch[:] = state["best"], state["best_epoch"]
 
     def take(self, runs: Array) -> "Stopping":
         """Return the state of the chosen runs."""
@@ -83,6 +93,19 @@ class Best:
         if self._epoch[row] < 0:  # not wanted, or no loss was a number
             return theta[row], taken(states, run), None
         return self._theta[row], taken(self._states, run), int(self._epoch[row])
+
+    def state(self) -> tuple[dict[str, Array], States]:
+        """Return the best losses and epochs, and if a run wants them parameters, as copies by name; and the states."""
+        arrays = {"loss": self._loss.copy(), "epoch": self._epoch.copy()}
+        if not self._wanted.any():
+            return arrays, {}
+        return arrays | {"theta": self._theta.copy()}, taken(self._states, np.arange(len(self._loss)))
+
+    def restore(self, arrays: Mapping[str, Array], states: States) -> None:
+        """Go on from what :meth:`state` returned."""
+        self._loss[:], self._epoch[:] = arrays["loss"], arrays["epoch"]
+        if "theta" in arrays:
+            self._theta[:], self._states = arrays["theta"], taken(states, np.arange(len(self._loss)))
 
     def take(self, runs: Array) -> "Best":
         """Return the state of the chosen runs."""

@@ -2,9 +2,10 @@
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -19,6 +20,8 @@ from chainrule.engine.stopping import Best, Stopping
 
 Observer = Callable[[int, Array, int], None]
 Pruner = Callable[[int, Array, Array], Array]
+
+_SPAN = 0.25  # seconds between two moments at which training can be left, about, unless an epoch takes longer
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,39 @@ class Trained:
     checkpoint: Checkpoint | None = None
 
 
+@dataclass(frozen=True)
+class Course:
+    """What has become of a training so far, besides the checkpoint of the runs that are still trained.
+
+    Its arrays are its own. With both, and the same stack, a training that broke off goes on to the same bits.
+
+    Attributes:
+        active: indices of the runs that are still trained, in the order of the checkpoint.
+        losses: training loss of each run of the stack at its last point.
+        points: how many points the curves of each run have.
+        curves: values of each curve, ``(points, runs)``.
+        stopping: by name, what decides when the active runs stop.
+        best: likewise, their best losses, epochs and parameters.
+        best_states: what activations kept with these parameters.
+        shuffles, randoms: states of the generators of each run.
+        ended: the runs that have ended, by their index.
+    """
+
+    active: Array
+    losses: Array
+    points: Array
+    curves: Mapping[str, Array]
+    stopping: Mapping[str, Array]
+    best: Mapping[str, Array]
+    best_states: States
+    shuffles: list[dict[str, Any]]
+    randoms: list[dict[str, Any]]
+    ended: Mapping[int, Trained] = field(default_factory=dict)
+
+
+Moment = Callable[[Callable[[], tuple[Checkpoint, Course]]], object]
+
+
 def train(
     stack: Stack,
     observe: Observer | None = None,
@@ -57,6 +93,8 @@ def train(
     *,
     since: Checkpoint | None = None,
     resumable: bool = False,
+    course: Course | None = None,
+    moment: Moment | None = None,
 ) -> list[Trained]:
     """Train every run of a stack; the bits of a run do not depend on the other runs.
 
@@ -68,14 +106,18 @@ def train(
             and their validation losses (training losses if there is no validation); returns an array of bool, True for
             each run to stop.
         since: from where the stack goes on, up to its ``epochs``; it is used up. What was measured before then does not
-            count. None to begin.
+            count, unless there is a ``course``. None to begin.
         resumable: whether the results are to have checkpoints.
+        course: what else was so when ``since`` was taken, in a training that broke off; None to measure anew. The
+            generators of the stack are set to what they were then.
+        moment: called several times a second, unless an epoch takes longer, with a function that returns from where
+            this training can go on, at a cost that grows with the parameters.
 
     Returns:
         One entry per run, in the order of the stack.
     """
     with one_thread(), np.errstate(all="ignore"):
-        return _train(stack, observe, prune, since, resumable)
+        return _Training(stack, since, course).run(observe, prune, resumable, moment)
 
 
 class Stopwatch:
@@ -105,51 +147,124 @@ class Stopwatch:
         return sum(self._machine.evaluations(row)[0] for row in rows) / len(rows) / self._epochs
 
 
-def _train(
-    stack: Stack, observe: Observer | None, prune: Pruner | None, since: Checkpoint | None, resumable: bool
-) -> list[Trained]:
-    runs, first = len(stack.theta), since.epoch if since else 0
-    active = np.arange(runs)
-    machine = machine_of(stack, since)
-    due = [epoch for epoch in due_epochs(stack.epochs, machine.measure_every) if not since or epoch > first]
-    history = History(runs, due, machine.curve_names)
-    stopping, best = Stopping(stack), Best(stack)
-    losses = np.full(runs, np.nan)
-    trained: dict[int, Trained] = {}
-    for previous, epoch in zip([first, *due], due, strict=False):
-        machine.train(previous, epoch)
+class _Training:
+    """The training of a stack, which can be left between two epochs, and gone on with.
+
+    Args:
+        stack: the runs.
+        since, course: from where it goes on; see :func:`train`.
+    """
+
+    def __init__(self, stack: Stack, since: Checkpoint | None, course: Course | None) -> None:
+        self._stack, runs = stack, len(stack.theta)
+        self._active = np.arange(runs) if course is None else course.active
+        going = stack if course is None else stack.take(self._active)
+        self._epoch = since.epoch if since else 0
+        self._machine = machine_of(going, since)
+        every = due_epochs(stack.epochs, self._machine.measure_every)
+        self._due = [epoch for epoch in every if not since or epoch > self._epoch]
+        self._history = History(runs, every if course else self._due, self._machine.curve_names)
+        self._stopping, self._best = Stopping(going), Best(going)
+        self._losses = np.full(runs, np.nan)
+        self._trained: dict[int, Trained] = {}
+        self._span = 1
+        if course:
+            self._return_to(course)
+
+    def run(
+        self, observe: Observer | None, prune: Pruner | None, resumable: bool, moment: Moment | None
+    ) -> list[Trained]:
+        """Train to the end; see :func:`train`."""
+        for epoch in self._due:
+            for _ in self._advance(epoch, whole=moment is None):
+                if moment:
+                    moment(self.course)
+            reasons = self._measure(epoch, prune)
+            stay = self._part(epoch, reasons, resumable)
+            if observe:
+                observe(epoch, self._losses, len(stay))
+                _pin()
+            if not len(stay):
+                break
+            if len(stay) < len(self._active):
+                self._machine, self._active = self._machine.take(stay), self._active[stay]
+                self._stopping, self._best = self._stopping.take(stay), self._best.take(stay)
+            if moment:
+                moment(self.course)
+        return [self._trained[run] for run in range(len(self._stack.theta))]
+
+    def course(self) -> tuple[Checkpoint, Course]:
+        """Return from where the training can go on."""
+        (stopping, best, best_states), stack = (self._stopping.state(), *self._best.state()), self._stack
+        points, curves = self._history.state()
+        course = Course(
+            active=self._active.copy(),
+            losses=self._losses.copy(),
+            points=points,
+            curves=curves,
+            stopping=stopping,
+            best=best,
+            best_states=best_states,
+            shuffles=[dict(rng.bit_generator.state) for rng in stack.shuffles],
+            randoms=[dict(rng.bit_generator.state) for rng in stack.randoms],
+            ended=dict(self._trained),
+        )
+        return self._machine.checkpoint(np.arange(len(self._active))), course
+
+    def _return_to(self, course: Course) -> None:
+        self._losses[:] = course.losses
+        self._history.restore(course.points, course.curves)
+        self._stopping.restore(course.stopping)
+        self._best.restore(course.best, course.best_states)
+        self._trained.update(course.ended)
+        for generators, states in ((self._stack.shuffles, course.shuffles), (self._stack.randoms, course.randoms)):
+            for rng, state in zip(generators, states, strict=True):
+                rng.bit_generator.state = state
+
+    def _advance(self, epoch: int, whole: bool) -> Iterator[None]:
+        """Train to an epoch; yield before it whenever a span has passed, unless it is to be done as a whole."""
+        while self._epoch < epoch:
+            end = epoch if whole else min(epoch, self._epoch + self._span)
+            began = time.perf_counter()
+            self._machine.train(self._epoch, end)
+            seconds = max((time.perf_counter() - began) / (end - self._epoch), 1e-9)
+            self._span = max(1, min(8 * self._span, int(_SPAN / seconds)))
+            self._epoch = end
+            if end < epoch:
+                yield
+
+    def _measure(self, epoch: int, prune: Pruner | None) -> list[Reason | None]:
+        """Measure the active runs; return why each of them stops, and None for those that do not."""
+        machine, active = self._machine, self._active
         values = machine.measure()
         watched = values.get("validation/loss", values["train/loss"])
-        history.add(active, values | machine.set_rate(epoch, watched))
-        losses[active] = values["train/loss"]
-        best.measured(epoch, watched, machine.kept, machine.states)
-        reasons = stopping.reasons(epoch, values, watched)
-        if epoch == stack.epochs:
-            reasons = [reason or Reason.EPOCHS for reason in reasons]
-        elif prune:
+        self._history.add(active, values | machine.set_rate(epoch, watched))
+        self._losses[active] = values["train/loss"]
+        self._best.measured(epoch, watched, machine.kept, machine.states)
+        reasons = self._stopping.reasons(epoch, values, watched)
+        if epoch == self._stack.epochs:
+            return [reason or Reason.EPOCHS for reason in reasons]
+        if prune:
             going = np.array([row for row, reason in enumerate(reasons) if not reason], int)
             for row in going[prune(epoch, active[going], watched[going])]:
                 reasons[row] = Reason.PRUNED
+        return reasons
+
+    def _part(self, epoch: int, reasons: list[Reason | None], resumable: bool) -> Array:
+        """Keep what came of the runs that stop; return the rows of the others."""
+        machine, stack = self._machine, self._stack
         for row, reason in enumerate(reasons):
             if reason:
-                run = int(active[row])
-                kept, states, best_epoch = best.end(row, machine.kept, machine.states)
-                evaluations, curves = machine.evaluations(row), history.curves(run)
+                run = int(self._active[row])
+                kept, states, best_epoch = self._best.end(row, machine.kept, machine.states)
+                evaluations, curves = machine.evaluations(row), self._history.curves(run)
                 given = {} if best_epoch not in (None, epoch) else machine.outputs(row)
                 tested = _complete(given, stack, run, kept, states)
                 checkpoint = machine.checkpoint(np.array([row])) if resumable else None
-                trained[run] = Trained(
+                self._trained[run] = Trained(
                     one_nan(kept), states, curves, reason, epoch, evaluations, best_epoch, tested, given, checkpoint
                 )
-        stay = np.array([row for row, reason in enumerate(reasons) if not reason], int)
-        if observe:
-            observe(epoch, losses, len(stay))
-            _pin()
-        if not len(stay):
-            break
-        if len(stay) < len(active):
-            machine, stopping, best, active = machine.take(stay), stopping.take(stay), best.take(stay), active[stay]
-    return [trained[run] for run in range(runs)]
+        return np.array([row for row, reason in enumerate(reasons) if not reason], int)
 
 
 def _complete(outputs: dict[str, Array], stack: Stack, run: int, theta: Array, states: States) -> float | None:

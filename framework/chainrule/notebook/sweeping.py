@@ -1,7 +1,7 @@
 """Many runs, as the command trains them: sweeps, searches, comparisons, and how they are finished."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import chdir
+from contextlib import chdir, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Never
@@ -12,8 +12,9 @@ from chainrule.errors import ConfigurationError, nearest
 from chainrule.files.in_memory import giving
 from chainrule.notebook import surroundings
 from chainrule.notebook.components import registry
+from chainrule.notebook.runs import Run
 from chainrule.notebook.swept import SweepResult
-from chainrule.records.sweep import Sweep, read_sweep
+from chainrule.records.sweep import SWEEP, Sweep, read_sweep
 from chainrule.registry.watching import Watcher
 
 
@@ -188,28 +189,29 @@ def compare(
 
 def resume(
     directory: str | Path,
-    *,
+    *overrides: str,
     data: Any = None,
     accept: str | Sequence[str] | None = None,
     allow: Sequence[str] = (),
     quiet: bool = False,
-) -> SweepResult:
-    """Finish a sweep or a comparison that broke off, as ``chainrule resume`` does.
+) -> SweepResult | Run:
+    """Finish a run, a sweep or a comparison that broke off, as ``chainrule resume`` does.
 
     Args:
         directory: of its record. What was declared by ``@chainrule.plugin`` must be declared again, and unchanged.
+        overrides: of a run, ``"training.epochs=N"`` to train it for longer than was meant at first.
         data: those that it was given, if it was; other data are refused.
-        accept: ``"plugin"`` to go on although a plugin has changed, as after an error in it was mended;
+        accept: of a sweep, ``"plugin"`` to go on although a plugin has changed, as after an error in it was mended;
             ``"processor"`` to go on with another processor, whose numbers may differ in their last bits; or both in a
             list. What has a complete record stays, and the records say which run had which.
         allow: words of the recorded command that could run a program or reach a server, such as a ``tracking.uri``.
         quiet: whether no progress and no summary are shown.
 
     Returns:
-        What became of the runs.
+        What became of the runs of a sweep; or the run.
 
     Raises:
-        ChainruleError: the directory holds no sweep, its runs would not be comparable, or runs failed.
+        ChainruleError: the directory holds neither, its runs would not be comparable, or runs failed.
         OSError: the folder in which it was started is no longer there.
     """
     from chainrule.sweep.resume import ACCEPTED, require_own, require_plugins, resuming
@@ -217,13 +219,34 @@ def resume(
     accepted = [accept] if isinstance(accept, str) else accept or []
     if not ACCEPTED.keys() >= {*accepted}:
         raise ConfigurationError(f"accept={accept!r} is unknown: it is None, or of {', '.join(ACCEPTED)}.")
-    recorded = read_sweep(Path(directory).absolute())
+    place = Path(directory).absolute()
+    if not (place / SWEEP).exists():
+        return _resume_run(place, overrides, data, accepted, allow, quiet)
+    recorded = read_sweep(place)
+    if overrides:
+        raise ConfigurationError(f"{place} holds a sweep, whose runs stay what they are: leave out {overrides[0]}.")
     require_own(recorded, allow)
     registry()
     require_plugins(recorded)
-    again = giving(given_again(recorded, data))
+    again = giving(given_again(recorded.directory, recorded.manifest.arguments, data))
     with again, chdir(recorded.manifest.working_directory), resuming(recorded, accepted):
         return _run_command(recorded.manifest.arguments, recorded.directory, quiet)
+
+
+def _resume_run(
+    directory: Path, overrides: Sequence[str], data: Any, accept: Sequence[str], allow: Sequence[str], quiet: bool
+) -> Run:
+    from chainrule.sweep.resume_run import BrokenRun
+
+    run = BrokenRun(directory)
+    if accept:
+        raise ConfigurationError("accept is for sweeps: a run whose plugin has changed is trained anew.")
+    run.require_own(allow)
+    plugins = registry()
+    folder = chdir(run.working_directory) if run.working_directory else nullcontext()
+    with giving(given_again(directory, run.overrides, data)), folder:
+        result, record = run.finish(overrides, plugins, plugins.watchers(surroundings.of_runs(quiet)))
+    return Run.of(result, record)
 
 
 class _Keeper(Watcher):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_origin, get_type_hints
 
-from annotated_types import Ge, Interval, doc
+from annotated_types import Ge, Gt, Interval, doc
 
 from chainrule.components.contracts import (
     Activation,
@@ -84,6 +84,7 @@ class Training:
     gradient_norms: Annotated[
         bool | None, doc("curves of gradient norms; null: in full batches, or with measure_every")
     ] = None
+    checkpoint_every: Annotated[float | None, Gt(0), doc("seconds between checkpoints, at least; null: none")] = 30.0
 
 
 SECTIONS = {"network": Network, "data": Data, "training": Training}
@@ -126,9 +127,14 @@ class Settings:
     transforms: tuple[Transform, ...] = ()
 
     def to_config(self) -> dict[str, Any]:
-        """Return the settings as plain data, from which equal settings can be made; an empty list is left out."""
+        """Return the settings as plain data, from which equal settings can be made; an empty list is left out.
+
+        So is how often checkpoints are written, which decides nothing about a run.
+        """
         config = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: _config(name, value) for name, value in config.items() if value != ()}
+        plain_ = {name: _config(name, value) for name, value in config.items() if value != ()}
+        del plain_["training"]["checkpoint_every"]
+        return plain_
 
     def components(self) -> Iterator[tuple[str, Component]]:
         """Yield every component with its group."""
@@ -190,10 +196,11 @@ LISTS = tuple(
     name for name, hint in get_type_hints(Settings).items() if get_origin(hint) is tuple
 )  # groups of which a run has a list of components
 
-# Keys that the title shows in another form, and keys that only decide how long the run trains.
+# Keys that the title shows in another form, and keys that only decide how long the run trains and what is kept.
 _NOT_LISTED = (
     *("target", "activation", "optimizer", "network.hidden"),
     *(f"training.{name}" for name in ("epochs", "tolerance", "patience", "measure_every", "gradient_norms")),
+    "training.checkpoint_every",
 )
 
 

@@ -9,30 +9,58 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import interrupts
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack
 from chainrule.engine.curves import Curves
 from chainrule.engine.layers import stacked
-from chainrule.engine.machine import Checkpoint
+from chainrule.engine.machine import Checkpoint, machine_of
+from chainrule.engine.reason import Reason
 from chainrule.engine.stack import STACKED, Stack
-from chainrule.engine.trainer import Observer, Pruner, Stopwatch, Trained, train
+from chainrule.engine.trainer import Moment, Observer, Pruner, Stopwatch, Trained, one_thread, train
+from chainrule.files import paths
+from chainrule.records.checkpoint import Saved, remove_checkpoints
 from chainrule.records.result import Result
 from chainrule.records.run import Record, claim_directory, write_record
 from chainrule.records.settings import component_config
 from chainrule.registry.registry import Registry
 from chainrule.registry.watching import Progress, Start, Tracker, Watchers
+from chainrule.runs.checkpoints import keeping
 from chainrule.runs.prepare import Prepared, gradient_norms, measure_every
 
 
-def train_stack(runs: Sequence[Prepared], observe: Observer | None = None, prune: Pruner | None = None) -> list[Result]:
-    """Train runs of one :func:`run_structure` as one stack, and return their results in order."""
-    started, clock = datetime.now(UTC), time.perf_counter()
-    trained = train(_stack(runs), observe, prune)
-    seconds = time.perf_counter() - clock
+def train_stack(
+    runs: Sequence[Prepared],
+    observe: Observer | None = None,
+    prune: Pruner | None = None,
+    since: Saved | None = None,
+    moment: Moment | None = None,
+) -> list[Result]:
+    """Train runs of one :func:`run_structure` as one stack, and return their results in order.
+
+    Args:
+        runs: the runs.
+        observe: called at each point of the curves, see :func:`chainrule.engine.trainer.train`.
+        prune: stops runs early, likewise.
+        since: a checkpoint from which they go on; None to begin.
+        moment: called where training can be left, as ``observe``.
+    """
+    started, earlier = begun(since)
+    clock = time.perf_counter()
+    checkpoint, course = (since.checkpoint, since.course) if since else (None, None)
+    trained = train(_stack(runs), observe, prune, since=checkpoint, course=course, moment=moment)
+    seconds = earlier + time.perf_counter() - clock
     trained_epochs = sum(max(end.epochs, 1) for end in trained)
     shares = [seconds * max(end.epochs, 1) / trained_epochs for end in trained]
     whole = len(runs), seconds
     return [_result(*each, started, whole) for each in zip(runs, trained, shares, strict=True)]
+
+
+def begun(since: Saved | None) -> tuple[datetime, float]:
+    """Return when a training began at first, and how many seconds it took until its checkpoint."""
+    if since is None:
+        return datetime.now(UTC), 0.0
+    return datetime.fromisoformat(str(since.about["started"])), float(since.about["seconds"])
 
 
 def train_on(run: Prepared, before: tuple[Checkpoint, Curves] | None = None) -> tuple[Result, Checkpoint]:
@@ -81,6 +109,17 @@ def stopwatch(runs: Sequence[Prepared]) -> Stopwatch:
     return Stopwatch(_stack(runs))
 
 
+def measured(run: Prepared) -> tuple[int, bool]:
+    """Return how many epochs lie between two points of the curves of a run, and whether norms of gradients are theirs.
+
+    Args:
+        run: the run, which cannot be trained any more.
+    """
+    with one_thread(), np.errstate(all="ignore"):
+        machine = machine_of(_stack([run]))
+    return machine.measure_every, any(name.startswith("gradient_norm/") for name in machine.curve_names)
+
+
 @dataclass(frozen=True)
 class Task:
     """A run to be trained and recorded.
@@ -105,8 +144,13 @@ def execute(
     prune: Pruner | None = None,
     synced: bool = True,
     overwrite: bool = False,
+    since: Saved | None = None,
 ) -> list[tuple[Result, Record]]:
     """Train runs of one :func:`run_structure` as one stack, write their records and tell the watchers.
+
+    Checkpoints are kept meanwhile, unless runs may be pruned: what a pruner has seen is not in them. They are removed
+    when the records are written; but a single run that has trained all of its epochs, and for so long that there is a
+    checkpoint, keeps it, so that it can be trained for longer.
 
     Args:
         tasks: the runs.
@@ -115,6 +159,7 @@ def execute(
         prune: stops runs early, see :func:`chainrule.engine.trainer.train`.
         synced: whether records must survive a power failure, see :func:`chainrule.records.run.write_record`.
         overwrite: whether records that lie there are to be replaced.
+        since: a checkpoint of these runs, from which they go on; None to begin.
 
     Raises:
         ConfigurationError: a directory holds a record that is to stay.
@@ -122,21 +167,51 @@ def execute(
     """
     for task in tasks:
         claim_directory(task.directory, overwrite)
-    runs = [task.prepared for task in tasks]
-    done = []
-    for task, result in zip(tasks, train_stack(runs, observer(runs, watchers), prune), strict=True):
+        if since is None:
+            remove_checkpoints(task.directory)
+    runs, directories = [task.prepared for task in tasks], [task.directory for task in tasks]
+    done, past = [], since.checkpoint.epoch if since else None
+    if prune:
+        results = train_stack(runs, observer(runs, watchers), prune)
+    else:
+        details = _details(tasks[0]) if len(tasks) == 1 else {}
+        started, _ = begun(since)
+        with keeping(runs, directories, details, registry, since, started, synced) as keeper:
+            results = train_stack(runs, observer(runs, watchers, past), since=since, moment=keeper)
+    for task, result in zip(tasks, results, strict=True):
         watchers.tell("run_trained", result.shown(), task.directory)
         done.append((result, _record(task, result, registry, synced)))
+    if not (synced and len(tasks) == 1 and results[0].reason is Reason.EPOCHS):
+        remove_checkpoints(directories[0])
     return done
 
 
-def observer(runs: Sequence[Prepared], watchers: Watchers) -> Observer:
-    """Tell watchers that a stack of these runs begins, and return what tells them of its progress."""
-    notes = tuple(dict.fromkeys(note for run in runs for note in run.notes))
+def _details(task: Task) -> dict[str, Any]:
+    """Return what a single run needs to go on, besides what is checked: its configuration, and where it was started."""
+    settings = task.prepared.settings
+    return {
+        "configuration": {**settings.to_config(), "tracking": component_config(task.tracker)},
+        "checkpoint_every": settings.training.checkpoint_every,
+        "overrides": list(task.overrides),
+        "working_directory": str(paths.started()),
+    }
+
+
+def observer(runs: Sequence[Prepared], watchers: Watchers, past: int | None = None) -> Observer:
+    """Tell watchers that a stack of these runs begins, and return what tells them of its progress.
+
+    Args:
+        runs: the runs.
+        watchers: the watchers.
+        past: epochs that were trained before, if the runs go on from a checkpoint.
+    """
+    resumed = [] if past is None else [f"training goes on after epoch {past}, from a checkpoint"]
+    notes = tuple(dict.fromkeys([*(note for run in runs for note in run.notes), *resumed]))
     titles = tuple(run.settings.title for run in runs)
     watchers.tell("stack_started", Start(titles, runs[0].settings.training.epochs, notes))
 
     def observe(epoch: int, losses: Array, running: int) -> None:
+        interrupts.keep()
         watchers.tell("epochs_recorded", Progress(epoch, tuple(losses.tolist()), running))
 
     return observe

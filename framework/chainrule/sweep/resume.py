@@ -21,8 +21,9 @@ from chainrule.records.comparison import Comparison
 from chainrule.records.environment import BLAS, PROCESSOR, switches
 from chainrule.records.sweep import PLUGIN, SWEEP, SearchEntry, Sweep, new_sweep, read_sweep
 from chainrule.registry.registry import installed
+from chainrule.registry.versions import label
 from chainrule.registry.watching import Session, Watcher
-from chainrule.sweep.execution.fingerprint import differences, label, state
+from chainrule.sweep.execution.fingerprint import differences, state
 from chainrule.sweep.execution.plan import Plan
 from chainrule.sweep.jobs.composer import Composer, restore_times, times
 from chainrule.sweep.jobs.job import Job
@@ -84,22 +85,31 @@ def require_own(sweep: Sweep, allowed: Sequence[str]) -> None:
             programs and its tracker's file would be.
         OSError: the folder in which it was started is no longer there.
     """
-    manifest, here = sweep.manifest, Path.cwd()
+    manifest = sweep.manifest
     if not set(MULTIRUN) & set(manifest.arguments):
         raise ChainruleError(f"{sweep.directory} holds a sweep whose arguments are those of no sweep; start it again.")
     require_allowed(sweep.directory, manifest.arguments, allowed)
     require_allowed(sweep.directory, (word for job in manifest.jobs for word in job.overrides), allowed)
-    folder = Path(manifest.working_directory)
+    require_started_here(sweep.directory, Path(manifest.working_directory))
+
+
+def require_started_here(directory: Path, folder: Path) -> None:
+    """Check that a record may lead to the folder in which it says that it was started.
+
+    Raises:
+        ChainruleError: its programs and its tracker's file would be there, and the person is elsewhere.
+        OSError: it is no longer there.
+    """
     found = folder.resolve(strict=True)
     if not found.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(folder))
-    if found == here.resolve():
+    if found == Path.cwd().resolve():
         return
     go = f"`cd {words.shell_word(str(folder))}` first"
     if (folder / "conf").is_dir():
-        raise ChainruleError(f"{sweep.directory} was started in {folder}, whose conf/ and plugins/ are programs: {go}.")
-    if not sweep.directory.resolve().is_relative_to(found):
-        raise ChainruleError(f"{sweep.directory} was started in {folder}, where its files and its tracker are: {go}.")
+        raise ChainruleError(f"{directory} was started in {folder}, whose conf/ and plugins/ are programs: {go}.")
+    if not directory.resolve().is_relative_to(found):
+        raise ChainruleError(f"{directory} was started in {folder}, where its files and its tracker are: {go}.")
 
 
 def require_plugins(sweep: Sweep) -> None:

@@ -16,8 +16,8 @@ from chainrule.records.environment import processor
 from chainrule.records.run import MANIFEST, read_record
 from chainrule.records.sweep import new_sweep, read_sweep
 from chainrule.registry.registry import installed
+from chainrule.registry.versions import label
 from chainrule.sweep import resume
-from chainrule.sweep.execution.fingerprint import label
 from distributions import BENT, MOODY
 from sweeping import COMMAND, LONG, PLACE, SHORT, command, contents, environment, hold, started, wait_for
 

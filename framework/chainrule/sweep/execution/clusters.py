@@ -26,9 +26,9 @@ from chainrule.registry.declared import Parcel
 from chainrule.registry.preferences import SECTION, VARIABLES
 from chainrule.registry.providers import ClassProvider, FileProvider
 from chainrule.registry.registry import installed, parcel, receive
+from chainrule.registry.versions import changes, code
 from chainrule.registry.watching import Progress
 from chainrule.sweep.execution import worker
-from chainrule.sweep.execution.fingerprint import changes, code
 from chainrule.sweep.execution.plan import Unit
 
 _PATIENCE = 5  # seconds to wait for a cluster to answer
