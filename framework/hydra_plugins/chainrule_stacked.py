@@ -25,6 +25,7 @@ class StackedLauncherConf:
     stack: int | None = None  # runs of a stack, at most; null: as many as suit the cache
     backend: str = "loky"  # processes of this machine; or dask, ray
     address: str | None = None  # of a running Dask scheduler or Ray cluster; null: start one here
+    timeout: float | None = None  # seconds without a sign of life after which a run counts as hanging; null: never
 
 
 @dataclass
@@ -92,8 +93,10 @@ ConfigStore.instance().store(
 class StackedLauncher(Launcher):
     """Trains the jobs of chainrule as stacks; those of other applications run one after the other."""
 
-    def __init__(self, workers: int, stack: int | None, backend: str, address: str | None) -> None:
-        self._options = (workers, backend, address)
+    def __init__(
+        self, workers: int, stack: int | None, backend: str, address: str | None, timeout: float | None
+    ) -> None:
+        self._options = (workers, backend, address, timeout)
         self._stack = stack
         self.stack_launcher: Any = None
 

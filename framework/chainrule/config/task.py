@@ -25,6 +25,7 @@ from chainrule.records.sweep import read_sweep
 from chainrule.registry.aside import Aside
 from chainrule.registry.registry import installed
 from chainrule.registry.watching import Session, Watchers
+from chainrule.runs.contained import contained
 from chainrule.runs.execute import Task, execute
 from chainrule.runs.prepare import prepare
 
@@ -50,7 +51,7 @@ def overwriting(is_wanted: bool) -> Iterator[None]:
 def train(config: DictConfig) -> float:
     """Train one run and return its final loss, which a sweeper minimises; NaN if it is not finite."""
     context = HydraConfig.get()
-    with paths.started_in(Path(context.runtime.cwd)):  # a job may have a working directory of its own
+    with paths.started_in(Path(context.runtime.cwd)), contained():  # a job may have a working directory of its own
         return _train(config, context)
 
 

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from omegaconf import DictConfig, open_dict
 
 from chainrule.errors import ChainruleError, ConfigurationError, RecordError
 from chainrule.files.words import resuming
+from chainrule.records.checkpoint import about
 from chainrule.records.result import objective
 from chainrule.records.run import Failure, Record, read_end
 from chainrule.sweep.execution.plan import Plan
@@ -35,6 +36,21 @@ def end_of(job: Job, done: JobReturn) -> Record | Failure:
     except RecordError as error:
         failure = done._return_value if isinstance(done._return_value, Exception) else error
         return Failure.of(Path(job.directory), failure, job.seed)
+
+
+def _stacks(jobs: Sequence[Job], ledger: Ledger) -> list[set[int]]:
+    """Return the numbers of jobs that were trained as one stack when the sweep broke off, and have a checkpoint."""
+    if not ledger.resumed:
+        return []
+    numbers = {os.path.normpath(job.directory): job.number for job in jobs}
+    stacks = []
+    for job in jobs:
+        runs = (about(Path(job.directory)) or {}).get("runs", [])
+        with suppress(TypeError, KeyError):  # damaged: it will not be used
+            places = {os.path.normpath(os.path.join(job.directory, run["directory"])) for run in runs}
+            if places and places <= numbers.keys():
+                stacks.append({numbers[place] for place in places})
+    return stacks
 
 
 class StackedReturn(JobReturn):
@@ -127,13 +143,16 @@ class StackLauncher:
                 returns[number] = StackedReturn(by_number[number], composer, end)
 
         left = by_number.keys() - earlier.keys()
-        units = plan.units(self.pool.cores, self.stack, lambda job: job.number in left, jobs_per_trial, pruner)
+        together = [] if pruner else _stacks([job for job in jobs if job.number in left], ledger)
+        cut = self.pool.cores, self.stack, lambda job: job.number in left, jobs_per_trial, pruner, together
+        units = plan.units(*cut)
         for job in (job for unit in units for job in unit.jobs):
             earlier.pop(job.number, None)
         if earlier:
             commit(list(earlier.items()), earlier=True)
         try:
-            with closing(self.pool.run(units, ledger.progress, ledger.watch, "processor" in accepted())) as running:
+            told_of = "processor" in accepted(), ledger.suspects
+            with closing(self.pool.run(units, ledger.progress, ledger.watch, *told_of)) as running:
                 for ends in running:
                     commit(ends)
                     for note in ends.notes:

@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import os
 import shutil
 import sqlite3
 import threading
@@ -19,20 +18,20 @@ from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.config.settings import TRACKING
 from chainrule.config.task import is_overwriting, overwriting
 from chainrule.engine.reason import Reason
-from chainrule.errors import ChainruleError, ConfigurationError, RecordError
+from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.files.locks import exclusive
 from chainrule.files.reading import require_unlinked, require_without_links
 from chainrule.files.words import resuming
 from chainrule.records.deleting import LOCK, delete_sweep
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import objective
-from chainrule.records.run import FAILURE, MANIFEST, Failure, Record, read_record, require_free
+from chainrule.records.run import FAILURE, MANIFEST, Failure, Record, require_free
 from chainrule.records.settings import component_config
 from chainrule.records.sweep import SWEEP, JobEntry, Sweep, now, read_sweep
 from chainrule.registry.aside import Aside
 from chainrule.registry.watching import Progress, Start, SweepProgress, Tracker, Watcher, Watchers
 from chainrule.sweep.execution.plan import Unit
-from chainrule.sweep.execution.worker import End
+from chainrule.sweep.execution.worker import End, recorded
 from chainrule.sweep.jobs.job import Job, require_own_places
 
 _PROGRESS = ".progress"
@@ -65,6 +64,12 @@ class Ledger:
         resumed: whether the sweep was resumed, so that runs that are recorded already belong to it.
         accepted: versions with which it goes on, though they may have changed; None if nothing has.
         replaced: the sweep in its directory that it replaces, or None.
+
+    Attributes:
+        sweep: its record.
+        resumed: as given.
+        suspects: numbers of jobs that were being trained when the process ended that worked on the sweep before: one
+            of them may have ended it.
     """
 
     def __init__(
@@ -76,7 +81,7 @@ class Ledger:
         replaced: Sweep | None = None,
     ) -> None:
         self.sweep, self._replaced = sweep, replaced
-        self._resumed, self._accepted, self._is_overwriting = resumed, accepted, is_overwriting()
+        self.resumed, self._accepted, self._is_overwriting = resumed, accepted, is_overwriting()
         self._watchers = Watchers(watchers)
         self._trackers: dict[str, Watchers] = {}
         self._outcomes: dict[int, Outcome] = {}
@@ -85,6 +90,7 @@ class Ledger:
         self._best: float | None = None
         self._local: tuple[int, float] = (0, 0.0)  # runs training in this process, and their progress, counted in runs
         self._telling = threading.Lock()
+        self.suspects: frozenset[int] = frozenset()
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -113,6 +119,7 @@ class Ledger:
             except BlockingIOError:
                 raise ChainruleError(f"{self.sweep.directory} is being worked on by another process.") from None
             require_unlinked(self.progress, self.sweep.directory)
+            self.suspects = _numbers(self.progress)
             shutil.rmtree(self.progress, ignore_errors=True)
             self.progress.mkdir()
             stack.enter_context(overwriting(True))  # what lies in the places of jobs is looked at here
@@ -161,7 +168,7 @@ class Ledger:
         require_own_places([*(str(self.sweep.directory / entry.directory) for entry in earlier), *directories])
         for job in jobs:
             self._require_place(Path(job.directory), job)
-        sweep = self.sweep if self._resumed or earlier else self.sweep.with_beside()
+        sweep = self.sweep if self.resumed or earlier else self.sweep.with_beside()
         self.sweep = sweep.write(jobs=[*earlier, *entries])
         self._tell_all("sweep_started", self.sweep, notes)
 
@@ -173,8 +180,8 @@ class Ledger:
         """
         found: dict[int, Record] = {}
         damaged: list[str] = []
-        for job in jobs if self._resumed else ():
-            record = _intact(job, damaged)
+        for job in jobs if self.resumed else ():
+            record = recorded(job, damaged)
             if record:
                 found[job.number] = record
             else:
@@ -192,7 +199,7 @@ class Ledger:
                 "folder in hydra.sweep.dir."
             )
         require_unlinked(directory, self.sweep.directory)
-        if not self._resumed:
+        if not self.resumed:
             require_without_links(directory, self.sweep.directory)
             if not self._is_overwriting:
                 require_free(directory)
@@ -318,7 +325,7 @@ class Ledger:
         running, advanced = self._local
         for path in self.progress.glob("*"):
             with suppress(OSError, ValueError):
-                epoch, epochs, active = map(int, path.read_text().split())
+                epoch, epochs, active = map(int, path.read_text().partition("\n")[0].split())
                 running += active
                 advanced += active * epoch / max(epochs, 1)
         runs, done = max(self.sweep.runs, self._expected), len(self._outcomes)
@@ -341,23 +348,15 @@ class _LocalProgress(Watcher):
         self._ledger._local = (progress.running, self._runs * progress.epoch / self._epochs)
 
 
-def _intact(job: Job, damaged: list[str]) -> Record | None:
-    """Return the record that a job has left; if it is damaged, None, and a sentence about it is added to the list."""
-    directory = Path(job.directory)
-    if not os.path.lexists(directory / MANIFEST):
-        return None
-    try:
-        record = read_record(directory)
-    except RecordError as error:
-        damaged.append(str(error))
-        return None
-    if record.manifest.overrides != list(job.overrides):
-        damaged.append(f"{directory} holds the record of another run than that of job {job.number}.")
-        return None
-    changed = record.damaged()
-    if changed:
-        damaged.append(f"{directory / changed[0]} is missing or was changed after it was recorded.")
-    return None if changed else record
+def _numbers(progress: Path) -> frozenset[int]:
+    """Return the numbers of jobs whose training has left a file: that of the first job of a unit, with all of them."""
+    found: set[int] = set()
+    for path in progress.glob("*"):
+        with suppress(ValueError):
+            found.add(int(path.name.partition("-")[0]))
+            with suppress(OSError):
+                found.update(map(int, path.read_text().split("\n")[1:]))
+    return frozenset(found)
 
 
 def _key(tracking: Mapping[str, Any]) -> str:

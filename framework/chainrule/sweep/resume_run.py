@@ -126,12 +126,13 @@ class BrokenRun:
         return result, record
 
     def _require_known(self, tracker: Tracker) -> None:
-        """Refuse a server or a file that only the record's configuration names, and not a word that the person knows."""
+        """Refuse a server or a file that only the record's configuration names."""
         place = tracker.named
         typed = any(split_override(text)[0].startswith(TRACKING) for text in self.overrides)  # known by now
         if place and not typed and place not in self._allowed:
             raise ChainruleError(
-                f"{self.directory} names {place}, which is not contacted unless you know it: --allow {shell_word(place)}."
+                f"{self.directory} names {place}, which is not contacted unless you know it: "
+                f"--allow {shell_word(place)}."
             )
 
     def _longer(self, before: Settings, epochs: int) -> Settings:

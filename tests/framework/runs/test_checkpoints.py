@@ -1,6 +1,5 @@
 """A training that breaks off between two epochs goes on to the bits of one without a break."""
 
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +13,7 @@ from chainrule.registry.registry import installed
 from chainrule.registry.watching import Watchers
 from chainrule.runs import checkpoints
 from chainrule.runs.checkpoints import Keeper, found
-from chainrule.runs.execute import Task, execute
+from chainrule.runs.execute import Task, execute, train_stack
 from chainrule.runs.prepare import prepare
 from chainrule_untracked import NoTracking
 
@@ -174,13 +173,15 @@ def test_what_is_said_is_what_is_kept(monkeypatch, tmp_path):
     advice = []
     monkeypatch.setattr(interrupts, "_advice", None)
     (task,) = tasks(tmp_path)
-    with (
-        pytest.raises(KeyboardInterrupt) as caught,
-        checkpoints.keeping([task.prepared], [tmp_path], {}, installed(), None, datetime.now(UTC), True) as keeper,
-    ):
-        advice.append(interrupts._advice())
-        time.sleep(0.001)
-        trainer.train(execute.__globals__["_stack"]([task.prepared]), Breaks(3).observe, moment=keeper)
+
+    def train():
+        runs = [task.prepared]
+        with checkpoints.keeping(runs, [tmp_path], {}, installed(), None, datetime.now(UTC), True) as keeper:
+            advice.append(interrupts._advice())
+            train_stack(runs, Breaks(3).observe, moment=keeper)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train()
     assert advice == ["Nothing of the run is kept: it had just begun."]
     told = f"The run is kept up to epoch 2 of 9; `chainrule resume {tmp_path}` goes on."
     assert caught.value.__notes__ == [told]

@@ -6,6 +6,7 @@ A worker trains as this process would: in the same working directory, with the s
 import functools
 import importlib
 import logging
+import multiprocessing
 import os
 import platform
 import socket
@@ -30,6 +31,7 @@ from chainrule.registry.versions import changes, code
 from chainrule.registry.watching import Progress
 from chainrule.sweep.execution import worker
 from chainrule.sweep.execution.plan import Unit
+from chainrule.sweep.execution.processes import Processes
 
 _PATIENCE = 5  # seconds to wait for a cluster to answer
 _alone = threading.Lock()  # the working directory and the threads of BLAS belong to the process
@@ -60,21 +62,23 @@ class Site:
         code: versions and SHA-256 of the installed code that trains the sweep, what NumPy uses of the processor, unless
             any will do, and the preferences about plugins.
         plugins: those that are not installed.
+        timeout: seconds after which a run of which nothing was heard counts as hanging; None for never.
     """
 
     directory: Path
     progress: Path
     code: Mapping[str, str]
     plugins: Parcel
+    timeout: float | None
 
     @classmethod
-    def here(cls, progress: Path, any_processor: bool = False) -> "Site":
+    def here(cls, progress: Path, timeout: float | None = None, any_processor: bool = False) -> "Site":
         """Return the site of a sweep of this process, whose workers may have another processor if that is said."""
         code = {key: value for key, value in _code().items() if not (any_processor and key in (PROCESSOR, BLAS))}
-        return cls(Path.cwd(), progress.absolute(), code, parcel())
+        return cls(Path.cwd(), progress.absolute(), code, parcel(), timeout)
 
     def train(self, unit: Unit) -> worker.Ends:
-        """Train a unit in a worker.
+        """Train a unit in a worker; in a process of its own, if a worker has ended that trained it before.
 
         Raises:
             ConfigurationError: the worker does not see the files of the sweep, or runs other code.
@@ -92,13 +96,16 @@ class Site:
                 f"a worker on {platform.node()} would not train the same: {'; '.join(different)}. {self._remedy(there)}"
             )
         name = str(unit.jobs[0].number)
-        for earlier in self.progress.glob(f"{name}-*"):  # of a worker that is gone
+        left_behind = list(self.progress.glob(f"{name}-*"))  # by a worker that is gone
+        for earlier in left_behind:
             earlier.unlink(missing_ok=True)
-        leash = _Leash(self.progress / f"{name}-{uuid.uuid4().hex}")
+        leash = _Leash(self.progress / f"{name}-{uuid.uuid4().hex}", [job.number for job in unit.jobs])
         with _alone, chdir(self.directory):
             environment.cache_clear()  # a worker outlives sweeps, and the commit may have changed
-            leash.path.touch()
+            leash.write(0, 0)
             try:
+                if left_behind or self.timeout is not None:
+                    return _apart(unit, leash, self.timeout)
                 return worker.train(unit, leash)
             except _Abandoned:
                 return worker.Ends()
@@ -132,6 +139,24 @@ class _Leash(worker.Heartbeat):
     def run_trained(self, result: Any, directory: Path) -> None:
         if not self.path.exists():
             raise _Abandoned
+
+
+def _apart(unit: Unit, leash: "_Leash", timeout: float | None) -> worker.Ends:
+    """Train a unit in a process that this worker starts, so that no run can end the worker."""
+    options = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    before = options.get("daemon")
+    options["daemon"] = False  # workers of Dask are daemons, which may have no children
+    processes, ends, notes = Processes(timeout), list[worker.End](), list[str]()
+    try:
+        processes.start(1)
+        for part in processes.run([unit], leash.path.parent):
+            leash.run_trained(None, leash.path)
+            ends += part
+            notes += part.notes
+    finally:
+        options["daemon"] = before
+        processes.kill()
+    return worker.Ends(sorted(ends, key=lambda end: end[0]), notes)
 
 
 @functools.cache

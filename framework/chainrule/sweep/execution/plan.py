@@ -1,6 +1,6 @@
 """From jobs to stacks: every job is checked before the first is trained."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +141,7 @@ class Plan:
         is_left: Callable[[Job], bool] = lambda job: True,
         jobs_per_trial: int = 1,
         pruner: TrialPruner | None = None,
+        together: Iterable[Collection[int]] = (),
     ) -> list[Unit]:
         """Cut the jobs into stacks that suit the cache and keep all workers busy.
 
@@ -152,11 +153,17 @@ class Plan:
             is_left: which jobs are to be trained.
             jobs_per_trial: how many adjacent jobs are one trial, which must be in one stack.
             pruner: stops trials early.
+            together: numbers of jobs that had a checkpoint as one stack, and are one again if all of them are left.
         """
         units = []
         controlled: set[str] = set()
         for profile, jobs in self._stackable.values():
             left = [job for job in jobs if pruner or is_left(job)]
+            for group in together:
+                part = tuple(job for job in left if job.number in group)
+                if len(part) == len(group):
+                    units.append(Unit(part, profile.title, profile.step + profile.run * len(part)))
+                    left = [job for job in left if job.number not in group]
             size = max(1, min(MOST, CACHE // profile.step_bytes, MEMORY // profile.bytes))
             size = min(size, max(LEAST, -(-len(left) // (2 * workers))))
             size = max(1, min(size, largest or size) // jobs_per_trial) * jobs_per_trial

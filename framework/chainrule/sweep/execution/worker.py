@@ -1,18 +1,23 @@
 """What a process does with one unit of a sweep: train a stack, leave a directory and a record for each job."""
 
 import logging
+import os
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from chainrule.config.settings import settings_from_config, tracker_from_config
-from chainrule.errors import text_of
-from chainrule.records.run import Failure, Record
+from chainrule.errors import RecordError, text_of
+from chainrule.records.result import Result
+from chainrule.records.run import MANIFEST, Failure, Record, read_record
 from chainrule.registry.registry import Registry, installed
 from chainrule.registry.watching import Progress, Session, Start, Watcher, Watchers
+from chainrule.runs.checkpoints import found
+from chainrule.runs.contained import contained
 from chainrule.runs.execute import Task, execute
 from chainrule.runs.prepare import prepare, run_structure
 from chainrule.sweep.execution.control import compare_alone
@@ -46,6 +51,11 @@ def train(unit: Unit, *watchers: Watcher) -> Ends:
         unit: its jobs are trained as one stack where their structure allows it.
         watchers: told besides those of plugins.
     """
+    with contained():
+        return _contained(unit, watchers)
+
+
+def _contained(unit: Unit, watchers: Sequence[Watcher]) -> Ends:
     registry = installed()
     told = Watchers([*watchers, *registry.watchers(Session(interactive=False, quiet=True, of_sweep=True))])
     ends: dict[int, Record | Failure] = {}
@@ -56,7 +66,7 @@ def train(unit: Unit, *watchers: Watcher) -> Ends:
             prepared = prepare(settings_from_config(job.config, registry))
             tracker = tracker_from_config(job.config, registry)
         except _FAILURES as error:
-            ends[job.number] = _failure(job, error)
+            ends[job.number] = failed(job, error)
         else:
             task = Task(prepared, Path(job.directory), tracker, job.overrides)
             tasks.setdefault(run_structure(prepared), []).append((job, task))
@@ -68,18 +78,35 @@ def train(unit: Unit, *watchers: Watcher) -> Ends:
 
 def train_elsewhere(unit: Unit, progress: Path) -> Ends:
     """Train a unit in a process of its own, and write into a file of the folder ``progress`` how far it is."""
-    heartbeat = Heartbeat(progress / str(unit.jobs[0].number))
-    try:
+    with marked(unit, progress) as heartbeat:
         return train(unit, heartbeat)
+
+
+@contextmanager
+def marked(unit: Unit, progress: Path) -> Iterator["Heartbeat"]:
+    """Let a file tell that a unit is trained in the block; what ends the process leaves it there."""
+    heartbeat = Heartbeat(heartbeat_of(unit, progress), [job.number for job in unit.jobs])
+    heartbeat.write(0, 0)
+    try:
+        yield heartbeat
     finally:
         heartbeat.path.unlink(missing_ok=True)
 
 
-class Heartbeat(Watcher):
-    """Writes epochs trained, epochs in all and runs still training into a file, twice a second at most."""
+def heartbeat_of(unit: Unit, progress: Path) -> Path:
+    """Return the file that tells how far a unit is."""
+    return progress / str(unit.jobs[0].number)
 
-    def __init__(self, path: Path) -> None:
+
+class Heartbeat(Watcher):
+    """Writes epochs trained, epochs in all and runs still training into a file, twice a second at most.
+
+    In the lines below it are the numbers of the jobs.
+    """
+
+    def __init__(self, path: Path, numbers: Sequence[int]) -> None:
         self.path = path
+        self._numbers = "".join(f"\n{number}" for number in numbers)
         self._epochs, self._due = 0, 0.0
 
     def stack_started(self, start: Start) -> None:
@@ -89,8 +116,17 @@ class Heartbeat(Watcher):
     def epochs_recorded(self, progress: Progress) -> None:
         """Write, if half a second has passed."""
         if time.monotonic() >= self._due:
-            self._due = time.monotonic() + 0.5
-            self.path.write_text(f"{progress.epoch} {self._epochs} {progress.running}")
+            self.write(progress.epoch, progress.running)
+
+    def run_trained(self, result: Result, directory: Path) -> None:
+        """Write, if half a second has passed, so that recording many runs does not look like doing nothing."""
+        if time.monotonic() >= self._due:
+            self.write(self._epochs, 0)
+
+    def write(self, epoch: int, running: int) -> None:
+        """Write now."""
+        self._due = time.monotonic() + 0.5
+        self.path.write_text(f"{epoch} {self._epochs} {running}{self._numbers}")
 
 
 def _train(
@@ -101,18 +137,20 @@ def _train(
         prune = unit.pruner.for_stack([job.number for job, _ in stack]) if unit.pruner else None
         # Not synced: what a failure of power damages is trained again when the sweep is resumed. The ledger has seen
         # that no record lies there that is to stay.
-        done = execute([task for _, task in stack], watchers, registry, prune, synced=False, overwrite=True)
+        tasks = [task for _, task in stack]
+        since = None if prune else found([t.prepared for t in tasks], [t.directory for t in tasks], registry)
+        done = execute(tasks, watchers, registry, prune, synced=False, overwrite=True, since=since)
     except _FAILURES as error:
         if len(stack) == 1:
             job = stack[0][0]
-            yield job.number, _failure(job, error)
+            yield job.number, failed(job, error)
             return
         ends: list[End] = []
         for job, task in stack:
             try:  # afresh, because the generators of the first attempt have moved on
                 again = replace(task, prepared=prepare(task.prepared.settings))
             except _FAILURES as cause:
-                ends.append((job.number, _failure(job, cause)))
+                ends.append((job.number, failed(job, cause)))
             else:
                 ends.extend(_train([(job, again)], watchers, registry, unit, notes))
         if not any(isinstance(end, Failure) for _, end in ends):  # else they say themselves what is wrong
@@ -123,6 +161,25 @@ def _train(
             notes.extend(compare_alone(done[-1][0]))
         for (job, _), (_, record) in zip(stack, done, strict=True):
             yield job.number, record
+
+
+def recorded(job: Job, damaged: list[str]) -> Record | None:
+    """Return the record that a job has left; if it is damaged, None, and a sentence about it is added to the list."""
+    directory = Path(job.directory)
+    if not os.path.lexists(directory / MANIFEST):
+        return None
+    try:
+        record = read_record(directory)
+    except RecordError as error:
+        damaged.append(str(error))
+        return None
+    if record.manifest.overrides != list(job.overrides):
+        damaged.append(f"{directory} holds the record of another run than that of job {job.number}.")
+        return None
+    changed = record.damaged()
+    if changed:
+        damaged.append(f"{directory / changed[0]} is missing or was changed after it was recorded.")
+    return None if changed else record
 
 
 def _why_alone(error: BaseException) -> str:
@@ -140,7 +197,8 @@ def _why_alone(error: BaseException) -> str:
     )
 
 
-def _failure(job: Job, error: BaseException) -> Failure:
+def failed(job: Job, error: BaseException) -> Failure:
+    """Write down that a job has failed, in its log and as its failure."""
     failure = Failure.of(Path(job.directory), error, job.seed)
     try:
         job.log(f"{failure.sentence}\n{failure.details}".rstrip())

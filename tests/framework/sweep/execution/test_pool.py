@@ -1,5 +1,6 @@
 """The options and the amount of work decide where units are trained."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import joblib
@@ -53,8 +54,9 @@ class Processes:
 @pytest.fixture
 def processes(monkeypatch):
     made = Processes()
-    monkeypatch.setattr(module, "Processes", lambda: made)
+    monkeypatch.setattr(module, "Processes", lambda timeout: made)
     monkeypatch.setattr(module.worker, "train", lambda unit, watcher: f"here {unit.title}, {watcher}")
+    monkeypatch.setattr(module.worker, "marked", lambda unit, progress: nullcontext())
     return made
 
 
@@ -71,6 +73,19 @@ def test_what_other_processes_would_not_finish_earlier_is_trained_here(processes
     found = list(Pool(workers, "loky", None).run(units(*seconds), None, lambda unit: f"watched {unit.title}"))
     assert found == [f"here {number}, watched {number}" for number in range(len(seconds))]
     assert processes.asked == []
+
+
+@pytest.mark.parametrize(("timeout", "suspects"), [(60.0, ()), (None, {1, 17})])
+def test_what_may_hang_or_has_ended_a_process_is_not_trained_here(processes, timeout, suspects):
+    pool = Pool(1, "loky", None, timeout)
+    assert list(pool.run(units(0.1, 0.1), None, None, suspects)) == ["there 0", "there 1"]
+    assert processes.asked == ["start 1", "run 2"]
+
+
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan")])
+def test_a_timeout_that_makes_no_sense(timeout):
+    with pytest.raises(ConfigurationError, match=r"hydra\.launcher\.timeout must be more than 0 seconds, or null, not"):
+        Pool(1, "loky", None, timeout)
 
 
 @pytest.mark.parametrize(("workers", "started"), [(2, 2), (4, 3)])

@@ -131,14 +131,14 @@ def test_the_pruner_of_a_unit_decides_by_the_numbers_of_the_jobs():
 def test_a_heartbeat_is_written_twice_a_second_at_most(tmp_path, monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(worker.time, "monotonic", lambda: clock[0])
-    heart = Heartbeat(tmp_path / "0")
+    heart = Heartbeat(tmp_path / "0", [0, 3])
     heart.stack_started(Start(("a", "b"), 40, ()))
     seen = []
     for now, epoch in ((100.0, 1), (100.25, 2), (100.5, 3), (100.75, 4), (102.0, 5)):
         clock[0] = now
         heart.epochs_recorded(Progress(epoch, (0.5, 0.25), 2))
         seen.append(heart.path.read_text())
-    assert seen == ["1 40 2", "1 40 2", "3 40 2", "3 40 2", "5 40 2"]
+    assert seen == [f"{epoch} 40 2\n0\n3" for epoch in (1, 1, 3, 3, 5)]
 
 
 @pytest.mark.parametrize("fails", [False, True])
