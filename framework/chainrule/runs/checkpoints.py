@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -117,18 +116,16 @@ def keeping(
     details: Mapping[str, Any],
     registry: Registry,
     since: Saved | None,
-    started: datetime,
     synced: bool,
 ) -> Iterator[Keeper | None]:
-    """Keep checkpoints while runs are trained in the block as one stack; yield None if none are wanted.
+    """Keep checkpoints while runs are trained and recorded in the block; yield None if none are wanted.
 
     Args:
         runs: the runs of the stack.
         directories: of their records; checkpoints lie below the first.
-        details: further things to write about the runs.
+        details: further things to write about the runs, among them when training began at first, ``started``.
         registry: finds the plugins that they use.
         since: from where they go on, or None.
-        started: when training began, at first.
         synced: whether checkpoints must survive a power failure.
     """
     training = runs[0].settings.training
@@ -137,24 +134,20 @@ def keeping(
         return
 
     def about() -> dict[str, Any]:
-        return {**about_runs(runs, directories, registry), **details, "started": started.isoformat()}
+        return {**about_runs(runs, directories, registry), **details}
 
     earlier, there = (float(since.about["seconds"]), since.checkpoint.epoch) if since else (0.0, None)
     keeper = Keeper(directories[0], training.checkpoint_every, about, earlier, training.epochs, synced, there)
-    outer = interrupts.advise(None)
-
-    def advice() -> str:
-        own = keeper.advice()
-        return outer() if outer else own
-
-    interrupts.advise(advice)
+    outer = interrupts.advise(keeper.advice)
+    if outer:
+        interrupts.advise(lambda: keeper.advice() and outer())  # of a sweep
     try:
         yield keeper
     except KeyboardInterrupt as error:
         error.add_note(keeper.advice())
         raise
-    else:
-        interrupts.advise(outer)
+    else:  # trackers are told now, which may take long
+        interrupts.advise(outer or (lambda: f"The run has ended, and is recorded in {directories[0]}."))
 
 
 def about_runs(runs: Sequence[Prepared], directories: Sequence[Path], registry: Registry) -> dict[str, Any]:

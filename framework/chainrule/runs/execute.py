@@ -35,6 +35,7 @@ def train_stack(
     prune: Pruner | None = None,
     since: Saved | None = None,
     moment: Moment | None = None,
+    started: datetime | None = None,
 ) -> list[Result]:
     """Train runs of one :func:`run_structure` as one stack, and return their results in order.
 
@@ -44,9 +45,10 @@ def train_stack(
         prune: stops runs early, likewise.
         since: a checkpoint from which they go on; None to begin.
         moment: called where training can be left, as ``observe``.
+        started: when training began, at first; None for now.
     """
-    started, earlier = begun(since)
-    clock = time.perf_counter()
+    started, clock = started or datetime.now(UTC), time.perf_counter()
+    earlier = float(since.about["seconds"]) if since else 0.0
     checkpoint, course = (since.checkpoint, since.course) if since else (None, None)
     trained = train(_stack(runs), observe, prune, since=checkpoint, course=course, moment=moment)
     seconds = earlier + time.perf_counter() - clock
@@ -54,13 +56,6 @@ def train_stack(
     shares = [seconds * max(end.epochs, 1) / trained_epochs for end in trained]
     whole = len(runs), seconds
     return [_result(*each, started, whole) for each in zip(runs, trained, shares, strict=True)]
-
-
-def begun(since: Saved | None) -> tuple[datetime, float]:
-    """Return when a training began at first, and how many seconds it took until its checkpoint."""
-    if since is None:
-        return datetime.now(UTC), 0.0
-    return datetime.fromisoformat(str(since.about["started"])), float(since.about["seconds"])
 
 
 def train_on(run: Prepared, before: tuple[Checkpoint, Curves] | None = None) -> tuple[Result, Checkpoint]:
@@ -170,19 +165,27 @@ def execute(
         if since is None:
             remove_checkpoints(task.directory)
     runs, directories = [task.prepared for task in tasks], [task.directory for task in tasks]
-    done, past = [], since.checkpoint.epoch if since else None
     if prune:
         results = train_stack(runs, observer(runs, watchers), prune)
-    else:
-        details = _details(tasks[0]) if len(tasks) == 1 else {}
-        started, _ = begun(since)
-        with keeping(runs, directories, details, registry, since, started, synced) as keeper:
-            results = train_stack(runs, observer(runs, watchers, past), since=since, moment=keeper)
+        return _record_all(tasks, results, watchers, registry, synced)
+    past = since.checkpoint.epoch if since else None
+    started = datetime.fromisoformat(str(since.about["started"])) if since else datetime.now(UTC)
+    details = {"started": started.isoformat(), **(_details(tasks[0]) if len(tasks) == 1 else {})}
+    with keeping(runs, directories, details, registry, since, synced) as keeper:
+        results = train_stack(runs, observer(runs, watchers, past), since=since, moment=keeper, started=started)
+        done = _record_all(tasks, results, watchers, registry, synced)
+    if not (synced and len(tasks) == 1 and results[0].reason is Reason.EPOCHS):
+        remove_checkpoints(directories[0])
+    return done
+
+
+def _record_all(
+    tasks: Sequence[Task], results: Sequence[Result], watchers: Watchers, registry: Registry, synced: bool
+) -> list[tuple[Result, Record]]:
+    done = []
     for task, result in zip(tasks, results, strict=True):
         watchers.tell("run_trained", result.shown(), task.directory)
         done.append((result, _record(task, result, registry, synced)))
-    if not (synced and len(tasks) == 1 and results[0].reason is Reason.EPOCHS):
-        remove_checkpoints(directories[0])
     return done
 
 

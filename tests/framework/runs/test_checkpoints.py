@@ -1,7 +1,5 @@
 """A training that breaks off between two epochs goes on to the bits of one without a break."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from broken_off import Breaks, files, kept
@@ -176,7 +174,7 @@ def test_what_is_said_is_what_is_kept(monkeypatch, tmp_path):
 
     def train():
         runs = [task.prepared]
-        with checkpoints.keeping(runs, [tmp_path], {}, installed(), None, datetime.now(UTC), True) as keeper:
+        with checkpoints.keeping(runs, [tmp_path], {}, installed(), None, True) as keeper:
             advice.append(interrupts._advice())
             train_stack(runs, Breaks(3).observe, moment=keeper)
 
