@@ -15,7 +15,7 @@ from chainrule.runs.execute import Task, execute, train_stack
 from chainrule.runs.prepare import prepare
 from chainrule_untracked import NoTracking
 
-SMALL = ["data.samples=40", "training.epochs=9", "training.batch_size=8", "tracking=none"]
+SMALL = ["data.samples=40", "training.epochs=9", "training.batch_size=8", "training.measure_every=1", "tracking=none"]
 RUNS = [
     ["optimizer=adam"],
     ["optimizer=momentum", "training.batch_size=null"],

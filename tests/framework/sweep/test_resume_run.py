@@ -17,7 +17,8 @@ from chainrule.registry.watching import Watchers
 from chainrule.runs import checkpoints
 from sweeping import command
 
-SMALL = ["data.samples=40", "training.epochs=9", "training.batch_size=8", "tracking=none", "optimizer=adam"]
+SELDOM = ["data.samples=40", "training.epochs=9", "training.batch_size=8", "tracking=none", "optimizer=adam"]
+SMALL = [*SELDOM, "training.measure_every=1"]
 OFTEN = "training.checkpoint_every=1e-9"
 
 
@@ -28,11 +29,11 @@ def each_epoch(monkeypatch):
     monkeypatch.setattr(checkpoints, "_SHARE", 0)
 
 
-def broken(directory, epoch, *overrides, data=None):
+def broken(directory, epoch, *overrides, data=None, small=SMALL):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "Watchers", lambda watchers: Watchers([*watchers, Breaks(epoch)]))
         with pytest.raises(KeyboardInterrupt):
-            chainrule.run(*SMALL, *overrides, directory=directory, data=data)
+            chainrule.run(*small, *overrides, directory=directory, data=data)
 
 
 def test_what_python_began_python_finishes():
@@ -59,7 +60,7 @@ def test_so_does_the_command():
     [
         [],
         ["schedule=reduce_on_plateau", "schedule.patience=1"],
-        ["schedule=exponential", "training.measure_every=2"],
+        ["schedule=exponential", "training.measure_every=2", "training.gradient_norms=false"],
         ["sampling=balanced", "target=two_moons", "output=sigmoid", "loss=binary_cross_entropy"],
     ],
     ids=" ".join,
@@ -83,10 +84,11 @@ def test_a_run_is_trained_for_longer(overrides, begun):
 
 def test_points_stay_as_far_apart_as_they_were():
     long = ["training.epochs=400", "training.batch_size=null"]
-    broken("run", 5, *long)
+    broken("run", 5, *long, small=SELDOM)
     run = chainrule.resume("run", "training.epochs=700")
-    whole = chainrule.run(*SMALL, *long, "training.epochs=700", "training.measure_every=2")
-    assert run.record.manifest.overrides[-2:] == ["training.epochs=700", "training.measure_every=2"]
+    pinned = ["training.epochs=700", "training.measure_every=2", "training.gradient_norms=true"]
+    whole = chainrule.run(*SELDOM, *long, *pinned)
+    assert run.record.manifest.overrides[-3:] == pinned
     assert run.theta.tobytes() == whole.theta.tobytes()
     assert run.curves.epochs.tolist() == whole.curves.epochs.tolist()
 

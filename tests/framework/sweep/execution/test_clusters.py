@@ -25,8 +25,8 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch, backend, package)
 @pytest.mark.usefixtures("afresh")
 def test_a_worker_refuses_what_it_would_train_differently(tmp_path):
     with pytest.raises(ConfigurationError, match="must share the file system"):
-        Site.here(tmp_path / "absent", None).train(None)
-    here = Site.here(tmp_path, None)
+        Site.here(tmp_path / "absent").train(None)
+    here = Site.here(tmp_path)
     there = dataclasses.replace(here, code={**here.code, "numpy": "0.1"})
     with pytest.raises(ConfigurationError, match=r"numpy: here 0\.1, there [2-9]"):
         there.train(None)
@@ -59,7 +59,7 @@ def test_a_worker_with_another_processor_says_how_to_have_the_same_numbers_and_h
 def test_a_worker_gets_what_is_not_installed(tmp_path, monkeypatch):
     plugin_folder(tmp_path / "home", mine=BENT)
     monkeypatch.chdir(tmp_path / "home")
-    here = pickle.loads(pickle.dumps(Site.here(tmp_path, None)))
+    here = pickle.loads(pickle.dumps(Site.here(tmp_path)))
     assert not [name for name in here.code if "mine" in name], "it is sent, so it is the same there"
     monkeypatch.chdir(tmp_path)
     registry._loaded_once.cache_clear()

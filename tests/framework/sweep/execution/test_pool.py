@@ -78,7 +78,7 @@ def test_what_other_processes_would_not_finish_earlier_is_trained_here(processes
 @pytest.mark.parametrize(("timeout", "suspects"), [(60.0, ()), (None, {1, 17})])
 def test_what_may_hang_or_has_ended_a_process_is_not_trained_here(processes, timeout, suspects):
     pool = Pool(1, "loky", None, timeout)
-    assert list(pool.run(units(0.1, 0.1), None, None, suspects)) == ["there 0", "there 1"]
+    assert list(pool.run(units(0.1, 0.1), None, None, suspects=suspects)) == ["there 0", "there 1"]
     assert processes.asked == ["start 1", "run 2"]
 
 
