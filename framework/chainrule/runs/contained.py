@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
-from chainrule.files import paths
-
 
 @contextmanager
 def contained() -> Iterator[None]:
@@ -22,8 +20,7 @@ def contained() -> Iterator[None]:
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()} if is_main else {}
     os._exit = _raising(leave, os.getpid(), threading.get_ident())
     try:
-        with paths.started_in(paths.started()):
-            yield
+        yield
     finally:
         os._exit = leave
         if here is not None and _working_directory() != here:

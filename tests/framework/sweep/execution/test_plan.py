@@ -140,6 +140,13 @@ def test_only_what_is_left_is_trained():
     assert plan.units(1, 2, lambda own: False) == []
 
 
+def test_what_had_a_checkpoint_as_one_stack_is_one_again_if_all_of_it_is_left():
+    plan = plan_of(*seeds(8))
+    left = {1, 2, 3, 4, 5, 6}
+    units = plan.units(1, 2, lambda own: own.number in left, together=[{2, 4, 5}, {0, 1}, {6, 99}])
+    assert numbers(units) == [[1, 3], [2, 4, 5], [6]]
+
+
 def test_with_a_pruner_a_stack_is_trained_as_a_whole_or_not_at_all():
     plan, pruner = plan_of(*seeds(6)), object()
     units = plan.units(1, 2, lambda own: own.number == 3, pruner=pruner)

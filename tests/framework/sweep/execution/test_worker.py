@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from broken_off import Breaks
+from chainrule.engine import trainer
 from chainrule.records.run import FAILURE, Failure, Record, read_end
 from chainrule.registry.watching import Progress, Start, Watcher
+from chainrule.runs import checkpoints
 from chainrule.sweep.execution import worker
 from chainrule.sweep.execution.plan import Unit
 from chainrule.sweep.execution.worker import Heartbeat, train, train_elsewhere
@@ -53,6 +56,39 @@ def test_a_wrong_job_is_its_own_failure():
     assert "target=table needs target.path" in ends[1].sentence
     assert (ends[1].seed, ends[1].details) == (5, "")
     assert read_end(Path("sweep", "1")) == ends[1]
+
+
+class Epochs(Watcher):
+    """Notes at which epochs a stack was measured."""
+
+    def __init__(self):
+        self.seen = []
+
+    def epochs_recorded(self, progress):
+        self.seen.append(progress.epoch)
+
+
+def test_a_stack_goes_on_from_its_checkpoint_if_it_is_the_same_stack(monkeypatch):
+    for name in ("_PAUSE", "_SHARE"):
+        monkeypatch.setattr(checkpoints, name, 0)
+    monkeypatch.setattr(trainer, "_SPAN", 0)
+    longer = {"training": {"epochs": 6, "measure_every": 1, "checkpoint_every": 1e-9}}
+    jobs = tuple(job(n, f"seed={n}", seed=n, directory=Path("sweep", str(n)), **longer) for n in range(3))
+    train(Unit(jobs, "", 0))
+    whole = [contents(number) for number in range(3)]
+    with pytest.raises(KeyboardInterrupt):
+        train(Unit(jobs, "", 0), Breaks(4))
+    ear = Epochs()
+    train(Unit(jobs, "", 0), ear)
+    assert ear.seen == [4, 5, 6]
+    assert [contents(number) for number in range(3)] == whole
+    with pytest.raises(KeyboardInterrupt):
+        train(Unit(jobs, "", 0), Breaks(4))
+    ear = Epochs()
+    train(Unit(jobs[:2], "", 0), ear)  # another stack begins anew
+    assert ear.seen == [0, 1, 2, 3, 4, 5, 6]
+    assert [contents(number) for number in range(2)] == whole[:2]
+    assert not list(Path("sweep").glob("[01]/checkpoints"))
 
 
 class MuteError(Exception):
