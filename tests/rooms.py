@@ -23,6 +23,7 @@ LINE = [
     ("sweep.jobs",),
     ("sweep.execution",),
     ("sweep",),
+    ("replay",),
     ("testing", "notebook", "estimators"),
     ("cli",),
 ]

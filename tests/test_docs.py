@@ -111,6 +111,11 @@ def test_the_commands_in_the_documents_compose(line):
         Path(words[1]).write_text("a,b,label\n" + "".join(f"{i},{i % 7},{i % 3}\n" for i in range(30)))
         command(*words)
         return
+    if words[0] in ("explain", "verify", "export"):
+        if words[1:]:
+            command("training.epochs=1", "tracking=none", f"hydra.run.dir={words[1]}")
+        command(*words)
+        return
     if words[0] == "predict":
         command("training.epochs=1", "tracking=none", f"hydra.run.dir={words[1]}")
         Path(words[2]).write_text("x1,x2\n0.5,1\n")

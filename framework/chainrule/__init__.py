@@ -40,6 +40,7 @@ _HOMES = {
     "chainrule.notebook.sweeping": ("compare", "resume", "search", "sweep"),
     "chainrule.notebook.swept": ("SweepResult",),
     "chainrule.notebook.tracing": ("gradient", "trace_step"),
+    "chainrule.notebook.verifying": ("export", "verify"),
     "chainrule.records.outcome": ("Outcome",),
     "chainrule.records.result": ("Result",),
     "chainrule.records.run": ("Record",),

@@ -29,6 +29,7 @@ from chainrule.notebook.runs import Run, settings_of
 from chainrule.notebook.sweeping import compare, resume, search, sweep
 from chainrule.notebook.swept import SweepResult
 from chainrule.notebook.tracing import gradient, trace_step
+from chainrule.notebook.verifying import export, verify
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import Result
 from chainrule.records.run import Record
@@ -85,6 +86,7 @@ __all__ = [
     "Watcher",
     "compare",
     "component",
+    "export",
     "gradient",
     "hookimpl",
     "load",
@@ -101,4 +103,5 @@ __all__ = [
     "sweep",
     "trace_step",
     "train",
+    "verify",
 ]

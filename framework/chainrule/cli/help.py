@@ -27,7 +27,10 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
   chainrule -m ... hydra.sweeper.dry_run=true    only list its jobs and stacks
   chainrule compare activation=tanh,relu         which is better on several targets, each tuned alike
   chainrule data FILE                            how a table would be read, and the command that trains on it
+  chainrule explain RUN --step N                 any step of a run in the article's notation, every derivative checked
   chainrule predict RUN FILE --out FILE          what a recorded run predicts for the rows of a table
+  chainrule verify DIR                           train what is recorded again: the same bits, or what differs and why
+  chainrule export DIR paper.zip                 all that others need to train it again
   chainrule resume DIR                           finish a sweep that broke off
   chainrule delete DIR                           remove a run or a sweep, from the tracker, too
   chainrule doctor DIR                           what is wrong with records, the environment and the tracker's store

@@ -26,12 +26,15 @@ _COMMANDS = {  # each a module of this package with a function ``main``, importe
     "data": "data",
     "delete": "delete",
     "doctor": "doctor",
+    "explain": "explain",
+    "export": "export",
     "new-plugin": "new_plugin",
     "plugins": "plugins",
     "predict": "predict",
     "report": "report",
     "resume": "resume",
     "sync": "sync",
+    "verify": "verify",
 }
 
 

@@ -58,6 +58,11 @@ class Layer:
         asks = any(self.wanted(self._group, method) for method in ("forward", "backward"))
         self.anywhere: Activation | Anywhere = self.activation if is_plain and not asks else Anywhere(self)
 
+    @property
+    def factors(self) -> Array | None:
+        """What dropout has multiplied each unit by in the last pass, ``(runs, units, samples)``; None without it."""
+        return None if self._rates is None else self._factors
+
     def backward(self, fields: Mapping[str, Mapping[str, Array]]) -> Callable[..., Any]:
         """Return what fills ``out`` with ``dL/dz``, from ``dL/da``, ``z`` and ``a``; it may overwrite ``dL/da``.
 

@@ -15,6 +15,7 @@ from chainrule.engine.epoch import Epoch
 from chainrule.engine.layers import States, differs_in_training, filling, require_shape, taken
 from chainrule.engine.measuring import default_interval
 from chainrule.engine.network import Call, Pass, placed, require_run_axis
+from chainrule.engine.onlooker import Onlooker, Watch
 from chainrule.engine.problem import Problem
 from chainrule.engine.stack import Stack
 from chainrule.engine.transforms import TransformedProblem, Transforms
@@ -87,6 +88,7 @@ class Machine:
         stack: the runs, with their parameters as they are now.
         rate: changes learning rates; None if they are constant.
         before: from where the stack goes on; None at the first step.
+        seen: who sees the steps, and which runs of the stack at its start these are; None for nobody.
 
     Attributes:
         theta: the parameters that are trained, ``(runs, parameters)``.
@@ -95,7 +97,13 @@ class Machine:
         measure_every: epochs between two points of the curves.
     """
 
-    def __init__(self, stack: Stack, rate: Rate | None, before: Checkpoint | None = None) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        rate: Rate | None,
+        before: Checkpoint | None = None,
+        seen: tuple[Onlooker, Array] | None = None,
+    ) -> None:
         self._stack, self._rate = stack, rate
         self._optimizer = optimizer = rate.optimizer if rate else stack.optimizer
         self.theta = stack.theta.copy()
@@ -151,7 +159,9 @@ class Machine:
             parts = [(whole, [batch])]
         else:
             parts = [self._backprop(everything, self.theta, random)]
-        self._steps = [(self._update(part, batch), part, batch) for part, batches in parts for batch in batches]
+        steps = [(self._update(part, batch), part, batch) for part, batches in parts for batch in batches]
+        self._watch = self._watched(*seen, everything) if seen else None
+        self._steps: list[Any] = self._watch.steps(steps) if self._watch else steps
         self._measured: Array | None = None  # gradients of all samples at the current parameters
 
     @property
@@ -205,6 +215,8 @@ class Machine:
             assert grad is not None
             for layer, place in enumerate(self._stack.shape.slices()[1:], 1):
                 values[f"gradient_norm/layer_{layer}"] = np.sqrt(np.square(grad[:, place]).sum(axis=1))
+        if self._watch:
+            self._watch.measured(self._trained, self.kept, self._looked_at["train"][0], grad, values)
         return values
 
     def outputs(self, row: int) -> dict[str, Array]:
@@ -225,7 +237,8 @@ class Machine:
 
     def take(self, runs: Array) -> "Machine":
         """Return a machine that continues with the chosen runs."""
-        return machine_of(self._stack.take(runs), self.checkpoint(runs))
+        seen = (self._watch.onlooker, self._watch.runs[runs]) if self._watch else None
+        return machine_of(self._stack.take(runs), self.checkpoint(runs), seen)
 
     def checkpoint(self, runs: Array) -> Checkpoint:
         """Return from where the chosen runs go on, in arrays of its own."""
@@ -266,6 +279,33 @@ class Machine:
 
         return adapt_and_update
 
+    def _watched(self, onlooker: Onlooker, runs: Array, everything: Sequence[tuple[Array, Array]]) -> Watch:
+        """Return what shows an onlooker the steps and points of this machine.
+
+        Args:
+            onlooker: who sees them.
+            runs: which runs of the stack at its start these are.
+            everything: all training samples, ``x`` under a row of ones and ``y``, as a list of one batch.
+        """
+
+        def backward() -> Backprop:
+            backprop, (batch,) = self._backprop(everything, self.kept, None)
+            backprop(batch)
+            return backprop
+
+        whole, outputs = self._whole, true_outputs(self._looked_at["train"][0], self._stack.loss)
+        ((x, y),) = everything
+        return Watch(
+            onlooker,
+            runs,
+            self._stack.randoms,
+            optimizer=self._optimizer,
+            changing=(self._state, self._rule_state, self.states),
+            steps=self._step,
+            samples=(x[:, 1:], y[:, :outputs]),
+            backward=(lambda: whole[0]) if whole else backward,
+        )
+
     def _looking_at(self, samples: Array) -> tuple[Pass, Call, Truth]:
         """Return a forward pass at the parameters that are measured, the call that reads samples, and their truth."""
         return _looking_at(self._stack, samples, self.kept, self.states)
@@ -289,12 +329,12 @@ class Machine:
         return backprop, [backprop.batch(x, y) for x, y in samples]
 
 
-def machine_of(stack: Stack, since: Checkpoint | None = None) -> Machine:
-    """Return the machine of a stack, at its first step or at that of a checkpoint."""
+def machine_of(stack: Stack, since: Checkpoint | None = None, seen: tuple[Onlooker, Array] | None = None) -> Machine:
+    """Return the machine of a stack, at its first step or at that of a checkpoint; see :class:`Machine`."""
     if since:
         stack = replace(stack, theta=since.theta, states=since.states)
     rate = None if stack.schedule.is_constant else Rate(stack, since.rate if since else None)
-    return Machine(stack, rate, since)
+    return Machine(stack, rate, since, seen)
 
 
 def _chosen(arrays: dict[str, Array], runs: Array) -> dict[str, Array]:

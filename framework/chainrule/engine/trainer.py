@@ -14,6 +14,7 @@ from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves, History, due_epochs, one_nan
 from chainrule.engine.layers import States
 from chainrule.engine.machine import Checkpoint, looked_at, machine_of
+from chainrule.engine.onlooker import Onlooker
 from chainrule.engine.reason import Reason
 from chainrule.engine.stack import Stack
 from chainrule.engine.stopping import Best, Stopping
@@ -95,6 +96,7 @@ def train(
     resumable: bool = False,
     course: Course | None = None,
     moment: Moment | None = None,
+    onlooker: Onlooker | None = None,
 ) -> list[Trained]:
     """Train every run of a stack; the bits of a run do not depend on the other runs.
 
@@ -112,12 +114,13 @@ def train(
             generators of the stack are set to what they were then.
         moment: called several times a second, unless an epoch takes longer, with a function that returns from where
             this training can go on, at a cost that grows with the parameters.
+        onlooker: sees single steps, and the passes behind each point of the curves; the bits are the same without.
 
     Returns:
         One entry per run, in the order of the stack.
     """
     with one_thread(), np.errstate(all="ignore"):
-        return _Training(stack, since, course).run(observe, prune, resumable, moment)
+        return _Training(stack, since, course, onlooker).run(observe, prune, resumable, moment)
 
 
 class Stopwatch:
@@ -153,14 +156,17 @@ class _Training:
     Args:
         stack: the runs.
         since, course: from where it goes on; see :func:`train`.
+        onlooker: sees steps; likewise.
     """
 
-    def __init__(self, stack: Stack, since: Checkpoint | None, course: Course | None) -> None:
+    def __init__(
+        self, stack: Stack, since: Checkpoint | None, course: Course | None, onlooker: Onlooker | None
+    ) -> None:
         self._stack, runs = stack, len(stack.theta)
         self._active = np.arange(runs) if course is None else course.active
         going = stack if course is None else stack.take(self._active)
         self._epoch = since.epoch if since else 0
-        self._machine = machine_of(going, since)
+        self._machine = machine_of(going, since, (onlooker, self._active) if onlooker else None)
         every = due_epochs(stack.epochs, self._machine.measure_every)
         self._due = [epoch for epoch in every if not since or epoch > self._epoch]
         self._history = History(runs, every if course else self._due, self._machine.curve_names)

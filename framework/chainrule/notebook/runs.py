@@ -15,11 +15,13 @@ from chainrule.engine.network import Shape
 from chainrule.errors import ChainruleError
 from chainrule.notebook import plotting
 from chainrule.notebook.components import registry
+from chainrule.notebook.explaining import Explained
 from chainrule.records.predictor import Predictor
 from chainrule.records.result import Origin, Result
 from chainrule.records.run import Record
 from chainrule.records.settings import Settings
 from chainrule.registry.watching import Tracker
+from chainrule.replay.replays import Replay
 from chainrule.reports import fragment
 from chainrule.reports.axes import losses
 from chainrule.runs.prepare import drawn, first_states, recorded_parameters
@@ -132,6 +134,23 @@ class Run(Result):
         drawn = plotting.axes(ax)
         losses(drawn, self)
         return drawn
+
+    def explain(self, step: int | None = None, *, epoch: int | None = None, sample: int = 1) -> Explained:
+        """Train the run again and return one of its steps, in the article's notation, every derivative checked.
+
+        Printed it is a text, in a notebook a page with many steps, which ``write(path)`` writes into a file. Its
+        numbers are in ``step``; ``verdict`` says whether the run ended in the same bits.
+
+        Args:
+            step: which step, from 1; -1 is the last. The first one by default.
+            epoch: instead of it, the first step after so many epochs.
+            sample: which sample of the step, from 1.
+
+        Raises:
+            ConfigurationError: there is no such step or sample, or the run cannot be trained again.
+        """
+        replay = Replay.of_record(self.record, registry()) if self.record else Replay.of_result(self)
+        return Explained.of(replay, step, epoch, sample)
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{name} {value:.5g}" for name, value in self.metrics.items() if "/" in name)

@@ -411,7 +411,7 @@ def write_record(
     contents = {
         CONFIGURATION: dump(configuration).encode(),
         CURVES: npz({"epochs": result.curves.epochs, **result.curves.values}),
-        WEIGHTS: npz(_named_weights(result)),
+        WEIGHTS: npz(named_weights(result)),
     }
     if 0 < len(result.samples.schema.classes) <= _MOST_CLASSES:
         contents[CONFUSION] = _confusion(result)
@@ -567,7 +567,8 @@ def _data(result: Result) -> DataEntry:
     )
 
 
-def _named_weights(result: Result) -> dict[str, Array]:
+def named_weights(result: Result) -> dict[str, Array]:
+    """Return what :meth:`Record.weights` gives of the record of a run."""
     named: dict[str, Array] = {}
     for layer, (weights, biases) in enumerate(zip(result.weights, result.biases, strict=True), 1):
         named |= {f"W{layer}": weights, f"b{layer}": biases}

@@ -83,6 +83,13 @@ class Provider:
                     found.add((kind, given[1] if given else default_name(name)))
         return frozenset(found)
 
+    def sources(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the Python files that the digest is of: path and content."""
+        source = self._source
+        for file in _python_files(source) if source else ():
+            assert source is not None
+            yield file.relative_to(source.parent).as_posix(), file.read_bytes()
+
     def _texts(self) -> Iterator[str]:
         """Yield the text of each of its files."""
         yield from (f.read_text(errors="replace") for f in _python_files(self._source)) if self._source else ()

@@ -165,8 +165,13 @@ class Registry:
 
     def plugins_of(self, settings: Settings) -> dict[str, PluginEntry]:
         """Return the plugins that a run depends on, by ``distribution:entry point``."""
+        used = self.providers_of(settings)
+        return {key: PluginEntry(version=p.version, sha256=p.digest) for key, p in used.items()}
+
+    def providers_of(self, settings: Settings) -> dict[str, Provider]:
+        """Return where the plugins come from that a run depends on, likewise."""
         used = [self.provider(GROUPS[group].name, component.name) for group, component in settings.components()]
-        return {p.key: PluginEntry(version=p.version, sha256=p.digest) for p in used}
+        return {provider.key: provider for provider in used}
 
     def make(self, group: str, name: str, values: Mapping[str, Any], where: str | None = None) -> Component:
         """Return the component ``name`` for a configuration group, with checked parameters.

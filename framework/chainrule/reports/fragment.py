@@ -12,12 +12,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.components.contracts import Array
 from chainrule.records.result import Result
-from chainrule.records.settings import shown
+from chainrule.records.settings import Settings, shown
 from chainrule.records.sweep import FOLD, SEED
 from chainrule.reports import comparison, curves, network, page, ranking, svg
 from chainrule.reports.page import some
@@ -45,9 +45,16 @@ def run(result: Result, links: Mapping[str, str]) -> str:
         legend=[line.name for line in chart],
         parts=[_PARTS[part] for part in _measured(result)],
         scores=_scores(result),
-        settings=_settings(result),
+        settings=settings_in_words(result.settings),
         links=links,
     )
+
+
+def document(piece: str, title: str) -> str:
+    """Return a piece of HTML as a file of its own."""
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+    style = "<style>:root { color-scheme: light dark; } body { margin: 1rem; }</style>"
+    return f'<!doctype html><html lang="en"><head>{head}{style}</head><body>{piece}</body></html>\n'
 
 
 def sweep(outcomes: SweepOutcomes, answer: str, links: Mapping[str, str]) -> str:
@@ -130,10 +137,10 @@ def _scores(result: Result) -> dict[str, list[str]]:
     }
 
 
-def _settings(result: Result) -> dict[str, str]:
+def settings_in_words(settings: Settings) -> dict[str, str]:
     """Return the settings by group: the name of a component with its parameters, or the values of a section."""
     found = {}
-    for group, value in result.settings.to_config().items():
+    for group, value in settings.to_config().items():
         if not isinstance(value, dict):
             found[group] = shown(value)
             continue

@@ -15,6 +15,7 @@ from chainrule.components.stacking import stack
 from chainrule.engine.curves import Curves
 from chainrule.engine.layers import stacked
 from chainrule.engine.machine import Checkpoint, machine_of
+from chainrule.engine.onlooker import Onlooker
 from chainrule.engine.reason import Reason
 from chainrule.engine.stack import STACKED, Stack
 from chainrule.engine.trainer import Moment, Observer, Pruner, Stopwatch, Trained, one_thread, train
@@ -36,21 +37,23 @@ def train_stack(
     since: Saved | None = None,
     moment: Moment | None = None,
     started: datetime | None = None,
+    onlooker: Onlooker | None = None,
 ) -> list[Result]:
     """Train runs of one :func:`run_structure` as one stack, and return their results in order.
 
     Args:
-        runs: the runs.
+        runs: the runs; their generators move on.
         observe: called at each point of the curves, see :func:`chainrule.engine.trainer.train`.
         prune: stops runs early, likewise.
         since: a checkpoint from which they go on; None to begin.
         moment: called where training can be left, as ``observe``.
         started: when training began, at first; None for now.
+        onlooker: sees steps, as ``observe``.
     """
     started, clock = started or datetime.now(UTC), time.perf_counter()
     earlier = float(since.about["seconds"]) if since else 0.0
     checkpoint, course = (since.checkpoint, since.course) if since else (None, None)
-    trained = train(_stack(runs), observe, prune, since=checkpoint, course=course, moment=moment)
+    trained = train(_stack(runs), observe, prune, since=checkpoint, course=course, moment=moment, onlooker=onlooker)
     seconds = earlier + time.perf_counter() - clock
     trained_epochs = sum(max(end.epochs, 1) for end in trained)
     shares = [seconds * max(end.epochs, 1) / trained_epochs for end in trained]
@@ -58,7 +61,9 @@ def train_stack(
     return [_result(*each, started, whole) for each in zip(runs, trained, shares, strict=True)]
 
 
-def train_on(run: Prepared, before: tuple[Checkpoint, Curves] | None = None) -> tuple[Result, Checkpoint]:
+def train_on(
+    run: Prepared, before: tuple[Checkpoint, Curves] | None = None, prune: Pruner | None = None
+) -> tuple[Result, Checkpoint]:
     """Train one run, and say from where it can go on.
 
     Training in parts has the bits of training at once, as long as no component asks how many epochs there will be.
@@ -66,10 +71,11 @@ def train_on(run: Prepared, before: tuple[Checkpoint, Curves] | None = None) -> 
     Args:
         run: the run; its generators move on.
         before: from where it goes on, which is used up, and its curves up to there; None to begin.
+        prune: stops it early, see :func:`chainrule.engine.trainer.train`.
     """
     since, curves = before or (None, None)
     started, clock = datetime.now(UTC), time.perf_counter()
-    (end,) = train(_stack([run]), since=since, resumable=True)
+    (end,) = train(_stack([run]), prune=prune, since=since, resumable=True)
     seconds, checkpoint = time.perf_counter() - clock, end.checkpoint
     assert checkpoint is not None
     whole = replace(end, curves=curves.then(end.curves)) if curves else end

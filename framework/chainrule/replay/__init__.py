@@ -1,0 +1,1 @@
+"""Recorded runs, trained again: to the same bits, or what differs; and any of their steps, explained."""
