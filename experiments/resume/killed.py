@@ -26,7 +26,7 @@ from chainrule import RecordError
 from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
 from chainrule_mlflow import contents
-from chainrule_mlflow.sending import RECEIPT
+from chainrule_mlflow.receipts import RECEIPT
 from chainrule_mlflow.store import Store
 
 RATES = ("0.005", "0.02")
