@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable
 
 _LONG = 300  # characters of an unexpected error's message that are kept
+_LONGEST = 2000  # and of an expected one's, which may quote what was typed
 
 
 class ChainruleError(Exception):
@@ -43,10 +44,26 @@ def text_of(error: BaseException) -> str:
         return ""
 
 
+def shortened(text: str) -> str:
+    """Return a text without its middle, if it is so long that nobody would read it."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"
+
+
+def in_a_line(text: str) -> str:
+    """Return a text in which line breaks and the like, such as somebody has typed, are written as escapes."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
 def sentence(error: BaseException) -> str:
     """Return the message of an exception; that of an unexpected error is cut to one short line."""
     if isinstance(error, ChainruleError):
-        return str(error)
+        return shortened(text_of(error) or type(error).__name__)
     first = next(filter(str.strip, text_of(error).splitlines()), "")
-    name, shortened = type(error).__name__, f"{first[:_LONG]} ..." if len(first) > _LONG else first
-    return f"{name}: {shortened}" if shortened else name
+    name, message = type(error).__name__, f"{first[:_LONG]} ..." if len(first) > _LONG else first
+    return f"{name}: {message}" if message else name
+
+
+def no_memory(error: MemoryError) -> str:
+    """Return the sentence for memory that does not suffice."""
+    return f"not enough memory: {error}. Lower data.samples, network.hidden or training.epochs."

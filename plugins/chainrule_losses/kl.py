@@ -1,6 +1,7 @@
 """How far a distribution over classes lies from another."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ class KL(CategoricalCrossEntropy, name="kl"):
     The cross-entropy less the entropy of ``y``, so that it is 0 where the prediction is right; the gradients are those
     of the cross-entropy. PyTorch's ``KLDivLoss``, which has logarithms as inputs.
     """
+
+    known_as: ClassVar[tuple[str, ...]] = ("kl_div", "kld", "kullback_leibler")
 
     def value(self, y_pred: Array, y_true: Array) -> Array:
         """Return ``sum y log(y / p)``."""

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Gt, doc
@@ -18,6 +18,8 @@ _DENOMINATOR_FLOOR = 1e-12  # smallest denominator in their gradients, as in PyT
 class HalfSquaredError(Loss):
     """``L = 1/2 sum (y_true - y_pred)^2``, eq. 3 of the article; half of PyTorch's ``MSELoss``."""
 
+    known_as: ClassVar[tuple[str, ...]] = ("mse", "l2", "squared_error", "mean_squared_error", "mse_loss")
+
     def value(self, y_pred: Array, y_true: Array) -> Array:
         """Return ``1/2 sum e^2``."""
         return 0.5 * sum_units(np.square(y_pred - y_true))
@@ -30,6 +32,8 @@ class HalfSquaredError(Loss):
 @dataclass(frozen=True)
 class AbsoluteError(Loss):
     """``L = sum |y_pred - y_true|``; the gradient at 0 is 0. PyTorch's ``L1Loss``."""
+
+    known_as: ClassVar[tuple[str, ...]] = ("mae", "l1", "l1_loss", "mean_absolute_error")
 
     def value(self, y_pred: Array, y_true: Array) -> Array:
         """Return ``sum |e|``."""
@@ -45,6 +49,7 @@ class AbsoluteError(Loss):
 class Huber(Loss):
     """``L = sum e^2 / 2`` where ``|e| <= delta``, else ``delta (|e| - delta / 2)`` (Huber 1964)."""
 
+    known_as: ClassVar[tuple[str, ...]] = ("smooth_l1",)
     delta: Annotated[float, Gt(0), doc("error from which the loss grows linearly")] = 1.0
 
     def value(self, y_pred: Array, y_true: Array) -> Array:
@@ -88,6 +93,7 @@ class BinaryCrossEntropy(Loss):
     After a sigmoid output the loss is computed from ``z`` without these limits, as in ``BCEWithLogitsLoss``.
     """
 
+    known_as: ClassVar[tuple[str, ...]] = ("bce", "log_loss", "logistic", "cross_entropy", "crossentropy")
     prediction_range = (0.0, 1.0)
     target_range = (0.0, 1.0)
     paired_output = "sigmoid"
@@ -123,6 +129,7 @@ class CategoricalCrossEntropy(Loss):
     computed from ``z`` without these limits, as in PyTorch's ``CrossEntropyLoss``.
     """
 
+    known_as: ClassVar[tuple[str, ...]] = ("ce", "cce", "nll", "cross_entropy", "crossentropy", "log_loss")
     prediction_range = (0.0, 1.0)
     target_range = (0.0, 1.0)
     paired_output = "softmax"

@@ -2,7 +2,7 @@
 """Gradient descent, the article's rule, and its two classical accelerations."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, doc
@@ -15,6 +15,7 @@ from chainrule_optimizers.terms import LearningRate, WeightDecay, penalized
 class GradientDescent(Optimizer):
     """``theta <- theta - lr g``, as ``torch.optim.SGD``."""
 
+    known_as: ClassVar[tuple[str, ...]] = ("sgd", "gd")
     lr: LearningRate = 1e-3
     weight_decay: WeightDecay = 0.0
 

@@ -10,10 +10,10 @@ import numpy as np
 from chainrule.components.contracts import Array
 from chainrule.components.schema import NUMBER, ONEHOT, ORDINAL, TRUTH, Feature, number
 from chainrule.errors import ConfigurationError, nearest
+from chainrule.files.memory import require_memory
 from chainrule.files.words import typed
 from chainrule_targets.cells import are_dates, notations, signs, uneven_signs
 from chainrule_targets.doubts import doubts
-from chainrule_targets.memory import require_memory
 from chainrule_targets.sheet import Column, Sheet
 
 _SHOWN = 5  # columns, lines or examples that a sentence lists

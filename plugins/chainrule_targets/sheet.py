@@ -17,9 +17,9 @@ import numpy as np
 from chainrule.components.contracts import Array
 from chainrule.components.schema import MISSING
 from chainrule.errors import ConfigurationError, nearest
+from chainrule.files.memory import require_memory
 from chainrule_targets.cells import Notation, truths
 from chainrule_targets.dialect import Text, read_text, require_header
-from chainrule_targets.memory import require_memory
 
 _PACKED = {".gz": gzip.decompress, ".bz2": decompress, ".xz": lzma.decompress}
 BINARY = {".parquet", ".xlsx", ".json"}

@@ -6,7 +6,7 @@ from rooms import FRAMEWORK, LEVEL, LINE, MODULES, ROOT, arrows, circle, imports
 
 DOORS = {
     "pluggy": {"registry.hookspecs", "registry.registry"},
-    "hydra": {f"config.{name}" for name in ("application", "choices", "compose", "task", "templates")}
+    "hydra": {f"config.{name}" for name in ("application", "choices", "compose", "limits", "task", "templates")}
     | {f"sweep.{name}" for name in ("grid", "search", "comparison", "launcher", "resume")}
     | {f"sweep.jobs.{name}" for name in ("axes", "composer", "contenders")},
     "omegaconf": {f"config.{name}" for name in ("application", "choices", "compose", "task", "templates")}
@@ -25,7 +25,7 @@ DOORS = {
     "pandas": {"analysis.tables", "config.given", "records.predictor"},
     "joblib": {"sweep.execution.pool"},
     "cloudpickle": {"registry.declared"},
-    "yaml": {"files.yaml_text", "files.defaults", "registry.preferences", "config.compose"},
+    "yaml": {"files.yaml_text", "files.defaults", "registry.preferences", "config.compose", "config.written"},
     "mlflow": set(),
     "matplotlib": {"notebook.plotting"},
     "rich": {"replay.terminal"},

@@ -16,7 +16,7 @@ from sklearn import datasets
 import chainrule
 from chainrule.components.parameters import build
 from chainrule.errors import ConfigurationError
-from chainrule_targets import memory
+from chainrule.files import memory
 from chainrule_targets.table import Table, Task
 
 RNG = np.random.default_rng(0)

@@ -12,10 +12,11 @@ import chainrule
 from chainrule import interrupts
 from chainrule.cli import help as help_text
 from chainrule.cli.common import load_plugins
+from chainrule.cli.output import Output
 from chainrule.config import application, compose
 from chainrule.config.fitting import usual
 from chainrule.config.settings import settings_from_config, tracker_from_config
-from chainrule.errors import ChainruleError, nearest
+from chainrule.errors import ChainruleError, in_a_line, nearest, no_memory, sentence, shortened
 from chainrule.files import paths
 from chainrule.registry.preferences import read_preferences
 from chainrule.registry.registry import installed
@@ -60,7 +61,7 @@ def _help(overrides: Sequence[str]) -> None:
 
 def main() -> None:
     """Run the command line and exit with 0, or with 1 and one sentence where the input is wrong."""
-    arguments = sys.argv[1:]
+    arguments, output = sys.argv[1:], Output.of_process()
     traceback_wanted = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them
     try:
@@ -81,22 +82,22 @@ def main() -> None:
         else:
             load_plugins(arguments)
             application.run(arguments)
-    except BrokenPipeError:  # the reader of the output, such as head, has ended
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that nothing is written at exit
+        if output:
+            output.require_whole()
     except MemoryError as error:
-        sys.exit(f"chainrule: not enough memory: {error}. Lower data.samples, network.hidden or training.epochs.")
+        sys.exit(f"chainrule: {no_memory(error)}")
     except Exception as error:
         expected = isinstance(error, ChainruleError | OSError) or compose.is_composition_error(error)
         if traceback_wanted or not expected:
             raise
-        sys.exit(f"chainrule: {_sentence(error)}")
+        sys.exit(f"chainrule: {in_a_line(_sentence(error))}")
     finally:
         logging.shutdown()
 
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, ChainruleError):
-        return str(error)
+        return sentence(error)
     if compose.is_composition_error(error):  # first, because Hydra's MissingConfigException is an OSError
-        return str(compose.explained(error))
-    return f"cannot write to {getattr(error, 'filename', None) or 'the output directory'}: {error}."
+        return sentence(compose.explained(error))
+    return shortened(f"cannot write to {getattr(error, 'filename', None) or 'the output directory'}: {error}.")

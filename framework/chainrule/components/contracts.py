@@ -38,9 +38,11 @@ class Component(ABC):
     Attributes:
         run_shape: trailing axes of the float fields in a stack: ``(1, 1)`` gives ``(runs, 1, 1)``; None where runs do
             not share the component, because each run uses it once. Set by each contract.
+        known_as: what it, or something like it, is called elsewhere: who types such a name is told this one.
     """
 
     name: ClassVar[str]
+    known_as: ClassVar[tuple[str, ...]] = ()
     run_shape: ClassVar[tuple[int, ...] | None] = None
 
     def __init_subclass__(cls, name: str | None = None, **keywords: Any) -> None:

@@ -18,10 +18,11 @@ from omegaconf import OmegaConf
 
 from chainrule import interrupts
 from chainrule.config import task
-from chainrule.config.compose import fitted_components, require_parsed, varied
+from chainrule.config.compose import fitted_components, is_composition_error, own_folders, require_parsed, varied
 from chainrule.config.fitting import known
 from chainrule.config.layers import joined
 from chainrule.config.mistyped import dashed
+from chainrule.config.written import require_plain
 from chainrule.errors import ConfigurationError
 from chainrule.files import paths
 from chainrule.files.atomic import write_whole
@@ -58,6 +59,7 @@ def run(arguments: Sequence[str]) -> None:
     token = _arguments.set(arguments)
     try:
         require_parsed(options.overrides, sweep=options.multirun)
+        require_plain([*own_folders(), *([Path(options.config_dir)] if options.config_dir else [])])
         with known(_fitted(options)), task.overwriting(is_overwriting), _places_kept():
             _run_hydra(
                 args=options,
@@ -68,17 +70,19 @@ def run(arguments: Sequence[str]) -> None:
             )
     except ConfigCompositionException as error:
         raise varied(error, options.overrides) from None
+    except ValueError as error:
+        place = getattr(error.__cause__, "filename", None)
+        if place and is_composition_error(error):  # of the log, for which Hydra has made a directory
+            task.clear(next(folder for folder in Path(place).absolute().parents if folder.is_dir()))
+        raise
     finally:
         _arguments.reset(token)
 
 
 def _fitted(options: Namespace) -> dict[str, dict[str, Any]]:
-    """Return what a single run has for ``auto``; a sweep finds it for each job, and what only prints needs it not."""
+    """Return what ``auto`` is where a configuration is only shown; where it is trained, that is found then."""
     elsewhere = options.config_dir or options.config_name or options.config_path
-    prints = options.hydra_help or options.info or options.shell_completion
-    if options.multirun or elsewhere or prints:
-        return {}
-    return fitted_components(options.overrides)
+    return fitted_components(options.overrides) if options.cfg and not elsewhere else {}
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import copy
 import os
 import re
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -27,14 +28,16 @@ from omegaconf.errors import (
 from yaml import YAMLError
 
 from chainrule.components.contracts import Target
+from chainrule.config import limits
 from chainrule.config.choices import Loading
 from chainrule.config.fitting import FITTED, fitted
 from chainrule.config.layers import joined, names_in
-from chainrule.config.mistyped import several, unread
+from chainrule.config.mistyped import keys_called, several, unread
 from chainrule.config.options import is_option, options
 from chainrule.config.settings import settings_from_config, target_from_config
-from chainrule.config.templates import Templates, with_changes
-from chainrule.errors import ChainruleError, ConfigurationError, nearest
+from chainrule.config.templates import Templates, plain, with_changes
+from chainrule.config.written import require_plain
+from chainrule.errors import ChainruleError, ConfigurationError, nearest, text_of
 from chainrule.files import paths
 from chainrule.files.words import shell_word
 from chainrule.records.settings import Settings
@@ -43,7 +46,12 @@ from chainrule.registry.registry import installed
 
 _MAIN = "config"
 _MOST = 200  # templates that are kept
+_SWEEPER = "hydra/sweeper"  # Hydra's own, called basic, lists all combinations at once
 _UNREAD = "Invalid loaded object type"  # how OmegaConf's complaint begins
+_NO_NAME = "Config group override"  # for a choice that is no name
+_READERS = {"hydra", "omegaconf", "yaml", "antlr4"}  # packages that read configurations
+_FRAMES = 30  # of an endless recursion, at its end
+_LOG = "Unable to configure handler"  # how that of logging begins
 _FLAGS = "Only one of --run, --multirun"  # how Hydra's complaint begins
 
 
@@ -193,15 +201,22 @@ def _templates() -> Templates:
     global _kept
     state = _state()
     if _kept is None or _kept[0] != state or len(_kept[1]) >= _MOST:
+        require_plain(own_folders())
         with _hydra() as hydra:
             _kept = state, Templates(Loading.of_runs(hydra.config_loader, _MAIN))
     return _kept[1]
 
 
+def own_folders() -> list[Path]:
+    """Return the folders of configuration besides the packaged one: those of plugins and of the working directory."""
+    own = Path.cwd() / "conf"
+    return [*installed().folders.values(), *([own] if own.is_dir() else [])]
+
+
 def _state() -> object:
     """Return all that a composition depends on, beside overrides: files, plugins and variables of the environment."""
-    registry, own = installed(), Path.cwd() / "conf"
-    folders = [paths.configuration(), *registry.folders.values(), *([own] if own.is_dir() else [])]
+    registry = installed()
+    folders = [paths.configuration(), *own_folders()]
     found = [(path, path.stat()) for folder in folders for path in sorted(folder.rglob("*.yaml"))]
     files = tuple((path, status.st_mtime_ns, status.st_size) for path, status in found)
     components = [registry.find(kind, name) for kind in KINDS for name in registry.names(kind)]
@@ -216,11 +231,22 @@ def _read_variables(files: tuple[tuple[Path, int, int], ...]) -> bool:
 
 def is_composition_error(error: BaseException) -> bool:
     """Say whether Hydra or OmegaConf complains about what was typed."""
-    # Hydra lets a plain ValueError through for ``group=null`` and for flags that exclude one another.
-    plain = isinstance(error, ValueError) and str(error).startswith(("Config group override", _FLAGS))
     # For files that are not YAML or hold a single number.
     unread = isinstance(error, YAMLError) or (isinstance(error, OSError) and str(error).startswith(_UNREAD))
-    return plain or unread or isinstance(error, HydraException | OmegaConfBaseException)
+    return unread or isinstance(error, HydraException | OmegaConfBaseException) or _is_of_hydra(error)
+
+
+def _is_of_hydra(error: BaseException) -> bool:
+    """Say whether Hydra, or what it reads with, raised an error that is none of its own kinds.
+
+    It does so for ``group=null``, for flags that exclude one another, and for files that it does not expect.
+    """
+    if not isinstance(error, ValueError | TypeError | RecursionError):
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-_FRAMES:] if isinstance(error, RecursionError) else frames[-1:]
+    of_log = text_of(error).startswith(_LOG)  # which Hydra sets up
+    return of_log or any(part in _READERS for frame in last for part in Path(frame.filename).parts)
 
 
 def require_parsed(overrides: Sequence[str], sweep: bool = False) -> None:
@@ -233,7 +259,7 @@ def require_parsed(overrides: Sequence[str], sweep: bool = False) -> None:
     Raises:
         ConfigurationError: there is such an override.
     """
-    parser = OverridesParser.create()
+    parser, parsed = OverridesParser.create(), []
     for place, override in enumerate(overrides):
         if not isinstance(override, str):
             raise ConfigurationError(
@@ -242,12 +268,17 @@ def require_parsed(overrides: Sequence[str], sweep: bool = False) -> None:
             )
         if override.startswith("="):
             raise ConfigurationError(f"{override!r} is no override: write KEY=VALUE.")
+        limits.require_readable(override)
         try:
             read = parser.parse_override(override)
-        except HydraException:
+        except (HydraException, ValueError, RecursionError):
             raise ConfigurationError(unread(overrides, place)) from None
         if read.is_sweep_override() and not sweep:
             raise ConfigurationError(several(override))
+        limits.require_usable(read)
+        parsed.append(read)
+    if any(read.key_or_group == _SWEEPER and read.value() == "basic" for read in parsed):
+        limits.require_few(parsed)
 
 
 def varied(error: Exception, overrides: Sequence[str]) -> ConfigurationError:
@@ -280,6 +311,11 @@ def explained(error: Exception) -> ConfigurationError:
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         siblings = [str(key) for key in cause.parent_node if key != "hydra"]
         prefix = str(cause.full_key).rpartition(".")[0]
+        if not prefix:
+            meant = keys_called(str(cause.key), plain(cause.parent_node))
+            ways = " or ".join(f"{key}=VALUE" for key in meant)
+            if ways:
+                return ConfigurationError(f"{cause.key} is not a key of the configuration; write {ways}.")
         if prefix in GROUPS and GROUPS[prefix].many and cause.key in options(prefix):
             return ConfigurationError(f"{prefix} has no {cause.key} here: {prefix}=[{cause.key}] chooses it.")
         if not siblings:
@@ -302,6 +338,17 @@ def explained(error: Exception) -> ConfigurationError:
         )
     if isinstance(cause, MissingMandatoryValue):
         return ConfigurationError(f"{cause.full_key} is missing: write {cause.full_key}=VALUE.")
+    if isinstance(error, RecursionError):
+        return ConfigurationError("a file of the configuration refers to itself, or has values in values, too deep.")
     if not isinstance(error, HydraException | OmegaConfBaseException):
-        return ConfigurationError(f"null is no choice: write GROUP=NAME, with one of the groups {', '.join(GROUPS)}.")
-    return ConfigurationError(" ".join(str(error).split()))
+        if str(error).startswith(_LOG):
+            return ConfigurationError(f"the log cannot be opened ({error}): see hydra.job.name and hydra/job_logging.")
+        if not str(error).startswith(_NO_NAME):
+            return ConfigurationError(
+                f"the configuration cannot be composed: {' '.join(str(error).split()).rstrip('.')}."
+            )
+        return ConfigurationError(
+            f"a choice is a name, not null or a number: write GROUP=NAME, with one of the groups {', '.join(GROUPS)}."
+        )
+    why = "" if cause is None or cause is error or not str(cause) else f": {str(cause).splitlines()[0].rstrip('.')}"
+    return ConfigurationError(f"{' '.join(str(error).split()).rstrip('.')}{why}.")

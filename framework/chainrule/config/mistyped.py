@@ -1,13 +1,16 @@
 """Overrides that cannot be read as they were typed: a sentence each, with the line that works in a shell."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from itertools import takewhile
+from typing import Any
 
 from chainrule.config.layers import LAYERED
 from chainrule.files.words import shell_word, typed
 from chainrule.registry.kinds import GROUPS
 
+_LIKENESS = 0.7  # at which a word counts as a misspelt key
 _KEY = re.compile(r"[+~]*[\w./@-]+")
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 
@@ -47,6 +50,38 @@ def several(word: str) -> str:
         if key not in GROUPS and not re.fullmatch(r"[-+.,\deE]+", value):
             ways.append(f"one text {typed(key, value)}")
     return f"{said}; write {', '.join(ways)}." if ways else f"{said}."
+
+
+_ALSO = {  # what keys are called elsewhere
+    "learning_rate": "lr",
+    "eta": "lr",
+    "bs": "batch_size",
+    "batch": "batch_size",
+    "hidden_layer_sizes": "hidden",
+    "layers": "hidden",
+    "units": "hidden",
+    "n_epochs": "epochs",
+    "max_iter": "epochs",
+    "random_state": "seed",
+    "precision": "dtype",
+}
+
+
+def keys_called(word: str, config: Mapping[str, Any]) -> list[str]:
+    """Return the full names of keys that may have been meant by a word without their group: ``optimizer.lr`` by ``lr``.
+
+    Args:
+        word: what was typed.
+        config: the configuration as plain data, with interpolations unresolved.
+    """
+    full: dict[str, list[str]] = {}
+    for group, values in config.items():
+        for key in values if isinstance(values, Mapping) and group != "hydra" else ():
+            full.setdefault(str(key), []).append(f"{group}.{key}")
+    full.pop("name", None)
+    known = [*full, *_ALSO, *config]  # of equally good ones the first counts
+    near = [word] if word in known else get_close_matches(word.lower(), known, n=1, cutoff=_LIKENESS)
+    return full.get(_ALSO.get(near[0], near[0]), []) if near else []
 
 
 def dashed(word: str) -> str:

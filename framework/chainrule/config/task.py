@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
@@ -15,14 +15,18 @@ from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig
 
 from chainrule.config.compose import resolved
+from chainrule.config.fitting import fitted
 from chainrule.config.settings import settings_from_config, tracker_from_config
-from chainrule.errors import ChainruleError, RecordError, sentence
+from chainrule.config.templates import plain
+from chainrule.errors import ChainruleError, RecordError, in_a_line, no_memory, sentence
 from chainrule.files import paths
+from chainrule.files.yaml_text import dump
 from chainrule.records.result import objective
-from chainrule.records.run import Failure, Membership, require_free
-from chainrule.records.settings import seed_in
+from chainrule.records.run import FAILURE, Failure, Membership, require_free
+from chainrule.records.settings import Settings, seed_in
 from chainrule.records.sweep import read_sweep
 from chainrule.registry.aside import Aside
+from chainrule.registry.blame import blamed
 from chainrule.registry.registry import installed
 from chainrule.registry.watching import Session, Watchers
 from chainrule.runs.contained import contained
@@ -30,7 +34,8 @@ from chainrule.runs.execute import Task, execute
 from chainrule.runs.prepare import prepare
 
 _overwriting: ContextVar[bool] = ContextVar("overwriting", default=False)
-_OF_HYDRA = ("config.yaml", "hydra.yaml", "overrides.yaml")  # what it leaves in the directory of each job
+# What Hydra leaves in the directory of each job, and of a sweep.
+_OF_HYDRA = ("config.yaml", "hydra.yaml", "overrides.yaml", "multirun.yaml")
 
 
 def is_overwriting() -> bool:
@@ -63,10 +68,14 @@ def _train(config: DictConfig, context: HydraConf) -> float:
         require_free(directory)
     registry = installed()
     values: dict[str, Any] = {}
+    settings: Settings | None = None
     is_refused = True  # until its settings and its data are known to be right
     try:
         values = resolved(config)
-        tracker, prepared = tracker_from_config(values, registry), prepare(settings_from_config(values, registry))
+        found = fitted(values, registry)
+        _name_in_file(config, found, directory, context)
+        tracker, settings = tracker_from_config(values, registry), settings_from_config(values, registry)
+        prepared = prepare(settings)
         session = Session(interactive=sys.stdout.isatty(), of_sweep=of_sweep)
         is_refused = False
         # The tracker comes first, because other watchers show the links that it adds.
@@ -76,15 +85,22 @@ def _train(config: DictConfig, context: HydraConf) -> float:
             [Task(prepared, directory, tracker, context.overrides.task)], watchers, registry, overwrite=overwrite
         )
     except (Exception, SystemExit) as error:
-        if of_sweep:
-            failure = Failure.of(directory, error, seed_in(values))
+        if of_sweep and is_refused and _is_first_of_hydra(context):
+            clear(Path(context.runtime.cwd, context.sweep.dir).absolute())
+        elif of_sweep:
+            failure = Failure.of(directory, error, seed_in(values), blamed(error, registry, settings))
             failure.write()
             if isinstance(error, SystemExit):  # of a plugin, which must not end the sweep
                 raise ChainruleError(failure.sentence) from error
-        elif isinstance(error, ChainruleError):
+        elif said := blamed(error, registry, settings):
+            Failure.of(directory, error, seed_in(values), said).write()
+            more = "" if isinstance(error, ChainruleError) else f"; the traceback is in {directory / FAILURE}"
+            sys.exit(f"chainrule: {in_a_line(said)}{more}.")
+        elif isinstance(error, ChainruleError | MemoryError):
             if is_refused:
-                _clear(directory)
-            sys.exit(f"chainrule: {error}")
+                clear(directory)
+            what = no_memory(error) if isinstance(error, MemoryError) else sentence(error)
+            sys.exit(f"chainrule: {in_a_line(what)}")
         elif isinstance(error, SystemExit):
             sys.exit(f"chainrule: a plugin ended the run: {sentence(error)}.")
         raise
@@ -97,8 +113,26 @@ def _train(config: DictConfig, context: HydraConf) -> float:
     return value if value is not None and math.isfinite(value) else math.nan
 
 
-def _clear(directory: Path) -> None:
-    """Remove the directory of a run that was refused, unless there is more in it than Hydra leaves.
+def _is_first_of_hydra(context: HydraConf) -> bool:
+    """Say whether nothing was trained before in a sweep that Hydra's own sweeper and launcher run, job after job."""
+    chosen = getattr(context.runtime, "choices", {})
+    own = chosen.get("hydra/launcher") == chosen.get("hydra/sweeper") == "basic"
+    return own and context.job.num == 0
+
+
+def _name_in_file(
+    config: DictConfig, found: Mapping[str, Mapping[str, Any]], directory: Path, context: HydraConf
+) -> None:
+    """Put what stands for ``auto`` into the file of the configuration that Hydra has written already."""
+    if not found:
+        return
+    file = directory / str(context.output_subdir) / _OF_HYDRA[0]
+    if file.is_file():
+        file.write_text(dump({**plain(config), **found}), "utf-8")
+
+
+def clear(directory: Path) -> None:
+    """Remove the directory of a run or a sweep that was refused, unless there is more in it than Hydra leaves.
 
     So are those above it that are then empty, as far as they lie in the folder where the command was started.
     """
@@ -106,10 +140,11 @@ def _clear(directory: Path) -> None:
     if any(path.stat().st_size if path.suffix == ".log" else path.name not in _OF_HYDRA for path in files):
         return
     above = [folder for folder in directory.parents if paths.started() in folder.parents]
+    within = sorted((path for path in directory.rglob("*") if path.is_dir()), reverse=True)  # the innermost first
     with suppress(OSError):  # something else is in there
         for path in files:
             path.unlink()
-        for folder in [*{path.parent: None for path in files if path.parent != directory}, directory, *above]:
+        for folder in [*within, directory, *above]:
             if folder != paths.started():
                 folder.rmdir()
 

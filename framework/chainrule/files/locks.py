@@ -1,5 +1,6 @@
 """A lock between processes."""
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,15 +19,23 @@ def exclusive(path: Path, wait: float) -> Iterator[None]:
 
     Raises:
         BlockingIOError: another process holds the lock.
-        OSError: there is something else than a file of the lock's own.
+        OSError: no lock can be made there, such as where a directory or a link has its name.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise OSError(f"{path} is no file of a lock; remove it")
-    with closing(sqlite3.connect(path, timeout=wait, isolation_level=None)) as lock:
+        raise _unusable(path, "a directory" if path.is_dir() else "no file of its own")
+    try:
+        lock = sqlite3.connect(path, timeout=wait, isolation_level=None)
+    except sqlite3.Error as error:
+        raise _unusable(path, str(error)) from None
+    with closing(lock):
         try:
             lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise
-            raise BlockingIOError(f"{path} is held by another process") from None
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                raise BlockingIOError(f"{path} is held by another process") from None
+            raise _unusable(path, str(error)) from None
         yield
+
+
+def _unusable(path: Path, what: str) -> OSError:
+    return OSError(errno.EIO, f"{what}; nothing but a lock may have this name: move it away", str(path))

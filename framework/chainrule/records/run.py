@@ -313,10 +313,12 @@ class Failure:
     seed: int
 
     @classmethod
-    def of(cls, directory: Path, error: BaseException, seed: int) -> "Failure":
-        """Return the failure that describes an exception."""
+    def of(cls, directory: Path, error: BaseException, seed: int, said: str | None = None) -> "Failure":
+        """Return the failure that describes an exception; ``said`` is a better sentence than its own."""
         known = isinstance(error, ChainruleError)
-        return cls(directory, sentence(error), "" if known else "".join(traceback.format_exception(error)), seed)
+        return cls(
+            directory, said or sentence(error), "" if known else "".join(traceback.format_exception(error)), seed
+        )
 
     def write(self) -> None:
         """Write the failure into its directory, which is created if missing.

@@ -23,6 +23,8 @@ from chainrule.components.parameters import plain, plain_defaults
 from chainrule.errors import ConfigurationError
 from chainrule.files.defaults import defaults
 
+_LARGEST = 10**9  # of what is counted; more would not end, or not fit into memory
+
 
 class DType(enum.Enum):
     """Floating point precision of a run."""
@@ -35,7 +37,7 @@ class DType(enum.Enum):
 class Network:
     """``network``: the hidden layers; inputs and outputs come from the target."""
 
-    hidden: Annotated[tuple[int, ...], Ge(1), doc("units of each hidden layer; [] for none")]
+    hidden: Annotated[tuple[int, ...], Interval(ge=1, le=_LARGEST), doc("units of each hidden layer; [] for none")]
     dropout: Annotated[float, Interval(ge=0, lt=1), doc("share of hidden units that are left out of a step")] = 0.0
 
 
@@ -44,13 +46,15 @@ class Network:
 class Data:
     """``data``: how the samples of a run are drawn, and which part of them is for what."""
 
-    samples: Annotated[int | None, Ge(1), doc("samples in all; null: the target's own number")]
+    samples: Annotated[int | None, Interval(ge=1, le=_LARGEST), doc("samples in all; null: the target's own number")]
     validation: Annotated[float, Interval(ge=0, lt=1), doc("fraction kept for validation")]
     noise: Annotated[float, Ge(0), doc("standard deviation of noise: on outputs, or on inputs of classes")]
     class_weights: Annotated[tuple[float, ...] | None, Ge(0), doc("weight of each class in the loss; null: 1")] = None
     balance_classes: Annotated[bool, doc("samples weigh inversely to the frequency of their class")] = False
     test: Annotated[float, Interval(ge=0, lt=1), doc("fraction kept for a test, measured once at the end")] = 0.0
-    folds: Annotated[int | None, Ge(2), doc("folds of a cross-validation, in place of data.validation")] = None
+    folds: Annotated[
+        int | None, Interval(ge=2, le=_LARGEST), doc("folds of a cross-validation, in place of data.validation")
+    ] = None
     fold: Annotated[int, Ge(0), doc("which of data.folds is kept for validation, from 0")] = 0
     stratify: Annotated[bool | None, doc("each part has its share of each class; null: for data sets")] = False
 
@@ -73,11 +77,15 @@ class Data:
 class Training:
     """``training``: how long and in what steps."""
 
-    epochs: Annotated[int, Ge(0), doc("passes through the training samples, at most")]
-    batch_size: Annotated[int | None, Ge(1), doc("samples per step; null: all (full batch)")]
+    epochs: Annotated[int, Interval(ge=0, le=_LARGEST), doc("passes through the training samples, at most")]
+    batch_size: Annotated[int | None, Interval(ge=1, le=_LARGEST), doc("samples per step; null: all (full batch)")]
     tolerance: Annotated[float, Ge(0), doc("training loss at which a run has converged")]
-    patience: Annotated[int | None, Ge(1), doc("epochs without improvement before a plateau; null: never")]
-    measure_every: Annotated[int | None, Ge(1), doc("epochs between points; null: they cost a tenth of training")]
+    patience: Annotated[
+        int | None, Interval(ge=1, le=_LARGEST), doc("epochs without improvement before a plateau; null: never")
+    ]
+    measure_every: Annotated[
+        int | None, Interval(ge=1, le=_LARGEST), doc("epochs between points; null: they cost a tenth of training")
+    ]
     dtype: Annotated[DType, doc("floating point precision")]
     restore_best: Annotated[bool, doc("end with the parameters of the best measured epoch, not with the last")] = False
     start: Annotated[str | None, doc("directory of a run whose parameters are the initial ones; null: drawn")] = None

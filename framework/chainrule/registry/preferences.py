@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from annotated_types import doc
 
 from chainrule.components.parameters import build, plain
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, text_of
 from chainrule.files import paths
 
 SECTION = "plugins"  # key of the configuration
@@ -18,6 +18,7 @@ STRICT = "CHAINRULE_STRICT_PLUGINS"
 VARIABLES = {"prefer": "CHAINRULE_PREFER_PLUGINS", "block": "CHAINRULE_BLOCK_PLUGINS"}  # of the lists of names
 FILES = "CHAINRULE_PLUGIN_FILES"
 _EXPORTED = "CHAINRULE_PLUGINS_CHOSEN"  # set if the other variables hold all preferences
+_BRACKETS = 100  # of a file that has a few lists; many in one another take long to read
 _TYPED = re.compile(rf"\+{{0,2}}{SECTION}(\.\w+)?=")
 
 
@@ -90,9 +91,13 @@ def read_preferences(typed: Sequence[str] | None = None) -> Preferences:
     own, packaged = Path("conf", name), paths.configuration() / name
     words = [word.lstrip("+") for word in typed or () if is_preference(word)]
     try:
-        file: Any = OmegaConf.to_container(OmegaConf.load(own if own.is_file() else packaged), resolve=True)
-    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
-        raise ConfigurationError(f"conf/{name} cannot be read: {' '.join(str(error).split())}.") from None
+        path = own if own.is_file() else packaged
+        if sum(map(path.read_bytes().count, (b"[", b"{"))) > _BRACKETS:
+            raise RecursionError
+        file: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError, RecursionError) as error:
+        what = "it has values in values, or one in itself" if isinstance(error, RecursionError) else text_of(error)
+        raise ConfigurationError(f"conf/{name} cannot be read: {' '.join(what.split())}.") from None
     if not isinstance(file, dict) or not isinstance(file.get(SECTION), dict):
         raise ConfigurationError(f"conf/{name} must have the key {SECTION}, with prefer and block beneath it.")
     try:

@@ -21,7 +21,7 @@ import pluggy
 
 from chainrule.components.contracts import Component
 from chainrule.components.parameters import build
-from chainrule.errors import ConfigurationError, PluginError, nearest
+from chainrule.errors import ConfigurationError, PluginError, nearest, sentence
 from chainrule.files import in_memory, paths
 from chainrule.records.run import PluginEntry
 from chainrule.records.settings import Settings
@@ -205,10 +205,21 @@ class Registry:
             if reasons:
                 return ConfigurationError(f"{where}={name} cannot be used: {reasons[0]}.")
         known = sorted(choices)
+        hint = self._called(kind, name) or nearest(name, known)
         broken = "".join(f" Besides, {plugin}." for plugin in self.plugins if plugin.status is Status.BROKEN)
-        return ConfigurationError(
-            f"{where}={name} is unknown{nearest(name, known)}; choose one of {', '.join(known)}.{broken}"
-        )
+        return ConfigurationError(f"{where}={name} is unknown{hint}; choose one of {', '.join(known)}.{broken}")
+
+    def _called(self, kind: str, name: str) -> str:
+        """Return a question after the components that are called so elsewhere; empty if there are none."""
+        plainly = name.lower().replace("-", "_")
+        known = self._components.get(kind, {})
+        found = {each: cls for each, (cls, _) in sorted(known.items()) if plainly in cls.known_as}
+        partners = {each: getattr(cls, "paired_output", None) for each, cls in found.items()}
+        shown = [
+            f"{each!r} for output={partner}" if partner and len(found) > 1 else repr(each)
+            for each, partner in partners.items()
+        ]
+        return f" (did you mean {' or '.join(shown)}?)" if shown else ""
 
     def require_preferences(self, section: Mapping[str, Any]) -> None:
         """Refuse preferences in a composed configuration that were not known when plugins were loaded.
@@ -534,7 +545,7 @@ def _cure(providers: Sequence[Provider]) -> str:
 def _cause(error: BaseException, provider: Provider | None = None) -> str:
     """Return one phrase for what went wrong in a plugin, with its place in the plugin's own files if it is known."""
     if isinstance(error, PluginError):
-        return str(error).rstrip(".")
+        return sentence(error).rstrip(".")
     if provider and provider.file:
         try:
             declared = vetting.declared_in(provider.file.read_text(errors="replace"))
@@ -547,8 +558,4 @@ def _cause(error: BaseException, provider: Provider | None = None) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
     place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
-    try:
-        first = next(iter(str(error).splitlines()), "")
-    except Exception:  # str() of the error fails, too
-        first = ""
-    return ": ".join(filter(None, [type(error).__name__, first])) + place
+    return f"{sentence(error)}{place}"

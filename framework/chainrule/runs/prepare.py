@@ -20,10 +20,13 @@ from chainrule.engine.stack import STACKED
 from chainrule.engine.trainer import one_thread
 from chainrule.errors import ConfigurationError, RecordError, nearest
 from chainrule.files import paths
+from chainrule.files.memory import require_memory
 from chainrule.records.result import Origin
 from chainrule.records.run import WEIGHTS, read_record
 from chainrule.records.settings import Settings
 
+_MANY = 10**7  # values for which there may be too little memory
+_BYTES = 2 * 8  # of memory that a value takes at least, with a copy
 _STREAMS = 5  # of random numbers: data, initial parameters, rule, order, randomness in training
 
 
@@ -72,6 +75,7 @@ def prepare(settings: Settings) -> Prepared:
     outputs = target.outputs * settings.loss.outputs_per_target
     shape = Shape.of((target.inputs, *settings.network.hidden, outputs), hidden, output, norm)
     _check_parts(settings, shape)
+    _check_size(settings, shape)
     dtype = settings.training.dtype.value
     samples = drawn(settings)
     notes = (*target.notes, *_check_ranges(settings, samples))
@@ -317,6 +321,17 @@ def _check_parts(settings: Settings, shape: Shape) -> None:
                 f"in a layer, but network.hidden[{layer - 1}] is {shape.widths[layer]}."
             )
     require_defined(rule, shape)
+
+
+def _check_size(settings: Settings, shape: Shape) -> None:
+    """Refuse parameters or samples that alone do not fit into memory, before any are drawn."""
+    samples, widths = settings.data.samples or 0, shape.widths
+    values = samples * (widths[0] + widths[-1])
+    layers = ",".join(map(str, settings.network.hidden))
+    if shape.size > _MANY:
+        require_memory(_BYTES * shape.size, f"network.hidden=[{layers}]", f"{shape.size:,} parameters")
+    if values > _MANY:
+        require_memory(_BYTES * values, f"data.samples={samples}", f"{values:,} inputs and outputs")
 
 
 def _check_sampling(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from chainrule.config.task import is_own
+from chainrule.config.task import clear, is_own
 from chainrule.errors import ConfigurationError
 from chainrule.registry.registry import installed
 from chainrule.sweep import dry_run, resume
@@ -161,8 +161,13 @@ def launch(launcher: StackLauncher, lists: Sequence[Sequence[str]], first: int) 
     if not is_own(launcher.task):
         return launcher.run_foreign(lists, first)
     composer = resume.composer(launcher.context, launcher.master)
-    jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
-    plan = Plan(jobs, installed())
+    try:
+        jobs = [composer.explained_job(number, overrides) for number, overrides in enumerate(lists, first)]
+        plan = Plan(jobs, installed())
+    except ConfigurationError:
+        if first == 0:
+            clear(composer.directory)  # which Hydra has made already
+        raise
     ledger = resume.open_ledger(launcher.master, composer.directory, jobs, plan, continues=first > 0)
     with launcher.pool, ledger.working():
         ledger.add(jobs, plan.trackers, plan.notes)

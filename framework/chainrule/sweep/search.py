@@ -15,6 +15,7 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from chainrule.config.limits import require_runs
 from chainrule.config.settings import settings_from_config
 from chainrule.engine.reason import Reason
 from chainrule.errors import ConfigurationError, RecordError, nearest
@@ -83,6 +84,7 @@ class SearchOptions:
                     f"hydra.sweeper.{name}={value} is unknown{nearest(value, choices)}; "
                     f"choose one of {', '.join(choices)}."
                 )
+        require_runs(self.trials, "lower hydra.sweeper.trials")
         needed = _NEEDS.get(self.sampler)
         if needed and importlib.util.find_spec(needed) is None:
             raise ConfigurationError(f"hydra.sweeper.sampler={self.sampler} needs a package: pip install {needed}.")

@@ -22,7 +22,9 @@ def test_a_seed_that_is_no_number_fails_in_a_sentence():
     own = ["hydra/sweeper=basic", "hydra/launcher=basic"]
     done = command("-m", *SHORT, PLACE, *own, "seed=abc", code=1)
     assert done.stderr.endswith("chainrule: seed must be a whole number >= 0, not 'abc'.\n")
-    failure = json.loads(Path("sweep/0", FAILURE).read_text())
+    assert not Path("sweep").exists()
+    command("-m", *SHORT, PLACE, *own, "seed=1,abc", code=1)
+    failure = json.loads(Path("sweep/1", FAILURE).read_text())
     assert (failure["error"], failure["seed"]) == ("seed must be a whole number >= 0, not 'abc'.", 0)
 
 

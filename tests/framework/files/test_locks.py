@@ -62,10 +62,12 @@ def test_locks_of_other_files_do_not_matter(path):
 
 def test_what_is_no_lock_is_no_other_process(path):
     path.write_bytes(b"This is a text of more than a hundred bytes. " * 30)
-    with pytest.raises(sqlite3.DatabaseError), exclusive(path, wait=0):
+    with pytest.raises(OSError, match="file is not a database; nothing but a lock"), exclusive(path, wait=0):
         pytest.fail("this file cannot be locked")
-    with pytest.raises(sqlite3.OperationalError), exclusive(path.parent / "nowhere" / "lock", wait=0):
+    with pytest.raises(OSError, match="unable to open"), exclusive(path.parent / "nowhere" / "lock", wait=0):
         pytest.fail("there is no folder for it")
+    with pytest.raises(OSError, match="a directory, not a file"), exclusive(path.parent, wait=0):
+        pytest.fail("this is a directory")
 
 
 def test_an_error_of_the_disk_is_no_other_process(path, monkeypatch):
@@ -78,6 +80,6 @@ def test_an_error_of_the_disk_is_no_other_process(path, monkeypatch):
 
     connection = SimpleNamespace(execute=execute, close=lambda: closed.append(True))
     monkeypatch.setattr(locks.sqlite3, "connect", lambda *_, **__: connection)
-    with pytest.raises(sqlite3.OperationalError, match="disk"), exclusive(path, wait=0):
+    with pytest.raises(OSError, match="disk I/O error"), exclusive(path, wait=0):
         pytest.fail("it is locked")
     assert closed == [True]

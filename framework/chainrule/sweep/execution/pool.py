@@ -17,6 +17,7 @@ HERE = "loky"  # processes of this machine; the option is named after the librar
 BACKENDS = (HERE, *clusters.OPENED)
 _MANY = 200  # jobs that are worth processes, whatever they are
 _ATTEMPTS = 3  # to train on a cluster whose workers end
+_WORKERS = 64  # processes that may be asked for on any machine
 _SMALL = 2.0  # seconds of work that other processes would not finish earlier, because they must start
 
 
@@ -38,6 +39,12 @@ class Pool:
             )
         if workers == 0 or workers < -1:
             raise ConfigurationError(f"hydra.launcher.workers must be 1 or more, or -1 for all, not {workers}.")
+        most = max(_WORKERS, 4 * joblib.cpu_count())
+        if backend == HERE and workers > most:
+            raise ConfigurationError(
+                f"hydra.launcher.workers={workers} are more processes than {joblib.cpu_count()} cores can use: "
+                f"write a number up to {most}, or -1 for one a core."
+            )
         if address is not None and backend == HERE:
             raise ConfigurationError("hydra.launcher.address needs hydra.launcher.backend=dask or ray.")
         self._workers, self._backend, self._address = workers, backend, address

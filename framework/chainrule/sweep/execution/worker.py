@@ -14,6 +14,8 @@ from chainrule.config.settings import settings_from_config, tracker_from_config
 from chainrule.errors import RecordError, text_of
 from chainrule.records.result import Result
 from chainrule.records.run import MANIFEST, Failure, Record, read_record
+from chainrule.records.settings import Settings
+from chainrule.registry.blame import blamed
 from chainrule.registry.registry import Registry, installed
 from chainrule.registry.watching import Progress, Session, Start, Watcher, Watchers
 from chainrule.runs.checkpoints import found
@@ -142,15 +144,15 @@ def _train(
         done = execute(tasks, watchers, registry, prune, synced=False, overwrite=True, since=since)
     except _FAILURES as error:
         if len(stack) == 1:
-            job = stack[0][0]
-            yield job.number, failed(job, error)
+            job, task = stack[0]
+            yield job.number, failed(job, error, task.prepared.settings)
             return
         ends: list[End] = []
         for job, task in stack:
             try:  # afresh, because the generators of the first attempt have moved on
                 again = replace(task, prepared=prepare(task.prepared.settings))
             except _FAILURES as cause:
-                ends.append((job.number, failed(job, cause)))
+                ends.append((job.number, failed(job, cause, task.prepared.settings)))
             else:
                 ends.extend(_train([(job, again)], watchers, registry, unit, notes))
         if not any(isinstance(end, Failure) for _, end in ends):  # else they say themselves what is wrong
@@ -197,9 +199,10 @@ def _why_alone(error: BaseException) -> str:
     )
 
 
-def failed(job: Job, error: BaseException) -> Failure:
+def failed(job: Job, error: BaseException, settings: Settings | None = None) -> Failure:
     """Write down that a job has failed, in its log and as its failure."""
-    failure = Failure.of(Path(job.directory), error, job.seed)
+    said = blamed(error, installed(), settings)
+    failure = Failure.of(Path(job.directory), error, job.seed, said)
     try:
         job.log(f"{failure.sentence}\n{failure.details}".rstrip())
         failure.write()

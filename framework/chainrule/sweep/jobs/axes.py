@@ -8,6 +8,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, RangeSweep
 
+from chainrule.config.compose import require_parsed
 from chainrule.config.layers import joined
 from chainrule.errors import ConfigurationError, nearest
 
@@ -63,9 +64,10 @@ def read_axes(loader: ConfigLoader, texts: Sequence[str]) -> list[Axis]:
     """Parse overrides as typed, such as ``["optimizer=adam,rprop", "seed=range(5)"]``.
 
     Raises:
-        ConfigurationError: an interval has an unknown tag.
-        OverrideParseException: a text is not an override.
+        ConfigurationError: a text is not an override, an interval has an unknown tag, or a key has too many values or
+            such as it cannot have.
     """
+    require_parsed(texts, sweep=True)  # because a configuration may add some that were not typed
     parser = OverridesParser.create(loader)
     return [_axis(override) for override in parser.parse_overrides([joined(text) for text in texts])]
 

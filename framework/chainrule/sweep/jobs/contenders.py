@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hydra.core.config_loader import ConfigLoader
 
+from chainrule.config.limits import require_runs
 from chainrule.config.settings import TRACKING, settings_from_config
 from chainrule.errors import ChainruleError, ConfigurationError, nearest
 from chainrule.records.comparison import Comparison, Round
@@ -77,7 +78,7 @@ class ComparisonOptions:
     def __post_init__(self) -> None:
         for name in ("budget", "tuning_seeds", "tunings", "seeds", "max_runs", "max_minutes", "random_seed"):
             value, least = getattr(self, name), 0 if name in ("max_minutes", "random_seed") else 1
-            if value is not None and value < least:
+            if value is not None and not value >= least:  # which NaN is not either
                 raise ConfigurationError(f"hydra.sweeper.{name} must be {least} or more, not {value}.")
         if self.metric not in METRICS:
             raise ConfigurationError(
@@ -229,6 +230,8 @@ def comparison_jobs(
                 "one of its own by --space KEY=INTERVAL (hydra.sweeper.space)."
             )
     tunes = tuned and options.budget > 1
+    each = options.at_once * (options.tuning_seeds * options.budget * bool(tunes) + options.seeds)
+    require_runs(len(bases) * each, "lower --budget, --tunings, --tuning-seeds or --seeds, or name fewer --targets")
 
     @functools.cache
     def points(target: int, tuning: int) -> list[dict[str, str]]:
@@ -280,7 +283,7 @@ def _contenders(
 
 def _named(loader: ConfigLoader, text: str) -> Contender:
     name, colon, rest = text.partition(":")
-    words = shlex.split(rest)
+    words = _words(rest)
     if not colon or not name.strip() or not all("=" in word for word in words):
         raise ConfigurationError(
             f"--contender {text!r} is not NAME: KEY=VALUE ..., such as 'slow: optimizer=adam optimizer.beta2=0.99'."
@@ -288,9 +291,16 @@ def _named(loader: ConfigLoader, text: str) -> Contender:
     return Contender(name.strip(), _values(loader, words))
 
 
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise ConfigurationError(f"{text.strip()!r} has a quotation mark without another.") from None
+
+
 def _ablation(loader: ConfigLoader, additions: Sequence[str]) -> list[Contender]:
     """Return contenders with no addition, each alone, all but each, and all."""
-    each = {text: _values(loader, shlex.split(text)) for text in dict.fromkeys(additions)}
+    each = {text: _values(loader, _words(text)) for text in dict.fromkeys(additions)}
     found = {"none": {}, **{f"only {text}": values for text, values in each.items() if len(each) > 1}}
     if len(each) > 2:  # of two, all but one is the other one
         for text in each:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from chainrule.config.limits import require_runs
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.records.sweep import FOLD, SEED
 from chainrule.sweep.jobs.axes import Axis
@@ -30,7 +31,8 @@ def lists(
         draw_seed: decides the draws.
 
     Raises:
-        ConfigurationError: a key has no values, values cannot be paired, or an interval is given without ``draws``.
+        ConfigurationError: a key has no values, values cannot be paired, an interval is given without ``draws``, or
+            there are too many runs.
     """
     axes = {axis.key: axis for axis in typed}
     for axis in typed:
@@ -41,6 +43,8 @@ def lists(
         if not axis.interval and not axis.values:
             raise ConfigurationError(f"{axis} has no values: nothing matches it.")
     columns = _paired(axes, pairs)
+    repeated = [column for column in columns if draws is None or column.keys() & {SEED, FOLD}]
+    require_runs((1 if draws is None else draws) * math.prod(len(_listed(column)) for column in repeated))
     if draws is None:
         points: Iterable[Iterable[Sequence[str]]] = itertools.product(*map(_listed, columns))
     else:
