@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.run import MANIFEST, Record
-from chainrule_mlflow import contents, model
+from chainrule_mlflow import contents, images, model
 from chainrule_mlflow.receipts import leave, receipt, replaced
 from chainrule_mlflow.rows import Found, choose, superseded
 from chainrule_mlflow.store import Store
@@ -122,6 +124,9 @@ class _Sender:
             folder = path.relative_to(record.directory).parent.as_posix()
             self._mlflow.log_artifact(run_id, str(path), None if folder == "." else folder)
         self._mlflow.log_text(run_id, model.description(record.manifest), model.FILE)
+        with TemporaryDirectory() as further:
+            images.write(record, Path(further))
+            self._mlflow.log_artifacts(run_id, further)
 
     def _has_files(self, record: Record, run_id: str, folders: set[str] | None) -> bool:
         """Say whether a run has its files; of many runs, whether it has a folder, which one request tells of all."""

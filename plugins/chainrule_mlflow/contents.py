@@ -81,7 +81,7 @@ def describe(record: Record, parent_run_id: str | None = None, limit: int = POIN
         start=milliseconds(manifest, 0.0),
         end=milliseconds(manifest, 1.0),
         status=_STATUSES.get(manifest.reason, "FINISHED"),
-        tags=tags(record) | ({PARENT: parent_run_id} if parent_run_id else {}),
+        tags=tags(record) | _shows_images(manifest) | ({PARENT: parent_run_id} if parent_run_id else {}),
         params=params(manifest),
         points=points(record, limit),
         dataset=dataset(manifest),
@@ -166,6 +166,11 @@ def tags(record: Record) -> dict[str, str]:
         **origin(manifest.environment),
     }
     return {legal(name): cut(value, TAG) for name, value in found.items()}
+
+
+def _shows_images(manifest: RunManifest) -> dict[str, str]:
+    """Return the tag that lets MLflow show its image grid, for a run with pictures."""
+    return {"mlflow.loggedImages": "true"} if any(name.startswith("pictures/") for name in manifest.files) else {}
 
 
 def plugins(manifest: RunManifest) -> dict[str, str]:

@@ -14,7 +14,7 @@ from chainrule.errors import RecordError
 from chainrule.files.reading import read_within
 from chainrule.records.run import MANIFEST, Record
 from chainrule.registry.aside import at_work
-from chainrule_mlflow import bulk, client, contents, model
+from chainrule_mlflow import bulk, client, contents, images, model
 from chainrule_mlflow.receipts import leave, receipt, replaced
 from chainrule_mlflow.rows import Found, choose, superseded
 from chainrule_mlflow.store import Store
@@ -236,6 +236,7 @@ def _copy(record: Record, folder: Path) -> None:
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     (folder / model.FILE).write_text(model.description(record.manifest), "utf-8")
+    images.write(record, folder)
 
 
 def _remove(folders: Iterable[Path]) -> None:

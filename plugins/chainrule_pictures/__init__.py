@@ -10,4 +10,4 @@ from chainrule_pictures.watcher import Pictures
 @hookimpl
 def chainrule_watchers(session: Session) -> Sequence[Watcher]:
     """Return the watcher that draws, but not for a sweep, where drawing takes a minute per hundred runs."""
-    return [] if session.of_sweep else [Pictures()]
+    return [] if session.of_sweep else [Pictures(session.pictures)]

@@ -41,7 +41,7 @@ def _scatter(result: Result) -> Any:
         axes.set_title("; ".join(said), fontsize=SMALL, color=GUIDE)
         if panels <= 2:
             axes.set_box_aspect(1)
-    figure.legend(*grid.flat[0].get_legend_handles_labels(), fontsize=SMALL, loc="outside lower center", ncols=3)
+    figure.legend(*grid.flat[0].get_legend_handles_labels(), fontsize=SMALL, loc="outside lower center", ncols=4)
     about = ", with noise" if result.settings.data.noise else ""
     if result.samples.train.shape[1] > _MAX_POINTS:
         about += f" (of {_MAX_POINTS} samples)"
@@ -76,29 +76,41 @@ def _panel(axes: Any, points: dict[str, tuple[Array, Array]]) -> int:
 
 
 def _confusion(result: Result) -> Any:
-    """Draw the confusion matrix: the number of samples for each true and each predicted class."""
+    """Draw the confusion matrix: the number of samples for each true and each predicted class.
+
+    It is that of validation, or of training where there is none, and beside it that of the test if there is one.
+    """
     figure = canvas.figure(result)
-    axes = figure.subplots()
-    part, label = ("validation", "validation") if result.samples.validation.shape[1] else ("train", "training")
+    shown = ["validation" if result.samples.validation.shape[1] else "train"]
+    shown += ["test"] if result.samples.test.shape[1] else []
+    row = figure.subplots(1, len(shown), squeeze=False)[0]
+    for part, axes in zip(shown, row, strict=True):
+        image = _matrix(axes, result, part, len(shown))
+    figure.colorbar(image, ax=row, label="share of the true class", shrink=1 if len(shown) == 1 else 0.6)
+    return figure
+
+
+def _matrix(axes: Any, result: Result, part: str, beside: int) -> Any:
+    """Draw the confusion matrix of a part, one of so many beside one another; return the image."""
+    label = next(label for name, label, *_ in PARTS if name == part)
     counts, samples, schema = result.confusion(part), result.samples.parts[part].shape[1], result.samples.schema
     classes = len(counts)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axes, label="share of the true class")
     if classes <= _MAX_COUNTED:
         for row, column in np.ndindex(classes, classes):
             colour = "white" if shares[row, column] > 0.5 else "black" if counts[row, column] else "0.6"
-            size = 11 if classes <= 10 else 7
+            size = (11 if classes <= 10 else 7) if beside == 1 else (9 if classes <= 5 else 6 if classes <= 10 else 4.5)
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=size)
         names = [canvas.name(name) for name in schema.classes]
-        axes.set_xticks(range(classes), names, rotation=90 if sum(map(len, names)) > _BESIDE else 0)
+        axes.set_xticks(range(classes), names, rotation=90 if sum(map(len, names)) > _BESIDE / beside else 0)
         axes.set_yticks(range(classes), names)
     lost = samples - counts.sum()
     about = f"; {lost} predictions are not finite" if lost else ""
     axes.set_title(f"{label}: {np.trace(counts)} of {samples} samples correct{about}", fontsize=SMALL, color=GUIDE)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    return figure
+    return image
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""``surface.png``: the predictions for a target with two inputs, beside the target itself."""
+"""``surface.png``: the predictions for a target with one or two inputs, and the target itself."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +8,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.ticker import MaxNLocator
 
-from chainrule.components.contracts import Array, Target
+from chainrule.components.contracts import Array
 from chainrule.records.result import Result
-from chainrule.reports.axes import COLOURS, PARTS
-from chainrule_pictures import canvas
+from chainrule.reports.axes import COLOURS
+from chainrule_pictures import canvas, curve
 
 _POINTS, _POINTS_OF_CLASSES = 101, 201  # grid points per axis; borders of classes would show the steps of a coarse grid
 _MAX_DOTS = 200
@@ -37,50 +37,82 @@ class _Scale:
     smooth: bool = True
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What the pictures of a run with two inputs have in common.
+
+    Attributes:
+        x: all samples, ``(2, samples)``.
+        true: what is shown of their true values, ``(samples,)``.
+        across, up: coordinates of the grid.
+        points: points of the grid, ``(2, points)``.
+        wanted: what is shown of the target there, ``(points,)``; None for a data set.
+        scale: how values become colours.
+    """
+
+    x: Array
+    true: Array
+    across: Array
+    up: Array
+    points: Array
+    wanted: Array | None
+    scale: _Scale
+
+    @classmethod
+    def of(cls, result: Result) -> "Plan":
+        """Return the plan of a run."""
+        x, y = (np.concatenate(both, axis=1) for both in zip(*map(result.samples.raw, _parts(result)), strict=True))
+        low, high = x.min(axis=1), x.max(axis=1)
+        low, high = np.where(low == high, low - 0.5, low), np.where(low == high, high + 0.5, high)
+        as_classes = result.settings.target.resolved_task == "classification" and len(y) > 1
+        across, up = np.linspace(low, high, _POINTS_OF_CLASSES if as_classes else _POINTS).T
+        points = np.stack(np.meshgrid(across, up)).reshape(2, -1)
+        values = canvas.true_values(result.settings.target, points)
+        wanted = None if values is None else _shown(result, values)
+        true = _shown(result, y)
+        scale = _scale(result, true if wanted is None else np.concatenate([true, wanted]))
+        return cls(x, true, across, up, points, wanted, scale)
+
+
 def draw(result: Result) -> Any:
-    """Return the figure, or None unless there are two inputs."""
+    """Return the figure, or None unless there are one or two inputs."""
+    if result.shape.widths[0] == 1:
+        return curve.draw(result)
     if result.shape.widths[0] != 2:
         return None
-    parts = [canvas.samples(result, part) for part, *_ in PARTS]
-    x, y = (np.concatenate(pieces, axis=1) for pieces in zip(*parts, strict=True))
-    low, high = x.min(axis=1), x.max(axis=1)
-    low, high = np.where(low == high, low - 0.5, low), np.where(low == high, high + 0.5, high)
-    as_classes = result.settings.target.resolved_task == "classification" and len(y) > 1
-    across, up = np.linspace(low, high, _POINTS_OF_CLASSES if as_classes else _POINTS).T
-    grid = np.stack(np.meshgrid(across, up)).reshape(2, -1)
-    surfaces = {"learned": _shown(result, result.predict(grid))}
-    wanted = _values(result.settings.target, grid)
-    if wanted is not None:
-        surfaces["target"] = _shown(result, wanted)
-    true = _shown(result, y)
-    scale = _scale(result, np.concatenate([true, surfaces.get("target", true)]))
-    figure = canvas.figure(result)
-    row = figure.subplots(1, len(surfaces), squeeze=False, sharex=True, sharey=True)[0]
-    outside = (
-        scale.smooth and ((surfaces["learned"] < scale.levels[0]) | (surfaces["learned"] > scale.levels[-1])).any()
-    )
-    intervals = len(scale.levels) - 1
-    norm = BoundaryNorm(scale.levels, 256 if scale.smooth else intervals, extend="both" if outside else "neither")
-    for axes, (name, surface) in zip(row, surfaces.items(), strict=True):
-        _panel(axes, name, (across, up, surface.reshape(len(up), len(across))), scale, norm)
-        axes.set_xlabel(canvas.name(result.samples.schema.inputs[0]))
-        size = 16 if true.size > 50 else 50
-        style = {"s": size, "edgecolors": "white", "linewidths": 0.6, "clip_on": False, "zorder": 3}
-        axes.scatter(*x[:, :_MAX_DOTS], c=true[:_MAX_DOTS], cmap=scale.colours, norm=norm, **style)
-    row[0].set_ylabel(canvas.name(result.samples.schema.inputs[1]))
-    bar = {"location": "bottom", "label": scale.label, "ticks": scale.ticks, "shrink": 0.8, "aspect": 40}
-    drawn = figure.colorbar(ScalarMappable(norm, scale.colours), ax=row, **bar)
-    if not scale.smooth and result.samples.schema.is_named:
-        drawn.set_ticklabels([canvas.name(name) for name in result.samples.schema.classes])
+    plan, figure = Plan.of(result), canvas.figure(result)
+    panels(figure, result, plan, result.predict(plan.points))
     return figure
 
 
-def _values(target: Target, grid: Array) -> Array | None:
-    """Return the target's values ``(outputs, points)`` on ``grid (2, points)``, or None for a data set."""
-    try:
-        return np.asarray(target(grid.T), float).T
-    except NotImplementedError:
-        return None
+def panels(figure: Any, result: Result, plan: Plan, y_pred: Array, title: str = "learned", ends: bool = False) -> None:
+    """Draw predictions ``y_pred (outputs, points)`` on the grid of a plan, beside the target if it is a function.
+
+    ``ends`` says that the colour bar is to have ends for values beyond it, even if there are none.
+    """
+    scale, schema = plan.scale, result.samples.schema
+    surfaces = {title: _shown(result, y_pred)} | ({} if plan.wanted is None else {"target": plan.wanted})
+    row = figure.subplots(1, len(surfaces), squeeze=False, sharex=True, sharey=True)[0]
+    outside = ends and scale.smooth
+    outside |= scale.smooth and ((surfaces[title] < scale.levels[0]) | (surfaces[title] > scale.levels[-1])).any()
+    intervals = len(scale.levels) - 1
+    norm = BoundaryNorm(scale.levels, 256 if scale.smooth else intervals, extend="both" if outside else "neither")
+    for axes, (name, surface) in zip(row, surfaces.items(), strict=True):
+        values = surface.reshape(len(plan.up), len(plan.across))
+        _panel(axes, name, (plan.across, plan.up, values), scale, norm)
+        axes.set_xlabel(canvas.name(schema.inputs[0]))
+        size = 16 if plan.true.size > 50 else 50
+        style = {"s": size, "edgecolors": "white", "linewidths": 0.6, "clip_on": False, "zorder": 3}
+        axes.scatter(*plan.x[:, :_MAX_DOTS], c=plan.true[:_MAX_DOTS], cmap=scale.colours, norm=norm, **style)
+    row[0].set_ylabel(canvas.name(schema.inputs[1]))
+    bar = {"location": "bottom", "label": scale.label, "ticks": scale.ticks, "shrink": 0.8, "aspect": 40}
+    drawn = figure.colorbar(ScalarMappable(norm, scale.colours), ax=row, **bar)
+    if not scale.smooth and schema.is_named:
+        drawn.set_ticklabels([canvas.name(name) for name in schema.classes])
+
+
+def _parts(result: Result) -> list[Array]:
+    return list(result.samples.parts.values())
 
 
 def _shown(result: Result, y: Array) -> Array:

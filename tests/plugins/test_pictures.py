@@ -188,8 +188,11 @@ RUNS = {
 def test_every_run_has_its_pictures(name, tmp_path):
     run = RUNS[name]()
     drawn = pictures(run, tmp_path)
-    two_inputs = run.settings.target.inputs == 2
-    assert list(drawn) == ["loss.png", "predictions.png", *(["surface.png"] if two_inputs else [])]
+    few, classes = run.settings.target.inputs <= 2, run.settings.target.resolved_task == "classification"
+    assert list(drawn) == [
+        *("loss.png", "network.png", "predictions.png"),
+        *(["surface.png"] if few else ["regions.png"] if classes else []),
+    ]
     for path in drawn.values():
         assert path.stat().st_size < 100_000
         with Image.open(path) as image:
@@ -206,7 +209,7 @@ def test_the_same_run_gives_the_same_bytes(name, tmp_path):
 
 def test_pictures_of_an_earlier_run_do_not_stay(tmp_path):
     pictures(result(), tmp_path)
-    assert list(pictures(result(Sums(inputs=1)), tmp_path)) == ["loss.png", "predictions.png"]
+    assert list(pictures(result(Sums(inputs=3)), tmp_path)) == ["loss.png", "network.png", "predictions.png"]
 
 
 def test_hook_returns_one_watcher():
@@ -306,7 +309,7 @@ def test_a_constant_input_has_some_range():
 def test_names_are_no_mathematics(tmp_path):
     run = result()
     object.__setattr__(run, "settings", SimpleNamespace(**vars(run.settings), title="$x^{$ & _y"))
-    assert len(pictures(run, tmp_path)) == 3
+    assert len(pictures(run, tmp_path)) == 4
 
 
 def test_neither_pyplot_nor_an_early_matplotlib():

@@ -9,7 +9,7 @@ from typing import Any
 
 from chainrule.components.contracts import Component
 from chainrule.components.parameters import Parameter, parameters, plain
-from chainrule.config.settings import TRACKING, keys
+from chainrule.config.settings import PICTURES, TRACKING, keys
 from chainrule.records.settings import Settings, component_config, flat, shown
 from chainrule.registry.kinds import GROUPS
 from chainrule.registry.preferences import SECTION
@@ -48,18 +48,26 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
   chainrule --hydra-help                         the other flags: config directories, completion ..."""
 
 
-def text(settings: Settings, tracker: Tracker, registry: Registry, experiments: Iterable[str]) -> str:
+def text(
+    settings: Settings, tracker: Tracker, pictures: Iterable[str], registry: Registry, experiments: Iterable[str]
+) -> str:
     """Return the help, with the values that ``settings`` has.
 
     Args:
         settings: those that the command line describes.
         tracker: the one that the command line chooses.
+        pictures: those that it wants of a single run.
         registry: its components are listed.
         experiments: names of the prepared configurations.
     """
     chosen = {key: one for group in GROUPS if group != TRACKING for key, one in settings.by_key(group).items()}
     components = {**chosen, TRACKING: tracker}
-    config = {**settings.to_config(), TRACKING: component_config(tracker), SECTION: plain(registry.preferences)}
+    config = {
+        **settings.to_config(),
+        PICTURES: list(pictures),
+        TRACKING: component_config(tracker),
+        SECTION: plain(registry.preferences),
+    }
     values = flat(config)
     groups = [f"  {group:<12} {', '.join(registry.names(kind.name))}" for group, kind in GROUPS.items()]
     groups.append(f"  {'experiment':<12} {', '.join(experiments)}")

@@ -15,7 +15,7 @@ from chainrule.cli.common import load_plugins
 from chainrule.cli.output import Output
 from chainrule.config import application, compose
 from chainrule.config.fitting import usual
-from chainrule.config.settings import settings_from_config, tracker_from_config
+from chainrule.config.settings import pictures_from_config, settings_from_config, tracker_from_config
 from chainrule.errors import ChainruleError, in_a_line, nearest, no_memory, sentence, shortened
 from chainrule.files import paths
 from chainrule.registry.preferences import read_preferences
@@ -56,7 +56,8 @@ def _help(overrides: Sequence[str]) -> None:
     config = compose.compose_config(overrides)
     config |= usual(config, registry)
     settings, tracker = settings_from_config(config, registry), tracker_from_config(config, registry)
-    print(help_text.text(settings, tracker, registry, sorted(experiments)))
+    pictures = pictures_from_config(config)
+    print(help_text.text(settings, tracker, pictures, registry, sorted(experiments)))
 
 
 def main() -> None:

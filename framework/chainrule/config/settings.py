@@ -12,8 +12,9 @@ from chainrule.records.settings import SECTIONS, Seed, Settings
 from chainrule.registry.kinds import GROUPS
 from chainrule.registry.preferences import SECTION, Preferences
 from chainrule.registry.registry import Registry
-from chainrule.registry.watching import Tracker
+from chainrule.registry.watching import AUTO, Pictured, Tracker
 
+PICTURES = "pictures"  # the key that says what is drawn of a single run, which does not affect it either
 TRACKING = "tracking"  # the group whose component shows runs but does not affect them
 # Groups that records of earlier versions do not have, and what the runs then did.
 _LATER = {"sampling": "shuffled", "norm": "identity"}
@@ -26,7 +27,7 @@ def settings_from_config(config: Mapping[str, Any], registry: Registry) -> Setti
     Raises:
         ConfigurationError: an unknown key or name, a wrong type, a value out of range, or a group is missing.
     """
-    known = ["seed", *SECTIONS, *GROUPS, SECTION, _COMMAND]
+    known = ["seed", *SECTIONS, *GROUPS, PICTURES, SECTION, _COMMAND]
     registry.require_preferences(_mapping(config.get(SECTION, {}), SECTION))
     for key in config:
         if key not in known:
@@ -52,9 +53,19 @@ def target_from_config(config: Mapping[str, Any], registry: Registry) -> Target:
     return cast("Target", _component(config, "target", registry))
 
 
+def pictures_from_config(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the pictures that a configuration wants of a single run.
+
+    Raises:
+        ConfigurationError: the value is no list of names.
+    """
+    wanted: tuple[str, ...] = parameters(Pictured)[PICTURES].convert(config.get(PICTURES, (AUTO,)), PICTURES)
+    return wanted
+
+
 def keys() -> dict[str, Parameter]:
     """Return every key of the configuration that belongs to no component, e.g. ``training.epochs``."""
-    found = dict(parameters(Seed))
+    found = dict(parameters(Seed)) | parameters(Pictured)
     for section, cls in {**SECTIONS, SECTION: Preferences}.items():
         found |= {f"{section}.{name}": parameter for name, parameter in parameters(cls).items()}
     return found

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from chainrule.config.compose import resolved
 from chainrule.config.fitting import fitted
-from chainrule.config.settings import settings_from_config, tracker_from_config
+from chainrule.config.settings import pictures_from_config, settings_from_config, tracker_from_config
 from chainrule.config.templates import plain
 from chainrule.errors import ChainruleError, RecordError, in_a_line, no_memory, sentence
 from chainrule.files import paths
@@ -76,11 +76,12 @@ def _train(config: DictConfig, context: HydraConf) -> float:
         _name_in_file(config, found, directory, context)
         tracker, settings = tracker_from_config(values, registry), settings_from_config(values, registry)
         prepared = prepare(settings)
-        session = Session(interactive=sys.stdout.isatty(), of_sweep=of_sweep)
+        session = Session(interactive=sys.stdout.isatty(), of_sweep=of_sweep, pictures=pictures_from_config(values))
         is_refused = False
         # The tracker comes first, because other watchers show the links that it adds.
         aside = Aside(tracker)
         watchers = Watchers([aside, *registry.watchers(session)])
+        is_refused = False
         ((result, record),) = execute(
             [Task(prepared, directory, tracker, context.overrides.task)], watchers, registry, overwrite=overwrite
         )

@@ -12,12 +12,13 @@ from threadpoolctl import ThreadpoolController
 
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves, History, due_epochs, one_nan
-from chainrule.engine.layers import States
+from chainrule.engine.layers import States, taken
 from chainrule.engine.machine import Checkpoint, looked_at, machine_of
 from chainrule.engine.onlooker import Onlooker
 from chainrule.engine.reason import Reason
 from chainrule.engine.stack import Stack
 from chainrule.engine.stopping import Best, Stopping
+from chainrule.engine.trajectory import Snapshots, Trajectory
 
 Observer = Callable[[int, Array, int], None]
 Pruner = Callable[[int, Array, Array], Array]
@@ -40,6 +41,7 @@ class Trained:
         test_loss: the mean loss of the test samples, or None if there are none.
         outputs: what the network gives at these parameters for the samples of each part, ``(outputs, samples)``.
         checkpoint: from where its training can go on, if that was asked for; else None.
+        trajectory: its parameters at some epochs, if that was asked for; else None.
     """
 
     theta: Array
@@ -52,6 +54,7 @@ class Trained:
     test_loss: float | None = None
     outputs: dict[str, Array] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
+    trajectory: Trajectory | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ def train(
     course: Course | None = None,
     moment: Moment | None = None,
     onlooker: Onlooker | None = None,
+    snapshots: int = 0,
 ) -> list[Trained]:
     """Train every run of a stack; the bits of a run do not depend on the other runs.
 
@@ -115,12 +119,14 @@ def train(
         moment: called several times a second, unless an epoch takes longer, with a function that returns from where
             this training can go on, at a cost that grows with the parameters.
         onlooker: sees single steps, and the passes behind each point of the curves; the bits are the same without.
+        snapshots: how many points of its trajectory each run is to have beside the last one, at most; 0 for no
+            trajectory. That of a training that goes on begins where it goes on.
 
     Returns:
         One entry per run, in the order of the stack.
     """
     with one_thread(), np.errstate(all="ignore"):
-        return _Training(stack, since, course, onlooker).run(observe, prune, resumable, moment)
+        return _Training(stack, since, course, onlooker, snapshots).run(observe, prune, resumable, moment)
 
 
 class Stopwatch:
@@ -157,10 +163,16 @@ class _Training:
         stack: the runs.
         since, course: from where it goes on; see :func:`train`.
         onlooker: sees steps; likewise.
+        snapshots: how many points of trajectories are kept; likewise.
     """
 
     def __init__(
-        self, stack: Stack, since: Checkpoint | None, course: Course | None, onlooker: Onlooker | None
+        self,
+        stack: Stack,
+        since: Checkpoint | None,
+        course: Course | None,
+        onlooker: Onlooker | None,
+        snapshots: int,
     ) -> None:
         self._stack, runs = stack, len(stack.theta)
         self._active = np.arange(runs) if course is None else course.active
@@ -171,6 +183,7 @@ class _Training:
         self._due = [epoch for epoch in every if not since or epoch > self._epoch]
         self._history = History(runs, every if course else self._due, self._machine.curve_names)
         self._stopping, self._best = Stopping(going), Best(going)
+        self._path = Snapshots(snapshots, stack.shape.size, stack.theta.itemsize) if snapshots else None
         self._losses = np.full(runs, np.nan)
         self._trained: dict[int, Trained] = {}
         self._span = 1
@@ -247,6 +260,8 @@ class _Training:
         self._history.add(active, values | machine.set_rate(epoch, watched))
         self._losses[active] = values["train/loss"]
         self._best.measured(epoch, watched, machine.kept, machine.states)
+        if self._path:
+            self._path.measured(epoch, active, machine.kept, machine.states)
         reasons = self._stopping.reasons(epoch, values, watched)
         if epoch == self._stack.epochs:
             return [reason or Reason.EPOCHS for reason in reasons]
@@ -267,9 +282,11 @@ class _Training:
                 given = {} if best_epoch not in (None, epoch) else machine.outputs(row)
                 tested = _complete(given, stack, run, kept, states)
                 checkpoint = machine.checkpoint(np.array([row])) if resumable else None
-                self._trained[run] = Trained(
-                    one_nan(kept), states, curves, reason, epoch, evaluations, best_epoch, tested, given, checkpoint
-                )
+                path = None
+                if self._path:
+                    path = self._path.trajectory(run, epoch, machine.kept[row], taken(machine.states, np.array([row])))
+                ended = one_nan(kept), states, curves, reason, epoch, evaluations, best_epoch, tested, given
+                self._trained[run] = Trained(*ended, checkpoint, path)
         return np.array([row for row, reason in enumerate(reasons) if not reason], int)
 
 

@@ -48,7 +48,7 @@ def run(
         OSError: the record cannot be written.
     """
     from chainrule.config.compose import compose_config  # here, because Hydra is slow to import
-    from chainrule.config.settings import settings_from_config, tracker_from_config
+    from chainrule.config.settings import pictures_from_config, settings_from_config, tracker_from_config
 
     plugins = registry()
     overrides, frame = with_data(overrides, data)
@@ -57,7 +57,8 @@ def run(
         prepared, tracker = prepare(settings_from_config(config, plugins)), tracker_from_config(config, plugins)
     if directory is None:
         return Run.of(train_stack([prepared], _observer([prepared], quiet))[0])
-    watchers = Watchers([Aside(tracker), *plugins.watchers(surroundings.of_runs(quiet))])
+    session = surroundings.of_runs(quiet, pictures_from_config(config))
+    watchers = Watchers([Aside(tracker), *plugins.watchers(session)])
     task = Task(prepared, Path(directory).absolute(), tracker, overrides)
     ((result, record),) = execute([task], watchers, plugins, overwrite=overwrite)
     watchers.tell("runs_recorded", [record])

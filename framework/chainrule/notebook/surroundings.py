@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from chainrule.registry.watching import Session
+from chainrule.registry.watching import AUTO, Session
 
 _FULL = "HYDRA_FULL_ERROR"
 
@@ -18,10 +18,10 @@ def of_sweeps(quiet: bool) -> Session:
     return Session(interactive=sys.stdout.isatty() and not seen, quiet=quiet, notebook=seen)
 
 
-def of_runs(quiet: bool) -> Session:
+def of_runs(quiet: bool, pictures: tuple[str, ...] = (AUTO,)) -> Session:
     """Return those of runs that were started from Python; outside of a notebook they are quiet."""
     seen = in_notebook()
-    return Session(interactive=False, quiet=quiet or not seen, notebook=seen)
+    return Session(interactive=False, quiet=quiet or not seen, notebook=seen, pictures=pictures)
 
 
 def in_notebook() -> bool:

@@ -15,6 +15,7 @@ from chainrule.engine.data import Samples, accuracy, r2
 from chainrule.engine.layers import States
 from chainrule.engine.network import Shape, key_of
 from chainrule.engine.reason import Reason
+from chainrule.engine.trajectory import Trajectory
 from chainrule.engine.weights import classes_of
 from chainrule.errors import ConfigurationError
 from chainrule.records.predictor import Frame, Predictor
@@ -67,6 +68,8 @@ class Result:
         states: what activations keep beside parameters, by layer and group: arrays ``(1, units, 1)``.
         outputs: what the network gave at ``theta`` for the samples of each part, ``(outputs, samples)``, scaled; a part
             that is not there is computed.
+        trajectory: parameters at some measured epochs, if a watcher asked for them; else None. It is no part of the
+            record.
         metrics: losses and scores at ``theta`` by name, e.g. ``validation/r2``; what training cost:
             ``gradient_evaluations``, and ``loss_evaluations`` where an optimizer asked for losses alone; and the
             smallest validation loss that was measured (without validation the training loss) with its epoch,
@@ -91,6 +94,7 @@ class Result:
     stack_seconds: float = 0.0
     states: States = field(default_factory=dict)
     outputs: Mapping[str, Array] = field(default_factory=dict, repr=False)
+    trajectory: Trajectory | None = None
     metrics: dict[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -98,7 +102,9 @@ class Result:
         samples, curves = self.samples, self.curves
         parts = (samples.train, samples.validation, samples.test)
         states = [array for arrays in self.states.values() for array in arrays.values()]
-        for array in (self.theta, *states, *parts, *self.outputs.values(), curves.epochs, *curves.values.values()):
+        path = (self.trajectory.epochs, self.trajectory.theta) if self.trajectory else ()
+        measured = curves.epochs, *curves.values.values()
+        for array in (self.theta, *states, *parts, *self.outputs.values(), *path, *measured):
             array.setflags(write=False)  # watchers see them before the record is written
 
     def shown(self) -> "Result":

@@ -393,7 +393,7 @@ def write_record(
 ) -> Record:
     """Write the record of a run and return it.
 
-    Pictures that watchers left (``pictures/*.png``) become part of it. The manifest is written last, so a
+    Pictures that watchers left (``pictures/*.png`` and ``*.gif``) become part of it. The manifest is written last, so a
     directory with a manifest holds a complete record, even if the process is killed.
 
     Args:
@@ -421,7 +421,7 @@ def write_record(
         write_whole(directory / name, content, synced)
     if synced:
         sync_folder(directory)
-    for path in sorted(directory.glob("pictures/*.png")):
+    for path in sorted([*directory.glob("pictures/*.png"), *directory.glob("pictures/*.gif")]):
         if path.is_file():
             contents[path.relative_to(directory).as_posix()] = path.read_bytes()
     start = asdict(result.origin) if result.origin else {}

@@ -39,7 +39,7 @@ from chainrule.registry.preferences import (
     read_preferences,
 )
 from chainrule.registry.providers import ClassProvider, FileProvider, Provider
-from chainrule.registry.watching import Session, Watcher
+from chainrule.registry.watching import AUTO, EVERY, Session, Watcher
 
 log = logging.getLogger(__name__)
 
@@ -244,6 +244,7 @@ class Registry:
         """Return the plugins' watchers for a session, without its tracker; a plugin that fails here is reported.
 
         Raises:
+            ConfigurationError: a picture is wanted of a single run that no watcher draws.
             PluginError: a plugin fails, and ``CHAINRULE_STRICT_PLUGINS`` makes every report an error.
         """
         watching: list[Watcher] = []
@@ -256,6 +257,8 @@ class Registry:
                 if is_strict():
                     raise PluginError(f"{sentence} ({STRICT} is set).") from error
                 log.error(f"{sentence}.", exc_info=None if isinstance(error, PluginError) else error)
+        if not session.of_sweep:
+            _require_drawn(session.pictures, watching)
         return watching
 
     def declare(self, declared: Iterable[Declared]) -> None:
@@ -521,6 +524,20 @@ def _entry_points() -> tuple[list[importlib.metadata.EntryPoint], list[str]]:
         except Exception as error:  # any error: one distribution must not harm the others
             damaged.append(f"the distribution at {getattr(distribution, '_path', '?')} cannot be read: {_cause(error)}")
     return entries, damaged
+
+
+def _require_drawn(pictures: Iterable[str], watching: Iterable[Watcher]) -> None:
+    """Refuse names of pictures that no watcher draws.
+
+    Raises:
+        ConfigurationError: there is such a name.
+    """
+    known = [AUTO, EVERY, *dict.fromkeys(name for watcher in watching for name in watcher.draws)]
+    for name in pictures:
+        if name not in known:
+            raise ConfigurationError(
+                f"pictures: {name!r} is no picture{nearest(name, known)}; choose of {', '.join(known)}."
+            )
 
 
 def _plugin(entry: importlib.metadata.EntryPoint) -> Plugin:

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import doc
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.components.contracts import Component
@@ -20,6 +21,17 @@ from chainrule.records.tracked import TrackedRuns
 
 log = logging.getLogger(__name__)
 
+AUTO, EVERY = "auto", "all"  # of pictures: those that fit the run, and all that can be drawn of it
+
+
+@dataclass(frozen=True)
+class Pictured:
+    """``pictures``, the key that says what is drawn of a single run. It changes no number of the run."""
+
+    pictures: Annotated[
+        tuple[str, ...], doc("pictures of a single run: auto for those that fit it, all, names, or [] for none")
+    ] = (AUTO,)
+
 
 @dataclass(frozen=True)
 class Session:
@@ -30,12 +42,14 @@ class Session:
         quiet: whether nothing is to be printed, as in a notebook.
         of_sweep: whether the runs belong to a sweep, whose own session reports to the person.
         notebook: whether the person sees a notebook, where what is displayed can be replaced.
+        pictures: names of the pictures that the person wants of a run; what the key ``pictures`` says.
     """
 
     interactive: bool
     quiet: bool = False
     of_sweep: bool = False
     notebook: bool = False
+    pictures: tuple[str, ...] = (AUTO,)
 
 
 @dataclass(frozen=True)
@@ -92,7 +106,15 @@ class SweepProgress:
 
 
 class Watcher:
-    """Base class of watchers; each method may be left out. An error in a watcher never stops a run."""
+    """Base class of watchers; each method may be left out. An error in a watcher never stops a run.
+
+    Attributes:
+        draws: names of the pictures that it can draw, of which ``session.pictures`` chooses.
+        snapshots: how many points it wants of the trajectory of each run, ``result.trajectory``; 0 for none.
+    """
+
+    draws: tuple[str, ...] = ()
+    snapshots: int = 0
 
     def stack_started(self, start: Start) -> None:
         """Training is about to begin."""
@@ -101,7 +123,10 @@ class Watcher:
         """One more point of the curves is known."""
 
     def run_trained(self, result: Result, directory: Path) -> None:
-        """A run has ended; images written to ``directory/pictures`` now (``*.png``) become part of its record."""
+        """A run has ended; images written to ``directory/pictures`` now become part of its record.
+
+        They are ``NAME.png`` and ``NAME.gif``, or ``NAME-EPOCH.png`` if there is one for each of several epochs.
+        """
 
     def runs_recorded(self, records: Sequence[Record]) -> None:
         """Records of some runs are complete on disk. A watcher may add to their ``links`` what to open next."""
@@ -232,6 +257,12 @@ class Watchers:
 
     def __init__(self, watchers: Iterable[Watcher]) -> None:
         self._watchers = list(watchers)
+
+    @property
+    def snapshots(self) -> int:
+        """How many points of trajectories the watchers want; 0 for none."""
+        wanted = [getattr(watcher, "snapshots", 0) for watcher in self._watchers]
+        return max((number for number in wanted if isinstance(number, int)), default=0)
 
     def tell(self, event: str, *arguments: Any) -> None:
         """Call the method named ``event`` of every watcher."""

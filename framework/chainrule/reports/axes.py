@@ -14,8 +14,12 @@ from chainrule.reports.svg import Point, Scale, Series
 
 # From the palette of Okabe and Ito, which people with any kind of colour vision can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
-TRAINING, VALIDATION, GUIDE = COLOURS[0], COLOURS[1], "0.45"
-PARTS = (("train", "training", TRAINING, "o"), ("validation", "validation", VALIDATION, "^"))
+TRAINING, VALIDATION, TEST, GUIDE = COLOURS[0], COLOURS[1], COLOURS[2], "0.45"
+PARTS = (
+    ("train", "training", TRAINING, "o"),
+    ("validation", "validation", VALIDATION, "^"),
+    ("test", "test", TEST, "s"),
+)
 SMALL = 9  # points
 _MAX = 1e250  # beyond, axes overflow
 ROWS, _DOTS = 20, 200  # shown at most: settings, runs of each
@@ -24,7 +28,7 @@ ROWS, _DOTS = 20, 200  # shown at most: settings, runs of each
 def losses(axes: Any, result: Result) -> None:
     """Draw the losses of a run over epochs, and why it stopped."""
     epochs, lowest, highest = result.curves.epochs, np.inf, 0.0
-    for (part, label, colour, _), line in zip(PARTS, ("-", "--"), strict=True):
+    for (part, label, colour, _), line in zip(PARTS, ("-", "--"), strict=False):
         values = result.curves.values.get(f"{part}/loss")
         if values is None:
             continue
@@ -33,6 +37,11 @@ def losses(axes: Any, result: Result) -> None:
         style = {"linestyle": line, "marker": "o" if drawn.sum() <= 20 else "", "markersize": 4, "clip_on": False}
         axes.plot(epochs, np.where(drawn, values, np.nan), color=colour, label=f"{label}: {last}", zorder=3, **style)
         lowest, highest = min(lowest, values[drawn].min(initial=np.inf)), max(highest, values[drawn].max(initial=0))
+    tested = result.test_loss
+    if tested is not None and abs(tested) < _MAX:
+        when = result.epochs if result.best_epoch is None else result.best_epoch
+        axes.plot(when, tested, "s", color=TEST, label=f"test: {number(tested)}", zorder=4, clip_on=False)
+        lowest, highest = min(lowest, tested), max(highest, tested)
     if not np.isfinite(lowest):
         say(axes, "the loss was never finite")
     elif highest > 10 * lowest > 0:  # within one decade the labels of a logarithmic scale are hard to read

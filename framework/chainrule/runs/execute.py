@@ -38,6 +38,7 @@ def train_stack(
     moment: Moment | None = None,
     started: datetime | None = None,
     onlooker: Onlooker | None = None,
+    snapshots: int = 0,
 ) -> list[Result]:
     """Train runs of one :func:`run_structure` as one stack, and return their results in order.
 
@@ -49,11 +50,13 @@ def train_stack(
         moment: called where training can be left, as ``observe``.
         started: when training began, at first; None for now.
         onlooker: sees steps, as ``observe``.
+        snapshots: how many points of its trajectory each run keeps, as ``observe``.
     """
     started, clock = started or datetime.now(UTC), time.perf_counter()
     earlier = float(since.about["seconds"]) if since else 0.0
     checkpoint, course = (since.checkpoint, since.course) if since else (None, None)
-    trained = train(_stack(runs), observe, prune, since=checkpoint, course=course, moment=moment, onlooker=onlooker)
+    followed: dict[str, Any] = {"moment": moment, "onlooker": onlooker, "snapshots": snapshots}
+    trained = train(_stack(runs), observe, prune, since=checkpoint, course=course, **followed)
     seconds = earlier + time.perf_counter() - clock
     trained_epochs = sum(max(end.epochs, 1) for end in trained)
     shares = [seconds * max(end.epochs, 1) / trained_epochs for end in trained]
@@ -102,6 +105,7 @@ def _result(run: Prepared, end: Trained, seconds: float, started: datetime, stac
         stack_runs=stack[0],
         stack_seconds=stack[1],
         notes=run.notes,
+        trajectory=end.trajectory,
     )
 
 
@@ -172,13 +176,14 @@ def execute(
             remove_checkpoints(task.directory)
     runs, directories = [task.prepared for task in tasks], [task.directory for task in tasks]
     if prune:
-        results = train_stack(runs, observer(runs, watchers), prune)
+        results = train_stack(runs, observer(runs, watchers), prune, snapshots=watchers.snapshots)
         return _record_all(tasks, results, watchers, registry, synced)
     past = since.checkpoint.epoch if since else None
     started = datetime.fromisoformat(str(since.about["started"])) if since else datetime.now(UTC)
     details = {"started": started.isoformat(), **(_details(tasks[0]) if len(tasks) == 1 else {})}
     with keeping(runs, directories, details, registry, since, synced) as keeper:
-        results = train_stack(runs, observer(runs, watchers, past), since=since, moment=keeper, started=started)
+        seen = observer(runs, watchers, past)
+        results = train_stack(runs, seen, since=since, moment=keeper, started=started, snapshots=watchers.snapshots)
         done = _record_all(tasks, results, watchers, registry, synced)
     if not (synced and len(tasks) == 1 and results[0].reason is Reason.EPOCHS):
         remove_checkpoints(directories[0])

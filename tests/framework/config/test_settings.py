@@ -87,6 +87,10 @@ def test_the_tracker_is_made_apart_from_the_settings():
 def test_every_key_that_belongs_to_no_component_is_described():
     found = keys()
     assert {"seed", "network.hidden", "data.noise", "training.epochs", "plugins.prefer"} <= found.keys()
-    expected = {"seed", *(f"{part}.{key}" for part in ("network", "data", "training") for key in CONFIGURATION[part])}
+    expected = {
+        "seed",
+        "pictures",
+        *(f"{part}.{key}" for part in ("network", "data", "training") for key in CONFIGURATION[part]),
+    }
     assert {key for key in found if not key.startswith("plugins.")} == expected
     assert all(parameter.description for parameter in found.values())
