@@ -20,6 +20,7 @@ from chainrule.config.settings import pictures_from_config, settings_from_config
 from chainrule.config.templates import plain
 from chainrule.errors import ChainruleError, RecordError, in_a_line, no_memory, sentence
 from chainrule.files import paths
+from chainrule.files.atomic import write_whole
 from chainrule.files.yaml_text import dump
 from chainrule.records.result import objective
 from chainrule.records.run import FAILURE, Failure, Membership, require_free
@@ -129,7 +130,7 @@ def _name_in_file(
         return
     file = directory / str(context.output_subdir) / _OF_HYDRA[0]
     if file.is_file():
-        file.write_text(dump({**plain(config), **found}), "utf-8")
+        write_whole(file, dump({**plain(config), **found}).encode(), synced=False)
 
 
 def clear(directory: Path) -> None:

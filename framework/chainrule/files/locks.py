@@ -19,23 +19,23 @@ def exclusive(path: Path, wait: float) -> Iterator[None]:
 
     Raises:
         BlockingIOError: another process holds the lock.
-        OSError: no lock can be made there, such as where a directory or a link has its name.
+        OSError: no lock can be made there: there is something else than a file of the lock's own.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise _unusable(path, "a directory" if path.is_dir() else "no file of its own")
+        raise OSError(f"{path} is no file of a lock; remove it")
     try:
         lock = sqlite3.connect(path, timeout=wait, isolation_level=None)
     except sqlite3.Error as error:
-        raise _unusable(path, str(error)) from None
+        raise _unusable(path, error) from None
     with closing(lock):
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                 raise BlockingIOError(f"{path} is held by another process") from None
-            raise _unusable(path, str(error)) from None
+            raise _unusable(path, error) from None
         yield
 
 
-def _unusable(path: Path, what: str) -> OSError:
-    return OSError(errno.EIO, f"{what}; nothing but a lock may have this name: move it away", str(path))
+def _unusable(path: Path, error: sqlite3.Error) -> OSError:
+    return OSError(errno.EIO, f"{error}; nothing but a lock may have this name: move it away", str(path))

@@ -66,7 +66,7 @@ def test_what_is_no_lock_is_no_other_process(path):
         pytest.fail("this file cannot be locked")
     with pytest.raises(OSError, match="unable to open"), exclusive(path.parent / "nowhere" / "lock", wait=0):
         pytest.fail("there is no folder for it")
-    with pytest.raises(OSError, match="a directory, not a file"), exclusive(path.parent, wait=0):
+    with pytest.raises(OSError, match="is no file of a lock"), exclusive(path.parent, wait=0):
         pytest.fail("this is a directory")
 
 

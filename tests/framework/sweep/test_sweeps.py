@@ -16,6 +16,8 @@ from chainrule.records.sweep import read_sweep
 from distributions import LYNX, MOODY
 from sweeping import PLACE, SHORT, command, contents
 
+MOODY_RAISED = "plugin chainrule-moody 1.0 (entry point 'moody') raised"
+
 
 @pytest.mark.slow
 def test_the_stacked_launcher_leaves_what_hydra_s_own_leaves(tmp_path):
@@ -70,7 +72,7 @@ def test_diverging_and_failing_runs_leave_the_others_alone(tmp_path, plugin):
     ends = [read_end(read_sweep(Path("sweep")).place(number)) for number in range(24)]
     failed = [end for end in ends if isinstance(end, Failure)]
     assert len(failed) == 12
-    assert failed[0].sentence == "ArithmeticError: not in the mood"
+    assert failed[0].sentence.startswith(f"{MOODY_RAISED} ArithmeticError: not in the mood (forward in ")
     assert 'raise ArithmeticError("not in the mood")' in failed[0].details
     assert "not in the mood" in (failed[0].directory / "chainrule.log").read_text()
     reasons = [end.manifest["reason"] for end in ends if isinstance(end, Record)]
@@ -112,9 +114,9 @@ def test_a_plugin_cannot_end_the_sweep(plugin):
     done = command("-m", *SHORT, PLACE, "activation=moody", "activation.raises=0,1,2,3", code=1, path=plugin)
     outcomes = list(read_sweep(Path("sweep")).outcomes())
     assert [outcome.reason for outcome in outcomes] == ["epochs", "failed", "failed", "failed"]
-    assert outcomes[1].error == "SystemExit: 3"
+    assert outcomes[1].error.startswith(f"{MOODY_RAISED} SystemExit: 3 (forward in ")
     assert "Moody.forward returned an array of shape (1, 1, " in outcomes[2].error
-    assert outcomes[3].error == f"ValueError: {75 * 'long'} ..."
+    assert outcomes[3].error.startswith(f"{MOODY_RAISED} ValueError: {75 * 'long'} ... (forward in ")
     assert "and more" not in done.stdout
     assert re.search(r"activation.raises=1 +1 +failed", done.stdout)
 

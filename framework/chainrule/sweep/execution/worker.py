@@ -200,7 +200,7 @@ def _why_alone(error: BaseException) -> str:
 
 
 def failed(job: Job, error: BaseException, settings: Settings | None = None) -> Failure:
-    """Write down that a job has failed, in its log and as its failure."""
+    """Write down that a job has failed, in its log and as its failure; a plugin that has caused it is named."""
     said = blamed(error, installed(), settings)
     failure = Failure.of(Path(job.directory), error, job.seed, said)
     try:
