@@ -276,12 +276,16 @@ ON_SWEEP = {
     "resume": lambda place: ["resume", str(place / "sweep")],
     "sync": lambda place: ["sync", str(place / "sweep"), "--tracking", "none"],
     "doctor": lambda place: ["doctor", str(place / "sweep"), "--tracking", "none"],
+    "verify": lambda place: ["verify", str(place / "sweep")],
+    "export": lambda place: ["export", str(place / "sweep"), str(place / "paper.zip")],
     "delete": lambda place: ["delete", str(place / "sweep"), "--tracking", "none", "--yes"],
 }
 ON_RUN = {
     "predict": lambda place: ["predict", str(place / "run"), "rows.csv", "--out", "out.csv", "--overwrite"],
     "sync": lambda place: ["sync", str(place / "run"), "--tracking", "none"],
     "doctor": lambda place: ["doctor", str(place / "run"), "--tracking", "none"],
+    "verify": lambda place: ["verify", str(place / "run")],
+    "explain": lambda place: ["explain", str(place / "run"), "--html", str(place / "page.html")],
     "delete": lambda place: ["delete", str(place / "run"), "--tracking", "none", "--yes"],
 }
 
