@@ -230,6 +230,11 @@ class Explanation:
     ended: Ended
     steps: list[ExplainedStep]
 
+    @property
+    def verdict(self) -> str:
+        """Whether the run ended in the recorded bits, and if not, what may be why; or that there is no record."""
+        return self.ended.verdict if self.replay.original else "trained now, without a record to compare with"
+
 
 def explain(replay: Replay, numbers: Collection[int], sample: int = 0) -> Explanation:
     """Train a run again, and explain its steps with these numbers.
