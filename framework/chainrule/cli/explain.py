@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> None:
         from chainrule.replay.page import write_page  # here, because the terminal does without it
 
         explanation = write_page(replay, number, given.sample - 1, given.html)
-        print(explanation.ended.verdict)
+        print(explanation.verdict)
         print(f"{len(explanation.steps)} of {replay.steps} steps: {given.html}")
         return
     from chainrule.replay.terminal import console_for, show

@@ -43,7 +43,7 @@ class Explained:
     @property
     def verdict(self) -> str:
         """Whether the run ended in the recorded bits when it was trained again, and if not, what may be why."""
-        return self.explanation.ended.verdict
+        return self.explanation.verdict
 
     def __str__(self) -> str:
         return text(self.explanation)

@@ -83,8 +83,7 @@ def fitting(explanation: Explanation, number: int) -> tuple[str, Explanation]:
 def html(explanation: Explanation, number: int) -> str:
     """Return the page about the steps of an explanation, which opens at the step with this number."""
     replay, first = explanation.replay, explanation.steps[0]
-    verdict = explanation.ended.verdict if replay.original else "trained now, without a record to compare with"
-    answer = f"{len(explanation.steps)} of {replay.steps} steps; {verdict}."
+    answer = f"{len(explanation.steps)} of {replay.steps} steps; {explanation.verdict}."
     facts = settings_in_words(first.settings)
     return explained.page(first.settings.title, answer, facts, data(explanation, number))
 

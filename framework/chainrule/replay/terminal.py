@@ -69,10 +69,9 @@ def heading(explanation: Explanation) -> list[str]:
     within = (step.number - 1) % replay.per_epoch + 1
     where = f"step {step.number} of {replay.steps}: epoch {step.epoch + 1} of {replay.epochs}, its step {within} of "
     walked = f"{replay.per_epoch}; sample {of.sample + 1} of {of.samples}"
-    trained = explanation.ended.verdict if replay.original else "trained now, without a record to compare with"
     return [
         of.settings.title,
-        trained,
+        explanation.verdict,
         where + walked,
         f"loss of the step {number(of.exact.loss)} -> {number(of.after)}",
     ]

@@ -40,8 +40,11 @@ def test_without_a_run_it_is_the_article_s(capsys):
 
 
 def test_settings_may_be_typed_instead(capsys):
-    main(["--sample", "3", *SHORT, "training.batch_size=8", "optimizer=adam"])
+    words = [*SHORT, "training.batch_size=8", "optimizer=adam"]
+    main(["--sample", "3", *words])
     assert "sample 3 of 8" in capsys.readouterr().out
+    main([*words, "--html", "page.html"])
+    assert capsys.readouterr().out.startswith("trained now, without a record to compare with\n")
 
 
 def test_of_a_sweep_it_is_the_best_run(capsys):

@@ -44,7 +44,7 @@ def test_a_stack_that_is_seen_has_the_bits_of_one_that_is_not(words):
     seen = Seeing()
     runs = [[prepare(chainrule.settings(*one)) for one in configurations] for _ in range(2)]
     plain = train_stack(runs[0], None, left_at(LEAVING))
-    watched = train_stack(runs[1], None, left_at(LEAVING), seen)
+    watched = train_stack(runs[1], None, left_at(LEAVING), onlooker=seen)
     assert list(map(everything, plain)) == list(map(everything, watched))
     per_epoch = len([step for step in seen.steps if step.epoch == 0])
     assert [step.number for step in seen.steps] == list(range(1, 4 * per_epoch + 1))
