@@ -146,9 +146,7 @@ def points(record: Record, limit: int = POINTS) -> list[Point]:
         for name, value in single.items()
         if value is not None and name not in curves.values
     ]
-    names = [*curves.values, *(name for name in single if name not in curves.values)]
-    is_unique = len({legal(name) for name in names}) == len(names)
-    return found if is_unique else list(dict.fromkeys(found))  # ``legal`` may have made two names equal
+    return list(dict.fromkeys(found))  # ``legal`` may have made two names equal
 
 
 def tags(record: Record) -> dict[str, str]:

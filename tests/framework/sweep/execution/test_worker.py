@@ -155,7 +155,8 @@ def test_the_pruner_of_a_unit_decides_by_the_numbers_of_the_jobs():
             return lambda epoch, active, losses: (active == 2) & (epoch == 1)
 
     pruner = Pruner()
-    ends = train(unit(pruner=pruner))
+    jobs = [job(n, seed=n, training={"measure_every": 1}, directory=Path("sweep", str(n))) for n in range(3)]
+    ends = train(Unit(tuple(jobs), "", 0, pruner))
     assert pruner.numbers == [0, 1, 2]
     assert [(end.manifest.reason, end.manifest.epochs) for _, end in ends] == [
         ("epochs", 2),
