@@ -31,8 +31,8 @@ PARTS = {  # what it is, and the function that does it
     "tell watchers": "chainrule.sweep.ledger Ledger.end",
     "- describe for MLflow": "chainrule_mlflow.contents describe",
     "- copy files": "chainrule_mlflow.sending _copy",
-    "- rows": "chainrule_mlflow.bulk insert",
-    "- receipts": "chainrule_mlflow.sending _leave_receipt",
+    "- rows": "chainrule_mlflow.bulk write",
+    "- receipts": "chainrule_mlflow.receipts leave",
     "report": "chainrule.sweep.ledger Ledger.finish",
 }
 
