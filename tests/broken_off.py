@@ -5,8 +5,7 @@ from pathlib import Path
 
 from chainrule.records.run import MANIFEST
 from chainrule.registry.watching import Watcher
-
-TIMES = ("started", "seconds")
+from sweeping import OF_ATTEMPT
 
 
 class Breaks(Watcher):
@@ -31,7 +30,7 @@ def files(folder):
         if path.is_file() and not name.startswith(("checkpoints/", ".hydra/")) and path.suffix != ".log":
             found[name] = path.read_bytes()
     manifest = json.loads(found.pop(MANIFEST))
-    return found, {key: value for key, value in manifest.items() if key not in TIMES}
+    return found, {key: value for key, value in manifest.items() if key not in OF_ATTEMPT}
 
 
 def kept(folder):

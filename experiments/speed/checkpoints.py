@@ -4,6 +4,7 @@ Networks of several sizes are trained with Adam; a copy of all that training goe
 times each. Then runs are trained with checkpoints and without, in turns, and their CPU time is compared.
 """
 
+import argparse
 import statistics
 import tempfile
 import time
@@ -27,7 +28,7 @@ def parts(hidden: str, folder: Path) -> tuple[int, float, float, int]:
     """Return parameters, median seconds of a copy and of writing it until it is on the disk, and bytes."""
     prepared = chainrule.prepare(chainrule.settings(*COMMON, f"network.hidden={hidden}", "training.epochs=2"))
     copies, writes, size = [], [], 0
-    training = trainer._Training(module._stack([prepared]), None, None)
+    training = trainer._Training(module._stack([prepared]), None, None, None, 0)
     training._machine.train(0, 1)
     for _ in range(TIMES):
         begin = time.perf_counter()
@@ -50,6 +51,7 @@ def seconds(folder: Path, *overrides: str) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     print("| network | parameters | copy ms | write ms | MB |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         for network, hidden in NETWORKS.items():

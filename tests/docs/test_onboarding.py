@@ -27,6 +27,7 @@ IGNORED = {
     "outputs/DATE/TIME",
     "multirun/DATE/TIME",
     "pictures/",
+    "checkpoints/",
     "validation/r2",
 }  # not of this tree
 

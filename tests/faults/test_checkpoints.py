@@ -161,5 +161,5 @@ def test_sigterm_ends_a_sweep_with_all_its_processes():
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 143
     assert re.fullmatch(
-        r"chainrule: ended by SIGTERM\. \d of 4 runs have ended; `chainrule resume \S+` goes on\.\n", errors
+        r"chainrule: ended by SIGTERM\. \d of 4 runs are recorded; `chainrule resume \S+` goes on\.\n", errors
     )

@@ -13,6 +13,7 @@ from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.entries import sealed
 from chainrule.records.run import FAILURE, HYDRA, MANIFEST, Failure, read_end, read_record
 from chainrule.records.sweep import CHECKSUMS, MASTER, SWEEP, read_sweep
+from chainrule.registry import watching
 from sealing import identified
 from sweeping import contents
 
@@ -215,7 +216,7 @@ def test_nothing_damaged_is_sent(copy, monkeypatch, capsys):
     sent = []
 
     class Tracker:
-        named, name = "", "kept"
+        named, name, send_all = "", "kept", watching.Tracker.send_all
 
         def send(self, record):
             sent.append(record.directory.name)

@@ -385,7 +385,12 @@ def test_a_run_does_not_write_through_links_in_its_directory(theirs, tmp_path, w
 
 def test_a_server_that_a_record_names_is_contacted_only_if_the_person_names_it(theirs, tmp_path, monkeypatch, capsys):
     sent = []
-    monkeypatch.setattr("chainrule_mlflow.tracker.MLflow.send", lambda self, record: sent.append(self.uri))
+
+    def send_all(self, records):
+        sent.append(self.uri)
+        return [None] * len(records)
+
+    monkeypatch.setattr("chainrule_mlflow.tracker.MLflow.send_all", send_all)
     server = "http://127.0.0.1:1"
     shutil.rmtree(theirs / "sweep")
     configuration = entry_of(theirs, "configuration")

@@ -179,6 +179,8 @@ class Tracker(Component, Watcher):
     def send_all(self, records: Sequence[Record]) -> list[RecordError | None]:
         """Send records, as :meth:`send` does one; a tracker that sends many faster at once has a method of its own.
 
+        It refuses a record of which a file is missing or was changed.
+
         Returns:
             For each record, in order, why it is refused; None if it is there.
 
@@ -188,6 +190,7 @@ class Tracker(Component, Watcher):
         refused: list[RecordError | None] = []
         for record in records:
             try:
+                record.require_intact()
                 self.send(record)
             except RecordError as error:
                 refused.append(error)

@@ -138,9 +138,10 @@ def keeping(
 
     earlier, there = (float(since.about["seconds"]), since.checkpoint.epoch) if since else (0.0, None)
     keeper = Keeper(directories[0], training.checkpoint_every, about, earlier, training.epochs, synced, there)
-    outer = interrupts.advise(keeper.advice)
+    before = interrupts.advise(keeper.advice)
+    outer = None if synced else before  # a sweep says what is kept of all its runs
     if outer:
-        interrupts.advise(lambda: keeper.advice() and outer())  # of a sweep
+        interrupts.advise(lambda: keeper.advice() and outer())
     try:
         yield keeper
     except KeyboardInterrupt as error:
