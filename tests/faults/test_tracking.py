@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -509,7 +510,7 @@ def real(database, tmp_path):
     try:
         deadline = time.monotonic() + 120
         while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            with contextlib.suppress(OSError), urlopen(f"http://127.0.0.1:{port}/health", timeout=10):
                 break
             assert time.monotonic() < deadline
             time.sleep(0.2)
@@ -525,10 +526,12 @@ def real(database, tmp_path):
 def test_a_real_server_that_is_stopped_and_goes_on_has_each_record_once(sweep, real, monkeypatch):
     process, address, database = real
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    monkeypatch.setattr(store, "_ANSWER", 20.0)
     told = Tracked(sweep, address)
     told.begin()
     told.record(0, 1)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setattr(store, "_ANSWER", 1.0)
     os.killpg(process.pid, signal.SIGSTOP)
     for number in (2, 3):
         monkeypatch.setattr(tracker, "_paused_until", {})
@@ -536,6 +539,7 @@ def test_a_real_server_that_is_stopped_and_goes_on_has_each_record_once(sweep, r
     os.killpg(process.pid, signal.SIGCONT)
     monkeypatch.setattr(tracker, "_paused_until", {})
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    monkeypatch.setattr(store, "_ANSWER", 20.0)
     told.record(4)
     told.mlflow.sweep_interrupted(told.running)
     assert list(active(database)[0].values()) == ["KILLED"]
