@@ -18,7 +18,7 @@ from chainrule.engine.onlooker import Onlooker
 from chainrule.engine.reason import Reason
 from chainrule.engine.stack import Stack
 from chainrule.engine.stopping import Best, Stopping
-from chainrule.engine.trajectory import Snapshots, Trajectory
+from chainrule.engine.trajectory import Snapshot, Snapshots, Trajectory
 
 Observer = Callable[[int, Array, int], None]
 Pruner = Callable[[int, Array, Array], Array]
@@ -73,6 +73,7 @@ class Course:
         best_states: what activations kept with these parameters.
         shuffles, randoms: states of the generators of each run.
         ended: the runs that have ended, by their index.
+        spread, snapshots: the points of their trajectories, and how they are spread.
     """
 
     active: Array
@@ -85,6 +86,8 @@ class Course:
     shuffles: list[dict[str, Any]]
     randoms: list[dict[str, Any]]
     ended: Mapping[int, Trained] = field(default_factory=dict)
+    spread: tuple[int, int] = (1, 0)
+    snapshots: tuple[Snapshot, ...] = ()
 
 
 Moment = Callable[[Callable[[], tuple[Checkpoint, Course]]], object]
@@ -120,7 +123,7 @@ def train(
             this training can go on, at a cost that grows with the parameters.
         onlooker: sees single steps, and the passes behind each point of the curves; the bits are the same without.
         snapshots: how many points of its trajectory each run is to have beside the last one, at most; 0 for no
-            trajectory. That of a training that goes on begins where it goes on.
+            trajectory. That of a training that goes on without a ``course`` begins where it goes on.
 
     Returns:
         One entry per run, in the order of the stack.
@@ -216,6 +219,7 @@ class _Training:
         """Return from where the training can go on."""
         (stopping, best, best_states), stack = (self._stopping.state(), *self._best.state()), self._stack
         points, curves = self._history.state()
+        spread, snapshots = self._path.state() if self._path else ((1, 0), ())
         course = Course(
             active=self._active.copy(),
             losses=self._losses.copy(),
@@ -227,6 +231,8 @@ class _Training:
             shuffles=[dict(rng.bit_generator.state) for rng in stack.shuffles],
             randoms=[dict(rng.bit_generator.state) for rng in stack.randoms],
             ended=dict(self._trained),
+            spread=spread,
+            snapshots=snapshots,
         )
         return self._machine.checkpoint(np.arange(len(self._active))), course
 
@@ -236,6 +242,8 @@ class _Training:
         self._stopping.restore(course.stopping)
         self._best.restore(course.best, course.best_states)
         self._trained.update(course.ended)
+        if self._path:
+            self._path.restore(course.spread, course.snapshots)
         for generators, states in ((self._stack.shuffles, course.shuffles), (self._stack.randoms, course.randoms)):
             for rng, state in zip(generators, states, strict=True):
                 rng.bit_generator.state = state

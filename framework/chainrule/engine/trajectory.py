@@ -1,5 +1,6 @@
 """The trajectory of a run: its parameters at some epochs, kept while it trains."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ class Trajectory:
 
 
 @dataclass(frozen=True)
-class _Point:
+class Snapshot:
     """The runs of a stack that were still training at an epoch, and copies of their parameters and states."""
 
     epoch: int
@@ -35,6 +36,7 @@ class _Point:
     states: States
 
     def row(self, run: int) -> int:
+        """Return at which place the run is."""
         return int(np.searchsorted(self.runs, run))
 
 
@@ -52,17 +54,26 @@ class Snapshots:
 
     def __init__(self, limit: int, parameters: int, itemsize: int) -> None:
         self._limit = max(2, min(limit, _MOST_BYTES // max(1, parameters * itemsize)))
-        self._points: list[_Point] = []
+        self._points: list[Snapshot] = []
         self._every, self._seen = 1, 0
 
     def measured(self, epoch: int, runs: Array, theta: Array, states: States) -> None:
         """Note the ``runs`` (indices, ascending) that still train, with their parameters and states."""
         if self._seen % self._every == 0:
-            self._points.append(_Point(epoch, runs, theta.copy(), taken(states, np.arange(len(runs)))))
+            self._points.append(Snapshot(epoch, runs, theta.copy(), taken(states, np.arange(len(runs)))))
         self._seen += 1
         if len(self._points) > self._limit:
             self._points = self._points[::2]
             self._every *= 2
+
+    def state(self) -> tuple[tuple[int, int], tuple[Snapshot, ...]]:
+        """Return what has been seen so far: how it is spread, and the points, which do not change any more."""
+        return (self._every, self._seen), tuple(self._points)
+
+    def restore(self, spread: tuple[int, int], points: Sequence[Snapshot]) -> None:
+        """Go on from a state."""
+        self._every, self._seen = spread
+        self._points = list(points)
 
     def trajectory(self, run: int, epoch: int, theta: Array, states: States) -> Trajectory:
         """Return the trajectory of a run that ends now.

@@ -19,6 +19,7 @@ from chainrule.engine.layers import States
 from chainrule.engine.machine import Checkpoint
 from chainrule.engine.reason import Reason
 from chainrule.engine.trainer import Course, Trained
+from chainrule.engine.trajectory import Snapshot
 from chainrule.errors import RecordError
 from chainrule.files.atomic import sync_folder, write_whole
 
@@ -199,17 +200,27 @@ def _to_checkpoint(content: dict[str, Any]) -> Checkpoint:
 
 def _of_course(course: Course) -> dict[str, Any]:
     ended = [[run, _of_trained(end)] for run, end in course.ended.items()]
-    return _entries(course) | {"best_states": _of_states(course.best_states), "ended": ended}
+    snapshots = [_entries(point) | {"states": _of_states(point.states)} for point in course.snapshots]
+    return _entries(course) | {
+        "best_states": _of_states(course.best_states),
+        "ended": ended,
+        "snapshots": snapshots,
+    }
 
 
 def _to_course(content: dict[str, Any]) -> Course:
     ended = {int(run): _to_trained(end) for run, end in content["ended"]}
-    return Course(**content | {"best_states": _to_states(content["best_states"]), "ended": ended})
+    snapshots = tuple(Snapshot(**point | {"states": _to_states(point["states"])}) for point in content["snapshots"])
+    every, seen = content["spread"]
+    states = {"best_states": _to_states(content["best_states"])}
+    return Course(**content | states | {"ended": ended, "spread": (every, seen), "snapshots": snapshots})
 
 
 def _of_trained(end: Trained) -> dict[str, Any]:
     curves = {"epochs": end.curves.epochs, "values": end.curves.values}
-    return _entries(end) | {"states": _of_states(end.states), "curves": curves, "checkpoint": None}
+    # Of a run that has ended before others of its stack nobody draws a trajectory.
+    without = {"checkpoint": None, "trajectory": None}
+    return _entries(end) | {"states": _of_states(end.states), "curves": curves, **without}
 
 
 def _to_trained(content: dict[str, Any]) -> Trained:

@@ -110,7 +110,7 @@ def test_a_run_that_has_all_its_epochs_keeps_the_last_one_written_and_others_kee
     often = ["training.checkpoint_every=1e-9"]
     execute(tasks(tmp_path, *often), Watchers([]), installed())
     assert kept(tmp_path / "0")
-    execute(tasks(tmp_path, *often, "training.tolerance=1e9"), Watchers([]), installed())
+    execute(tasks(tmp_path, *often, "training.tolerance=1e9"), Watchers([]), installed(), overwrite=True)
     assert not kept(tmp_path / "0")
 
 
