@@ -47,6 +47,15 @@ def _own_directory(tmp_path, monkeypatch):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Machine code is kept for the other processes of these tests, not in the user's folder."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    with mock.patch.dict(os.environ, CHAINRULE_CACHE=str(folder / "cache")):
+        yield
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory):
     """A fresh database of MLflow, made once for all processes of the tests, because making one takes seconds."""

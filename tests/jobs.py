@@ -25,6 +25,7 @@ CONFIGURATION = {
         "gradient_norms": None,
         "dtype": "float64",
         "restore_best": False,
+        "engine": "auto",
         "start": None,
     },
     "activation": {"name": "tanh"},

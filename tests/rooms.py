@@ -13,7 +13,7 @@ FRAMEWORK = ROOT / "framework" / "chainrule"
 LINE = [
     ("errors", "interrupts", "moved"),
     ("files",),
-    ("components",),
+    ("components", "compiled"),
     ("engine",),
     ("records",),
     ("analysis",),

@@ -47,6 +47,7 @@ class Case:
         epochs: passes through the samples.
         dtype: of all arrays.
         pixels: of the random images that are learned; 0 for the article's function instead.
+        engine: what does chainrule's steps.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Case:
     epochs: int
     dtype: str = "float64"
     pixels: int = 0
+    engine: str = "auto"
 
     @property
     def steps(self) -> int:
@@ -71,6 +73,7 @@ class Case:
             measure_every=None if by_default else self.epochs,
             gradient_norms=None if by_default else False,
             dtype=type(base.training.dtype)(self.dtype),
+            engine=type(base.training.engine)(self.engine),
         )
         return prepare(
             dataclasses.replace(

@@ -38,7 +38,8 @@ class BatchNorm(Activation):
             state["mean"] += self.momentum * (mean - state["mean"])
             state["variance"] += self.momentum * (unbiased - state["variance"])
         n, _ = self._normalized(z, training, state)
-        return np.asarray(self.gain * n + self.shift)
+        a: Array = self.gain * n + self.shift
+        return a
 
     def backward(  # type: ignore[override]  # fills nothing
         self, grad_a: Array, z: Array, a: Array, *, training: bool, state: dict[str, Array]
@@ -51,7 +52,8 @@ class BatchNorm(Activation):
         g = grad_a * self.gain
         if training:
             g = g - g.mean(axis=-1, keepdims=True) - n * (g * n).mean(axis=-1, keepdims=True)
-        return np.asarray(g / deviation)
+        gradient: Array = g / deviation
+        return gradient
 
     def field_gradient(
         self, name: str, grad_a: Array, z: Array, a: Array, *, training: bool, state: dict[str, Array]

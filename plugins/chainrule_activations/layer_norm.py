@@ -26,13 +26,15 @@ class LayerNorm(Activation):
 
     def forward(self, z: Array) -> Array:
         """Return ``gain (z - m) / sqrt(v + eps) + shift``."""
-        return np.asarray(self.gain * self._normalized(z)[0] + self.shift)
+        a: Array = self.gain * self._normalized(z)[0] + self.shift
+        return a
 
     def backward(self, grad_a: Array, z: Array, a: Array) -> Array:  # type: ignore[override]  # fills nothing
         """Return ``(g - mean(g) - n mean(g n)) / sqrt(v + eps)`` with ``g = grad_a gain`` and the normalized ``n``."""
         n, deviation = self._normalized(z)
         g = grad_a * self.gain
-        return np.asarray((g - _mean(g) - n * _mean(g * n)) / deviation)
+        gradient: Array = (g - _mean(g) - n * _mean(g * n)) / deviation
+        return gradient
 
     def field_gradient(self, name: str, grad_a: Array, z: Array, a: Array) -> Array:
         """Return ``grad_a n`` for the gain and ``grad_a`` for the shift."""

@@ -28,7 +28,7 @@ class Maxout(Activation):
     def backward(self, grad_a: Array, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return ``grad_a`` in the row of the largest piece, 0 in the others."""
         out = np.empty_like(z) if out is None else out
-        left = np.ones(a.shape, bool)  # where no piece was the largest yet
+        left = np.ones_like(a, bool)  # where no piece was the largest yet
         for piece, part in zip(self._pieces_of(z), self._pieces_of(out), strict=True):
             largest = (piece == a) & left
             left &= ~largest

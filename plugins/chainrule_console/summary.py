@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from chainrule.records.result import objective
-from chainrule.records.run import Record
+from chainrule.records.run import Record, RunManifest
 from chainrule_console.words import duration, number, reason
 
 _SCORES = {"r2": "R2", "accuracy": "accuracy"}
@@ -15,7 +15,12 @@ def lines(record: Record) -> list[str]:
     manifest = record.manifest
     rows = {"loss": _values(record, "loss"), "best loss": _best(record)}
     rows |= {label: _values(record, score) for score, label in _SCORES.items()}
-    rows |= {"stopped": reason(manifest), "time": duration(manifest.seconds), "record": str(record.directory)}
+    rows |= {
+        "stopped": reason(manifest),
+        "engine": _engine(manifest),
+        "time": duration(manifest.seconds),
+        "record": str(record.directory),
+    }
     return [manifest.title, *labelled([*rows.items(), *record.links.items()])]
 
 
@@ -38,6 +43,14 @@ def _best(record: Record) -> str:
         return f"restored, after epoch {epoch:.0f} of {manifest.epochs}"
     part, _ = objective(manifest.metrics)[0].split("/")
     return f"{number(best)} ({_PARTS[part]}), after epoch {epoch:.0f}"
+
+
+def _engine(manifest: RunManifest) -> str:
+    """Return why NumPy has trained, if machine code was asked for or has given other numbers."""
+    engine = manifest.get("engine", {})
+    fallback = str(engine.get("fallback", ""))
+    told = manifest.configuration["training"].get("engine") == "compiled" or fallback.startswith("Machine code")
+    return f"NumPy instead of machine code. {fallback}" if told and fallback else ""
 
 
 def labelled(rows: Sequence[tuple[str, str]]) -> list[str]:

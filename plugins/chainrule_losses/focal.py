@@ -41,7 +41,8 @@ class Focal(Loss):
         cost_of_1, cost_of_0 = -np.log(p), -np.log(q)
         of_1 = -self._lowered(cost_of_0) * (self.gamma * cost_of_1 / q + 1 / p)
         of_0 = self._lowered(cost_of_1) * (self.gamma * cost_of_0 / p + 1 / q)
-        return np.asarray(self.alpha * y_true * of_1 + (1 - self.alpha) * (1 - y_true) * of_0)
+        derivative: Array = self.alpha * y_true * of_1 + (1 - self.alpha) * (1 - y_true) * of_0
+        return derivative
 
     def paired_value(self, z: Array, y_true: Array) -> Array:
         """Return ``value`` with ``-log p = log(1 + e^-z)`` and ``-log q = log(1 + e^z)``."""
@@ -53,11 +54,13 @@ class Focal(Loss):
         p, q = np.exp(-cost_of_1), np.exp(-cost_of_0)
         of_1 = -self._lowered(cost_of_0) * (self.gamma * p * cost_of_1 + q)
         of_0 = self._lowered(cost_of_1) * (self.gamma * q * cost_of_0 + p)
-        return np.asarray(self.alpha * y_true * of_1 + (1 - self.alpha) * (1 - y_true) * of_0)
+        derivative: Array = self.alpha * y_true * of_1 + (1 - self.alpha) * (1 - y_true) * of_0
+        return derivative
 
     def _lowered(self, cost: Array) -> Array:
         """Return ``p^gamma`` from ``-log p``: a power would have other bits for an exponent that all runs share."""
-        return np.asarray(np.exp(-self.gamma * cost))
+        lowered: Array = np.exp(-self.gamma * cost)
+        return lowered
 
     def _sum(self, y_true: Array, cost_of_1: Array, cost_of_0: Array) -> Array:
         of_1 = self.alpha * y_true * self._lowered(cost_of_0) * cost_of_1

@@ -32,7 +32,7 @@ class GaussianNLL(Loss, name="gaussian_nll"):
     def gradient(self, y_pred: Array, y_true: Array) -> Array:
         """Return ``-e / v`` of the means, and ``1/2 (1 - e^2 / v) e^s / v`` of each ``s``."""
         error, log_variance = self._parts(y_pred, y_true)
-        spread = y_pred[:, len(error[0]) :]
+        spread = y_pred[:, error.shape[1] :]
         scaled = error * np.exp(-0.5 * log_variance)
         of_mean = -scaled * np.exp(-0.5 * log_variance)
         of_spread = 0.5 * (1 - np.square(scaled)) * np.exp(np.minimum(spread - log_variance, 0))

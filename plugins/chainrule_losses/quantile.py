@@ -28,4 +28,5 @@ class Quantile(Loss):
     def gradient(self, y_pred: Array, y_true: Array) -> Array:
         """Return ``-q`` below the true value, ``1 - q`` above it."""
         above = np.sign(y_pred - y_true)
-        return np.asarray(above * np.where(above < 0, self.q, 1 - self.q))
+        derivative: Array = above * np.where(above < 0, self.q, 1 - self.q)
+        return derivative

@@ -10,7 +10,7 @@ from chainrule.cli.common import parse, parser
 from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.registry.kinds import KINDS
 from chainrule.registry.registry import installed
-from chainrule.testing import kit
+from chainrule.testing import kit, traceable
 from chainrule.testing.findings import CheckOutcome, Report
 from chainrule.testing.subjects import Subject
 from chainrule.testing.words import lines_of_project, parse_components, parse_examples, parse_expected
@@ -108,7 +108,9 @@ def _text(report: Report) -> str:
         line += f", {counts[CheckOutcome.EXPECTED]} expected to fail"
     if counts[CheckOutcome.FAILED]:
         line += f", {counts[CheckOutcome.FAILED]} failed"
+    advice = [result.message for result in report.results if result.check == traceable.CHECK.name and result.message]
     said: dict[str, list[str]] = {}
     for failure in report.failures:
         said.setdefault(failure.message, []).append(failure.check)
-    return "\n".join([line, *(f"  {', '.join(checks)}: {message}" for message, checks in said.items())])
+    told = [f"  {', '.join(checks)}: {message}" for message, checks in said.items()]
+    return "\n".join([line, *told, *(f"  advice, NumPy trains it: {sentence}." for sentence in advice)])

@@ -12,6 +12,9 @@ from chainrule.errors import ChainruleError, PluginError, nearest
 from chainrule.records.settings import shown
 from chainrule.registry.preferences import STRICT, canonical, is_strict
 from chainrule.registry.registry import Offer, Plugin, Registry, Status, found
+from chainrule.testing import traceable
+from chainrule.testing.findings import FindingError
+from chainrule.testing.subjects import Subject
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -63,8 +66,22 @@ def _component(offer: Offer) -> dict[str, Any]:
         "status": offer.status.value,
         "reason": offer.reason,
         "description": summary(offer.component),
+        "numpy": _why_plain(offer),
         "parameters": [_parameter(p, defaults[name]) for name, p in parameters(offer.component).items()],
     }
+
+
+def _why_plain(offer: Offer) -> str | None:
+    """Return why NumPy trains runs with a component even if machine code is asked for; "" if machine code can.
+
+    None of components that take no part in steps, or cannot be used.
+    """
+    if offer.kind not in traceable.KINDS or offer.status is not Status.OK:
+        return None
+    try:
+        return traceable.reason_of(Subject(offer.component))
+    except FindingError as error:
+        return str(error)
 
 
 def _parameter(parameter: Parameter, default: Any) -> dict[str, Any]:
@@ -116,6 +133,8 @@ def _text(plugin: Mapping[str, Any]) -> str:
     for component in plugin["components"]:
         remark = "" if component["status"] == Status.OK else f" ({component['status']}: {component['reason']})"
         lines.append(f"  {component['kind']}={component['name']}{remark}: {component['description']}")
+        if component["numpy"]:
+            lines.append(f"    trained by NumPy: {component['numpy']}")
         for parameter in component["parameters"]:
             given = f"{parameter['name']}={shown(parameter['default'])}"
             lines.append(f"    {given:<32} {parameter['description'] or 'no description'} ({parameter['accepts']})")

@@ -11,7 +11,7 @@ from chainrule.components.arguments import asked, given, takes_out
 from chainrule.components.contracts import Activation, Array, Loss, Network, Rule
 from chainrule.components.random import Random
 from chainrule.engine.layers import filling, require_shape
-from chainrule.engine.network import Call, Pass, Shape, columns, planned_product
+from chainrule.engine.network import Call, Pass, Shape, columns_like, planned_product
 from chainrule.errors import ConfigurationError, PluginError
 
 
@@ -125,10 +125,9 @@ class Backprop:
         rng: Random | None = None,
     ) -> None:
         self.forward, self.loss, self.grad = forward, loss, grad
-        runs, dtype = len(grad), grad.dtype
-        self.delta = [columns(runs, z.shape[1], forward.samples, dtype) for z in forward.z]
+        self.delta = [columns_like(grad, z.shape[1], forward.samples) for z in forward.z]
         self._blocks = forward.shape.blocks(grad)
-        self._mean = np.array(1 / forward.samples, dtype)
+        self._mean = np.array(1 / forward.samples, grad.dtype)
         self._rule, self._state = rule, state
         self.rng = rng if "rng" in asked(type(rule), "gradients") else forward.rng
         self._output_delta = self._plan_output()
@@ -245,8 +244,7 @@ class Backprop:
 
     def _of_units(self, layer: int) -> Array:
         """Return a new array ``(runs, units, samples)``."""
-        runs, _, samples = self.delta[layer].shape
-        return columns(runs, self.forward.shape.widths[layer], samples, self.grad.dtype)
+        return columns_like(self.grad, self.forward.shape.widths[layer], self.forward.samples)
 
     def _plan_hidden(self, of_batch: dict[str, Any]) -> list[Any]:
         """Return what ``__call__`` does for each hidden layer, from the last one down.

@@ -17,6 +17,7 @@ class Epoch:
     Attributes:
         parts: a list of the full batches, and a list of the partial batch if there is one. A batch is a pair: ``x``
             under a row of ones and ``y``, each ``(runs, units, samples)``.
+        buffers: of each part, ``x`` and ``y`` of all batches: ``(batches, runs, samples, units)``.
     """
 
     def __init__(self, stack: Stack, batch_size: int) -> None:
@@ -37,12 +38,12 @@ class Epoch:
         self._orders = np.empty((runs, samples), np.intp)
         self._first = np.arange(runs)[:, None] * samples  # index of each run's first sample among all runs' samples
         count, rest = divmod(samples, batch_size)
-        self._buffers = [
+        self.buffers = [
             tuple(np.empty((number, runs, size, part.shape[2]), part.dtype) for part in (self._x, self._y))
             for number, size in ((count, batch_size), (1, rest))
             if size
         ]
-        self.parts = [list(zip(x.mT, y.mT, strict=True)) for x, y in self._buffers]
+        self.parts = [list(zip(x.mT, y.mT, strict=True)) for x, y in self.buffers]
 
     def draw(self, epoch: int) -> None:
         """Let the sampling of each run choose the samples of the epoch that follows ``epoch`` trained ones.
@@ -58,7 +59,7 @@ class Epoch:
             self._refuse_numbers()
         self._orders += self._first
         start = 0
-        for buffers in self._buffers:
+        for buffers in self.buffers:
             count, _, size, _ = buffers[0].shape
             end = start + count * size
             chosen = self._orders[:, start:end].reshape(runs, count, size).swapaxes(0, 1)

@@ -1,24 +1,28 @@
 """What trains a stack step by step: its parameters, buffers and state, and what it measures."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from chainrule.compiled.machine_code import available
 from chainrule.components.arguments import asked, given
-from chainrule.components.contracts import Array, Optimizer, Rule
+from chainrule.components.contracts import Array, Optimizer
 from chainrule.components.random import Random
-from chainrule.components.stacking import has_rate, take
+from chainrule.components.stacking import take
 from chainrule.engine.backprop import Backprop, Batch, Truth, mean_loss, separate, true_outputs
+from chainrule.engine.choice import Engine
+from chainrule.engine.compiling import Compiled, Part, Parts, pays, why_not
 from chainrule.engine.epoch import Epoch
 from chainrule.engine.layers import States, differs_in_training, filling, require_shape, taken
 from chainrule.engine.measuring import default_interval
 from chainrule.engine.network import Call, Pass, placed, require_run_axis
 from chainrule.engine.onlooker import Onlooker, Watch
-from chainrule.engine.problem import Problem
 from chainrule.engine.stack import Stack
-from chainrule.engine.transforms import TransformedProblem, Transforms
+from chainrule.engine.transforms import Transforms
+from chainrule.engine.update import planned_update
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,12 @@ class Rate:
 
     Attributes:
         optimizer: a copy of the stack's optimizer; its learning rates are changed in place.
+        field: which of its fields is changed.
         curve: name of their curve: ``learning_rate``, or that of the other field.
     """
 
     def __init__(self, stack: Stack, state: dict[str, Array] | None = None) -> None:
-        field = stack.schedule.of or str(stack.optimizer.rate)
+        self.field = field = stack.schedule.of or str(stack.optimizer.rate)
         self.curve = "learning_rate" if field == stack.optimizer.rate else field
         self._stack, self._lr = stack, getattr(stack.optimizer, field)
         self.optimizer = take(stack.optimizer, np.arange(len(self._lr)))
@@ -81,6 +86,31 @@ class Rate:
         return _chosen(self._state, runs)
 
 
+Step = tuple[Callable[..., None], Callable[[Batch], Array], Batch]  # of a step: update, gradient and samples
+
+
+class Planned(Sequence[Step]):
+    """The steps with the batches of one size; each is planned when NumPy does it first.
+
+    Args:
+        samples: the batches.
+        plan: plans the step with one of them.
+    """
+
+    def __init__(self, samples: Sequence[tuple[Array, Array]], plan: Callable[[Array, Array], Step]) -> None:
+        self._samples, self._plan = samples, plan
+        self._steps: list[Step | None] = [None] * len(samples)
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, place: Any) -> Any:
+        step = self._steps[place]
+        if step is None:
+            step = self._steps[place] = self._plan(*self._samples[place])
+        return step
+
+
 class Machine:
     """Everything allocated to train a stack: parameters, gradients, optimizer state, buffers of the passes.
 
@@ -89,9 +119,11 @@ class Machine:
         rate: changes learning rates; None if they are constant.
         before: from where the stack goes on; None at the first step.
         seen: who sees the steps, and which runs of the stack at its start these are; None for nobody.
+        compiled: what was recorded of the steps of these runs before; None for nothing.
 
     Attributes:
         theta: the parameters that are trained, ``(runs, parameters)``.
+        compiled: machine code for its steps; None if NumPy does them.
         kept: those that are measured and saved; the same array, unless the optimizer or a transform recommends others.
         states: what activations keep beside parameters, which is saved, too.
         measure_every: epochs between two points of the curves.
@@ -103,6 +135,7 @@ class Machine:
         rate: Rate | None,
         before: Checkpoint | None = None,
         seen: tuple[Onlooker, Array] | None = None,
+        compiled: Compiled | None = None,
     ) -> None:
         self._stack, self._rate = stack, rate
         self._optimizer = optimizer = rate.optimizer if rate else stack.optimizer
@@ -141,7 +174,8 @@ class Machine:
         self._norms = self._known if stack.gradient_norms is None else stack.gradient_norms
         self._whole: tuple[Backprop, Batch] | None = None
         if self._known or self._norms:
-            whole, (batch,) = self._backprop(everything, self.kept, None)
+            whole = self._backprop_of(everything[0], self.kept, None)
+            batch = whole.batch(*everything[0])
             self._whole = whole, batch
             self._looked_at = {"train": (whole.forward, batch.first, batch.truth)}
         else:
@@ -153,15 +187,34 @@ class Machine:
             stack.shape, stack.epochs, *counts, known=self._known, norms=self._norms
         )
         self._epoch = None if same else Epoch(stack, min(batch_size or samples, samples))
-        if self._epoch:
-            parts = [self._backprop(part, self.theta, random) for part in self._epoch.parts]
-        elif self._known:
-            parts = [(whole, [batch])]
-        else:
-            parts = [self._backprop(everything, self.theta, random)]
-        steps = [(self._update(part, batch), part, batch) for part, batches in parts for batch in batches]
+        transforms = self._transforms if stack.transforms else None
+        about = optimizer, stack.rule, transforms, self._offered, self._further
         self._watch = self._watched(*seen, everything) if seen else None
-        self._steps: list[Any] = self._watch.steps(steps) if self._watch else steps
+
+        def planned(backprop: Backprop, samples: Sequence[tuple[Array, Array]]) -> Sequence[Step]:
+            def step(x: Array, y: Array) -> Step:
+                made = backprop.batch(x, y)
+                return planned_update(*about, backprop, made), backprop, made
+
+            return Planned(samples, step)
+
+        if self._epoch:
+            parts = [planned(self._backprop_of(part[0], self.theta, random), part) for part in self._epoch.parts]
+            self._samples = [Part.of_epoch(*buffers) for buffers in self._epoch.buffers]
+        else:
+            if self._known:
+                parts = [[(planned_update(*about, whole, batch), whole, batch)]]
+            else:
+                parts = [planned(self._backprop_of(everything[0], self.theta, random), everything)]
+            self._samples = [Part.whole(*everything[0])]
+        count = sum(map(len, parts))
+        if self._watch:  # which sees each step, so that NumPy does them; it is shown those of an epoch together
+            every: list[Any] = [step for part in parts for step in part]
+            watched = iter(self._watch.steps(every))
+            parts = [[next(watched) for _ in part] for part in parts]
+        self._parts: list[Sequence[Step]] = parts
+        wanted = not self._watch and pays(stack.engine, stack.epochs, count)
+        self.compiled = compiled or (Compiled(available()) if wanted else None)
         self._measured: Array | None = None  # gradients of all samples at the current parameters
 
     @property
@@ -172,6 +225,16 @@ class Machine:
         losses = [f"{part}/loss" for part in self._looked_at]
         return [*losses, *norms, *([self._rate.curve] if self._rate else [])]
 
+    @property
+    def engine(self) -> Engine:
+        """What does the steps."""
+        return Engine.COMPILED if self.compiled and not self.compiled.reason else Engine.NUMPY
+
+    @property
+    def fallback(self) -> str:
+        """Why NumPy does the steps although machine code was to; "" if there is nothing to say."""
+        return self.compiled.reason if self.compiled else ""
+
     def evaluations(self, row: int) -> tuple[int, int]:
         """Return how often a run's training has evaluated gradients, and losses alone."""
         gradients, losses = self._further[:, row].tolist()
@@ -180,21 +243,53 @@ class Machine:
     def train(self, start: int, end: int) -> None:
         """Train every run from epoch ``start`` to epoch ``end``."""
         self._trained = end
-        theta, state, step, rate = self.theta, self._state, self._step, self._rate
+        rate = self._rate
         if start < end and self._measured is not None and not self._epoch:  # the first step's gradients are known
-            start, step = start + 1, step + 1
-            ((update, _, _),) = self._steps
-            update(theta, self._measured, state, step)  # with the rate that was set when they were measured
+            start, self._step = start + 1, self._step + 1
+            (((update, _, _),),) = self._parts
+            update(self.theta, self._measured, self._state, self._step)  # with the rate set when they were measured
         self._measured = None
+        if not rate and not self._epoch:  # all of these epochs are alike
+            self._do(0, end - start)
+            return
         for epoch in range(start, end):
             if rate:
                 rate.set(epoch)
             if self._epoch:
                 self._epoch.draw(epoch)
-            for update, backprop, batch in self._steps:
-                step += 1
-                update(theta, backprop(batch), state, step)
-        self._step = step
+            for number, part in enumerate(self._parts):
+                self._do(number, len(part))
+
+    def _do(self, number: int, steps: int) -> None:
+        """Do steps with the batches of a part, one after the other; a single batch is taken again and again."""
+        batches, theta, first = self._parts[number], self.theta, self._step + 1
+
+        def plain(start: int, count: int) -> None:
+            for turn in range(start, start + count):
+                update, backprop, batch = batches[turn % len(batches)]
+                update(theta, backprop(batch), self._state, first + turn)
+
+        if self.compiled:
+            self.compiled.train(self._changed, self._samples[number], first, steps, plain)
+        else:
+            plain(0, steps)
+        self._step += steps
+
+    @functools.cached_property
+    def _changed(self) -> Parts:
+        """What steps read and change."""
+        return Parts(
+            stack=self._stack,
+            optimizer=self._optimizer,
+            scheduled=self._rate.field if self._rate else None,
+            theta=self.theta,
+            states=self.states,
+            state=self._state,
+            rule_state=self._rule_state,
+            transforms=self._transforms.own,
+            evaluations=self._further,
+            differs=self._rng is not None,
+        )
 
     def measure(self) -> dict[str, Array]:
         """Return losses, and gradient norms if wanted, over all samples at the current parameters, each ``(runs,)``."""
@@ -238,7 +333,8 @@ class Machine:
     def take(self, runs: Array) -> "Machine":
         """Return a machine that continues with the chosen runs."""
         seen = (self._watch.onlooker, self._watch.runs[runs]) if self._watch else None
-        return machine_of(self._stack.take(runs), self.checkpoint(runs), seen)
+        compiled = self.compiled.take(runs) if self.compiled else None
+        return machine_of(self._stack.take(runs), self.checkpoint(runs), seen, compiled)
 
     def checkpoint(self, runs: Array) -> Checkpoint:
         """Return from where the chosen runs go on, in arrays of its own."""
@@ -254,31 +350,6 @@ class Machine:
             evaluations=self._further[:, runs],
         )
 
-    def _update(self, backprop: Backprop, batch: Batch) -> Callable[..., None]:
-        """Return ``update`` of the optimizer for one batch, with what it asks for, between the transforms.
-
-        Before all of it the rule adapts.
-        """
-        offered, transforms = self._offered, self._transforms if self._stack.transforms else None
-        if "problem" in asked(type(self._optimizer), "update"):
-            about = backprop, batch, self._further
-            problem = TransformedProblem(*about, transforms, offered["rng"]) if transforms else Problem(*about)
-            offered = {**offered, "problem": problem}
-        update = given(self._optimizer, "update", **offered)
-        if transforms:
-            update = transforms.around(update)
-        if type(self._stack.rule).adapt is Rule.adapt:
-            return update
-        optimizer = self._optimizer
-        lr = getattr(optimizer, str(optimizer.rate))[:, :, None] if has_rate(optimizer) else None
-        adapt = backprop.adapting(batch, lr=lr, rng=self._offered["rng"])
-
-        def adapt_and_update(theta: Array, grad: Array, state: dict[str, Array], step: int) -> None:
-            adapt(step)
-            update(theta, grad, state, step)
-
-        return adapt_and_update
-
     def _watched(self, onlooker: Onlooker, runs: Array, everything: Sequence[tuple[Array, Array]]) -> Watch:
         """Return what shows an onlooker the steps and points of this machine.
 
@@ -289,8 +360,8 @@ class Machine:
         """
 
         def backward() -> Backprop:
-            backprop, (batch,) = self._backprop(everything, self.kept, None)
-            backprop(batch)
+            backprop = self._backprop_of(everything[0], self.kept, None)
+            backprop(backprop.batch(*everything[0]))
             return backprop
 
         whole, outputs = self._whole, true_outputs(self._looked_at["train"][0], self._stack.loss)
@@ -313,28 +384,36 @@ class Machine:
     def _pass(self, samples: int, theta: Array, rng: Random | None = None) -> Pass:
         return _pass(self._stack, theta, self.states, samples, rng)
 
-    def _backprop(
-        self, samples: Sequence[tuple[Array, Array]], theta: Array, random: Random | None
-    ) -> tuple[Backprop, list[Batch]]:
-        """Return buffers for batches of one size, and the batches: each is ``x`` under a row of ones and ``y``.
+    def _backprop_of(self, samples: tuple[Array, Array], theta: Array, random: Random | None) -> Backprop:
+        """Return buffers for batches of one size.
 
         Args:
-            samples: the batches.
+            samples: one of the batches: ``x`` under a row of ones, and ``y``.
             theta: the parameters that the passes read.
             random: random numbers of training; None to measure.
         """
         stack = self._stack
-        forward = self._pass(samples[0][0].shape[2], theta, self._rng if random else None)
-        backprop = Backprop(forward, stack.loss, stack.rule, self._rule_state, np.empty_like(theta), random)
-        return backprop, [backprop.batch(x, y) for x, y in samples]
+        forward = self._pass(samples[0].shape[2], theta, self._rng if random else None)
+        return Backprop(forward, stack.loss, stack.rule, self._rule_state, np.empty_like(theta), random)
 
 
-def machine_of(stack: Stack, since: Checkpoint | None = None, seen: tuple[Onlooker, Array] | None = None) -> Machine:
+def machine_of(
+    stack: Stack,
+    since: Checkpoint | None = None,
+    seen: tuple[Onlooker, Array] | None = None,
+    compiled: Compiled | None = None,
+) -> Machine:
     """Return the machine of a stack, at its first step or at that of a checkpoint; see :class:`Machine`."""
     if since:
         stack = replace(stack, theta=since.theta, states=since.states)
     rate = None if stack.schedule.is_constant else Rate(stack, since.rate if since else None)
-    return Machine(stack, rate, since, seen)
+    return Machine(stack, rate, since, seen, compiled)
+
+
+def why_plain(stack: Stack) -> str:
+    """Return why the steps of a stack cannot be recorded, a sentence; "" if they can."""
+    machine = machine_of(replace(stack, engine=Engine.NUMPY))
+    return why_not(machine._changed, machine._samples[0])
 
 
 def _chosen(arrays: dict[str, Array], runs: Array) -> dict[str, Array]:

@@ -38,6 +38,13 @@ def columns(runs: int, units: int, samples: int, dtype: DTypeLike) -> Array:
     return np.empty((units, runs, samples), dtype).swapaxes(0, 1)
 
 
+def columns_like(theta: Array, units: int, samples: int) -> Array:
+    """Return an uninitialised array ``(runs, units, samples)`` of the runs, dtype and type of array of ``theta``."""
+    if type(theta) is np.ndarray:
+        return columns(len(theta), units, samples, theta.dtype)
+    return np.empty_like(theta, shape=(len(theta), units, samples))
+
+
 def product(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return ``a @ b`` of two stacks of matrices, with bits that do not depend on the number of runs stacked."""
     multiply, operands = _multiplication(a, b, samples=1)
@@ -293,11 +300,11 @@ class Pass:
         self.weights = shape.weights(theta)
         empty = np.empty((runs, 0, samples), dtype)
         *inner, outputs = shape.widths[1:]
-        self.inputs = [empty, empty, *(columns(runs, 1 + units, samples, dtype) for units in inner)]
+        self.inputs = [empty, empty, *(columns_like(theta, 1 + units, samples) for units in inner)]
         for rows in self.inputs[2:]:
             rows[:, 0] = 1
-        self.z = [empty, *(columns(runs, rows, samples, dtype) for rows in shape.rows[1:])]
-        self.a = [empty, *(rows[:, 1:] for rows in self.inputs[2:]), columns(runs, outputs, samples, dtype)]
+        self.z = [empty, *(columns_like(theta, rows, samples) for rows in shape.rows[1:])]
+        self.a = [empty, *(rows[:, 1:] for rows in self.inputs[2:]), columns_like(theta, outputs, samples)]
         self.placed = chosen = list(placed(hidden, output, norm, shape.layers))
         self.states = states = initial_states(chosen, shape, runs, dtype) if states is None else states
         rates = None if dropout is None or rng is None else dropout[:, None, None]

@@ -17,6 +17,7 @@ from chainrule.components.contracts import (
     Transform,
 )
 from chainrule.components.stacking import take
+from chainrule.engine.choice import Engine
 from chainrule.engine.data import Fresh
 from chainrule.engine.layers import States, taken
 from chainrule.engine.network import Hidden, Shape
@@ -47,6 +48,7 @@ class Stack:
         tolerance: training loss at which a run has converged, ``(runs,)``.
         patience: epochs without improvement after which a run has reached a plateau, ``(runs,)``; may be infinite.
         restore_best: whether a run ends with the parameters of its best measured epoch, ``(runs,)``.
+        engine: what does the steps.
     """
 
     shape: Shape
@@ -76,6 +78,7 @@ class Stack:
     tolerance: Array
     patience: Array
     restore_best: Array
+    engine: Engine = Engine.AUTO
 
     def take(self, runs: Array) -> "Stack":
         """Return the stack of the chosen ``runs`` (indices)."""

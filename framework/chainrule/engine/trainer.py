@@ -11,6 +11,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from chainrule.components.contracts import Array
+from chainrule.engine.choice import Engine
 from chainrule.engine.curves import Curves, History, due_epochs, one_nan
 from chainrule.engine.layers import States, taken
 from chainrule.engine.machine import Checkpoint, looked_at, machine_of
@@ -42,6 +43,8 @@ class Trained:
         outputs: what the network gives at these parameters for the samples of each part, ``(outputs, samples)``.
         checkpoint: from where its training can go on, if that was asked for; else None.
         trajectory: its parameters at some epochs, if that was asked for; else None.
+        engine: what has done its steps.
+        fallback: why NumPy has done them although machine code was to; "" if there is nothing to say.
     """
 
     theta: Array
@@ -55,6 +58,8 @@ class Trained:
     outputs: dict[str, Array] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
     trajectory: Trajectory | None = None
+    engine: Engine = Engine.NUMPY
+    fallback: str = ""
 
 
 @dataclass(frozen=True)
@@ -294,7 +299,7 @@ class _Training:
                 if self._path:
                     path = self._path.trajectory(run, epoch, machine.kept[row], taken(machine.states, np.array([row])))
                 ended = one_nan(kept), states, curves, reason, epoch, evaluations, best_epoch, tested, given
-                self._trained[run] = Trained(*ended, checkpoint, path)
+                self._trained[run] = Trained(*ended, checkpoint, path, machine.engine, machine.fallback)
         return np.array([row for row, reason in enumerate(reasons) if not reason], int)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.components.contracts import Array
+from chainrule.engine.choice import Engine
 from chainrule.engine.curves import Curves
 from chainrule.engine.layers import States
 from chainrule.engine.machine import Checkpoint
@@ -231,6 +232,7 @@ def _to_trained(content: dict[str, Any]) -> Trained:
             "states": _to_states(content["states"]),
             "curves": Curves(**content["curves"]),
             "reason": Reason(content["reason"]),
+            "engine": Engine(content["engine"]),
             "evaluations": (gradients, losses),
         }
     )

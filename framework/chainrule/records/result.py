@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from chainrule.components.contracts import Array
+from chainrule.engine.choice import Engine
 from chainrule.engine.curves import Curves
 from chainrule.engine.data import Samples, accuracy, r2
 from chainrule.engine.layers import States
@@ -70,6 +71,8 @@ class Result:
             that is not there is computed.
         trajectory: parameters at some measured epochs, if a watcher asked for them; else None. It is no part of the
             record.
+        engine: what has done its steps, ``numpy`` or ``compiled``; the bits are the same.
+        fallback: why NumPy has done them although machine code was to, a sentence; "" if there is nothing to say.
         metrics: losses and scores at ``theta`` by name, e.g. ``validation/r2``; what training cost:
             ``gradient_evaluations``, and ``loss_evaluations`` where an optimizer asked for losses alone; and the
             smallest validation loss that was measured (without validation the training loss) with its epoch,
@@ -95,6 +98,8 @@ class Result:
     states: States = field(default_factory=dict)
     outputs: Mapping[str, Array] = field(default_factory=dict, repr=False)
     trajectory: Trajectory | None = None
+    engine: Engine = Engine.NUMPY
+    fallback: str = ""
     metrics: dict[str, float] = field(init=False)
 
     def __post_init__(self) -> None:

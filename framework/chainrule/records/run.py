@@ -111,6 +111,9 @@ class RunManifest(Entries):
         stack: see its class.
         environment: user, git commit, versions of libraries.
 
+    The entry ``engine`` has the ``name`` of what has done the steps, ``numpy`` or ``compiled``, and where machine code
+    was to do them and has not, the ``fallback``: why.
+
     A run that began with the parameters of another has an entry ``start``: directory, identity and SHA-256 of the
     weights of that run.
     """
@@ -444,6 +447,7 @@ def write_record(
         plugins=dict(plugins),
         files={name: _file(content) for name, content in contents.items()},
         beside=entries_of(directory, (f"{HYDRA}/{name}" for name in _names(directory / HYDRA))),
+        engine={"name": result.engine.value, **({"fallback": result.fallback} if result.fallback else {})},
         **({"start": start} if start else {}),
     )
     write_whole(directory / MANIFEST, sealed(manifest), synced)
@@ -501,6 +505,8 @@ def identity_of(
     settings = {key: value for key, value in configuration.items() if key != "tracking"}
     # The order of a list of components counts, and that of the keys of a JSON object does not.
     ordered = {k: list(v.items()) if k in LISTS and isinstance(v, dict) else v for k, v in settings.items()}
+    if isinstance(training := ordered.get("training"), dict):  # what does the steps decides no number of a run
+        ordered["training"] = {name: value for name, value in training.items() if name != "engine"}
     identity: dict[str, Any] = {"configuration": ordered, "data": data, "plugins": plugins}
     if start:
         identity["start"] = start["weights"]

@@ -20,6 +20,7 @@ from chainrule.components.contracts import (
     Transform,
 )
 from chainrule.components.parameters import plain, plain_defaults
+from chainrule.engine.choice import Engine
 from chainrule.errors import ConfigurationError
 from chainrule.files.defaults import defaults
 
@@ -93,6 +94,7 @@ class Training:
         bool | None, doc("curves of gradient norms; null: in full batches, or with measure_every")
     ] = None
     checkpoint_every: Annotated[float | None, Gt(0), doc("seconds between checkpoints, at least; null: none")] = 30.0
+    engine: Annotated[Engine, doc("what does the steps; auto: machine code where there are many")] = Engine.AUTO
 
 
 SECTIONS = {"network": Network, "data": Data, "training": Training}
@@ -204,10 +206,10 @@ LISTS = tuple(
     name for name, hint in get_type_hints(Settings).items() if get_origin(hint) is tuple
 )  # groups of which a run has a list of components
 
-# Keys that the title shows in another form, and keys that only decide how long the run trains and what is kept.
+# Keys that the title shows in another form, and keys that only decide how long and by what it trains, and what is kept.
 _NOT_LISTED = (
     *("target", "activation", "optimizer", "network.hidden"),
-    *(f"training.{name}" for name in ("epochs", "tolerance", "patience", "measure_every", "gradient_norms")),
+    *(f"training.{name}" for name in ("epochs", "tolerance", "patience", "measure_every", "gradient_norms", "engine")),
     "training.checkpoint_every",
 )
 

@@ -12,6 +12,7 @@ import numpy as np
 from chainrule import interrupts
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack
+from chainrule.engine import machine
 from chainrule.engine.curves import Curves
 from chainrule.engine.layers import stacked
 from chainrule.engine.machine import Checkpoint, machine_of
@@ -106,7 +107,14 @@ def _result(run: Prepared, end: Trained, seconds: float, started: datetime, stac
         stack_seconds=stack[1],
         notes=run.notes,
         trajectory=end.trajectory,
+        engine=end.engine,
+        fallback=end.fallback,
     )
+
+
+def why_plain(run: Prepared) -> str:
+    """Return why NumPy does the steps of a run even if machine code is asked for, a sentence; "" if it does not."""
+    return machine.why_plain(_stack([run]))
 
 
 def stopwatch(runs: Sequence[Prepared]) -> Stopwatch:
@@ -271,4 +279,5 @@ def _stack(runs: Sequence[Prepared]) -> Stack:
         tolerance=np.array([s.loss.minimum + s.training.tolerance for s in settings]),
         patience=np.array([np.inf if p is None else p for p in patience]),
         restore_best=np.array([s.training.restore_best for s in settings]),
+        engine=settings[0].training.engine,
     )

@@ -242,7 +242,7 @@ def settings_structure(settings: Settings) -> tuple[Any, ...]:
     """Return the part of :func:`run_structure` that is known without drawing data."""
     training = settings.training
     measuring = measure_every(settings), gradient_norms(settings)
-    loop = training.epochs, training.batch_size, *measuring, training.dtype
+    loop = training.epochs, training.batch_size, *measuring, training.dtype, training.engine
     groups = (*STACKED, "sampling")  # which is not shared by runs, but asked for each epoch of all or of none
     return (loop, settings.network.dropout > 0, *(structure(getattr(settings, group)) for group in groups))
 

@@ -24,6 +24,7 @@ from chainrule.testing import (
     samplings,
     schedules,
     targets,
+    traceable,
     trackers,
     transforms,
 )
@@ -72,7 +73,8 @@ REQUIRED: dict[str, int] = {
 
 def checks_of(kind: str) -> tuple[Check, ...]:
     """Return the checks of a kind, the general ones first; the very first is the one that all others need."""
-    return (*general.CHECKS, *_OWN.get(kind, ()))
+    advice = (traceable.CHECK,) if kind in traceable.KINDS else ()
+    return (*general.CHECKS, *_OWN.get(kind, ()), *advice)
 
 
 def described() -> dict[str, dict[str, str]]:

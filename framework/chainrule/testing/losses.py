@@ -245,7 +245,7 @@ def trained(subject: Subject) -> None:
     """A short training has the same bytes in a stack and alone."""
     for components in subject.stacks:
         loss = components[-1]
-        output = _output_for(subject)
+        output = output_for(subject)
         units = max(2, loss.min_outputs, output.min_units)
         low, high = np.clip(loss.target_range, -3.0, 3.0)
         target = training.Random(outputs=units, low_value=low, high_value=high, one_hot=loss.one_hot)
@@ -366,7 +366,7 @@ def _paired_output(subject: Subject) -> Any:
     return registry.find("activation", name)()
 
 
-def _output_for(subject: Subject) -> Any:
+def output_for(subject: Subject) -> Any:
     """Return an installed activation whose values the loss takes."""
     cls: Any = subject.cls
     if cls.paired_output:

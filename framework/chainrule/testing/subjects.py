@@ -43,6 +43,7 @@ class Subject:
         kind: name of its kind.
         examples: as given, or one without values.
         cause: a fault that shows in many checks, in a sentence; empty if there is none, None if nobody has looked.
+        untraceable: why machine code cannot train it, in a sentence; likewise.
 
     Raises:
         PluginError: the class belongs to no kind.
@@ -55,6 +56,7 @@ class Subject:
         self.cls, self.kind = cls, found[0]
         self.examples = tuple(examples) or ({},)
         self.cause: str | None = None
+        self.untraceable: str | None = None
 
     def __str__(self) -> str:
         return f"{self.kind}={self.cls.name}"

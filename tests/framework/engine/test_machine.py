@@ -335,6 +335,6 @@ def test_gradients_of_another_number_or_shape_are_refused():
 def test_a_rule_that_asks_for_nothing_is_planned_once_for_all_batches():
     """So it costs nothing that others may ask: no call in between, and the same plan for each batch."""
     machine = Machine(_stack(runs("exact", "training.batch_size=1", count=1)), None)
-    plans = {id(batch.hidden_layers) for _, _, batch in machine._steps}
+    plans = {id(batch.hidden_layers) for part in machine._parts for _, _, batch in part}
     assert len(plans) == 1
-    assert {update.__func__ for update, _, _ in machine._steps} == {type(machine._optimizer).update}
+    assert {update.__func__ for part in machine._parts for update, _, _ in part} == {type(machine._optimizer).update}

@@ -65,7 +65,7 @@ def nothing_seen():
 
 def test_without_transforms_the_step_is_the_optimizer_s_own_method():
     timer = stopwatch([prepare(settings(optimizer=GradientDescent()))])
-    for update, _, _ in timer._machine._steps:
+    for update, _, _ in timer._machine._parts[0]:
         assert update.__func__ is GradientDescent.update
 
 

@@ -80,7 +80,7 @@ def test_the_settings_of_a_record_that_knows_no_samplings_and_no_test(tmp_path):
     configuration = json.loads((tmp_path / "run" / MANIFEST).read_text())["configuration"]
     del configuration["sampling"]
     for section, key in [*(("data", key) for key in ("test", "folds", "fold")),
-                         *(("training", key) for key in ("restore_best", "start"))]:  # fmt: skip
+                         *(("training", key) for key in ("restore_best", "start", "engine"))]:  # fmt: skip
         del configuration[section][key]
     rewritten("run", configuration=configuration)
     settings = chainrule.settings_of(chainrule.load("run"))

@@ -1,0 +1,711 @@
+"""From a tape to a function in LLVM's language.
+
+The function trains blocks of ``lanes`` runs, one after the other, for some steps. In a buffer the numbers of all lanes
+lie beside each other, so that one instruction serves several runs; with one lane it serves several samples or units.
+Operations keep the order and the rounding that NumPy has: nothing is reordered, and no product is fused with a sum,
+unless the BLAS of this machine fuses them.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.compiled.order import summation
+from chainrule.compiled.tape import Buffer, Kind, Number, OfStep, Operand, Role, Statement, Tape, View
+from chainrule.compiled.untraceable import Untraceable
+from chainrule.compiled.writer import Index, Writer, number
+
+_ON_STACK = 200_000  # bytes of buffers, beyond which they lie in memory that the caller gives
+_UNROLLED = 48  # elements that are written one by one rather than in a loop
+_MOST_LINES = 20_000  # of a function, which LLVM compiles in some seconds
+_TERMS = 32  # of a sum that are written one by one
+_COMPARE = {
+    "greater": "ogt",
+    "greater_equal": "oge",
+    "less": "olt",
+    "less_equal": "ole",
+    "equal": "oeq",
+    "not_equal": "une",
+}
+_BINARY = {"add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv"}
+_LOGICAL = {"and": "and", "or": "or", "xor": "xor"}
+_BOOL = np.dtype(bool)
+
+
+@dataclass
+class Source:
+    """A function and what its table of arguments contains, in this order.
+
+    Attributes:
+        text: in LLVM's language.
+        lanes: runs of a block.
+        arrays: the buffers that are read from arrays: address, and distance of two runs; of samples address, and
+            distances of two batches, of two runs, and along each axis.
+        loops: names of the inner loops: address, and that of the argument.
+        workspace: bytes of memory whose address comes last.
+        written: numbers of the buffers that are written back.
+    """
+
+    text: str
+    lanes: int
+    arrays: list[Buffer]
+    loops: list[str]
+    workspace: int
+    written: set[int] = field(default_factory=set)
+
+
+class NotInLanesError(Exception):
+    """The tape needs one lane."""
+
+
+def generate(tape: Tape, lanes: int) -> Source:
+    """Return the function that does the steps of a tape.
+
+    Raises:
+        NotInLanesError: there are several lanes, but a product needs the order of a BLAS.
+    """
+    return _Generator(tape, lanes).source()
+
+
+def _type(dtype: Any) -> str:
+    return {"d": "double", "f": "float", "?": "i1"}[np.dtype(dtype).char]
+
+
+def _stored(dtype: Any) -> str:
+    return "i8" if np.dtype(dtype) == _BOOL else _type(dtype)
+
+
+class _Generator:
+    def __init__(self, tape: Tape, lanes: int) -> None:
+        self._tape, self._lanes, self._w = tape, lanes, Writer()
+        self._once, self._always = tape.hoisted()
+        used = {view.buffer.number for s in (*self._once, *self._always) for view in (*s.reads, s.out)}
+        self._used = [buffer for buffer in tape.buffers if buffer.number in used]
+        self._arrays = [buffer for buffer in self._used if buffer.role is not Role.TEMPORARY]
+        self._table: list[str] = []
+        self._functions: dict[str, tuple[str, str]] = {}
+        self._groups = _grouped(self._once), _grouped(self._always)
+        self._local = self._inside_groups()
+        self._base: dict[int, str] = {}
+        self._workspace = 0
+        self._run = ""  # index of the block's first run
+        self._step = ""
+
+    # The function
+
+    def source(self) -> Source:
+        w = self._w
+        addresses = {buffer.number: self._addresses(buffer) for buffer in self._arrays}
+        for statement in (*self._once, *self._always):
+            if statement.kind in (Kind.CALL, Kind.POWER):
+                self._function(statement.operation)
+            elif statement.kind is Kind.PRODUCT and self._order(statement) == "loop":
+                if self._lanes > 1:
+                    raise NotInLanesError
+                self._function(self._matmul(statement))
+        self._allocate()
+        written = self._tape.written()
+        blocks = w.value(f"add i64 %runs, {self._lanes - 1}")
+        blocks = w.value(f"udiv i64 {blocks}, {self._lanes}")
+        data = [buffer for buffer in self._arrays if buffer.role is Role.DATA]
+        with self._w.loop(blocks) as block:
+            self._run = str(w.value(f"mul i64 {block}, {self._lanes}"))
+            self._rows = self._lane_rows()
+            for buffer in self._arrays:
+                if buffer.role is not Role.DATA:
+                    self._read(buffer, addresses[buffer.number])
+            for buffer in data:
+                self._read(buffer, addresses[buffer.number], "0")
+            for group in self._groups[0]:
+                self._write(group)
+            with w.loop("%steps") as turn:
+                self._step = w.value(f"add i64 %first, {turn}")
+                batch = w.value(f"add i64 %batch, {turn}")
+                for buffer in data:
+                    moves = w.value(f"icmp ne i64 {addresses[buffer.number][1]}, 0")
+                    with w.only_if(moves):
+                        self._read(buffer, addresses[buffer.number], batch)
+                for group in self._groups[1]:
+                    self._write(group)
+            for buffer in self._arrays:
+                if buffer.number in written:
+                    self._write_back(buffer, addresses[buffer.number])
+        w.emit("ret void")
+        if len(w.lines) > _MOST_LINES:
+            raise Untraceable(f"takes {len(w.lines)} instructions, and more than {_MOST_LINES} take long to compile")
+        text = "\n".join(
+            [
+                *(
+                    f"declare {t} @llvm.{f}.{s}({', '.join([t] * n)})"
+                    for t, s in (("double", "f64"), ("float", "f32"))
+                    for f, n in (("fabs", 1), ("sqrt", 1), ("fma", 3))
+                ),
+                "define void @train(ptr noalias %table, i64 %runs, i64 %first, i64 %steps, i64 %batch) {",
+                "entry:",
+                *w.top,
+                *w.lines,
+                "}",
+                "",
+            ]
+        )
+        return Source(text, self._lanes, self._arrays, list(self._functions), self._workspace, written)
+
+    def _entry(self, kind: str) -> str:
+        """Return the next entry of the table of arguments."""
+        w, place = self._w, len(self._table)
+        address = w.at_top(f"getelementptr i64, ptr %table, i64 {place}")
+        name = w.at_top(f"load {kind}, ptr {address}")
+        self._table.append(name)
+        return name
+
+    def _addresses(self, buffer: Buffer) -> list[str]:
+        distances = 2 + len(buffer.dims) if buffer.role is Role.DATA else 1
+        return [self._entry("ptr"), *(self._entry("i64") for _ in range(distances))]
+
+    def _function(self, name: str) -> None:
+        if name not in self._functions:
+            self._functions[name] = self._entry("ptr"), self._entry("ptr")
+
+    def _matmul(self, statement: Statement) -> str:
+        char = statement.out.buffer.dtype.char
+        return f"matmul:{char * 3}"
+
+    def _allocate(self) -> None:
+        w, total = self._w, 0
+        workspace = ""
+        for buffer in self._used:
+            if buffer.number in self._local:
+                continue
+            n = max(buffer.size, 1) * self._lanes
+            size = -(-n * buffer.dtype.itemsize // 64) * 64
+            if total + size <= _ON_STACK:
+                total += size
+                self._base[buffer.number] = w.at_top(f"alloca [{n} x {_stored(buffer.dtype)}], align 64")
+            else:
+                workspace = workspace or self._entry("ptr")
+                self._base[buffer.number] = w.at_top(f"getelementptr i8, ptr {workspace}, i64 {self._workspace}")
+                self._workspace += size
+
+    def _lane_rows(self) -> list[str] | str:
+        """Return the run of each lane; lanes that are left over repeat the last run."""
+        w = self._w
+        last = w.value("sub i64 %runs, 1")
+        rows = w.at_top(f"alloca [{self._lanes} x i64]")
+        with w.loop(self._lanes) as lane:
+            row = w.value(f"add i64 {self._run}, {lane}")
+            row = w.value(f"select i1 {w.value(f'icmp ult i64 {row}, {last}')}, i64 {row}, i64 {last}")
+            w.emit(f"store i64 {row}, ptr {w.value(f'getelementptr i64, ptr {rows}, i64 {lane}')}")
+        return rows
+
+    def _row(self, lane: Index) -> str:
+        w = self._w
+        return w.value(f"load i64, ptr {w.value(f'getelementptr i64, ptr {self._rows}, i64 {lane}')}")
+
+    def _read(self, buffer: Buffer, given: Sequence[str], batch: str = "") -> None:
+        """Copy the numbers of the block's runs from an array."""
+        w, kind, base = self._w, _stored(buffer.dtype), self._base.get(buffer.number)
+        if base is None:
+            raise AssertionError("an array that is read has a buffer")
+        address, distances = given[0], list(given[1:])
+        start: Index = 0
+        if buffer.role is Role.DATA:
+            start = w.linear([(batch, distances.pop(0))])
+        between = distances.pop(0)
+        dims = buffer.dims if buffer.role is Role.DATA else (buffer.size,)
+        with w.loop(self._lanes) as lane:
+            of_run = w.linear([(self._row(lane), between)], start)
+            with self._nest(dims) as index:
+                axes = distances if buffer.role is Role.DATA else [1]
+                source = w.linear(list(zip(index, axes, strict=True)), of_run)
+                value = w.value(f"load {kind}, ptr {w.value(f'getelementptr {kind}, ptr {address}, i64 {source}')}")
+                target = self._place(buffer.whole if len(index) == len(buffer.dims) else _flat(buffer), index, lane)
+                w.emit(f"store {kind} {value}, ptr {target}")
+
+    def _write_back(self, buffer: Buffer, given: Sequence[str]) -> None:
+        """Copy the numbers of the block's runs to an array; lanes that repeat a run write the same once more."""
+        w, kind = self._w, _stored(buffer.dtype)
+        with w.loop(self._lanes) as lane:
+            of_run = w.linear([(self._row(lane), given[1])])
+            with self._nest((buffer.size,)) as index:
+                value = w.value(f"load {kind}, ptr {self._place(_flat(buffer), index, lane)}")
+                target = w.linear([(index[0], 1)], of_run)
+                w.emit(f"store {kind} {value}, ptr {w.value(f'getelementptr {kind}, ptr {given[0]}, i64 {target}')}")
+
+    # Loops and places
+
+    def _nest(self, dims: Sequence[int]) -> "_Nest":
+        return _Nest(self._w, dims)
+
+    def _place(self, view: View, index: Sequence[Index], lane: Index) -> str:
+        """Return the address of a number."""
+        terms: list[tuple[Index, Index]] = [
+            (i, stride * self._lanes) for i, stride, n in zip(index, view.strides, view.dims, strict=True) if n > 1
+        ]
+        linear = self._w.linear([*terms, (lane, 1)], view.offset * self._lanes)
+        return self._at(view.buffer, linear)
+
+    def _at(self, buffer: Buffer, linear: Index) -> str:
+        return self._w.value(f"getelementptr {_stored(buffer.dtype)}, ptr {self._base[buffer.number]}, i64 {linear}")
+
+    def _load(self, view: View, index: Sequence[Index], lane: Index) -> str:
+        return self._fetch(view.buffer.dtype, self._place(view, index, lane))
+
+    def _fetch(self, dtype: Any, address: str) -> str:
+        value = self._w.value(f"load {_stored(dtype)}, ptr {address}")
+        return self._w.value(f"trunc i8 {value} to i1") if np.dtype(dtype) == _BOOL else value
+
+    def _store(self, dtype: Any, value: str, address: str) -> None:
+        if np.dtype(dtype) == _BOOL:
+            value = self._w.value(f"zext i1 {value} to i8")
+        self._w.emit(f"store {_stored(dtype)} {value}, ptr {address}")
+
+    def _inside_groups(self) -> set[int]:
+        """Return the numbers of the buffers that one group fills before it reads them, and nothing else touches."""
+        where: dict[int, set[int]] = {}
+        first: dict[int, bool] = {}
+        for place, group in enumerate((*self._groups[0], *self._groups[1])):
+            for statement in group:
+                for view in statement.reads:
+                    where.setdefault(view.buffer.number, set()).add(place)
+                    first.setdefault(view.buffer.number, False)
+                buffer = statement.out.buffer
+                where.setdefault(buffer.number, set()).add(place)
+                whole = statement.kind is Kind.EACH and statement.mask is None
+                first.setdefault(buffer.number, whole)
+                if statement.kind is not Kind.EACH:
+                    first[buffer.number] = False
+        return {
+            buffer.number
+            for buffer in self._used
+            if buffer.role is Role.TEMPORARY and len(where[buffer.number]) == 1 and first[buffer.number]
+        }
+
+    # Statements
+
+    def _write(self, group: Sequence[Statement]) -> None:
+        match group[0].kind:
+            case Kind.EACH:
+                self._each(group)
+            case Kind.CALL:
+                self._call(group[0])
+            case Kind.POWER:
+                self._power(group[0])
+            case Kind.PRODUCT:
+                self._product(group[0])
+            case _:
+                self._along(group[0])
+
+    def _each(self, group: Sequence[Statement]) -> None:
+        """Write the operations of a group on each number, in one loop."""
+        views = [view for s in group for view in (*s.reads, s.out)]
+        dims, strides = _merged(group[0].out.dims, views, self._lanes)
+        unrolled = self._lanes == 1 and math.prod(dims) <= _UNROLLED
+        if unrolled:
+            for index in np.ndindex(*dims):
+                self._element(group, views, list(index), strides)
+        else:
+            with self._nest(dims) as nested:
+                self._element(group, views, nested, strides)
+
+    def _element(
+        self, group: Sequence[Statement], views: Sequence[View], index: Sequence[Index], strides: dict[Any, list[int]]
+    ) -> None:
+        w, have = self._w, {}
+
+        def address(view: View) -> str:
+            terms = list(zip(index, strides[_key(view)], strict=True))
+            return self._at(view.buffer, w.linear(terms, view.offset * self._lanes))
+
+        def load(view: View) -> str:
+            key = _key(view)
+            if key not in have:
+                have[key] = self._fetch(view.buffer.dtype, address(view))
+            return have[key]
+
+        for statement in group:
+            out = statement.out
+            mask = None if statement.mask is None else load(statement.mask)
+            value = self._operation(statement, load)
+            if mask is not None:
+                kind = _type(out.buffer.dtype)
+                value = w.value(f"select i1 {mask}, {kind} {value}, {kind} {load(out)}")
+            have[_key(out)] = value
+            if out.buffer.number not in self._local:
+                self._store(out.buffer.dtype, value, address(out))
+
+    def _operand(self, operand: Operand, dtype: Any, load: Any) -> str:
+        """Return the value of an operand in a dtype."""
+        w = self._w
+        if isinstance(operand, Number):
+            if np.dtype(dtype) == _BOOL:
+                return "true" if operand.value else "false"
+            return number(float(np.dtype(dtype).type(operand.value)))
+        if isinstance(operand, OfStep):
+            return self._of_step(operand, dtype)
+        own, kind, wanted = operand.buffer.dtype, _type(operand.buffer.dtype), _type(dtype)
+        value: str = load(operand)
+        if kind == wanted:
+            return value
+        if own == _BOOL:
+            return w.value(f"uitofp i1 {value} to {wanted}")
+        if np.dtype(dtype) == _BOOL:
+            return w.value(f"fcmp une {kind} {value}, 0.0")
+        return w.value(f"{'fpext' if wanted == 'double' else 'fptrunc'} {kind} {value} to {wanted}")
+
+    def _of_step(self, expression: OfStep, dtype: Any) -> str:
+        value, wanted = self._whole_or_real(expression), _type(dtype)
+        if expression.is_whole:
+            return self._w.value(f"sitofp i64 {value} to {wanted}")
+        return value if wanted == "double" else self._w.value(f"fptrunc double {value} to float")
+
+    def _whole_or_real(self, expression: "OfStep | int | float", real: bool = False) -> str:
+        """Return the value of a number that follows from the step, as ``i64`` or ``double``."""
+        w = self._w
+        if not isinstance(expression, OfStep):
+            return number(float(expression)) if real else str(expression)
+        is_whole = expression.is_whole
+        if expression.operation == "step":
+            value = self._step
+        else:
+            a, b = (self._whole_or_real(o, not is_whole) for o in expression.operands)
+            names = {"+": "add", "-": "sub", "*": "mul", "//": "sdiv", "%": "srem", "/": "fdiv"}
+            operation = names[expression.operation]
+            if is_whole:
+                value = w.value(f"{operation} i64 {a}, {b}")
+            else:
+                prefix = "" if operation == "fdiv" else "f"
+                value = w.value(f"{prefix}{operation} double {a}, {b}")
+        return w.value(f"sitofp i64 {value} to double") if real and is_whole else value
+
+    def _operation(self, statement: Statement, load: Any) -> str:
+        """Write an operation on one number of each operand, and return its value."""
+        w, name, inputs, out = self._w, statement.operation, statement.inputs, statement.out.buffer.dtype
+        if name == "copy":
+            return self._operand(inputs[0], out, load)
+        if name == "where":
+            condition = self._operand(inputs[0], _BOOL, load)
+            a, b = (self._operand(each, out, load) for each in inputs[1:])
+            return w.value(f"select i1 {condition}, {_type(out)} {a}, {_type(out)} {b}")
+        dtype = next((each.buffer.dtype for each in inputs if isinstance(each, View)), out)
+        kind = _type(dtype)
+        a, *rest = (self._operand(each, dtype, load) for each in inputs)
+        b = rest[0] if rest else ""
+        if name in _BINARY:
+            return w.value(f"{_BINARY[name]} {kind} {a}, {b}")
+        if name in _COMPARE and kind != "i1":
+            return w.value(f"fcmp {_COMPARE[name]} {kind} {a}, {b}")
+        if name.startswith(("logical_", "bitwise_")) and b:
+            return w.value(f"{_LOGICAL[name.partition('_')[2]]} i1 {a}, {b}")
+        suffix = "f64" if kind == "double" else "f32"
+        match name:
+            case "logical_not" | "invert":
+                return w.value(f"xor i1 {a}, true")
+            case "positive":
+                return a
+            case "negative":
+                return w.value(f"fneg {kind} {a}")
+            case "square":
+                return w.value(f"fmul {kind} {a}, {a}")
+            case "reciprocal":
+                return w.value(f"fdiv {kind} {number(1.0)}, {a}")
+            case "absolute" | "fabs":
+                return w.value(f"call {kind} @llvm.fabs.{suffix}({kind} {a})")
+            case "sqrt":
+                return w.value(f"call {kind} @llvm.sqrt.{suffix}({kind} {a})")
+            case "maximum" | "minimum":
+                first = w.value(f"fcmp {'ugt' if name == 'maximum' else 'ult'} {kind} {a}, {b}")
+                is_nan = w.value(f"fcmp uno {kind} {b}, {b}")
+                chosen = w.value(f"select i1 {first}, {kind} {a}, {kind} {b}")
+                return w.value(f"select i1 {is_nan}, {kind} {b}, {kind} {chosen}")
+            case "sign":
+                zero, one, less = number(0.0), number(1.0), number(-1.0)
+                level = w.value(f"select i1 {w.value(f'fcmp oeq {kind} {a}, {zero}')}, {kind} {zero}, {kind} {a}")
+                below = w.value(f"fcmp olt {kind} {a}, {zero}")
+                level = w.value(f"select i1 {below}, {kind} {less}, {kind} {level}")
+                return w.value(f"select i1 {w.value(f'fcmp ogt {kind} {a}, {zero}')}, {kind} {one}, {kind} {level}")
+            case "isnan":
+                return w.value(f"fcmp uno {kind} {a}, {a}")
+            case "isfinite" | "isinf":
+                size = w.value(f"call {kind} @llvm.fabs.{suffix}({kind} {a})")
+                compare = "olt" if name == "isfinite" else "oeq"
+                return w.value(f"fcmp {compare} {kind} {size}, {number(math.inf)}")
+        raise AssertionError(f"the tracer records no {name}")
+
+    def _arguments(self, addresses: Sequence[str], counts: Sequence[int], distances: Sequence[int]) -> list[str]:
+        """Return the tables that an inner loop receives; addresses are filled in each time, because loops move them."""
+        w, made = self._w, []
+        for kind, values in (("ptr", addresses), ("i64", counts), ("i64", distances)):
+            table = w.at_top(f"alloca [{len(values)} x {kind}]")
+            lines = w.lines if kind == "ptr" else w.top
+            for place, value in enumerate(values):
+                slot = w.at_top(f"getelementptr {kind}, ptr {table}, i64 {place}")
+                lines.append(f"  store {kind} {value}, ptr {slot}")
+            made.append(table)
+        return made
+
+    def _invoke(self, name: str, tables: Sequence[str]) -> None:
+        function, argument = self._functions[name]
+        self._w.emit(f"call void {function}({', '.join(f'ptr {table}' for table in tables)}, ptr {argument})")
+
+    def _start(self, view: View) -> str:
+        """Return the address where a view begins, computed once."""
+        kind = _stored(view.buffer.dtype)
+        offset = view.offset * self._lanes
+        return self._w.at_top(f"getelementptr {kind}, ptr {self._base[view.buffer.number]}, i64 {offset}")
+
+    def _slot(self, operand: Operand, dtype: Any) -> str:
+        """Return the address of a number that is the same for all."""
+        w = self._w
+        slot = w.at_top(f"alloca {_type(dtype)}")
+        if isinstance(operand, Number):
+            w.top.append(f"  store {_type(dtype)} {number(float(operand.value))}, ptr {slot}")
+        else:
+            assert isinstance(operand, OfStep)
+            w.emit(f"store {_type(dtype)} {self._of_step(operand, dtype)}, ptr {slot}")
+        return slot
+
+    def _call(self, statement: Statement, name: str = "") -> None:
+        """Write the call of an inner loop on all numbers."""
+        out, types = statement.out, statement.operation.rstrip("'").rpartition(":")[2]
+        addresses, distances = [], []
+        for operand, char in zip(statement.inputs, types, strict=False):
+            is_view = isinstance(operand, View)
+            addresses.append(self._start(operand) if isinstance(operand, View) else self._slot(operand, char))
+            distances.append(np.dtype(char).itemsize if is_view else 0)
+        addresses.append(self._start(out))
+        distances.append(out.buffer.dtype.itemsize)
+        self._invoke(statement.operation, self._arguments(addresses, [out.size * self._lanes], distances))
+
+    def _power(self, statement: Statement) -> None:
+        """Write a power by the step, with the short cuts that Python's operator takes in NumPy."""
+        w, (base, exponent) = self._w, statement.inputs
+        assert isinstance(base, View)
+        assert isinstance(exponent, OfStep)
+        value = self._whole_or_real(exponent)
+        end, short = w.name("end"), {0: "", 1: "copy", 2: "square", -1: "reciprocal"}
+        for special, operation in short.items():
+            then, other = w.name("then"), w.name("else")
+            w.emit(f"br i1 {w.value(f'icmp eq i64 {value}, {special}')}, label %{then}, label %{other}")
+            w.label(then)
+            inputs: tuple[Operand, ...] = (base,) if operation else (Number(1.0),)
+            self._each([Statement(Kind.EACH, operation or "copy", statement.out, inputs)])
+            w.emit(f"br label %{end}")
+            w.label(other)
+        self._call(statement)
+        w.jump(end)
+
+    def _order(self, statement: Statement) -> str:
+        """Return how a product adds up: by an inner loop, or as written here."""
+        if statement.operation == "plain":
+            return "plain"
+        a, b = statement.inputs
+        assert isinstance(a, View)
+        assert isinstance(b, View)
+        return summation(a.dims, a.strides, b.dims, b.strides, a.buffer.dtype.char)
+
+    def _product(self, statement: Statement) -> None:
+        w, out, (a, b) = self._w, statement.out, statement.inputs
+        assert isinstance(a, View)
+        assert isinstance(b, View)
+        (rows, terms), columns = a.dims, b.dims[1]
+        order, dtype = self._order(statement), out.buffer.dtype
+        if order == "loop":
+            size = dtype.itemsize
+            distances = [size * stride for view in (a, b, out) for stride in view.strides]
+            tables = self._arguments(
+                [self._start(view) for view in (a, b, out)], [1, rows, terms, columns], [0, 0, 0, *distances]
+            )
+            self._invoke(self._matmul(statement), tables)
+            return
+        if terms > _TERMS and self._lanes > 1:
+            self._long_product(a, b, out, order)
+            return
+        unrolled = self._lanes == 1 and rows * columns * terms <= 4 * _UNROLLED
+        places = [list(index) for index in np.ndindex(rows, columns)] if unrolled else [None]
+        for place in places:
+            if place is not None:
+                self._entry_of_product(a, b, out, order, place, 0)
+            else:
+                with self._nest((rows, columns)) as nested, w.loop(self._lanes) as lane:
+                    self._entry_of_product(a, b, out, order, nested, lane)
+
+    def _entry_of_product(self, a: View, b: View, out: View, order: str, index: Sequence[Index], lane: Index) -> None:
+        """Write one entry of a product: a sum of products in the order of the terms, from 0 on."""
+        w, (row, column), terms, dtype = self._w, index, a.dims[1], out.buffer.dtype
+        kind = _type(dtype)
+        if terms <= _TERMS:
+            total = number(0.0)
+            for term in range(terms):
+                total = self._add_product(
+                    order, kind, self._load(a, (row, term), lane), self._load(b, (term, column), lane), total
+                )
+        else:
+            slot = w.at_top(f"alloca {kind}")
+            w.emit(f"store {kind} {number(0.0)}, ptr {slot}")
+            with w.loop(terms) as each:
+                before = w.value(f"load {kind}, ptr {slot}")
+                total = self._add_product(
+                    order, kind, self._load(a, (row, each), lane), self._load(b, (each, column), lane), before
+                )
+                w.emit(f"store {kind} {total}, ptr {slot}")
+            total = w.value(f"load {kind}, ptr {slot}")
+        self._store(dtype, total, self._place(out, index, lane))
+
+    def _long_product(self, a: View, b: View, out: View, order: str) -> None:
+        """Write a product of many terms for several lanes: term by term, so that lanes lie innermost."""
+        w, kind, dtype = self._w, _type(out.buffer.dtype), out.buffer.dtype
+        with self._nest(out.dims) as index:
+            with w.loop(self._lanes) as lane:
+                self._store(dtype, number(0.0), self._place(out, index, lane))
+            with w.loop(a.dims[1]) as term, w.loop(self._lanes) as lane:
+                place = self._place(out, index, lane)
+                factors = self._load(a, (index[0], term), lane), self._load(b, (term, index[1]), lane)
+                total = self._add_product(order, kind, *factors, self._fetch(dtype, place))
+                self._store(dtype, total, place)
+
+    def _add_product(self, order: str, kind: str, a: str, b: str, total: str) -> str:
+        w = self._w
+        if order == "fused":
+            suffix = "f64" if kind == "double" else "f32"
+            return w.value(f"call {kind} @llvm.fma.{suffix}({kind} {a}, {kind} {b}, {kind} {total})")
+        product = w.value(f"fmul {kind} {a}, {b}")
+        return product if order == "single" else w.value(f"fadd {kind} {total}, {product}")
+
+    def _along(self, statement: Statement) -> None:
+        """Write what goes along the last axis of a view: sums, and the largest number."""
+        w, out = self._w, statement.out
+        (view,) = statement.inputs
+        assert isinstance(view, View)
+        *dims, terms = view.dims
+        kind = _type(view.buffer.dtype)
+        with self._nest(dims) as index, w.loop(self._lanes) as lane:
+
+            def term(place: Index) -> str:
+                return self._load(view, [*index, place], lane)
+
+            if statement.kind is Kind.PAIRWISE:
+                total = self._pairwise(kind, term, 0, terms)
+            elif statement.kind is Kind.ACCUMULATE:
+                total = term(0)
+                self._store(out.buffer.dtype, total, self._place(out, [*index, 0], lane))
+                for place in range(1, terms):
+                    total = w.value(f"fadd {kind} {total}, {term(place)}")
+                    self._store(out.buffer.dtype, total, self._place(out, [*index, place], lane))
+            else:
+                total = term(0)
+                for place in range(1, terms):
+                    total = (
+                        w.value(f"fadd {kind} {total}, {term(place)}")
+                        if statement.kind is Kind.SUM
+                        else self._larger(kind, total, term(place))
+                    )
+            if statement.kind is not Kind.ACCUMULATE:
+                self._store(out.buffer.dtype, total, self._place(out, index, lane))
+
+    def _larger(self, kind: str, a: str, b: str) -> str:
+        """Return the larger of two numbers, as NumPy's reduction: NaN if one is."""
+        w = self._w
+        first = w.value(f"fcmp ogt {kind} {a}, {b}")
+        nan = w.value(f"fcmp uno {kind} {a}, {a}")
+        return w.value(f"select i1 {w.value(f'or i1 {first}, {nan}')}, {kind} {a}, {kind} {b}")
+
+    def _pairwise(self, kind: str, term: Any, start: int, count: int) -> str:
+        """Return a sum in NumPy's order for numbers that lie together.
+
+        Up to 8 numbers are added in order, up to 128 in eight sums, more in two halves.
+        """
+        w = self._w
+
+        def add(a: str, b: str) -> str:
+            return w.value(f"fadd {kind} {a}, {b}")
+
+        if count < 8:
+            total = number(-0.0)
+            for place in range(start, start + count):
+                total = add(total, term(place))
+            return total
+        if count <= 128:
+            sums = [term(start + k) for k in range(8)]
+            whole = count - count % 8
+            for block in range(8, whole, 8):
+                sums = [add(sums[k], term(start + block + k)) for k in range(8)]
+            halves = [add(add(sums[k], sums[k + 1]), add(sums[k + 2], sums[k + 3])) for k in (0, 4)]
+            total = add(*halves)
+            for place in range(start + whole, start + count):
+                total = add(total, term(place))
+            return total
+        half = count // 2
+        half -= half % 8
+        return add(self._pairwise(kind, term, start, half), self._pairwise(kind, term, start + half, count - half))
+
+
+class _Nest:
+    """Nested loops over an index; axes of length 1 take none."""
+
+    def __init__(self, writer: Writer, dims: Sequence[int]) -> None:
+        self._loops = [writer.loop(n) for n in dims]
+
+    def __enter__(self) -> list[Index]:
+        return [loop.__enter__() for loop in self._loops]
+
+    def __exit__(self, *error: Any) -> None:
+        for loop in reversed(self._loops):
+            loop.__exit__(*error)
+
+
+def _flat(buffer: Buffer) -> View:
+    return View(buffer, 0, (buffer.size,), (1,))
+
+
+def _key(view: View) -> tuple[Any, ...]:
+    return view.buffer.number, view.offset, tuple(s for s, n in zip(view.strides, view.dims, strict=True) if n > 1)
+
+
+def _merged(dims: Sequence[int], views: Sequence[View], lanes: int) -> tuple[list[int], dict[Any, list[int]]]:
+    """Return the fewest axes that go through all views, lanes included, and the distances of each along them."""
+    axes = [k for k, n in enumerate(dims) if n > 1]
+    sizes = [dims[k] for k in axes]
+    distances = {_key(view): [view.strides[k] * lanes for k in axes] for view in views}
+    if lanes > 1:
+        sizes.append(lanes)
+        for each in distances.values():
+            each.append(1)
+    place = 0
+    while place < len(sizes) - 1:
+        n = sizes[place + 1]
+        if all(each[place] == each[place + 1] * n for each in distances.values()):
+            sizes[place : place + 2] = [sizes[place] * n]
+            for each in distances.values():
+                del each[place]
+        else:
+            place += 1
+    return sizes, distances
+
+
+def _grouped(statements: Sequence[Statement]) -> list[list[Statement]]:
+    """Return the statements in groups that one loop does."""
+    groups: list[list[Statement]] = []
+    for statement in statements:
+        if groups and _joins(groups[-1], statement):
+            groups[-1].append(statement)
+        else:
+            groups.append([statement])
+    return groups
+
+
+def _joins(group: Sequence[Statement], statement: Statement) -> bool:
+    if statement.kind is not Kind.EACH or group[0].kind is not Kind.EACH or statement.out.dims != group[0].out.dims:
+        return False
+    mine = [*statement.reads, statement.out]
+    for earlier in group:
+        theirs = [*earlier.reads, earlier.out]
+        for view in mine:
+            if view.buffer is earlier.out.buffer and not view.same_place(earlier.out):
+                return False
+        for view in theirs:
+            if view.buffer is statement.out.buffer and not view.same_place(statement.out):
+                return False
+    return True

@@ -1,0 +1,438 @@
+"""Machine code for the steps of a machine: records them once, compares the first ones with NumPy's, and goes on."""
+
+import copy
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.compiled.generate import Source, generate
+from chainrule.compiled.kernel import Batches, Bound, Kernel
+from chainrule.compiled.step import Step
+from chainrule.compiled.tape import Buffer, Role, Tape
+from chainrule.compiled.tracing import Traced, recorded
+from chainrule.compiled.untraceable import Refused, Untraceable, where_untraceable
+from chainrule.components.contracts import Array, Component
+from chainrule.components.stacking import float_fields, structure
+from chainrule.engine.backprop import Backprop
+from chainrule.engine.choice import Engine
+from chainrule.engine.layers import States
+from chainrule.engine.network import Pass
+from chainrule.engine.stack import Stack
+from chainrule.engine.transforms import Transforms
+from chainrule.engine.update import planned_update
+
+Place = tuple[Any, ...]  # the name of an array of a machine
+Plain = Callable[[int, int], None]  # does so many steps of a part by NumPy, from one of its batches on
+
+_COMPARED = 16  # steps of a new kernel that are compared with NumPy's
+_AT_ONCE = 4096  # most steps of one call, during which nobody can interrupt
+_WORTH = 10_000  # steps from which on a single compilation pays
+_FIELDS = ("norm", "activation", "output", "loss", "transforms", "rule")  # groups whose fields steps read
+_DRAWS = "draws random numbers"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Batches of one size, which follow each other in an epoch.
+
+    Attributes:
+        x, y: what a kernel reads: inputs under a row of ones, and true outputs.
+        x_dims, y_dims: of a batch in memory, without the run axis.
+        by_sample: whether samples come before features in memory.
+        samples: of each batch.
+    """
+
+    x: Batches
+    y: Batches
+    x_dims: tuple[int, int]
+    y_dims: tuple[int, int]
+    by_sample: bool
+    samples: int
+
+    @classmethod
+    def of_epoch(cls, x: Array, y: Array) -> "Part":
+        """Return the batches in the buffers of an epoch, ``(batches, runs, samples, features)``."""
+        _, _, samples, _ = x.shape
+        of_x, of_y = (Batches(each, tuple(s // each.itemsize for s in each.strides)) for each in (x, y))
+        return cls(of_x, of_y, (samples, x.shape[3]), (samples, y.shape[3]), True, samples)
+
+    @classmethod
+    def whole(cls, x: Array, y: Array) -> "Part":
+        """Return the only batch of full-batch training, ``(runs, features, samples)``."""
+        of_x, of_y = (Batches(each, (0, *(s // each.itemsize for s in each.strides))) for each in (x, y))
+        return cls(of_x, of_y, x.shape[1:], y.shape[1:], False, x.shape[2])
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the steps of a machine read and change.
+
+    Attributes:
+        stack: the runs.
+        optimizer: that of the steps, whose rate a schedule changes.
+        scheduled: the field of the optimizer that a schedule changes; None for none.
+        theta, states, state, rule_state, transforms: what steps change.
+        evaluations: how often each run has evaluated more than one gradient a step, and losses: ``(2, runs)``.
+        differs: whether layers are not the same in training as measured.
+    """
+
+    stack: Stack
+    optimizer: Any
+    scheduled: str | None
+    theta: Array
+    states: States
+    state: dict[str, Array]
+    rule_state: dict[str, Array]
+    transforms: Sequence[dict[str, Array]]
+    evaluations: Array
+    differs: bool
+
+    def arrays(self) -> dict[Place, Array]:
+        """Return every array that a step may read or change, by its name."""
+        found = dict(self._fixed)
+        found |= {("state", name): array for name, array in self.state.items()}
+        found |= {("rule", name): array for name, array in self.rule_state.items()}
+        for number, own in enumerate(self.transforms):
+            found |= {("transform", number, name): array for name, array in own.items()}
+        for place, arrays in self.states.items():
+            found |= {("layer", place, name): array for name, array in arrays.items()}
+        return found
+
+    @functools.cached_property
+    def _fixed(self) -> dict[Place, Array]:
+        """The arrays that nothing replaces: parameters and fields."""
+        found: dict[Place, Array] = {("theta",): self.theta}
+        for place, component in self.components():
+            found |= {(*place, name): getattr(component, name) for name in float_fields(component)}
+        return found
+
+    def replaceable(self) -> list[Array]:
+        """Return the arrays that components may have put in the place of others."""
+        kept = (self.state, self.rule_state, *self.transforms, *self.states.values())
+        return [array for arrays in kept for array in arrays.values()]
+
+    def components(self) -> list[tuple[Place, Component]]:
+        """Return the components of a step, with their names."""
+        found: list[tuple[Place, Component]] = [(("optimizer", 0), self.optimizer)]
+        for group in _FIELDS:
+            chosen = getattr(self.stack, group)
+            each = chosen if isinstance(chosen, tuple) else (chosen,)
+            found += [((group, number), one) for number, one in enumerate(each)]
+        return found
+
+
+@dataclass
+class Recorded:
+    """The steps of a part, recorded.
+
+    Attributes:
+        tape: what a step does.
+        places: the array of each buffer, by its number.
+        x, y: the numbers of the buffers of samples.
+        further: how many gradients and losses a step evaluates beside one gradient, ``(2,)``.
+        sources: what was generated from the tape, by the number of lanes.
+    """
+
+    tape: Tape
+    places: dict[int, Place]
+    x: int
+    y: int
+    further: Array
+    sources: dict[int, Source] = field(default_factory=dict)
+
+    def take(self, runs: Array) -> "Recorded":
+        """Return the same for the chosen runs."""
+        captured = {number: rows[runs] for number, rows in self.tape.captured.items()}
+        return replace(self, tape=replace(self.tape, captured=captured))
+
+
+class Compiled:
+    """Machine code for the steps of a stack, where its formulas can be recorded.
+
+    Args:
+        reason: why there is none, a sentence; "" to begin.
+
+    Attributes:
+        reason: why NumPy trains instead, a sentence; "" while machine code does.
+        steps: how many steps machine code has done.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        self.steps = 0
+        self._recorded: dict[tuple[int, bool], list[Recorded]] = {}
+        self._compared: dict[tuple[int, bool], int] = {}
+        self._kernels: dict[int, tuple[Kernel, Bound, list[Array]]] = {}
+
+    def take(self, runs: Array) -> "Compiled":
+        """Return the machine code for the chosen runs, with what was recorded."""
+        chosen = Compiled(self.reason)
+        chosen.steps = self.steps
+        for key, variants in self._recorded.items():
+            chosen._recorded[key] = [each.take(runs) for each in variants]
+        if len(runs) > 1:  # a single run has other machine code, which is compared anew
+            chosen._compared = dict(self._compared)
+        return chosen
+
+    def train(self, parts: Parts, part: Part, first: int, steps: int, plain: Plain) -> None:
+        """Do steps, the first of which has the number ``first``, with the batches of ``part`` from its first on."""
+        done = 0
+        while done < steps:
+            count = self._some(parts, part, first + done, steps - done, plain, done)
+            if not count:
+                plain(done, steps - done)
+                return
+            done += count
+
+    def _some(self, parts: Parts, part: Part, now: int, most: int, plain: Plain, batch: int) -> int:
+        """Do the next steps that are alike, and return how many; none if they cannot be done."""
+        if self.reason:
+            return 0
+        key = part.samples, part.by_sample
+        try:
+            variant = self._variant(parts, part, key, now)
+            count = _alike(variant.tape, now, min(most, _AT_ONCE))
+            bound = None if _is_of_one_step(variant.tape) else self._bound(parts, part, variant)
+        except Exception as error:  # whatever a formula does with an array that has no numbers
+            self.reason = _sentence(error)
+            return 0
+        if bound is None:
+            plain(batch, count)
+            return count
+        compared = self._compared.get(key, 0)
+        if compared < _COMPARED:
+            count = min(count, _COMPARED - compared)
+            self._compared[key] = compared + count
+            if not self._agrees(parts, bound, now, count, batch, plain):
+                self.reason = (
+                    f"Machine code gave other numbers than NumPy in step {now} or soon after: a formula depends on "
+                    "something else than its arguments, or this library computes in another order."
+                )
+                return count
+        else:
+            bound(now, count, batch)
+            np.add(parts.evaluations, variant.further[:, None] * count, out=parts.evaluations)
+        self.steps += count
+        return count
+
+    def _variant(self, parts: Parts, part: Part, key: tuple[int, bool], now: int) -> Recorded:
+        """Return the recorded step that this one is like; it is recorded if it is the first."""
+        variants = self._recorded.setdefault(key, [])
+        for each in variants:
+            if bool(each.tape.holds(now)):
+                return each
+        if len(variants) >= 8:
+            raise Untraceable("does something else at each step")
+        variants.append(_recorded_before(parts, part, now) or record(parts, part, now))
+        _remember(parts, part, variants[-1])
+        return variants[-1]
+
+    def _bound(self, parts: Parts, part: Part, variant: Recorded) -> Bound:
+        """Return the kernel of a recorded step with the arrays as they are now."""
+        now = parts.replaceable()
+        known = self._kernels.get(id(variant))
+        if known and all(one is other for one, other in zip(known[2], now, strict=True)):
+            return known[1]
+        arrays = parts.arrays()
+        kernel = known[0] if known else Kernel(variant.tape, len(parts.theta), part.samples == 1, variant.sources)
+        given = {number: arrays[place] for number, place in variant.places.items()} | variant.tape.captured
+        bound = kernel.bound(given, {variant.x: part.x, variant.y: part.y})
+        self._kernels[id(variant)] = kernel, bound, now
+        return bound
+
+    def _agrees(self, parts: Parts, bound: Bound, now: int, count: int, done: int, plain: Plain) -> bool:
+        """Do steps by machine code and then by NumPy, whose results stay, and say whether all bits are the same."""
+        before = {place: array.copy() for place, array in parts.arrays().items()}
+        bound(now, count, done)
+        mine = {place: array.copy() for place, array in parts.arrays().items()}
+        for place, array in parts.arrays().items():
+            np.copyto(array, before[place])
+        plain(done, count)
+        return all(_same_bits(mine[place], array) for place, array in parts.arrays().items())
+
+
+def pays(choice: Engine, epochs: int, steps_an_epoch: int) -> bool:
+    """Say whether steps are to be done by machine code; it follows from what is to be trained alone."""
+    return choice is Engine.COMPILED or (choice is Engine.AUTO and epochs * steps_an_epoch >= _WORTH)
+
+
+_BEFORE: dict[Any, list[tuple[dict[Place, Any], Recorded]]] = {}  # what this process has recorded, by structure
+_MOST = 64  # structures
+
+
+def _structure(parts: Parts, part: Part) -> Any:
+    """Return what a recording depends on, but for values of fields and the number of the step."""
+    stack = parts.stack
+    components = tuple((place, structure(component)) for place, component in parts.components())
+    arrays = tuple((place, array.shape[1:], array.dtype.char) for place, array in parts.arrays().items())
+    dropout = stack.dropout is not None
+    samples = part.samples, part.x_dims, part.y_dims, part.by_sample
+    tuples = tuple(isinstance(getattr(stack, group), tuple) for group in _FIELDS)
+    return stack.shape, components, arrays, parts.scheduled, parts.differs, dropout, samples, tuples
+
+
+def _values(array: Array) -> Any:
+    """Return what a formula sees that looks at a field: one value, if all runs have it; else those of all runs."""
+    first = array.reshape(-1)[:1]
+    return first.tobytes() if (array == first).all() else (len(array), array.tobytes())
+
+
+def _recorded_before(parts: Parts, part: Part, now: int) -> Recorded | None:
+    """Return a step of the same structure that this process has recorded, if fields that it looked at are the same."""
+    for looked, each in _BEFORE.get(_structure(parts, part), []):
+        arrays = parts.arrays()
+        if bool(each.tape.holds(now)) and all(_values(arrays[place]) == value for place, value in looked.items()):
+            return each
+    return None
+
+
+def _remember(parts: Parts, part: Part, recorded: Recorded) -> None:
+    """Keep a recording for later stacks, unless it has arrays of this one."""
+    if recorded.tape.captured:
+        return
+    if len(_BEFORE) >= _MOST:
+        _BEFORE.clear()
+    known = _BEFORE.setdefault(_structure(parts, part), [])
+    if all(each is not recorded for _, each in known):
+        arrays = parts.arrays()
+        places = [place for number, place in recorded.places.items() if number in recorded.tape.looked]
+        known.append(({place: _values(arrays[place]) for place in places}, recorded))
+
+
+def why_not(parts: Parts, part: Part) -> str:
+    """Return why steps cannot be recorded, a sentence; "" if they can."""
+    try:
+        generate(record(parts, part, 2).tape, 1)
+    except Exception as error:  # whatever a formula does with an array that has no numbers
+        return _sentence(error)
+    return ""
+
+
+def record(parts: Parts, part: Part, now: int) -> Recorded:
+    """Record the step of this number.
+
+    Raises:
+        Untraceable: a formula does what cannot be recorded.
+    """
+    tape, runs = Tape(), len(parts.theta)
+    arrays, places = parts.arrays(), {}
+
+    def array_of(place: Place, role: Role, known: Array | None = None) -> Any:
+        array = arrays[place]
+        if array.dtype.kind not in "fb" or not array.flags.c_contiguous:
+            raise Untraceable(f"keeps {place[-1]!r} as an array of {array.dtype}")
+        buffer = tape.buffer(array.shape[1:], array.dtype, role)
+        places[buffer.number] = place
+        return Traced(tape, runs, buffer.whole, known, frozenset({buffer.number}))
+
+    def with_fields(place: Place, component: Component) -> Any:
+        own = copy.copy(component)
+        for name in float_fields(component):
+            known = None if place[0] == "optimizer" and name == parts.scheduled else arrays[*place, name]
+            object.__setattr__(own, name, array_of((*place, name), Role.FIELD, known))
+        return own
+
+    components = {place: with_fields(place, one) for place, one in parts.components()}
+    optimizer = components["optimizer", 0]
+    groups: dict[str, Any] = {}
+    for group in _FIELDS:
+        chosen = tuple(one for (name, _), one in components.items() if name == group)
+        groups[group] = chosen if isinstance(getattr(parts.stack, group), tuple) else chosen[0]
+    states = _kept(array_of, parts)
+    stack, offered = parts.stack, {"shape": parts.stack.shape, "rng": Refused(_DRAWS)}
+    theta = array_of(("theta",), Role.STATE)
+    x, y = (_samples(tape, runs, dims, part.by_sample, parts.theta.dtype) for dims in (part.x_dims, part.y_dims))
+    rng: Any = Refused(_DRAWS) if parts.differs else None
+    layers = {"norm": groups["norm"], "states": states["layer"], "dropout": stack.dropout}
+    forward = Pass(stack.shape, theta, groups["activation"], groups["output"], part.samples, rng, **layers)
+    backprop = Backprop(
+        forward,
+        groups["loss"],
+        groups["rule"],
+        states["rule"],
+        np.empty_like(theta),
+        offered["rng"],  # type: ignore[arg-type]
+    )
+    batch = backprop.batch(x, y)
+    lr = getattr(optimizer, str(optimizer.rate), None)
+    transforms = Transforms(groups["transforms"], theta, {**offered, "lr": lr}, states["transform"])
+    further = np.zeros((2, runs), int)
+    given_transforms = transforms if groups["transforms"] else None
+    update = planned_update(optimizer, groups["rule"], given_transforms, offered, further, backprop, batch)
+    before = _flat(states)
+    with recorded(tape):
+        grad = backprop(batch)
+        update(theta, grad, states["state"], Step(tape, now))
+        _put_back(before, _flat(states))
+    if (further != further[:, :1]).any():
+        raise Untraceable("evaluates gradients of some runs only")
+    return Recorded(tape, places, x.view.buffer.number, y.view.buffer.number, further[:, 0])
+
+
+def _kept(array_of: Callable[..., Any], parts: Parts) -> dict[str, Any]:
+    """Return traced arrays for what components keep."""
+    return {
+        "state": {name: array_of(("state", name), Role.STATE) for name in parts.state},
+        "rule": {name: array_of(("rule", name), Role.STATE) for name in parts.rule_state},
+        "transform": [
+            {name: array_of(("transform", number, name), Role.STATE) for name in own}
+            for number, own in enumerate(parts.transforms)
+        ],
+        "layer": {
+            place: {name: array_of(("layer", place, name), Role.STATE) for name in own}
+            for place, own in parts.states.items()
+        },
+    }
+
+
+def _flat(states: Mapping[str, Any]) -> dict[Place, Any]:
+    found: dict[Place, Any] = {("state", name): each for name, each in states["state"].items()}
+    found |= {("rule", name): each for name, each in states["rule"].items()}
+    found |= {("transform", n, name): each for n, own in enumerate(states["transform"]) for name, each in own.items()}
+    found |= {("layer", p, name): each for p, own in states["layer"].items() for name, each in own.items()}
+    return found
+
+
+def _put_back(before: Mapping[Place, Traced], after: Mapping[Place, Any]) -> None:
+    """Record that arrays which a component has put in the place of others are copied there."""
+    changed = {place: each for place, each in after.items() if each is not before[place]}
+    copies = {place: each.copy() for place, each in changed.items()}  # first, because they may be exchanged
+    for place, each in copies.items():
+        before[place][...] = each
+
+
+def _samples(tape: Tape, runs: int, dims: Sequence[int], by_sample: bool, dtype: Any) -> Any:
+    """Return the traced samples of a batch, ``(runs, features, samples)``."""
+    buffer: Buffer = tape.buffer(tuple(dims), dtype, Role.DATA)
+    found = Traced(tape, runs, buffer.whole)
+    return found.mT if by_sample else found
+
+
+def _alike(tape: Tape, now: int, most: int) -> int:
+    """Return how many steps from this one on are like the recorded one."""
+    if not tape.guards:
+        return most
+    holds = tape.holds(np.arange(now, now + most))
+    return int(np.argmin(holds)) if not holds.all() else most
+
+
+def _is_of_one_step(tape: Tape) -> bool:
+    """Say whether a recorded step is like no other: compiling it would not pay."""
+    return any(op == "==" and answer and expression.operation == "step" for expression, op, _, answer in tape.guards)
+
+
+def _sentence(error: Exception) -> str:
+    """Return why a step cannot be recorded, with the line of the formula that cannot."""
+    what = str(error) if isinstance(error, Untraceable) else f"fails with {type(error).__name__}: {error}"
+    line = where_untraceable(error)
+    return f"A step cannot be recorded: it {what}{f' ({line})' if line else ''}."
+
+
+def _same_bits(one: Array, other: Array) -> bool:
+    if one.dtype.kind != "f":
+        return bool((one == other).all())
+    equal = one.view(f"u{one.itemsize}") == other.view(f"u{other.itemsize}")
+    return bool((equal | (np.isnan(one) & np.isnan(other))).all())

@@ -1,0 +1,269 @@
+"""Steps by machine code leave what NumPy's leave, bit for bit, or NumPy does them and a sentence says why."""
+
+import dataclasses
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pytest
+from annotated_types import doc
+
+import chainrule
+import random_runs
+from chainrule.components.contracts import Activation, Optimizer
+from chainrule.config.compose import compose_settings
+from chainrule.engine.choice import Engine
+from chainrule.engine.compiling import pays
+from chainrule.engine.machine import why_plain
+from chainrule.engine.trainer import train
+from chainrule.registry.registry import installed
+from chainrule.runs.execute import _stack, train_on
+from chainrule.runs.prepare import prepare
+from stacks import LEAVING, everything, left_at
+
+SMALL = ["data.samples=24", "network.hidden=[3]", "training.epochs=3", "training.tolerance=0"]
+# Why a built-in component is trained by NumPy.
+FALLBACKS = {
+    "evolution": "draws random numbers",
+    "sgld": "draws random numbers",
+    "noise": "computes something from the number of the step",
+    "weight_mirror": "draws random numbers",
+    "difference_target_propagation": "draws random numbers",
+    "forward_gradient": "draws random numbers",
+    "radam": "calls np.power of the step alone",
+    "muon": "np.ascontiguousarray",
+    "shampoo": "np.ascontiguousarray",
+    "lbfgs": "chooses numbers by an array",
+    "levenberg_marquardt": "looks at a number that only training gives",
+}
+
+
+def stack_of(overrides, count, engine, **changed):
+    """Runs that differ in seed and, where the optimizer has one, in their rate."""
+    base = dataclasses.replace(compose_settings(overrides), **changed)
+    settings = []
+    for number in range(count):
+        optimizer = base.optimizer
+        if hasattr(optimizer, "lr"):
+            optimizer = dataclasses.replace(optimizer, lr=optimizer.lr * (1 - number / 8))
+        settings.append(dataclasses.replace(base, seed=base.seed + number, optimizer=optimizer))
+    return dataclasses.replace(_stack([prepare(one) for one in settings]), engine=engine)
+
+
+def both(overrides, count=2, **changed):
+    """Train by NumPy and by machine code; return why NumPy did the steps of the latter."""
+    with np.errstate(all="ignore"):
+        plain = train(stack_of(overrides, count, Engine.NUMPY, **changed))
+        mine = train(stack_of(overrides, count, Engine.COMPILED, **changed))
+    assert [everything(one) for one in mine] == [everything(one) for one in plain]
+    states = [[array.tobytes() for own in one.states.values() for array in own.values()] for one in (mine[0], plain[0])]
+    assert states[0] == states[1]
+    reason = mine[0].fallback
+    assert (mine[0].engine is Engine.COMPILED) == (reason == "")
+    return reason
+
+
+def explained(name, reason):
+    """Check that a component is recorded, or falls back for the reason that is known."""
+    assert (name in FALLBACKS) == bool(reason), reason
+    assert FALLBACKS.get(name, "") in reason
+
+
+COMPONENTS = [
+    ("transforms" if kind == "transform" else kind, name)
+    for kind in ("activation", "optimizer", "rule", "transform", "loss", "schedule")
+    for name in installed().names(kind)
+]
+
+
+def fitting(group, name):
+    """The configuration of a small run with a component that fits it."""
+    found = [f"{group}=[{name}]" if group == "transforms" else f"{group}={name}"]
+    if group == "loss":
+        cls = installed().find("loss", name)
+        if cls.one_hot or cls.min_outputs > 1:
+            return [*found, "output=softmax", "target=wine"]
+        if cls.target_range != (-np.inf, np.inf):
+            return [*found, f"output={cls.paired_output or 'identity'}", "target=xor"]
+    if group == "activation":
+        return [*found, "network.hidden=[4]", f"training.batch_size={installed().find(group, name).min_samples}"]
+    if group == "rule" and name != "as_printed":
+        return [*found, "network.hidden=[3,2]"]
+    if name == "as_printed":
+        return [*found, "network.hidden=[2,2]", "target=xor"]
+    if name == "levenberg_marquardt":
+        return [*found, "activation=tanh"]
+    return found
+
+
+@pytest.mark.parametrize(("group", "name"), COMPONENTS)
+def test_every_built_in_component_is_recorded_or_has_a_reason(group, name):
+    explained(name, why_plain(stack_of([*SMALL, *fitting(group, name)], 1, Engine.NUMPY)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("group", "name"), COMPONENTS)
+def test_every_built_in_component_has_the_bits_of_numpy(group, name):
+    explained(name, both([*SMALL, *fitting(group, name)], 1))
+
+
+@pytest.mark.parametrize("batch", ["1", "3", "8", "17", "null"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_batches_of_every_size(batch, count):
+    assert both([*SMALL, f"training.batch_size={batch}", "optimizer=adam"], count) == ""
+
+
+@pytest.mark.parametrize("count", [2, 31, 33])
+def test_stacks_of_any_size(count):
+    assert both([*SMALL, "network.hidden=[2,2]"], count) == ""
+
+
+def test_single_precision():
+    assert both([*SMALL, "training.dtype=float32", "optimizer=adam", "activation=tanh"]) == ""
+
+
+def test_runs_that_diverge():
+    assert both([*SMALL, "optimizer.lr=30", "activation=relu", "training.epochs=6"], 3) == ""
+
+
+def test_samples_with_weights():
+    assert both([*SMALL, "target=xor", "data.balance_classes=true"]) == ""
+
+
+def test_dropout_is_left_to_numpy():
+    assert "it draws random numbers (layers.py, line " in both([*SMALL, "network.dropout=0.5"], 1)
+
+
+@pytest.mark.parametrize("batch", ["1", "6"])
+def test_a_run_in_a_stack_is_the_run_alone_while_others_leave(batch):
+    overrides = [*SMALL, "training.epochs=5", f"training.batch_size={batch}", "optimizer=momentum"]
+    stack = stack_of(overrides, 4, Engine.COMPILED)
+    together = train(stack_of(overrides, 4, Engine.COMPILED), prune=left_at(LEAVING))
+    for number in range(4):
+        one = stack.take(np.array([number]))
+        epochs = LEAVING.get(number)
+        alone = train(one, prune=None if epochs is None else left_at({0: epochs}))
+        assert everything(together[number]) == everything(alone[0])
+        assert alone[0].engine is together[number].engine is Engine.COMPILED
+
+
+def test_training_in_parts_is_training_at_once():
+    def run(epochs):
+        return prepare(
+            compose_settings([*SMALL, "optimizer=adam", "training.engine=compiled", f"training.epochs={epochs}"])
+        )
+
+    whole, _ = train_on(run(5))
+    first = run(5)
+    part, checkpoint = train_on(dataclasses.replace(first, settings=run(2).settings))
+    rest, _ = train_on(first, (checkpoint, part.curves))
+    assert rest.engine is Engine.COMPILED
+    assert rest.theta.tobytes() == whole.theta.tobytes()
+
+
+def random_stack(seed, engine):
+    rng = random.Random(seed)
+    overrides, count = [*random_runs.configuration(rng), "training.epochs=6"], rng.choice([1, 2, 3, 5])
+    base = compose_settings(overrides)
+    runs = [prepare(dataclasses.replace(base, seed=base.seed + number)) for number in range(count)]
+    return dataclasses.replace(_stack(runs), engine=engine)
+
+
+def same_as_numpy(seed):
+    plain, mine = (train(random_stack(seed, engine)) for engine in (Engine.NUMPY, Engine.COMPILED))
+    assert [everything(one) for one in mine] == [everything(one) for one in plain]
+    assert not mine[0].fallback.startswith("Machine code gave other numbers"), mine[0].fallback
+    assert "fails with" not in mine[0].fallback, mine[0].fallback
+
+
+@pytest.fixture
+def tables(tmp_path):
+    for file in random_runs.TABLES.values():
+        Path(file).write_text(random_runs.table(file))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_runs(seed, tables):
+    same_as_numpy(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4, 100))
+def test_many_random_runs(seed, tables):
+    same_as_numpy(seed)
+
+
+# Components that trace wrongly: what they compute depends on something else than their arguments.
+
+CALLS = [0]
+
+
+@dataclass(frozen=True)
+class Counting(Optimizer):
+    """Steps that shrink with the number of calls, which is no argument."""
+
+    lr: Annotated[float, doc("rate")] = 0.1
+
+    def update(self, theta, grad, state, step):
+        CALLS[0] += 1
+        theta -= self.lr / CALLS[0] * grad
+
+
+@dataclass(frozen=True)
+class Remembering(Activation):
+    """A slope that a global array has, which changes."""
+
+    def forward(self, z):
+        SCALE[:] = SCALE + 0.25
+        return SCALE * z
+
+    def slope(self, z, a):
+        return np.ones_like(z) * SCALE
+
+
+SCALE = np.ones((1, 1, 1))
+
+
+@dataclass(frozen=True)
+class Looking(Activation):
+    """A formula that looks at values: another one for runs whose numbers are all small."""
+
+    def forward(self, z):
+        return np.tanh(z) if np.abs(z).max() < 3 else z
+
+    def slope(self, z, a):
+        return np.ones_like(z)
+
+
+@pytest.mark.parametrize("changed", [{"optimizer": Counting()}, {"activation": Remembering()}])
+def test_a_component_that_depends_on_more_than_its_arguments_is_found_by_the_comparison(changed):
+    CALLS[0], SCALE[:] = 0, 1
+    mine = train(stack_of(SMALL, 1, Engine.COMPILED, **changed))
+    assert mine[0].engine is Engine.NUMPY
+    assert mine[0].fallback.startswith("Machine code gave other numbers than NumPy in step 1 or soon after")
+
+
+def test_a_component_that_looks_at_values_is_told_with_its_line():
+    reason = both(SMALL, 1, activation=Looking())
+    assert "it looks at a number that only training gives" in reason or "adds up over several axes" in reason
+    assert "test_compiling.py, line " in reason
+    assert "return np.tanh(z) if np.abs(z).max() < 3 else z" in reason
+
+
+def test_machine_code_pays_for_many_steps():
+    assert [pays(engine, 10, 10) for engine in Engine] == [False, False, True]
+    assert [pays(engine, 200, 205) for engine in Engine] == [True, False, True]
+
+
+def test_records_say_what_has_trained():
+    run = chainrule.run(*SMALL, "training.engine=compiled", "tracking=none", directory="mine")
+    assert run.record.manifest["engine"] == {"name": "compiled"}
+    other = chainrule.run(*SMALL, "training.engine=numpy", "tracking=none", directory="plain")
+    assert other.record.manifest["engine"] == {"name": "numpy"}
+    assert other.record.manifest.identity == run.record.manifest.identity
+    assert other.theta.tobytes() == run.theta.tobytes()
+    drops = chainrule.run(*SMALL, "network.dropout=0.5", "training.engine=compiled", "tracking=none", directory="drops")
+    assert drops.record.manifest["engine"]["name"] == "numpy"
+    assert "draws random numbers" in drops.record.manifest["engine"]["fallback"]
