@@ -8,7 +8,7 @@ from chainrule.components.contracts import Array
 from chainrule.engine.trajectory import Trajectory
 from chainrule.records.result import Result
 from chainrule.reports.axes import GUIDE, SMALL
-from chainrule_pictures import canvas
+from chainrule_pictures import canvas, passes
 
 _PREFIX = "gradient_norm/layer_"
 _FEW = 20  # points that are seen as points
@@ -35,7 +35,10 @@ def draw(result: Result) -> Any:
     path, layers = result.trajectory, range(1, result.shape.layers + 1)
     curves = [result.curves.values.get(f"{_PREFIX}{layer}") for layer in layers]
     norms = [values for values in curves if values is not None]
-    panels = [("gradients", "norm of the gradient, all training samples", result.curves.epochs, norms)] if norms else []
+    epochs = result.curves.epochs
+    if path is not None and not norms:  # the run has not measured them
+        epochs, norms = path.epochs, [*passes.gradient_norms(result, path.theta, path.states)]
+    panels = [("gradients", "norm of the gradient, all training samples", epochs, norms)] if norms else []
     if path is not None and len(path.epochs) > 1:
         middle = (path.epochs[:-1] + path.epochs[1:]) / 2
         panels.append(("updates", "change in an epoch / norm of the parameters", middle, [*ratios(result, path)]))

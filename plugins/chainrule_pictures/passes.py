@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from chainrule.components.contracts import Array
+from chainrule.components.contracts import Array, Rule
 from chainrule.components.stacking import stack
-from chainrule.engine.backprop import Truth, mean_loss, true_outputs
+from chainrule.engine.backprop import Backprop, Truth, mean_loss, true_outputs
 from chainrule.engine.layers import States, stacked
 from chainrule.engine.network import Pass
 from chainrule.engine.trainer import one_thread
@@ -47,6 +47,32 @@ def activations(result: Result, theta: Array, states: Sequence[States], samples:
         return np.stack([np.percentile(forward.a[layer], PERCENTILES, axis=(1, 2)) for layer in layers], axis=1)
 
     return np.concatenate(_passes(result, theta, states, x, spread), axis=2)
+
+
+def gradient_norms(result: Result, theta: Array, states: Sequence[States]) -> Array:
+    """Return the norm of the gradient of the mean training loss by each layer's parameters, ``(layers, points)``.
+
+    It is the gradient of backpropagation, whatever rule the run was trained by.
+
+    Args:
+        result: the run.
+        theta: parameters, ``(points, parameters)``.
+        states: what activations kept then, one entry a point.
+    """
+    block, inputs = result.samples.train, result.samples.inputs
+    loss, rule = stack([result.settings.loss], theta.dtype), _Backpropagation()
+
+    def measured(forward: Pass) -> Array:
+        samples = np.ascontiguousarray(np.broadcast_to(block, (len(forward.theta), *block.shape)))
+        backprop = Backprop(forward, loss, rule, {}, np.empty_like(forward.theta))
+        grad = backprop(backprop.batch(samples[:, : 1 + inputs], samples[:, 1 + inputs :]))
+        return np.array([np.sqrt(np.square(grad[:, place]).sum(axis=1)) for place in result.shape.slices()[1:]])
+
+    return np.concatenate(_passes(result, theta, states, block[: 1 + inputs], measured), axis=1)
+
+
+class _Backpropagation(Rule):
+    """Eq. 5 and 6."""
 
 
 PERCENTILES = (0, 10, 25, 50, 75, 90, 100)

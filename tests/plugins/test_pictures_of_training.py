@@ -35,12 +35,14 @@ from chainrule_pictures import (
 )
 from sizes import one_in
 
+EACH = "training.measure_every=1"
 FULL = ("training.batch_size=null",)
 CLASSES = ("output=softmax", "loss=categorical_cross_entropy", "optimizer=adam", "training.batch_size=16")
+SQUARED = ("output=identity", "loss=half_squared_error")
 RUNS = {
-    "article": ("training.epochs=20",),
+    "article": ("training.epochs=20", "training.measure_every=1"),
     "linear": ("network.hidden=[]", "training.epochs=40", "training.batch_size=16", "data.noise=0.5"),
-    "classes": ("target=wine", "network.hidden=[8]", *CLASSES, "training.epochs=8", "data.test=0.2"),
+    "classes": ("target=wine", "network.hidden=[8]", *CLASSES, "training.epochs=8", "data.test=0.2", EACH),
     "deep": ("network.hidden=[6,6,6,6,6,6,6,6]", "activation=tanh", *FULL, "training.epochs=5"),
     "wide": ("target=digits", "network.hidden=[40,20]", *CLASSES, "training.epochs=2", "data.samples=200"),
     "one input": ("target=sine", "network.hidden=[6]", "training.epochs=10", "data.test=0.2"),
@@ -179,8 +181,8 @@ def test_a_deep_linear_network_is_shown_as_what_it_computes():
         (["loss=half_squared_error"], True),
         (["loss=absolute_error"], False),
         (["loss=huber"], False),
-        (["activation=identity", "network.hidden=[1]", "target=wine"], False),
-        (["target=wine", "data.samples=10"], False),
+        (["activation=identity", "network.hidden=[1]", "target=wine", *SQUARED], False),
+        (["target=wine", "data.samples=10", *SQUARED], False),
     ],
 )
 def test_there_is_a_solution_where_the_loss_is_squared_and_it_is_unique_and_within_reach(overrides, has_solution):
@@ -203,13 +205,22 @@ def test_other_networks_show_each_parameter():
 
 def test_an_update_of_gradient_descent_is_its_rate_times_the_gradient():
     """One step an epoch, so that both panels of the picture tell of the same thing."""
-    overrides = (*FULL, "training.epochs=12", "optimizer.lr=0.05")
+    overrides = (*FULL, "training.epochs=12", "optimizer.lr=0.05", EACH, "training.gradient_norms=true")
     (result,) = train_stack([chainrule.prepare(chainrule.settings(*overrides))], snapshots=60)
     for layer, found in enumerate(gradients.ratios(result, result.trajectory), 1):
         place = result.shape.slices()[layer]
         norms = np.linalg.norm(result.trajectory.theta[:-1, place], axis=1)
         wanted = 0.05 * result.curves.values[f"gradient_norm/layer_{layer}"][:-1] / norms
         np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["article", "classes", "normed", "weighted"])
+def test_gradient_norms_that_were_not_measured_are_those_that_would_have_been(name):
+    overrides = (*RUNS[name], "training.gradient_norms=true", "training.epochs=4", EACH)
+    (result,) = train_stack([chainrule.prepare(chainrule.settings(*overrides))], snapshots=60)
+    found = passes.gradient_norms(result, result.trajectory.theta, result.trajectory.states)
+    for layer, norms in enumerate(found, 1):
+        np.testing.assert_allclose(norms, result.curves.values[f"gradient_norm/layer_{layer}"], rtol=1e-9)
 
 
 def test_between_points_further_apart_it_is_that_of_an_epoch():
@@ -286,7 +297,7 @@ def test_directions_are_the_principal_ones_of_the_path(name):
     differences = result.trajectory.theta - result.theta
     values, vectors = np.linalg.eigh(differences.T @ differences)
     np.testing.assert_allclose(found.directions @ found.directions.T, np.eye(2), atol=1e-10)
-    np.testing.assert_allclose(np.abs((found.directions * vectors[:, [-1, -2]].T).sum(axis=1)), 1, rtol=1e-6)
+    np.testing.assert_allclose(np.abs((found.directions * vectors[:, [-1, -2]].T).sum(axis=1)), [1, 1], rtol=1e-6)
     np.testing.assert_allclose(found.shares, values[[-1, -2]] / values.sum(), rtol=1e-8)
     np.testing.assert_allclose(found.path, differences @ found.directions.T, atol=1e-10)
     axes = landscape.draw(result).axes[0]
@@ -306,7 +317,7 @@ def test_there_is_no_surface_of_a_run_that_did_not_move_or_kept_no_path():
     (result,) = train_stack([chainrule.prepare(chainrule.settings(*RUNS["article"]))])
     for module in (landscape, parameters, activations):
         assert module.draw(result) is None
-    assert len(gradients.draw(result).axes) == 1
+    assert len(gradients.draw(result).axes) == 1  # measured, because each epoch is
 
 
 def test_a_path_of_one_step_has_a_second_direction():
