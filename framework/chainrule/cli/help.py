@@ -64,6 +64,7 @@ def text(
     components = {**chosen, TRACKING: tracker}
     config = {
         **settings.to_config(),
+        "training": plain(settings.training),  # with what a record does not hold
         PICTURES: list(pictures),
         TRACKING: component_config(tracker),
         SECTION: plain(registry.preferences),
