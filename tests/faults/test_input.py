@@ -211,7 +211,7 @@ WRITTEN = {
     "an alias of itself": ("a: &a [*a]", "aliases of aliases"),
     "deep": ("a: " + "[" * 3000 + "]" * 3000, "deep"),
     "digits": ("seed: " + "9" * 5000, "5000 digits"),
-    "no text": ('a: "\\uDCFF"', "line 1: '\\udcff' is no text"),
+    "no text": ('a: "\\uDCFF"', r"line 1: \uDCFF is no text"),
     "a bomb": ("a: &a [1,2,3,4,5,6,7,8,9]\n" + "".join(
         f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdef", "bcdefg", strict=True)), "100,000 values"),
     "defaults that are no list": ("defaults: 3", "must be a list"),

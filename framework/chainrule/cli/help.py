@@ -72,16 +72,16 @@ def text(
     values = flat(config)
     groups = [f"  {group:<12} {', '.join(registry.names(kind.name))}" for group, kind in GROUPS.items()]
     groups.append(f"  {'experiment':<12} {', '.join(experiments)}")
-    sections = [
+    parts = [
         _USAGE,
         "Groups, chosen by GROUP=NAME",
         "\n".join(groups),
         "Keys, changed by KEY=VALUE",
         _rows(keys(), values),
     ]
-    sections.append("Parameters of the components chosen here, changed by KEY=VALUE")
-    sections += [_component(key, component, values) for key, component in components.items()]
-    return "\n\n".join(sections)
+    parts.append("Parameters of the components chosen here, changed by KEY=VALUE")
+    parts += [_component(key, component, values) for key, component in components.items()]
+    return "\n\n".join(parts)
 
 
 def summary(component: type[Component]) -> str:

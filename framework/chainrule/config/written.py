@@ -15,6 +15,7 @@ from chainrule.errors import ConfigurationError
 _LARGEST = 1 << 20  # bytes
 _MOST = 100_000  # values, with what aliases repeat
 _DEPTH = 50
+_HALF = re.compile(rb'"[^"\n]*?(\\u[dD][89a-fA-F]\w\w)')  # an escape for half of a character
 _BRACKETS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 # What YAML 1.1, which Hydra reads, takes for numbers of base 8 and 60.
 _OCTAL, _SEXAGESIMAL = re.compile(r"[-+]?0[0-7_]+"), re.compile(r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?")
@@ -50,6 +51,10 @@ def _fault(path: Path, _changed: int, size: int) -> str:
     text = path.read_bytes()
     if text.count(b"[") + text.count(b"{") > _DEPTH and _depth(text) > _DEPTH:
         return f"{path} has brackets in brackets, more than {_DEPTH} deep."
+    half = _HALF.search(text)
+    if half:
+        line = text.count(b"\n", 0, half.start()) + 1
+        return f"{path}, line {line}: {half[1].decode()} is no text that a file could hold."
     try:
         node = yaml.compose(text, Loader=_Loader)
         counts: dict[int, int] = {}
