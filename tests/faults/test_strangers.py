@@ -4,6 +4,7 @@ Each is a sweep and a run that somebody has made to do harm, with checksums that
 directory is tried on it. It may end well or in one sentence, but in bounded time, and what lies outside stays as it is.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -88,8 +89,6 @@ def sparse(path, size=1 << 40):
 
 def of_weights(place, content):
     """Replace the weights of the run, with a manifest that fits."""
-    import hashlib
-
     (place / "run" / "weights.npz").write_bytes(content)
     files = json.loads((place / "run" / MANIFEST).read_bytes())["files"]
     entry = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
@@ -159,6 +158,15 @@ def plugin(place):
         (folder / "conf" / "config.yaml").write_text("hydra: {callbacks: {c: {_target_: os.system}}}\n")
     resealed(place / "sweep" / SWEEP, working_directory=str(place))
     broken_off(place)
+
+
+def checkpoint(place, content):
+    """A checkpoint in the place of the record of the run, with a checksum that fits."""
+    (place / "run" / MANIFEST).unlink()
+    (place / "run" / "checkpoints").mkdir()
+    text = json.dumps(content).encode()
+    mark = b"chainrule checkpoint 1 " + hashlib.sha256(text + b"\n").hexdigest().encode()
+    (place / "run" / "checkpoints" / "epoch-0000000001").write_bytes(mark + b"\n" + text + b"\n")
 
 
 def bombs(place):
@@ -268,6 +276,18 @@ HOSTILE = {
     "a launcher": lambda p: arguments(p, "+hydra.launcher._target_=os.system"),
     "a callback of a job": lambda p: jobs_of(p, "+hydra.callbacks.c._target_=os.system"),
     "a server of a job": lambda p: jobs_of(p, "tracking=mlflow", "tracking.uri=http://127.0.0.1:1"),
+    "a checkpoint of other types": lambda p: checkpoint(p, {"about": 3, "checkpoint": {}, "course": {}, "arrays": []}),
+    "a checkpoint of no run": lambda p: checkpoint(p, {"about": {"configuration": 3, "overrides": [{}]}}),
+    "a checkpoint behind a link": lambda p: (
+        (p / "run" / MANIFEST).unlink(),
+        (p / "run" / "checkpoints").mkdir(),
+        link(p / "run" / "checkpoints" / "epoch-0000000001", "../../../outside/victim"),
+    ),
+    "a pipe for a checkpoint": lambda p: (
+        (p / "run" / MANIFEST).unlink(),
+        (p / "run" / "checkpoints").mkdir(),
+        os.mkfifo(p / "run" / "checkpoints" / "epoch-0000000001"),
+    ),
     "nested words": lambda p: arguments(p, "transforms=" + "[" * 3000 + "]" * 3000),
 }
 FEW = ("a device", "sparse weights", "temporary names", "a lock", "plugins and configuration", "a callback of a job")
@@ -282,6 +302,7 @@ ON_SWEEP = {
 }
 ON_RUN = {
     "predict": lambda place: ["predict", str(place / "run"), "rows.csv", "--out", "out.csv", "--overwrite"],
+    "resume": lambda place: ["resume", str(place / "run")],
     "sync": lambda place: ["sync", str(place / "run"), "--tracking", "none"],
     "doctor": lambda place: ["doctor", str(place / "run"), "--tracking", "none"],
     "verify": lambda place: ["verify", str(place / "run")],
@@ -385,12 +406,9 @@ def test_a_run_does_not_write_through_links_in_its_directory(theirs, tmp_path, w
 
 def test_a_server_that_a_record_names_is_contacted_only_if_the_person_names_it(theirs, tmp_path, monkeypatch, capsys):
     sent = []
-
-    def send_all(self, records):
-        sent.append(self.uri)
-        return [None] * len(records)
-
-    monkeypatch.setattr("chainrule_mlflow.tracker.MLflow.send_all", send_all)
+    monkeypatch.setattr(
+        "chainrule_mlflow.tracker.MLflow.send_all", lambda self, records: sent.append(self.uri) or [None]
+    )
     server = "http://127.0.0.1:1"
     shutil.rmtree(theirs / "sweep")
     configuration = entry_of(theirs, "configuration")

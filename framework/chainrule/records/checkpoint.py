@@ -23,10 +23,12 @@ from chainrule.engine.trainer import Course, Trained
 from chainrule.engine.trajectory import Snapshot
 from chainrule.errors import RecordError
 from chainrule.files.atomic import sync_folder, write_whole
+from chainrule.files.reading import read_within
 
 FOLDER = "checkpoints"  # below the directory of a run, or of the first run of a stack
 _MARK = b"chainrule checkpoint 1 "
 _KEPT = 2  # the newest, and the one before, in case that is damaged
+_LONGEST = 1 << 24  # bytes of what is said about runs
 _NAME = re.compile(r"epoch-\d{10,}")
 _ARRAY = "__array__"  # key of what stands for an array in the text
 _DTYPES = "biufc"  # kinds of arrays that are kept
@@ -108,7 +110,7 @@ def about(directory: Path) -> Mapping[str, Any] | None:
     for path in _files(directory):
         with suppress(OSError, ValueError, TypeError, KeyError, RecursionError), open(path, "rb") as file:
             file.readline(len(_MARK) + 65)
-            found = json.loads(file.readline())["about"]
+            found = json.loads(file.readline(_LONGEST))["about"]
             if isinstance(found, dict):
                 return found
     return None
@@ -120,8 +122,10 @@ def remove_checkpoints(directory: Path) -> None:
 
 
 def _files(directory: Path) -> list[Path]:
-    """Return the files of checkpoints, the newest first."""
-    found = [path for path in (directory / FOLDER).glob("epoch-*") if _NAME.fullmatch(path.name) and path.is_file()]
+    """Return the files of checkpoints, the newest first; links are none."""
+    folder = directory / FOLDER
+    there = [] if folder.is_symlink() else [path for path in folder.glob("epoch-*") if _NAME.fullmatch(path.name)]
+    found = [path for path in there if path.is_file() and not path.is_symlink()]
     return sorted(found, key=lambda path: int(path.name.partition("-")[2]), reverse=True)
 
 
@@ -132,7 +136,7 @@ def _content(path: Path) -> dict[str, Any]:
         RecordError: it is damaged, or another version wrote it.
     """
     try:
-        first, text, rest = _split(path.read_bytes())
+        first, text, rest = _split(read_within(path.parent, path.name))
         digest = hashlib.sha256(text + b"\n" + rest).hexdigest()
         if first != _MARK + digest.encode():
             raise ValueError("its checksum is another")

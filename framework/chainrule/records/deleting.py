@@ -8,13 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from chainrule.files.reading import require_unlinked
+from chainrule.records.checkpoint import FOLDER
 from chainrule.records.run import FAILURE, HYDRA, MANIFEST, Record
 from chainrule.records.sweep import SWEEP, Sweep
 
 LOCK = ".sweep.lock"
 _OF_RUN = re.compile(
     r"manifest\.json|failure\.json|configuration\.yaml|curves\.npz|weights\.npz|confusion\.csv|mlflow\.json|chainrule\.log"
-    r"|pictures/[^/]+\.png|\.hydra/(config|hydra|overrides)\.yaml|(?:[^/]+/)?\.[^/]+\.tmp"
+    r"|pictures/[^/]+\.png|\.hydra/(config|hydra|overrides)\.yaml|checkpoints/epoch-\d+|(?:[^/]+/)?\.[^/]+\.tmp"
 )
 _OF_SWEEP = re.compile(
     r"sweep\.json|multirun\.yaml|checksums\.json|report\.html|runs\.csv|comparison\.json|timing\.json|optuna\.log(\.lock)?"
@@ -37,7 +38,9 @@ def delete_run(directory: Path) -> list[Path]:
         OSError: something cannot be removed.
     """
     first = [directory / MANIFEST, directory / FAILURE]
-    return _delete(directory, [*first, *files_of_run(directory)], [directory / "pictures", directory / HYDRA])
+    return _delete(
+        directory, [*first, *files_of_run(directory)], [directory / "pictures", directory / HYDRA, directory / FOLDER]
+    )
 
 
 def delete_sweep(sweep: Sweep) -> list[Path]:

@@ -65,6 +65,8 @@ class BrokenRun:
                 f"{directory} holds nothing to go on with: no sweep, no checkpoint of a run, and no finished run."
             )
         found = about if "configuration" in about else self.record.manifest if self.record else {}
+        if not _is_sound(found):
+            raise RecordError(f"{directory} holds a checkpoint that is not that of a run.")
         self.configuration: dict[str, Any] = dict(found["configuration"])
         self.overrides: list[str] = list(found["overrides"])
         self.working_directory: str | None = about.get("working_directory")
@@ -149,6 +151,19 @@ class BrokenRun:
         own = {f"training.{name}": value for name, value in now.items() if value != then[name]}
         kept = [text for text in self.overrides if split_override(text)[0] not in own]
         return [*kept, *(f"{key}={shown(value)}" for key, value in own.items())]
+
+
+def _is_sound(found: Mapping[str, Any]) -> bool:
+    """Say whether what is said about a run has the entries that are read here, of their types."""
+    configuration, overrides = found.get("configuration"), found.get("overrides")
+    return (
+        isinstance(configuration, dict)
+        and isinstance(configuration.get("training"), dict)
+        and isinstance(configuration.get(TRACKING), dict)
+        and isinstance(overrides, list)
+        and all(isinstance(text, str) for text in overrides)
+        and isinstance(found.get("working_directory"), str | None)
+    )
 
 
 def _epochs(overrides: Sequence[str], before: Settings) -> int:

@@ -6,7 +6,14 @@ import socket
 
 import pytest
 
-from chainrule.files.reading import digest_within, is_plain, read_within, require_unlinked, require_without_links
+from chainrule.files.reading import (
+    digest_within,
+    found_below,
+    is_plain,
+    read_within,
+    require_unlinked,
+    require_without_links,
+)
 
 
 def test_a_file_is_read_and_its_digest_is_that_of_its_content(tmp_path):
@@ -60,6 +67,18 @@ def test_names():
     assert all(map(is_plain, ["a", "a/b.png", "0", "seed=1,x", "..a", "\u00e9"]))
     wrong = ["", ".", "..", "a/../b", "/a", "a/", "a//b", "a\0", "a\n", "a\\b", "\ud800", "x" * 256, "a/" * 3000 + "a"]
     assert not any(map(is_plain, wrong))
+
+
+def test_files_are_found_at_any_depth_but_not_behind_links(tmp_path):
+    folder = tmp_path / "folder"
+    (folder / "a" / "b").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    for path in ("folder/x", "folder/a/b/x", "folder/a/y", "folder/a/z", "other/x"):
+        (tmp_path / path).touch()
+    (folder / "link").symlink_to(tmp_path / "other")
+    found = {path.relative_to(folder).as_posix() for path in found_below(folder, "x", "y")}
+    assert found == {"x", "a/b/x", "a/y"}
+    assert list(found_below(tmp_path / "nowhere", "x")) == []
 
 
 def test_nothing_is_written_through_a_link(tmp_path):
