@@ -8,6 +8,7 @@ from pathlib import Path
 from chainrule.cli.common import confirmed, load_plugins, parse, parser, tracker_of
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.files.locks import exclusive
+from chainrule.records.checkpoint import FOLDER
 from chainrule.records.deleting import LOCK, delete_run, delete_sweep, files_of_run
 from chainrule.records.run import FAILURE, MANIFEST, Record, read_record
 from chainrule.records.sweep import SWEEP, Sweep, read_sweep
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str]) -> None:
         place = directory.absolute()
         if os.path.lexists(place / SWEEP):
             _sweep(read_sweep(place), given.yes, given.tracking, given.allow)
-        elif any(os.path.lexists(place / name) for name in (MANIFEST, FAILURE)):
+        elif any(os.path.lexists(place / name) for name in (MANIFEST, FAILURE, FOLDER)):
             _run(place, given.yes, given.tracking, given.allow)
         else:
             raise ChainruleError(f"{directory} holds neither a run nor a sweep.")

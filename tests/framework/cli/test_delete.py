@@ -117,6 +117,13 @@ def test_a_damaged_run_is_removed_without_its_tracker(told, capsys):
     assert not Path("run").exists()
 
 
+def test_a_run_that_broke_off_is_removed_with_its_checkpoints(told):
+    Path("broken/checkpoints").mkdir(parents=True)
+    Path("broken/checkpoints/epoch-0000000003").write_bytes(b"x")
+    delete.main(["broken", "--yes"])
+    assert not Path("broken").exists()
+
+
 def test_what_is_no_record_is_named(tmp_path):
     Path("empty").mkdir()
     with pytest.raises(ChainruleError, match=r"^empty holds neither a run nor a sweep\.$"):
