@@ -13,7 +13,6 @@ from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.entries import sealed
 from chainrule.records.run import FAILURE, HYDRA, MANIFEST, Failure, read_end, read_record
 from chainrule.records.sweep import CHECKSUMS, MASTER, SWEEP, read_sweep
-from chainrule.registry import watching
 from sealing import identified
 from sweeping import contents
 
@@ -215,8 +214,8 @@ def test_a_directory_that_vanishes_while_the_others_are_trained_ends_the_sweep_w
 def test_nothing_damaged_is_sent(copy, monkeypatch, capsys):
     sent = []
 
-    class Tracker:
-        named, name, send_all = "", "kept", watching.Tracker.send_all
+    class Tracker(chainrule.Tracker):
+        named = ""
 
         def send(self, record):
             sent.append(record.directory.name)
