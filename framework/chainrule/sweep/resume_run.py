@@ -20,6 +20,7 @@ from chainrule.records.result import Result
 from chainrule.records.run import Record, read_record
 from chainrule.records.settings import Settings, shown
 from chainrule.records.sweep import split_override
+from chainrule.registry.aside import Aside
 from chainrule.registry.registry import Registry
 from chainrule.registry.versions import changes
 from chainrule.registry.watching import Tracker, Watcher, Watchers
@@ -120,7 +121,7 @@ class BrokenRun:
                 _require_extensible(run, before, saved)
         tracker = tracker_from_config({TRACKING: self.configuration[TRACKING]}, registry)
         self._require_known(tracker)
-        told = Watchers([tracker, *watchers])
+        told = Watchers([Aside(tracker), *watchers])
         task = Task(run, self.directory, tracker, self._typed(run.settings, before))
         ((result, record),) = execute([task], told, registry, overwrite=True, since=saved)
         told.tell("runs_recorded", [record])
