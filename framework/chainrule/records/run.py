@@ -141,9 +141,9 @@ class RunManifest(Entries):
         """Return the data with its entries checked; earlier versions covered no files beside, and named no stack."""
         later = {"beside": {}, "stack": {"runs": None, "seconds": data.get("seconds")}}
         found = super().checked({**later, **data})
-        wrong = [name for name, is_right in _SOUND.items() if not is_right(found)]
-        if wrong:
-            raise ValueError(", ".join(wrong))
+        for name, is_right in _SOUND.items():  # in this order, as later ones rely on earlier ones
+            if not is_right(found):
+                raise ValueError(name)
         return found
 
 
@@ -158,7 +158,7 @@ _SOUND: dict[str, Callable[[RunManifest], bool]] = {
     "network": lambda found: len(found.network.widths) > 1 and min(found.network.widths) > 0 and _fits(found),
     "epochs": lambda found: found.epochs >= 0,
     "metrics": lambda found: "train/loss" in found.metrics,
-    "started": lambda found: datetime.fromisoformat(found.started).tzinfo is not None,
+    "started": lambda found: _is_time(found.started),
     "seconds": lambda found: 0 <= found.seconds < math.inf and 0 <= found.stack.seconds < math.inf,
     "environment": lambda found: all(isinstance(found.environment.get(name), str) for name in ("user", "chainrule")),
     "data": lambda found: (
@@ -173,6 +173,13 @@ _SOUND: dict[str, Callable[[RunManifest], bool]] = {
     "files": lambda found: all(map(is_plain, found.files)) and {CURVES, WEIGHTS} <= found.files.keys(),
     "beside": lambda found: all(map(is_plain, found.beside)),
 }
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _fits(manifest: RunManifest) -> bool:
