@@ -70,10 +70,10 @@ class BrokenRun:
             raise RecordError(f"{directory} holds a checkpoint that is not that of a run.")
         self.configuration: dict[str, Any] = dict(found["configuration"])
         self.overrides: list[str] = list(found["overrides"])
-        self.working_directory: str | None = about.get("working_directory")
-        self._allowed: Sequence[str] = ()
         every = about.get("checkpoint_every", 30.0)
         self.configuration["training"] = {**self.configuration["training"], "checkpoint_every": every}
+        self.working_directory: str | None = about.get("working_directory")
+        self._allowed: Sequence[str] = ()
 
     def require_own(self, allowed: Sequence[str]) -> None:
         """Check that going on runs nothing and reaches nobody that the person has not named.
