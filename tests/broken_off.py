@@ -30,7 +30,7 @@ def files(folder):
         if path.is_file() and not name.startswith(("checkpoints/", ".hydra/")) and path.suffix != ".log":
             found[name] = path.read_bytes()
     manifest = json.loads(found.pop(MANIFEST))
-    return found, {key: value for key, value in manifest.items() if key not in OF_ATTEMPT}
+    return found, {key: value for key, value in manifest.items() if key not in (*OF_ATTEMPT, "beside")}
 
 
 def kept(folder):

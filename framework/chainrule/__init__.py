@@ -50,7 +50,7 @@ _HOMES = {
     "chainrule.registry.declaring": ("plugin",),
     "chainrule.registry.hookspecs": ("API_VERSION", "hookimpl"),
     "chainrule.runs.prepare": ("Prepared", "prepare"),
-    "chainrule.registry.watching": ("Progress", "Session", "Start", "SweepProgress", "Tracker", "Watcher"),
+    "chainrule.registry.watching": ("Begun", "Progress", "Session", "Start", "SweepProgress", "Tracker", "Watcher"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)

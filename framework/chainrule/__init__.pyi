@@ -38,7 +38,7 @@ from chainrule.records.sweep import Sweep
 from chainrule.records.tracked import TrackedRun, TrackedRuns
 from chainrule.registry.declaring import plugin
 from chainrule.registry.hookspecs import API_VERSION, hookimpl
-from chainrule.registry.watching import Progress, Session, Start, SweepProgress, Tracker, Watcher
+from chainrule.registry.watching import Begun, Progress, Session, Start, SweepProgress, Tracker, Watcher
 from chainrule.runs.prepare import Prepared, prepare
 
 __version__: str
@@ -46,6 +46,7 @@ __all__ = [
     "API_VERSION",
     "Activation",
     "Array",
+    "Begun",
     "ChainruleError",
     "Classifier",
     "ConfigurationError",

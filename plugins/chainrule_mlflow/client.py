@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,7 @@ from chainrule_mlflow.receipts import leave, receipt, replaced
 from chainrule_mlflow.rows import Found, choose, superseded
 from chainrule_mlflow.store import Store
 
-_METRICS, _PARAMS, _TAGS = 800, 100, 100  # in one call; MLflow allows 1000 altogether
+METRICS, _PARAMS, _TAGS = 800, 100, 100  # in one call; MLflow allows 1000 altogether
 _PAGE = 200  # runs asked for at once: a server has ten seconds for its answer
 # What a server says of what it is sent, and not of itself.
 _REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE")
@@ -114,6 +115,7 @@ class _Sender:
         """Send everything. Rows of an earlier attempt are equal, and MLflow keeps each once."""
         run = contents.describe(record, self._parent, self._points)
         with _refused(record):
+            run = _missing(self._mlflow, run_id, run)
             log(self._mlflow, run_id, run)
             log_dataset(self._mlflow, run_id, run)
         self._log_files(record, run_id)
@@ -220,7 +222,7 @@ def log(mlflow: Any, run_id: str, run: contents.Run) -> None:
     params = [Param(*item) for item in run.params.items()]
     tags = [RunTag(*item) for item in run.tags.items()]
     for i in count():
-        parts = metrics[i * _METRICS :][:_METRICS], params[i * _PARAMS :][:_PARAMS], tags[i * _TAGS :][:_TAGS]
+        parts = metrics[i * METRICS :][:METRICS], params[i * _PARAMS :][:_PARAMS], tags[i * _TAGS :][:_TAGS]
         if not any(parts):
             break
         mlflow.log_batch(run_id, *parts, synchronous=True)
@@ -232,6 +234,16 @@ def log_dataset(mlflow: Any, run_id: str, run: contents.Run) -> None:
 
     dataset = DatasetInput(Dataset(**run.dataset), [InputTag(*item) for item in run.dataset_tags.items()])
     mlflow.log_inputs(run_id, [dataset])
+
+
+def _missing(mlflow: Any, run_id: str, run: contents.Run) -> contents.Run:
+    """Return what is still to be sent of a run: not the points of curves that were sent while it was trained."""
+    if contents.LIVE not in mlflow.get_run(run_id).data.tags:
+        return run
+    names = {name for name, *_ in run.points}
+    there = {(name, point.step) for name in names for point in mlflow.get_metric_history(run_id, name)}
+    mlflow.delete_tag(run_id, contents.LIVE)
+    return replace(run, points=[point for point in run.points if (point[0], point[3]) not in there])
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from chainrule.records.settings import flat
 Point = tuple[str, float, int, int]  # name, value, time in milliseconds since 1970, step
 
 KEY = "chainrule.key"
+LIVE = "chainrule.live"  # tag of a run that is shown while it is trained: some of its points are there
 LOG = "log10/"  # how the names of logarithms of losses begin, by which pages sort and draw
 PHASE = "chainrule.phase"  # of a run of a comparison
 JOB = "chainrule.job"  # number of the run in its sweep: one run beneath that of the sweep has it

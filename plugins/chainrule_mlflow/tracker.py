@@ -17,8 +17,8 @@ from chainrule.records.faults import Fault
 from chainrule.records.run import Record
 from chainrule.records.sweep import Sweep, read_sweep
 from chainrule.records.tracked import TrackedRuns
-from chainrule.registry.watching import Start, Tracker
-from chainrule_mlflow import care, contents, parents, reading, sending
+from chainrule.registry.watching import Begun, Start, Tracker
+from chainrule_mlflow import care, contents, live, parents, reading, sending
 from chainrule_mlflow.receipts import home, receipt
 from chainrule_mlflow.store import Store
 
@@ -29,6 +29,7 @@ _PAUSE = 60.0  # seconds without a further attempt after a failure, at first
 _paused_until: dict[tuple[str, str], float] = {}
 _pauses: dict[tuple[str, str], float] = {}  # the last pause: the next one is twice as long
 _unsaid: dict[tuple[str, str], str] = {}  # what failed before there was anything to be sent later
+_live: dict[Path, live.Live] = {}  # runs that are shown while they are trained
 
 
 def _points(runs: int) -> int:
@@ -62,8 +63,20 @@ class MLflow(Tracker, name="mlflow"):
         """Look for the store while the run trains: what is wrong with it is known when the run ends."""
         self._attempt(lambda: sending.look(Store.at(self.uri), self.experiment), None)
 
+    def run_started(self, run: Begun) -> None:
+        """Show its curves, if it takes longer than some seconds."""
+        _live[run.directory] = live.Live(run, Store.at(self.uri), self.experiment)
+
+    def run_interrupted(self, run: Begun) -> None:
+        """Say that it was killed."""
+        if run.directory in _live:
+            _live.pop(run.directory).end(killed=True)
+
     def runs_recorded(self, records: Sequence[Record]) -> None:
         """Send the records, or say how to send them later."""
+        for record in records:
+            if record.directory in _live:
+                _live.pop(record.directory).end()
 
         def send() -> None:
             for error in filter(None, self.send_all(records)):
@@ -196,6 +209,7 @@ class MLflow(Tracker, name="mlflow"):
             ChainruleError: the store failed.
         """
         store, refused = Store.at(self.uri), {}
+        live.adopt(records, store)
         by_sweep: dict[str, list[Record]] = {}
         for record in records:
             by_sweep.setdefault(record.member.key if record.member else "", []).append(record)

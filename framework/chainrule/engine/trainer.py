@@ -109,6 +109,7 @@ def train(
     moment: Moment | None = None,
     onlooker: Onlooker | None = None,
     snapshots: int = 0,
+    reveal: Callable[[Callable[[int], Curves]], object] | None = None,
 ) -> list[Trained]:
     """Train every run of a stack; the bits of a run do not depend on the other runs.
 
@@ -129,12 +130,16 @@ def train(
         onlooker: sees single steps, and the passes behind each point of the curves; the bits are the same without.
         snapshots: how many points of its trajectory each run is to have beside the last one, at most; 0 for no
             trajectory. That of a training that goes on without a ``course`` begins where it goes on.
+        reveal: called once before training, with a function that returns the curves of a run so far, in any thread.
 
     Returns:
         One entry per run, in the order of the stack.
     """
     with one_thread(), np.errstate(all="ignore"):
-        return _Training(stack, since, course, onlooker, snapshots).run(observe, prune, resumable, moment)
+        training = _Training(stack, since, course, onlooker, snapshots)
+        if reveal:
+            reveal(training.curves)
+        return training.run(observe, prune, resumable, moment)
 
 
 class Stopwatch:
@@ -219,6 +224,10 @@ class _Training:
             if moment:
                 moment(self.course)
         return [self._trained[run] for run in range(len(self._stack.theta))]
+
+    def curves(self, run: int) -> Curves:
+        """Return the curves of a run so far."""
+        return self._history.curves(run)
 
     def course(self) -> tuple[Checkpoint, Course]:
         """Return from where the training can go on."""

@@ -22,7 +22,7 @@ from chainrule.records.result import Result
 from chainrule.records.run import Record
 from chainrule.records.settings import component_config
 from chainrule.records.sweep import Sweep
-from chainrule.registry.watching import Progress, Start, SweepProgress, Tracker, Watcher, Watchers
+from chainrule.registry.watching import Begun, Progress, Start, SweepProgress, Tracker, Watcher, Watchers
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +151,15 @@ class Aside(Watcher):
     def stack_started(self, start: Start) -> None:
         """Tell it."""
         self._put("stack_started", start)
+
+    def run_started(self, run: Begun) -> None:
+        """Tell it."""
+        self._put("run_started", run)
+
+    def run_interrupted(self, run: Begun) -> None:
+        """Tell it, and wait briefly, because the process is about to end."""
+        self._put("run_interrupted", run)
+        self._line.is_done_within(_BRIEF)
 
     def epochs_recorded(self, progress: Progress) -> None:
         """Tell it, unless the tracker is far behind."""

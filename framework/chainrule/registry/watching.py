@@ -1,8 +1,9 @@
 """Watchers of runs, such as progress bars, pictures and trackers, and what they are told."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from annotated_types import doc
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.components.contracts import Component
 from chainrule.components.parameters import parameters
+from chainrule.engine.curves import Curves
 from chainrule.errors import ChainruleError, RecordError, sentence
 from chainrule.records.faults import Fault
 from chainrule.records.result import Result
@@ -68,6 +70,25 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """A run that is trained alone, now.
+
+    Attributes:
+        directory: of its record, which is not there yet.
+        title: one line that says what it is.
+        started: when its training began, at first.
+        epochs: how many epochs it trains at most.
+        curves: returns its curves so far; may be called in any thread.
+    """
+
+    directory: Path
+    title: str
+    started: datetime
+    epochs: int
+    curves: Callable[[], Curves]
+
+
+@dataclass(frozen=True)
 class Progress:
     """A stack has recorded one more point of its curves.
 
@@ -118,6 +139,12 @@ class Watcher:
 
     def stack_started(self, start: Start) -> None:
         """Training is about to begin."""
+
+    def run_started(self, run: Begun) -> None:
+        """A run that is trained alone has begun, or goes on. Not called for the runs of a stack."""
+
+    def run_interrupted(self, run: Begun) -> None:
+        """It breaks off, and the process is about to end: there is no time to lose."""
 
     def epochs_recorded(self, progress: Progress) -> None:
         """One more point of the curves is known."""

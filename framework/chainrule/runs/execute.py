@@ -1,7 +1,8 @@
 """Train prepared runs as a stack, write their records, and tell the watchers."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from chainrule.records.result import Result
 from chainrule.records.run import Record, claim_directory, write_record
 from chainrule.records.settings import component_config
 from chainrule.registry.registry import Registry
-from chainrule.registry.watching import Progress, Start, Tracker, Watchers
+from chainrule.registry.watching import Begun, Progress, Start, Tracker, Watchers
 from chainrule.runs.checkpoints import keeping
 from chainrule.runs.prepare import Prepared, gradient_norms, measure_every
 
@@ -40,6 +41,7 @@ def train_stack(
     started: datetime | None = None,
     onlooker: Onlooker | None = None,
     snapshots: int = 0,
+    reveal: Callable[[Callable[[int], Curves]], object] | None = None,
 ) -> list[Result]:
     """Train runs of one :func:`run_structure` as one stack, and return their results in order.
 
@@ -52,11 +54,12 @@ def train_stack(
         started: when training began, at first; None for now.
         onlooker: sees steps, as ``observe``.
         snapshots: how many points of its trajectory each run keeps, as ``observe``.
+        reveal: called with a function that returns the curves of a run so far, likewise.
     """
     started, clock = started or datetime.now(UTC), time.perf_counter()
     earlier = float(since.about["seconds"]) if since else 0.0
     checkpoint, course = (since.checkpoint, since.course) if since else (None, None)
-    followed: dict[str, Any] = {"moment": moment, "onlooker": onlooker, "snapshots": snapshots}
+    followed: dict[str, Any] = {"moment": moment, "onlooker": onlooker, "snapshots": snapshots, "reveal": reveal}
     trained = train(_stack(runs), observe, prune, since=checkpoint, course=course, **followed)
     seconds = earlier + time.perf_counter() - clock
     trained_epochs = sum(max(end.epochs, 1) for end in trained)
@@ -189,13 +192,45 @@ def execute(
     past = since.checkpoint.epoch if since else None
     started = datetime.fromisoformat(str(since.about["started"])) if since else datetime.now(UTC)
     details = {"started": started.isoformat(), **(_details(tasks[0]) if len(tasks) == 1 else {})}
-    with keeping(runs, directories, details, registry, since, synced) as keeper:
-        seen = observer(runs, watchers, past)
-        results = train_stack(runs, seen, since=since, moment=keeper, started=started, snapshots=watchers.snapshots)
+    alone = tasks[0] if len(tasks) == 1 and synced else None
+    kept = keeping(runs, directories, details, registry, since, synced)
+    with kept as keeper, _shown(alone, started, watchers) as reveal:
+        seen: dict[str, Any] = {"observe": observer(runs, watchers, past), "snapshots": watchers.snapshots}
+        results = train_stack(runs, since=since, moment=keeper, started=started, reveal=reveal, **seen)
         done = _record_all(tasks, results, watchers, registry, synced)
     if not (synced and len(tasks) == 1 and results[0].reason is Reason.EPOCHS):
         remove_checkpoints(directories[0])
     return done
+
+
+@contextmanager
+def _shown(
+    task: Task | None, started: datetime, watchers: Watchers
+) -> Iterator[Callable[[Callable[[int], Curves]], None] | None]:
+    """Let watchers see the curves of a run that is trained alone, and tell them if it is interrupted.
+
+    Args:
+        task: the run; None for several.
+        started: when its training began, at first.
+        watchers: the watchers.
+    """
+    if task is None:
+        yield None
+        return
+    told: list[Begun] = []
+
+    def reveal(curves: Callable[[int], Curves]) -> None:
+        settings = task.prepared.settings
+        begun = Begun(task.directory, settings.title, started, settings.training.epochs, lambda: curves(0))
+        told.append(begun)
+        watchers.tell("run_started", begun)
+
+    try:
+        yield reveal
+    except KeyboardInterrupt:
+        for begun in told:
+            watchers.tell("run_interrupted", begun)
+        raise
 
 
 def _record_all(
