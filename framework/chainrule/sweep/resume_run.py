@@ -63,7 +63,8 @@ class BrokenRun:
         about: Mapping[str, Any] = self._saved.about if self._saved else {}
         if "configuration" not in about and self.record is None:
             raise RecordError(
-                f"{directory} holds nothing to go on with: no sweep, no checkpoint of a run, and no finished run."
+                f"{directory} holds no sweep and no run to go on with: there is no sweep.json, no checkpoint and no "
+                "finished record."
             )
         found = about if "configuration" in about else self.record.manifest if self.record else {}
         if not _is_sound(found):

@@ -14,7 +14,8 @@ from sweeping import command
 
 def test_resuming_what_is_no_sweep(tmp_path):
     (tmp_path / "empty").mkdir()
-    assert command("resume", "empty", code=1).stderr == "chainrule: empty holds no sweep: there is no sweep.json.\n"
+    told = "chainrule: empty holds no sweep and no run to go on with: there is no sweep.json, no checkpoint and no "
+    assert command("resume", "empty", code=1).stderr == f"{told}finished record.\n"
 
 
 @pytest.fixture

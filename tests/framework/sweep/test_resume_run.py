@@ -153,9 +153,9 @@ def test_where_all_are_damaged_nothing_is_trained():
 
 
 def test_there_must_be_something_to_go_on_with(tmp_path):
-    with pytest.raises(RecordError, match="holds nothing to go on with: no sweep, no checkpoint"):
+    with pytest.raises(RecordError, match="holds no sweep and no run to go on with"):
         chainrule.resume(tmp_path)
-    assert "holds nothing to go on with" in command("resume", str(tmp_path), code=1).stderr
+    assert "no run to go on with" in command("resume", str(tmp_path), code=1).stderr
 
 
 def test_a_run_goes_on_with_the_same_code_only(monkeypatch):

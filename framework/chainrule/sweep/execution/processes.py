@@ -27,6 +27,7 @@ _THREADS = (  # variables that say how many threads a library starts
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
     *("NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
 )
+_READY = "ready"  # what a process says when it has imported everything
 _LOOK = 0.2  # seconds between two looks at a process that may hang
 
 
@@ -209,11 +210,14 @@ def _feed(
     timeout: float | None,
 ) -> None:
     """Send units to a process, one after the other, until there is None, or the process has ended."""
+    is_ready = False
     while (unit := left.get()) is not None:
         was_sent = False
         try:
             member.connection.send((unit, progress))
             was_sent = True
+            if not is_ready:  # its start does not count, which takes long on a machine that is busy
+                is_ready = member.connection.recv() == _READY
             if timeout is not None and _hangs(member.connection, worker.heartbeat_of(unit, progress), timeout):
                 member.process.kill()
                 ends.put(Broken(unit, member, None))
@@ -257,6 +261,7 @@ def _serve(connection: Connection, plugins: Parcel) -> None:
         receive(plugins)
         installed()
     with suppress(OSError):
+        connection.send(_READY)
         while True:
             try:
                 unit, progress = connection.recv()

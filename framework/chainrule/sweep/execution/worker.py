@@ -204,8 +204,8 @@ def failed(job: Job, error: BaseException, settings: Settings | None = None) -> 
     said = blamed(error, installed(), settings)
     failure = Failure.of(Path(job.directory), error, job.seed, said)
     try:
+        failure.write()  # first, because it makes the directory, if the job has come no further
         job.log(f"{failure.sentence}\n{failure.details}".rstrip())
-        failure.write()
     except OSError as cause:
         log.error("%s: %s (and this cannot be written there: %s)", job, failure.sentence, cause)
     return failure

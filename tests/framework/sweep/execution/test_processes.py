@@ -40,12 +40,15 @@ class Connection:
     """Instead of a pipe to a process: answers each unit, or raises an error."""
 
     def __init__(self, answer=None):
-        self.sent, self.answer = [], answer
+        self.sent, self.answer, self.is_ready = [], answer, False
 
     def send(self, content):
         self.sent.append(content)
 
     def recv(self):
+        if not self.is_ready:
+            self.is_ready = True
+            return module._READY
         return self.answer(self.sent[-1][0])
 
     def close(self):
