@@ -1,6 +1,7 @@
 """Dask: a cluster that is started for a sweep, and one that runs already, whose workers are somewhere else."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import time
 import pytest
 
 import distributions
-from distributions import MOODY
+from distributions import MOODY, plugin_folder
 from processes import answers, free_port, of_group, running, wait_until
 from sweeping import COMMAND, command
 
@@ -19,6 +20,23 @@ DASK = "hydra.launcher.backend=dask"
 # An hour of training, so that what ends earlier was given up.
 LONG = ["-m", "training.epochs=1000000", "training.measure_every=20", "seed=0,1", "tracking=none"]
 LONG += ["hydra.launcher.stack=1", "hydra.sweep.dir=long"]
+DEADLY = """
+import ctypes
+from dataclasses import dataclass
+import numpy as np
+from chainrule import Activation
+
+@dataclass(frozen=True)
+class Deadly(Activation):
+    \"\"\"tanh, and a way to end the process.\"\"\"
+    way: float = 0.0
+    def forward(self, z):
+        if np.any(self.way):
+            ctypes.string_at(0)
+        return np.tanh(z)
+    def slope(self, z, a):
+        return 1 - a * a
+"""
 SHORT = ["-m", "training.epochs=2", "seed=0,1", "tracking=none", "hydra.sweep.dir=short"]
 
 
@@ -126,3 +144,14 @@ def test_what_is_wrong_with_a_cluster_is_said_in_a_sentence(tmp_path, start, sch
     complaint = refused(scheduler, "activation=moody", path=there)
     assert "would not train the same: plugin chainrule-moody:moody: here 1.0 " in complaint
     assert ", there not there. Install the same there" in complaint
+
+
+def test_a_run_that_kills_its_worker_fails_alone(tmp_path):
+    plugin_folder(tmp_path, deadly=DEADLY)
+    words = ["output=deadly", "output.way=0,1", "training.epochs=2", "tracking=none", "hydra.sweep.dir=sweep"]
+    done = command("-m", *words, "seed=0,1", DASK, "hydra.launcher.workers=2", "hydra.launcher.stack=2", code=1)
+    assert "chainrule: 2 of 4 runs failed" in done.stderr
+    for number in (2, 3):
+        failure = json.loads((tmp_path / "sweep" / str(number) / "failure.json").read_text())
+        assert failure["error"] == "its process was ended by SIGSEGV."
+    assert all((tmp_path / "sweep" / str(number) / "manifest.json").exists() for number in (0, 1))

@@ -44,6 +44,9 @@ def main(arguments: Sequence[str]) -> None:
         "once for each, as the sentence that asks for it says",
     )
     given = parse(command, arguments)
+    for word in given.overrides:
+        if "=" not in word:
+            command.error(f"unrecognized arguments: {word}")
     (_sweep if (given.directory / SWEEP).exists() else _run)(
         given.directory, given.overrides, given.accept, given.allow
     )
