@@ -27,6 +27,7 @@ CONFIGURATION = {
         "restore_best": False,
         "engine": "auto",
         "start": None,
+        "checkpoint_every": 30.0,
     },
     "activation": {"name": "tanh"},
     "output": {"name": "identity"},

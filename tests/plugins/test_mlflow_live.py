@@ -97,6 +97,10 @@ def test_no_more_points_are_sent_than_are_drawn(tmp_path, database):
     values["train/loss"][5] = np.nan
     curves = Curves(np.arange(10_001), values)
     shown = live.Live(Begun(tmp_path, "long", datetime.now(UTC), 10_000, lambda: curves), Store.at(None), "chainrule")
+    deadline = time.monotonic() + 60
+    while not (rows(database) and rows(database)[0][1] > 300):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     shown.end()
     ((status, points, steps),) = rows(database)
     assert (status, points) == ("RUNNING", steps)

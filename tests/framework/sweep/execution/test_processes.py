@@ -184,7 +184,7 @@ def test_a_process_that_ended_before_it_had_a_unit_is_no_fault_of_the_unit(monke
 
 def test_runs_of_a_broken_stack_that_are_recorded_are_not_trained_again(monkeypatch):
     made, _ = several(monkeypatch, Connection(lambda unit: killing(0)(unit) if len(unit.jobs) > 1 else done(unit)))
-    monkeypatch.setattr(module.worker, "recorded", lambda job, damaged: "there" if job.number < 2 else None)
+    monkeypatch.setattr(module.worker, "recorded", lambda job, _: "there" if job.number < 2 else None)
     found = {number: end for ends in made.run([unit(0, 1, 2)], "folder") for number, end in ends}
     assert found == {0: "there", 1: "there", 2: "done"}
 
