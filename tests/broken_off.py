@@ -23,13 +23,17 @@ class Breaks(Watcher):
 
 
 def files(folder):
-    """The files of a record by name, without checkpoints; what says when and how long is left out."""
+    """The files of a record by name, without checkpoints; what says when and how long is left out.
+
+    So are pictures: one shows the way of the parameters from where a training went on.
+    """
     found = {}
     for path in sorted(Path(folder).rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and not name.startswith(("checkpoints/", ".hydra/")) and path.suffix != ".log":
+        if path.is_file() and not name.startswith(("checkpoints/", "pictures/", ".hydra/")) and path.suffix != ".log":
             found[name] = path.read_bytes()
     manifest = json.loads(found.pop(MANIFEST))
+    manifest["files"] = {name: file for name, file in manifest["files"].items() if not name.startswith("pictures/")}
     return found, {key: value for key, value in manifest.items() if key not in (*OF_ATTEMPT, "beside")}
 
 

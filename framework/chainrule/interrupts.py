@@ -22,7 +22,7 @@ _AT_EXIT = 0.3  # seconds that exit functions have then
 _exit = os._exit  # which a plugin may find replaced
 _advice: Callable[[], str] | None = None
 _caught: signal.Signals | None = None  # the first signal
-_told = False
+_told = _of_sweep = False
 _handled: dict[signal.Signals, Any] = {}  # what handles each signal until one comes
 _writer = -1  # where Python writes the number of each signal
 
@@ -66,15 +66,20 @@ def keep() -> None:
         signal.set_wakeup_fd(_writer, warn_on_full_buffer=False)
 
 
-def advise(advice: Callable[[], str] | None) -> Callable[[], str] | None:
+def advise(advice: Callable[[], str] | None, of_sweep: bool = False) -> Callable[[], str] | None:
     """Set the function that says how to go on after a signal: in a sentence, or an empty string. None removes it.
 
     Returns:
         The one before.
     """
-    global _advice
-    before, _advice = _advice, advice
+    global _advice, _of_sweep
+    before, _advice, _of_sweep = _advice, advice, of_sweep
     return before
+
+
+def advises_sweep() -> bool:
+    """Say whether what is said now is about a sweep, of which a run is only a part."""
+    return _of_sweep
 
 
 @contextmanager

@@ -138,17 +138,18 @@ def keeping(
 
     earlier, there = (float(since.about["seconds"]), since.checkpoint.epoch) if since else (0.0, None)
     keeper = Keeper(directories[0], training.checkpoint_every, about, earlier, training.epochs, synced, there)
-    before = interrupts.advise(keeper.advice)
-    outer = None if synced else before  # a sweep says what is kept of all its runs
-    if outer:
-        interrupts.advise(lambda: keeper.advice() and outer())
+    of_sweep = interrupts.advises_sweep()
+    outer = interrupts.advise(keeper.advice, of_sweep)
+    if of_sweep and outer:
+        interrupts.advise(lambda: keeper.advice() and outer(), of_sweep)
     try:
         yield keeper
     except KeyboardInterrupt as error:
         error.add_note(keeper.advice())
         raise
     else:  # trackers are told now, which may take long
-        interrupts.advise(outer or (lambda: f"The run has ended, and is recorded in {directories[0]}."))
+        ended = f"The run has ended, and is recorded in {directories[0]}."
+        interrupts.advise(outer if of_sweep else lambda: ended, of_sweep)
 
 
 def about_runs(runs: Sequence[Prepared], directories: Sequence[Path], registry: Registry) -> dict[str, Any]:

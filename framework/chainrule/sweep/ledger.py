@@ -128,7 +128,7 @@ class Ledger:
             thread.start()
             # It takes half a second, which training hides. Nobody waits for it when the sweep breaks off.
             threading.Thread(target=import_module, args=("chainrule.reports.sweep",), daemon=True).start()
-            interrupts.advise(self._how_to_go_on)
+            interrupts.advise(self._how_to_go_on, of_sweep=True)
             try:
                 yield
             except BaseException:
