@@ -30,6 +30,7 @@ from chainrule.notebook.sweeping import compare, resume, search, sweep
 from chainrule.notebook.swept import SweepResult
 from chainrule.notebook.tracing import gradient, trace_step
 from chainrule.notebook.verifying import export, verify
+from chainrule.records.faults import Fault
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import Result
 from chainrule.records.run import Record
@@ -51,6 +52,7 @@ __all__ = [
     "Classifier",
     "ConfigurationError",
     "Curves",
+    "Fault",
     "Initializer",
     "Loss",
     "Network",

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,9 @@ class Live:
     def __init__(self, begun: Begun, store: Store, experiment: str) -> None:
         self._begun, self._store, self._experiment = begun, store, experiment
         self._stop, self._status = threading.Event(), ""
-        self._thread = threading.Thread(target=self._show, name="chainrule live curves", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._show,), name="chainrule live curves", daemon=True
+        )
         self._thread.start()
 
     def end(self, killed: bool = False) -> None:

@@ -54,10 +54,10 @@ def test_a_sweep_that_has_finished_says_so_though_it_is_interrupted_then(tmp_pat
 
 
 def test_an_interrupted_run_says_what_is_there(tmp_path, message, monkeypatch):
+    chainrule.run(*SHORT, directory="run")
     monkeypatch.setattr(application, "_run_hydra", lambda **_: None)
     application.run(["seed=1"])
     assert message() == "chainrule: interrupted. Nothing was recorded.\n"
-    chainrule.run(*SHORT, directory="run")
     there = OmegaConf.create({"runtime": {"output_dir": str(tmp_path / "run")}})
     monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
     monkeypatch.setattr(HydraConfig, "get", lambda: there)

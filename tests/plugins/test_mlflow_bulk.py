@@ -46,7 +46,12 @@ def sweep(trained, tmp_path):
     """The records, and two more made of them: names beyond ASCII with the same data, and values that are too long."""
     shutil.copytree(trained, tmp_path / "sweep")
     found = [read_record(path) for path in sorted((tmp_path / "sweep").iterdir())]
-    odd = {"title": "Größe → ∞, 数", "identity": "0d" * 32, "notes": ["été | “quoted”"], "overrides": ["+a='é'"]}
+    odd = {
+        "title": "Größe → ∞, 数",
+        "started": "2026-11-23T10:00:00.250000+00:00",
+        "notes": ["été | “quoted”"],
+        "overrides": ["+a='é'"],
+    }
     long = {"title": "x" * 300, "identity": "1e" * 32, "notes": ["y" * 9000], "environment": {"user": "ada"}}
     long["environment"] |= {"chainrule": "0.1.0", "git_commit": "c0ffee-dirty", "platform": "z" * 9000}
     long["configuration"] = {**found[1].manifest["configuration"], "odd key! é": {"name": "v" * 7000}}

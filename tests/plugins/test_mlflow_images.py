@@ -16,7 +16,13 @@ NAME = re.compile(r"images/([\w. -]+)\+step\+(\d+)\+timestamp\+(\d+)\+([0-9a-f]+
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
-    wanted = ("pictures=[loss,animation]", "target=sine", "training.epochs=6", "tracking=none")
+    wanted = (
+        "pictures=[loss,animation]",
+        "target=sine",
+        "training.epochs=6",
+        "training.measure_every=1",
+        "tracking=none",
+    )
     return chainrule.run(*wanted, directory=tmp_path_factory.mktemp("run")).record
 
 

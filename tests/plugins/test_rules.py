@@ -266,6 +266,7 @@ def test_training_aligns_the_weights_with_the_feedback():
     The task is wine, three classes, with tanh; twenty networks and feedbacks at random.
     """
     choice = ["target=wine", "network.hidden=[10]", "activation=tanh", "training.batch_size=16", "data.validation=0"]
+    choice += ["output=identity", "loss=half_squared_error"]
     choice += ["rule=feedback_alignment", "initializer.std=0.3", "optimizer.lr=0.05", "training.epochs=60"]
     runs = [prepare(compose_settings([*choice, f"seed={seed}"])) for seed in range(20)]
     angles = []

@@ -292,6 +292,7 @@ def test_another_field_is_scheduled_and_has_a_curve():
     """Three steps in a full batch, each with another momentum, and the same by hand."""
     words = ["optimizer=momentum", "optimizer.lr=0.1", "optimizer.momentum=0.8", "training.batch_size=null"]
     words += ["schedule=exponential", "schedule.gamma=0.5", "schedule.of=momentum", "training.epochs=3"]
+    words.append("training.measure_every=1")
     run = prepare(compose_settings(words))
     (result,) = train_stack([run])
     assert result.curves.values["momentum"].tolist() == [0.8, 0.4, 0.2, 0.1]

@@ -82,6 +82,8 @@ def _why_plain(offer: Offer) -> str | None:
         return traceable.reason_of(Subject(offer.component))
     except FindingError as error:
         return str(error)
+    except ChainruleError:  # no run can be composed as long as plugins are refused, which is said at the end
+        return None
 
 
 def _parameter(parameter: Parameter, default: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from chainrule.errors import ConfigurationError, PluginError, nearest
 
 _LONG = 80  # characters of a wrong value that are shown
 _SCALARS = (float, int, bool, str)
+_FAR = 1e9  # from which on a limit is not worth a word
 _NAMES = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
 
 
@@ -74,12 +75,16 @@ class Parameter:
             raise ConfigurationError(f"{where} must be {self.wanted()}, not {value!r}.")
         return tuple(self._element(item, f"{where}[{i}]") for i, item in enumerate(value))
 
-    def wanted(self) -> str:
-        """Say in words what is accepted, e.g. ``a number > 0``."""
+    def wanted(self, far: bool = False) -> str:
+        """Say in words what is accepted, e.g. ``a number > 0``.
+
+        Args:
+            far: whether to name limits, too, that only a mistake or an attack exceeds.
+        """
         if issubclass(self.type, enum.Enum):
             text = "one of " + ", ".join(str(member.value) for member in self.type)
         else:
-            limits = [" and ".join(_limits(self.bounds)), _lengths(self.bounds)]
+            limits = [" and ".join(_limits(self.bounds, far)), _lengths(self.bounds)]
             text = " ".join([_NAMES[self.type], *filter(None, limits)])
         if self.many:
             text = f"a list, each entry {text}"
@@ -103,7 +108,7 @@ class Parameter:
         return value
 
     def _complaint(self, value: Any, where: str, hint: str = "") -> ConfigurationError:
-        wanted = dataclasses.replace(self, many=False).wanted()
+        wanted = dataclasses.replace(self, many=False).wanted(isinstance(value, int | float) and value >= _FAR)
         given = repr(value)
         if isinstance(value, str) and len(value) > _LONG:
             given = f"{value[:_LONG]!r} ... ({len(value)} characters)"
@@ -220,12 +225,10 @@ _COMPARISONS = {
 }
 
 
-def _limits(bounds: tuple[Any, ...]) -> list[str]:
-    return [
-        f"{_COMPARISONS[type(b)][0]} {getattr(b, _COMPARISONS[type(b)][1]):g}"
-        for b in bounds
-        if type(b) in _COMPARISONS
-    ]
+def _limits(bounds: tuple[Any, ...], far: bool) -> list[str]:
+    found = [(*_COMPARISONS[type(b)], b) for b in bounds if type(b) in _COMPARISONS]
+    limits = [(sign, getattr(bound, name)) for sign, name, bound in found]
+    return [f"{sign} {limit:g}" for sign, limit in limits if far or limit < _FAR]
 
 
 def _lengths(bounds: tuple[Any, ...]) -> str:

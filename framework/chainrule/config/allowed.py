@@ -30,7 +30,7 @@ _NAME = re.compile(r"\.?\w[\w-]*")
 # In values: objects for Hydra to make, keys of Hydra and of trackers, servers, and interpolations that ask for more
 # than another key or the time.
 _PROGRAMS = re.compile(
-    r"_target_|_partial_|\bhydra(/\w+)+(@[\w.]+)?\s*['\"]?\s*[=:]|\bhydra\.[\w.]+\s*['\"]?\s*[=:]|@hydra\b"
+    r"(?<!\w)_(target|partial)_(?!\w)|\bhydra(/\w+)+(@[\w.]+)?\s*['\"]?\s*[=:]|\bhydra\.[\w.]+\s*['\"]?\s*[=:]|@hydra\b"
     r"|\btracking(\.(?!experiment\b)\w+|\s*['\"]?\s*[=:]\s*['\"]?\{)|://|\$\{(?!now:|hydra:|[a-z_][\w.]*\})"
 )
 

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.analysis import tables
 from chainrule.config.recorded import predictor_of
 from chainrule.config.settings import settings_from_config, tracker_from_config
+from chainrule.engine.choice import Engine
 from chainrule.engine.data import Fresh, Samples
 from chainrule.engine.network import Shape
 from chainrule.errors import ChainruleError
@@ -77,6 +78,10 @@ class Run(Result):
                 "origin": Origin(**start) if start else None,
                 "test_loss": metrics.get("test/loss"),
                 "metrics": metrics,
+                "outputs": {},
+                "trajectory": None,
+                "engine": Engine(manifest.get("engine", {}).get("name", Engine.NUMPY)),
+                "fallback": str(manifest.get("engine", {}).get("fallback", "")),
                 "record": record,
             }
         )

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,11 +50,13 @@ class _Line:
         return len(self._waiting)
 
     def put(self, act: Callable[[], None]) -> None:
-        """Add something to be done."""
+        """Add something to be done, in the context of the caller, which knows where the command was started."""
+        context = copy_context()
+        context.run(_line.set, self)
         with self._changed:
             if not (self._waiting or self._busy):
                 self._behind_since, self._worked_before = time.monotonic(), self._worked()
-            self._waiting.append(act)
+            self._waiting.append(lambda: context.run(act))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="chainrule tracker", daemon=True)
                 self._thread.start()
@@ -98,7 +100,6 @@ class _Line:
         return self._at_work + (0.0 if since is None else time.monotonic() - since)
 
     def _work(self) -> None:
-        _line.set(self)
         while True:
             with self._changed:
                 self._busy = False

@@ -20,7 +20,15 @@ from chainrule.testing.subjects import Subject, limits
 from chainrule.testing.table import Check
 from chainrule.testing.words import from_yaml
 
-_ENFORCED = (bounds_of.Gt, bounds_of.Ge, bounds_of.Lt, bounds_of.Le, bounds_of.Predicate)
+_ENFORCED = (
+    bounds_of.Gt,
+    bounds_of.Ge,
+    bounds_of.Lt,
+    bounds_of.Le,
+    bounds_of.MinLen,
+    bounds_of.MaxLen,
+    bounds_of.Predicate,
+)
 
 
 def registered(subject: Subject) -> None:
@@ -52,7 +60,7 @@ def bounded(subject: Subject) -> None:
         ignored = [bound for bound in parameter.bounds if not isinstance(bound, _ENFORCED)]
         if ignored:
             raise FindingError(
-                f"{where} has a bound that nobody enforces, {ignored[0]!r}; use Gt, Ge, Lt, Le or Predicate."
+                f"{where} has a bound that nobody enforces, {ignored[0]!r}; use Gt, Ge, Lt, Le, Len or Predicate."
             )
         low, high, closed_below, closed_above = limits(parameter)
         if low > high or (low == high and not (closed_below and closed_above)):

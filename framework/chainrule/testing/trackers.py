@@ -3,7 +3,9 @@
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from chainrule.errors import ChainruleError
 from chainrule.records.run import Record
 from chainrule.records.sweep import JobEntry, Sweep, new_sweep, now
 from chainrule.registry.registry import installed
-from chainrule.registry.watching import SweepProgress, Tracker, Watchers
+from chainrule.registry.watching import Begun, SweepProgress, Tracker, Watchers
 from chainrule.runs.execute import Task, execute
 from chainrule.runs.prepare import prepare
 from chainrule.testing.findings import FindingError
@@ -30,6 +32,9 @@ def told(subject: Subject) -> None:
             watchers = _Strict(subject, tracker)
             (record,) = _run(watchers, tracker, Path(folder) / "run", seeds=(0,))
             watchers.tell("finished", record)
+            begun = Begun(Path(folder) / "interrupted", "a run", datetime.now(UTC), 2, record.curves)
+            watchers.tell("run_started", begun)
+            watchers.tell("run_interrupted", begun)
             for _ in range(2):
                 watchers.tell("send", record)
             watchers.tell("links", record)
@@ -49,6 +54,10 @@ def told(subject: Subject) -> None:
             for _ in range(2):
                 watchers.tell("send_sweep", sweep, outcomes)
             watchers.tell("sweep_links", sweep, outcomes)
+            watchers.tell("named")
+            watchers.tell("faults")
+            watchers.tell("forget", [record, *recorded])
+            watchers.tell("forget_sweep", sweep)
             if not all(kept.is_intact() for kept in (record, *recorded)):
                 raise FindingError(f"{subject.cls.__qualname__} alters files of a record; write elsewhere.")
 
@@ -80,9 +89,11 @@ class _Strict(Watchers):
 
     def tell(self, event: str, *arguments: Any) -> None:
         """Call the tracker's method that is named like the event."""
-        call: Callable[..., object] = getattr(self._tracker, event)
         try:
-            call(*arguments)
+            value = getattr(self._tracker, event)
+            found = value(*arguments) if callable(value) else value
+            if isinstance(found, Iterator):
+                deque(found, maxlen=0)
         except Exception as error:
             raise FindingError(
                 f"{self._subject.where(event)} raises {type(error).__name__}: {error} ({self._tracker}); a tracker "

@@ -103,7 +103,7 @@ def test_parameters_are_overridden_and_typed():
         (["network.hidden=2"], "network.hidden must be a list, each entry a whole number >= 1, not 2."),
         (["seed=-1"], "seed must be a whole number >= 0"),
         (["seed=abc"], "seed must be a whole number >= 0"),
-        (["optimizer=null"], "null is no choice: write GROUP=NAME"),
+        (["optimizer=null"], "a choice is a name, not null or a number: write GROUP=NAME"),
         (["target=table"], "target=table needs target.path"),
         (
             ["optimizer.lr=${nothing}"],

@@ -11,7 +11,9 @@ SMALL = ("data.samples=20", "training.epochs=30")
 
 
 def trained(*overrides, others=(), snapshots=100):
-    runs = [chainrule.prepare(chainrule.settings(*SMALL, *one)) for one in (overrides, *others)]
+    runs = [
+        chainrule.prepare(chainrule.settings(*SMALL, "training.measure_every=1", *one)) for one in (overrides, *others)
+    ]
     return train_stack(runs, snapshots=snapshots)[0]
 
 
@@ -37,7 +39,10 @@ def test_that_of_a_run_in_a_stack_is_that_of_the_run_alone():
     alone, stacked = trained(snapshots=5), trained(others=others, snapshots=5)
     np.testing.assert_array_equal(alone.trajectory.epochs, stacked.trajectory.epochs)
     np.testing.assert_array_equal(alone.trajectory.theta, stacked.trajectory.theta)
-    left = train_stack([chainrule.prepare(chainrule.settings(*SMALL, *one)) for one in ((), *others)], snapshots=5)[1]
+    left = train_stack(
+        [chainrule.prepare(chainrule.settings(*SMALL, "training.measure_every=1", *one)) for one in ((), *others)],
+        snapshots=5,
+    )[1]
     assert left.trajectory.epochs[-1] == left.epochs < 30
 
 

@@ -70,7 +70,7 @@ def test_a_wrong_override_is_refused_before_anything_is_trained(stacks):
 
 @pytest.mark.parametrize("validation", ["0.2", "0"])
 def test_runs_can_be_stopped_and_the_others_have_their_bytes(validation):
-    runs = [[*overrides, f"data.validation={validation}"] for overrides in MIXED]
+    runs = [[*overrides, "training.measure_every=1", f"data.validation={validation}"] for overrides in MIXED]
     name = "train/loss" if validation == "0" else "validation/loss"
     whole, told = [chainrule.run(*overrides) for overrides in runs], {}
 

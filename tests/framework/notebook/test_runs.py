@@ -38,7 +38,18 @@ def test_a_loaded_run_is_what_training_returned(overrides):
         assert {name: array.tobytes() for name, array in names.items()} == {
             name: array.tobytes() for name, array in {**found.trained, **found.named_states}.items() if name in names
         }
-    plain = ("settings", "shape", "reason", "epochs", "evaluations", "started", "seconds", "notes", "best_epoch")
+    plain = (
+        "settings",
+        "shape",
+        "reason",
+        "epochs",
+        "evaluations",
+        "started",
+        "seconds",
+        "notes",
+        "best_epoch",
+        "engine",
+    )
     for name in (*plain, "origin", "test_loss", "metrics"):
         assert getattr(found, name) == getattr(made, name), name
     assert vars(made).keys() == vars(found).keys()
@@ -64,7 +75,7 @@ def test_a_run_has_links_as_the_command_prints_them():
 
 
 def test_curves_as_a_data_frame():
-    made = chainrule.run(*SHORT)
+    made = chainrule.run(*SHORT, "training.measure_every=1")
     frame = made.to_pandas()
     assert frame["epoch"].tolist() == list(range(7))
     assert list(frame) == ["epoch", *made.curves.values]

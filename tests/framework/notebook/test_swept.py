@@ -7,7 +7,7 @@ import pytest
 
 import chainrule
 
-SHORT = ["training.epochs=4", "training.batch_size=16", "tracking=none"]
+SHORT = ["training.epochs=4", "training.batch_size=16", "training.measure_every=1", "tracking=none"]
 
 
 @pytest.fixture(scope="module")

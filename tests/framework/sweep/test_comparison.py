@@ -44,7 +44,9 @@ def whole(tmp_path_factory, prepared):
     distributions.install(folder / "site", "chainrule-lynx", LYNX)
     folder.joinpath("runs").mkdir()
     shutil.copy(prepared, folder / "runs")
-    done = compared("optimizer=adam,lynx", *TARGETS, folder=folder / "runs", path=folder / "site")
+    done = compared(
+        "optimizer=adam,lynx", *TARGETS, "training.measure_every=1", folder=folder / "runs", path=folder / "site"
+    )
     return folder, done
 
 

@@ -35,6 +35,7 @@ def lazy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lazy")
     distributions.install(folder / "site", "chainrule-lazy", LAZY)
     numbers = ["--budget=2", "--tuning-seeds=1", "--tunings=5", "--seeds=1", "training.epochs=12", "tracking=none"]
+    numbers.append("training.measure_every=1")
     arguments = ["activation=tanh,lazy", "--targets=sine,wine", *numbers, "hydra.sweep.dir=found"]
     return folder, command("compare", *arguments, folder=folder, path=folder / "site")
 
