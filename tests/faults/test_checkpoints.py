@@ -87,6 +87,7 @@ def clear():
         path.rmdir() if path.is_dir() else path.unlink()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_ends_with_the_same_bits(alone, extent):
     """One in three is killed again while it goes on."""
     expected, seconds = alone

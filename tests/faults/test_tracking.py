@@ -29,6 +29,7 @@ from chainrule.records.sweep import read_sweep
 from chainrule.registry import aside
 from chainrule_mlflow import store, tracker
 from chainrule_mlflow.tracker import MLflow
+from sizes import one_in
 from sweeping import command
 
 # SQLAlchemy's, about MLflow's own code.
@@ -176,7 +177,7 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", one_in(5, LOSSES))
 def test_a_database_that_is_replaced_in_mid_sweep_ends_whole(sweep, database, name, monkeypatch):
     """Making a database takes seconds; a new one is a copy here."""
     prepared = Path(database).read_bytes()
@@ -224,6 +225,7 @@ def test_a_corrupt_database_is_said_once_and_what_follows_is_sent_to_the_next(sw
     assert_whole()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_trained_again_takes_the_place_of_its_former_row(sweep, database):
     Tracked(sweep).all()
     for number, keeps_receipt in ((2, False), (5, True)):
@@ -243,6 +245,7 @@ def test_a_run_that_is_trained_again_takes_the_place_of_its_former_row(sweep, da
         assert connection.execute(deleted).fetchone() == (2,)
 
 
+@pytest.mark.slow
 def test_rows_of_versions_that_did_not_tell_the_number_are_replaced_too(sweep, database):
     Tracked(sweep).all()
     with contextlib.closing(sqlite3.connect("mlflow.db")) as connection, connection:
@@ -270,6 +273,7 @@ def test_doubles_and_orphans_are_mended(sweep, database):
     assert_whole()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["*", "*/artifacts/weights.npz", "*/artifacts/MLmodel", "*/artifacts/manifest.json"])
 def test_artifacts_that_are_lost_are_sent_again(sweep, database, lost):
     Tracked(sweep).all()
@@ -458,7 +462,7 @@ def test_sync_gives_a_server_up_after_its_first_refusal_and_says_it_once(sweep, 
     assert line.startswith(f"chainrule: MLflow at {address} failed: ")
 
 
-@pytest.mark.parametrize("name", ["refusing", "503", "slow", "never"])
+@pytest.mark.parametrize("name", one_in(4, ["refusing", "503", "slow", "never"]))
 def test_training_waits_for_no_server_and_has_the_same_bits(sweep, name, monkeypatch, tmp_path):
     monkeypatch.setattr(aside, "_LEAST", 0.2)
     with server(name) as (address, _):

@@ -2,11 +2,32 @@
 
 import os
 import signal
+from unittest import mock
 
 import pytest
+from PIL import Image
 
 from chainrule.registry import declared, registry
+from chainrule_pictures import canvas
 from processes import of_group
+
+_image_of = canvas.image_of
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _blank_pictures():
+    """Pictures of runs that this process records are blank: to draw them takes a second of each run.
+
+    They are drawn in tests/plugins, in other processes, and where a test asks for ``drawn``.
+    """
+    with mock.patch.object(canvas, "image_of", lambda figure: Image.new("RGB", figure.canvas.get_width_height())):
+        yield
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Pictures are drawn in this test."""
+    monkeypatch.setattr(canvas, "image_of", _image_of)
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ def test_a_former_name_is_the_thing_that_it_was(module, name, thing):
     assert getattr(importlib.import_module(module), name) is thing
 
 
+@pytest.mark.slow
 def test_former_names_are_imported_in_a_new_process():
     code = "\n".join(f"from {module} import {name}" for module, name, _ in FORMER)
     done = python("-c", f"{code}\nimport chainrule.watchers\nprint(chainrule.watchers.Watcher is Watcher)")

@@ -176,6 +176,7 @@ def _table(database, query):
     return [column[0] for column in cursor.description], row
 
 
+@pytest.mark.slow
 def test_the_client_reads_the_same(study, sweep, tmp_path, monkeypatch):
     other = copied(study, tmp_path / "other")
     by_client = [run for _, run in client.send(sweep, other, "study")]

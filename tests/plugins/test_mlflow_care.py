@@ -75,6 +75,7 @@ def test_what_is_wrong_is_found_and_mended(store, client):
     assert [one.info.run_id for one in of(client, "run")] == [run.info.run_id]
 
 
+@pytest.mark.slow
 def test_what_is_deleted_is_no_longer_shown(store, client):
     tracker = MLflow()
     assert tracker.forget([read_record(Path("run"))]) == 1

@@ -40,6 +40,7 @@ def test_the_model_predicts_for_frames_and_arrays_as_the_result_does(sent):
         model.predict(frame[["size"]])
 
 
+@pytest.mark.slow
 def test_the_model_can_be_registered(sent):
     frame, result, run = sent
     found = mlflow.register_model(f"runs:/{run.info.run_id}", "fruit")

@@ -113,6 +113,7 @@ def assert_is_shown(client, parent, sweep, outcome, folder):
     assert f"](get-artifact?path={folder}/loss.png&run_uuid={parent.info.run_id})" in note
 
 
+@pytest.mark.slow
 def test_a_comparison_is_called_so_and_has_a_view_of_tuned_runs_for_each_target():
     chainrule.compare(
         "activation=tanh,relu",
@@ -145,6 +146,7 @@ def test_a_comparison_is_called_so_and_has_a_view_of_tuned_runs_for_each_target(
     assert {column["name"] for column in json.loads(dataset.dataset.schema)["mlflow_colspec"]} >= {"x1", "y1"}
 
 
+@pytest.mark.slow
 def test_by_the_client_and_past_it_the_run_of_a_sweep_is_the_same(prepared, tmp_path, monkeypatch):
     command(*SWEEP, "tracking=none")
     sweep = read_sweep(Path("s"))

@@ -71,6 +71,7 @@ def drawn(result, directory, *wanted):
     return {path.name: path for path in sorted((directory / "pictures").iterdir())}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", one_in(8, RUNS))
 def test_every_picture_of_every_run_can_be_drawn_and_is_small(name, tmp_path):
     result = trained(name)

@@ -45,6 +45,7 @@ def test_plugins_are_listed_with_all_that_they_bring(lynxes):
     assert "activation=tanh" not in text
 
 
+@pytest.mark.slow
 def test_a_file_of_the_project_is_listed_with_its_path(tmp_path):
     path = distributions.plugin_folder(tmp_path, mine=BENT) / "mine.py"
     text = "plugins/mine.py: ok\n  {}\n  My idea.\n  activation=bent: a = z / (1 + |z|): softsign.\n"

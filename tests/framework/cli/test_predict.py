@@ -53,6 +53,7 @@ def result(made, table):
     return made[2]
 
 
+@pytest.mark.slow
 def test_the_predictions_are_those_of_python_in_the_order_of_the_file(table, result, capsys):
     Path("t.csv").unlink()
     table[["colour", "size"]].assign(id=range(40)).to_csv("new.csv", index=False)
@@ -120,6 +121,7 @@ def test_other_files_than_the_run_learned_from_are_read_by_their_ending_or_by_se
     assert Path("p.csv").read_bytes() == Path("q.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_text_that_looks_like_numbers_stays_text():
     pd.DataFrame({"code": ["01", "1", "x", "1"], "y": [1, 2, 3, 4]}).to_csv("t.csv", index=False)
     result = chainrule.run("target=table", "target.path=t.csv", "target.text=onehot", directory="rec")

@@ -66,6 +66,7 @@ def test_a_run_says_in_a_few_lines_what_it_is():
     assert len(repr(chainrule.run("training.tolerance=100")).splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_a_run_has_links_as_the_command_prints_them():
     made = chainrule.run("training.epochs=2", directory="run")
     assert made.links["record"] == str(Path("run").absolute())
@@ -108,6 +109,7 @@ def test_metrics_that_are_not_finite_are_nan():
     assert found.curves.values["train/loss"].tobytes() == made.curves.values["train/loss"].tobytes()
 
 
+@pytest.mark.slow
 def test_a_run_that_started_from_another_says_so():
     chainrule.run(*SHORT, directory="first")
     made = chainrule.run(*SHORT, "training.start=first", directory="second")

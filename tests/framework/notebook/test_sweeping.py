@@ -88,6 +88,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("swept", "typed"), COMMANDS.values(), ids=list(COMMANDS))
 def test_the_records_are_those_of_the_command(swept, typed, capsys):
     """Byte by byte, but for when, how long and where."""
@@ -101,6 +102,7 @@ def test_the_records_are_those_of_the_command(swept, typed, capsys):
     assert list(found) == list(chainrule.load("there"))
 
 
+@pytest.mark.slow
 def test_mlflow_has_the_same_runs_and_a_loaded_sweep_the_same_links(database):
     """As after the command, in an experiment of its own."""
     words = ["activation=tanh,relu", "seed=0,1", "training.epochs=3"]

@@ -66,6 +66,7 @@ def test_where_nothing_is_finite_there_is_no_best(tmp_path):
         _ = found.best
 
 
+@pytest.mark.slow
 def test_a_comparison_knows_the_best_run_on_one_target_only():
     few = {"budget": 2, "tunings": 2, "tuning_seeds": 1, "seeds": 2, "quiet": True}
     one = chainrule.compare("activation=tanh,relu", *SHORT, targets="sine", **few, directory="one")

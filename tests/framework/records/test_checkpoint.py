@@ -87,6 +87,7 @@ def test_the_newest_and_the_one_before_stay(written):
     assert read_checkpoint(written).checkpoint.epoch == 100
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_is_accepted_and_the_one_before_is_used(written):
     newest = paths(written)[0]
     content = newest.read_bytes()

@@ -172,6 +172,7 @@ def test_a_test_part_and_a_start_are_in_the_record_only_if_there_are(result, tmp
     assert {"test/loss", "test/r2"} <= manifest.metrics.keys()
 
 
+@pytest.mark.slow
 def test_identity_depends_on_the_parameters_that_a_run_starts_with(tmp_path):
     identities = []
     for seed in (0, 1):

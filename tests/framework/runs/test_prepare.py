@@ -137,6 +137,7 @@ def first():
     return chainrule.run(*STARTED, "seed=5", directory="first")
 
 
+@pytest.mark.slow
 def test_a_run_starts_with_the_parameters_of_another(first, tmp_path):
     for path in ("first", str(tmp_path / "first"), "./first/"):
         run = prepare(compose_settings([*STARTED, f"training.start={path}"]))

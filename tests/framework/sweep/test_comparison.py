@@ -77,6 +77,7 @@ def test_contenders_have_equal_chances(whole):
     assert len(jobs) == comparison.runs == sweep.runs == sweep.planned
 
 
+@pytest.mark.slow
 def test_each_target_has_the_output_and_the_loss_that_fit_it(whole):
     folder, _ = whole
     sweep, _ = found(folder / "runs" / "found")
@@ -166,6 +167,7 @@ def test_the_report_needs_nothing_else(whole):
     assert "hydra/sweeper=compare" in page
 
 
+@pytest.mark.slow
 def test_what_broke_off_ends_with_the_same_bytes(whole, tmp_path):
     """As if it had been killed in its second round, after which something of the first was lost."""
     folder, _ = whole
@@ -219,6 +221,7 @@ def test_contenders_that_are_decided_leave_a_race(race):
     assert "It is a confidence sequence" in (folder / "found" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_every_tuning_of_a_race_has_points_and_seeds_of_its_own(race):
     folder, _ = race
     sweep, _ = found(folder / "found")
@@ -299,6 +302,7 @@ def test_what_fails_or_diverges_is_the_worst(tmp_path):
     assert json.loads(Path("found/comparison.json").read_text())["results"][0]["median"] is None
 
 
+@pytest.mark.slow
 def test_one_method_under_two_names_is_not_separated_from_itself(tmp_path):
     distributions.install(tmp_path / "site", "chainrule-moody", MOODY)
     done = compared("activation=tanh,moody", "--targets=sine,wine", "tracking=none", path=tmp_path / "site")
@@ -329,6 +333,7 @@ def test_losses_are_compared_by_a_score_that_does_not_change_with_them():
     assert "1 less accuracy or R2" in Path("found/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_contenders_with_names_are_told_by_them():
     named = ["--contender", "wide: network.hidden=[32]", "--contender", "one by one: training.batch_size=1"]
     done = compared(*named, "--targets=sine", "tracking=none")

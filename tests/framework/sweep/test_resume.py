@@ -53,6 +53,7 @@ def test_what_a_kill_has_left_of_a_sweep_that_had_not_begun_is_replaced(tmp_path
     assert (tmp_path / "sweep" / "multirun.yaml").read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_what_has_changed_is_named_and_nothing_is_resumed(tmp_path, plugin):
     Path("mine.csv").write_text("x,y\n" + "".join(f"{i},{2 * i}\n" for i in range(20)))
     Path("conf/optimizer").mkdir(parents=True)
@@ -109,6 +110,7 @@ def test_failed_runs_are_tried_again(plugin):
 MENDED = MOODY.replace('raise ArithmeticError("not in the mood")', "pass")
 
 
+@pytest.mark.slow
 def test_after_a_plugin_is_mended_a_sweep_goes_on_with_it_and_says_so(tmp_path, plugin):
     command("-m", *SHORT, PLACE, "activation=moody", "activation.raises=0,1", code=1, path=plugin)
     before = contents("sweep")
@@ -145,6 +147,7 @@ def test_nothing_but_a_plugin_is_accepted(tmp_path, plugin):
     assert contents("sweep") == before
 
 
+@pytest.mark.slow
 def test_another_processor_is_told_and_refused_or_accepted(tmp_path):
     """The sweep is begun by a process that may use everything, and is gone on with by one that may not."""
     here = processor()

@@ -15,6 +15,7 @@ from chainrule.records.run import read_record
 from chainrule.registry.registry import Registry
 from chainrule.registry.watching import Watchers
 from chainrule.runs import checkpoints
+from sizes import one_in
 from sweeping import command
 
 SELDOM = ["data.samples=40", "training.epochs=9", "training.batch_size=8", "tracking=none", "optimizer=adam"]
@@ -36,6 +37,7 @@ def broken(directory, epoch, *overrides, data=None, small=SMALL):
             chainrule.run(*small, *overrides, directory=directory, data=data)
 
 
+@pytest.mark.usefixtures("drawn")
 def test_what_python_began_python_finishes():
     whole = chainrule.run(*SMALL, directory="whole")
     broken("run", 5)
@@ -45,6 +47,7 @@ def test_what_python_began_python_finishes():
     assert files("run") == files("whole")
 
 
+@pytest.mark.slow
 def test_so_does_the_command():
     chainrule.run(*SMALL, directory="whole")
     broken("run", 5)
@@ -65,7 +68,7 @@ def test_so_does_the_command():
     ],
     ids=" ".join,
 )
-@pytest.mark.parametrize("begun", ["broken", "finished", "short"])
+@pytest.mark.parametrize("begun", one_in(3, ["broken", "finished", "short"]))
 def test_a_run_is_trained_for_longer(overrides, begun):
     """Whether it broke off, has ended with a checkpoint, or was too short for one."""
     more = "training.epochs=14"
@@ -95,12 +98,15 @@ def test_points_stay_as_far_apart_as_they_were():
 
 @pytest.mark.parametrize(
     ("overrides", "name"),
-    [
-        (["schedule=cosine"], "schedule=cosine"),
-        (["schedule=one_cycle"], "schedule=one_cycle"),
-        (["schedule=warmup_cosine"], "schedule=warmup_cosine"),
-        (["sampling=curriculum"], "sampling=curriculum"),
-    ],
+    one_in(
+        4,
+        [
+            (["schedule=cosine"], "schedule=cosine"),
+            (["schedule=one_cycle"], "schedule=one_cycle"),
+            (["schedule=warmup_cosine"], "schedule=warmup_cosine"),
+            (["sampling=curriculum"], "sampling=curriculum"),
+        ],
+    ),
 )
 def test_what_depends_on_the_number_of_epochs_is_not_trained_for_longer(overrides, name):
     broken("run", 5, *overrides)

@@ -19,6 +19,7 @@ optuna = pytest.importorskip("optuna")
 PLACE = "hydra.sweep.dir=found"
 
 
+@pytest.mark.slow
 def test_a_search_trains_batches_and_finds_a_better_rate_than_most():
     done = search(
         RATE, "activation=tanh,relu", "seed=range(3)", "hydra.sweeper.trials=40", "hydra.sweeper.batch=5", PLACE
@@ -37,6 +38,7 @@ def test_a_search_trains_batches_and_finds_a_better_rate_than_most():
     assert "best trial" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_stored_study_continues():
     options = ["hydra.sweeper.storage=sqlite:///study.db", "hydra.sweeper.study=rates", "hydra.sweeper.trials=6"]
     search(RATE, *options, PLACE)
@@ -46,6 +48,7 @@ def test_a_stored_study_continues():
     assert len({trial.params["optimizer.lr"] for trial in trials}) == 12
 
 
+@pytest.mark.slow
 def test_a_study_of_something_else_is_refused():
     stored = ["hydra.sweeper.storage=sqlite:///study.db", "hydra.sweeper.study=mine", "hydra.sweeper.trials=2"]
     search(RATE, *stored, PLACE)
@@ -95,6 +98,7 @@ def test_an_interrupted_stack_of_a_search_is_judged_as_a_whole_again(tmp_path):
     assert [(outcome.reason, outcome.metrics) for outcome in sweep.outcomes()] == expected
 
 
+@pytest.mark.slow
 def test_a_run_that_diverged_is_the_worst_whatever_is_optimised():
     diverging = ["optimizer.lr=0.001,1e30", "training.epochs=5", "hydra.sweeper.trials=12", "hydra.sweeper.batch=12"]
     search(*diverging, "hydra.sweeper.metrics=[validation/r2]", "hydra.sweeper.directions=[maximize]", PLACE)

@@ -124,6 +124,7 @@ def test_a_plugin_cannot_end_the_sweep(plugin):
     assert re.search(r"activation.raises=1 +1 +failed", done.stdout)
 
 
+@pytest.mark.slow
 def test_a_sweep_with_configuration_of_its_own_for_each_job(tmp_path):
     """Interpolations, a job in its own directory, and one that asks Hydra for something."""
     command("-m", *SHORT, PLACE, "seed=1,2", "data.samples=${training.epochs}", "hydra.sweep.subdir=s${seed}")
@@ -137,6 +138,7 @@ def test_a_sweep_with_configuration_of_its_own_for_each_job(tmp_path):
     assert read_record(tmp_path / "asked" / "1").manifest["epochs"] == 1
 
 
+@pytest.mark.slow
 def test_jobs_that_run_alone_are_finished_like_the_others(tmp_path, database):
     """Each in a working directory of its own, named after the time; MLflow stays that of the project."""
     subdirectory = "hydra.sweep.subdir=${hydra.job.num}_${now:%S%f}_${activation.name}"
@@ -226,6 +228,7 @@ def test_samplings_have_the_same_bytes_in_processes_of_their_own_and_when_they_a
 LISTS = ["transforms=[clip,noise],[noise,clip],[lookahead,ema],[]", "seed=0,1"]
 
 
+@pytest.mark.slow
 def test_lists_are_swept_and_the_rest_of_them_is_resumed_with_the_same_bytes():
     command("-m", *SHORT, PLACE, *LISTS, "optimizer.lr=0.01,0.02")
     before = contents("sweep")
@@ -242,6 +245,7 @@ def test_lists_are_swept_and_the_rest_of_them_is_resumed_with_the_same_bytes():
         assert record.weights()["W1"].tobytes() == alone.weights[0].tobytes()
 
 
+@pytest.mark.slow
 def test_joblib_trains_lists_to_the_same_bytes():
     command("-m", *SHORT, PLACE, *LISTS)
     command("-m", *SHORT, "hydra.sweep.dir=other", *LISTS, "hydra.launcher.workers=2", "hydra.launcher.stack=3")

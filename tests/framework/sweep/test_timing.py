@@ -56,6 +56,7 @@ def test_a_component_that_is_slow_on_purpose_is_found_slow_by_as_much(lazy):
         assert len(tanh.seconds) == len(slow.seconds) == timing._ROUNDS
 
 
+@pytest.mark.slow
 def test_what_is_as_good_after_all_epochs_loses_at_equal_time(lazy):
     folder, done = lazy
     numbers = json.loads((folder / "found" / "comparison.json").read_text())

@@ -16,6 +16,7 @@ optuna = pytest.importorskip("optuna")
 PLACE = "hydra.sweep.dir=found"
 
 
+@pytest.mark.slow
 def test_pruned_trials_leave_the_stack_early_and_change_no_bits():
     arguments = [
         RATE,

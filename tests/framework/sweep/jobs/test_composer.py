@@ -81,6 +81,7 @@ def test_random_override_lists_give_what_hydra_gives(tmp_path, seed, lists):
     assert lists / 12 <= errors < lists
 
 
+@pytest.mark.slow
 def test_directories_named_after_what_varies(tmp_path):
     lists = [["seed=1", "optimizer=adam"], ["optimizer.lr=0.1", "seed=2"], ["activation=elu", "activation.alpha=2"]]
     assert not compared(
