@@ -129,7 +129,7 @@ def main() -> None:
     seeds = range(20 if quick else 200)
     activations, rates = (("sigmoid", "relu"), (RATE,)) if quick else (ACTIVATIONS, RATES)
     initializers, compared = (("normal",), ("sigmoid",)) if quick else (INITIALIZERS, ("sigmoid", "tanh", "relu"))
-    common = ["experiment=article", *(["training.epochs=300"] if quick else [])]
+    common = ["experiment=article", *(["training.epochs=300", "training.measure_every=1"] if quick else [])]
 
     plan = [(a, "normal", rate) for a in activations for rate in rates]
     plan += [(a, start, RATE) for a in compared for start in initializers if start != "normal"]

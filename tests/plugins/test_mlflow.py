@@ -621,7 +621,7 @@ def test_eight_processes_share_a_fresh_database(tmp_path):
     assert len(stored["experiments"]) == 2
     assert len(stored["runs"]) == 2  # the others are copies
     assert all("'FINISHED'" in run for run in stored["runs"])
-    assert len(stored["metrics"]) == 2 * (3 * 5 + 4)
+    assert len(stored["metrics"]) == 2 * (3 * 5 + 6)
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert sorted(path.name for path in tmp_path.glob("mlflow.db*")) == ["mlflow.db", "mlflow.db.lock"]

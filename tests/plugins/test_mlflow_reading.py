@@ -227,7 +227,7 @@ def run(number):
 def test_thousands_of_runs_are_read_page_by_page_and_ranked_as_by_pandas(database, monkeypatch):
     store = Store.at(None)
     place = bulk.experiment(store.file, "many", store.artifacts)
-    assert bulk.insert(store.file, place, {f"{number:032x}": run(number) for number in range(2000)})
+    assert bulk.write(store.file, place, {f"{number:032x}": run(number) for number in range(2000)})
     monkeypatch.setattr(reading, "_PAGE", 300)
     began = time.monotonic()
     found = tracked_outcomes(reading.read(store, "many"), Choices("val_loss"))
