@@ -28,7 +28,8 @@ SHORT = ["training.epochs=4", "training.batch_size=16", "tracking=none"]
 PLACE = "hydra.sweep.dir=sweep"
 # Four such runs are expected to take so long that they are trained in processes of their own.
 LONG = ["training.epochs=650", "training.batch_size=16", "network.hidden=[2,2,2,2,2,2,2,2,2,2]", "activation=tanh",
-        "training.measure_every=1", "output=moody", "tracking=none", "hydra.launcher.workers=2", "hydra.launcher.stack=1"]  # fmt: skip
+        "training.measure_every=1", "output=moody", "tracking=none", "hydra.launcher.workers=2",
+        "hydra.launcher.stack=1"]  # fmt: skip
 SEARCH = ["-m", "hydra/sweeper=stacked_optuna", "tracking=none", "training.epochs=40", "training.batch_size=16"]
 RATE = "optimizer.lr=tag(log,interval(1e-4,1))"
 
