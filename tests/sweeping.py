@@ -65,6 +65,14 @@ def contents(folder):
     return found
 
 
+def without_beside(found):
+    """Contents without what manifests say of hydra.yaml, which names the launcher."""
+    for content in found.values():
+        if isinstance(content, dict):
+            content.pop("beside", None)
+    return found
+
+
 def started(*arguments, path):
     """The command in a session of its own."""
     return subprocess.Popen(

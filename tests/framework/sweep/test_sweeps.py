@@ -14,17 +14,9 @@ import distributions
 from chainrule.records.run import FAILURE, MANIFEST, Failure, Record, read_end, read_record
 from chainrule.records.sweep import read_sweep
 from distributions import LYNX, MOODY
-from sweeping import PLACE, SHORT, command, contents
+from sweeping import PLACE, SHORT, command, contents, without_beside
 
 MOODY_RAISED = "plugin chainrule-moody 1.0 (entry point 'moody') raised"
-
-
-def without_beside(found):
-    """Contents without what manifests say of hydra.yaml, which names the launcher."""
-    for content in found.values():
-        if isinstance(content, dict):
-            content.pop("beside", None)
-    return found
 
 
 @pytest.mark.slow
