@@ -164,6 +164,7 @@ def _enforce(reader: int) -> None:
     number = _wait(reader, None)
     _wait(reader, _PATIENCE)
     _caught = _caught or number  # the main thread may not know, in a call that does not return
+    sys.unraisablehook = lambda _: None  # exit functions complain of processes that are gone, after the last word
     try:
         for process in active_children():
             process.kill()

@@ -115,7 +115,8 @@ def test_workers_give_up_what_nobody_waits_for(scheduler, ending):
         process.send_signal(ending)
         process.wait(20)
     if ending == signal.SIGKILL:  # nobody has tidied up, which the next attempt does
-        with running(*COMMAND, "resume", "long", folder=".") as process:
+        allowed = ["--allow", f"hydra.launcher.address={scheduler}"]
+        with running(*COMMAND, "resume", "long", *allowed, folder=".") as process:
             time.sleep(5)
             process.send_signal(signal.SIGINT)
             process.wait(20)
