@@ -7,6 +7,7 @@ directory is tried on it. It may end well or in one sentence, but in bounded tim
 import hashlib
 import io
 import json
+import logging
 import os
 import shutil
 import socket
@@ -353,6 +354,9 @@ def run(words):
         os.environ.clear()
         os.environ.update(before[1])
         os.chdir(before[2])
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.FileHandler):  # of Hydra, which the end of the process would close
+                handler.close()
     return 0, ""
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from unittest import mock
 
 import pytest
 from PIL import Image
@@ -14,18 +13,17 @@ from processes import of_group
 _image_of = canvas.image_of
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _blank_pictures():
-    """Pictures of runs that this process records are blank: to draw them takes a second of each run.
+@pytest.fixture(autouse=True)
+def _blank_pictures(monkeypatch):
+    """Pictures of runs that a test records are blank: to draw them takes a second of each run.
 
     They are drawn in tests/plugins, in other processes, and where a test asks for ``drawn``.
     """
-    with mock.patch.object(canvas, "image_of", lambda figure: Image.new("RGB", figure.canvas.get_width_height())):
-        yield
+    monkeypatch.setattr(canvas, "image_of", lambda figure: Image.new("RGB", figure.canvas.get_width_height()))
 
 
 @pytest.fixture
-def drawn(monkeypatch):
+def drawn(_blank_pictures, monkeypatch):
     """Pictures are drawn in this test."""
     monkeypatch.setattr(canvas, "image_of", _image_of)
 
