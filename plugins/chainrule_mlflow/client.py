@@ -16,7 +16,7 @@ from chainrule_mlflow.rows import Found, choose, superseded
 from chainrule_mlflow.store import Store
 
 METRICS, _PARAMS, _TAGS = 800, 100, 100  # in one call; MLflow allows 1000 altogether
-_PAGE = 200  # runs asked for at once: a server has ten seconds for its answer
+_PAGE = 200  # runs, or experiments, asked for at once: a server has ten seconds for its answer
 # What a server says of what it is sent, and not of itself.
 _REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE")
 

@@ -1,14 +1,13 @@
 """The runs of an experiment in MLflow, whoever made them, as plain data."""
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from chainrule.errors import ChainruleError, nearest
 from chainrule.records.tracked import Status, TrackedRun, TrackedRuns
+from chainrule_mlflow.client import every
 from chainrule_mlflow.contents import PARENT
 from chainrule_mlflow.store import Store
 
-_PAGE = 250  # runs, or experiments, asked for at once: a server has ten seconds for its answer
 _STATUSES = {"FINISHED": Status.FINISHED, "FAILED": Status.FAILED, "KILLED": Status.KILLED}  # else it has not ended
 
 
@@ -29,7 +28,7 @@ def read(store: Store, experiment: str) -> TrackedRuns:
         )
     with store.opened() as client:
         found = _experiment(client, store, experiment)
-        runs = [_run(run) for run in _every(client.search_runs, [found.experiment_id], order_by=["start_time ASC"])]
+        runs = [_run(run) for run in every(client.search_runs, [found.experiment_id], order_by=["start_time ASC"])]
     return TrackedRuns(found.name, store.label, tuple(runs))
 
 
@@ -37,7 +36,7 @@ def _experiment(client: Any, store: Store, wanted: str) -> Any:
     """Return the experiment of that name, else the one with that id."""
     found = client.get_experiment_by_name(wanted) or _with_id(client, wanted)
     if found is None:
-        names = [one.name for one in _every(client.search_experiments)]
+        names = [one.name for one in every(client.search_experiments)]
         known = f" There are {', '.join(names[:20])}{' ...' * (len(names) > 20)}."
         raise ChainruleError(f"MLflow at {store.label} has no experiment {wanted!r}{nearest(wanted, names)}.{known}")
     if found.lifecycle_stage != "active":
@@ -57,17 +56,6 @@ def _with_id(client: Any, wanted: str) -> Any:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
-
-
-def _every(search: Callable[..., Any], *arguments: Any, **keywords: Any) -> Iterator[Any]:
-    """Yield what a search of MLflow finds, page by page."""
-    token = None
-    while True:
-        page = search(*arguments, max_results=_PAGE, page_token=token, **keywords)
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def _run(run: Any) -> TrackedRun:

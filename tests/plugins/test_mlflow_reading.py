@@ -14,7 +14,7 @@ import forking
 from chainrule.analysis.tracked import Choices, tracked_outcomes
 from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.records.tracked import Status
-from chainrule_mlflow import bulk, contents, reading
+from chainrule_mlflow import bulk, client, contents, reading
 from chainrule_mlflow.store import Store
 from pages import parsed
 from sweeping import command
@@ -228,7 +228,7 @@ def test_thousands_of_runs_are_read_page_by_page_and_ranked_as_by_pandas(databas
     store = Store.at(None)
     place = bulk.experiment(store.file, "many", store.artifacts)
     assert bulk.write(store.file, place, {f"{number:032x}": run(number) for number in range(2000)})
-    monkeypatch.setattr(reading, "_PAGE", 300)
+    monkeypatch.setattr(client, "_PAGE", 300)
     began = time.monotonic()
     found = tracked_outcomes(reading.read(store, "many"), Choices("val_loss"))
     assert time.monotonic() - began < 60  # not minutes, on any machine
