@@ -24,6 +24,7 @@ _advice: Callable[[], str] | None = None
 _caught: signal.Signals | None = None  # the first signal
 _told = _of_sweep = False
 _handled: dict[signal.Signals, Any] = {}  # what handles each signal until one comes
+_deferring = threading.RLock()  # held while processes are started, which complain if this one ends in the middle
 _writer = -1  # where Python writes the number of each signal
 
 
@@ -101,7 +102,8 @@ def deferred() -> Iterator[None]:
     # Not SIGTERM: processes may be started that nobody would unblock it for, and that are to end by it.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
+        with _deferring:
+            yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in before.items():
@@ -163,6 +165,7 @@ def _enforce(reader: int) -> None:
     global _caught
     number = _wait(reader, None)
     _wait(reader, _PATIENCE)
+    _deferring.acquire(timeout=_PATIENCE)
     _caught = _caught or number  # the main thread may not know, in a call that does not return
     sys.unraisablehook = lambda _: None  # exit functions complain of processes that are gone, after the last word
     try:

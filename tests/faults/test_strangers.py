@@ -354,8 +354,9 @@ def run(words):
         os.environ.clear()
         os.environ.update(before[1])
         os.chdir(before[2])
-        for handler in logging.getLogger().handlers:
+        for handler in logging.getLogger().handlers[:]:
             if isinstance(handler, logging.FileHandler):  # of Hydra, which the end of the process would close
+                logging.getLogger().removeHandler(handler)  # or it opens its file again when something is said
                 handler.close()
     return 0, ""
 
