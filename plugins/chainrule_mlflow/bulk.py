@@ -24,6 +24,15 @@ from chainrule_mlflow.rows import Found
 
 REVISIONS = frozenset({"dc11669786a5"})  # of MLflow 3.17
 _LONGEST = 500  # characters of the place of an experiment's files
+_READY = 2  # state of a model
+_MODEL_OF = "SELECT 1 FROM inputs WHERE source_type = 'RUN_OUTPUT' AND source_id = ?"
+_OF_MODEL = (
+    "mlflow.user",
+    "mlflow.source.name",
+    "mlflow.source.type",
+    "mlflow.source.git.commit",
+    "mlflow.source.git.dirty",
+)
 _WORKSPACE = "default"  # where MLflow keeps everything unless workspaces are switched on
 
 
@@ -45,8 +54,15 @@ class Experiment:
 
     def folder(self, run_id: str) -> Path | None:
         """Return the folder of the files of a run, or None where they do not lie in this machine's file system."""
-        local = re.fullmatch(r"(?:file://)?(/[^?#;]*)", self.artifact_uri(run_id))
-        return Path(url2pathname(local[1])) if local else None
+        return _local(self.artifact_uri(run_id))
+
+    def model_uri(self, model_id: str) -> str:
+        """Return where the files of a model lie, likewise."""
+        return posixpath.join(self.location, "models", model_id, "artifacts")
+
+    def model_folder(self, model_id: str) -> Path | None:
+        """Return the folder of the files of a model, likewise."""
+        return _local(self.model_uri(model_id))
 
 
 def supports(file: Path) -> bool:
@@ -206,13 +222,76 @@ def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]
         params = ((run_id, *item) for item in run.params.items())
         _insert(database, "params (run_uuid, key, value)", params, "OR IGNORE ")
         columns = "(run_uuid, key, value, timestamp, step, is_nan)"
-        for table, points in (("metrics", run.points), ("latest_metrics", _latest(run.points))):
+        for table, points in (("metrics", run.points), ("latest_metrics", latest(run.points))):
             database.execute(f"DELETE FROM {table} WHERE run_uuid = ?", [run_id])  # of an end before it was resumed
             _insert(database, f"{table} {columns}", ((run_id, *_stored(point)) for point in points))
         if not database.execute("SELECT 1 FROM inputs WHERE destination_id = ?", [run_id]).fetchone():
             _insert_datasets(database, experiment_id, {run_id: run})
         tags = ((experiment_id, *item) for item in experiment_tags.items())
         _insert(database, "experiment_tags (experiment_id, key, value)", tags, "OR REPLACE ")
+        database.execute("COMMIT")
+    return True
+
+
+def of_model(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a run that its model has, too: who has made it, from what."""
+    return {key: value for key, value in tags.items() if key in _OF_MODEL}
+
+
+def has_model(file: Path, run_id: str) -> bool:
+    """Return whether a run has a model of its own.
+
+    Raises:
+        sqlite3.Error: the database cannot be read.
+    """
+    with _opened(file) as database:
+        return bool(database.execute(_MODEL_OF, [run_id]).fetchone())
+
+
+def write_model(file: Path, experiment: Experiment, run_id: str, model_id: str, name: str, run: Run) -> bool:
+    """Insert the model of a run, whose files are there, with the last values of its metrics, unless it has one.
+
+    Returns:
+        Whether it is there. False, and nothing was written, where the schema is no longer a known one.
+
+    Raises:
+        sqlite3.Error: the database cannot be written, and nothing was.
+    """
+    with _opened(file) as database:
+        database.execute("BEGIN IMMEDIATE")
+        if not _is_known(database):
+            return False
+        if database.execute(_MODEL_OF, [run_id]).fetchone():
+            return True
+        number, now = int(experiment.id), int(1000 * time.time())
+        _insert(
+            database,
+            "logged_models (model_id, experiment_id, name, artifact_location, creation_timestamp_ms,"
+            " last_updated_timestamp_ms, status, lifecycle_stage, source_run_id)",
+            [(model_id, number, name, experiment.model_uri(model_id), run.end, now, _READY, "active", run_id)],
+        )
+        params = ((model_id, number, *item) for item in run.params.items())
+        _insert(database, "logged_model_params (model_id, experiment_id, param_key, param_value)", params)
+        tags = ((model_id, number, *item) for item in of_model(run.tags).items())
+        _insert(database, "logged_model_tags (model_id, experiment_id, tag_key, tag_value)", tags)
+        identity = run.dataset["name"], run.dataset["digest"]
+        query = "SELECT dataset_uuid FROM datasets WHERE experiment_id = ? AND name = ? AND digest = ?"
+        (dataset,) = database.execute(query, [number, *identity]).fetchone() or (None,)
+        _insert(
+            database,
+            "logged_model_metrics (model_id, metric_name, metric_timestamp_ms, metric_step, metric_value,"
+            " experiment_id, run_id, dataset_uuid, dataset_name, dataset_digest)",
+            (
+                (model_id, key, at, step, value, number, run_id, dataset, *identity)
+                for key, value, at, step in latest(run.points)
+                if not math.isnan(value)
+            ),
+        )
+        _insert(
+            database,
+            "inputs (input_uuid, source_type, source_id, destination_type, destination_id, step)",
+            [(uuid4().hex, "RUN_OUTPUT", run_id, "MODEL_OUTPUT", model_id, 0)],
+        )
         database.execute("COMMIT")
     return True
 
@@ -226,6 +305,11 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
         database.execute("PRAGMA synchronous = NORMAL")  # `chainrule sync` sends again what a power failure takes
         database.execute("PRAGMA cache_size = -65536")  # KiB: pages of one transaction are written once
         yield database
+
+
+def _local(uri: str) -> Path | None:
+    local = re.fullmatch(r"(?:file://)?(/[^?#;]*)", uri)
+    return Path(url2pathname(local[1])) if local else None
 
 
 def _is_known(database: sqlite3.Connection) -> bool:
@@ -267,11 +351,11 @@ def _insert_runs(database: sqlite3.Connection, experiment: Experiment, runs: Map
     _insert(
         database,
         f"latest_metrics {columns}",
-        ((run_id, *_stored(point)) for run_id, run in runs.items() for point in _latest(run.points)),
+        ((run_id, *_stored(point)) for run_id, run in runs.items() for point in latest(run.points)),
     )
 
 
-def _latest(points: Sequence[Point]) -> Iterable[Point]:
+def latest(points: Sequence[Point]) -> Iterable[Point]:
     """Return the point of each metric that MLflow shows as its value."""
     latest: dict[str, Point] = {}
     for point in points:

@@ -1,27 +1,143 @@
-"""The files of a run in MLflow are a model, too: ``mlflow.pyfunc.load_model("runs:/RUN").predict(frame)``.
+"""The files of a run in MLflow are a model, too: ``mlflow.pyfunc.load_model("runs:/RUN/").predict(frame)``.
 
-A file ``MLmodel`` beside those of the record says that this module loads it.
+A file ``MLmodel`` beside those of the record says that this module loads it, and what its columns are called. A model
+of its own, with an example and what must be installed, has single runs and the best of a sweep; see ``logged``.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from chainrule.components.contracts import Array
+from chainrule.components.schema import ONEHOT, ORDINAL, Feature, Schema, number
 from chainrule.files.yaml_text import dump
-from chainrule.records.run import RunManifest, read_record
+from chainrule.records.run import MANIFEST, WEIGHTS, Record, RunManifest, read_record
 from chainrule.registry.registry import installed
 
 if TYPE_CHECKING:
     from chainrule.records.predictor import Predictor
 
 FILE = "MLmodel"
+_CONDA, _VENV, _NEEDED = "conda.yaml", "python_env.yaml", "requirements.txt"
+_EXAMPLE, _REQUEST = "input_example.json", "serving_input_example.json"
 
 
-def description(manifest: RunManifest) -> str:
-    """Return the text of the file ``MLmodel``; it is the same each time."""
-    flavour = {"loader_module": __name__, "python_version": manifest.environment.get("python", "")}
-    return dump({"flavors": {"python_function": flavour}, "utc_time_created": manifest.started})
+def description(manifest: RunManifest, more: Mapping[str, Any] | None = None, **flavour: Any) -> str:
+    """Return the text of the file ``MLmodel``; it is the same each time.
+
+    Args:
+        manifest: of the run.
+        more: further entries.
+        flavour: further entries of the flavour.
+    """
+    python = {"loader_module": __name__, "python_version": manifest.environment.get("python", ""), **flavour}
+    found = {"flavors": {"python_function": python}, "signature": _signature(manifest), **(more or {})}
+    return dump({**found, "utc_time_created": manifest.started})
+
+
+def files(record: Record, example: Mapping[str, Any], run_id: str, model_id: str) -> dict[str, bytes]:
+    """Return the files of a model of its own by name: what predicts, an example, and what must be installed.
+
+    Args:
+        record: of the run.
+        example: what ``example`` returns.
+        run_id: the run in MLflow.
+        model_id: of the model there.
+
+    Raises:
+        RecordError: a file of the record is missing or damaged.
+    """
+    manifest = record.manifest
+    needed = requirements(manifest)
+    python = manifest.environment.get("python", "")
+    saved = {"artifact_path": _EXAMPLE, "serving_input_path": _REQUEST, "type": "dataframe", "pandas_orient": "split"}
+    more = {
+        "mlflow_version": manifest.environment.get("mlflow", ""),
+        "model_id": model_id,
+        "model_uuid": model_id,
+        "run_id": run_id,
+        "saved_input_example_info": saved,
+    }
+    conda = {"name": "chainrule", "channels": ["conda-forge"]}
+    texts = {
+        FILE: description(manifest, more, env={"conda": _CONDA, "virtualenv": _VENV}),
+        _NEEDED: "".join(f"{line}\n" for line in needed),
+        _VENV: dump({"python": python, "build_dependencies": ["pip"], "dependencies": [f"-r {_NEEDED}"]}),
+        _CONDA: dump({**conda, "dependencies": [f"python={python}", "pip", {"pip": needed}]}),
+        _EXAMPLE: json.dumps(example),
+        _REQUEST: json.dumps({"dataframe_split": example}, indent=1),
+    }
+    own = {WEIGHTS: record.content(WEIGHTS), MANIFEST: (record.directory / MANIFEST).read_bytes()}
+    return own | {name: text.encode() for name, text in texts.items()}
+
+
+def requirements(manifest: RunManifest) -> list[str]:
+    """Return what must be installed to predict: chainrule, MLflow, NumPy, and the plugins that the run used.
+
+    A plugin that is a file has no version, and must be there.
+    """
+    versions = {name: manifest.environment[name] for name in ("chainrule", "mlflow", "numpy")}
+    for name, plugin in manifest.plugins.items():
+        if plugin.version:
+            versions.setdefault(name.partition(":")[0], plugin.version)
+    return [f"{name}=={version}" for name, version in versions.items() if version]
+
+
+def _signature(manifest: RunManifest) -> dict[str, str | None]:
+    """Return what MLflow knows of inputs and outputs.
+
+    It refuses whole numbers where it expects real ones, and numbers where it expects text, so columns of a table may
+    hold anything: what is wrong with them is said when they are read. Where inputs have no names, MLflow must not know
+    any, or it would refuse arrays.
+    """
+    schema = Schema.of_entry(manifest.data)
+    if schema.is_named:
+        inputs = [
+            {"name": each.name, "type": _kind(each), "required": _kind(each) != "any"} for each in schema.features
+        ]
+    else:
+        inputs = [{"type": "double", "required": True} for _ in schema.features]
+    outputs = [{"name": name, "type": kind, "required": True} for name, kind in _outputs(schema).items()]
+    return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": None}
+
+
+def _kind(feature: Feature) -> str:
+    is_text = feature.kind in (ONEHOT, ORDINAL) and not any(number(level) is not None for level in feature.levels)
+    return "string" if is_text else "any"
+
+
+def _outputs(schema: Schema) -> dict[str, str]:
+    """Return the columns of predictions that are there whatever the activation of the outputs is."""
+    if schema.classes:
+        return {"prediction": "string"}
+    several = len(schema.outputs) > 1
+    return dict.fromkeys([f"prediction_{name}" for name in schema.outputs] if several else ["prediction"], "double")
+
+
+def example(record: Record) -> dict[str, Any]:
+    """Return two samples as MLflow writes a data frame: means of the training data, and one deviation above.
+
+    Of inputs that are not scaled, these are 0 and 1; of text, its first and its last value.
+
+    Raises:
+        RecordError: the record has no weights.
+    """
+    schema, arrays = Schema.of_entry(record.manifest.data), record.weights()
+    shift, scale = (np.ravel(arrays[name]) for name in ("x_shift", "x_scale"))
+    ends: list[Array] = list(np.broadcast_arrays(shift, shift + scale))
+    first = 0
+    columns: list[list[Any]] = []
+    for feature in schema.features:
+        levels = feature.levels
+        columns.append([levels[0], levels[-1]] if levels else [float(end[min(first, end.size - 1)]) for end in ends])
+        first += len(feature.inputs)
+    names = [feature.name for feature in schema.features]
+    return {"columns": names, "data": [list(row) for row in zip(*columns, strict=True)]}
 
 
 class Model:
@@ -38,7 +154,8 @@ class Model:
         """Return predictions for a data frame or an array, in which each row is a sample.
 
         A data frame gives one with the column ``prediction`` and, of classes, the probability of each; an array gives
-        an array ``(samples, outputs)``. See ``chainrule.Result.predict``.
+        an array ``(samples, outputs)``. See ``chainrule.Result.predict``. MLflow makes a data frame of an array, whose
+        columns have numbers for names.
 
         Args:
             model_input: the samples.
@@ -47,6 +164,9 @@ class Model:
         Raises:
             ConfigurationError: columns are missing, or hold other values than in training.
         """
+        columns = getattr(model_input, "columns", None)
+        if columns is not None and list(columns) == list(range(len(columns))) and not self._predictor.schema.is_named:
+            model_input = model_input.to_numpy()
         return self._predictor(model_input, samples_first=True)
 
 

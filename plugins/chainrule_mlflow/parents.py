@@ -15,7 +15,7 @@ from chainrule.analysis.ranking import compared_metric
 from chainrule.errors import RecordError
 from chainrule.records.run import read_record
 from chainrule.records.sweep import Sweep
-from chainrule_mlflow import best, bulk, client, contents, overview, receipts, sending
+from chainrule_mlflow import best, bulk, client, contents, logged, overview, receipts, sending
 from chainrule_mlflow.rows import Found, choose
 from chainrule_mlflow.store import Store
 
@@ -97,6 +97,7 @@ def finish(sweep: Sweep, outcomes: SweepOutcomes, store: Store, experiment: str)
         for each in bests:
             if each.run_id:
                 _add_files(store, experiment, each.run_id, {pictures[name]: "pictures" for name in each.pictures})
+                logged.ensure(each.record, store, experiment, each.run_id)
     return experiment_id, run_id, first
 
 

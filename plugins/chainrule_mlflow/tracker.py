@@ -18,7 +18,7 @@ from chainrule.records.run import Record
 from chainrule.records.sweep import Sweep, read_sweep
 from chainrule.records.tracked import TrackedRuns
 from chainrule.registry.watching import Begun, Start, Tracker
-from chainrule_mlflow import care, contents, live, parents, reading, sending
+from chainrule_mlflow import care, contents, live, logged, parents, reading, sending
 from chainrule_mlflow.receipts import home, receipt
 from chainrule_mlflow.store import Store
 
@@ -225,6 +225,8 @@ class MLflow(Tracker, name="mlflow"):
                 if isinstance(there, RecordError):
                     refused[record.directory] = there
                 else:
+                    if member is None:
+                        logged.ensure(record, store, experiment, there[1])
                     record.links.update(store.links(*there))
                     record.links.pop(_LATER, None)
         return [refused.get(record.directory) for record in records]
