@@ -111,6 +111,18 @@ def experiment(file: Path, name: str, location: str) -> Experiment | None:
     return Experiment(str(row[0]), row[1]) if row and row[1] and row[2] == "active" else None
 
 
+def number_of(file: Path, name: str) -> str | None:
+    """Return the id of the active experiment of that name, or None.
+
+    Raises:
+        sqlite3.Error: the database cannot be read.
+    """
+    with _opened(file) as database:
+        query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'active'"
+        row = database.execute(query, [name]).fetchone()
+    return str(row[0]) if row else None
+
+
 def with_ids(file: Path, run_ids: Sequence[str]) -> list[Found]:
     """Return the runs with some ids that are there.
 

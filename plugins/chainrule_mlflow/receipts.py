@@ -26,6 +26,14 @@ def receipt(record: Record, store: Store) -> tuple[str, str] | None:
     return str(content.get("experiment_id")), str(content.get("run_id"))
 
 
+def receipt_of_sweep(sweep: Sweep, store: Store) -> tuple[str, str] | None:
+    """Return experiment and run that the receipt in the directory of a sweep names, likewise."""
+    content = _content(sweep.directory)
+    if content.get("tracking_uri") != store.label or content.get("key") != sweep.manifest.key:
+        return None
+    return str(content.get("experiment_id")), str(content.get("run_id"))
+
+
 def home(sweep: Sweep, store: Store, otherwise: str) -> str:
     """Return the experiment in which a sweep was begun, by the receipt in its directory, or the other one."""
     content = _content(sweep.directory)

@@ -75,19 +75,23 @@ class Store:
         return _SECRET.sub(r"\1:***@", self.uri)
 
     @property
+    def server(self) -> str:
+        """The address of a server, without a password; empty for anything else."""
+        return _SECRET.sub("", self.uri).rstrip("/") if self.uri.startswith(("http://", "https://")) else ""
+
+    @property
     def artifacts(self) -> str | None:
         """Where the files of runs go; None where a server decides. MLflow's default follows the working directory."""
-        if not self._is_database:
+        if not self.is_database:
             return None
         return (self._folder / "mlartifacts").as_uri()
 
     def links(self, experiment_id: str, run_id: str) -> dict[str, str]:
         """Return the links and commands that show a run, by title."""
         listing, run = f"/{page(experiment_id)}", f"/{page(experiment_id, run_id)}"
-        if self.uri.startswith(("http://", "https://")):
-            server = _SECRET.sub("", self.uri).rstrip("/")
-            return {"MLflow run": f"{server}{run}", "all MLflow runs": f"{server}{listing}"}
-        if not self._is_database:
+        if self.server:
+            return {"MLflow run": f"{self.server}{run}", "all MLflow runs": f"{self.server}{listing}"}
+        if not self.is_database:
             return {"MLflow run": f"{run_id} at {self.label}"}
         ui = "http://127.0.0.1:5000"
         return {
@@ -139,10 +143,11 @@ class Store:
 
     def lock(self) -> AbstractContextManager[None]:
         """Return a context that keeps other processes of this machine out, where the store is a database."""
-        return exclusive(self._folder / "mlflow.db.lock", wait=_PATIENCE) if self._is_database else nullcontext()
+        return exclusive(self._folder / "mlflow.db.lock", wait=_PATIENCE) if self.is_database else nullcontext()
 
     @property
-    def _is_database(self) -> bool:
+    def is_database(self) -> bool:
+        """Whether it is a database, which needs a server to be seen in a browser."""
         return self.uri.partition(":")[0].partition("+")[0] in _DATABASES
 
     @property

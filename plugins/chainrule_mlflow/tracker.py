@@ -17,8 +17,8 @@ from chainrule.records.faults import Fault
 from chainrule.records.run import Record
 from chainrule.records.sweep import Sweep, read_sweep
 from chainrule.records.tracked import TrackedRuns
-from chainrule.registry.watching import Begun, Start, Tracker
-from chainrule_mlflow import care, contents, live, logged, parents, reading, sending
+from chainrule.registry.watching import Begun, Pages, Start, Tracker
+from chainrule_mlflow import care, contents, live, logged, pages, parents, reading, sending
 from chainrule_mlflow.receipts import home, receipt
 from chainrule_mlflow.store import Store
 
@@ -135,6 +135,14 @@ class MLflow(Tracker, name="mlflow"):
         store = Store.at(self.uri)
         there = parents.found(sweep, outcomes, store)
         return store.sweep_links(*there) if there else {}
+
+    def pages(self, shown: Record | Sweep | None, port: int) -> Pages:
+        """Return the pages of MLflow, with the command that starts its server for a database.
+
+        Raises:
+            ChainruleError: what is to be shown was not sent, or the store has no pages.
+        """
+        return pages.of(Store.at(self.uri), self.experiment, shown, port)
 
     def forget(self, records: Sequence[Record]) -> int:
         """Delete the runs of records in MLflow, which keeps what is deleted until ``mlflow gc``.

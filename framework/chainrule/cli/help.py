@@ -39,6 +39,7 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
   chainrule experiment=article                   a prepared configuration
   chainrule optimizer=adam --help                this text, with the parameters of adam
   chainrule sync DIR                             send records to the tracker later
+  chainrule ui [DIR]                             runs in MLflow's pages, opened at a run or a sweep
   chainrule plugins                              list plugins and parameters, and what is broken or blocked
   chainrule check                                check the gradients, bits and ranges of installed plugins
   chainrule new-plugin NAME                      write a package for a component of your own

@@ -35,6 +35,7 @@ _COMMANDS = {  # each a module of this package with a function ``main``, importe
     "report": "report",
     "resume": "resume",
     "sync": "sync",
+    "ui": "ui",
     "verify": "verify",
 }
 
@@ -45,6 +46,7 @@ _KEPT = {
     "predict": "No predictions were written.",
     "report": "The report of before is there, or the new one.",
     "sync": "What was sent stays; the same command sends the rest.",
+    "ui": "The server has ended.",
 }
 
 

@@ -1,8 +1,8 @@
 """Watchers of runs, such as progress bars, pictures and trackers, and what they are told."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -178,6 +178,25 @@ class Watcher:
         """A sweep breaks off before its runs have ended, and the process is about to end: there is no time to lose."""
 
 
+@dataclass(frozen=True)
+class Pages:
+    """Where a tracker shows its runs in a browser.
+
+    Attributes:
+        title: of the program that shows them, for messages.
+        address: of the server.
+        links: pages by title; the first is the one to open.
+        command: starts the server, which then runs until it is ended; empty where one runs already.
+        environment: further variables for the command.
+    """
+
+    title: str
+    address: str
+    links: Mapping[str, str]
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
 class Tracker(Component, Watcher):
     """A watcher that is a component: it keeps runs where people compare them.
 
@@ -245,6 +264,18 @@ class Tracker(Component, Watcher):
     def sweep_links(self, sweep: Sweep, outcomes: SweepOutcomes) -> dict[str, str]:
         """Return where a sweep that was sent earlier is shown, likewise."""
         return {}
+
+    def pages(self, shown: Record | Sweep | None, port: int) -> Pages:
+        """Return where a browser shows a run, a sweep, or all runs; nothing is started or sent.
+
+        Args:
+            shown: what the first page is about; None for all runs.
+            port: of a server that is started.
+
+        Raises:
+            ChainruleError: there are no pages, or what is to be shown was not sent.
+        """
+        raise ChainruleError(f"tracking={self.name} has no pages that could be shown.")
 
     def forget(self, records: Sequence[Record]) -> int:
         """Remove the runs of records, and return how many there were; what is not there is no error.
