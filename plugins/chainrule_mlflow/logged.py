@@ -6,6 +6,7 @@ and ``mlflow models serve --env-manager local`` serves it.
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ from chainrule.records.run import Record
 from chainrule_mlflow import bulk, client, contents, model, sending
 from chainrule_mlflow.store import Store
 
-NAME = "model"
+_REFUSED = re.compile(r"""[/:.%"']""")  # by MLflow, in names of models
 
 
 def ensure(record: Record, store: Store, experiment: str, run_id: str) -> None:
@@ -45,12 +46,18 @@ def ensure(record: Record, store: Store, experiment: str, run_id: str) -> None:
             if bulk.has_model(store.file, run_id):
                 return
             _write(record, example, run_id, model_id, folder)
-            if bulk.write_model(store.file, place, run_id, model_id, NAME, run):
+            if bulk.write_model(store.file, place, run_id, model_id, name_of(record), run):
                 return
     with store.opened() as mlflow:
         known = mlflow.get_run(run_id)
         if not (known.outputs and known.outputs.model_outputs):
             _create(mlflow, known.info.experiment_id, record, example, run_id, run)
+
+
+def name_of(record: Record) -> str:
+    """Return the name of a model: the title of its run, without the parts that MLflow refuses."""
+    parts = [part for part in record.manifest.title.split(", ") if not _REFUSED.search(part)]
+    return contents.cut(", ".join(parts), contents.NAME) or "model"
 
 
 def _create(
@@ -59,7 +66,7 @@ def _create(
     from mlflow.entities import LoggedModelOutput, Metric
 
     own = bulk.of_model(run.tags)
-    made = mlflow.create_logged_model(experiment_id, NAME, run_id, own, dict(run.params))
+    made = mlflow.create_logged_model(experiment_id, name_of(record), run_id, own, dict(run.params))
     with TemporaryDirectory() as folder:
         _write(record, example, run_id, made.model_id, Path(folder))
         mlflow.log_model_artifacts(made.model_id, folder)

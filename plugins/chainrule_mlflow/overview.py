@@ -216,18 +216,17 @@ def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
             "displayName": "What leads where",
         }
     ]
-    charts += [
+    charts += [  # groups have no parameters, so that a chart of one of these would be empty
         {
-            "type": "SCATTER",
-            "uuid": f"scatter {key}",
+            "type": "BAR",
+            "uuid": f"bar {name}",
             "metricSectionId": section,
             "runsCountToCompare": 1000,
             "deleted": False,
             "isGenerated": False,
-            "xaxis": {"key": key, "type": "PARAM"},
-            "yaxis": {"key": logarithm, "type": "METRIC"},
+            "metricKey": name,
         }
-        for key in axes[:4]
+        for name in (logarithm, metric)
     ]
     charts += [
         {

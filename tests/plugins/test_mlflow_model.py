@@ -77,7 +77,8 @@ def test_the_model_predicts_for_frames_as_the_result_does(sent):
 def test_a_model_of_its_own_is_linked_to_run_metrics_and_dataset(sent):
     frame, result, run = sent
     logged = the_model(run)
-    assert (logged.name, str(logged.status), logged.source_run_id) == ("model", "READY", run.info.run_id)
+    assert (str(logged.status), logged.source_run_id) == ("READY", run.info.run_id)
+    assert logged.name.startswith("table, 2-2 sigmoid, gradient_descent, output=softmax")
     assert logged.params == run.data.params
     (data,) = run.inputs.dataset_inputs
     finite = {name: value for name, value in run.data.metrics.items() if not math.isnan(value)}

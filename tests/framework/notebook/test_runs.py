@@ -55,6 +55,11 @@ def test_a_loaded_run_is_what_training_returned(overrides):
     assert vars(made).keys() == vars(found).keys()
 
 
+def test_a_loaded_run_of_classes_has_a_confusion_matrix():
+    made = chainrule.run("target=two_moons", "training.epochs=2", "tracking=none", directory="run")
+    np.testing.assert_array_equal(chainrule.load("run").confusion(), made.confusion())
+
+
 def test_a_run_says_in_a_few_lines_what_it_is():
     made = chainrule.run(*SHORT, directory="run")
     first, scores, reason, place = repr(made).splitlines()

@@ -1,0 +1,202 @@
+"""What a person reads in a browser: MLflow's pages of a sweep, a comparison and a run, and those of ``explain``.
+
+All tests look at one store, through one server that ``chainrule ui`` has started.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import chainrule
+from chainrule.cli import explain
+from processes import of_group, wait_until
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),  # of Playwright's loop
+]
+WIDTHS = 1400, 800
+PATIENCE = 60_000  # milliseconds: a page of MLflow loads megabytes of scripts first
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: chainrule[browser]")
+    if not BROWSER:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        own = running.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])  # which is root in containers
+        yield own
+        own.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, browser, prepared):
+    """A store filled by a sweep, a comparison, and a single run of classes; the working directory of its project."""
+    place = tmp_path_factory.mktemp("pages")
+    shutil.copy(prepared, place / "mlflow.db")
+    before = Path.cwd()
+    os.chdir(place)
+    try:
+        short = ("training.epochs=20", "data.samples=40")
+        chainrule.sweep(*short, "activation=tanh,relu", "seed=0,1", directory="sweep", quiet=True)
+        chainrule.compare("activation=tanh,relu", *short, targets="sine,xor", budget=2, tuning_seeds=1, tunings=1,
+                          seeds=2, directory="comparison", quiet=True)  # fmt: skip
+        chainrule.run("target=two_moons", "training.epochs=30", "activation=tanh", directory="run", quiet=True)
+    finally:
+        os.chdir(before)
+    return place
+
+
+@pytest.fixture(scope="module")
+def links(folder):
+    """What ``chainrule ui`` prints about the sweep, by title; in the end none of its processes is left."""
+    command = [sys.executable, "-m", "chainrule", "ui", "sweep", "--no-browser"]
+    with (folder / "ui.log").open("w") as log:
+        started = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=subprocess.DEVNULL, start_new_session=True, text=True
+        )
+    try:
+        wait_until(lambda: "Ctrl-C" in (folder / "ui.log").read_text() or started.poll() is not None, 120)
+        yield dict(line.split(": ", 1) for line in (folder / "ui.log").read_text().splitlines() if ": " in line)
+        children = subprocess.run(["ps", "-A", "-o", "ppid=,pid="], capture_output=True, text=True).stdout
+        (server,) = [int(pid) for parent, pid in map(str.split, children.splitlines()) if parent == str(started.pid)]
+        assert len(of_group(server)) == 2
+    finally:
+        started.send_signal(signal.SIGINT)
+        started.wait(30)
+    assert started.returncode == 130
+    assert not of_group(server)
+
+
+@pytest.fixture(params=WIDTHS)
+def page(request, browser):
+    """A page of some width."""
+    context = browser.new_context(viewport={"width": request.param, "height": 1000})
+    context.set_default_timeout(PATIENCE)
+    opened = context.new_page()
+    yield opened
+    context.close()
+
+
+def address(links, folder, name):
+    """The page of a record, or of a sweep, by the name of its directory."""
+    receipt = json.loads((folder / name / "mlflow.json").read_text())
+    base = links["the sweep"].partition("#")[0]
+    return f"{base}#/experiments/{receipt['experiment_id']}/runs/{receipt['run_id']}"
+
+
+def sees(page, text):
+    """Wait until a person reads a text, and return where it stands."""
+    found = page.get_by_text(text).first
+    found.wait_for(state="visible")
+    return found
+
+
+def test_the_experiment_lists_a_sweep_a_comparison_and_a_run_but_not_their_runs(links, page):
+    page.goto(re.sub(r"/runs/\w+", "/runs", links["the sweep"]))
+    for name in ("sweep: 2 activation x 2 seeds", "comparison: activation tanh, relu on sine, xor"):
+        sees(page, name)
+    assert sees(page, re.compile("^two_moons, 2-2 tanh"))
+    assert "activation=tanh, seed=1" not in page.inner_text("body"), "they are beneath their sweep"
+
+
+def test_the_saved_view_draws_curves_by_setting(links, page):
+    page.goto(links["charts"])
+    for name in ("Group: tanh", "Group: relu", "The sweep", "Sort: log10/validation/loss"):
+        sees(page, name)
+    page.get_by_text("Search metric charts").or_(page.get_by_placeholder("Search metric charts")).first.wait_for()
+    drawn = page.locator(".js-plotly-plot .bars path, .js-plotly-plot .bars .point")
+    drawn.first.wait_for(state="attached")
+    sees(page, "Curves").scroll_into_view_if_needed()
+    page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for(state="attached")
+
+
+def test_the_description_names_the_best_run_and_its_command(links, folder, page):
+    page.goto(links["the sweep"])
+    sees(page, re.compile("The best run"))
+    sees(page, re.compile("activation=tanh, seed=|activation=relu, seed="))
+    page.get_by_text("Show more").click()
+    shown = page.inner_text("body")
+    command = shlex.join(["chainrule", *chainrule.load(folder / "sweep").best.record.manifest.overrides])
+    assert command in shown
+    assert "Settings by their median final validation/loss over seeds, best first." in shown
+    picture = page.locator("img[src*='best/loss.png'], img[src*='best%2Floss.png']").first
+    picture.wait_for(state="visible")
+    assert picture.evaluate("image => image.complete && image.naturalWidth") > 100
+
+
+def test_the_comparison_says_its_answer(links, folder, page):
+    page.goto(address(links, folder, "comparison"))
+    sees(page, "comparison: activation tanh, relu on sine, xor")
+    page.get_by_text("Show more").click()
+    for target in ("sine", "xor"):
+        sees(page, re.compile(f"The best run on {target}|Charts of the tuned contenders"))
+    assert "score" in page.inner_text("body")
+
+
+def test_several_runs_are_compared(links, folder, page):
+    outcomes = chainrule.load(folder / "sweep")
+    runs = [json.loads((folder / "sweep" / each.directory / "mlflow.json").read_text()) for each in outcomes]
+    ids = json.dumps([run["run_id"] for run in runs])
+    base = links["the sweep"].partition("#")[0]
+    page.goto(f'{base}#/compare-runs?runs={ids}&experiments=["{runs[0]["experiment_id"]}"]')
+    sees(page, re.compile("Comparing 4 Runs"))
+    sees(page, re.compile("validation/loss"))
+    text = page.inner_text("body")
+    assert "activation" in text
+    assert "tanh" in text
+    assert "relu" in text
+
+
+def test_the_report_is_shown_among_the_files(links, page):
+    page.goto(re.sub(r"(/runs/\w+)", r"\1/artifacts/report.html", links["the sweep"]))
+    inside = page.frame_locator("iframe").first
+    inside.get_by_text("Sweep: 2 activation x 2 seeds").first.wait_for()
+    inside.get_by_text("The smallest median validation/loss is").first.wait_for()
+
+
+def test_a_picture_is_shown(links, folder, page):
+    page.goto(address(links, folder, "run") + "/artifacts/pictures/loss.png")
+    sees(page, "pictures/loss.png")
+    page.wait_for_function("[...document.images].some(image => image.complete && image.naturalWidth > 300)")
+
+
+def test_the_model_says_what_it_predicts_and_from_which_run_it_is(links, folder, page):
+    page.goto(address(links, folder, "run"))
+    sees(page, re.compile("^two_moons, 2-2 tanh"))
+    logged = page.locator("a[href*='/models/m-']").first
+    logged.wait_for(state="attached")
+    page.goto(links["the sweep"].partition("#")[0] + logged.get_attribute("href").removeprefix("/"))
+    sees(page, "validation/accuracy")
+    sees(page, re.compile(r"two_moons \("))
+    page.goto(page.url.partition("?")[0] + "/artifacts")
+    for name in ("MLmodel", "input_example.json", "requirements.txt"):
+        sees(page, name)
+
+
+def test_the_page_of_explain_steps_through_training(folder, tmp_path, page):
+    explain.main([str(folder / "run"), "--html", str(tmp_path / "step.html")])
+    errors = []
+    page.on("pageerror", lambda error: errors.append(error))
+    page.goto((tmp_path / "step.html").as_uri())
+    body = page.inner_text("body")
+    assert "two_moons" in body
+    slider = page.locator("input[type=range]").first
+    slider.wait_for(state="visible")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("before => document.body.innerText !== before", arg=body)
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, "nothing is cut off"
+    assert not errors
