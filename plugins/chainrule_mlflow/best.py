@@ -17,6 +17,7 @@ from chainrule_mlflow.overview import Best, View
 from chainrule_mlflow.receipts import receipt
 from chainrule_mlflow.store import Store, page
 
+_WIDTH = 600  # pixels: beside MLflow's own columns on a screen of 1400
 _MOST = 5  # targets of a comparison whose best runs are drawn
 
 
@@ -37,6 +38,19 @@ def drawn(outcomes: SweepOutcomes) -> Iterator[dict[str, Path]]:
                 watchers.tell("run_trained", run, place)
                 found |= {(below / path.name).as_posix(): path for path in sorted(place.glob("pictures/*.png"))}
         yield found
+
+
+def reduced(picture: Path) -> Path:
+    """Return a copy of a picture beside its folder that fits into a description, which MLflow would cut off."""
+    from PIL import Image  # here, because it takes a while
+
+    folder = picture.parent.parent / "reduced"
+    folder.mkdir(exist_ok=True)
+    with Image.open(picture) as image:
+        small = image.convert("RGB")
+    small.thumbnail((_WIDTH, 10 * _WIDTH), Image.Resampling.LANCZOS)
+    small.save(folder / picture.name, optimize=True)
+    return folder / picture.name
 
 
 def runs(outcomes: SweepOutcomes, store: Store, pictures: Mapping[str, Path]) -> Sequence[Best]:

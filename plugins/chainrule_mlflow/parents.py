@@ -92,7 +92,7 @@ def finish(sweep: Sweep, outcomes: SweepOutcomes, store: Store, experiment: str)
         bests = best.runs(outcomes, store, pictures)
         charts = [best.charts(experiment_id, views)] if len(views) > 1 else []
         run = overview.ended(sweep, outcomes, run_id, bests, charts)
-        files |= {path: Path(name).parent.as_posix() for name, path in pictures.items()}
+        files |= {best.reduced(path): Path(name).parent.as_posix() for name, path in pictures.items()}
         _write(store, experiment, experiment_id, run_id, run, list(views.values()), files, ranking)
         for each in bests:
             if each.run_id:

@@ -19,7 +19,7 @@ import chainrule
 from chainrule.cli import explain
 from processes import of_group, wait_until
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("browser"),
@@ -133,7 +133,11 @@ def test_the_description_names_the_best_run_and_its_command(links, folder, page)
     assert "Settings by their median final validation/loss over seeds, best first." in shown
     picture = page.locator("img[src*='best/loss.png'], img[src*='best%2Floss.png']").first
     picture.wait_for(state="visible")
-    assert picture.evaluate("image => image.complete && image.naturalWidth") > 100
+    page.wait_for_function("image => image.complete && image.naturalWidth > 100", arg=picture.element_handle())
+    if page.viewport_size["width"] == WIDTHS[0]:
+        box, column = picture.bounding_box(), page.get_by_text("Show less").bounding_box()
+        assert box["width"] <= 600, "it is not cut off"
+        assert box["x"] >= column["x"] - 1
 
 
 def test_the_comparison_says_its_answer(links, folder, page):
