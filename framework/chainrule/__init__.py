@@ -41,7 +41,6 @@ _HOMES = {
     "chainrule.notebook.swept": ("SweepResult",),
     "chainrule.notebook.tracing": ("gradient", "trace_step"),
     "chainrule.notebook.verifying": ("export", "verify"),
-    "chainrule.records.faults": ("Fault",),
     "chainrule.records.outcome": ("Outcome",),
     "chainrule.records.result": ("Result",),
     "chainrule.records.run": ("Record",),
@@ -51,7 +50,16 @@ _HOMES = {
     "chainrule.registry.declaring": ("plugin",),
     "chainrule.registry.hookspecs": ("API_VERSION", "hookimpl"),
     "chainrule.runs.prepare": ("Prepared", "prepare"),
-    "chainrule.registry.watching": ("Begun", "Progress", "Session", "Start", "SweepProgress", "Tracker", "Watcher"),
+    "chainrule.registry.watching": (
+        "Begun",
+        "Pages",
+        "Progress",
+        "Session",
+        "Start",
+        "SweepProgress",
+        "Tracker",
+        "Watcher",
+    ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)

@@ -39,7 +39,7 @@ from chainrule.records.sweep import Sweep
 from chainrule.records.tracked import TrackedRun, TrackedRuns
 from chainrule.registry.declaring import plugin
 from chainrule.registry.hookspecs import API_VERSION, hookimpl
-from chainrule.registry.watching import Begun, Progress, Session, Start, SweepProgress, Tracker, Watcher
+from chainrule.registry.watching import Begun, Pages, Progress, Session, Start, SweepProgress, Tracker, Watcher
 from chainrule.runs.prepare import Prepared, prepare
 
 __version__: str
@@ -59,6 +59,7 @@ __all__ = [
     "Optimizer",
     "Outcome",
     "Outcomes",
+    "Pages",
     "PluginError",
     "Prepared",
     "Problem",

@@ -143,8 +143,8 @@ def test_a_mistyped_command_is_named():
     done = chainrule_command("resum", "x", code=1)
     assert done.stderr == (
         "chainrule: resum is not a command (did you mean 'resume'?); "
-        "choose from check, compare, data, delete, doctor, explain, export, new-plugin, plugins, predict, report, "
-        "resume, sync, verify.\n"
+        "choose from check, compare, data, delete, doctor, explain, export, "
+        "new-plugin, plugins, predict, report, resume, sync, ui, verify.\n"
     )
 
 
