@@ -41,6 +41,7 @@ _HOMES = {
     "chainrule.notebook.swept": ("SweepResult",),
     "chainrule.notebook.tracing": ("gradient", "trace_step"),
     "chainrule.notebook.verifying": ("export", "verify"),
+    "chainrule.records.faults": ("Fault",),
     "chainrule.records.outcome": ("Outcome",),
     "chainrule.records.result": ("Result",),
     "chainrule.records.run": ("Record",),
