@@ -49,6 +49,14 @@ _HOMES = {
     "chainrule.records.sweep": ("Sweep",),
     "chainrule.records.tracked": ("TrackedRun", "TrackedRuns"),
     "chainrule.registry.declaring": ("plugin",),
+    "chainrule.registry.instruments": (
+        "Course",
+        "Curvature",
+        "Finding",
+        "Instrument",
+        "Seen",
+        "Stepped",
+    ),
     "chainrule.registry.hookspecs": ("API_VERSION", "hookimpl"),
     "chainrule.runs.prepare": ("Prepared", "prepare"),
     "chainrule.registry.watching": (

@@ -39,6 +39,7 @@ from chainrule.records.sweep import Sweep
 from chainrule.records.tracked import TrackedRun, TrackedRuns
 from chainrule.registry.declaring import plugin
 from chainrule.registry.hookspecs import API_VERSION, hookimpl
+from chainrule.registry.instruments import Course, Curvature, Finding, Instrument, Seen, Stepped
 from chainrule.registry.watching import Begun, Pages, Progress, Session, Start, SweepProgress, Tracker, Watcher
 from chainrule.runs.prepare import Prepared, prepare
 
@@ -51,9 +52,13 @@ __all__ = [
     "ChainruleError",
     "Classifier",
     "ConfigurationError",
+    "Course",
+    "Curvature",
     "Curves",
     "Fault",
+    "Finding",
     "Initializer",
+    "Instrument",
     "Loss",
     "Network",
     "Optimizer",
@@ -74,10 +79,12 @@ __all__ = [
     "Run",
     "Sampling",
     "Schedule",
+    "Seen",
     "Session",
     "Settings",
     "Shape",
     "Start",
+    "Stepped",
     "Sweep",
     "SweepOutcomes",
     "SweepProgress",

@@ -59,6 +59,7 @@ TESTED_IN = {
     "engine/stack.py": "engine/test_trainer.py",
     "engine/stopping.py": "engine/test_trainer.py",
     "registry/hookspecs.py": "test_kinds.py",
+    "registry/instruments.py": "replay/test_instrumented.py",
     "reports/curves.py": "reports/test_sweep.py",
     "records/faults.py": "sweep/test_health.py",
     "replay/crate.py": "replay/test_export.py",

@@ -39,6 +39,7 @@ _EXAMPLES = {
     "schedule": ("SearchThenConverge", "schedule=constant,"),
     "sampling": ("MaskingNoise", "sampling=shuffled,"),
     "tracker": ("Spreadsheet", "tracking="),
+    "instrument": ("SparseUnits", ""),
     _WATCHER: ("Bell", ""),
 }
 
@@ -84,12 +85,19 @@ class Part:
 
     @property
     def group(self) -> str:
-        """The configuration group that chooses it; empty for a watcher."""
-        return "" if self.kind == _WATCHER else KINDS[self.kind].groups[0]
+        """The configuration group that chooses it; empty for what no run has a choice of."""
+        return "" if self.kind == _WATCHER else next(iter(KINDS[self.kind].groups), "")
+
+    @property
+    def is_component(self) -> bool:
+        """Whether it is a component, which has checks."""
+        return self.kind != _WATCHER
 
     @property
     def sweep(self) -> str:
         """A command that uses it."""
+        if self.kind == "instrument":
+            return "chainrule why optimizer.lr=10"
         options = _EXAMPLES[self.kind][1]
         return f"chainrule -m 'seed=range(5)'{options and f' {options}{self.name}'}"
 
@@ -214,7 +222,7 @@ def _require_free(parts: Sequence[Part], hint: str, own: FileProvider | None = N
     for part in parts:
         if (part.kind, part.name) in taken:
             provider = taken[part.kind, part.name]
-            raise ConfigurationError(f"{provider} provides {part.group}={part.name} already: {hint}.")
+            raise ConfigurationError(f"{provider} provides {part.group or part.kind}={part.name} already: {hint}.")
 
 
 def _files(name: str, parts: Sequence[Part]) -> dict[str, str]:
@@ -248,7 +256,7 @@ def _files_around(provider: FileProvider, name: str, parts: Sequence[Part]) -> M
         f"src/{package}/__init__.py": render("packaged.py", module=module),
         f"src/{package}/{module}.py": provider.source,
         f"tests/test_{module}.py": render(
-            "packaged_test.py", module=module, parts=[part for part in parts if part.group]
+            "packaged_test.py", module=module, parts=[part for part in parts if part.is_component]
         ),
     }
 

@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 from chainrule.components.contracts import Component
+from chainrule.components.parameters import build
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.registry.kinds import KINDS
 from chainrule.registry.registry import Registry, installed
@@ -20,6 +21,9 @@ def component(kind: str, name: str, **parameters: Any) -> Component:
     """
     if kind not in KINDS:
         raise ConfigurationError(f"{kind!r} is not a kind{nearest(kind, KINDS)}; the kinds are {', '.join(KINDS)}.")
+    if not KINDS[kind].groups:  # no run has a choice of these
+        made: Component = build(registry().find(kind, name), parameters, kind)
+        return made
     return registry().make(KINDS[kind].groups[0], name, parameters)
 
 

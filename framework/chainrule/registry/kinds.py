@@ -15,6 +15,7 @@ from chainrule.components.contracts import (
     Target,
     Transform,
 )
+from chainrule.registry.instruments import Instrument
 from chainrule.registry.watching import Tracker
 
 
@@ -26,7 +27,7 @@ class Kind:
         name: used in errors and listings.
         plural: of the name.
         contract: abstract class that its components derive from.
-        groups: configuration groups that choose one of them, or several.
+        groups: configuration groups that choose one of them, or several; empty where no run has a choice.
         many: whether a run has a list of them, ``GROUP=[A,B]``.
     """
 
@@ -53,6 +54,7 @@ _ROWS = (
     Kind("initializer", "initializers", Initializer, ("initializer",)),
     Kind("rule", "rules", Rule, ("rule",)),
     Kind("tracker", "trackers", Tracker, ("tracking",)),
+    Kind("instrument", "instruments", Instrument, ()),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ROWS}
 GROUPS: dict[str, Kind] = {group: kind for kind in _ROWS for group in kind.groups}

@@ -18,6 +18,7 @@ from chainrule.testing import (
     activations,
     general,
     initializers,
+    instruments,
     losses,
     optimizers,
     rules,
@@ -47,6 +48,7 @@ _OWN: dict[str, tuple[Check, ...]] = {
     "tracker": trackers.CHECKS,
     "schedule": schedules.CHECKS,
     "sampling": samplings.CHECKS,
+    "instrument": instruments.CHECKS,
 }
 # What finds faults that show in many checks, in each as something else.
 _CAUSES: dict[str, Callable[[Subject], None]] = {
@@ -68,6 +70,7 @@ REQUIRED: dict[str, int] = {
     "tracker": 8,
     "schedule": 14,
     "sampling": 11,
+    "instrument": 10,
 }
 
 

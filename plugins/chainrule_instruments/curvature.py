@@ -1,0 +1,110 @@
+"""The rate against the curvature of the loss, and plateaus at saddles and at minima."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from annotated_types import Gt, Interval, doc
+
+from chainrule.registry.instruments import Course, Finding, Instrument, Stepped
+
+
+@dataclass(frozen=True)
+class RateAboveCurvature(Instrument):
+    """The learning rate of gradient descent is above ``2 / lambda_max``: steps along that direction grow.
+
+    ``lambda_max`` is the largest eigenvalue of the Hessian of the mean loss, measured where the loss is last finite and
+    where it first rises. It is stated only where a step is ``theta <- theta - lr g`` and the loss did not fall since.
+    """
+
+    source: ClassVar[str] = "LeCun, Bottou, Orr & Mueller 1998, Efficient BackProp, section 5.1"
+    cures: ClassVar[tuple[str, ...]] = ("rate/10", "rate/100", "standardized", "clip", "adam")
+
+    factor: Annotated[float, Gt(0), doc("rate times lambda_max, at least")] = 2.0
+
+    def stepped(self, step: Stepped) -> dict[str, Any]:
+        """Return the rate of a step of plain descent; NaN for any other step."""
+        rate = step.rate
+        if rate is None:
+            return {"rate": np.nan}
+        with np.errstate(all="ignore"):
+            expected = step.before - rate * step.grad
+            near = np.abs(step.after - expected) <= 1e-5 * np.abs(step.after - step.before) + 1e-12
+        return {"rate": rate if bool(near.all()) else np.nan}
+
+    def findings(self, course: Course) -> Iterator[Finding]:
+        """State the first of the two points at which the rate is too high."""
+        losses = np.interp(course.epochs, course.curves.epochs, course.loss)
+        finite = np.isfinite(losses)
+        places = np.flatnonzero(finite)
+        if not len(places) or not len(course.stepped.get("rate", ())):
+            return
+        rises = np.flatnonzero(np.diff(losses[places]) > 0)
+        candidates = dict.fromkeys([*(int(places[place]) for place in rises[:1]), int(places[-1])])
+        for place in candidates:
+            rates = course.stepped["rate"]
+            rate = float(rates[min(place, len(rates) - 1)])
+            later = losses[place + 1 :]
+            falls = len(later) > 0 and finite[-1] and later[-1] < losses[place]
+            if not np.isfinite(rate) or falls:
+                continue
+            curvature = course.curvature(place)
+            if curvature.largest * rate > self.factor:
+                how = "of the exact Hessian" if curvature.is_exact else "by power iteration"
+                yield Finding(
+                    "the learning rate is above 2 / lambda_max",
+                    f"the rate is {rate:.3g}, and {self.factor:g} / lambda_max is "
+                    f"{self.factor / curvature.largest:.3g} after {course.epochs[place]} epochs (lambda_max = "
+                    f"{curvature.largest:.3g}, {how})",
+                    int(course.epochs[place]),
+                    {"rate": rate, "bound": self.factor / curvature.largest, "lambda_max": curvature.largest},
+                )
+                return
+
+
+@dataclass(frozen=True)
+class Plateau(Instrument):
+    """The loss has stopped falling: at a saddle, where a direction of negative curvature leads down, or at a minimum.
+
+    The medians of the last two quarters of the curve are compared; the smallest eigenvalue of the Hessian at the end
+    decides. A plateau begins where the loss comes within ``near`` of its last median.
+    """
+
+    source: ClassVar[str] = (
+        "Dauphin et al. 2014, NeurIPS: saddles have negative curvature; the thresholds are its own (SageMaker "
+        "Debugger, LossNotDecreasing, has 0.1 % from step to step)"
+    )
+    cures: ClassVar[tuple[str, ...]] = ("other seed", "wider", "adam", "rate*10", "initializer", "activation")
+
+    change: Annotated[float, Gt(0), doc("relative fall of the loss between the last two quarters, at most")] = 0.05
+    near: Annotated[float, Gt(0), doc("relative distance of the loss at the onset from that of the end")] = 0.1
+    negative: Annotated[float, Interval(gt=0, lt=1), doc("-lambda_min / lambda_max of a saddle, at least")] = 1e-3
+
+    def findings(self, course: Course) -> Iterator[Finding]:
+        """State where the loss stopped, and what the Hessian says there."""
+        losses, epochs, quarter = course.loss, course.curves.epochs, len(course.loss) // 4
+        if quarter < 3 or not np.isfinite(losses[-2 * quarter :]).all():
+            return
+        before, after = float(np.median(losses[-2 * quarter : -quarter])), float(np.median(losses[-quarter:]))
+        change = (before - after) / max(abs(before), np.finfo(float).tiny)
+        if abs(change) > self.change:
+            return
+        near = np.abs(losses - after) <= self.near * abs(after)
+        place = int(near.argmax())
+        curvature = course.curvature(len(course.epochs) - 1)
+        is_saddle = -curvature.smallest > self.negative * max(curvature.largest, 0)
+        is_saddle = is_saddle and curvature.smallest < 0
+        yield Finding(
+            "a plateau at a saddle" if is_saddle else "a plateau at a minimum",
+            f"the loss fell by {change:.2g} of its value, to {after:.3g}, between the last two quarters (threshold "
+            f"{self.change:g}); there the eigenvalues of the Hessian go from {curvature.smallest:.2g} to "
+            f"{curvature.largest:.2g}, and the gradient has the norm {curvature.gradient:.2g}",
+            int(epochs[place]),
+            {
+                "change": change,
+                "lambda_min": curvature.smallest,
+                "lambda_max": curvature.largest,
+                "gradient": curvature.gradient,
+            },
+        )

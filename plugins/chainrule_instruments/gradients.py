@@ -1,0 +1,101 @@
+"""Gradients that vanish or explode on their way from the last layer to the first."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from annotated_types import Gt, doc
+
+from chainrule.components.contracts import Array
+from chainrule.engine.reason import Reason
+from chainrule.registry.instruments import Course, Finding, Instrument, Seen
+
+
+def norms(seen: Seen) -> Array:
+    """Return the norm of each layer's gradient by its weights, over all training samples, ``(layers,)``."""
+    with np.errstate(all="ignore"):
+        return np.array([np.linalg.norm(block[:, 1:]) for block in seen.blocks(seen.grad)[1:]])
+
+
+@dataclass(frozen=True)
+class VanishingGradients(Instrument):
+    """The gradient of the first layer is far smaller than that of the last, and small: the first one hardly learns.
+
+    The norms of the gradients by the weights are compared. It is stated where this lasts to the end.
+    """
+
+    source: ClassVar[str] = "AutoTrainer (Zhang et al. 2021, ICSE): first to last below 1e-3, and first below 1e-4"
+    cures: ClassVar[tuple[str, ...]] = ("activation", "norm", "initializer", "adam", "shallower")
+
+    ratio: Annotated[float, Gt(0), doc("norm of the first layer's gradient to that of the last, at most")] = 1e-3
+    least: Annotated[float, Gt(0), doc("norm of the first layer's gradient, at most")] = 1e-4
+
+    def measured(self, seen: Seen) -> dict[str, Any]:
+        """Return the norms of the gradients by layer."""
+        return {"norms": norms(seen)}
+
+    def findings(self, course: Course) -> Iterator[Finding]:
+        """State it where it lasts to the end."""
+        found = course.seen["norms"]
+        if found.shape[1] < 2:
+            return
+        first, last = found[:, 0], found[:, -1]
+        place = course.since((first < self.ratio * last) & (first < self.least))
+        if place is None:
+            return
+        share = float(first[-1] / last[-1])
+        yield Finding(
+            "gradients vanish",
+            f"the gradient of layer 1 has the norm {first[-1]:.2g} at the end, {share:.2g} of that of layer "
+            f"{found.shape[1]} (below {self.ratio:g}, and itself below {self.least:g})",
+            int(course.epochs[place]),
+            {"norm": float(first[-1]), "ratio": share},
+            layer=1,
+        )
+
+
+@dataclass(frozen=True)
+class ExplodingGradients(Instrument):
+    """The loss or a gradient became infinite or NaN, or the first layer's gradient is far larger than the last's."""
+
+    source: ClassVar[str] = "AutoTrainer (Zhang et al. 2021, ICSE): first to last above 70, or not finite"
+    cures: ClassVar[tuple[str, ...]] = ("rate/10", "rate/100", "clip", "standardized", "norm", "initializer")
+
+    ratio: Annotated[float, Gt(0), doc("norm of the first layer's gradient to that of the last, at least")] = 70.0
+
+    def measured(self, seen: Seen) -> dict[str, Any]:
+        """Return the norms of the gradients by layer."""
+        return {"norms": norms(seen)}
+
+    def findings(self, course: Course) -> Iterator[Finding]:
+        """State that it diverged, or the first point at which the ratio is passed."""
+        found = course.seen["norms"]
+        if course.reason is Reason.DIVERGED or not np.isfinite(course.loss[-1]):
+            finite = np.flatnonzero(np.isfinite(course.loss))
+            onset = int(course.curves.epochs[finite[-1]]) if len(finite) else 0
+            last = float(course.loss[finite[-1]]) if len(finite) else float("nan")
+            known = found[np.isfinite(found).all(axis=1)]
+            norm = float(known[-1].max()) if len(known) else float("nan")
+            yield Finding(
+                "the run diverges",
+                f"the loss is {last:.3g} after {onset} epochs and not finite at the next point; the largest norm of a "
+                f"layer's gradient that was finite is {norm:.3g}",
+                onset,
+                {"loss": last, "norm": norm},
+            )
+            return
+        if found.shape[1] < 2:
+            return
+        with np.errstate(all="ignore"):
+            ratios = np.where(found[:, -1] > 0, found[:, 0] / found[:, -1], 0.0)
+        above = np.flatnonzero(ratios > self.ratio)
+        if 2 * len(above) >= len(ratios):
+            yield Finding(
+                "gradients explode",
+                f"the gradient of layer 1 is up to {ratios.max():.3g} times that of layer {found.shape[1]}, and above "
+                f"{self.ratio:g} times at {len(above)} of {len(ratios)} points",
+                int(course.epochs[above[0]]),
+                {"ratio": float(ratios.max()), "points": float(len(above))},
+                layer=1,
+            )

@@ -1,0 +1,168 @@
+"""Units that say nothing, and units that say the same."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from annotated_types import Ge, Gt, Interval, doc
+
+from chainrule.components.contracts import Array
+from chainrule.registry.instruments import Course, Finding, Instrument, Seen
+
+
+def _ends(outputs: Array) -> Array:
+    """Return the smallest and the largest output of each unit over all samples, ``(units, 2)``."""
+    return np.stack([outputs.min(axis=1), outputs.max(axis=1)], axis=1)
+
+
+def _numbers(units: Array) -> str:
+    shown = ", ".join(str(unit + 1) for unit in units[:8])
+    return shown if len(units) <= 8 else f"{shown} ..."
+
+
+def _silent(course: Course, layer: int, held: Array, share: float) -> tuple[Array, int] | None:
+    """Return which units are silent at the end, and since when that many; None if they are too few.
+
+    Args:
+        course: of the run.
+        layer: the layer.
+        held: where a unit is silent, ``(points, units)``.
+        share: of the units of the layer that must be silent.
+    """
+    units = np.flatnonzero(held[-1]) if len(held) else np.empty(0, int)
+    if not len(units) or len(units) < share * held.shape[1]:
+        return None
+    place = course.since(np.asarray(held[:, units].all(axis=1)))
+    return None if place is None else (units, int(course.epochs[place]))
+
+
+@dataclass(frozen=True)
+class DeadUnits(Instrument):
+    """Units of a hidden layer whose output is the same number for every training sample: nothing reaches them.
+
+    A ReLU that is negative everywhere is one. Such units stay as they are, because their slope is 0.
+    """
+
+    source: ClassVar[str] = "SageMaker Debugger, DeadRelu: more than 50 % of the ReLUs of a layer; here at least 50 %"
+    cures: ClassVar[tuple[str, ...]] = ("activation", "initializer", "rate/10", "wider", "other seed", "norm")
+
+    share: Annotated[float, Interval(gt=0, le=1), doc("share of the units of a layer, at least")] = 0.5
+
+    def measured(self, seen: Seen) -> dict[str, Any]:
+        """Return the smallest and the largest output of each unit, by layer."""
+        return {str(layer): _ends(seen.a[layer]) for layer in seen.hidden}
+
+    def findings(self, course: Course) -> Iterator[Finding]:
+        """State it of each layer where it lasts to the end."""
+        for layer in range(1, course.shape.layers):
+            ends = course.seen[str(layer)]
+            low, high = course.activation(layer).range
+            is_bounded = np.isfinite(low) and np.isfinite(high)
+            found = None if is_bounded else _silent(course, layer, ends[:, :, 0] == ends[:, :, 1], self.share)
+            if found:
+                units, onset = found
+                whole = "all" if len(units) == ends.shape[1] else f"{len(units)} of {ends.shape[1]}"
+                yield Finding(
+                    "dead units",
+                    f"{whole} units of layer {layer} ({_numbers(units)}) give the same output for all samples, with a "
+                    f"range of 0 (threshold: {self.share:.0%} of the layer)",
+                    onset,
+                    {"units": float(len(units)), "of": float(ends.shape[1])},
+                    layer,
+                    tuple(int(unit) + 1 for unit in units),
+                )
+
+
+@dataclass(frozen=True)
+class SaturatedUnits(Instrument):
+    """Units of a bounded activation that stay at one end of its range for every training sample.
+
+    A unit counts if its output varies by less than ``spread`` of the width of the range, and lies within it of an end.
+    """
+
+    source: ClassVar[str] = "SageMaker Debugger, SaturatedActivation: 50 % of a layer; the width of 1 % is its own"
+    cures: ClassVar[tuple[str, ...]] = ("standardized", "initializer", "activation", "rate/10", "norm", "other seed")
+
+    share: Annotated[float, Interval(gt=0, le=1), doc("share of the units of a layer, at least")] = 0.5
+    spread: Annotated[float, Interval(gt=0, lt=1), doc("part of the range that outputs stay within")] = 0.01
+
+    def measured(self, seen: Seen) -> dict[str, Any]:
+        """Return the smallest and the largest output of each unit, by layer."""
+        return {str(layer): _ends(seen.a[layer]) for layer in seen.hidden}
+
+    def findings(self, course: Course) -> Iterator[Finding]:
+        """State it of each layer where it lasts to the end."""
+        for layer in range(1, course.shape.layers):
+            low, high = course.activation(layer).range
+            if not (np.isfinite(low) and np.isfinite(high)):
+                continue
+            ends, width = course.seen[str(layer)], self.spread * (high - low)
+            held = (ends[:, :, 1] <= low + width) | (ends[:, :, 0] >= high - width)
+            found = _silent(course, layer, held, self.share)
+            if found:
+                units, onset = found
+                spread = float((ends[-1, units, 1] - ends[-1, units, 0]).max())
+                yield Finding(
+                    "saturated units",
+                    f"{len(units)} of {ends.shape[1]} units of layer {layer} ({_numbers(units)}) stay at an end of "
+                    f"[{low:g}, {high:g}] for all samples, and vary by {spread:.2g} at most (threshold: "
+                    f"{self.spread:.0%} of the range, {self.share:.0%} of the layer)",
+                    onset,
+                    {"units": float(len(units)), "of": float(ends.shape[1]), "spread": spread},
+                    layer,
+                    tuple(int(unit) + 1 for unit in units),
+                )
+
+
+@dataclass(frozen=True)
+class IdenticalUnits(Instrument):
+    """Units of a hidden layer that have had equal outputs from the start to the end: their symmetry is never broken.
+
+    Units with equal weights into them and out of them have equal gradients, and stay equal.
+    """
+
+    source: ClassVar[str] = "Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.4: symmetry must be broken"
+    cures: ClassVar[tuple[str, ...]] = ("initializer",)
+
+    tolerance: Annotated[float, Ge(0), doc("largest difference of outputs, relative to the largest of them")] = 1e-9
+    least: Annotated[int, Gt(1), doc("units that are equal, at least")] = 2
+
+    def measured(self, seen: Seen) -> dict[str, Any]:
+        """Return, by layer, the number of the first unit that each unit is equal to, ``(units,)``."""
+        return {str(layer): np.array(self._groups(seen.a[layer])) for layer in seen.hidden}
+
+    def _groups(self, outputs: Array) -> Sequence[int]:
+        largest = np.abs(outputs).max(initial=0.0)
+        allowed = self.tolerance * largest if np.isfinite(largest) else 0.0
+        first: list[int] = []
+        leaders: list[int] = []
+        for unit, own in enumerate(outputs):
+            near = np.abs(outputs[leaders] - own).max(axis=1, initial=0.0) <= allowed if leaders else np.empty(0, bool)
+            same = np.flatnonzero(near)
+            if not len(same):
+                leaders.append(unit)
+            first.append(leaders[int(same[0])] if len(same) else unit)
+        return first
+
+    def findings(self, course: Course) -> Iterator[Finding]:
+        """State it of each layer in which units are equal at every point after the start."""
+        for layer in range(1, course.shape.layers):
+            groups = course.seen[str(layer)]
+            last = groups[-1]
+            sizes = np.bincount(last, minlength=groups.shape[1])
+            leader = int(sizes.argmax())
+            units = np.flatnonzero(last == leader)
+            constant = len(units) < self.least
+            place = None if constant else course.since((groups[:, units] == groups[:, units[:1]]).all(axis=1))
+            if place != 0:
+                continue
+            yield Finding(
+                "identical units",
+                f"{len(units)} of {groups.shape[1]} units of layer {layer} ({_numbers(units)}) are equal for all "
+                f"samples at each of {len(groups)} points, to {self.tolerance:g} of their outputs",
+                0,
+                {"units": float(len(units)), "of": float(groups.shape[1])},
+                layer,
+                tuple(int(unit) + 1 for unit in units),
+            )
