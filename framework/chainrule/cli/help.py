@@ -27,6 +27,7 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
   chainrule -m ... hydra.sweeper.dry_run=true    only list its jobs and stacks
   chainrule compare activation=tanh,relu         which is better on several targets, each tuned alike
   chainrule data FILE                            how a table would be read, and the command that trains on it
+  chainrule why RUN                              what kept a run, or the runs of a sweep, from learning, with proof
   chainrule explain RUN --step N                 any step of a run in the article's notation, every derivative checked
   chainrule predict RUN FILE --out FILE          what a recorded run predicts for the rows of a table
   chainrule verify DIR                           train what is recorded again: the same bits, or what differs and why

@@ -37,6 +37,7 @@ _COMMANDS = {  # each a module of this package with a function ``main``, importe
     "sync": "sync",
     "ui": "ui",
     "verify": "verify",
+    "why": "why",
 }
 
 

@@ -1,5 +1,6 @@
 """A finished run as an object: its result, and its record if there is one."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +14,7 @@ from chainrule.config.settings import settings_from_config, tracker_from_config
 from chainrule.engine.choice import Engine
 from chainrule.engine.data import Fresh, Samples
 from chainrule.engine.network import Shape
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, ConfigurationError, nearest
 from chainrule.notebook import plotting
 from chainrule.notebook.components import registry
 from chainrule.notebook.explaining import Explained
@@ -22,6 +23,9 @@ from chainrule.records.result import Origin, Result
 from chainrule.records.run import Record
 from chainrule.records.settings import Settings
 from chainrule.registry.watching import Tracker
+from chainrule.replay.changes import CHANGES
+from chainrule.replay.diagnosis import GOAL, Diagnosis, diagnose
+from chainrule.replay.proof import RUNS
 from chainrule.replay.replays import Replay
 from chainrule.reports import fragment
 from chainrule.reports.axes import losses
@@ -156,6 +160,27 @@ class Run(Result):
         """
         replay = Replay.of_record(self.record, registry()) if self.record else Replay.of_result(self)
         return Explained.of(replay, step, epoch, sample)
+
+    def why(self, *, goal: float = GOAL, runs: int = RUNS, changes: Sequence[str] | None = None) -> Diagnosis:
+        """Train the run again with instruments on it, and say what kept it from learning; then prove it.
+
+        Printed it is a text. ``findings`` has what was found, with numbers, and ``proof`` which changes cure.
+
+        Args:
+            goal: the skill at which a run has learned: R2, or accuracy above that of the largest class.
+            runs: how many runs are trained with one thing changed, about; 0 for none.
+            changes: names of the changes; None for all.
+
+        Raises:
+            ConfigurationError: a change is unknown, or the run cannot be trained again.
+        """
+        unknown = [name for name in changes or () if name not in CHANGES]
+        if unknown:
+            raise ConfigurationError(
+                f"{unknown[0]!r} is no change{nearest(unknown[0], CHANGES)}; the changes are {', '.join(CHANGES)}."
+            )
+        replay = Replay.of_record(self.record, registry()) if self.record else Replay.of_result(self)
+        return diagnose(replay, registry(), goal=goal, runs=runs, chosen=changes)
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{name} {value:.5g}" for name, value in self.metrics.items() if "/" in name)

@@ -8,10 +8,13 @@ from typing import Any
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ChainruleError, ConfigurationError, nearest
 from chainrule.notebook import plotting
+from chainrule.notebook.components import registry
 from chainrule.notebook.runs import Run, tracker_of
 from chainrule.records.outcome import Outcome
 from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
+from chainrule.replay.diagnosis import GOAL
+from chainrule.replay.swept import SweepDiagnosis, diagnose_sweep
 from chainrule.reports import axes, curves, fragment
 from chainrule.reports.ranking import answer
 from chainrule.reports.sweep import REPORT
@@ -96,6 +99,17 @@ class SweepResult(SweepOutcomes):
         drawn = plotting.axes(ax, len(listed[chosen]) if chosen in listed else None)
         _DRAWN[chosen](drawn, self)
         return drawn
+
+    def why(self, *, goal: float = GOAL) -> SweepDiagnosis:
+        """Train the runs again with instruments on them: how many failed of what, since when, and what is to blame.
+
+        Args:
+            goal: the skill at which a run has learned: R2, or accuracy above that of the largest class.
+
+        Raises:
+            ConfigurationError: the goal is not above 0 and at most 1.
+        """
+        return diagnose_sweep(self.record.directory, registry(), goal=goal)
 
     def __repr__(self) -> str:
         compared = self.record.comparison

@@ -1,0 +1,72 @@
+"""Diagnoses in words: what comes first, what is confirmed, and what is said where nothing is found."""
+
+import pytest
+
+import chainrule
+from chainrule.errors import ConfigurationError
+from chainrule.registry.registry import installed
+from chainrule.replay.diagnosis import diagnose
+from chainrule.replay.instrumented import of_settings
+
+PLANE = [
+    "network.hidden=[]",
+    "training.batch_size=null",
+    "training.epochs=100",
+    "training.measure_every=10",
+    "tracking=none",
+]
+
+
+def diagnosed(*words, **options):
+    return diagnose(of_settings(chainrule.settings(*words)), installed(), **options)
+
+
+@pytest.fixture(scope="module")
+def unstable():
+    return diagnosed(*PLANE, "optimizer.lr=2.1", runs=60, chosen=["rate/10", "l2"])
+
+
+def test_a_cause_that_is_proven_comes_first_with_its_cure(unstable):
+    assert not unstable.has_learned
+    first = unstable.findings[0]
+    assert unstable.confirmed(first)[0].change == "rate/10"
+    assert "Proof: rate/10 cures it." in unstable.summary
+    assert first.onset == 0
+
+
+def test_the_text_has_every_number_that_it_needs(unstable):
+    text = " ".join(str(unstable).split())
+    assert "the learning rate is above 2 / lambda_max" in text
+    assert "2 / lambda_max is" in text
+    assert "of the exact Hessian" in text
+    assert "confirmed: rate/10" in text
+    assert "Trained again, it ends in the recorded bits." in text
+    trial = unstable.proof.cures[0]
+    assert str(trial.start) in text
+    assert "Never helped: l2." in text
+
+
+def test_a_run_that_has_learned_is_not_tried():
+    found = diagnosed(*PLANE, "optimizer.lr=0.5")
+    assert found.has_learned
+    assert found.proof is None
+    assert str(found).startswith("The run has learned: its skill is")
+
+
+def test_without_runs_there_is_no_proof():
+    found = diagnosed(*PLANE, "optimizer.lr=1e-9", runs=0)
+    assert found.proof is None
+    assert found.findings[0].symptom == "updates are far too small"
+    assert found.summary.endswith("from the start.")
+
+
+def test_where_no_single_change_cures_the_nearest_is_named():
+    found = diagnosed("output=sigmoid", "training.epochs=3", "tracking=none", runs=20, chosen=["output", "l2"])
+    assert "No single change that was tried cures it." in found.summary
+    assert "output comes nearest: a median skill of" in str(found)
+
+
+@pytest.mark.parametrize("goal", [0.0, 1.5, float("nan")])
+def test_a_goal_that_nobody_or_everybody_has_is_refused(goal):
+    with pytest.raises(ConfigurationError, match="The goal must be above 0 and at most 1"):
+        diagnosed(*PLANE, "training.epochs=1", goal=goal)
