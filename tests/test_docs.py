@@ -111,6 +111,12 @@ def test_the_commands_in_the_documents_compose(line):
         Path(words[1]).write_text("a,b,label\n" + "".join(f"{i},{i % 7},{i % 3}\n" for i in range(30)))
         command(*words)
         return
+    if words[0] == "why":
+        axes = ["-m", "seed=0,1", f"hydra.sweep.dir={words[1]}"] if "multirun" in words[1] else []
+        if "=" not in words[1]:
+            command(*(axes or [f"hydra.run.dir={words[1]}"]), "training.epochs=1", "tracking=none")
+        command(*words, *(["training.epochs=1"] if "=" in words[1] else []), *([] if axes else ["--runs=0"]))
+        return
     if words[0] in ("explain", "verify", "export"):
         if words[1:]:
             command("training.epochs=1", "tracking=none", f"hydra.run.dir={words[1]}")

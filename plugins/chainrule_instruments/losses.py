@@ -9,6 +9,7 @@ from annotated_types import Gt, Interval, doc
 
 from chainrule.components.contracts import Array
 from chainrule.engine.reason import Reason
+from chainrule.engine.weights import classes_of
 from chainrule.registry.instruments import Course, Finding, Instrument, Seen
 
 _MOST = 1500  # samples whose distances are taken
@@ -153,21 +154,35 @@ class NoiseFloor(Instrument):
 
 @dataclass(frozen=True)
 class TooFewEpochs(Instrument):
-    """The training loss was still falling when training ended.
+    """The training loss was still falling when training ended, and there was something left to learn.
 
-    The median of the last eighth of the curve is compared with that of the eighth before.
+    The median of the last eighth of the curve is compared with that of the eighth before. What is left is the mean
+    square error by the variance of the true values; of classes, the share of samples that are wrong.
     """
 
     source: ClassVar[str] = "its own; SageMaker Debugger, LossNotDecreasing, has 0.1 % for a loss that falls"
     cures: ClassVar[tuple[str, ...]] = ("epochs*5", "rate*10", "adam")
 
     fall: Annotated[float, Interval(gt=0, lt=1), doc("relative fall of the loss, at least")] = 0.02
+    left: Annotated[float, Interval(gt=0, lt=1), doc("what is left to learn, at least")] = 0.05
+
+    def measured(self, seen: Seen) -> dict[str, Any]:
+        """Return what is left to learn on the training samples."""
+        settings, y = seen.settings, seen.y.astype(float)
+        with np.errstate(all="ignore"):
+            given = settings.loss.point(seen.a[-1][None])[0]
+            if settings.target.resolved_task == "classification":
+                return {"left": float((classes_of(given.T) != classes_of(y.T)).mean())}
+            return {"left": float(((given - y) ** 2).sum() / ((y - y.mean(axis=1, keepdims=True)) ** 2).sum())}
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State it at the end of a run that had its epochs."""
         losses, epochs = course.loss, course.curves.epochs
         eighth = max(len(losses) // 8, 1)
-        if course.reason is not Reason.EPOCHS or len(losses) < 2 or not np.isfinite(losses[-2 * eighth :]).all():
+        left = float(course.seen["left"][-1])
+        if course.reason is not Reason.EPOCHS or len(losses) < 2 or left < self.left:
+            return
+        if not np.isfinite(losses[-2 * eighth :]).all():
             return
         before, after = np.median(losses[-2 * eighth : -eighth]), np.median(losses[-eighth:])
         fall = float((before - after) / before) if before > 0 else 0.0
@@ -175,7 +190,7 @@ class TooFewEpochs(Instrument):
             yield Finding(
                 "too few epochs",
                 f"the loss fell by {fall:.0%} from the last eighth but one of training to the last, to {after:.3g} "
-                f"(threshold {self.fall:.0%})",
+                f"(threshold {self.fall:.0%}), and {left:.0%} is left to learn (threshold {self.left:.0%})",
                 int(epochs[-1]),
-                {"fall": fall, "loss": float(after)},
+                {"fall": fall, "loss": float(after), "left": left},
             )

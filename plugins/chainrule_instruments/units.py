@@ -117,9 +117,10 @@ class SaturatedUnits(Instrument):
 
 @dataclass(frozen=True)
 class IdenticalUnits(Instrument):
-    """Units of a hidden layer that have had equal outputs from the start to the end: their symmetry is never broken.
+    """Units of a hidden layer with equal weights and outputs from the start to the end: symmetry is never broken.
 
-    Units with equal weights into them and out of them have equal gradients, and stay equal.
+    Units with equal weights into them and out of them have equal gradients, and stay equal. Units that are silent, each
+    with weights of its own, do not count.
     """
 
     source: ClassVar[str] = "Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.4: symmetry must be broken"
@@ -130,19 +131,19 @@ class IdenticalUnits(Instrument):
 
     def measured(self, seen: Seen) -> dict[str, Any]:
         """Return, by layer, the number of the first unit that each unit is equal to, ``(units,)``."""
-        return {str(layer): np.array(self._groups(seen.a[layer])) for layer in seen.hidden}
+        blocks = seen.blocks(seen.theta)
+        return {str(layer): np.array(self._groups(seen.a[layer], blocks[layer])) for layer in seen.hidden}
 
-    def _groups(self, outputs: Array) -> Sequence[int]:
-        largest = np.abs(outputs).max(initial=0.0)
+    def _groups(self, outputs: Array, weights: Array) -> Sequence[int]:
+        known = outputs if len(weights) != len(outputs) else np.concatenate([outputs, weights], axis=1)
+        largest = np.abs(known).max(initial=0.0)
         allowed = self.tolerance * largest if np.isfinite(largest) else 0.0
         first: list[int] = []
         leaders: list[int] = []
-        for unit, own in enumerate(outputs):
-            near = np.abs(outputs[leaders] - own).max(axis=1, initial=0.0) <= allowed if leaders else np.empty(0, bool)
-            same = np.flatnonzero(near)
-            if not len(same):
-                leaders.append(unit)
-            first.append(leaders[int(same[0])] if len(same) else unit)
+        for unit, own in enumerate(known):
+            same = [leader for leader in leaders if np.abs(known[leader] - own).max(initial=0.0) <= allowed]
+            leaders += [] if same else [unit]
+            first.append(same[0] if same else unit)
         return first
 
     def findings(self, course: Course) -> Iterator[Finding]:

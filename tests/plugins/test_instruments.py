@@ -218,8 +218,9 @@ def test_the_error_of_a_line_through_noise_is_the_noise():
 @pytest.mark.parametrize(("factor", "states"), [(0.97, True), (0.995, False)])
 def test_too_few_epochs(factor, states):
     loss = factor ** np.arange(16)
-    found = only(built_in.TooFewEpochs(), loss=loss)
+    found = only(built_in.TooFewEpochs(), loss=loss, seen={"left": [1.0, 0.06]})
     assert bool(found) == states
     if found:
         assert found.numbers["fall"] == pytest.approx(1 - factor**2)
-    assert only(built_in.TooFewEpochs(), loss=loss, reason=Reason.CONVERGED) is None
+    assert only(built_in.TooFewEpochs(), loss=loss, seen={"left": [1.0, 0.04]}) is None
+    assert only(built_in.TooFewEpochs(), loss=loss, seen={"left": [1.0]}, reason=Reason.CONVERGED) is None
