@@ -47,6 +47,7 @@ class RateAboveCurvature(Instrument):
             rate = float(rates[min(place, len(rates) - 1)])
             later = losses[place + 1 :]
             falls = len(later) > 0 and finite[-1] and later[-1] < losses[place]
+            falls = falls or (len(later) == 0 and place > 0 and losses[place] < losses[place - 1])
             if not np.isfinite(rate) or falls:
                 continue
             curvature = course.curvature(place)

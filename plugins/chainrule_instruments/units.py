@@ -135,13 +135,14 @@ class IdenticalUnits(Instrument):
         return {str(layer): np.array(self._groups(seen.a[layer], blocks[layer])) for layer in seen.hidden}
 
     def _groups(self, outputs: Array, weights: Array) -> Sequence[int]:
-        known = outputs if len(weights) != len(outputs) else np.concatenate([outputs, weights], axis=1)
+        known = outputs if len(weights) != len(outputs) else np.concatenate([weights, outputs], axis=1)
         largest = np.abs(known).max(initial=0.0)
         allowed = self.tolerance * largest if np.isfinite(largest) else 0.0
         first: list[int] = []
         leaders: list[int] = []
         for unit, own in enumerate(known):
-            same = [leader for leader in leaders if np.abs(known[leader] - own).max(initial=0.0) <= allowed]
+            near = [leader for leader in leaders if abs(known[leader, 0] - own[0]) <= allowed]  # few, for little time
+            same = [leader for leader in near if np.abs(known[leader] - own).max(initial=0.0) <= allowed]
             leaders += [] if same else [unit]
             first.append(same[0] if same else unit)
         return first

@@ -22,7 +22,8 @@ from chainrule.replay.derivatives import spread
 from chainrule.replay.replays import Ended, Replay, together
 from chainrule.runs.prepare import first_states
 
-POINTS = 40  # of a run that are seen, at most
+POINTS, _FEWEST = 40, 16  # of a run that are seen: at most, and at least where there are as many
+_EPOCHS = 8  # between two of them, so that they take little of the time: a point costs an epoch at most
 _BYTES = 64 << 20  # that the parameters kept of a run may take
 
 
@@ -120,7 +121,8 @@ class Gauge:
         self._chosen = list(chosen)
         self._measuring = [each for each in chosen if type(each).measured is not Instrument.measured]
         self._stepping = [each for each in chosen if type(each).stepped is not Instrument.stepped]
-        most = int(np.clip(_BYTES // (8 * self.shape.size), 2, POINTS))
+        wanted = int(np.clip(replay.epochs // _EPOCHS, _FEWEST, POINTS))
+        most = int(np.clip(_BYTES // (8 * self.shape.size), 2, wanted))
         every = replay.settings.training.measure_every
         known = replay.original.curves.epochs if replay.original else due_epochs(replay.epochs, every or 1)
         self._epochs = {int(known[place]) for place in spread(len(known), most)}

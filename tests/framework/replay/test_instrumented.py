@@ -53,7 +53,7 @@ class Everything(Instrument):
 @pytest.mark.parametrize(
     ("words", "points"),
     [
-        (["training.epochs=30", "training.measure_every=10"], 31),
+        (["training.epochs=30", "training.measure_every=10"], 16),
         (["training.epochs=400", "training.measure_every=100"], POINTS),
         (["training.epochs=500", "training.measure_every=1"], POINTS),
         (["training.epochs=40", "training.measure_every=10", "training.restore_best=true"], 5),
