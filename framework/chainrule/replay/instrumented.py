@@ -1,6 +1,5 @@
 """Instruments on runs that are trained again: what they measure, point by point, and what they find."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -103,8 +102,8 @@ def _compared(replay: Replay, end: Ended) -> Ended:
     assert replay.original is not None
     curves = end.result.curves
     there = np.isin(curves.epochs, replay.original.curves.epochs)
-    thinned = copy.copy(end.result)
-    vars(thinned)["curves"] = Curves(curves.epochs[there], {name: own[there] for name, own in curves.values.items()})
+    points = Curves(curves.epochs[there], {name: own[there] for name, own in curves.values.items()})
+    thinned = replace(end.result, curves=points)  # which has the best epoch among these
     return replace(replay.ended(thinned), result=end.result)
 
 

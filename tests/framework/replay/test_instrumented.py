@@ -78,6 +78,13 @@ def test_runs_of_different_stacks_have_their_own_instruments():
         assert np.array_equal(one.result.theta, alone.result.theta)
 
 
+def test_a_curve_with_a_better_point_between_those_of_the_run_ends_in_the_same_bits():
+    words = ["training.epochs=60", "tracking=none"]  # single samples: the validation loss goes up and down
+    (examined,) = examine([of_settings(chainrule.settings(*words))], [])
+    assert examined.ended.difference is None
+    assert len(examined.result.curves.epochs) == 61
+
+
 def test_a_condition_that_lasts_to_the_end():
     since = [Course.since(np.array(holds, bool)) for holds in ([0, 1, 0, 1, 1], [1, 1], [1, 0], [], [0, 1])]
     assert since == [3, 0, None, None, 1]
