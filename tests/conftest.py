@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 import forking
+import shortcuts
 from chainrule.files import locks
 
 # A shell lets what it runs in the background ignore Ctrl-C, and so would do every process that a test starts.
@@ -68,6 +69,25 @@ def prepared(tmp_path_factory):
             done = forking.python("-c", _MAKE, f"sqlite:///{database}")
             assert (done.returncode, done.stderr) == (0, "")
     return database
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shortcuts(prepared):
+    patch = shortcuts.take(str(prepared))
+    yield
+    patch.undo()
+
+
+@pytest.fixture
+def drawn():
+    """Pictures of runs are drawn in this test."""
+    with shortcuts.none():
+        yield
+
+
+@pytest.fixture
+def made_anew(drawn):
+    """Databases of MLflow are made in this test."""
 
 
 @pytest.fixture

@@ -160,6 +160,10 @@ def _imported():
 def _ended(words):
     """Do what ``python *words`` does, and return its exit code."""
     try:
+        if database := os.environ.get("CHAINRULE_SHORTCUTS"):
+            import shortcuts  # which imports plugins, as this process has done
+
+            shortcuts.take(database)
         _run(words)
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):

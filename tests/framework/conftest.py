@@ -4,28 +4,9 @@ import os
 import signal
 
 import pytest
-from PIL import Image
 
 from chainrule.registry import declared, registry
-from chainrule_pictures import canvas
 from processes import of_group
-
-_image_of = canvas.image_of
-
-
-@pytest.fixture(autouse=True)
-def _blank_pictures(monkeypatch):
-    """Pictures of runs that a test records are blank: to draw them takes a second of each run.
-
-    They are drawn in tests/plugins, in other processes, and where a test asks for ``drawn``.
-    """
-    monkeypatch.setattr(canvas, "image_of", lambda figure: Image.new("RGB", figure.canvas.get_width_height()))
-
-
-@pytest.fixture
-def drawn(_blank_pictures, monkeypatch):
-    """Pictures are drawn in this test."""
-    monkeypatch.setattr(canvas, "image_of", _image_of)
 
 
 @pytest.fixture

@@ -611,7 +611,7 @@ sys.exit(any(os.waitpid(child, 0)[1] for child in children))
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked, because each would import MLflow anew")
 @pytest.mark.slow  # all but one wait until that one has made the database
-def test_eight_processes_share_a_fresh_database(tmp_path):
+def test_eight_processes_share_a_fresh_database(tmp_path, made_anew):
     (tmp_path / "pyproject.toml").touch()
     for i in range(8):
         make(tmp_path / f"run{i}", curves(5), started=f"2026-11-23T10:00:0{i % 2}+00:00")

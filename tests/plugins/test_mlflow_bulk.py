@@ -263,7 +263,7 @@ def test_with_an_unknown_schema_the_client_sends(study, sweep, tmp_path, monkeyp
     assert comparable(study) == comparable(other)
 
 
-def test_a_new_database_and_its_experiment_are_made_without_the_client(sweep, tmp_path, no_client):
+def test_a_new_database_and_its_experiment_are_made_without_the_client(sweep, tmp_path, no_client, made_anew):
     store = Store.at(f"sqlite:///{tmp_path}/new/mlflow.db")
     assert len({run for _, run in sending.send_many(sweep, store, "new")}) == 5
     assert all((tmp_path / "new/mlartifacts").glob("*/artifacts/manifest.json"))

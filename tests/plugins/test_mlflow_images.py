@@ -9,9 +9,16 @@ import pytest
 from PIL import Image
 
 import chainrule
+import shortcuts
 from chainrule_mlflow import contents, images
 
 NAME = re.compile(r"images/([\w. -]+)\+step\+(\d+)\+timestamp\+(\d+)\+([0-9a-f]+)(\+compressed\.webp|\.png)")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _drawn():
+    with shortcuts.none():
+        yield
 
 
 @pytest.fixture(scope="module")

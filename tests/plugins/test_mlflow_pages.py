@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import chainrule
+import shortcuts
 from chainrule.cli import explain
 from processes import of_group, wait_until
 
@@ -27,6 +28,12 @@ pytestmark = [
 ]
 WIDTHS = 1400, 800
 PATIENCE = 60_000  # milliseconds: a page of MLflow loads megabytes of scripts first
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _drawn():
+    with shortcuts.none():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,8 @@ from chainrule.registry.watching import Session
 from chainrule_pictures import Pictures, chainrule_watchers, loss, predictions, surface
 from sizes import one_in
 
+pytestmark = pytest.mark.usefixtures("drawn")
+
 
 @dataclass(frozen=True)
 class Straight(Activation):

@@ -35,6 +35,8 @@ from chainrule_pictures import (
 )
 from sizes import one_in
 
+pytestmark = pytest.mark.usefixtures("drawn")
+
 EACH = "training.measure_every=1"
 FULL = ("training.batch_size=null",)
 CLASSES = ("output=softmax", "loss=categorical_cross_entropy", "optimizer=adam", "training.batch_size=16")

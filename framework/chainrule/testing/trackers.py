@@ -23,6 +23,7 @@ from chainrule.testing.subjects import Subject
 from chainrule.testing.table import Check
 
 _NOWHERE = "an experiment that nobody has made"
+_PORT = 5000  # at which nothing is started
 
 
 def told(subject: Subject) -> None:
@@ -54,6 +55,8 @@ def told(subject: Subject) -> None:
             for _ in range(2):
                 watchers.tell("send_sweep", sweep, outcomes)
             watchers.tell("sweep_links", sweep, outcomes)
+            for shown in (None, record, sweep):
+                watchers.ask("pages", shown, _PORT)
             watchers.tell("named")
             watchers.tell("faults")
             watchers.tell("forget", [record, *recorded])
@@ -87,18 +90,34 @@ class _Strict(Watchers):
         super().__init__([tracker])
         self._subject, self._tracker = subject, tracker
 
+    def ask(self, question: str, *arguments: Any) -> None:
+        """Call a method that may say in a ChainruleError that it has no answer."""
+        with contextlib.suppress(ChainruleError):
+            self._call(question, *arguments)
+
     def tell(self, event: str, *arguments: Any) -> None:
         """Call the tracker's method that is named like the event."""
+        try:
+            self._call(event, *arguments)
+        except ChainruleError as error:
+            raise self._finding(event, error) from error
+
+    def _call(self, event: str, *arguments: Any) -> None:
         try:
             value = getattr(self._tracker, event)
             found = value(*arguments) if callable(value) else value
             if isinstance(found, Iterator):
                 deque(found, maxlen=0)
+        except ChainruleError:
+            raise
         except Exception as error:
-            raise FindingError(
-                f"{self._subject.where(event)} raises {type(error).__name__}: {error} ({self._tracker}); a tracker "
-                "reports what it cannot do with logging, and only send and send_sweep may raise ChainruleError."
-            ) from error
+            raise self._finding(event, error) from error
+
+    def _finding(self, event: str, error: Exception) -> FindingError:
+        return FindingError(
+            f"{self._subject.where(event)} raises {type(error).__name__}: {error} ({self._tracker}); a tracker reports "
+            "what it cannot do with logging, and only send, send_sweep and pages may raise ChainruleError."
+        )
 
 
 def _run(

@@ -144,7 +144,7 @@ def test_a_mistyped_command_is_named():
     assert done.stderr == (
         "chainrule: resum is not a command (did you mean 'resume'?); "
         "choose from check, compare, data, delete, doctor, explain, export, "
-        "new-plugin, plugins, predict, report, resume, sync, ui, verify.\n"
+        "new-plugin, plugins, predict, report, resume, sync, ui, verify, why.\n"
     )
 
 

@@ -47,6 +47,14 @@ class AltersRecords(Tracker):
         (Path(records[0].directory) / "curves.npz").write_bytes(b"")
 
 
+@GALLERY.flawed("told")
+class HasPagesOfSentRunsOnly(Tracker):
+    sent: ClassVar = {}
+
+    def pages(self, shown, port):
+        return self.sent[shown]
+
+
 @GALLERY.flawed("read")
 class HasEveryExperiment(Tracker):
     def read(self, experiment):

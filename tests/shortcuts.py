@@ -1,0 +1,52 @@
+"""What takes seconds of each test that is not about it: pictures of runs are blank, databases of MLflow are copies.
+
+This holds in the processes of the tests, and in those that :mod:`forking` makes for them. Other processes, which tests
+start as a person would, draw pictures and make databases. A test asks for ``drawn`` if it is about pictures, and for
+``made_anew`` if it is about making a database.
+"""
+
+import contextlib
+import functools
+import os
+import shutil
+import sqlite3
+
+import pytest
+from PIL import Image
+
+from chainrule_mlflow.store import Store
+from chainrule_pictures import canvas
+
+VARIABLE = "CHAINRULE_SHORTCUTS"  # of processes that are forked: the database to copy
+_image_of, _make = canvas.image_of, Store._make
+
+
+def take(database: str) -> pytest.MonkeyPatch:
+    """Take the shortcuts in this process; return what undoes that."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(canvas, "image_of", lambda figure: Image.new("RGB", figure.canvas.get_width_height()))
+    patch.setattr(Store, "_make", functools.partialmethod(_copied, database))
+    patch.setenv(VARIABLE, database)
+    return patch
+
+
+@contextlib.contextmanager
+def none():
+    """Take none in the block, nor in processes that are forked in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(canvas, "image_of", _image_of)
+        patch.setattr(Store, "_make", _make)
+        patch.delenv(VARIABLE, raising=False)
+        yield
+
+
+def _copied(store, database, file):
+    """Copy a database that was made before, and put it where it belongs as one that is made is."""
+    new = file.with_name(f"{file.name}.copied")
+    shutil.copy(database, new)
+    with contextlib.closing(sqlite3.connect(new)) as opened, opened:
+        opened.execute("UPDATE experiments SET artifact_location = ?", [f"{store.artifacts}/0"])
+    for rest in ("-wal", "-shm", "-journal"):
+        file.with_name(file.name + rest).unlink(missing_ok=True)
+        new.with_name(new.name + rest).unlink(missing_ok=True)
+    os.replace(new, file)
