@@ -36,8 +36,14 @@ def pytest_addoption(parser):
         "--faults",
         choices=("few", "ci", "all"),
         default="few",
-        help="how many faults the tests in tests/faults try: few in every run, more in CI, or all",
+        help="how many faults are tried, and how many random cases by slow tests: few in every run, more in CI, or all",
     )
+
+
+@pytest.fixture(scope="session")
+def extent(request):
+    """Choose by ``--faults``: ``extent(few=3, ci=20, all=200)``."""
+    return lambda **sizes: sizes[request.config.getoption("faults")]
 
 
 @pytest.fixture(autouse=True)

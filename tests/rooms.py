@@ -3,6 +3,7 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -40,8 +41,13 @@ def room_of(module: str) -> str:
     return max((room for room in LEVEL if f"{module}.".startswith(f"{room}.")), key=len)
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield every module imported in a file, wherever in it and for whatever purpose."""
+@cache
+def imports(path: Path) -> tuple[str, ...]:
+    """Return every module imported in a file, wherever in it and for whatever purpose."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -51,7 +51,7 @@ class Deaf(Activation):
 RUN = [
     *("training.epochs=1500", "training.batch_size=16", "training.tolerance=0", "training.checkpoint_every=0.01"),
     *("optimizer=wanders", "transforms=[ema]", "network.dropout=0.1", "sampling=noise", "training.restore_best=true"),
-    *("tracking=none", "hydra.run.dir=run"),
+    *("tracking=none", "hydra.run.dir=run", "pictures=[loss]"),
 ]
 ENDED = r"The run has ended, and is recorded in \S+/run\."
 KEPT = r"The run is kept up to epoch \d+ of 1500; `chainrule resume \S+/run` goes on\."
@@ -91,7 +91,7 @@ def clear():
 def test_a_run_that_is_killed_ends_with_the_same_bits(alone, extent):
     """One in three is killed again while it goes on."""
     expected, seconds = alone
-    trials, chance = extent(few=1, ci=20, all=200), random.Random(0)
+    trials, chance = extent(few=1, ci=8, all=200), random.Random(0)
     went_on = 0
     for trial in range(trials):
         for _ in range(1 if chance.random() < 2 / 3 else 2):
@@ -110,7 +110,7 @@ def test_a_run_that_is_killed_ends_with_the_same_bits(alone, extent):
 
 def test_a_run_that_is_interrupted_says_what_is_kept_and_ends_with_the_same_bits(alone, extent):
     expected, seconds = alone
-    trials, chance = extent(few=2, ci=20, all=200), random.Random(1)
+    trials, chance = extent(few=2, ci=8, all=200), random.Random(1)
     for trial in range(trials):
         number = (signal.SIGINT, signal.SIGTERM)[trial % 2]
         process = started(*RUN, path="")

@@ -1,10 +1,12 @@
 """The user, the code and the machine of a run."""
 
 import getpass
+import os
 import platform
 import subprocess
+import time
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -12,25 +14,34 @@ from pathlib import Path
 from chainrule.engine.trainer import blas
 
 PROCESSOR, BLAS = "processor", "blas"  # what of the machine decides the last bits
+_LASTS = 10.0  # seconds for which an answer of git counts: it takes as long as recording some runs
 
 
-@cache
 def environment() -> dict[str, str]:
     """Return the user, the git commit of the working directory, the machine, and versions of Python and libraries.
 
     Of the machine there are the platform and what :func:`processor` says.
     """
+    commit = _commit(os.getcwd(), int(time.monotonic() / _LASTS))
+    return _unchanging() | ({"git_commit": commit} if commit else {})
+
+
+@cache
+def _unchanging() -> dict[str, str]:
     versions = {name: version(name) for name in ("chainrule", "numpy", "hydra-core", "mlflow")}
     try:
         user = getpass.getuser()
     except (OSError, KeyError):
         user = "unknown"
     machine = {"platform": platform.platform(), **processor()}
-    found = {"user": user, "python": platform.python_version(), **machine, **versions}
+    return {"user": user, "python": platform.python_version(), **machine, **versions}
+
+
+@lru_cache(maxsize=1)
+def _commit(directory: str, _: int) -> str:
+    """Return the commit of the working directory, asked for anew where that or the time has changed."""
     commit = _git("rev-parse", "HEAD")
-    if commit:
-        found["git_commit"] = commit + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no") else "")
-    return found
+    return commit + "-dirty" if commit and _git("status", "--porcelain", "--untracked-files=no") else commit
 
 
 @cache

@@ -106,7 +106,7 @@ def test_its_components_train_in_a_stack_as_alone(registry, name):
         assert train_stack([prepare(run)])[0].theta.tobytes() == together.theta.tobytes()
 
 
-@pytest.mark.parametrize("name", one_in(6, WRITTEN))
+@pytest.mark.parametrize("name", one_in(12, WRITTEN))
 def test_its_own_tests_pass(package):
     pass_tests(package)
 

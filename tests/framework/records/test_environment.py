@@ -17,7 +17,16 @@ ME = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
 
 def found():
     """The environment, not that of an earlier call."""
-    return module.environment.__wrapped__()
+    module._unchanging.cache_clear()
+    module._commit.cache_clear()
+    return module.environment()
+
+
+@pytest.fixture(autouse=True)
+def afterwards():
+    """No other test sees what was made up here."""
+    yield
+    found()
 
 
 def git(*words):
@@ -45,6 +54,22 @@ def test_the_commit_is_that_of_the_working_directory_with_a_mark_where_files_dif
     assert found()["git_commit"] == commit, "files that are not in git do not count"
     (checkout / "code.py").write_text("x = 2\n")
     assert found()["git_commit"] == f"{commit}-dirty"
+
+
+def test_a_process_that_lives_long_or_goes_elsewhere_asks_again(checkout, monkeypatch):
+    """As a notebook does."""
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    first = found()["git_commit"]
+    (checkout / "code.py").write_text("x = 2\n")
+    git("commit", "--quiet", "--all", "--message", "second")
+    assert module.environment()["git_commit"] == first
+    now[0] += 11
+    assert module.environment()["git_commit"] == git("rev-parse", "HEAD") != first
+    (checkout / "inner").mkdir()
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(checkout))
+    monkeypatch.chdir("inner")
+    assert "git_commit" not in module.environment()
 
 
 def test_outside_of_git_there_is_no_commit(tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ from typing import Any
 from chainrule import interrupts
 from chainrule.errors import ConfigurationError
 from chainrule.files.words import resuming
-from chainrule.records.environment import BLAS, PROCESSOR, environment, switches
+from chainrule.records.environment import BLAS, PROCESSOR, switches
 from chainrule.registry.declared import Parcel
 from chainrule.registry.preferences import SECTION, VARIABLES
 from chainrule.registry.providers import ClassProvider, FileProvider
@@ -101,7 +101,6 @@ class Site:
             earlier.unlink(missing_ok=True)
         leash = _Leash(self.progress / f"{name}-{uuid.uuid4().hex}", [job.number for job in unit.jobs])
         with _alone, chdir(self.directory):
-            environment.cache_clear()  # a worker outlives sweeps, and the commit may have changed
             leash.write(0, 0)
             try:
                 if left_behind or self.timeout is not None:
