@@ -53,12 +53,12 @@ class Muon(Optimizer):
 def _evened(matrices: Array, eps: Array, iterations: int) -> Array:
     """Return matrices of the same singular vectors, with singular values near 1."""
     is_tall = matrices.shape[1] > matrices.shape[2]
-    x = np.ascontiguousarray(matrices.mT if is_tall else matrices)
+    x = (matrices.mT if is_tall else matrices).copy()
     norm = np.sqrt(np.square(x.reshape(len(x), -1)).sum(axis=1))[:, None, None]
     x = x / np.maximum(norm, eps)
     a, b, c = _QUINTIC
     for _ in range(iterations):
-        square = product(x, np.ascontiguousarray(x.mT))
+        square = product(x, x.mT.copy())
         x = a * x + product(b * square + c * product(square, square), x)
     evened: Array = x.mT if is_tall else x
     return evened

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
     command.add_argument("--json", action="store_true", help="print JSON, for programs")
     given = parse(command, arguments)
     registry = found()
-    plugins = _selected(plugin_rows(registry), given.names)
+    plugins = [_explained(plugin) for plugin in _selected(plugin_rows(registry), given.names)]
     if given.json:
         print(json.dumps({"reports": registry.reports, "plugins": plugins}, indent=1))
     else:
@@ -37,8 +37,13 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def plugin_rows(registry: Registry) -> list[dict[str, Any]]:
-    """Return every plugin and what it brings as plain data, fit for JSON."""
+    """Return every plugin and what it brings as plain data; why NumPy trains a component is left to be explained."""
     return [_plugin(plugin) for plugin in registry.plugins]
+
+
+def _explained(plugin: dict[str, Any]) -> dict[str, Any]:
+    """Return a plugin with the reasons why NumPy trains its components, which take long to find: fit for JSON."""
+    return {**plugin, "components": [{**one, "numpy": _why_plain(one["numpy"])} for one in plugin["components"]]}
 
 
 def _plugin(plugin: Plugin) -> dict[str, Any]:
@@ -66,7 +71,7 @@ def _component(offer: Offer) -> dict[str, Any]:
         "status": offer.status.value,
         "reason": offer.reason,
         "description": summary(offer.component),
-        "numpy": _why_plain(offer),
+        "numpy": offer,
         "parameters": [_parameter(p, defaults[name]) for name, p in parameters(offer.component).items()],
     }
 

@@ -6,6 +6,7 @@ Operations keep the order and the rounding that NumPy has: nothing is reordered,
 unless the BLAS of this machine fuses them.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compiled.order import summation
+from chainrule.compiled.order import PLAIN, Arithmetic, Order, Orders, summation
 from chainrule.compiled.tape import Buffer, Kind, Number, OfStep, Operand, Role, Statement, Tape, View
 from chainrule.compiled.untraceable import Untraceable
 from chainrule.compiled.writer import Index, Writer, number
@@ -22,6 +23,7 @@ _ON_STACK = 200_000  # bytes of buffers, beyond which they lie in memory that th
 _UNROLLED = 48  # elements that are written one by one rather than in a loop
 _MOST_LINES = 20_000  # of a function, which LLVM compiles in some seconds
 _TERMS = 32  # of a sum that are written one by one
+_BESIDE = 8  # entries of a product whose sums are in one loop
 _COMPARE = {
     "greater": "ogt",
     "greater_equal": "oge",
@@ -31,6 +33,7 @@ _COMPARE = {
     "not_equal": "une",
 }
 _BINARY = {"add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv"}
+_INTRINSICS = {"double": "f64", "float": "f32"}
 _LOGICAL = {"and": "and", "or": "or", "xor": "xor"}
 _BOOL = np.dtype(bool)
 
@@ -43,7 +46,8 @@ class Source:
         text: in LLVM's language.
         lanes: runs of a block.
         arrays: the buffers that are read from arrays: address, and distance of two runs; of samples address, and
-            distances of two batches, of two runs, and along each axis.
+            distances of two runs and along each axis; of chosen ones also the address of the orders, and the distance
+            of two runs there.
         loops: names of the inner loops: address, and that of the argument.
         workspace: bytes of memory whose address comes last.
         written: numbers of the buffers that are written back.
@@ -87,6 +91,7 @@ class _Generator:
         self._arrays = [buffer for buffer in self._used if buffer.role is not Role.TEMPORARY]
         self._table: list[str] = []
         self._functions: dict[str, tuple[str, str]] = {}
+        self._intrinsics: dict[str, str] = {}
         self._groups = _grouped(self._once), _grouped(self._always)
         self._local = self._inside_groups()
         self._base: dict[int, str] = {}
@@ -102,32 +107,25 @@ class _Generator:
         for statement in (*self._once, *self._always):
             if statement.kind in (Kind.CALL, Kind.POWER):
                 self._function(statement.operation)
-            elif statement.kind is Kind.PRODUCT and self._order(statement) == "loop":
-                if self._lanes > 1:
-                    raise NotInLanesError
+            elif statement.kind is Kind.PRODUCT and self._orders(statement) is None:
                 self._function(self._matmul(statement))
         self._allocate()
         written = self._tape.written()
         blocks = w.value(f"add i64 %runs, {self._lanes - 1}")
         blocks = w.value(f"udiv i64 {blocks}, {self._lanes}")
-        data = [buffer for buffer in self._arrays if buffer.role is Role.DATA]
+        chosen = [buffer for buffer in self._arrays if buffer.role is Role.CHOSEN]
         with self._w.loop(blocks) as block:
             self._run = str(w.value(f"mul i64 {block}, {self._lanes}"))
             self._rows = self._lane_rows()
             for buffer in self._arrays:
-                if buffer.role is not Role.DATA:
+                if buffer.role is not Role.CHOSEN:
                     self._read(buffer, addresses[buffer.number])
-            for buffer in data:
-                self._read(buffer, addresses[buffer.number], "0")
             for group in self._groups[0]:
                 self._write(group)
             with w.loop("%steps") as turn:
                 self._step = w.value(f"add i64 %first, {turn}")
-                batch = w.value(f"add i64 %batch, {turn}")
-                for buffer in data:
-                    moves = w.value(f"icmp ne i64 {addresses[buffer.number][1]}, 0")
-                    with w.only_if(moves):
-                        self._read(buffer, addresses[buffer.number], batch)
+                for buffer in chosen:
+                    self._choose(buffer, addresses[buffer.number], turn)
                 for group in self._groups[1]:
                     self._write(group)
             for buffer in self._arrays:
@@ -141,9 +139,10 @@ class _Generator:
                 *(
                     f"declare {t} @llvm.{f}.{s}({', '.join([t] * n)})"
                     for t, s in (("double", "f64"), ("float", "f32"))
-                    for f, n in (("fabs", 1), ("sqrt", 1), ("fma", 3))
+                    for f, n in (("fabs", 1), ("sqrt", 1))
                 ),
-                "define void @train(ptr noalias %table, i64 %runs, i64 %first, i64 %steps, i64 %batch) {",
+                *self._intrinsics.values(),
+                "define void @train(ptr noalias %table, i64 %runs, i64 %first, i64 %steps, i64 %sample) {",
                 "entry:",
                 *w.top,
                 *w.lines,
@@ -162,8 +161,8 @@ class _Generator:
         return name
 
     def _addresses(self, buffer: Buffer) -> list[str]:
-        distances = 2 + len(buffer.dims) if buffer.role is Role.DATA else 1
-        return [self._entry("ptr"), *(self._entry("i64") for _ in range(distances))]
+        kinds = {Role.DATA: ["i64"] * (1 + len(buffer.dims)), Role.CHOSEN: ["ptr", "i64"]}
+        return [self._entry("ptr"), *map(self._entry, kinds.get(buffer.role, ["i64"]))]
 
     def _function(self, name: str) -> None:
         if name not in self._functions:
@@ -204,19 +203,28 @@ class _Generator:
         w = self._w
         return w.value(f"load i64, ptr {w.value(f'getelementptr i64, ptr {self._rows}, i64 {lane}')}")
 
-    def _read(self, buffer: Buffer, given: Sequence[str], batch: str = "") -> None:
+    def _choose(self, buffer: Buffer, given: Sequence[str], turn: Index) -> None:
+        """Copy the samples of a step, which lie one after the other, by their numbers in the orders of the runs."""
+        w, kind, (address, order, between) = self._w, _stored(buffer.dtype), given
+        samples, features = buffer.dims
+        now = w.linear([(turn, samples)], "%sample")
+        with w.loop(self._lanes) as lane:
+            of_run = w.linear([(self._row(lane), between)], now)
+            with w.loop(samples) as sample:
+                place = w.linear([(sample, 1)], of_run)
+                number = w.value(f"load i64, ptr {w.value(f'getelementptr i64, ptr {order}, i64 {place}')}")
+                row = w.linear([(number, features)])
+                with w.loop(features) as feature:
+                    source = w.linear([(feature, 1)], row)
+                    value = w.value(f"load {kind}, ptr {w.value(f'getelementptr {kind}, ptr {address}, i64 {source}')}")
+                    w.emit(f"store {kind} {value}, ptr {self._place(buffer.whole, (sample, feature), lane)}")
+
+    def _read(self, buffer: Buffer, given: Sequence[str]) -> None:
         """Copy the numbers of the block's runs from an array."""
-        w, kind, base = self._w, _stored(buffer.dtype), self._base.get(buffer.number)
-        if base is None:
-            raise AssertionError("an array that is read has a buffer")
-        address, distances = given[0], list(given[1:])
-        start: Index = 0
-        if buffer.role is Role.DATA:
-            start = w.linear([(batch, distances.pop(0))])
-        between = distances.pop(0)
+        w, kind, (address, between, *distances) = self._w, _stored(buffer.dtype), given
         dims = buffer.dims if buffer.role is Role.DATA else (buffer.size,)
         with w.loop(self._lanes) as lane:
-            of_run = w.linear([(self._row(lane), between)], start)
+            of_run = w.linear([(self._row(lane), between)])
             with self._nest(dims) as index:
                 axes = distances if buffer.role is Role.DATA else [1]
                 source = w.linear(list(zip(index, axes, strict=True)), of_run)
@@ -497,30 +505,49 @@ class _Generator:
         self._call(statement)
         w.jump(end)
 
-    def _order(self, statement: Statement) -> str:
-        """Return how a product adds up: by an inner loop, or as written here."""
-        if statement.operation == "plain":
-            return "plain"
+    def _orders(self, statement: Statement) -> Orders | None:
+        """Return how each entry of a product adds up; None if an inner loop must be called."""
         a, b = statement.inputs
         assert isinstance(a, View)
         assert isinstance(b, View)
-        return summation(a.dims, a.strides, b.dims, b.strides, a.buffer.dtype.char)
+        if statement.operation == "plain":
+            return dict.fromkeys(np.ndindex(a.dims[0], b.dims[1]), PLAIN)  # type: ignore[arg-type]
+        orders = summation(a.dims, a.strides, b.dims, b.strides, a.buffer.dtype.char)
+        needs_one_lane = orders is None or any(order.sums > 1 for order in orders.values())
+        if needs_one_lane and self._lanes > 1:
+            raise NotInLanesError
+        return orders
 
     def _product(self, statement: Statement) -> None:
-        w, out, (a, b) = self._w, statement.out, statement.inputs
+        out, (a, b) = statement.out, statement.inputs
         assert isinstance(a, View)
         assert isinstance(b, View)
-        (rows, terms), columns = a.dims, b.dims[1]
-        order, dtype = self._order(statement), out.buffer.dtype
-        if order == "loop":
-            size = dtype.itemsize
+        orders = self._orders(statement)
+        if orders is None:
+            size = out.buffer.dtype.itemsize
+            (rows, terms), columns = a.dims, b.dims[1]
             distances = [size * stride for view in (a, b, out) for stride in view.strides]
             tables = self._arguments(
                 [self._start(view) for view in (a, b, out)], [1, rows, terms, columns], [0, 0, 0, *distances]
             )
             self._invoke(self._matmul(statement), tables)
             return
-        if terms > _TERMS and self._lanes > 1:
+        beside: dict[int, list[tuple[int, int]]] = {}
+        for entry, order in orders.items():
+            if order.sums > 1:
+                beside.setdefault(order.whole(a.dims[1]), []).append(entry)
+        for entries in beside.values():
+            for at in range(0, len(entries), _BESIDE):
+                self._sums_beside(a, b, out, {entry: orders[entry] for entry in entries[at : at + _BESIDE]})
+        for order, rows, columns in _blocks(orders):
+            if order.sums == 1:
+                part = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
+                self._product_in_order(a[part[0], slice(None)], b[slice(None), part[1]], out[part], order)
+
+    def _product_in_order(self, a: View, b: View, out: View, order: Order) -> None:
+        """Write a product whose entries have one order, term by term."""
+        w, (rows, terms), columns = self._w, a.dims, b.dims[1]
+        if terms > _TERMS and self._lanes > 1 and not order.groups:
             self._long_product(a, b, out, order)
             return
         unrolled = self._lanes == 1 and rows * columns * terms <= 4 * _UNROLLED
@@ -532,19 +559,32 @@ class _Generator:
                 with self._nest((rows, columns)) as nested, w.loop(self._lanes) as lane:
                     self._entry_of_product(a, b, out, order, nested, lane)
 
-    def _entry_of_product(self, a: View, b: View, out: View, order: str, index: Sequence[Index], lane: Index) -> None:
-        """Write one entry of a product: a sum of products in the order of the terms, from 0 on."""
+    def _arithmetic(self, a: View, b: View, index: Sequence[Index], lane: Index) -> Arithmetic:
+        """Return what an entry of a product is made of."""
+        w, kind, (row, column) = self._w, _type(a.buffer.dtype), index
+
+        def factors(place: int) -> tuple[str, str]:
+            return self._load(a, (row, place), lane), self._load(b, (place, column), lane)
+
+        def product(place: int) -> str:
+            one, other = factors(place)
+            return w.value(f"fmul {kind} {one}, {other}")
+
+        return Arithmetic(
+            product,
+            lambda one, other: w.value(f"fadd {kind} {one}, {other}"),
+            lambda place, total: self._fused(kind, *factors(place), total),
+        )
+
+    def _entry_of_product(self, a: View, b: View, out: View, order: Order, index: Sequence[Index], lane: Index) -> None:
+        """Write one entry of a product: a sum of products."""
         w, (row, column), terms, dtype = self._w, index, a.dims[1], out.buffer.dtype
-        kind = _type(dtype)
-        if terms <= _TERMS:
-            total = number(0.0)
-            for term in range(terms):
-                total = self._add_product(
-                    order, kind, self._load(a, (row, term), lane), self._load(b, (term, column), lane), total
-                )
+        kind, zero = _type(dtype), number(0.0)
+        if terms <= _TERMS or order.groups:
+            total = self._arithmetic(a, b, index, lane).in_order(order, range(terms), zero)
         else:
             slot = w.at_top(f"alloca {kind}")
-            w.emit(f"store {kind} {number(0.0)}, ptr {slot}")
+            w.emit(f"store {kind} {zero}, ptr {slot}")
             with w.loop(terms) as each:
                 before = w.value(f"load {kind}, ptr {slot}")
                 total = self._add_product(
@@ -554,7 +594,7 @@ class _Generator:
             total = w.value(f"load {kind}, ptr {slot}")
         self._store(dtype, total, self._place(out, index, lane))
 
-    def _long_product(self, a: View, b: View, out: View, order: str) -> None:
+    def _long_product(self, a: View, b: View, out: View, order: Order) -> None:
         """Write a product of many terms for several lanes: term by term, so that lanes lie innermost."""
         w, kind, dtype = self._w, _type(out.buffer.dtype), out.buffer.dtype
         with self._nest(out.dims) as index:
@@ -566,13 +606,58 @@ class _Generator:
                 total = self._add_product(order, kind, *factors, self._fetch(dtype, place))
                 self._store(dtype, total, place)
 
-    def _add_product(self, order: str, kind: str, a: str, b: str, total: str) -> str:
+    def _add_product(self, order: Order, kind: str, a: str, b: str, total: str) -> str:
         w = self._w
-        if order == "fused":
-            suffix = "f64" if kind == "double" else "f32"
-            return w.value(f"call {kind} @llvm.fma.{suffix}({kind} {a}, {kind} {b}, {kind} {total})")
-        product = w.value(f"fmul {kind} {a}, {b}")
-        return product if order == "single" else w.value(f"fadd {kind} {total}, {product}")
+        if order.fused:
+            return self._fused(kind, a, b, total)
+        return w.value(f"fadd {kind} {total}, {w.value(f'fmul {kind} {a}, {b}')}")
+
+    def _fused(self, kind: str, a: str, b: str, c: str) -> str:
+        name = f"llvm.fma.{_INTRINSICS[kind.strip('<>').split()[-1]]}"
+        if kind.startswith("<"):
+            name = name.replace("fma.", f"fma.v{kind[1:].split()[0]}")
+        self._intrinsics.setdefault(name, f"declare {kind} @{name}({kind}, {kind}, {kind})")
+        return self._w.value(f"call {kind} @{name}({kind} {a}, {kind} {b}, {kind} {c})")
+
+    def _sums_beside(self, a: View, b: View, out: View, orders: Orders) -> None:
+        """Write entries of a product that are sums of sums beside each other, all in one loop."""
+        w, terms, kind = self._w, a.dims[1], _type(out.buffer.dtype)
+        (whole,) = {order.whole(terms) for order in orders.values()}
+        step = max(order.sums for order in orders.values())
+        slots = {}
+        for entry, order in orders.items():
+            slots[entry] = w.at_top(f"alloca <{order.sums} x {kind}>")
+            w.emit(f"store <{order.sums} x {kind}> zeroinitializer, ptr {slots[entry]}")
+        with w.loop(whole // step) as turn:
+            start = w.linear([(turn, step)])
+            for (row, column), order in orders.items():
+                several = f"<{order.sums} x {kind}>"
+                for at in range(0, step, order.sums):
+                    place = w.linear([(start, 1)], at)
+                    one = self._beside(a[row, slice(None)], place, order.sums)
+                    other = self._beside(b[slice(None), column], place, order.sums)
+                    total = w.value(f"load {several}, ptr {slots[row, column]}")
+                    total = self._add_product(order, several, one, other, total)
+                    w.emit(f"store {several} {total}, ptr {slots[row, column]}")
+        for entry, order in orders.items():
+            several = f"<{order.sums} x {kind}>"
+            total = w.value(f"load {several}, ptr {slots[entry]}")
+            sums = [w.value(f"extractelement {several} {total}, i64 {at}") for at in range(order.sums)]
+            added = self._arithmetic(a, b, entry, 0).at_the_end(order, range(whole, terms), sums)
+            self._store(out.buffer.dtype, added, self._place(out, entry, 0))
+
+    def _beside(self, view: View, start: Index, count: int) -> str:
+        """Return numbers of a view of one axis, from a place on, as a vector."""
+        w, kind = self._w, _type(view.buffer.dtype)
+        several = f"<{count} x {kind}>"
+        if view.strides == (1,):
+            align = view.buffer.dtype.itemsize
+            return w.value(f"load {several}, ptr {self._place(view, [start], 0)}, align {align}")
+        vector = "zeroinitializer"
+        for at in range(count):
+            value = self._load(view, [w.linear([(start, 1)], at)], 0)
+            vector = w.value(f"insertelement {several} {vector}, {kind} {value}, i64 {at}")
+        return vector
 
     def _along(self, statement: Statement) -> None:
         """Write what goes along the last axis of a view: sums, and the largest number."""
@@ -654,6 +739,19 @@ class _Nest:
     def __exit__(self, *error: Any) -> None:
         for loop in reversed(self._loops):
             loop.__exit__(*error)
+
+
+def _blocks(orders: Orders) -> list[tuple[Order, range, range]]:
+    """Return rows and columns of a product whose entries have one order: all, or parts of single rows."""
+    rows, columns = (1 + max(places) for places in zip(*orders, strict=True))
+    if len(set(orders.values())) == 1:
+        return [(orders[0, 0], range(rows), range(columns))]
+    found = []
+    for row in range(rows):
+        for order, same in itertools.groupby(range(columns), lambda column, row=row: orders[row, column]):
+            places = list(same)
+            found.append((order, range(row, row + 1), range(places[0], places[-1] + 1)))
+    return found
 
 
 def _flat(buffer: Buffer) -> View:

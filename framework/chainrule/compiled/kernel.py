@@ -18,15 +18,16 @@ _LANES = (8, 32)  # runs of a block: the first that holds all, or the last; a si
 
 @dataclass(frozen=True)
 class Batches:
-    """The samples of several batches of one size, as arrays that a kernel reads.
+    """The samples of batches of one size, as arrays that a kernel reads.
 
     Attributes:
-        array: the numbers.
-        distances: in numbers, between two batches, between two runs, and along each axis of the buffer.
+        array: the numbers of all samples, ``(samples, features)``; without an order those of the only batch, with an
+            axis of the runs in front.
+        order: which samples are taken one after the other, ``(runs, epochs, samples)``.
     """
 
     array: Any
-    distances: tuple[int, ...]
+    order: Any = None
 
 
 class Kernel:
@@ -71,10 +72,10 @@ class Kernel:
         table: list[int] = []
         kept: list[Any] = [self._kept]
         for buffer in self._source.arrays:
-            if buffer.role is Role.DATA:
+            if buffer.role in (Role.DATA, Role.CHOSEN):
                 given = batches[buffer.number]
-                table += [given.array.ctypes.data, *given.distances]
-                kept.append(given.array)
+                table += _table(given)
+                kept.append(given)
             else:
                 array = arrays[buffer.number]
                 if array.shape != (self._runs, *buffer.dims) or array.dtype != buffer.dtype:
@@ -91,6 +92,15 @@ class Kernel:
         if self._source.workspace:
             table.append(self._workspace)
         return Bound(self._code, np.array(table, np.uint64), self._runs, kept)
+
+
+def _table(given: Batches) -> list[int]:
+    """Return what a kernel is told of samples: where they are, and how far from one to the next."""
+    if given.order is None:
+        return [given.array.ctypes.data, *(stride // given.array.itemsize for stride in given.array.strides)]
+    if not (given.array.flags.c_contiguous and given.order.flags.c_contiguous):
+        raise AssertionError("samples that are chosen are contiguous, and so are their numbers")
+    return [given.array.ctypes.data, given.order.ctypes.data, given.order[0].size]
 
 
 _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 4)
@@ -110,6 +120,6 @@ class Bound:
         self._code, self._table, self._runs, self._kept = code, table, runs, kept
         self._address = table.ctypes.data
 
-    def __call__(self, first: int, steps: int, batch: int = 0) -> None:
-        """Do so many steps, the first of which has this number and this batch."""
-        self._code(self._address, self._runs, first, steps, batch)
+    def __call__(self, first: int, steps: int, sample: int = 0) -> None:
+        """Do so many steps, the first of which has this number and begins with this sample of the orders."""
+        self._code(self._address, self._runs, first, steps, sample)

@@ -19,7 +19,8 @@ class Role(enum.Enum):
     TEMPORARY = "temporary"
     FIELD = "field"  # read from an array that does not change while a kernel runs
     STATE = "state"  # read from an array at the beginning, and written back at the end
-    DATA = "data"  # the samples of each batch
+    DATA = "data"  # samples that are the same in each step
+    CHOSEN = "chosen"  # samples of each batch, chosen by numbers
 
 
 @dataclass(eq=False)
@@ -252,7 +253,7 @@ class Tape:
         for statement in self.steps:
             writes[statement.out.buffer.number] = writes.get(statement.out.buffer.number, 0) + 1
         early = {s.out.buffer.number for s in self.setup}
-        fixed = {b.number for b in self.buffers if b.role is Role.FIELD}
+        fixed = {b.number for b in self.buffers if b.role in (Role.FIELD, Role.DATA)}
         once = list(self.setup)
         always: list[Statement] = []
         for statement in self.steps:

@@ -69,15 +69,6 @@ class Writer:
         self.emit(f"br i1 {goes_on}, label %{head}, label %{end}")
         self.label(end)
 
-    @contextmanager
-    def only_if(self, condition: str) -> Iterator[None]:
-        """Do what is written in this context where a condition holds."""
-        then, end = self.name("then"), self.name("end")
-        self.emit(f"br i1 {condition}, label %{then}, label %{end}")
-        self.label(then)
-        yield
-        self.jump(end)
-
     def linear(self, terms: Iterable[tuple[Index, Index]], start: Index = 0) -> Index:
         """Return ``start`` plus the products of all pairs, computed as far as the numbers are known."""
         known, unknown = (start, "") if isinstance(start, int) else (0, start)

@@ -18,6 +18,7 @@ from chainrule.components.contracts import Array, Component
 from chainrule.components.stacking import float_fields, structure
 from chainrule.engine.backprop import Backprop
 from chainrule.engine.choice import Engine
+from chainrule.engine.epoch import Epoch
 from chainrule.engine.layers import States
 from chainrule.engine.network import Pass
 from chainrule.engine.stack import Stack
@@ -40,30 +41,38 @@ class Part:
 
     Attributes:
         x, y: what a kernel reads: inputs under a row of ones, and true outputs.
-        x_dims, y_dims: of a batch in memory, without the run axis.
-        by_sample: whether samples come before features in memory.
+        x_dims, y_dims: of a batch as it is read, without the run axis.
         samples: of each batch.
+        role: whether samples are the same in each step, or chosen by numbers; then they come before features.
+        first: the place of its first sample in an epoch.
+        of_epoch: how many samples an epoch has.
     """
 
     x: Batches
     y: Batches
     x_dims: tuple[int, int]
     y_dims: tuple[int, int]
-    by_sample: bool
     samples: int
-
-    @classmethod
-    def of_epoch(cls, x: Array, y: Array) -> "Part":
-        """Return the batches in the buffers of an epoch, ``(batches, runs, samples, features)``."""
-        _, _, samples, _ = x.shape
-        of_x, of_y = (Batches(each, tuple(s // each.itemsize for s in each.strides)) for each in (x, y))
-        return cls(of_x, of_y, (samples, x.shape[3]), (samples, y.shape[3]), True, samples)
+    role: Role = Role.CHOSEN
+    first: int = 0
+    of_epoch: int = 0
 
     @classmethod
     def whole(cls, x: Array, y: Array) -> "Part":
         """Return the only batch of full-batch training, ``(runs, features, samples)``."""
-        of_x, of_y = (Batches(each, (0, *(s // each.itemsize for s in each.strides))) for each in (x, y))
-        return cls(of_x, of_y, x.shape[1:], y.shape[1:], False, x.shape[2])
+        return cls(Batches(x), Batches(y), x.shape[1:], y.shape[1:], x.shape[2], Role.DATA)
+
+
+def parts_of(epoch: Epoch) -> list[Part]:
+    """Return the batches that the samplings of an epoch choose, full ones and a partial one."""
+    found, first = [], 0
+    x, y = (Batches(each, epoch.orders) for each in (epoch.x, epoch.y))
+    for batches in epoch.parts:
+        size = batches[0][0].shape[2]
+        dims = (size, epoch.x.shape[1]), (size, epoch.y.shape[1])
+        found.append(Part(x, y, *dims, size, first=first, of_epoch=epoch.orders.shape[2]))
+        first += size * len(batches)
+    return found
 
 
 @dataclass(frozen=True)
@@ -163,8 +172,8 @@ class Compiled:
     def __init__(self, reason: str = "") -> None:
         self.reason = reason
         self.steps = 0
-        self._recorded: dict[tuple[int, bool], list[Recorded]] = {}
-        self._compared: dict[tuple[int, bool], int] = {}
+        self._recorded: dict[int, list[Recorded]] = {}  # by the number of samples, as what follows
+        self._compared: dict[int, int] = {}
         self._kernels: dict[int, tuple[Kernel, Bound, list[Array]]] = {}
 
     def take(self, runs: Array) -> "Compiled":
@@ -177,21 +186,30 @@ class Compiled:
             chosen._compared = dict(self._compared)
         return chosen
 
-    def train(self, parts: Parts, part: Part, first: int, steps: int, plain: Plain) -> None:
-        """Do steps, the first of which has the number ``first``, with the batches of ``part`` from its first on."""
+    def train(self, parts: Parts, part: Part, first: int, steps: int, plain: Plain, epoch: int) -> None:
+        """Do steps with the batches of ``part``, from its first on.
+
+        Args:
+            parts: what steps read and change.
+            part: the batches.
+            first: the number of the first step.
+            steps: how many; more than an epoch has only where it has no other batches.
+            plain: does steps by NumPy.
+            epoch: the place, from 0, of the first epoch among those that are drawn.
+        """
         done = 0
         while done < steps:
-            count = self._some(parts, part, first + done, steps - done, plain, done)
+            count = self._some(parts, part, first + done, steps - done, plain, done, epoch)
             if not count:
                 plain(done, steps - done)
                 return
             done += count
 
-    def _some(self, parts: Parts, part: Part, now: int, most: int, plain: Plain, batch: int) -> int:
+    def _some(self, parts: Parts, part: Part, now: int, most: int, plain: Plain, done: int, epoch: int) -> int:
         """Do the next steps that are alike, and return how many; none if they cannot be done."""
         if self.reason:
             return 0
-        key = part.samples, part.by_sample
+        key, sample = part.samples, epoch * part.of_epoch + part.first + done * part.samples
         try:
             variant = self._variant(parts, part, key, now)
             count = _alike(variant.tape, now, min(most, _AT_ONCE))
@@ -200,25 +218,25 @@ class Compiled:
             self.reason = _sentence(error)
             return 0
         if bound is None:
-            plain(batch, count)
+            plain(done, count)
             return count
         compared = self._compared.get(key, 0)
         if compared < _COMPARED:
             count = min(count, _COMPARED - compared)
             self._compared[key] = compared + count
-            if not self._agrees(parts, bound, now, count, batch, plain):
+            if not self._agrees(parts, lambda: bound(now, count, sample), lambda: plain(done, count)):
                 self.reason = (
                     f"Machine code gave other numbers than NumPy in step {now} or soon after: a formula depends on "
                     "something else than its arguments, or this library computes in another order."
                 )
                 return count
         else:
-            bound(now, count, batch)
+            bound(now, count, sample)
             np.add(parts.evaluations, variant.further[:, None] * count, out=parts.evaluations)
         self.steps += count
         return count
 
-    def _variant(self, parts: Parts, part: Part, key: tuple[int, bool], now: int) -> Recorded:
+    def _variant(self, parts: Parts, part: Part, key: int, now: int) -> Recorded:
         """Return the recorded step that this one is like; it is recorded if it is the first."""
         variants = self._recorded.setdefault(key, [])
         for each in variants:
@@ -232,7 +250,7 @@ class Compiled:
 
     def _bound(self, parts: Parts, part: Part, variant: Recorded) -> Bound:
         """Return the kernel of a recorded step with the arrays as they are now."""
-        now = parts.replaceable()
+        now = [part.x.array, *parts.replaceable()]
         known = self._kernels.get(id(variant))
         if known and all(one is other for one, other in zip(known[2], now, strict=True)):
             return known[1]
@@ -243,14 +261,14 @@ class Compiled:
         self._kernels[id(variant)] = kernel, bound, now
         return bound
 
-    def _agrees(self, parts: Parts, bound: Bound, now: int, count: int, done: int, plain: Plain) -> bool:
+    def _agrees(self, parts: Parts, bound: Callable[[], None], plain: Callable[[], None]) -> bool:
         """Do steps by machine code and then by NumPy, whose results stay, and say whether all bits are the same."""
         before = {place: array.copy() for place, array in parts.arrays().items()}
-        bound(now, count, done)
+        bound()
         mine = {place: array.copy() for place, array in parts.arrays().items()}
         for place, array in parts.arrays().items():
             np.copyto(array, before[place])
-        plain(done, count)
+        plain()
         return all(_same_bits(mine[place], array) for place, array in parts.arrays().items())
 
 
@@ -269,7 +287,7 @@ def _structure(parts: Parts, part: Part) -> Any:
     components = tuple((place, structure(component)) for place, component in parts.components())
     arrays = tuple((place, array.shape[1:], array.dtype.char) for place, array in parts.arrays().items())
     dropout = stack.dropout is not None
-    samples = part.samples, part.x_dims, part.y_dims, part.by_sample
+    samples = part.samples, part.x_dims, part.y_dims, part.role
     tuples = tuple(isinstance(getattr(stack, group), tuple) for group in _FIELDS)
     return stack.shape, components, arrays, parts.scheduled, parts.differs, dropout, samples, tuples
 
@@ -344,7 +362,7 @@ def record(parts: Parts, part: Part, now: int) -> Recorded:
     states = _kept(array_of, parts)
     stack, offered = parts.stack, {"shape": parts.stack.shape, "rng": Refused(_DRAWS)}
     theta = array_of(("theta",), Role.STATE)
-    x, y = (_samples(tape, runs, dims, part.by_sample, parts.theta.dtype) for dims in (part.x_dims, part.y_dims))
+    x, y = (_samples(tape, runs, dims, part.role, parts.theta.dtype) for dims in (part.x_dims, part.y_dims))
     rng: Any = Refused(_DRAWS) if parts.differs else None
     layers = {"norm": groups["norm"], "states": states["layer"], "dropout": stack.dropout}
     forward = Pass(stack.shape, theta, groups["activation"], groups["output"], part.samples, rng, **layers)
@@ -404,11 +422,11 @@ def _put_back(before: Mapping[Place, Traced], after: Mapping[Place, Any]) -> Non
         before[place][...] = each
 
 
-def _samples(tape: Tape, runs: int, dims: Sequence[int], by_sample: bool, dtype: Any) -> Any:
+def _samples(tape: Tape, runs: int, dims: Sequence[int], role: Role, dtype: Any) -> Any:
     """Return the traced samples of a batch, ``(runs, features, samples)``."""
-    buffer: Buffer = tape.buffer(tuple(dims), dtype, Role.DATA)
+    buffer: Buffer = tape.buffer(tuple(dims), dtype, role)
     found = Traced(tape, runs, buffer.whole)
-    return found.mT if by_sample else found
+    return found.mT if role is Role.CHOSEN else found
 
 
 def _alike(tape: Tape, now: int, most: int) -> int:

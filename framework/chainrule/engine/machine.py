@@ -14,7 +14,7 @@ from chainrule.components.random import Random
 from chainrule.components.stacking import take
 from chainrule.engine.backprop import Backprop, Batch, Truth, mean_loss, separate, true_outputs
 from chainrule.engine.choice import Engine
-from chainrule.engine.compiling import Compiled, Part, Parts, pays, why_not
+from chainrule.engine.compiling import Compiled, Part, Parts, parts_of, pays, why_not
 from chainrule.engine.epoch import Epoch
 from chainrule.engine.layers import States, differs_in_training, filling, require_shape, taken
 from chainrule.engine.measuring import default_interval
@@ -200,13 +200,12 @@ class Machine:
 
         if self._epoch:
             parts = [planned(self._backprop_of(part[0], self.theta, random), part) for part in self._epoch.parts]
-            self._samples = [Part.of_epoch(*buffers) for buffers in self._epoch.buffers]
         else:
             if self._known:
                 parts = [[(planned_update(*about, whole, batch), whole, batch)]]
             else:
                 parts = [planned(self._backprop_of(everything[0], self.theta, random), everything)]
-            self._samples = [Part.whole(*everything[0])]
+        self._samples = parts_of(self._epoch) if self._epoch else [Part.whole(*everything[0])]
         count = sum(map(len, parts))
         if self._watch:  # which sees each step, so that NumPy does them; it is shown those of an epoch together
             every: list[Any] = [step for part in parts for step in part]
@@ -249,31 +248,40 @@ class Machine:
             (((update, _, _),),) = self._parts
             update(self.theta, self._measured, self._state, self._step)  # with the rate set when they were measured
         self._measured = None
-        if not rate and not self._epoch:  # all of these epochs are alike
-            self._do(0, end - start)
-            return
-        for epoch in range(start, end):
-            if rate:
-                rate.set(epoch)
+        alike = len(self._parts) == 1 and not rate  # epochs, which can be done at once
+        while start < end:
+            count = end - start
             if self._epoch:
-                self._epoch.draw(epoch)
-            for number, part in enumerate(self._parts):
-                self._do(number, len(part))
+                count = min(count, self._epoch.ahead)
+                self._epoch.draw(start, count)
+                if self._samples[0].x.array is not self._epoch.x:
+                    self._samples = parts_of(self._epoch)
+            for place in range(0, count, count if alike else 1):
+                if rate:
+                    rate.set(start + place)
+                for number in range(len(self._parts)):
+                    self._do(number, count if alike else 1, place)
+            start += count
 
-    def _do(self, number: int, steps: int) -> None:
-        """Do steps with the batches of a part, one after the other; a single batch is taken again and again."""
-        batches, theta, first = self._parts[number], self.theta, self._step + 1
+    def _do(self, number: int, epochs: int, place: int) -> None:
+        """Do the steps with the batches of a part, in so many epochs from the drawn one of this place on."""
+        batches, theta, first, epoch = self._parts[number], self.theta, self._step + 1, self._epoch
+
+        size = len(batches)
 
         def plain(start: int, count: int) -> None:
             for turn in range(start, start + count):
-                update, backprop, batch = batches[turn % len(batches)]
+                at = turn % size
+                if epoch and (at == 0 or turn == start):
+                    epoch.fill(place + turn // size)
+                update, backprop, batch = batches[at]
                 update(theta, backprop(batch), self._state, first + turn)
 
         if self.compiled:
-            self.compiled.train(self._changed, self._samples[number], first, steps, plain)
+            self.compiled.train(self._changed, self._samples[number], first, epochs * size, plain, place)
         else:
-            plain(0, steps)
-        self._step += steps
+            plain(0, epochs * size)
+        self._step += epochs * size
 
     @functools.cached_property
     def _changed(self) -> Parts:

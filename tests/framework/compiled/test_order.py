@@ -5,7 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from chainrule.compiled.order import summation
+from chainrule.compiled.order import FUSED, GROUPS, PLAIN, SINGLE, Order, added, summation
+from chainrule.compiled.rounding import fused
 
 
 def as_views(a, b):
@@ -16,44 +17,74 @@ def as_views(a, b):
     )
 
 
-def fused(a, b):
-    total = 0.0
-    for x, y in zip(a, b, strict=True):
-        total = float(Fraction(float(x)) * Fraction(float(y)) + Fraction(total))
-    return total
+def exactly(x, y, total=0.0):
+    """``x y + total``, rounded once."""
+    return float(Fraction(float(x)) * Fraction(float(y)) + Fraction(float(total)))
 
 
-def plain(a, b):
-    total = 0.0
-    for x, y in zip(a, b, strict=True):
-        total += float(x) * float(y)
-    return total
+def test_fused_multiply_adds_are_rounded_once():
+    rng = np.random.default_rng(1)
+    a, b, c = (rng.standard_normal(3000) * 2.0 ** rng.integers(-20, 20, 3000) for _ in range(3))
+    c[:1000] = -(a * b)[:1000]
+    a[::7], c[::11] = 0, 0
+    assert fused(a, b, c).tolist() == list(map(exactly, a, b, c))
+    single = [each.astype(np.float32) for each in (a, b, c)]
+    expected = [Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z)) for x, y, z in zip(*single, strict=True)]
+    got = [Fraction(float(value)) for value in fused(*single)]
+    near = [abs(np.nextafter(np.float32(float(value)), np.float32(np.inf)) - np.float32(float(value))) for value in got]
+    assert all(abs(x - y) <= Fraction(float(ulp)) / 2 for x, y, ulp in zip(got, expected, near, strict=True))
 
 
-RULES = {"plain": plain, "fused": fused, "single": lambda a, b: float(a[0]) * float(b[0])}
+X, Y = np.array([[0.1, 0.7, -0.3, 1.9, 0.3, 2.3, -0.9]]), np.array([[3.3, -0.2, 0.7, 0.1, 0.9, -1.7, 0.6]])
+P = [float(x * y) for x, y in zip(X[0], Y[0], strict=True)]
+
+
+def term(place, total):
+    return exactly(X[0][place], Y[0][place], total)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (SINGLE, P[0]),
+        (PLAIN, ((((((0 + P[0]) + P[1]) + P[2]) + P[3]) + P[4]) + P[5]) + P[6]),
+        (FUSED, term(6, term(5, term(4, term(3, term(2, term(1, term(0, 0.0)))))))),
+        (GROUPS, (term(3, term(2, term(0, P[1]))) + term(4, P[5])) + P[6]),
+        (Order(sums=2), (((P[0] + P[2]) + P[4]) + P[6]) + ((P[1] + P[3]) + P[5])),
+        (Order(sums=2, block=4), ((P[0] + P[2]) + (P[1] + P[3])) + term(6, term(4, P[5]))),
+        (Order(sums=4), ((P[0] + P[4]) + (P[2] + P[6])) + ((P[1] + P[5]) + P[3])),
+        (Order(sums=4, halves=False), ((P[0] + P[4]) + (P[1] + P[5])) + ((P[2] + P[6]) + P[3])),
+        (Order(fused=True, sums=4), (term(4, P[0]) + term(6, P[2])) + (term(5, P[1]) + P[3])),
+    ],
+)
+def test_sums_in_each_order(order, expected):
+    assert added(order, X, Y).tolist() == [expected]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
-@pytest.mark.parametrize("terms", [1, 2, 3, 9])
-@pytest.mark.parametrize("columns", [1, 2, 8])
-@pytest.mark.parametrize("reversed_", [False, True])
-def test_the_order_that_was_found_predicts_all_bits(rows, terms, columns, reversed_):
+@pytest.mark.parametrize("terms", [1, 2, 3, 9, 32, 47])
+@pytest.mark.parametrize("columns", [1, 3, 18])
+@pytest.mark.parametrize("lying", ["by rows", "reversed", "a turned", "b turned"])
+def test_the_order_that_was_found_predicts_all_bits(rows, terms, columns, lying):
     rng = np.random.default_rng(rows + 10 * terms + 100 * columns)
     a, b = rng.normal(size=(rows, terms)), rng.normal(size=(terms, columns))
-    if reversed_:
+    if lying == "reversed":
         a, b = a[:, ::-1], b[::-1]
-    order = summation(*as_views(a, b), "d")
+    elif lying == "a turned":
+        a = np.ascontiguousarray(a.T).T
+    elif lying == "b turned":
+        b = np.ascontiguousarray(b.T).T
+    orders = summation(*as_views(a, b), "d")
     got = np.matmul(a[None], b[None])[0]
-    if order != "loop":
-        expected = [[RULES[order](a[i], b[:, j]) for j in range(columns)] for i in range(rows)]
-        assert got.tobytes() == np.array(expected).tobytes()
+    for (row, column), order in (orders or {}).items():
+        assert added(order, a[row : row + 1], b[:, column][None])[0] == got[row, column], (row, column, order)
 
 
 def test_a_reversed_product_is_added_up_in_its_order():
     """The engine relies on it for few samples: decision 1."""
     a, b = np.ones((3, 4))[:, ::-1], np.ones((4, 1))[::-1]
-    assert summation(*as_views(a, b), "d") == "plain"
+    assert set(summation(*as_views(a, b), "d").values()) == {PLAIN}
 
 
-def test_long_sums_are_left_to_the_library():
-    assert summation((2, 256), (256, 1), (256, 3), (1, 256), "d") == "loop"
+def test_large_products_are_left_to_the_library():
+    assert summation((16, 17), (17, 1), (17, 256), (256, 1), "d") is None

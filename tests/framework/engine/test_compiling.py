@@ -1,6 +1,7 @@
 """Steps by machine code leave what NumPy's leave, bit for bit, or NumPy does them and a sentence says why."""
 
 import dataclasses
+import importlib
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,12 @@ from chainrule.config.compose import compose_settings
 from chainrule.engine.choice import Engine
 from chainrule.engine.compiling import pays
 from chainrule.engine.machine import why_plain
+from chainrule.engine.reason import Reason
 from chainrule.engine.trainer import train
 from chainrule.registry.registry import installed
 from chainrule.runs.execute import _stack, train_on
 from chainrule.runs.prepare import prepare
+from chainrule.testing.subjects import Subject
 from stacks import LEAVING, everything, left_at
 
 SMALL = ["data.samples=24", "network.hidden=[3]", "training.epochs=3", "training.tolerance=0"]
@@ -33,7 +36,6 @@ FALLBACKS = {
     "difference_target_propagation": "draws random numbers",
     "forward_gradient": "draws random numbers",
     "radam": "calls np.power of the step alone",
-    "muon": "np.ascontiguousarray",
     "shampoo": "np.ascontiguousarray",
     "lbfgs": "chooses numbers by an array",
     "levenberg_marquardt": "looks at a number that only training gives",
@@ -163,16 +165,16 @@ def test_training_in_parts_is_training_at_once():
     assert rest.theta.tobytes() == whole.theta.tobytes()
 
 
-def random_stack(seed, engine):
+def random_stack(seed, engine, *overrides):
     rng = random.Random(seed)
-    overrides, count = [*random_runs.configuration(rng), "training.epochs=6"], rng.choice([1, 2, 3, 5])
-    base = compose_settings(overrides)
+    usual, count = [*random_runs.configuration(rng), "training.epochs=6"], rng.choice([1, 2, 3, 5])
+    base = compose_settings([*usual, *overrides])
     runs = [prepare(dataclasses.replace(base, seed=base.seed + number)) for number in range(count)]
     return dataclasses.replace(_stack(runs), engine=engine)
 
 
-def same_as_numpy(seed):
-    plain, mine = (train(random_stack(seed, engine)) for engine in (Engine.NUMPY, Engine.COMPILED))
+def same_as_numpy(seed, *overrides):
+    plain, mine = (train(random_stack(seed, engine, *overrides)) for engine in (Engine.NUMPY, Engine.COMPILED))
     assert [everything(one) for one in mine] == [everything(one) for one in plain]
     assert not mine[0].fallback.startswith("Machine code gave other numbers"), mine[0].fallback
     assert "fails with" not in mine[0].fallback, mine[0].fallback
@@ -194,6 +196,92 @@ def test_random_runs(seed, tables):
 def test_many_random_runs(block, tables, extent):
     for number in range(extent(few=1, ci=3, all=12)):
         same_as_numpy(4 + 8 * number + block)
+
+
+# Components of strangers, with random values of their parameters, at rates of which many diverge.
+
+THIRDPARTY = Path(__file__).parents[2] / "thirdparty"
+STRANGERS = {
+    "activation": ["chainrule_menagerie.activation Squareplus", "chainrule_yesterday.activation PenalizedTanh"],
+    "loss": ["chainrule_menagerie.loss Cauchy", "chainrule_yesterday.loss Pinball"],
+    "optimizer": ["chainrule_menagerie.optimizer AdaBelief", "chainrule_yesterday.optimizer SignDescent"],
+    "rule": ["chainrule_yesterday.rule ClippedError"],
+    "schedule": ["chainrule_yesterday.schedule SearchThenConverge"],
+}
+
+
+def stranger(group, rng):
+    """A component of a distribution that strangers publish, with some of its variants as the kit makes them."""
+    module, name = rng.choice(STRANGERS[group]).split()
+    return rng.choice(Subject(getattr(importlib.import_module(module), name)).variants)
+
+
+def strange_stack(seed, engine):
+    rng = random.Random(seed)
+    overrides = [
+        f"network.hidden=[{','.join(str(rng.choice([1, 2, 3, 5, 9])) for _ in range(rng.choice([1, 2, 2, 3])))}]",
+        f"data.samples={rng.randint(5, 40)}",
+        f"training.batch_size={rng.choice(['1', '1', '4', '7', '16', 'null'])}",
+        f"training.dtype={rng.choice(['float64', 'float64', 'float32'])}",
+        f"training.epochs={rng.choice([8, 20])}",
+        "training.tolerance=0",
+        f"optimizer={rng.choice(['gradient_descent', 'momentum', 'adam'])}",
+    ]
+    rate = rng.choice([1e-3, 0.03, 1.0, 1e3, 1e9])
+    chosen = [group for group in STRANGERS if rng.random() < 0.6] or ["optimizer"]
+    base = dataclasses.replace(compose_settings(overrides), **{group: stranger(group, rng) for group in chosen})
+    runs = []
+    for number in range(rng.choice([1, 1, 2, 9])):
+        optimizer = dataclasses.replace(base.optimizer, lr=rate * (1 + number))
+        runs.append(prepare(dataclasses.replace(base, seed=seed + number, optimizer=optimizer)))
+    return dataclasses.replace(_stack(runs), engine=engine)
+
+
+def strangers_are_as_with_numpy(seed):
+    plain, mine = (train(strange_stack(seed, engine)) for engine in (Engine.NUMPY, Engine.COMPILED))
+    assert [everything(one) for one in mine] == [everything(one) for one in plain]
+    assert mine[0].fallback == ""
+    return any(one.reason is Reason.DIVERGED for one in mine)
+
+
+@pytest.fixture
+def strangers(monkeypatch):
+    for folder in ("menagerie", "yesterday"):
+        monkeypatch.syspath_prepend(THIRDPARTY / folder / "src")
+
+
+def test_components_of_strangers(strangers):
+    diverged = [strangers_are_as_with_numpy(seed) for seed in range(4)]
+    assert True in diverged
+    assert False in diverged
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4, 60))
+def test_components_of_strangers_with_many_structures(seed, strangers):
+    strangers_are_as_with_numpy(seed)
+
+
+@pytest.mark.parametrize("seed", [0])
+def test_random_runs_that_diverge(seed, tables):
+    same_as_numpy(seed, "optimizer.lr=1e3")
+
+
+@pytest.mark.parametrize("batch", ["1", "5"])
+@pytest.mark.parametrize("sampling", ["fixed", "replacement", "stream", "label_noise", "curriculum", "mixup"])
+def test_samplings(sampling, batch):
+    target = ["target=two_moons"] if sampling in ("mixup", "label_noise") else []
+    assert both([*SMALL, *target, f"sampling={sampling}", f"training.batch_size={batch}"], 3) == ""
+
+
+def test_epochs_that_are_drawn_together_are_those_drawn_one_by_one():
+    stack = stack_of([*SMALL, "training.epochs=40", "data.samples=8", "training.measure_every=20"], 2, Engine.COMPILED)
+    at_once = train(stack)
+    stack = stack_of([*SMALL, "training.epochs=40", "data.samples=8", "training.measure_every=20"], 2, Engine.COMPILED)
+    moments = []
+    parted = train(stack, moment=moments.append)
+    assert len(moments) > 2
+    assert [everything(one) for one in parted] == [everything(one) for one in at_once]
 
 
 # Components that trace wrongly: what they compute depends on something else than their arguments.

@@ -64,6 +64,7 @@ def test_an_epoch_takes_every_sample_once_in_an_order_of_its_own():
     orders = []
     for number in range(2):
         epoch.draw(number)
+        epoch.fill(0)
         orders.append(np.concatenate([y.ravel() for part in epoch.parts for _, y in part]))
     assert not np.array_equal(*orders)
     for order in orders:
@@ -74,6 +75,7 @@ def test_an_epoch_takes_every_sample_once_in_an_order_of_its_own():
 def test_numbers_choose_samples_and_may_repeat_them():
     epoch, train = epoch_of("twice", runs=3)
     epoch.draw(0)
+    epoch.fill(0)
     for own, chosen in zip(train, outputs(epoch), strict=True):
         assert np.array_equal(chosen, np.repeat(own[-1, :10], 2))
 
@@ -82,9 +84,27 @@ def test_own_samples_are_those_of_one_epoch_and_stay_under_their_ones():
     epoch, train = epoch_of("in turns", runs=2)
     for number in range(4):
         epoch.draw(number)
+        epoch.fill(0)
         expected = [own[-1, ::-1] if number % 2 else 100 + own[-1] for own in train]
         assert np.array_equal(outputs(epoch), expected)
         assert all((x[:, 0] == 1).all() for part in epoch.parts for x, _ in part)
+
+
+@pytest.mark.parametrize("how", ["twice", "in turns"])
+def test_epochs_that_are_drawn_together_are_those_drawn_one_by_one(how):
+    (together, _), (alone, _) = epoch_of(how, runs=2), epoch_of(how, runs=2)
+    assert together.ahead > 4
+    together.draw(0, 4)
+    for number in (3, 1, 0, 2):
+        together.fill(number)
+        alone.draw(number)
+        alone.fill(0)
+        assert np.array_equal(outputs(together), outputs(alone))
+    together.draw(4, together.ahead)
+    alone.draw(4)
+    alone.fill(0)
+    together.fill(0)
+    assert np.array_equal(outputs(together), outputs(alone))
 
 
 @pytest.mark.parametrize(
@@ -113,6 +133,7 @@ def test_weights_go_with_their_samples():
     run = prepare(compose_settings([*WEIGHTED, "sampling=replacement", "data.samples=40"]))
     epoch = Epoch(_stack([run]), 7)
     epoch.draw(0)
+    epoch.fill(0)
     rows = np.concatenate([np.vstack([x[0], y[0]]) for part in epoch.parts for x, y in part], axis=1)
     known = {tuple(sample) for sample in run.samples.train.T}
     assert all(tuple(sample) in known for sample in rows.T)
