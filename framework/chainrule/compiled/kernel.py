@@ -44,7 +44,7 @@ class Kernel:
         self._tape, self._runs = tape, runs
         self._sources = {} if sources is None else sources
         self._source = self._generated(runs, single)
-        self._code = _FUNCTION(machine_code.address(self._source.text))
+        self._code = FUNCTION(machine_code.address(self._source.text))
         self._kept: list[Any] = []
         space = np.empty(self._source.workspace + 64, np.uint8)
         start = space.ctypes.data
@@ -103,7 +103,7 @@ def _table(given: Batches) -> list[int]:
     return [given.array.ctypes.data, given.order.ctypes.data, given.order[0].size]
 
 
-_FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 4)
+FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 4)
 
 
 class Bound:

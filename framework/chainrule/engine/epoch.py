@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.compiled.shuffling import Asked, Shuffler, shuffles_as_numpy
 from chainrule.components.arguments import given
 from chainrule.components.contracts import Array
 from chainrule.engine.backprop import separate
@@ -19,6 +20,11 @@ class Epoch:
     Several epochs can be drawn at once, since samplings see nothing that training changes. What is drawn are rows of
     ``x`` and ``y``, which :meth:`fill` copies into buffers for NumPy, and which machine code reads itself.
 
+    Args:
+        stack: the runs.
+        batch_size: samples of a batch.
+        by_machine_code: whether random orders are drawn by machine code, from the same streams and with the same bits.
+
     Attributes:
         x, y: the samples of all runs, one after the other, and behind them those that samplings have made:
             ``(rows, units)``, ``x`` with a one in front. Other arrays take their place when the first sample is made.
@@ -28,7 +34,7 @@ class Epoch:
             under a row of ones and ``y``, each ``(runs, units, samples)``.
     """
 
-    def __init__(self, stack: Stack, batch_size: int) -> None:
+    def __init__(self, stack: Stack, batch_size: int, by_machine_code: bool = False) -> None:
         # Sampling moves whole samples, so each one is contiguous; BLAS reads the transposed views without a copy.
         x, y = (np.ascontiguousarray(part.mT) for part in separate(stack.train, stack.shape.widths[0]))
         runs, samples, _ = x.shape
@@ -54,6 +60,10 @@ class Epoch:
             if size
         ]
         self._filled = -1
+        self._shuffler: Shuffler | None = None
+        kinds = {type(rng.bit_generator) for rng in stack.shuffles}
+        if by_machine_code and all(shuffles_as_numpy(kind, samples) for kind in kinds):
+            self._shuffler = Shuffler(stack.shuffles, self.orders, range(0, runs * samples, samples))
         self.parts = [list(zip(of_x.mT, of_y.mT, strict=True)) for of_x, of_y in self._buffers]
 
     def draw(self, epoch: int, count: int = 1) -> None:
@@ -69,6 +79,11 @@ class Epoch:
         """
         runs, _, samples = self.orders.shape
         self._filled = -1
+        if self._shuffler:
+            if self._are_shuffled(epoch, count):
+                self._shuffler(count)
+                return
+            self._shuffler = None
         self._first[:] = np.arange(0, runs * samples, samples)[:, None, None]
         for run, (ask, rng, (x, y)) in enumerate(self._runs):
             for place, order in enumerate(self.orders[run, :count]):
@@ -84,6 +99,18 @@ class Epoch:
         if orders.min() < 0 or orders.max() >= samples:
             self._refuse_numbers(orders)
         orders += self._first[:, :count]
+
+    def _are_shuffled(self, epoch: int, count: int) -> bool:
+        """Say whether samplings ask for a random order of all samples in each of these epochs, and for nothing else."""
+        asked = Asked(self.orders.shape[2])
+        try:
+            return all(
+                asked.is_order(ask(asked, x, y, number, self._epochs))
+                for ask, _, (x, y) in self._runs
+                for number in range(epoch, epoch + count)
+            )
+        except Exception:  # whatever a sampling does with what is no generator
+            return False
 
     def fill(self, place: int) -> None:
         """Copy the samples of the drawn epoch of this place, from 0, into the buffers of the batches."""

@@ -186,7 +186,9 @@ class Machine:
         self.measure_every = stack.measure_every or default_interval(
             stack.shape, stack.epochs, *counts, known=self._known, norms=self._norms
         )
-        self._epoch = None if same else Epoch(stack, min(batch_size or samples, samples))
+        size = min(batch_size or samples, samples)
+        wanted = not seen and pays(stack.engine, stack.epochs, 1 if same else -(-samples // size))
+        self._epoch = None if same else Epoch(stack, size, wanted)
         transforms = self._transforms if stack.transforms else None
         about = optimizer, stack.rule, transforms, self._offered, self._further
         self._watch = self._watched(*seen, everything) if seen else None
@@ -206,13 +208,11 @@ class Machine:
             else:
                 parts = [planned(self._backprop_of(everything[0], self.theta, random), everything)]
         self._samples = parts_of(self._epoch) if self._epoch else [Part.whole(*everything[0])]
-        count = sum(map(len, parts))
         if self._watch:  # which sees each step, so that NumPy does them; it is shown those of an epoch together
             every: list[Any] = [step for part in parts for step in part]
             watched = iter(self._watch.steps(every))
             parts = [[next(watched) for _ in part] for part in parts]
         self._parts: list[Sequence[Step]] = parts
-        wanted = not self._watch and pays(stack.engine, stack.epochs, count)
         self.compiled = compiled or (Compiled(available()) if wanted else None)
         self._measured: Array | None = None  # gradients of all samples at the current parameters
 
