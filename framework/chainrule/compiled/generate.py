@@ -70,8 +70,29 @@ def generate(tape: Tape, lanes: int) -> Source:
 
     Raises:
         NotInLanesError: there are several lanes, but a product needs the order of a BLAS.
+        Untraceable: the function would be too long.
     """
     return _Generator(tape, lanes).source()
+
+
+def require_short(tape: Tape) -> None:
+    """Refuse steps that are too long to be compiled, without asking in which order products add up.
+
+    Raises:
+        Untraceable: they are.
+    """
+    if sum(map(_most_lines, (*tape.setup, *tape.steps))) > _MOST_LINES:
+        _Generator(tape, 1, asks=False).source()
+
+
+def _most_lines(statement: Statement) -> int:
+    """Return about how many lines a statement takes at most, with one lane."""
+    if statement.kind is Kind.PRODUCT:
+        (rows, terms), columns = statement.inputs[0].dims, statement.out.dims[1]  # type: ignore[union-attr]
+        return 8 * terms * (rows * columns if rows * columns * terms <= 4 * _UNROLLED else 1)
+    if statement.kind is Kind.EACH:
+        return 8 * (statement.out.size if statement.out.size <= _UNROLLED else 1)
+    return 8 * statement.inputs[0].size if statement.kind is Kind.ACCUMULATE else 40  # type: ignore[union-attr]
 
 
 def _type(dtype: Any) -> str:
@@ -83,8 +104,8 @@ def _stored(dtype: Any) -> str:
 
 
 class _Generator:
-    def __init__(self, tape: Tape, lanes: int) -> None:
-        self._tape, self._lanes, self._w = tape, lanes, Writer()
+    def __init__(self, tape: Tape, lanes: int, asks: bool = True) -> None:
+        self._tape, self._lanes, self._w, self._asks = tape, lanes, Writer(), asks
         self._once, self._always = tape.hoisted()
         used = {view.buffer.number for s in (*self._once, *self._always) for view in (*s.reads, s.out)}
         self._used = [buffer for buffer in tape.buffers if buffer.number in used]
@@ -510,7 +531,7 @@ class _Generator:
         a, b = statement.inputs
         assert isinstance(a, View)
         assert isinstance(b, View)
-        if statement.operation == "plain":
+        if statement.operation == "plain" or not self._asks:
             return dict.fromkeys(np.ndindex(a.dims[0], b.dims[1]), PLAIN)  # type: ignore[arg-type]
         orders = summation(a.dims, a.strides, b.dims, b.strides, a.buffer.dtype.char)
         needs_one_lane = orders is None or any(order.sums > 1 for order in orders.values())

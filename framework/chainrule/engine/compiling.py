@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compiled.generate import Source, generate
+from chainrule.compiled.generate import Source, require_short
 from chainrule.compiled.kernel import Batches, Bound, Kernel
 from chainrule.compiled.step import Step
 from chainrule.compiled.tape import Buffer, Role, Tape
@@ -30,7 +30,8 @@ Plain = Callable[[int, int], None]  # does so many steps of a part by NumPy, fro
 
 _COMPARED = 16  # steps of a new kernel that are compared with NumPy's
 _AT_ONCE = 4096  # most steps of one call, during which nobody can interrupt
-_WORTH = 10_000  # steps from which on a single compilation pays
+_WORTH, _WORTH_OF_SMALL = 10_000, 1000  # steps from which on a compilation pays; of small networks it is short
+_SMALL = 64  # parameters
 _FIELDS = ("norm", "activation", "output", "loss", "transforms", "rule")  # groups whose fields steps read
 _DRAWS = "draws random numbers"
 
@@ -272,9 +273,10 @@ class Compiled:
         return all(_same_bits(mine[place], array) for place, array in parts.arrays().items())
 
 
-def pays(choice: Engine, epochs: int, steps_an_epoch: int) -> bool:
+def pays(choice: Engine, steps: int, parameters: int) -> bool:
     """Say whether steps are to be done by machine code; it follows from what is to be trained alone."""
-    return choice is Engine.COMPILED or (choice is Engine.AUTO and epochs * steps_an_epoch >= _WORTH)
+    worth = _WORTH_OF_SMALL if parameters <= _SMALL else _WORTH
+    return choice is Engine.COMPILED or (choice is Engine.AUTO and steps >= worth)
 
 
 _BEFORE: dict[Any, list[tuple[dict[Place, Any], Recorded]]] = {}  # what this process has recorded, by structure
@@ -323,7 +325,7 @@ def _remember(parts: Parts, part: Part, recorded: Recorded) -> None:
 def why_not(parts: Parts, part: Part) -> str:
     """Return why steps cannot be recorded, a sentence; "" if they can."""
     try:
-        generate(record(parts, part, 2).tape, 1)
+        require_short(record(parts, part, 2).tape)
     except Exception as error:  # whatever a formula does with an array that has no numbers
         return _sentence(error)
     return ""

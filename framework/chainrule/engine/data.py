@@ -105,8 +105,12 @@ class Samples:
 
     def raw(self, part: Array) -> tuple[Array, Array]:
         """Return ``x`` and ``y`` of one of the parts in the target's units, each ``(features, samples)``."""
+        return self.x_scaling.undo(part[1 : 1 + self.inputs]), self.true(part)
+
+    def true(self, part: Array) -> Array:
+        """Return ``y (outputs, samples)`` of one of the parts in the target's units."""
         split = 1 + self.inputs
-        return self.x_scaling.undo(part[1:split]), self.y_scaling.undo(part[split : split + self.outputs])
+        return self.y_scaling.undo(part[split : split + self.outputs])
 
 
 def draw(

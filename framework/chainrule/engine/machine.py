@@ -187,7 +187,8 @@ class Machine:
             stack.shape, stack.epochs, *counts, known=self._known, norms=self._norms
         )
         size = min(batch_size or samples, samples)
-        wanted = not seen and pays(stack.engine, stack.epochs, 1 if same else -(-samples // size))
+        steps = stack.epochs * (1 if same else -(-samples // size))
+        wanted = not seen and pays(stack.engine, steps, stack.shape.size)
         self._epoch = None if same else Epoch(stack, size, wanted)
         transforms = self._transforms if stack.transforms else None
         about = optimizer, stack.rule, transforms, self._offered, self._further

@@ -207,9 +207,11 @@ class Result:
 
     def _predicted(self, part: str) -> tuple[Array, Array]:
         """Return predictions for the samples of a part and their true values, in the target's units."""
-        x, y = self.samples.raw(self.samples.parts[part])
-        given = self.outputs.get(part)
-        return self.predict(x) if given is None else self.predictor.in_units(given), y
+        block, given = self.samples.parts[part], self.outputs.get(part)
+        if given is None:
+            x, y = self.samples.raw(block)
+            return self.predict(x), y
+        return self.predictor.in_units(given), self.samples.true(block)
 
     def _metrics(self) -> dict[str, float]:
         curves, best = self.curves, self.best_epoch

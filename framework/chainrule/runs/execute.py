@@ -285,6 +285,11 @@ def _record(task: Task, result: Result, registry: Registry, synced: bool) -> Rec
     )
 
 
+def _beside(parts: Sequence[Array]) -> Array:
+    """Return samples of several runs, ``(rows, runs, samples)``; those of a single run are not copied."""
+    return np.stack(parts, axis=1) if len(parts) > 1 else parts[0][:, None]
+
+
 def _stack(runs: Sequence[Prepared]) -> Stack:
     settings = [run.settings for run in runs]
     theta = np.stack([run.theta for run in runs])
@@ -304,9 +309,9 @@ def _stack(runs: Sequence[Prepared]) -> Stack:
         },
         theta=theta,
         states=stacked([run.states for run in runs]),
-        train=np.stack([run.samples.train for run in runs], axis=1),
-        validation=np.stack([run.samples.validation for run in runs], axis=1),
-        test=np.stack([run.samples.test for run in runs], axis=1),
+        train=_beside([run.samples.train for run in runs]),
+        validation=_beside([run.samples.validation for run in runs]),
+        test=_beside([run.samples.test for run in runs]),
         samplings=tuple(s.sampling for s in settings),
         fresh=tuple(run.samples.fresh for run in runs),
         shuffles=tuple(run.shuffle for run in runs),

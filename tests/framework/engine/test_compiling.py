@@ -342,8 +342,10 @@ def test_a_component_that_looks_at_values_is_told_with_its_line():
 
 
 def test_machine_code_pays_for_many_steps():
-    assert [pays(engine, 10, 10) for engine in Engine] == [False, False, True]
-    assert [pays(engine, 200, 205) for engine in Engine] == [True, False, True]
+    assert [pays(engine, 100, 15) for engine in Engine] == [False, False, True]
+    assert [pays(engine, 1000, 15) for engine in Engine] == [True, False, True]
+    assert [pays(engine, 1000, 500) for engine in Engine] == [False, False, True]
+    assert [pays(engine, 200 * 205, 500) for engine in Engine] == [True, False, True]
 
 
 def test_records_say_what_has_trained():
