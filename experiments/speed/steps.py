@@ -64,9 +64,7 @@ def one_run(quick: bool) -> None:
     """Microseconds a step of a single run, what measuring adds by default, and how many times as long peers take."""
     scale = 20 if quick else 1
     if quick:
-        print(
-            "A training of a few steps: most of each time is what a training costs once, and says nothing of a step.\n"
-        )
+        print("A training of a few steps: most of its time is what it costs once, whatever a step takes.\n")
     cases = [  # the goals are those over scikit-learn and over the usual loop
         (Case("2-2-2-1, 1 sample", (2, 2), 256, 1, max(1, 12 // scale)), 5.0, 10.0),
         (Case("2-2-2-1, 256 samples", (2, 2), 256, 256, 3000 // scale), 5.0, 10.0),

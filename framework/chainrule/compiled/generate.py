@@ -532,7 +532,7 @@ class _Generator:
         assert isinstance(a, View)
         assert isinstance(b, View)
         if statement.operation == "plain" or not self._asks:
-            return dict.fromkeys(np.ndindex(a.dims[0], b.dims[1]), PLAIN)  # type: ignore[arg-type]
+            return dict.fromkeys(np.ndindex(a.dims[0], b.dims[1]), PLAIN)
         orders = summation(a.dims, a.strides, b.dims, b.strides, a.buffer.dtype.char)
         needs_one_lane = orders is None or any(order.sums > 1 for order in orders.values())
         if needs_one_lane and self._lanes > 1:
@@ -560,10 +560,10 @@ class _Generator:
         for entries in beside.values():
             for at in range(0, len(entries), _BESIDE):
                 self._sums_beside(a, b, out, {entry: orders[entry] for entry in entries[at : at + _BESIDE]})
-        for order, rows, columns in _blocks(orders):
+        for order, of_rows, of_columns in _blocks(orders):
             if order.sums == 1:
-                part = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
-                self._product_in_order(a[part[0], slice(None)], b[slice(None), part[1]], out[part], order)
+                part = a[of_rows, slice(None)], b[slice(None), of_columns], out[of_rows, of_columns]
+                self._product_in_order(*part, order)
 
     def _product_in_order(self, a: View, b: View, out: View, order: Order) -> None:
         """Write a product whose entries have one order, term by term."""
@@ -762,16 +762,18 @@ class _Nest:
             loop.__exit__(*error)
 
 
-def _blocks(orders: Orders) -> list[tuple[Order, range, range]]:
+def _blocks(orders: Orders) -> list[tuple[Order, slice, slice]]:
     """Return rows and columns of a product whose entries have one order: all, or parts of single rows."""
     rows, columns = (1 + max(places) for places in zip(*orders, strict=True))
     if len(set(orders.values())) == 1:
-        return [(orders[0, 0], range(rows), range(columns))]
+        return [(orders[0, 0], slice(0, rows), slice(0, columns))]
     found = []
     for row in range(rows):
-        for order, same in itertools.groupby(range(columns), lambda column, row=row: orders[row, column]):
-            places = list(same)
-            found.append((order, range(row, row + 1), range(places[0], places[-1] + 1)))
+        start = 0
+        for order, same in itertools.groupby(orders[row, column] for column in range(columns)):
+            end = start + len(list(same))
+            found.append((order, slice(row, row + 1), slice(start, end)))
+            start = end
     return found
 
 

@@ -130,7 +130,8 @@ def summation(
 
 def _orders(a: Any, b: Any, got: Any, entries: Sequence[tuple[int, int]]) -> Orders | None:
     """Return the orders of some entries of products that were multiplied; None if they are not known."""
-    terms, may_differ, found = a.shape[2], len(entries) <= _APART, {}
+    terms, may_differ = a.shape[2], len(entries) <= _APART
+    found: Orders = {}
 
     def agree(order: Order, draws: int) -> Any:
         rows, columns = zip(*entries, strict=True)

@@ -122,7 +122,7 @@ def shuffles_as_numpy(kind: type[np.random.BitGenerator], n: int) -> bool:
     """Say whether orders of ``n`` numbers are those of NumPy, and leave its generators in the same state."""
     if not 0 < n < _MOST or machine_code.available():
         return False
-    own, theirs = (np.random.Generator(kind(0)) for _ in range(2))  # type: ignore[arg-type]
+    own, theirs = (np.random.Generator(kind(0)) for _ in range(2))
     orders = np.empty((1, _COMPARED, n), np.int64)
     Shuffler([own], orders, [0])(_COMPARED)
     same = all(np.array_equal(order, theirs.permutation(n)) for order in orders[0])

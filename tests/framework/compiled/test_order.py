@@ -1,12 +1,10 @@
 """In which order products add up is asked of NumPy; the answer predicts other products of the same form."""
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 
 from chainrule.compiled.order import FUSED, GROUPS, PLAIN, SINGLE, Order, added, summation
-from chainrule.compiled.rounding import fused
+from compiling import exactly
 
 
 def as_views(a, b):
@@ -15,24 +13,6 @@ def as_views(a, b):
         for matrix in (a, b)
         for value in (matrix.shape, tuple(stride // matrix.itemsize for stride in matrix.strides))
     )
-
-
-def exactly(x, y, total=0.0):
-    """``x y + total``, rounded once."""
-    return float(Fraction(float(x)) * Fraction(float(y)) + Fraction(float(total)))
-
-
-def test_fused_multiply_adds_are_rounded_once():
-    rng = np.random.default_rng(1)
-    a, b, c = (rng.standard_normal(3000) * 2.0 ** rng.integers(-20, 20, 3000) for _ in range(3))
-    c[:1000] = -(a * b)[:1000]
-    a[::7], c[::11] = 0, 0
-    assert fused(a, b, c).tolist() == list(map(exactly, a, b, c))
-    single = [each.astype(np.float32) for each in (a, b, c)]
-    expected = [Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z)) for x, y, z in zip(*single, strict=True)]
-    got = [Fraction(float(value)) for value in fused(*single)]
-    near = [abs(np.nextafter(np.float32(float(value)), np.float32(np.inf)) - np.float32(float(value))) for value in got]
-    assert all(abs(x - y) <= Fraction(float(ulp)) / 2 for x, y, ulp in zip(got, expected, near, strict=True))
 
 
 X, Y = np.array([[0.1, 0.7, -0.3, 1.9, 0.3, 2.3, -0.9]]), np.array([[3.3, -0.2, 0.7, 0.1, 0.9, -1.7, 0.6]])

@@ -475,7 +475,9 @@ class Counting(chainrule.Optimizer):
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_a_stopwatch_counts_the_time_of_updates_and_makes_no_others(monkeypatch, schedule):
     """103 training samples: seven batches. A loop that asks for the time takes as long as it says on any machine."""
-    plain = compose_settings(["data.samples=129", "training.batch_size=16", f"schedule={schedule}"])
+    plain = compose_settings(
+        ["data.samples=129", "training.batch_size=16", f"schedule={schedule}", "training.engine=numpy"]
+    )
     runs = [prepare(plain), prepare(dataclasses.replace(plain, seed=1))]
     stack = dataclasses.replace(_stack(runs), optimizer=Counting(np.full((2, 1), 0.1)))
     monkeypatch.setattr(Machine, "measure", None)
