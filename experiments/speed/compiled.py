@@ -8,13 +8,17 @@ import argparse
 import dataclasses
 import itertools
 import os
+import subprocess
+import sys
 import tempfile
 import time
+from pathlib import Path
 
 from steps import HAS, conditions, row, same_as_peer, timed  # isort: skip - first, because it counts threads
 
 import numpy as np
 from peers import Case, chainrule, default_settings, jax_vmap
+from sweeps import RATES, WORKLOAD, Bench, processor_time, seeds
 
 import chainrule as cr
 from chainrule.compiled import cache, machine_code
@@ -124,6 +128,51 @@ def compilation(quick: bool) -> None:
         row(name, f"{seconds[0]:.3f}", f"{seconds[1]:.3f}", size, f"{share:.0%} of {sweep:.2f} s are compilation")
 
 
+def tracked(quick: bool) -> None:
+    """Seconds of CPU of tracked sweeps whose steps NumPy does, and of those that train as by default."""
+    runs = 10 if quick else 1000
+    print()
+    row(f"{runs} tracked runs, s of CPU", "NumPy", "by default, at first", "by default, again", "NumPy over the last")
+    row(*["---"] * 5)
+    with tempfile.TemporaryDirectory(prefix="compiled.") as folder:
+        bench = Bench(Path(folder), 1)
+        for name, workload in (("1,000 full-batch steps", WORKLOAD), ("the default run", ())):
+            os.environ[cache.VARIABLE] = f"{folder}/cache of {name}"
+            seconds = []
+            for engine in ("numpy", "auto", "auto"):
+                command = ["-m", "chainrule", "-m", seeds(runs), f"optimizer.lr={RATES}", *workload]
+                begin = processor_time()
+                bench._run([*command, f"training.engine={engine}"], bench._folder())
+                seconds.append(processor_time() - begin)
+            del os.environ[cache.VARIABLE]
+            row(name, *(f"{each:.1f}" for each in seconds), f"{seconds[0] / seconds[2]:.1f} x")
+
+
+def typed(quick: bool) -> None:
+    """Seconds of CPU of the command ``chainrule`` as it is typed first on a machine, and of the same once more."""
+    seconds: dict[str, list[float]] = {"numpy": [], "at first": [], "again": []}
+    for _ in range(1 if quick else 5):
+        with tempfile.TemporaryDirectory(prefix="compiled.") as folder:
+            os.environ[cache.VARIABLE] = f"{folder}/cache"
+            for name, found in seconds.items():
+                place = Path(folder) / name
+                place.mkdir()
+                command = [
+                    sys.executable,
+                    "-m",
+                    "chainrule",
+                    f"training.engine={'numpy' if name == 'numpy' else 'auto'}",
+                ]
+                begin = processor_time()
+                subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)
+                found.append(processor_time() - begin)
+            del os.environ[cache.VARIABLE]
+    print()
+    row("`chainrule`", *seconds)
+    row(*["---"] * 4)
+    row("s of CPU", *(f"{np.median(found):.2f} ({min(found):.2f} to {max(found):.2f})" for found in seconds.values()))
+
+
 def fallbacks() -> None:
     """Which built-in components NumPy trains, and why."""
     print()
@@ -148,6 +197,8 @@ def main() -> None:
     steps(quick)
     structures(quick)
     compilation(quick)
+    tracked(quick)
+    typed(quick)
     fallbacks()
     conditions()
 
