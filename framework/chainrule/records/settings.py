@@ -1,6 +1,7 @@
 """The settings of one run: frozen dataclasses whose fields carry the names of the configuration."""
 
 import enum
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_origin, get_type_hints
@@ -165,7 +166,7 @@ class Settings:
             return {group: value}
         return {f"{group}.{key}": one for key, one in _keyed(group, value)}
 
-    @property
+    @functools.cached_property
     def title(self) -> str:
         """One line that describes the run: target, network, optimizer, settings that are no defaults, and the seed."""
         widths = "-".join(map(str, self.network.hidden))

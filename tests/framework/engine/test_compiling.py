@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import random
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -27,18 +28,10 @@ from chainrule.testing.subjects import Subject
 from stacks import LEAVING, everything, left_at
 
 SMALL = ["data.samples=24", "network.hidden=[3]", "training.epochs=3", "training.tolerance=0"]
+GUIDE = Path(__file__).parents[3] / "plugins" / "README.md"
 # Why a built-in component is trained by NumPy.
 FALLBACKS = {
-    "evolution": "draws random numbers",
-    "sgld": "draws random numbers",
-    "noise": "computes something from the number of the step",
-    "weight_mirror": "draws random numbers",
-    "difference_target_propagation": "draws random numbers",
-    "forward_gradient": "draws random numbers",
-    "radam": "calls np.power of the step alone",
-    "shampoo": "np.ascontiguousarray",
-    "lbfgs": "chooses numbers by an array",
-    "levenberg_marquardt": "looks at a number that only training gives",
+    name: why for _, name, why in re.findall(r"^\| `(\w+)=(\w+)` \| (.+) \|$", GUIDE.read_text(), re.MULTILINE)
 }
 
 
