@@ -30,9 +30,8 @@ from stacks import LEAVING, everything, left_at
 SMALL = ["data.samples=24", "network.hidden=[3]", "training.epochs=3", "training.tolerance=0"]
 GUIDE = Path(__file__).parents[3] / "plugins" / "README.md"
 # Why a built-in component is trained by NumPy.
-FALLBACKS = {
-    name: why for _, name, why in re.findall(r"^\| `(\w+)=(\w+)` \| (.+) \|$", GUIDE.read_text(), re.MULTILINE)
-}
+_ROWS = re.findall(r"^\| `(\w+)=(\w+)` \| (.+) \|$", GUIDE.read_text(), re.MULTILINE)
+FALLBACKS = {name: why for _, name, why in _ROWS}
 
 
 def stack_of(overrides, count, engine, **changed):

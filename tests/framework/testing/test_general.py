@@ -12,9 +12,10 @@ from annotated_types import Gt, Interval, Le, MultipleOf, doc
 
 from chainrule.components.contracts import Activation, Component
 from chainrule.components.parameters import parameters
+from chainrule.engine.choice import Engine
 from chainrule.errors import ConfigurationError, PluginError
 from chainrule.registry.kinds import KINDS, Kind
-from chainrule.testing import REQUIRED, Outcome, check, described, kit, traceable
+from chainrule.testing import REQUIRED, Outcome, check, described, kit, traceable, training
 from chainrule.testing.comparing import digits
 from mutating import Gallery, failures, require
 
@@ -372,3 +373,11 @@ def test_what_shows_in_many_checks_is_named_as_their_cause(flaw, cause):
     assert len(found) > 1
     assert [sentence for sentence in told if sentence.startswith(cause)]
     assert len(told) == 1, told
+
+
+def test_the_kit_trains_by_numpy_whatever_is_configured(tmp_path, monkeypatch):
+    """Machine code calls a formula once: a fault that shows in a later call would stay hidden."""
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "config.yaml").write_text("defaults: [chainrule, _self_]\ntraining: {engine: compiled}\n")
+    monkeypatch.chdir(tmp_path)
+    assert training.settings().training.engine is Engine.NUMPY
