@@ -117,7 +117,7 @@ def test_the_commands_in_the_documents_compose(line):
             command(*(axes or [f"hydra.run.dir={words[1]}"]), "training.epochs=1", "tracking=none")
         command(*words, *(["training.epochs=1"] if "=" in words[1] else []), *([] if axes else ["--runs=0"]))
         return
-    if words[0] in ("explain", "verify", "export"):
+    if words[0] in ("explain", "verify", "export", "export-onnx"):
         if words[1:]:
             command("training.epochs=1", "tracking=none", f"hydra.run.dir={words[1]}")
         command(*words)

@@ -34,6 +34,7 @@ _HOMES = {
     "chainrule.engine.reason": ("Reason",),
     "chainrule.estimators.estimators": ("Classifier", "Regressor"),
     "chainrule.notebook.components": ("component",),
+    "chainrule.notebook.exchanging": ("export_onnx",),
     "chainrule.notebook.reading": ("load", "outcomes_of"),
     "chainrule.notebook.running": ("run", "settings", "train"),
     "chainrule.notebook.runs": ("Run", "settings_of"),

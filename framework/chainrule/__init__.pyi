@@ -23,6 +23,7 @@ from chainrule.engine.reason import Reason
 from chainrule.errors import ChainruleError, ConfigurationError, PluginError, RecordError
 from chainrule.estimators.estimators import Classifier, Regressor
 from chainrule.notebook.components import component
+from chainrule.notebook.exchanging import export_onnx
 from chainrule.notebook.reading import load, outcomes_of
 from chainrule.notebook.running import run, settings, train
 from chainrule.notebook.runs import Run, settings_of
@@ -98,6 +99,7 @@ __all__ = [
     "compare",
     "component",
     "export",
+    "export_onnx",
     "gradient",
     "hookimpl",
     "load",

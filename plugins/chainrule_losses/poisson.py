@@ -31,4 +31,5 @@ class Poisson(Loss):
 
     def point(self, y_pred: Array) -> Array:
         """Return the expected count, ``e^s``."""
-        return np.asarray(np.exp(y_pred))
+        mean: Array = np.exp(y_pred)
+        return mean

@@ -31,7 +31,9 @@ DOORS = {
     "matplotlib": {"notebook.plotting"},
     "rich": {"replay.terminal"},
     "sklearn": {"estimators.estimators"},
-    "scipy": {"analysis.ranking", "analysis.paired"},
+    "scipy": {"analysis.ranking", "analysis.paired", "compiled.nodes"},
+    "onnx": {"records.exchange"},
+    "onnxruntime": {"records.exchange"},
 }
 
 
@@ -48,6 +50,9 @@ ACROSS = {
 TESTED_IN = {
     "compiled/generate.py": "compiled/test_tracing.py",
     "compiled/kernel.py": "compiled/test_tracing.py",
+    "compiled/nodes.py": "records/test_exchange.py",
+    "cli/export_onnx.py": "records/test_exchange.py",
+    "notebook/exchanging.py": "records/test_exchange.py",
     "compiled/recording.py": "compiled/test_tracing.py",
     "compiled/step.py": "compiled/test_tracing.py",
     "compiled/untraceable.py": "compiled/test_tracing.py",

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from chainrule.components.contracts import Target
+from chainrule.config.recorded import predictor_of
 from chainrule.config.settings import TRACKING, tracker_from_config
 from chainrule.errors import ChainruleError, ConfigurationError, nearest
 from chainrule.files.defaults import defaults
 from chainrule.files.words import shell_word
-from chainrule.records.run import Record
+from chainrule.records.predictor import Predictor
+from chainrule.records.run import Record, read_record
+from chainrule.records.sweep import SWEEP
 from chainrule.registry.preferences import is_preference, read_preferences
 from chainrule.registry.registry import Registry, installed
 from chainrule.registry.watching import Tracker
@@ -91,6 +94,20 @@ def own_tracker(name: str | None) -> Tracker:
     made = installed().make(TRACKING, name or str(defaults()[TRACKING]), {})
     assert isinstance(made, Tracker)
     return made
+
+
+def predictor_at(directory: Path) -> Predictor:
+    """Return what predicts as a run does; of a sweep its best run, and say which it is."""
+    if not (directory / SWEEP).is_file():
+        return predictor_of(read_record(directory), installed())
+    from chainrule.notebook.swept import SweepResult  # here, because a run predicts without it
+
+    outcomes = SweepResult.read(directory)
+    if any("target" in outcome.settings for outcome in outcomes):
+        raise ChainruleError(f"{directory} has runs on several targets; name the directory of one of them.")
+    best = outcomes.best
+    print(f"the run with the best {outcomes.metric}: {best.links['record']}", file=sys.stderr)
+    return best.predictor
 
 
 def reader_of(file: str, registry: Registry) -> str:

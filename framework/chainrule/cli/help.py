@@ -32,6 +32,7 @@ Usage: chainrule [FLAG ...] [GROUP=NAME ...] [KEY=VALUE ...]
   chainrule predict RUN FILE --out FILE          what a recorded run predicts for the rows of a table
   chainrule verify DIR                           train what is recorded again: the same bits, or what differs and why
   chainrule export DIR paper.zip                 all that others need to train it again
+  chainrule export-onnx RUN FILE.onnx            the trained network, for programs that read ONNX
   chainrule resume DIR                           finish a sweep that broke off
   chainrule delete DIR                           remove a run or a sweep, from the tracker, too
   chainrule doctor DIR                           what is wrong with records, the environment and the tracker's store

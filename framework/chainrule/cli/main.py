@@ -29,6 +29,7 @@ _COMMANDS = {  # each a module of this package with a function ``main``, importe
     "doctor": "doctor",
     "explain": "explain",
     "export": "export",
+    "export-onnx": "export_onnx",
     "new-plugin": "new_plugin",
     "plugins": "plugins",
     "predict": "predict",
@@ -44,6 +45,7 @@ _COMMANDS = {  # each a module of this package with a function ``main``, importe
 # What an interrupt leaves of a command; those that train say it themselves.
 _KEPT = {
     "delete": "What is left is removed by the same command.",
+    "export-onnx": "No file was written.",
     "predict": "No predictions were written.",
     "report": "The report of before is there, or the new one.",
     "sync": "What was sent stays; the same command sends the rest.",

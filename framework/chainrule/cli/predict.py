@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from chainrule.analysis.scoring import Scoring
-from chainrule.cli.common import load_plugins, parser, reader_of
+from chainrule.cli.common import load_plugins, parser, predictor_at, reader_of
 from chainrule.components.contracts import Array, Target
 from chainrule.components.schema import NUMBER, Block
 from chainrule.config.compose import compose_target
-from chainrule.config.recorded import predictor_of
 from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.files.words import hydra_text
 from chainrule.records.predictor import Predictor
-from chainrule.records.run import read_record
-from chainrule.records.sweep import SWEEP
 from chainrule.registry.preferences import is_preference
 from chainrule.registry.registry import installed
 
@@ -49,24 +46,10 @@ def main(arguments: Sequence[str]) -> None:
     if given.out and given.out.exists() and not given.overwrite:
         raise ChainruleError(f"{given.out} exists already; name another file, or write --overwrite.")
     load_plugins([])
-    predictor = _predictor(given.run)
+    predictor = predictor_at(given.run)
     target = _table(predictor, given.file, given.settings)
     with _written(given.out) as output:
         _say(given.out, *_predict(predictor, target, given.file, output))
-
-
-def _predictor(directory: Path) -> Predictor:
-    """Return what predicts as a run does; of a sweep its best run, and say which it is."""
-    if not (directory / SWEEP).is_file():
-        return predictor_of(read_record(directory), installed())
-    from chainrule.notebook.swept import SweepResult  # here, because a run predicts without it
-
-    outcomes = SweepResult.read(directory)
-    if any("target" in outcome.settings for outcome in outcomes):
-        raise ChainruleError(f"{directory} has runs on several targets; name the directory of one of them.")
-    best = outcomes.best
-    print(f"the run with the best {outcomes.metric}: {best.links['record']}", file=sys.stderr)
-    return best.predictor
 
 
 def _table(predictor: Predictor, file: str, words: Sequence[str]) -> Target:
