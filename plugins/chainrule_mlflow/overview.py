@@ -228,7 +228,9 @@ def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
         }
         for name in (logarithm, metric)
     ]
-    charts += [
+    part = metric.partition("/")[0]
+    scales = dict.fromkeys(metrics, "log") | {f"{part}/{score}": "linear" for score in ("r2", "accuracy")}
+    charts += [  # of the scores one is there; charts of nothing are hidden
         {
             "type": "LINE",
             "uuid": f"line {name}",
@@ -238,7 +240,7 @@ def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
             "isGenerated": False,
             "metricKey": name,
             "selectedMetricKeys": [name],
-            "scaleType": "log",
+            "scaleType": scale,
             "xAxisKey": "step",
             "selectedXAxisMetricKey": "",
             "xAxisScaleType": "linear",
@@ -249,7 +251,7 @@ def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
             "yAxisExpressions": [],
             "range": {},
         }
-        for name in metrics
+        for name, scale in scales.items()
     ]
     sections = [
         {"uuid": uuid, "name": name, "display": True, "isReordered": True, "deleted": False, "isGenerated": False}

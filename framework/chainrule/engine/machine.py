@@ -20,6 +20,7 @@ from chainrule.engine.layers import States, differs_in_training, filling, requir
 from chainrule.engine.measuring import default_interval
 from chainrule.engine.network import Call, Pass, placed, require_run_axis
 from chainrule.engine.onlooker import Onlooker, Watch
+from chainrule.engine.scores import score_of
 from chainrule.engine.stack import Stack
 from chainrule.engine.transforms import Transforms
 from chainrule.engine.update import planned_update
@@ -182,6 +183,10 @@ class Machine:
             self._looked_at = {"train": self._looking_at(train)}
         if validation.shape[2]:
             self._looked_at["validation"] = self._looking_at(validation)
+        self._scores = {}
+        for part, (_, _, truth) in self._looked_at.items():
+            name, score = score_of(stack.task, stack.loss, truth.y)
+            self._scores[f"{part}/{name}"] = part, score
         counts = samples, validation.shape[2]
         self.measure_every = stack.measure_every or default_interval(
             stack.shape, stack.epochs, *counts, known=self._known, norms=self._norms
@@ -219,11 +224,11 @@ class Machine:
 
     @property
     def curve_names(self) -> list[str]:
-        """Names of what ``measure`` and ``set_rate`` return."""
+        """Names of what ``measure``, ``scores`` and ``set_rate`` return."""
         layers = range(1, self._stack.shape.layers + 1) if self._norms else ()
         norms = [f"gradient_norm/layer_{layer}" for layer in layers]
         losses = [f"{part}/loss" for part in self._looked_at]
-        return [*losses, *norms, *([self._rate.curve] if self._rate else [])]
+        return [*losses, *norms, *self._scores, *([self._rate.curve] if self._rate else [])]
 
     @property
     def engine(self) -> Engine:
@@ -322,6 +327,10 @@ class Machine:
         if self._watch:
             self._watch.measured(self._trained, self.kept, self._looked_at["train"][0], grad, values)
         return values
+
+    def scores(self) -> dict[str, Array]:
+        """Return R2, or accuracy, of what was measured last, each ``(runs,)``."""
+        return {name: score(self._looked_at[part][0].a[-1]) for name, (part, score) in self._scores.items()}
 
     def outputs(self, row: int) -> dict[str, Array]:
         """Return what the network of a run gave when it was measured, ``(outputs, samples)``, for each part."""

@@ -47,6 +47,7 @@ class Stack:
         randoms: one generator per run, for components that are random in training.
         tolerance: training loss at which a run has converged, ``(runs,)``.
         patience: epochs without improvement after which a run has reached a plateau, ``(runs,)``; may be infinite.
+        task: ``regression`` or ``classification``, which says how predictions are scored.
         restore_best: whether a run ends with the parameters of its best measured epoch, ``(runs,)``.
         engine: what does the steps.
     """
@@ -77,6 +78,7 @@ class Stack:
     randoms: tuple[np.random.Generator, ...]
     tolerance: Array
     patience: Array
+    task: str
     restore_best: Array
     engine: Engine = Engine.AUTO
 

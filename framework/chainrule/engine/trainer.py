@@ -279,7 +279,7 @@ class _Training:
         machine, active = self._machine, self._active
         values = machine.measure()
         watched = values.get("validation/loss", values["train/loss"])
-        self._history.add(active, values | machine.set_rate(epoch, watched))
+        self._history.add(active, values | machine.scores() | machine.set_rate(epoch, watched))
         self._losses[active] = values["train/loss"]
         self._best.measured(epoch, watched, machine.kept, machine.states)
         if self._path:

@@ -52,7 +52,8 @@ class Result:
         settings: the settings of the run.
         shape: widths of the network.
         theta: flat parameters at the end, or at the best epoch, shape ``(parameters,)``.
-        curves: losses and gradient norms; ``curves.epochs`` and ``curves.values[name]`` are arrays ``(points,)``.
+        curves: losses, R2 or accuracy, and gradient norms; ``curves.epochs`` and ``curves.values[name]`` are arrays
+            ``(points,)``.
         reason: why it stopped.
         epochs: how many epochs it trained.
         evaluations: how often its training evaluated the gradient of a batch, and the loss of a batch without one.

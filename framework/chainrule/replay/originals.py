@@ -164,15 +164,14 @@ def _versions(plugins: Mapping[str, PluginEntry]) -> dict[str, str]:
 
 
 def _unequal(old: Curves, new: Curves, at: int) -> tuple[str, ...]:
-    """Return the curves that differ at a point, or ``epoch`` if that does."""
+    """Return the recorded curves that differ at a point, or ``epoch`` if that does."""
     if old.epochs[at] != new.epochs[at]:
         return ("epoch",)
-    names = dict.fromkeys([*old.values, *new.values])
-    return tuple(name for name in names if not _same(old.values.get(name), new.values.get(name), at))
+    return tuple(name for name, own in old.values.items() if not _same(own, new.values.get(name), at))
 
 
-def _same(old: Array | None, new: Array | None, at: int) -> bool:
-    return old is not None and new is not None and old[at].tobytes() == new[at].tobytes()
+def _same(old: Array, new: Array | None, at: int) -> bool:
+    return new is not None and old[at].tobytes() == new[at].tobytes()
 
 
 def _tensors(old: Mapping[str, Array], new: Mapping[str, Array]) -> Iterator[tuple[str, float]]:

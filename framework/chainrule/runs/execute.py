@@ -318,6 +318,7 @@ def _stack(runs: Sequence[Prepared]) -> Stack:
         randoms=tuple(run.random for run in runs),
         tolerance=np.array([s.loss.minimum + s.training.tolerance for s in settings]),
         patience=np.array([np.inf if p is None else p for p in patience]),
+        task=settings[0].target.resolved_task,
         restore_best=np.array([s.training.restore_best for s in settings]),
         engine=settings[0].training.engine,
     )

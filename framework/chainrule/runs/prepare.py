@@ -235,7 +235,8 @@ def run_structure(prepared: Prepared) -> tuple[Any, ...]:
     """Return what runs must have in common to be trained as one stack."""
     samples = prepared.samples
     sizes = samples.train.shape, samples.validation.shape, samples.test.shape
-    return (prepared.shape, sizes, *settings_structure(prepared.settings))
+    task = prepared.settings.target.resolved_task  # which says how predictions are scored
+    return (prepared.shape, sizes, task, *settings_structure(prepared.settings))
 
 
 def settings_structure(settings: Settings) -> tuple[Any, ...]:

@@ -40,7 +40,8 @@ def test_what_is_written_is_read_back(result, tmp_path):
     curves = record.curves()
     assert curves.epochs.tolist() == [0, 1, 2, 3, 4]
     assert curves.values["train/loss"].tobytes() == result.curves.values["train/loss"].tobytes()
-    assert set(curves.values) == {"train/loss", "validation/loss", *(f"gradient_norm/layer_{i}" for i in (1, 2, 3))}
+    measured = {f"{part}/{name}" for part in ("train", "validation") for name in ("loss", "r2")}
+    assert set(curves.values) == measured | {*(f"gradient_norm/layer_{i}" for i in (1, 2, 3))}
     weights = record.weights()
     assert weights["W1"].tobytes() == result.weights[0].tobytes()
     np.testing.assert_array_equal(weights["b3"], result.biases[2])

@@ -61,6 +61,11 @@ def test_tensors_of_another_shape_or_name_have_no_size(run):
     assert all(map(math.isnan, tensors.values()))
 
 
+def test_curves_that_an_older_version_did_not_measure_are_no_difference(run):
+    values = {name: values for name, values in run.curves.values.items() if not name.endswith("/r2")}
+    assert difference(of(run, curves=Curves(run.curves.epochs, values)), run, 4) is None
+
+
 def test_another_end_and_another_score_are_differences(run):
     found = difference(of(run, epochs=5, curves=run.curves), run, 4)
     assert "it stopped by epochs after epoch 5, now by epochs after epoch 6" in str(found)
