@@ -41,8 +41,15 @@ def forget(store: Store, experiment: str, keys: Sequence[str]) -> int:
         for key in keys if found else ():
             runs += client.search_runs([found.experiment_id], filter_string=f"tags.`{contents.KEY}` = '{key}'")
         for run in runs:
-            client.delete_run(run.info.run_id)
+            _delete(client, run)
     return len(runs)
+
+
+def _delete(client: Any, run: Any) -> None:
+    """Delete a run and its models."""
+    for model in run.outputs.model_outputs if run.outputs else ():
+        client.delete_logged_model(model.model_id)
+    client.delete_run(run.info.run_id)
 
 
 def faults(store: Store) -> Iterator[Fault]:
@@ -118,7 +125,7 @@ def _doubles(store: Store, place: str, runs: Sequence[Any]) -> Iterator[Fault]:
                 yield Fault(
                     place,
                     f"shows the record {directory} twice: {run_id} is not the one that is there",
-                    mend=lambda run_id=run_id: _do(store, "delete_run", run_id),  # type: ignore[misc]
+                    mend=lambda run_id=run_id: _remove(store, run_id),  # type: ignore[misc]
                 )
 
 
@@ -141,6 +148,11 @@ def _is_at_work(run: Any) -> bool:
         except OSError:
             return True
     return bool(1000 * time.time() - run.info.start_time < _DAY)
+
+
+def _remove(store: Store, run_id: str) -> None:
+    with store.opened() as client:
+        _delete(client, client.get_run(run_id))
 
 
 def _do(store: Store, action: str, *arguments: Any) -> None:

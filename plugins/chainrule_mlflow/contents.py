@@ -20,6 +20,7 @@ from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
 from chainrule.records.run import DataEntry, Record, RunManifest
 from chainrule.records.settings import flat
+from chainrule_mlflow.store import KIND
 
 Point = tuple[str, float, int, int]  # name, value, time in milliseconds since 1970, step
 
@@ -157,7 +158,7 @@ def tags(record: Record) -> dict[str, str]:
         KEY: key(manifest),
         "mlflow.note.content": note(manifest),
         PLACE: str(record.directory),
-        **({JOB: str(record.member.number)} if record.member else {}),
+        **({JOB: str(record.member.number)} if record.member else {KIND: "run"}),
         **({PHASE: record.member.phase} if record.member and record.member.phase else {}),
         "chainrule.identity": manifest.identity,
         "chainrule.reason": manifest.reason.value,

@@ -22,7 +22,7 @@ from chainrule.records.environment import environment
 from chainrule.records.run import Record
 from chainrule.registry.watching import Begun
 from chainrule_mlflow import client, contents
-from chainrule_mlflow.store import Store
+from chainrule_mlflow.store import KIND, Store
 
 NOTE = ".mlflow-live.json"
 _AFTER = 10.0  # seconds of training before a run is made: shorter ones are there at once when they end
@@ -81,6 +81,7 @@ class Live:
             start_time=int(1000 * begun.started.timestamp()),
             tags={
                 contents.LIVE: "true",
+                KIND: "run",
                 "chainrule.record": str(begun.directory),
                 "mlflow.user": environment()["user"],
             },

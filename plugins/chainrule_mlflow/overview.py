@@ -20,6 +20,7 @@ from chainrule.records.run import Record
 from chainrule.records.sweep import SEED, Sweep
 from chainrule_mlflow import comparison, contents
 from chainrule_mlflow.contents import Point, Run
+from chainrule_mlflow.store import KIND
 
 RANKING = "ranking.json"
 _ROWS = 30  # of the ranking in the description
@@ -44,15 +45,16 @@ class View:
 def begun(sweep: Sweep) -> Run:
     """Return the run of a sweep that is running."""
     command = shlex.join(["chainrule", *sweep.manifest.arguments])
+    kind = "comparison" if sweep.comparison else "search" if sweep.manifest.search else "sweep"
     tags = {
         contents.KEY: sweep.manifest.key,
         "mlflow.note.content": f"**{sweep.title}**\n\n```\n{command}\n```",
         "chainrule.record": str(sweep.directory),
+        KIND: kind,
         "chainrule.runs": str(sweep.runs),
         **contents.origin(sweep.manifest.environment),
     }
     axes = {f"varied/{key}": ", ".join(values) for key, values in sweep.axes.items()}
-    kind = "comparison" if sweep.comparison else "search" if sweep.manifest.search else "sweep"
     return Run(
         name=contents.cut(f"{kind}: {sweep.title}", contents.NAME),
         start=_milliseconds(sweep.manifest.started),

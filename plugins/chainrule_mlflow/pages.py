@@ -11,7 +11,7 @@ from chainrule.records.sweep import Sweep
 from chainrule.registry.watching import Pages
 from chainrule_mlflow import bulk, overview
 from chainrule_mlflow.receipts import receipt, receipt_of_sweep
-from chainrule_mlflow.store import Store, page
+from chainrule_mlflow.store import Store, listed, page
 
 # By default the server starts four workers and ten processes for jobs, none of which show runs.
 _ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
@@ -49,13 +49,13 @@ def _links(store: Store, experiment: str, shown: Record | Sweep | None) -> dict[
     if shown is None:
         with store.explained():
             number = bulk.number_of(store.file, experiment) if store.file and bulk.supports(store.file) else None
-        return {"all runs": page(number)} if number else {"all experiments": "#/experiments"}
+        return {"all runs": listed(number)} if number else {"all experiments": "#/experiments"}
     if isinstance(shown, Sweep):
         if there := receipt_of_sweep(shown, store):
             views = overview.views(shown, there[1], compared_metric(SweepOutcomes(shown, shown.outcomes())))
             charts = {f"charts{f' of {target}' * bool(target)}": view.key for target, view in views.items()}
             return {"the sweep": page(*there), **{title: page(there[0], view=key) for title, key in charts.items()}}
     elif there := receipt(shown, store):
-        return {"the run": page(*there), "all runs": page(there[0])}
+        return {"the run": page(*there), "all runs": listed(there[0])}
     place = shlex.quote(str(shown.directory))
     raise ChainruleError(f"{place} is not in MLflow at {store.label}; `chainrule sync {place}` sends it.")

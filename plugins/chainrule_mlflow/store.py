@@ -4,7 +4,6 @@ import http.client
 import logging
 import os
 import re
-import shlex
 import sqlite3
 import ssl
 import tempfile
@@ -14,7 +13,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from chainrule.errors import ChainruleError
@@ -36,6 +35,7 @@ _PATIENCE = 60.0  # seconds to wait for other processes of chainrule
 BUSY = 20.0  # seconds to wait for other writers of a SQLite file
 _LONG = 300  # most characters of a cause
 _LOUD = ("mlflow", "alembic", "urllib3")
+KIND = "chainrule.kind"  # tag of what is no part of something else: a run, a sweep, a comparison, a search
 _SECRET = re.compile(r"(?<=://)([^/@]*):[^/@]*@")
 
 
@@ -86,31 +86,20 @@ class Store:
             return None
         return (self._folder / "mlartifacts").as_uri()
 
-    def links(self, experiment_id: str, run_id: str) -> dict[str, str]:
-        """Return the links and commands that show a run, by title."""
-        listing, run = f"/{page(experiment_id)}", f"/{page(experiment_id, run_id)}"
+    def links(self, experiment_id: str, run_id: str, command: str) -> dict[str, str]:
+        """Return the links that show a run, by title; of a database, which nothing serves yet, the ``command``."""
         if self.server:
-            return {"MLflow run": f"{self.server}{run}", "all MLflow runs": f"{self.server}{listing}"}
-        if not self.is_database:
-            return {"MLflow run": f"{run_id} at {self.label}"}
-        ui = "http://127.0.0.1:5000"
-        return {
-            "start MLflow": f"mlflow ui --backend-store-uri {shlex.quote(self.label)}",
-            "then open": f"{ui}{run}",
-            "or all runs": f"{ui}{listing}",
-        }
+            run, listing = page(experiment_id, run_id), listed(experiment_id)
+            return {"MLflow run": f"{self.server}/{run}", "all MLflow runs": f"{self.server}/{listing}"}
+        return {"MLflow": command} if self.is_database else {"MLflow run": f"{run_id} at {self.label}"}
 
-    def sweep_links(self, experiment_id: str, run_id: str, view: str) -> dict[str, str]:
-        """Return the links and commands that show a sweep, by title."""
-        links = self.links(experiment_id, run_id)
-        shown = {"MLflow run": "MLflow sweep", "then open": "then open", "start MLflow": "start MLflow"}
-        found = {shown[title]: link for title, link in links.items() if title in shown}
-        for title in ("all MLflow runs", "or all runs"):
-            if title in links:
-                found["its runs" if "start MLflow" not in links else "or its runs"] = (
-                    f"{links[title]}&compareRunsMode=CHART&viewStateShareKey={view}"
-                )
-        return found
+    def sweep_links(self, experiment_id: str, run_id: str, view: str, command: str) -> dict[str, str]:
+        """Return the links that show a sweep, by title, likewise."""
+        if not self.server:
+            links = self.links(experiment_id, run_id, command)
+            return {title.replace("run", "sweep"): link for title, link in links.items()}
+        sweep, runs = page(experiment_id, run_id), page(experiment_id, view=view)
+        return {"MLflow sweep": f"{self.server}/{sweep}", "its runs": f"{self.server}/{runs}"}
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
@@ -203,6 +192,15 @@ def page(experiment_id: str, run_id: str = "", view: str = "") -> str:
     # Without the type, MLflow opens pages for traces and evaluations of language models.
     charts = f"&compareRunsMode=CHART&viewStateShareKey={view}" if view else ""
     return f"{runs}?workflowType=machine_learning{charts}"
+
+
+def listed(experiment_id: str) -> str:
+    """Return the link to single runs and sweeps, for a page of the same server.
+
+    MLflow loads a hundred rows, which the runs of one sweep would use up; it cannot ask for runs that lack a tag.
+    """
+    chosen = quote(f"tags.`{KIND}` != ''")
+    return f"{page(experiment_id)}&searchFilter={chosen}"
 
 
 def _knock(uri: str) -> None:

@@ -120,21 +120,22 @@ class MLflow(Tracker, name="mlflow"):
         store = Store.at(self.uri)
         experiment = home(sweep, store, self.experiment)
         if sweep.manifest.finished:
-            sweep.links.update(store.sweep_links(*parents.finish(sweep, outcomes, store, experiment)))
+            there = parents.finish(sweep, outcomes, store, experiment)
+            sweep.links.update(store.sweep_links(*there, self._command(sweep)))
         else:
-            sweep.links.update(store.links(*parents.break_off(sweep, store, experiment)))
+            sweep.links.update(store.links(*parents.break_off(sweep, store, experiment), self._command(sweep)))
 
     def links(self, record: Record) -> dict[str, str]:
         """Return where MLflow shows a record, from the receipt beside it."""
         store = Store.at(self.uri)
         there = receipt(record, store)
-        return store.links(*there) if there else {}
+        return store.links(*there, self._command(record)) if there else {}
 
     def sweep_links(self, sweep: Sweep, outcomes: SweepOutcomes) -> dict[str, str]:
         """Return where MLflow shows a sweep, if its store is a SQLite file; a server is not asked."""
         store = Store.at(self.uri)
         there = parents.found(sweep, outcomes, store)
-        return store.sweep_links(*there) if there else {}
+        return store.sweep_links(*there, self._command(sweep)) if there else {}
 
     def pages(self, shown: Record | Sweep | None, port: int) -> Pages:
         """Return the pages of MLflow, with the command that starts its server for a database.
@@ -143,6 +144,11 @@ class MLflow(Tracker, name="mlflow"):
             ChainruleError: what is to be shown was not sent, or the store has no pages.
         """
         return pages.of(Store.at(self.uri), self.experiment, shown, port)
+
+    def _command(self, shown: Record | Sweep) -> str:
+        """Return what opens the page of a run or a sweep in a database."""
+        place = self.named
+        return shlex.join(["chainrule", "ui", str(shown.directory), *(["--allow", place] if place else [])])
 
     def forget(self, records: Sequence[Record]) -> int:
         """Delete the runs of records in MLflow, which keeps what is deleted until ``mlflow gc``.
@@ -235,6 +241,6 @@ class MLflow(Tracker, name="mlflow"):
                 else:
                     if member is None:
                         logged.ensure(record, store, experiment, there[1])
-                    record.links.update(store.links(*there))
+                    record.links.update(store.links(*there, self._command(record)))
                     record.links.pop(_LATER, None)
         return [refused.get(record.directory) for record in records]

@@ -504,7 +504,7 @@ def test_what_could_not_be_sent_is_sent_later(client, record):
     MLflow(uri=f"sqlite:///{record.directory}/manifest.json/mlflow.db").runs_recorded([record])
     assert list(record.links) == ["not in MLflow yet"]
     MLflow().send(record)
-    assert list(record.links) == ["start MLflow", "then open", "or all runs"]
+    assert list(record.links) == ["MLflow"]
     assert only(client).info.status == "FINISHED"
 
 
@@ -538,19 +538,27 @@ def test_the_uri_comes_from_the_parameter_then_the_environment_then_the_project(
 
 
 def test_links_lead_to_the_run(tmp_path):
-    local = Store.at(f"sqlite:///{tmp_path}/a b.db").links("3", "f00")
-    assert local == {
-        "start MLflow": f"mlflow ui --backend-store-uri 'sqlite:///{tmp_path}/a b.db'",
-        "then open": "http://127.0.0.1:5000/#/experiments/3/runs/f00?workflowType=machine_learning",
-        "or all runs": "http://127.0.0.1:5000/#/experiments/3/runs?workflowType=machine_learning",
+    local = Store.at(f"sqlite:///{tmp_path}/a b.db")
+    assert local.links("3", "f00", "chainrule ui run") == {"MLflow": "chainrule ui run"}
+    assert local.sweep_links("3", "f00", "v", "chainrule ui sweep") == {"MLflow": "chainrule ui sweep"}
+    server, page = Store.at("https://ada:secret@there/mlflow/"), "https://there/mlflow/#/experiments/3/runs"
+    assert server.links("3", "f00", "chainrule ui run") == {
+        "MLflow run": f"{page}/f00?workflowType=machine_learning",
+        "all MLflow runs": f"{page}?workflowType=machine_learning&searchFilter="
+        "tags.%60chainrule.kind%60%20%21%3D%20%27%27",
     }
-    assert Store.at("https://ada:secret@there/mlflow/").links("3", "f00") == {
-        "MLflow run": "https://there/mlflow/#/experiments/3/runs/f00?workflowType=machine_learning",
-        "all MLflow runs": "https://there/mlflow/#/experiments/3/runs?workflowType=machine_learning",
+    assert server.sweep_links("3", "f00", "v", "chainrule ui sweep") == {
+        "MLflow sweep": f"{page}/f00?workflowType=machine_learning",
+        "its runs": f"{page}?workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey=v",
     }
-    postgres = Store.at("postgresql://ada:secret@there/db")
-    assert "secret" not in str(postgres.links("3", "f00"))
-    assert Store.at("databricks").links("3", "f00") == {"MLflow run": "f00 at databricks"}
+    assert Store.at("databricks").links("3", "f00", "") == {"MLflow run": "f00 at databricks"}
+    assert Store.at("databricks").sweep_links("3", "f00", "v", "") == {"MLflow sweep": "f00 at databricks"}
+
+
+def test_the_command_that_shows_a_run_names_a_place_that_the_record_alone_knows(record, tmp_path):
+    assert MLflow()._command(record) == f"chainrule ui {record.directory}"
+    own = f"sqlite:///{tmp_path}/own.db"
+    assert MLflow(uri=own)._command(record) == f"chainrule ui {record.directory} --allow {own}"
 
 
 def test_settings_of_the_person_are_respected(monkeypatch, client, record):

@@ -83,6 +83,8 @@ def test_what_is_deleted_is_no_longer_shown(store, client):
     assert tracker.forget([read_record(Path("s/0")), read_record(Path("s/1"))]) == 2
     assert tracker.forget_sweep(read_sweep(Path("s"))) == 1
     assert runs(client) == []
+    experiment = client.get_experiment_by_name("chainrule").experiment_id
+    assert list(client.search_logged_models([experiment])) == [], "models go with their runs"
 
 
 def test_without_a_database_nothing_is_wrong_and_none_is_made(tmp_path):
