@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ANIMATION = "animation"
 STILL = (  # modules of this package, each with a function ``draw``
-    *("loss", "predictions", "residuals", "surface", "regions"),
+    *("loss", "scores", "predictions", "residuals", "surface", "regions"),
     *("network", "parameters", "gradients", "activations", "landscape"),
 )
 _OF_A_PATH = {"parameters", "gradients", "activations", "landscape", ANIMATION}

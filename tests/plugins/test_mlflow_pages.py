@@ -196,18 +196,121 @@ def test_the_model_says_what_it_predicts_and_from_which_run_it_is(links, folder,
         sees(page, name)
 
 
-def test_the_page_of_explain_steps_through_training(folder, tmp_path, page):
-    explain.main([str(folder / "run"), "--html", str(tmp_path / "step.html")])
-    errors = []
-    page.on("pageerror", lambda error: errors.append(error))
-    page.goto((tmp_path / "step.html").as_uri())
-    body = page.inner_text("body")
-    assert "two_moons" in body
-    slider = page.locator("input[type=range]").first
-    slider.wait_for(state="visible")
-    slider.focus()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_function("before => document.body.innerText !== before", arg=body)
+@pytest.fixture(scope="module")
+def explained(tmp_path_factory, browser):
+    """Pages of ``explain``: the article's network, mini-batches of classes, and one too large for prose."""
+    place = tmp_path_factory.mktemp("explained")
+    runs = {
+        "article": ["training.epochs=3"],
+        "batch": ["target=two_moons", "training.epochs=3", "training.batch_size=16"],
+        "digits": ["target=digits", "network.hidden=[32]", "training.epochs=1", "training.batch_size=64"],
+    }
+    for name, words in runs.items():
+        explain.main([*words, "--html", str(place / f"{name}.html")])
+    return place
+
+
+OVERLAPPING = """() => {
+  const found = [], texts = [...document.querySelectorAll("#network text, #loss text")];
+  const boxes = texts.map(text => [text.textContent, text.getBoundingClientRect()]);
+  boxes.forEach(([one, a], i) => boxes.slice(i + 1).forEach(([other, b]) => {
+    const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+    const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (wide > 2 && high > 4) found.push(`${one} / ${other}`);
+  }));
+  return found;
+}"""
+
+
+@pytest.fixture(params=[1400, 800, 390])
+def shown(request, browser, explained):
+    """Opens a page of ``explain`` in some width; in the end nothing was wrong with any, and nothing cut off."""
+    context, errors = browser.new_context(viewport={"width": request.param, "height": 900}), []
+    page = context.new_page()
+    page.on("pageerror", errors.append)
+
+    def opened(name):
+        page.goto((explained / f"{name}.html").as_uri())
+        page.locator("#network svg").wait_for()
+        return page
+
+    yield opened
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0, "nothing is cut off"
+    assert page.evaluate(OVERLAPPING) == []
+    context.close()
     assert not errors
+
+
+def where(page):
+    return page.locator("#where").inner_text()
+
+
+@pytest.mark.parametrize("name", ["article", "batch", "digits"])
+def test_keys_and_the_slider_step_through_training(shown, name):
+    page = shown(name)
+    steps = int(page.locator("#steps").get_attribute("max"))
+    page.keyboard.press("Home")
+    first = where(page)
+    assert re.match(r"Step 1 of \d+, in epoch 1 of \d\.", first)
+    before = page.locator("#losses").inner_text()
+    page.keyboard.press("ArrowRight")
+    assert where(page) != first
+    assert page.locator("#losses").inner_text() != before
+    assert page.locator("#steps").input_value() == "1"
+    page.keyboard.press("End")
+    number = re.match(r"Step (\d+) of (\d+)", where(page))
+    assert number[1] == number[2]
+    page.locator("#back").click()
+    assert page.locator("#steps").input_value() == str(steps - 1)
+    page.locator("#steps").fill("0")
+    assert where(page) == first
+    page.locator("#on").click()
+    page.locator("#steps").focus()
+    page.keyboard.press("ArrowLeft")
+    assert where(page) == first
+
+
+@pytest.mark.parametrize("name", ["batch", "digits"])
+def test_the_samples_of_a_step_are_stepped_through(shown, name):
+    page = shown(name)
+    page.keyboard.press("Home")
+    first = where(page)
+    assert "Sample 1 of " in first
+    page.keyboard.press("ArrowDown")
+    assert "Sample 2 of " in where(page)
+    page.locator("#sample").select_option(index=3)
+    assert "Sample 4 of " in where(page)
+    page.locator("body").click(position={"x": 5, "y": 5})
+    for _ in range(3):
+        page.keyboard.press("ArrowUp")
+    assert where(page) == first
+
+
+def test_a_weight_is_chosen_and_its_paths_multiply_to_the_derivative(shown):
+    page = shown("article")
+    page.keyboard.press("Home")
+    page.locator("#layer").select_option("0")
+    page.locator("#row").select_option("1")
+    page.locator("#column").select_option("2")
+    text = page.locator("#paths").inner_text()
+    assert "dL/dw_22^(1)" in text
+    products = [float(value) for value in page.locator("#paths .one:has-text('path') .value").all_inner_texts()]
+    *paths, total = products
+    assert len(paths) == 2, "through both units of the second layer"
+    assert sum(paths) == pytest.approx(total, rel=1e-4)
+    central = float(re.search(r"central difference (\S+)", text)[1])
+    assert central == pytest.approx(total, rel=1e-4)
+    assert "✓" in text
+    page.locator("#network [data-pick='3,0,1']").click(force=True)
+    assert "dL/dw_11^(3)" in page.locator("#paths").inner_text()
+
+
+def test_it_plays_and_stops(shown):
+    page = shown("article")
+    page.keyboard.press("Home")
+    first = where(page)
+    page.locator("#play").click()
+    page.wait_for_function("first => document.getElementById('where').textContent !== first", arg=first)
+    page.locator("#play").click()
+    assert page.locator("#play").inner_text() == "play"
