@@ -26,7 +26,6 @@ Point = tuple[str, float, int, int]  # name, value, time in milliseconds since 1
 
 KEY = "chainrule.key"
 LIVE = "chainrule.live"  # tag of a run that is shown while it is trained: some of its points are there
-LOG = "log10/"  # how the names of logarithms of losses begin, by which pages sort and draw
 PHASE = "chainrule.phase"  # of a run of a comparison
 JOB = "chainrule.job"  # number of the run in its sweep: one run beneath that of the sweep has it
 PLACE = "chainrule.record"
@@ -138,10 +137,10 @@ def points(record: Record, limit: int = POINTS) -> list[Point]:
         found += [(shown, value, times[epoch], epoch) for epoch, value in chosen]
     single = {"epochs": manifest.epochs, "seconds": manifest.seconds, **manifest.metrics}
     losses = {name: value for name, value in manifest.metrics.items() if name.endswith("loss")}
-    single |= {f"{LOG}{name}": math.log10(value) for name, value in losses.items() if value}
+    single |= {logarithm(name): math.log10(value) for name, value in losses.items() if value}
     end = milliseconds(manifest, 1.0)
     lost = [name for name, value in losses.items() if value is None]
-    found += [(legal(shown), math.nan, end, manifest.epochs) for name in lost for shown in (name, f"{LOG}{name}")]
+    found += [(legal(shown), math.nan, end, manifest.epochs) for name in lost for shown in (name, logarithm(name))]
     # Final losses are the last points of their curves. At step 0, single values are drawn as bars that compare runs.
     found += [
         (legal(name), float(value), end, 0)
@@ -149,6 +148,15 @@ def points(record: Record, limit: int = POINTS) -> list[Point]:
         if value is not None and name not in curves.values
     ]
     return list(dict.fromkeys(found))  # ``legal`` may have made two names equal
+
+
+def logarithm(name: str) -> str:
+    """Return what the decimal logarithm of a loss is called, by which pages sort and draw.
+
+    The part comes first, because a page has a section for each beginning of a name.
+    """
+    part, slash, quantity = name.rpartition("/")
+    return f"{part}{slash}log10_{quantity}"
 
 
 def tags(record: Record) -> dict[str, str]:

@@ -6,9 +6,10 @@ import json
 import math
 import shlex
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 from chainrule.analysis.outcomes import SweepOutcomes
@@ -24,6 +25,7 @@ from chainrule_mlflow.store import KIND
 
 RANKING = "ranking.json"
 _ROWS = 30  # of the ranking in the description
+_SCORES = ("r2", "accuracy")
 _VIEWS = 20  # most targets that have a view each
 _LONGEST = 5000  # characters of an experiment's tag
 
@@ -120,13 +122,16 @@ def ended(
                 if rank == 1:
                     points.append((f"best/{name}", value, end, 0))
                 if rank == 1 and value > 0:
-                    points.append((f"best/{contents.LOG}{name}", math.log10(value), end, 0))
+                    points.append((contents.logarithm(f"best/{name}"), math.log10(value), end, 0))
     best = {"chainrule.best": ranked[0].title} if ranked else {}
     if found:
         best = {"chainrule.answer": contents.cut(found.answer, contents.TAG)}
     table = comparison.note(found) if found else _table(ranked, f"{outcomes.which} {metric}")
-    parts = [run.tags["mlflow.note.content"], *_best_notes(bests, outcomes, run_id), *views, table]
-    note = "\n\n".join(parts)
+    told = [table, *_best_notes(bests, outcomes)] if found else [*_best_notes(bests, outcomes), table]
+    note = "\n\n".join([run.tags["mlflow.note.content"], *told, *views])
+    for picture in _pictures(bests, run_id):  # last, because what is said is read first
+        if len(note) + len(picture) < contents.TAG:
+            note = f"{note}\n\n{picture}"
     logged = json.dumps([{"path": RANKING, "type": "table"}])
     return Run(
         name=run.name,
@@ -146,8 +151,8 @@ def ended(
     )
 
 
-def _best_notes(bests: Sequence[Best], outcomes: SweepOutcomes, run_id: str) -> list[str]:
-    """Return what is said of the best run: what it is, its pictures, and how to repeat it."""
+def _best_notes(bests: Sequence[Best], outcomes: SweepOutcomes) -> list[str]:
+    """Return what is said of the best run: what it is, and how to repeat it."""
     found = []
     for best in bests:
         where = f" on {best.target}" if best.target else ""
@@ -156,9 +161,14 @@ def _best_notes(bests: Sequence[Best], outcomes: SweepOutcomes, run_id: str) -> 
         value = digits(best.outcome.value(outcomes.metric), 6)
         command = shlex.join(["chainrule", *best.record.manifest.overrides])
         found.append(f"**The best run{where}**: {named}, {outcomes.which} {outcomes.metric} {value}.")
-        found += [f"![{name}](get-artifact?path={name}&run_uuid={run_id})" for name in best.pictures]
         found.append(f"To repeat it:\n\n```\n{command}\n```")
     return found
+
+
+def _pictures(bests: Sequence[Best], run_id: str) -> Iterator[str]:
+    """Yield the pictures of the best run, of several targets the first of each before the others."""
+    for row in zip_longest(*(best.pictures for best in bests)):
+        yield from (f"![{name}](get-artifact?path={name}&run_uuid={run_id})" for name in row if name)
 
 
 def ranking(outcomes: SweepOutcomes) -> dict[str, Any]:
@@ -200,7 +210,7 @@ def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
     axes = [key for key in sweep.axes if key != SEED and not (target and key == "target")]
     settings = [compared.group] if compared else axes[:4]
     metrics = list(dict.fromkeys([metric, "train/loss"]))
-    logarithm = f"{contents.LOG}{metric}"
+    logarithm = contents.logarithm(metric)
     shown = [f"metrics.`{name}`" for name in (logarithm, *metrics)]
     columns = [f"params.`{key}`" for key in [*axes[:8], SEED]] + shown
     section, curves = "overview", "curves"
@@ -231,7 +241,8 @@ def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
         for name in (logarithm, metric)
     ]
     part = metric.partition("/")[0]
-    scales = dict.fromkeys(metrics, "log") | {f"{part}/{score}": "linear" for score in ("r2", "accuracy")}
+    drawn: dict[str, Mapping[str, float]] = {name: {} for name in metrics}
+    drawn |= {f"{part}/{score}": {"yMin": -0.05, "yMax": 1.05} for score in _SCORES}  # R2 below 0 says no more than 0
     charts += [  # of the scores one is there; charts of nothing are hidden
         {
             "type": "LINE",
@@ -242,7 +253,7 @@ def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
             "isGenerated": False,
             "metricKey": name,
             "selectedMetricKeys": [name],
-            "scaleType": scale,
+            "scaleType": "linear" if limits else "log",
             "xAxisKey": "step",
             "selectedXAxisMetricKey": "",
             "xAxisScaleType": "linear",
@@ -251,9 +262,9 @@ def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
             "lineSmoothness": 0,
             "yAxisKey": "metric",
             "yAxisExpressions": [],
-            "range": {},
+            "range": limits,
         }
-        for name, scale in scales.items()
+        for name, limits in drawn.items()
     ]
     sections = [
         {"uuid": uuid, "name": name, "display": True, "isReordered": True, "deleted": False, "isGenerated": False}

@@ -297,13 +297,13 @@ def test_a_run_that_diverged_has_no_loss_and_is_sorted_behind_all_others(client,
     assert run.info.status == "FAILED"
     assert run.data.tags["chainrule.reason"] == "diverged"
     assert "| train/r2 | not finite |" in run.data.tags["mlflow.note.content"]
-    names = {*FINITE, *(f"log10/{name}" for name in FINITE)}
+    names = {*FINITE, *map(contents.logarithm, FINITE)}
     assert run.data.metrics.keys() == {*names, "epochs", "seconds"}
     assert all(math.isnan(run.data.metrics[name]) for name in names)
     assert len(client.get_metric_history(run.info.run_id, "train/loss")) == 41
     MLflow().send(make(tmp_path / "other", curves(50), configuration={**CONFIGURATION, "seed": 99}))
     for ascending in ("ASC", "DESC"):
-        found = client.search_runs([run.info.experiment_id], order_by=[f"metrics.`log10/train/loss` {ascending}"])
+        found = client.search_runs([run.info.experiment_id], order_by=[f"metrics.`train/log10_loss` {ascending}"])
         assert [one.info.status for one in found] == ["FINISHED", "FAILED"]
 
 

@@ -120,7 +120,7 @@ def test_the_experiment_lists_a_sweep_a_comparison_and_a_run_but_not_their_runs(
 
 def test_the_saved_view_draws_curves_by_setting(links, page):
     page.goto(links["charts"])
-    for name in ("Group: tanh", "Group: relu", "The sweep", "Sort: log10/validation/loss"):
+    for name in ("Group: tanh", "Group: relu", "The sweep", "Sort: validation/log10_loss"):
         sees(page, name)
     page.get_by_text("Search metric charts").or_(page.get_by_placeholder("Search metric charts")).first.wait_for()
     drawn = page.locator(".js-plotly-plot .bars path, .js-plotly-plot .bars .point")

@@ -94,8 +94,7 @@ function network() {
         parts.push(`<path class="hit" d="${d}" data-pick="${layer},${row},${place + 1}"><title>${weightName(layer, row, place + 1)} = ${number(weight)}</title></path>`);
         if (on) {
           lit.add(`${layer},${into}`);
-          const share = edges % 2 ? 0.6 : 0.42;
-          labels.push([layer, x1 + (x2 - x1) * share, y1 + (y2 - y1) * share - 4, own ? number(input(layer, place), 3) : number(weight, 3)]);
+          labels.push([layer, x1, y1, x2, y2, edges % 2, own ? number(input(layer, place), 3) : number(weight, 3)]);
           edges++;
         }
       }
@@ -108,8 +107,14 @@ function network() {
     const on = last > chosen.layer || place === chosen.row % sample()["a" + last].values.length;
     const error = data.paired ? value("exact", last, place) : value("error", last, place);
     parts.unshift(`<path class="weight ${sign(error)}${on ? " lit" : ""}" stroke-width="1.5" stroke-dasharray="4 3" d="M${x1} ${y1}L${lossX} ${lossY}"/>`);
-    if (on && outputs.length <= LABELLED) labels.push([last + 1, x1 + (lossX - x1) * 0.5, y1 + (lossY - y1) * 0.5 - 5, number(error, 3)]);
+    if (on && outputs.length <= LABELLED) labels.push([last + 1, x1, y1, lossX, lossY, 0, number(error, 3)]);
   }
+  const digits = width < 500 ? 2 : 3, taken = [[lossX - radius, lossY - radius, lossX + radius, lossY + radius]];
+  const box = (cx, cy, text) => [cx - 3.7 * text.length, cy - 11, cx + 3.7 * text.length, cy + 3];
+  const write = (kind, cx, cy, text) => {
+    taken.push(box(cx, cy, text));
+    parts.push(`<text${kind} text-anchor="middle" x="${cx}" y="${cy}">${text}</text>`);
+  };
   for (let layer = 0; layer <= last; layer++) {
     for (const place of drawn[layer]) {
       const [cx, cy] = spot(layer, place), a = layer ? value("a", layer, place) : value("x", 0, place);
@@ -117,14 +122,15 @@ function network() {
       const disc = Number.isFinite(a) ? radius * Math.sqrt(Math.abs(a) / tallest) : 0;
       parts.push(`<circle class="ring${on ? " lit" : ""}" cx="${cx}" cy="${cy}" r="${radius + 1}"/>`);
       parts.push(`<circle class="disc ${sign(a)}" cx="${cx}" cy="${cy}" r="${disc.toFixed(2)}"><title>${layer ? "a" : "x"}_${unit(layer, place)} = ${number(a)}</title></circle>`);
-      if (labelled) parts.push(`<text text-anchor="middle" x="${cx}" y="${cy - radius - 6}">${number(a, 4)}</text>`);
+      taken.push([cx - radius, cy - radius, cx + radius, cy + radius]);
+      if (labelled) write("", cx, cy - radius - 6, number(a, digits + 1));
       if (layer) {
         const delta = value("delta", layer, place), half = Number.isFinite(delta) ? (radius + 6) * Math.abs(delta) / steepest : 0;
         parts.push(`<path class="bar ${sign(delta)}" d="M${cx - half} ${cy + radius + 7}h${2 * half}"><title>delta_${unit(layer, place)}^(${layer}) = ${number(delta)}</title></path>`);
-        if (labelled) parts.push(`<text class="small" text-anchor="middle" x="${cx}" y="${cy + radius + 22}">&#948; ${number(delta, 3)}</text>`);
+        if (labelled) write(' class="small"', cx, cy + radius + 22, `δ ${number(delta, digits)}`);
         const slope = value("slope", layer, place);
         if (labelled && lit.has(`${layer},${place}`) && Number.isFinite(slope) && !(data.paired && layer === last)) {
-          parts.push(`<text class="on" text-anchor="middle" x="${cx}" y="${cy + radius + 36}">g' ${number(slope, 3)}</text>`);
+          write(' class="on"', cx, cy + radius + 36, `g' ${number(slope, digits)}`);
         }
       }
     }
@@ -133,7 +139,16 @@ function network() {
     parts.push(`<text class="small" text-anchor="middle" x="${x(layer)}" y="${height - 4}">${escape(name)}${rest > 0 ? `, +${rest}` : ""}</text>`);
   }
   parts.push(`<circle class="ring lit" cx="${lossX}" cy="${lossY}" r="${radius + 1}"/><text text-anchor="middle" x="${lossX}" y="${lossY + 4}">L</text>`);
-  for (const [layer, lx, ly, text] of labels) if (!crowded[layer]) parts.push(`<text class="on" text-anchor="middle" x="${lx}" y="${ly}">${text}</text>`);
+  // A factor stands where nothing else does, along its line; where there is no such place, the paths below have it.
+  for (const [layer, x1, y1, x2, y2, odd, text] of labels) {
+    if (crowded[layer]) continue;
+    for (const share of odd ? [0.6, 0.5, 0.7, 0.4, 0.3, 0.78, 0.22] : [0.42, 0.5, 0.32, 0.6, 0.7, 0.22, 0.78]) {
+      const [cx, cy] = [x1 + (x2 - x1) * share, y1 + (y2 - y1) * share - 4], [left, top, right, bottom] = box(cx, cy, text);
+      if (taken.some(([l, t, r, b]) => left < r && right > l && top < b && bottom > t)) continue;
+      write(' class="on"', cx, cy, text);
+      break;
+    }
+  }
   by("network").innerHTML = `<svg class="dim" viewBox="0 0 ${width} ${height}" role="img" aria-label="the network at this step">${parts.join("")}</svg>`;
 }
 
