@@ -183,7 +183,8 @@ def test_what_was_kept_back_is_sent_with_the_sweep():
     done = command("sync", "s", "--tracking", "mlflow")
     _, parent, children = the_runs()
     assert (parent.info.status, len(children)) == ("FINISHED", 12)
-    assert "viewStateShareKey=" in done.stdout
+    place = Path("s").absolute()
+    assert done.stdout == f"{place}: chainrule ui {place}\n"
     command("sync", "s", "--tracking", "mlflow")
     assert len(the_runs()[2]) == 12
 
