@@ -1,5 +1,6 @@
 """``surface.png``: the predictions for a target with one or two inputs, and the target itself."""
 
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from chainrule_pictures import canvas, curve
 
 _POINTS, _POINTS_OF_CLASSES = 101, 201  # grid points per axis; borders of classes would show the steps of a coarse grid
 _MAX_DOTS = 200
+_TO_AN_INCH = 11  # characters of a label
 _MAX = 1e200  # larger values are drawn as this one
 
 
@@ -105,10 +107,13 @@ def panels(figure: Any, result: Result, plan: Plan, y_pred: Array, title: str = 
         style = {"s": size, "edgecolors": "white", "linewidths": 0.6, "clip_on": False, "zorder": 3}
         axes.scatter(*plan.x[:, :_MAX_DOTS], c=plan.true[:_MAX_DOTS], cmap=scale.colours, norm=norm, **style)
     row[0].set_ylabel(canvas.name(schema.inputs[1]))
-    bar = {"location": "bottom", "label": scale.label, "ticks": scale.ticks, "shrink": 0.8, "aspect": 40}
+    label = textwrap.fill(scale.label, int(_TO_AN_INCH * figure.get_size_inches()[0]))
+    bar = {"location": "bottom", "label": label, "ticks": scale.ticks, "shrink": 0.8, "aspect": 40}
     drawn = figure.colorbar(ScalarMappable(norm, scale.colours), ax=row, **bar)
     if not scale.smooth and schema.is_named:
         drawn.set_ticklabels([canvas.name(name) for name in schema.classes])
+    # Twice: the first layout of square axes does not know where their titles will be, and these would be cut off.
+    figure.get_layout_engine().execute(figure)
 
 
 def _parts(result: Result) -> list[Array]:

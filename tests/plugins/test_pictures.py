@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import chainrule
 from chainrule.components.contracts import Activation, Initializer, Loss, Optimizer, Rule, Sampling, Schedule, Target
 from chainrule.engine.curves import Curves
 from chainrule.engine.data import draw
@@ -18,7 +19,7 @@ from chainrule.engine.reason import Reason
 from chainrule.records.result import Result
 from chainrule.records.settings import Data, DType, Network, Settings, Training
 from chainrule.registry.watching import Session
-from chainrule_pictures import Pictures, chainrule_watchers, loss, predictions, surface
+from chainrule_pictures import Pictures, canvas, chainrule_watchers, loss, predictions, scores, surface
 from sizes import one_in
 
 pytestmark = pytest.mark.usefixtures("drawn")
@@ -334,3 +335,40 @@ def test_a_long_title_is_not_cut_off():
     assert box.x0 >= 0
     assert box.x1 <= 900
     assert " ".join(text.get_text().split()) == title
+
+
+def test_titles_of_surfaces_lie_below_that_of_the_figure_and_labels_are_not_cut_off():
+    """Where the title has two lines, and in the small frames of an animation."""
+    words = ["target=two_moons", "network.hidden=[8]", "activation=tanh", "training.epochs=2", "data.noise=0.1"]
+    (result,) = chainrule.train([words])
+    figure = surface.draw(result)
+    plan, frame = surface.Plan.of(result), canvas.empty(5.4, 3.6, 80)
+    surface.panels(frame, result, plan, result.predict(plan.points), "epoch 2: training loss 0.1234", ends=True)
+    for drawn in (figure, frame):
+        drawn.canvas.draw()
+        renderer = drawn.canvas.get_renderer()
+        top = drawn._suptitle.get_window_extent(renderer).y0 if drawn is figure else drawn.bbox.y1
+        for axes in drawn.axes:
+            assert axes.title.get_window_extent(renderer).y1 <= top
+            box = axes.get_tightbbox(renderer)
+            assert box.x0 >= 0
+            assert box.x1 <= drawn.bbox.x1
+            assert box.y0 >= 0
+
+
+@pytest.mark.parametrize(
+    ("words", "name"), [(["target=two_moons", "data.test=0.2"], "accuracy"), ([], "R2"), (["optimizer.lr=1e9"], "R2")]
+)
+def test_scores_are_those_of_the_curves(words, name):
+    (result,) = chainrule.train([[*words, "training.epochs=4", "data.samples=40"]])
+    figure = scores.draw(result)
+    (axes,) = figure.axes
+    assert axes.get_ylabel() == name
+    lines = axes.get_lines()
+    for part, line in zip(("train", "validation"), lines, strict=False):
+        values = result.curves.values[f"{part}/{name.lower()}"]
+        np.testing.assert_array_equal(line.get_ydata(), np.where(np.isfinite(values), values, np.nan))
+    assert len(lines) == (3 if words[-1:] == ["data.test=0.2"] else 2)
+    figure.canvas.draw()
+    older = SimpleNamespace(settings=result.settings, curves=Curves(result.curves.epochs, {}))
+    assert scores.draw(older) is None
