@@ -227,7 +227,7 @@ def shown(request, browser, explained):
     """Opens a page of ``explain`` in some width; in the end nothing was wrong with any, and nothing cut off."""
     context, errors = browser.new_context(viewport={"width": request.param, "height": 900}), []
     page = context.new_page()
-    page.on("pageerror", errors.append)
+    page.on("pageerror", lambda error: errors.append(error))
 
     def opened(name):
         page.goto((explained / f"{name}.html").as_uri())
@@ -290,15 +290,16 @@ def test_the_samples_of_a_step_are_stepped_through(shown, name):
 def test_a_weight_is_chosen_and_its_paths_multiply_to_the_derivative(shown):
     page = shown("article")
     page.keyboard.press("Home")
-    page.locator("#layer").select_option("0")
-    page.locator("#row").select_option("1")
-    page.locator("#column").select_option("2")
+    page.locator("#layer").select_option(index=0)
+    page.locator("#row").select_option(index=1)
+    page.locator("#column").select_option(index=2)
     text = page.locator("#paths").inner_text()
     assert "dL/dw_22^(1)" in text
     products = [float(value) for value in page.locator("#paths .one:has-text('path') .value").all_inner_texts()]
-    *paths, total = products
+    *paths, added, total = products
     assert len(paths) == 2, "through both units of the second layer"
-    assert sum(paths) == pytest.approx(total, rel=1e-4)
+    assert sum(paths) == pytest.approx(added, rel=1e-4)
+    assert added == pytest.approx(total, rel=1e-4)
     central = float(re.search(r"central difference (\S+)", text)[1])
     assert central == pytest.approx(total, rel=1e-4)
     assert "✓" in text

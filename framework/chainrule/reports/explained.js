@@ -168,7 +168,7 @@ function loss() {
     const place = height - bottom - (height - bottom - 10) * i / 3;
     parts.push(`<path class="grid" d="M${left} ${place}H${width - 12}"/><text text-anchor="end" x="${left - 6}" y="${place + 4}">${shown}</text>`);
   }
-  for (const epoch of [0, Math.round(ends / 2), ends]) parts.push(`<text text-anchor="middle" x="${x(epoch)}" y="${height - 8}">${epoch}</text>`);
+  for (const epoch of new Set([0, Math.round(ends / 2), ends])) parts.push(`<text text-anchor="middle" x="${x(epoch)}" y="${height - 8}">${epoch}</text>`);
   names.forEach((name, i) => {
     const line = kept => kept.map(([epoch, v], k) => `${k ? "L" : "M"}${x(epoch).toFixed(1)} ${y(v).toFixed(1)}`).join("");
     const known = data.curves[name].filter(point => point[1] !== null), past = known.filter(point => point[0] <= now);
