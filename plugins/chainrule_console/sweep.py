@@ -2,7 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from chainrule.analysis.comparison import ComparisonResult, scored, tuned_words
 from chainrule.analysis.effects import Effect
@@ -16,6 +17,7 @@ from chainrule_console.summary import labelled
 from chainrule_console.words import clock_face, count, number
 
 _SETTINGS, _FAILURES = 20, 5  # rows of the ranking, and different errors, that are shown
+_BESTS = 5  # targets whose best run is named
 _PAIRS = 3  # most pairs of contenders that get a sentence each
 
 
@@ -114,9 +116,20 @@ def _verdicts(found: ComparisonResult) -> list[str]:
     return [f"{line}  {names}" for line, names in zip(_table(columns, labels=1), alike, strict=True)]
 
 
+def _best(outcomes: SweepOutcomes) -> Iterator[tuple[str, str]]:
+    """Yield the best run and its command; of a comparison the best run on some targets."""
+    from chainrule.reports import best  # here, because pages are slow to import
+
+    for each in islice(best.of(outcomes), _BESTS):
+        where = f" on {each.target}" if each.target else ""
+        yield f"best run{where}", f"{each.record.directory}: {each.value}"
+        if not each.target:
+            yield "to repeat it", each.command
+
+
 def _where_to_look(sweep: Sweep, outcomes: SweepOutcomes) -> list[tuple[str, str]]:
     """Return what failed, what changed on the way, and where records and reports are."""
-    facts = [("changed", sentence) for sentence in sweep.versions]
+    facts = [*_best(outcomes), *(("changed", sentence) for sentence in sweep.versions)]
     errors = Counter(outcome.error for outcome in outcomes if outcome.error)
     for error, amount in errors.most_common(_FAILURES):
         which = [f"{outcome.directory}" for outcome in outcomes if outcome.error == error]

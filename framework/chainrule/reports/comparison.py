@@ -20,7 +20,7 @@ from chainrule.files.reading import read_within
 from chainrule.files.words import resuming
 from chainrule.records.outcome import LOST
 from chainrule.records.sweep import Sweep
-from chainrule.reports import budget, cost, page, svg
+from chainrule.reports import best, budget, cost, page, svg
 from chainrule.reports.budget import FAR, EpochCurves
 from chainrule.reports.page import some
 
@@ -76,7 +76,7 @@ def render(
     """
     comparison, found = sweep.comparison, outcomes.comparison
     assert comparison is not None
-    parts = "pairs", "matrix", "rows", "profile", "cost", "less", "tuning", "diverged"
+    parts = "pairs", "matrix", "rows", "profile", "cost", "less", "tuning", "diverged", "bests"
     content: dict[str, Any] = dict.fromkeys(parts)
     answer = f"{len(outcomes)} of {comparison.runs} runs have ended: `{resuming(sweep.directory)}` goes on."
     if found:
@@ -100,6 +100,7 @@ def render(
             "failures": page.failures([o for o in outcomes if o.error or not comparison.is_tuning(o.number)]),
             "tuning": [figure for target in comparison.targets for figure in _tuning(found, target)],
         }
+        content["bests"] = list(best.content(outcomes))
     title = f"Comparison: {comparison.group} {', '.join(comparison.contenders)}"
     content = {**comparison.to_entry(), **content, "kind": outcomes.which, "which": page.which(outcomes)}
     facts = page.facts(sweep, outcomes)

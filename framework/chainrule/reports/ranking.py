@@ -26,6 +26,7 @@ def render(
     planned: int,
     notes: Sequence[str] = (),
     curves: Sequence[Mapping[str, Any]] = (),
+    bests: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the page as HTML.
 
@@ -37,6 +38,7 @@ def render(
         planned: how many runs there are in all.
         notes: sentences that the reader needs in order to trust the ranking.
         curves: figures that are drawn before those of the parameters.
+        bests: the best run, see :func:`chainrule.reports.best.content`.
     """
     return page.render(
         "ranking.html.jinja",
@@ -50,6 +52,7 @@ def render(
         interactions=[_interaction(each) for each in outcomes.interactions],
         units=sorted({effect.units for effect in outcomes.effects}),
         has_curves=bool(curves),
+        bests=bests,
         figures=[*curves, *_scatters(outcomes, keys)],
     )
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from chainrule.analysis.outcomes import Outcomes, SweepOutcomes
 from chainrule.files.atomic import write_atomically
 from chainrule.records.sweep import FOLD, SEED, Sweep
-from chainrule.reports import comparison, curves, page, ranking, svg, table
+from chainrule.reports import best, comparison, curves, page, ranking, svg, table
 
 REPORT = "report.html"
 _CURVES = 6  # settings whose curves are shown, at most
@@ -48,6 +48,7 @@ def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
         keys=[key for key in sweep.axes if key not in (SEED, FOLD)],
         planned=sweep.runs,
         curves=list(_curves(outcomes)),
+        bests=list(best.content(outcomes)),
     )
 
 

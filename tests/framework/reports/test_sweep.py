@@ -1,19 +1,25 @@
 """Reports of sweeps."""
 
 import math
+import re
+import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import chainrule
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.ranking import groups
+from chainrule.analysis.wording import digits
 from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
 from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import Sweep, SweepManifest, new_sweep
 from chainrule.reports.curves import lines
 from chainrule.reports.sweep import render
+from chainrule_console.sweep import summary
 from pages import parsed
 
 
@@ -97,3 +103,23 @@ def test_ten_thousand_runs_make_a_small_report_soon():
     html = render(sweep, many)
     assert len(html) < 3_000_000
     assert "800 more settings are not shown" in parsed(html)
+
+
+def test_the_best_run_is_named_with_its_command_its_losses_and_its_record():
+    words = ["activation=tanh,relu", "seed=0,1", "training.epochs=3", "tracking=none"]
+    found = chainrule.sweep(*words, directory="here", quiet=True)
+    best = found.best
+    text = parsed(Path("here/report.html").read_text())
+    name = f"activation={best.settings.activation.name}, seed={best.settings.seed}"
+    value = f"final validation/loss {digits(best.metrics['validation/loss'], 6)}"
+    assert re.sub(r"\W+", " ", f"{name}: {value}; its record is {best.record.directory.name}. To repeat it") in re.sub(
+        r"\W+", " ", text
+    )
+    command = shlex.join(["chainrule", *best.record.manifest.overrides])
+    assert command in text
+    assert "Its losses over epochs." in text
+    lines = "\n".join(summary(found.record, found))
+    assert re.search(rf"best run +{re.escape(f'{best.record.directory}: {value}')}", lines)
+    assert re.search(rf"to repeat it +{re.escape(command)}", lines)
+    shutil.rmtree(best.record.directory)
+    assert "The best run" not in render(found.record, found), "whose record is gone"
