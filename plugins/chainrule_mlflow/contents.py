@@ -122,8 +122,9 @@ def points(record: Record, limit: int = POINTS) -> list[Point]:
     A loss has at most ``limit`` points. If ``limit`` is below ``POINTS``, other curves have a fifth of that, because
     they would fill most of the database of a large sweep. The record has all points.
 
-    Values that are not finite are left out, because MLflow alters them. A loss that is not finite at the end is NaN
-    there, so that pages sort the run behind all others. Losses have a logarithm each, because pages show two digits.
+    Values that are not finite are left out, because MLflow alters them. A loss or a score that is not finite at the end
+    is NaN there, so that pages sort the run behind all others. Losses have a logarithm each, because pages show two
+    digits.
     """
     manifest, curves = record.manifest, record.curves()
     found = []
@@ -139,8 +140,9 @@ def points(record: Record, limit: int = POINTS) -> list[Point]:
     losses = {name: value for name, value in manifest.metrics.items() if name.endswith("loss")}
     single |= {logarithm(name): math.log10(value) for name, value in losses.items() if value}
     end = milliseconds(manifest, 1.0)
-    lost = [name for name, value in losses.items() if value is None]
-    found += [(legal(shown), math.nan, end, manifest.epochs) for name in lost for shown in (name, logarithm(name))]
+    lost = [name for name, value in manifest.metrics.items() if value is None and name in {*losses, *curves.values}]
+    lost += [logarithm(name) for name in lost if name in losses]
+    found += [(legal(name), math.nan, end, manifest.epochs) for name in lost]
     # Final losses are the last points of their curves. At step 0, single values are drawn as bars that compare runs.
     found += [
         (legal(name), float(value), end, 0)

@@ -18,6 +18,7 @@ import pytest
 import chainrule
 import shortcuts
 from chainrule.cli import explain
+from chainrule_mlflow.store import listed
 from processes import of_group, wait_until
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -111,11 +112,14 @@ def sees(page, text):
 
 
 def test_the_experiment_lists_a_sweep_a_comparison_and_a_run_but_not_their_runs(links, page):
-    page.goto(re.sub(r"/runs/\w+", "/runs", links["the sweep"]))
+    base, _, place = links["the sweep"].partition("#")
+    page.goto(base + listed(place.split("/")[2]))
     for name in ("sweep: 2 activation x 2 seeds", "comparison: activation tanh, relu on sine, xor"):
         sees(page, name)
     assert sees(page, re.compile("^two_moons, 2-2 tanh"))
-    assert "activation=tanh, seed=1" not in page.inner_text("body"), "they are beneath their sweep"
+    text = page.inner_text("body")
+    assert "activation=tanh, seed=1" not in text, "they are beneath their sweep"
+    assert re.search(r"\b3\s+matching runs", text), "however many runs a comparison has"
 
 
 def test_the_saved_view_draws_curves_by_setting(links, page):
@@ -127,6 +131,8 @@ def test_the_saved_view_draws_curves_by_setting(links, page):
     drawn.first.wait_for(state="attached")
     sees(page, "Curves").scroll_into_view_if_needed()
     page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for(state="attached")
+    sees(page, "Curves (3)")
+    page.get_by_text("r2", exact=False).first.wait_for(state="attached")
 
 
 def test_the_description_names_the_best_run_and_its_command(links, folder, page):
