@@ -143,7 +143,7 @@ def test_a_mistyped_command_is_named():
     done = chainrule_command("resum", "x", code=1)
     assert done.stderr == (
         "chainrule: resum is not a command (did you mean 'resume'?); "
-        "choose from check, compare, data, delete, doctor, explain, export, "
+        "choose from check, compare, data, delete, doctor, explain, export, export-onnx, "
         "new-plugin, plugins, predict, report, resume, sync, ui, verify, why.\n"
     )
 

@@ -130,8 +130,8 @@ def test_sync_sends_what_was_kept(tmp_path):
     command("training.epochs=3", "tracking=none")
     done = command("sync", "outputs", "--tracking", "mlflow")
     (directory,) = (manifest.parent for manifest in Path("outputs").rglob(MANIFEST))
-    assert "/runs/" in done.stdout
-    assert json.loads((directory / "mlflow.json").read_text())["run_id"] in done.stdout
+    assert f"chainrule ui {directory.absolute()}\n" in done.stdout
+    assert json.loads((directory / "mlflow.json").read_text())["run_id"]
 
 
 def test_sync_without_records(tmp_path):

@@ -136,9 +136,9 @@ def test_a_page_is_smaller_than_two_megabytes_and_has_the_steps_that_matter(name
 def test_a_page_that_would_be_too_large_has_fewer_steps(monkeypatch):
     explanation = explained([], *range(1, 21))
     whole = html(explanation, 7)
-    monkeypatch.setattr(module, "_LIMIT", len(whole) // 2)
+    monkeypatch.setattr(module, "_LIMIT", 2 * len(whole) // 3)
     page, kept = fitting(explanation, 7)
-    assert len(page) <= len(whole) // 2
+    assert len(page) <= 2 * len(whole) // 3
     assert 7 in [of.step.number for of in kept.steps]
     assert 3 < len(kept.steps) < 20
     monkeypatch.setattr(module, "_LIMIT", 10)

@@ -162,8 +162,8 @@ def test_the_report_needs_nothing_else(whole):
     folder, _ = whole
     page = (folder / "runs" / "found" / "report.html").read_text()
     assert "http" not in page.replace("http://www.w3.org", "")
-    # The pair, each entry, an axis a target, the profile, points and epochs of each target, its tuning.
-    assert page.count("<svg") == 1 + 6 + 3 + 1 + 6 + 3
+    # The pair, each entry, an axis a target, the profile, points and epochs of each target, its tuning and best run.
+    assert page.count("<svg") == 1 + 6 + 3 + 1 + 6 + 3 + 3
     assert "hydra/sweeper=compare" in page
 
 
