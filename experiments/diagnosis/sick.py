@@ -1,12 +1,13 @@
 """How often is a diagnosis right, and does its cure cure?  ``python experiments/diagnosis/sick.py``.
 
-Runs are made sick on purpose, each kind in a way that is known by construction, and beside each kind there is a healthy
-one that differs in that alone. Instruments are put on all of them, and what they name is tried.
+Runs are made sick on purpose, each kind in a way that is known by construction, on several targets, beside healthy runs
+that differ in that alone. Instruments are put on all of them, and the cures that they name are tried. Rules were looked
+at on other seeds, and on three of the targets only; what is printed is of seeds and targets that they had not seen.
 """
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,23 +16,30 @@ import matplotlib.pyplot as plt
 import chainrule
 from chainrule.analysis.shares import Share
 from chainrule.registry.registry import installed
-from chainrule.replay.diagnosis import GOAL
 from chainrule.replay.instrumented import Examined, examine, instruments, of_settings
-from chainrule.replay.proof import prove, skill
+from chainrule.replay.proof import prove
+from chainrule.replay.skill import GOAL
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
-SEEDS, QUICK_SEEDS = 20, 2
-PROOFS, QUICK_PROOFS = 5, 1  # sick runs of each kind whose cure is tried
-RUNS, QUICK_RUNS = 200, 60  # of a proof
+TUNING, HELD_OUT = range(5), range(100, 110)  # seeds
+PROOFS = 2  # sick runs of each kind and target whose cures are tried
+RUNS = 80  # of a proof
 
-PLANE = ["network.hidden=[]", "training.batch_size=null", "training.epochs=300", "optimizer.lr=0.3"]
-NET = ["network.hidden=[8]", "activation=tanh", "initializer=xavier_normal", "training.batch_size=16"]
-SMALL = [*NET, "optimizer.lr=0.05", "training.epochs=100"]
-WIDE = ["network.hidden=[8,8]"]
-DEEP = ["network.hidden=[8,8,8,8,8,8]", "training.batch_size=16", "training.epochs=60", "target=sine"]
-XOR = ["target=xor", "network.hidden=[4]", "activation=tanh", "training.epochs=300", "training.batch_size=16"]
-NOISY = ["target=sine", "network.hidden=[40]", "activation=tanh", "optimizer=adam", "optimizer.lr=0.01"]
+NET = ["network.hidden=[16]", "activation=tanh", "initializer=xavier_normal", "training.batch_size=16"]
+TARGETS = {  # healthy runs
+    "linear": [*NET, "optimizer.lr=0.05", "training.epochs=100"],
+    "sine": [*NET, "target=sine", "optimizer.lr=0.1", "training.epochs=400"],
+    "two_moons": [*NET, "target=two_moons", "optimizer.lr=0.5", "training.epochs=300"],
+    "friedman1": [*NET, "target=friedman1", "optimizer.lr=0.01", "training.epochs=300", "data.samples=500"],
+    "xor": [*NET, "target=xor", "optimizer.lr=0.5", "training.epochs=300"],
+    "wine": [*NET, "target=wine", "optimizer.lr=0.1", "training.epochs=60"],
+}
+SEEN = ("linear", "sine", "two_moons")  # targets of the tuning seeds
+REGRESSIONS, CLASSES = ("linear", "sine", "friedman1"), ("two_moons", "xor", "wine")
+RELU, DEEP = ["activation=relu", "initializer=he_normal"], ["network.hidden=[8,8,8,8,8,8,8,8,8,8]"]
+STUCK = ("plateau", "update_size", "vanishing_gradients", "too_few_epochs")
+WILD = ("rate_above_curvature", "exploding_gradients", "oscillation", "dead_units", "saturated_units", *STUCK)
 
 
 @dataclass(frozen=True)
@@ -40,69 +48,93 @@ class Kind:
 
     Attributes:
         name: of the way.
-        sick, healthy: settings.
         causes: names of instruments of which one must state it.
         effects: those that may state what follows from it.
-        cures: changes that undo it, by construction.
+        words: settings that make a healthy run sick.
+        healthy: settings of the healthy run beside it, beside those of its target.
+        targets: those that it makes sense on.
     """
 
     name: str
-    sick: Sequence[str]
-    healthy: Sequence[str]
     causes: Sequence[str]
     effects: Sequence[str]
-    cures: Sequence[str]
+    words: Sequence[str]
+    healthy: Sequence[str] = ()
+    targets: Sequence[str] = tuple(TARGETS)
 
 
-STUCK = ("plateau", "update_size", "vanishing_gradients")
 KINDS = (
-    Kind("rate beyond 2 / lambda_max", [*PLANE, "optimizer.lr=2.5"], PLANE,
-         ["rate_above_curvature"], ["exploding_gradients", "update_size", "oscillation"], ["rate/10"]),
-    Kind("rate 10 in a ReLU net", [*SMALL, "activation=relu", "optimizer.lr=10"], [*SMALL, "activation=relu"],
-         ["exploding_gradients", "rate_above_curvature"], ["dead_units", "update_size", "oscillation", *STUCK],
-         ["rate/100"]),
-    Kind("rate 1e-8", [*SMALL, "optimizer.lr=1e-8"], SMALL, ["update_size"], ["plateau"], ["rate*100"]),
-    Kind("zeros", [*SMALL, "initializer=zeros"], SMALL, ["identical_units"], STUCK, ["initializer"]),
-    Kind("ReLUs that never fire", [*SMALL, *WIDE, "activation=relu", "initializer=normal", "initializer.mean=-4"],
-         [*SMALL, *WIDE, "activation=relu", "initializer=he_normal"], ["dead_units"], STUCK,
-         ["activation", "initializer"]),
-    Kind("units driven into saturation",
-         [*SMALL, *WIDE, "activation=sigmoid", "initializer=normal", "initializer.mean=30"],
-         [*SMALL, *WIDE],
-         ["saturated_units", "identical_units"], [*STUCK, "oscillation"], ["initializer"]),
-    Kind("ten sigmoids in a row",
-         [*DEEP, "network.hidden=[8,8,8,8,8,8,8,8,8,8]", "activation=sigmoid", "optimizer.lr=0.05",
-          "initializer=xavier_normal"],
-         [*DEEP, "activation=tanh", "optimizer.lr=0.05", "initializer=xavier_normal"],
-         ["vanishing_gradients"], STUCK, ["shallower", "activation", "norm"]),
-    Kind("weights of a deep net too large",
-         [*DEEP, "activation=identity", "initializer=normal", "initializer.std=3", "optimizer.lr=1e-5"],
-         [*DEEP, "activation=tanh", "optimizer.lr=0.05", "initializer=xavier_normal"],
-         ["exploding_gradients", "rate_above_curvature"], [*STUCK, "oscillation"], ["initializer"]),
-    Kind("a sigmoid before values from 5 to 15", [*SMALL, "output=sigmoid"], SMALL, ["output_range"], STUCK,
-         ["output"]),
-    Kind("a tanh before values from 5 to 15", [*SMALL, "output=tanh"], SMALL, ["output_range"], STUCK,
-         ["output"]),
-    Kind("squared error behind a saturated sigmoid",
-         [*XOR, "output=sigmoid", "loss=half_squared_error", "initializer=normal", "initializer.std=40",
-          "optimizer.lr=0.05"],
-         [*XOR, "optimizer.lr=0.2", "initializer=xavier_normal"], ["loss_mismatch", "saturated_units"], STUCK,
-         ["output", "initializer"]),
-    Kind("inputs in thousands", ["target=table", "target.path=scaled.csv", *SMALL],
-         ["target=table", "target.path=scaled.csv", "target.standardize=true", *SMALL],
-         ["input_scale", "saturated_units"],
-         ["rate_above_curvature", "exploding_gradients", "oscillation", *STUCK], ["standardized"]),
-    Kind("twenty noisy samples", [*NOISY, "data.samples=20", "data.noise=0.5", "training.epochs=1500"],
-         [*NOISY, "data.samples=500", "training.epochs=200"], ["overfitting"],
-         ["noise_floor", "oscillation", "too_few_epochs"], ["more samples", "l2"]),
-    Kind("noise as large as the signal", [*SMALL, "data.noise=2.5", "training.epochs=40"], SMALL,
-         ["noise_floor"], ["plateau", "oscillation", "overfitting"], []),
-    Kind("ten epochs", [*PLANE, "optimizer.lr=0.02", "training.epochs=10"], PLANE, ["too_few_epochs"], [],
-         ["epochs*5", "rate*10"]),
-    Kind("a rate at which the loss jumps", [*SMALL, "training.batch_size=1", "optimizer.lr=0.15"],
-         [*SMALL, "training.batch_size=1", "optimizer.lr=0.02"], ["oscillation"],
-         ["update_size", "rate_above_curvature", "saturated_units", "dead_units", *STUCK], ["rate/10", "cosine"]),
+    Kind("a rate beyond 2 / lambda_max", ["rate_above_curvature"], WILD,
+         ["network.hidden=[]", "training.batch_size=null", "optimizer.lr=4"],
+         ["network.hidden=[]", "training.batch_size=null", "optimizer.lr=0.3"], ["linear"]),
+    Kind("a rate of 30", ["rate_above_curvature", "exploding_gradients"], WILD, [*RELU, "optimizer.lr=30"], RELU),
+    Kind("a rate of 1e-8", ["update_size"], STUCK, ["optimizer.lr=1e-8"]),
+    Kind("weights that are all 0", ["identical_units"], STUCK, ["initializer=zeros"]),
+    Kind("weights that are all equal", ["identical_units"], [*STUCK, "saturated_units"],
+         ["initializer=uniform", "initializer.low=0.3", "initializer.high=0.3000000000001"]),
+    Kind("ReLUs that never fire", ["dead_units"], STUCK,
+         [*RELU, "network.hidden=[16,16]", "initializer=normal", "initializer.mean=-4"],
+         [*RELU, "network.hidden=[16,16]"]),
+    Kind("sigmoids driven into saturation", ["saturated_units"], [*STUCK, "identical_units"],
+         ["network.hidden=[16,16]", "activation=sigmoid", "initializer=normal", "initializer.mean=30"],
+         ["network.hidden=[16,16]"]),
+    Kind("ten sigmoids in a row", ["vanishing_gradients"], [*STUCK, "identical_units"],
+         [*DEEP, "activation=sigmoid"], ["network.hidden=[8,8]"]),
+    Kind("weights of a deep net that are too large", ["exploding_gradients", "rate_above_curvature"], WILD,
+         [*DEEP, "activation=identity", "initializer=normal", "initializer.std=3"], ["network.hidden=[8,8]"]),
+    Kind("a sigmoid before other values", ["output_range"], STUCK, ["output=sigmoid"], (), REGRESSIONS),
+    Kind("a tanh before other values", ["output_range"], STUCK, ["output=tanh"], (), ["linear", "friedman1"]),
+    Kind("a squared error behind a saturated output", ["loss_mismatch"], [*STUCK, "saturated_units"],
+         ["loss=half_squared_error", "initializer=normal", "initializer.std=40"], (), CLASSES),
+    Kind("inputs in thousands", ["input_scale"],
+         [*WILD, "identical_units"], ["target=table", "target.path=scaled.csv"],
+         ["target=table", "target.path=scaled.csv", "target.standardize=true"], ["linear"]),
+    Kind("fifteen noisy samples", ["overfitting"], ["noise_floor", "oscillation", "too_few_epochs", "plateau"],
+         ["network.hidden=[40]", "optimizer=adam", "optimizer.lr=0.01", "training.epochs=1500", "data.samples=20",
+          "data.noise=0.5"],
+         ["network.hidden=[40]", "optimizer=adam", "optimizer.lr=0.01", "data.samples=500"], ["sine"]),
+    Kind("noise as large as the signal", ["noise_floor"], ["plateau", "overfitting", "too_few_epochs"],
+         ["data.noise=3"], (), ["linear"]),
+    Kind("noise twice as large as a sine", ["noise_floor"], ["plateau", "overfitting", "too_few_epochs"],
+         ["data.noise=1.5", "training.epochs=60"], (), ["sine"]),
+    Kind("too few epochs", ["too_few_epochs"], (), ["optimizer.lr=0.01", "training.epochs=5"]),
+    Kind("single samples at a high rate", ["oscillation"], WILD,
+         ["training.batch_size=1", "optimizer.lr=0.4"], ["training.batch_size=1", "optimizer.lr=0.02"],
+         ["linear", "friedman1"]),
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run of the study: of a kind, sick or not, on a target, with a seed."""
+
+    kind: Kind
+    is_sick: bool
+    target: str
+    seed: int
+
+    @property
+    def words(self) -> list[str]:
+        """Its settings."""
+        own = self.kind.words if self.is_sick else self.kind.healthy
+        return [*TARGETS[self.target], *own, f"seed={self.seed}", "tracking=none"]
+
+    @property
+    def right(self) -> set[str]:
+        """The instruments that may state something of it."""
+        return {*self.kind.causes, *self.kind.effects} if self.is_sick else set()
+
+
+def cases(seeds: Sequence[int], targets: Sequence[str] = tuple(TARGETS)) -> list[Case]:
+    """Return the runs of the study."""
+    return [
+        Case(kind, is_sick, target, seed)
+        for kind in KINDS
+        for target in kind.targets
+        if target in targets
+        for is_sick in (True, False)
+        for seed in seeds
+    ]
 
 
 def write_table() -> None:
@@ -114,80 +146,131 @@ def write_table() -> None:
     Path("scaled.csv").write_text("\n".join(lines) + "\n")
 
 
-def trained(words: Sequence[str], seeds: int) -> list[Examined]:
-    """Train a kind of run with several seeds, and put instruments on each."""
-    settings = [chainrule.settings(*words, "tracking=none", f"seed={seed}") for seed in range(seeds)]
-    return examine([of_settings(each) for each in settings], instruments(installed()))
+def looked_at(chosen: Sequence[Case]) -> list[tuple[Case, Examined]]:
+    """Train runs, and put instruments on each."""
+    replays = [of_settings(chainrule.settings(*case.words)) for case in chosen]
+    return list(zip(chosen, examine(replays, instruments(installed())), strict=True))
 
 
-def confusion(found: Mapping[str, tuple[list[Examined], list[Examined]]]) -> dict[str, list[int]]:
-    """Return of each instrument: stated rightly, stated wrongly, missed."""
-    counts = {each.name: [0, 0, 0] for each in instruments(installed())}
-    for kind in KINDS:
-        if kind.name not in found:
+def stated(one: Examined) -> set[str]:
+    """Return the names of the instruments that state something."""
+    return {finding.instrument for finding in one.findings}
+
+
+def counted(found: Sequence[tuple[Case, Examined]]) -> dict[str, tuple[list[bool], list[bool], list[bool]]]:
+    """Return of each instrument: whether each statement is right; of which sick runs it is stated, and first.
+
+    Healthy runs that have not learned, and sick ones that have, do not count.
+    """
+    counts = {each.name: (list[bool](), list[bool](), list[bool]()) for each in instruments(installed())}
+    for case, one in found:
+        if case.is_sick == (one.skill >= GOAL):
             continue
-        for runs, right in zip(found[kind.name], ({*kind.causes, *kind.effects}, set[str]()), strict=True):
-            for one in runs:
-                stated = {finding.instrument for finding in one.findings}
-                for name in stated:
-                    counts[name][0 if name in right else 1] += 1
-                if right and not stated & set(kind.causes):
-                    counts[kind.causes[0]][2] += 1
+        names = stated(one)
+        for name in names:
+            counts[name][0].append(name in case.right)
+        if case.is_sick:
+            hit = names & set(case.kind.causes)
+            first = one.findings[0].instrument if one.findings else ""
+            for name in hit or case.kind.causes[:1]:
+                counts[name][1].append(bool(hit))
+                counts[name][2].append(first == name)
     return counts
+
+
+def share(hits: Sequence[bool]) -> str:
+    return str(Share(sum(hits), len(hits))) if hits else "-"
 
 
 def row(cells: Sequence[object]) -> None:
     print(f"| {' | '.join(map(str, cells))} |")
 
 
+def tried(found: Sequence[tuple[Case, Examined]], proofs: int, runs: int) -> dict[str, list[bool]]:
+    """Return, by kind, whether a cure that the first finding names cures: of some sick runs of each target."""
+    cures = {each.name: each.cures for each in instruments(installed())}
+    done: dict[str, list[bool]] = {}
+    turns: dict[tuple[str, str], int] = {}
+    for case, one in found:
+        place = case.kind.name, case.target
+        if not case.is_sick or one.skill >= GOAL or not one.findings or turns.get(place, 0) >= proofs:
+            continue
+        named = cures[one.findings[0].instrument]
+        if not named:
+            continue
+        turns[place] = turns.get(place, 0) + 1
+        proof = prove(one.replay, one.findings[0].onset, GOAL, installed(), runs=runs, chosen=named)
+        done.setdefault(case.kind.name, []).append(bool(proof.cures))
+    return done
+
+
+def tables(found: Sequence[tuple[Case, Examined]], cured: Mapping[str, Sequence[bool]]) -> dict[str, Share]:
+    """Print the tables; return the share of runs of each kind whose cause is stated."""
+    recognized: dict[str, Share] = {}
+    row(["kind", "has not learned", "healthy: has learned", "cause stated", "cause first", "named cure cures"])
+    row(["---"] * 6)
+    for kind in KINDS:
+        sick = [one for case, one in found if case.kind is kind and case.is_sick]
+        healthy = [one for case, one in found if case.kind is kind and not case.is_sick]
+        failed = [one for one in sick if one.skill < GOAL]
+        causes = set(kind.causes)
+        hits = [bool(stated(one) & causes) for one in failed]
+        first = [bool(one.findings) and one.findings[0].instrument in causes for one in failed]
+        if hits:
+            recognized[kind.name] = Share(sum(hits), len(hits))
+        learned = [one.skill >= GOAL for one in healthy]
+        row([kind.name, share([one.skill < GOAL for one in sick]), share(learned), share(hits), share(first),
+             share(cured.get(kind.name, ()))])  # fmt: skip
+    print()
+    row(["instrument", "precision", "recall", "first", "of healthy runs"])
+    row(["---"] * 5)
+    well = [stated(one) for case, one in found if not case.is_sick and one.skill >= GOAL]
+    for name, (right, recalled, first) in counted(found).items():
+        row([name, share(right), share(recalled), share(first), share([name in names for names in well])])
+    return recognized
+
+
+def wrong(found: Sequence[tuple[Case, Examined]]) -> Iterator[str]:
+    """Yield what is stated wrongly, and what is missed, a line a run: for whoever changes a rule."""
+    for case, one in found:
+        names, is_well = stated(one), one.skill >= GOAL
+        false = names - case.right
+        missed = case.is_sick and not is_well and not names & set(case.kind.causes)
+        if case.is_sick == is_well or (not false and not missed):
+            continue
+        what = ", ".join(f"{each.instrument} ({each.sentence})" for each in one.findings if each.instrument in false)
+        yield f"{case.kind.name}, {case.target}, seed {case.seed}, sick {case.is_sick}, skill {one.skill:.3g}: " + (
+            f"false: {what}" if false else f"missed: {', '.join(names)}"
+        )
+
+
 def main() -> None:
     """Print the tables, and draw how often each kind is recognized."""
     command = argparse.ArgumentParser(description=__doc__)
-    command.add_argument("--quick", action="store_true", help="a few runs of each kind, in the working directory")
-    quick = command.parse_args().quick
-    seeds, proofs, runs = (QUICK_SEEDS, QUICK_PROOFS, QUICK_RUNS) if quick else (SEEDS, PROOFS, RUNS)
+    command.add_argument("--quick", action="store_true", help="two seeds of one target, in the working directory")
+    command.add_argument("--tuning", action="store_true", help="the seeds and targets that rules are looked at on")
+    given = command.parse_args()
     began = time.perf_counter()
     write_table()
-    found = {kind.name: (trained(kind.sick, seeds), trained(kind.healthy, seeds)) for kind in KINDS}
-    recognized: dict[str, Share] = {}
-    row(["kind", "has not learned", "healthy: has learned", "cause stated", "cause stated first", "named cure cures"])
-    row(["---"] * 6)
-    for kind in KINDS:
-        sick, healthy = found[kind.name]
-        failed = [one for one in sick if skill(one.result) < GOAL]
-        stated = [bool({finding.instrument for finding in one.findings} & set(kind.causes)) for one in sick]
-        first = [bool(one.findings) and one.findings[0].instrument in kind.causes for one in sick]
-        recognized[kind.name] = Share(sum(stated), len(sick))
-        cured = []
-        for one in failed[:proofs] if kind.cures else ():
-            onset = min((finding.onset for finding in one.findings), default=0)
-            proof = prove(one.replay, onset, GOAL, installed(), runs=runs, chosen=kind.cures)
-            cured.append(bool(proof.cures))
-        row([
-            kind.name,
-            Share(len(failed), len(sick)),
-            Share(sum(skill(one.result) >= GOAL for one in healthy), len(healthy)),
-            recognized[kind.name],
-            Share(sum(first), len(first)),
-            Share(sum(cured), len(cured)) if cured else "-",
-        ])  # fmt: skip
-    print()
-    row(["instrument", "precision", "recall"])
-    row(["---"] * 3)
-    for name, (right, wrong, missed) in confusion(found).items():
-        precision = Share(right, right + wrong) if right + wrong else "-"
-        row([name, precision, Share(right, right + missed) if right + missed else "-"])
-    print(f"\n{time.perf_counter() - began:.0f} s")
-    draw(recognized, Path() if quick else HERE)
+    if given.tuning:
+        found = looked_at(cases(TUNING, SEEN))
+        tables(found, {})
+        print("\n".join(["", *wrong(found)]))
+        return
+    found = looked_at(cases(HELD_OUT[:2], ["linear"]) if given.quick else cases(HELD_OUT))
+    cured = tried(found, 1 if given.quick else PROOFS, 40 if given.quick else RUNS)
+    recognized = tables(found, cured)
+    print(f"\n{len(found)} runs; {time.perf_counter() - began:.0f} s")
+    draw(recognized, Path() if given.quick else HERE)
 
 
 def draw(recognized: Mapping[str, Share], folder: Path) -> None:
     """Draw the share of runs of each kind whose cause is stated, with its interval."""
     figure, ax = plt.subplots(figsize=(7, 5), layout="constrained")
-    for place, share in enumerate(recognized.values()):
-        low, high = share.interval
+    for place, each in enumerate(recognized.values()):
+        low, high = each.interval
         ax.plot([100 * low, 100 * high], [place, place], color="tab:blue")
-        ax.plot(100 * share.value, place, "o", color="tab:blue")
+        ax.plot(100 * each.value, place, "o", color="tab:blue")
     ax.set_yticks(range(len(recognized)), list(recognized))
     ax.invert_yaxis()
     ax.set_xlim(-2, 102)

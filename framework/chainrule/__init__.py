@@ -51,6 +51,7 @@ _HOMES = {
     "chainrule.records.tracked": ("TrackedRun", "TrackedRuns"),
     "chainrule.registry.declaring": ("plugin",),
     "chainrule.registry.instruments": (
+        "Backward",
         "Course",
         "Curvature",
         "Finding",

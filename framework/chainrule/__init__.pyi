@@ -40,7 +40,7 @@ from chainrule.records.sweep import Sweep
 from chainrule.records.tracked import TrackedRun, TrackedRuns
 from chainrule.registry.declaring import plugin
 from chainrule.registry.hookspecs import API_VERSION, hookimpl
-from chainrule.registry.instruments import Course, Curvature, Finding, Instrument, Seen, Stepped
+from chainrule.registry.instruments import Backward, Course, Curvature, Finding, Instrument, Seen, Stepped
 from chainrule.registry.watching import Begun, Pages, Progress, Session, Start, SweepProgress, Tracker, Watcher
 from chainrule.runs.prepare import Prepared, prepare
 
@@ -49,6 +49,7 @@ __all__ = [
     "API_VERSION",
     "Activation",
     "Array",
+    "Backward",
     "Begun",
     "ChainruleError",
     "Classifier",

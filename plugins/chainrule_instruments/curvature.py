@@ -15,10 +15,13 @@ class RateAboveCurvature(Instrument):
     """The learning rate of gradient descent is above ``2 / lambda_max``: steps along that direction grow.
 
     ``lambda_max`` is the largest eigenvalue of the Hessian of the mean loss, measured where the loss is last finite and
-    where it first rises. It is stated only where a step is ``theta <- theta - lr g`` and the loss did not fall since.
+    where it first rises. It is stated of a run that has not learned, only where a step is ``theta <- theta - lr g``,
+    and only if the loss did not fall since: gradient descent often goes on well a little above that rate (Cohen et al.
+    2021, ICLR).
     """
 
-    source: ClassVar[str] = "LeCun, Bottou, Orr & Mueller 1998, Efficient BackProp, section 5.1"
+    source: ClassVar[str] = "LeCun, Bottou, Orr & Mueller 1998, Efficient BackProp, section 5.1: 2 / lambda_max"
+    follows: ClassVar[tuple[str, ...]] = ("input_scale",)
     cures: ClassVar[tuple[str, ...]] = ("rate/10", "rate/100", "standardized", "clip", "adam")
 
     factor: Annotated[float, Gt(0), doc("rate times lambda_max, at least")] = 2.0
@@ -35,6 +38,8 @@ class RateAboveCurvature(Instrument):
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State the first of the two points at which the rate is too high."""
+        if course.has_learned:
+            return
         losses = np.interp(course.epochs, course.curves.epochs, course.loss)
         finite = np.isfinite(losses)
         places = np.flatnonzero(finite)
@@ -52,12 +57,11 @@ class RateAboveCurvature(Instrument):
                 continue
             curvature = course.curvature(place)
             if curvature.largest * rate > self.factor:
-                how = "of the exact Hessian" if curvature.is_exact else "by power iteration"
                 yield Finding(
                     "the learning rate is above 2 / lambda_max",
-                    f"the rate is {rate:.3g}, and {self.factor:g} / lambda_max is "
+                    f"the rate is {rate:.3g}, and steps grow above {self.factor:g} / lambda_max = "
                     f"{self.factor / curvature.largest:.3g} after {course.epochs[place]} epochs (lambda_max = "
-                    f"{curvature.largest:.3g}, {how})",
+                    f"{curvature.largest:.3g}, {curvature.how})",
                     int(course.epochs[place]),
                     {"rate": rate, "bound": self.factor / curvature.largest, "lambda_max": curvature.largest},
                 )
@@ -69,13 +73,19 @@ class Plateau(Instrument):
     """The loss has stopped falling: at a saddle, where a direction of negative curvature leads down, or at a minimum.
 
     The medians of the last two quarters of the curve are compared; the smallest eigenvalue of the Hessian at the end
-    decides. A plateau begins where the loss comes within ``near`` of its last median.
+    decides. A plateau begins where the loss comes within ``near`` of its last median. It is stated of a run that has
+    not learned.
     """
 
     source: ClassVar[str] = (
         "Dauphin et al. 2014, NeurIPS: saddles have negative curvature; the thresholds are its own (SageMaker "
-        "Debugger, LossNotDecreasing, has 0.1 % from step to step)"
+        "Debugger, LossNotDecreasing, has 0.1 % over 10 steps)"
     )
+    follows: ClassVar[tuple[str, ...]] = (
+        "output_range", "input_scale", "loss_mismatch", "identical_units", "rate_above_curvature",
+        "exploding_gradients", "dead_units", "saturated_units", "vanishing_gradients", "update_size", "oscillation",
+        "noise_floor",
+    )  # fmt: skip
     cures: ClassVar[tuple[str, ...]] = ("other seed", "wider", "adam", "rate*10", "initializer", "activation")
 
     change: Annotated[float, Gt(0), doc("relative fall of the loss between the last two quarters, at most")] = 0.05
@@ -85,7 +95,7 @@ class Plateau(Instrument):
     def findings(self, course: Course) -> Iterator[Finding]:
         """State where the loss stopped, and what the Hessian says there."""
         losses, epochs, quarter = course.loss, course.curves.epochs, len(course.loss) // 4
-        if quarter < 3 or not np.isfinite(losses[-2 * quarter :]).all():
+        if course.has_learned or quarter < 3 or not np.isfinite(losses[-2 * quarter :]).all():
             return
         before, after = float(np.median(losses[-2 * quarter : -quarter])), float(np.median(losses[-quarter:]))
         change = (before - after) / max(abs(before), np.finfo(float).tiny)
@@ -98,9 +108,10 @@ class Plateau(Instrument):
         is_saddle = is_saddle and curvature.smallest < 0
         yield Finding(
             "a plateau at a saddle" if is_saddle else "a plateau at a minimum",
-            f"the loss fell by {change:.2g} of its value, to {after:.3g}, between the last two quarters (threshold "
-            f"{self.change:g}); there the eigenvalues of the Hessian go from {curvature.smallest:.2g} to "
-            f"{curvature.largest:.2g}, and the gradient has the norm {curvature.gradient:.2g}",
+            f"from the last quarter but one to the last, the loss {'falls' if change >= 0 else 'rises'} by "
+            f"{abs(change):.2g} of its value, to {after:.3g} (threshold {self.change:g}); at the end the eigenvalues "
+            f"{curvature.how} go from {curvature.smallest:.2g} to {curvature.largest:.2g}, and the gradient has the "
+            f"norm {curvature.gradient:.2g}",
             int(epochs[place]),
             {
                 "change": change,

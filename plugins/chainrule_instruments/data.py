@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from annotated_types import Gt, Interval, doc
 
-from chainrule.registry.instruments import Course, Finding, Instrument, Seen
+from chainrule.registry.instruments import Backward, Course, Finding, Instrument, Seen
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,14 @@ class InputScale(Instrument):
         """State it if an input is large and the condition is bad."""
         x = course.x.astype(float)
         sizes = np.sqrt((x**2).mean(axis=1))
+        worst = int(sizes.argmax())
+        if not sizes[worst] > self.size:
+            return
         whole = np.concatenate([np.ones((1, x.shape[1])), x])
         eigenvalues = np.linalg.eigvalsh(whole @ whole.T / x.shape[1])
         kept = eigenvalues[eigenvalues > 1e-12 * eigenvalues[-1]]  # an input that is constant has none of its own
         condition = float(kept[-1] / kept[0])
-        worst = int(sizes.argmax())
-        if condition > self.condition and sizes[worst] > self.size:
+        if condition > self.condition:
             yield Finding(
                 "inputs are badly scaled",
                 f"input {worst + 1} has a root mean square of {sizes[worst]:.3g}, and the second moments of the inputs "
@@ -89,14 +91,16 @@ class LossMismatch(Instrument):
     less than ``slope`` times ``a - y``, which it would be for the loss that the output is paired with.
     """
 
-    source: ClassVar[str] = "Golik, Doetsch & Ney 2013, Interspeech: squared error and softmax; the shares are its own"
+    source: ClassVar[str] = (
+        "Golik, Doetsch & Ney 2013, Interspeech: cross-entropy and squared error compared; the thresholds are its own"
+    )
     cures: ClassVar[tuple[str, ...]] = ("output", "initializer")
 
     slope: Annotated[float, Interval(gt=0, lt=1), doc("|delta| to |a - y|, at most")] = 0.1
     share: Annotated[float, Interval(gt=0, le=1), doc("share of the badly wrong outputs, at least")] = 0.5
     wrong: Annotated[float, Interval(gt=0, lt=1), doc("share of samples with a badly wrong output, at least")] = 0.05
 
-    def measured(self, seen: Seen) -> dict[str, Any]:
+    def measured(self, seen: Seen, *, backward: Backward) -> dict[str, Any]:
         """Return shares: of samples that are badly wrong, and of their outputs that are flat."""
         loss, output = seen.settings.loss, seen.a[-1]
         if seen.settings.target.resolved_task != "classification" or output.shape != seen.y.shape:
@@ -107,7 +111,7 @@ class LossMismatch(Instrument):
         is_wrong = off > 0.5
         if not is_wrong.any():
             return {"wrong": 0.0, "flat": 0.0}
-        flat = np.abs(seen.delta[-1])[is_wrong] < self.slope * off[is_wrong]
+        flat = np.abs(backward.delta[-1])[is_wrong] < self.slope * off[is_wrong]
         return {"wrong": float(is_wrong.any(axis=0).mean()), "flat": float(flat.mean())}
 
     def findings(self, course: Course) -> Iterator[Finding]:

@@ -7,38 +7,38 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from annotated_types import Gt, doc
 
-from chainrule.components.contracts import Array
 from chainrule.engine.reason import Reason
-from chainrule.registry.instruments import Course, Finding, Instrument, Seen
-
-
-def norms(seen: Seen) -> Array:
-    """Return the norm of each layer's gradient by its weights, over all training samples, ``(layers,)``."""
-    with np.errstate(all="ignore"):
-        return np.array([np.linalg.norm(block[:, 1:]) for block in seen.blocks(seen.grad)[1:]])
+from chainrule.registry.instruments import Backward, Course, Finding, Instrument, Seen
 
 
 @dataclass(frozen=True)
 class VanishingGradients(Instrument):
     """The gradient of the first layer is far smaller than that of the last, and small: the first one hardly learns.
 
-    The norms of the gradients by the weights are compared. It is stated where this lasts to the end.
+    The norms of the gradients by the weights are compared. It is stated where this lasts to the end of a run that has
+    not learned.
     """
 
-    source: ClassVar[str] = "AutoTrainer (Zhang et al. 2021, ICSE): first to last below 1e-3, and first below 1e-4"
+    source: ClassVar[str] = (
+        "AutoTrainer (Zhang, Zhai, Ma & Shen 2021, ICSE): first to last below 1e-3, and first below 1e-4, in runs that "
+        "do not converge; there of a batch"
+    )
     cures: ClassVar[tuple[str, ...]] = ("activation", "norm", "initializer", "adam", "shallower")
+    follows: ClassVar[tuple[str, ...]] = (
+        "output_range", "loss_mismatch", "identical_units", "dead_units", "saturated_units", "input_scale",
+    )  # fmt: skip
 
     ratio: Annotated[float, Gt(0), doc("norm of the first layer's gradient to that of the last, at most")] = 1e-3
     least: Annotated[float, Gt(0), doc("norm of the first layer's gradient, at most")] = 1e-4
 
-    def measured(self, seen: Seen) -> dict[str, Any]:
+    def measured(self, seen: Seen, *, backward: Backward) -> dict[str, Any]:
         """Return the norms of the gradients by layer."""
-        return {"norms": norms(seen)}
+        return {"norms": backward.norms}
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State it where it lasts to the end."""
         found = course.seen["norms"]
-        if found.shape[1] < 2:
+        if course.has_learned or found.shape[1] < 2:
             return
         first, last = found[:, 0], found[:, -1]
         place = course.since((first < self.ratio * last) & (first < self.least))
@@ -57,19 +57,26 @@ class VanishingGradients(Instrument):
 
 @dataclass(frozen=True)
 class ExplodingGradients(Instrument):
-    """The loss or a gradient became infinite or NaN, or the first layer's gradient is far larger than the last's."""
+    """The loss became infinite or NaN, or the first layer's gradient is far larger than the last's.
 
-    source: ClassVar[str] = "AutoTrainer (Zhang et al. 2021, ICSE): first to last above 70, or not finite"
+    The second is stated of a run that has not learned, if it is so at half of the points at least.
+    """
+
+    source: ClassVar[str] = (
+        "AutoTrainer (Zhang, Zhai, Ma & Shen 2021, ICSE): first to last above 70 in runs that do not converge, or not "
+        "finite; half of the points is its own"
+    )
     cures: ClassVar[tuple[str, ...]] = ("rate/10", "rate/100", "clip", "standardized", "norm", "initializer")
+    follows: ClassVar[tuple[str, ...]] = ("rate_above_curvature", "input_scale")
 
     ratio: Annotated[float, Gt(0), doc("norm of the first layer's gradient to that of the last, at least")] = 70.0
 
-    def measured(self, seen: Seen) -> dict[str, Any]:
+    def measured(self, seen: Seen, *, backward: Backward) -> dict[str, Any]:
         """Return the norms of the gradients by layer."""
-        return {"norms": norms(seen)}
+        return {"norms": backward.norms}
 
     def findings(self, course: Course) -> Iterator[Finding]:
-        """State that it diverged, or the first point at which the ratio is passed."""
+        """State that it diverged, and the first point at which the ratio is passed."""
         found = course.seen["norms"]
         if course.reason is Reason.DIVERGED or not np.isfinite(course.loss[-1]):
             finite = np.flatnonzero(np.isfinite(course.loss))
@@ -85,7 +92,7 @@ class ExplodingGradients(Instrument):
                 {"loss": last, "norm": norm},
             )
             return
-        if found.shape[1] < 2:
+        if course.has_learned or found.shape[1] < 2:
             return
         with np.errstate(all="ignore"):
             ratios = np.where(found[:, -1] > 0, found[:, 0] / found[:, -1], 0.0)

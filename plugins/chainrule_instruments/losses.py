@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from annotated_types import Gt, Interval, doc
+from annotated_types import Ge, Gt, Interval, doc
 
 from chainrule.components.contracts import Array
 from chainrule.engine.reason import Reason
-from chainrule.engine.weights import classes_of
 from chainrule.registry.instruments import Course, Finding, Instrument, Seen
 
-_MOST = 1500  # samples whose distances are taken
+_MOST = 500  # samples whose distances are taken
 
 
 @dataclass(frozen=True)
@@ -20,36 +19,41 @@ class Oscillation(Instrument):
     """The training loss goes up and down instead of down.
 
     Over the second half of the curve, pairs of neighbouring turning points are counted that differ by more than
-    ``size`` of the loss.
+    ``size`` of the loss of the best constant prediction: the scale on which R2 and accuracy have the size 1. What is
+    small beside that is no illness, however large it is beside a loss near 0.
     """
 
-    source: ClassVar[str] = "AutoTrainer (Zhang et al. 2021, ICSE): 3 % and 20 % of the epochs, there of the accuracy"
+    source: ClassVar[str] = (
+        "AutoTrainer (Zhang, Zhai, Ma & Shen 2021, ICSE): 3 % of the accuracy, pairs of extremes to 20 % of the epochs"
+    )
     cures: ClassVar[tuple[str, ...]] = ("rate/10", "rate/100", "cosine", "larger batch", "adam")
+    follows: ClassVar[tuple[str, ...]] = ("input_scale", "rate_above_curvature", "exploding_gradients")
 
-    size: Annotated[float, Gt(0), doc("relative difference of neighbouring turning points, at least")] = 0.03
+    size: Annotated[float, Gt(0), doc("difference of neighbouring turning points to the constant's loss, at least")] = (
+        0.03
+    )
     share: Annotated[float, Interval(gt=0, le=1), doc("pairs of these to points of the curve, at least")] = 0.2
 
     def findings(self, course: Course) -> Iterator[Finding]:
-        """State it with its first turning point of the whole curve."""
-        losses, epochs = course.loss, course.curves.epochs
+        """State it from the first rise of that size on."""
+        losses, epochs, scale = course.loss, course.curves.epochs, course.constant_loss
         later = losses[len(losses) // 2 :]
         if len(later) < 5 or not np.isfinite(later).all():
             return
         turns = np.flatnonzero(np.diff(later)[1:] * np.diff(later)[:-1] < 0) + 1
-        scale = np.median(np.abs(later)) or 1.0
         swings = np.abs(np.diff(later[turns])) / scale
-        pairs = int(np.count_nonzero(swings > self.size)) / 2
-        if pairs < self.share * len(later):
+        large = swings[swings > self.size]
+        if len(large) / 2 < self.share * len(later):
             return
-        whole = np.diff(losses)
-        first = np.flatnonzero(whole > self.size * np.abs(losses[:-1]))
-        swing = float(np.median(swings))
+        first = np.flatnonzero(np.diff(losses) > self.size * scale)
+        swing = float(np.median(large))
         yield Finding(
             "the loss oscillates",
-            f"in the second half it turns {len(turns)} times within {len(later)} points, by {swing:.0%} of its value "
-            f"in the median (thresholds {self.size:.0%}, and {self.share:.0%} of the points)",
+            f"in the second half it goes up or down {len(large)} times within {len(later)} points by more than "
+            f"{self.size:.0%} of the loss of the best constant, {scale:.3g}; by {swing:.0%} of that in the median "
+            f"(threshold: twice {self.share:.0%} of the points)",
             int(epochs[first[0]]) if len(first) else int(epochs[len(losses) // 2]),
-            {"turns": float(len(turns)), "points": float(len(later)), "swing": swing},
+            {"swings": float(len(large)), "points": float(len(later)), "swing": swing, "constant": scale},
         )
 
 
@@ -57,14 +61,19 @@ class Oscillation(Instrument):
 class Overfitting(Instrument):
     """The validation loss rises while the training loss falls.
 
-    The generalization loss ``GL = 100 (E_va / E_opt - 1)`` compares the last validation loss with the smallest one.
+    The generalization loss ``GL = 100 (E_va / E_opt - 1)`` compares the last validation loss with the smallest one. A
+    rise that is small beside the loss of the best constant prediction does not count.
     """
 
-    source: ClassVar[str] = "Prechelt 1998, Early Stopping - But When?: GL above 5; twice the training loss is its own"
+    source: ClassVar[str] = (
+        "Prechelt 1998, Early Stopping - But When?: GL above 5; twice the training loss, and 3 % of the constant's "
+        "loss, are its own"
+    )
     cures: ClassVar[tuple[str, ...]] = ("l2", "dropout", "more samples", "narrower", "restore_best")
 
     gl: Annotated[float, Gt(0), doc("generalization loss in per cent, at least")] = 5.0
     gap: Annotated[float, Gt(1), doc("last validation loss to last training loss, at least")] = 2.0
+    rise: Annotated[float, Ge(0), doc("rise of the validation loss to the constant's loss, at least")] = 0.03
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State it with the epoch of the smallest validation loss."""
@@ -76,14 +85,15 @@ class Overfitting(Instrument):
         if finite[best] <= 0 or course.loss[-1] <= 0:
             return
         gl, gap = 100 * float(validation[-1] / finite[best] - 1), float(validation[-1] / course.loss[-1])
-        if gl > self.gl and gap > self.gap and course.loss[-1] < course.loss[best]:
+        rise = float(validation[-1] - finite[best]) / course.constant_loss
+        if gl > self.gl and gap > self.gap and rise > self.rise and course.loss[-1] < course.loss[best]:
             yield Finding(
                 "overfitting",
                 f"the validation loss was {finite[best]:.3g} after {course.curves.epochs[best]} epochs and is "
                 f"{validation[-1]:.3g} at the end, GL = {gl:.3g} (threshold {self.gl:g}), and {gap:.3g} times the "
-                f"training loss (threshold {self.gap:g})",
+                f"training loss (threshold {self.gap:g}); it rises by {rise:.0%} of the loss of the best constant",
                 int(course.curves.epochs[best]),
-                {"gl": gl, "gap": gap, "best": float(finite[best])},
+                {"gl": gl, "gap": gap, "best": float(finite[best]), "rise": rise},
             )
 
 
@@ -110,7 +120,7 @@ class NoiseFloor(Instrument):
     """The error on the training samples is that of their noise: nothing more can be learned from them.
 
     The noise is ``data.noise`` where the settings say it, and else estimated from nearest neighbours, which counts what
-    changes between them as noise, too. Only of a regression.
+    changes between them as noise, too. Only of a regression that has not been learned.
     """
 
     source: ClassVar[str] = "Pi & Peterson 1994, Neural Computation 6: the delta test; the factors are its own"
@@ -127,12 +137,12 @@ class NoiseFloor(Instrument):
         if settings.target.resolved_task != "regression" or settings.loss.outputs_per_target != 1:
             return {"error": np.nan}
         with np.errstate(all="ignore"):
-            return {"error": float(((settings.loss.point(seen.a[-1][None])[0] - seen.y) ** 2).sum(axis=0).mean())}
+            return {"error": float(((seen.predicted - seen.y) ** 2).sum(axis=0).mean())}
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State it from the point on at which the error came down to the noise."""
         errors = course.seen["error"]
-        if not np.isfinite(errors[-1]) or course.y.shape[1] < 10:
+        if course.has_learned or not np.isfinite(errors[-1]) or course.y.shape[1] < 10:
             return
         known = course.settings.data.noise
         is_known = known > 0 and not course.settings.target.standardized
@@ -154,33 +164,24 @@ class NoiseFloor(Instrument):
 
 @dataclass(frozen=True)
 class TooFewEpochs(Instrument):
-    """The training loss was still falling when training ended, and there was something left to learn.
+    """The training loss was still falling when training ended, and the run has not learned.
 
-    The median of the last eighth of the curve is compared with that of the eighth before. What is left is the mean
-    square error by the variance of the true values; of classes, the share of samples that are wrong.
+    The median of the last eighth of the curve is compared with that of the eighth before.
     """
 
-    source: ClassVar[str] = "its own; SageMaker Debugger, LossNotDecreasing, has 0.1 % for a loss that falls"
+    source: ClassVar[str] = (
+        "its own; SageMaker Debugger, LossNotDecreasing, has 0.1 % over 10 steps for a loss that falls"
+    )
     cures: ClassVar[tuple[str, ...]] = ("epochs*5", "rate*10", "adam")
+    follows: ClassVar[tuple[str, ...]] = ("input_scale", "loss_mismatch", "vanishing_gradients", "update_size")
 
     fall: Annotated[float, Interval(gt=0, lt=1), doc("relative fall of the loss, at least")] = 0.02
-    left: Annotated[float, Interval(gt=0, lt=1), doc("what is left to learn, at least")] = 0.05
-
-    def measured(self, seen: Seen) -> dict[str, Any]:
-        """Return what is left to learn on the training samples."""
-        settings, y = seen.settings, seen.y.astype(float)
-        with np.errstate(all="ignore"):
-            given = settings.loss.point(seen.a[-1][None])[0]
-            if settings.target.resolved_task == "classification":
-                return {"left": float((classes_of(given.T) != classes_of(y.T)).mean())}
-            return {"left": float(((given - y) ** 2).sum() / ((y - y.mean(axis=1, keepdims=True)) ** 2).sum())}
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State it at the end of a run that had its epochs."""
         losses, epochs = course.loss, course.curves.epochs
         eighth = max(len(losses) // 8, 1)
-        left = float(course.seen["left"][-1])
-        if course.reason is not Reason.EPOCHS or len(losses) < 2 or left < self.left:
+        if course.has_learned or course.reason is not Reason.EPOCHS or len(losses) < 2:
             return
         if not np.isfinite(losses[-2 * eighth :]).all():
             return
@@ -189,8 +190,8 @@ class TooFewEpochs(Instrument):
         if fall > self.fall:
             yield Finding(
                 "too few epochs",
-                f"the loss fell by {fall:.0%} from the last eighth but one of training to the last, to {after:.3g} "
-                f"(threshold {self.fall:.0%}), and {left:.0%} is left to learn (threshold {self.left:.0%})",
+                f"from the last eighth but one of training to the last, the loss falls by {fall:.0%}, to {after:.3g} "
+                f"(threshold {self.fall:.0%}), and the skill is {course.skill:.3g}, not {course.goal:g}",
                 int(epochs[-1]),
-                {"fall": fall, "loss": float(after), "left": left},
+                {"fall": fall, "loss": float(after), "skill": course.skill},
             )

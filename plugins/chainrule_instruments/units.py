@@ -1,6 +1,6 @@
 """Units that say nothing, and units that say the same."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -9,11 +9,6 @@ from annotated_types import Ge, Gt, Interval, doc
 
 from chainrule.components.contracts import Array
 from chainrule.registry.instruments import Course, Finding, Instrument, Seen
-
-
-def _ends(outputs: Array) -> Array:
-    """Return the smallest and the largest output of each unit over all samples, ``(units, 2)``."""
-    return np.stack([outputs.min(axis=1), outputs.max(axis=1)], axis=1)
 
 
 def _numbers(units: Array) -> str:
@@ -44,14 +39,18 @@ class DeadUnits(Instrument):
     A ReLU that is negative everywhere is one. Such units stay as they are, because their slope is 0.
     """
 
-    source: ClassVar[str] = "SageMaker Debugger, DeadRelu: more than 50 % of the ReLUs of a layer; here at least 50 %"
+    source: ClassVar[str] = (
+        "SageMaker Debugger, DeadRelu: more than 50 % of the ReLUs of a layer are active for less than 1 % of the "
+        "samples; here at least 50 % for none"
+    )
+    follows: ClassVar[tuple[str, ...]] = ("input_scale", "rate_above_curvature", "exploding_gradients")
     cures: ClassVar[tuple[str, ...]] = ("activation", "initializer", "rate/10", "wider", "other seed", "norm")
 
     share: Annotated[float, Interval(gt=0, le=1), doc("share of the units of a layer, at least")] = 0.5
 
     def measured(self, seen: Seen) -> dict[str, Any]:
         """Return the smallest and the largest output of each unit, by layer."""
-        return {str(layer): _ends(seen.a[layer]) for layer in seen.hidden}
+        return {str(layer): seen.ends[layer] for layer in seen.hidden}
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State it of each layer where it lasts to the end."""
@@ -81,7 +80,11 @@ class SaturatedUnits(Instrument):
     A unit counts if its output varies by less than ``spread`` of the width of the range, and lies within it of an end.
     """
 
-    source: ClassVar[str] = "SageMaker Debugger, SaturatedActivation: 50 % of a layer; the width of 1 % is its own"
+    source: ClassVar[str] = (
+        "SageMaker Debugger, SaturatedActivation: more than 50 % of a layer, where the slope is below 1e-7; the width "
+        "of 1 % is its own"
+    )
+    follows: ClassVar[tuple[str, ...]] = ("input_scale", "rate_above_curvature", "exploding_gradients")
     cures: ClassVar[tuple[str, ...]] = ("standardized", "initializer", "activation", "rate/10", "norm", "other seed")
 
     share: Annotated[float, Interval(gt=0, le=1), doc("share of the units of a layer, at least")] = 0.5
@@ -89,7 +92,7 @@ class SaturatedUnits(Instrument):
 
     def measured(self, seen: Seen) -> dict[str, Any]:
         """Return the smallest and the largest output of each unit, by layer."""
-        return {str(layer): _ends(seen.a[layer]) for layer in seen.hidden}
+        return {str(layer): seen.ends[layer] for layer in seen.hidden}
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State it of each layer where it lasts to the end."""
@@ -132,20 +135,32 @@ class IdenticalUnits(Instrument):
     def measured(self, seen: Seen) -> dict[str, Any]:
         """Return, by layer, the number of the first unit that each unit is equal to, ``(units,)``."""
         blocks = seen.blocks(seen.theta)
-        return {str(layer): np.array(self._groups(seen.a[layer], blocks[layer])) for layer in seen.hidden}
+        return {str(layer): self._groups(seen.a[layer], blocks[layer]) for layer in seen.hidden}
 
-    def _groups(self, outputs: Array, weights: Array) -> Sequence[int]:
-        known = outputs if len(weights) != len(outputs) else np.concatenate([weights, outputs], axis=1)
-        largest = np.abs(known).max(initial=0.0)
-        allowed = self.tolerance * largest if np.isfinite(largest) else 0.0
-        first: list[int] = []
-        leaders: list[int] = []
-        for unit, own in enumerate(known):
-            near = [leader for leader in leaders if abs(known[leader, 0] - own[0]) <= allowed]  # few, for little time
-            same = [leader for leader in near if np.abs(known[leader] - own).max(initial=0.0) <= allowed]
-            leaders += [] if same else [unit]
-            first.append(same[0] if same else unit)
+    def _groups(self, outputs: Array, weights: Array) -> Array:
+        """Compare weights, and outputs only where these are equal: samples are many."""
+        known = weights if len(weights) == len(outputs) else outputs
+        directions = np.cos(np.arange(1, known.shape[1] + 1))
+        with np.errstate(all="ignore"):
+            keys = known @ directions  # of equal units they are equal, of others hardly ever
+            order = keys.argsort(kind="stable")
+            same = np.diff(keys[order]) <= self._allowed(known) * np.abs(directions).sum()
+        if same.any():
+            whole = np.concatenate([weights, outputs], axis=1) if known is weights else outputs
+            allowed = self._allowed(whole)
+            for place in np.flatnonzero(same):
+                one, other = whole[order[place]], whole[order[place + 1]]
+                same[place] = np.abs(one - other).max(initial=0.0) <= allowed
+        group = np.append(0, np.cumsum(~same))[: len(order)]
+        leaders = np.full(len(order), len(order))
+        np.minimum.at(leaders, group, order)
+        first = np.empty(len(order), int)
+        first[order] = leaders[group]
         return first
+
+    def _allowed(self, known: Array) -> float:
+        largest = np.abs(known).max(initial=0.0)
+        return float(self.tolerance * largest) if np.isfinite(largest) else 0.0
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State it of each layer in which units are equal at every point after the start."""

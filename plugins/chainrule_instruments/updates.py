@@ -12,10 +12,10 @@ from chainrule.registry.instruments import Course, Finding, Instrument, Stepped
 
 @dataclass(frozen=True)
 class UpdateSize(Instrument):
-    """The updates of a layer are far too small or large beside its parameters, in the middle of all steps seen.
+    """The updates of a layer are far too small or large beside its parameters, in a run that has not learned.
 
-    The norm of what a step changes is divided by the norm of the parameters before it. Over an epoch the same is taken
-    as often as there are steps in it, so that single samples may move little.
+    The norm of what a step changes is divided by the norm of the parameters before it. Updates are too small if they
+    are so at all steps seen: at a minimum they become small, too. They are too large if their median is.
     """
 
     source: ClassVar[str] = (
@@ -23,8 +23,12 @@ class UpdateSize(Instrument):
         "(SageMaker Debugger, WeightUpdateRatio, has 1e-8 and 10)"
     )
     cures: ClassVar[tuple[str, ...]] = ("rate*10", "rate*100", "rate/10", "rate/100", "adam")
+    follows: ClassVar[tuple[str, ...]] = (
+        "output_range", "input_scale", "loss_mismatch", "identical_units", "rate_above_curvature",
+        "exploding_gradients", "dead_units", "saturated_units", "vanishing_gradients",
+    )  # fmt: skip
 
-    small: Annotated[float, Gt(0), doc("median ratio of update to parameters, at least")] = 1e-6
+    small: Annotated[float, Gt(0), doc("largest ratio of update to parameters, at least")] = 1e-6
     large: Annotated[float, Gt(0), doc("median ratio of update to parameters, at most")] = 1e-1
 
     def stepped(self, step: Stepped) -> dict[str, Any]:
@@ -35,27 +39,32 @@ class UpdateSize(Instrument):
         return {"ratios": np.array(ratios)}
 
     def findings(self, course: Course) -> Iterator[Finding]:
-        """State the layer whose median is farthest out on either side."""
+        """State the layers that are farthest out on either side."""
         ratios = course.stepped.get("ratios")
-        if ratios is None or not len(ratios):
+        if ratios is None or course.has_learned:
             return
-        medians = np.array([np.median(own[np.isfinite(own)]) if np.isfinite(own).any() else np.nan for own in ratios.T])
-        if not np.isfinite(medians).any():
+        known = np.where(np.isfinite(ratios), ratios, np.nan)
+        layers = np.flatnonzero(np.isfinite(known).any(axis=0))
+        if not len(layers):
             return
-        smallest, largest = int(np.nanargmin(medians)), int(np.nanargmax(medians))
-        if medians[smallest] < self.small:
-            yield self._of(course, ratios[:, smallest], smallest + 1, "small", self.small)
-        if medians[largest] > self.large:
-            yield self._of(course, ratios[:, largest], largest + 1, "large", self.large)
-
-    def _of(self, course: Course, ratios: Any, layer: int, word: str, threshold: float) -> Finding:
-        beyond = ratios < threshold if word == "small" else ratios > threshold
-        median = float(np.median(ratios[np.isfinite(ratios)]))
-        return Finding(
-            f"updates are far too {word}",
-            f"a step changes layer {layer} by {median:.2g} of its norm, the median of {len(ratios)} steps (threshold "
-            f"{threshold:g})",
-            int(course.step_epochs[np.flatnonzero(beyond)[0]]),
-            {"ratio": median},
-            layer,
-        )
+        largest, medians = np.full(known.shape[1], np.inf), np.full(known.shape[1], -np.inf)
+        largest[layers], medians[layers] = np.nanmax(known[:, layers], axis=0), np.nanmedian(known[:, layers], axis=0)
+        low, high = int(largest.argmin()), int(medians.argmax())
+        if largest[low] < self.small:
+            yield Finding(
+                "updates are far too small",
+                f"no step seen changes layer {low + 1} by more than {largest[low]:.2g} of its norm (threshold "
+                f"{self.small:g}, {len(ratios)} steps)",
+                int(course.step_epochs[0]),
+                {"ratio": float(largest[low])},
+                low + 1,
+            )
+        if medians[high] > self.large:
+            yield Finding(
+                "updates are far too large",
+                f"a step changes layer {high + 1} by {medians[high]:.2g} of its norm, the median of {len(ratios)} "
+                f"steps (threshold {self.large:g})",
+                int(course.step_epochs[np.flatnonzero(ratios[:, high] > self.large)[0]]),
+                {"ratio": float(medians[high])},
+                high + 1,
+            )

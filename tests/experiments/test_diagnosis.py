@@ -3,8 +3,7 @@
 import pytest
 
 from chainrule.replay.changes import CHANGES
-from chainrule.replay.diagnosis import GOAL
-from chainrule.replay.proof import skill
+from chainrule.replay.skill import GOAL, skill
 from studies import load, small, table
 
 CERTAIN = ("rate beyond 2 / lambda_max", "rate 1e-8", "zeros", "a sigmoid before values from 5 to 15", "ten epochs")

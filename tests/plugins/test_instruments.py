@@ -15,7 +15,16 @@ from chainrule_instruments.losses import delta_test
 
 
 def course(
-    *words, loss=(1.0, 0.5), validation=None, seen=(), stepped=(), x=None, y=None, reason=Reason.EPOCHS, at=None
+    *words,
+    loss=(1.0, 0.5),
+    validation=None,
+    seen=(),
+    stepped=(),
+    x=None,
+    y=None,
+    reason=Reason.EPOCHS,
+    at=None,
+    skill=0.0,
 ):
     """What an instrument has measured, made by hand."""
     settings = chainrule.settings("tracking=none", *words)
@@ -36,6 +45,8 @@ def course(
         x=np.zeros((widths[0], 2)) if x is None else np.array(x, float),
         y=np.zeros((widths[-1], 2)) if y is None else np.array(y, float),
         curvature=lambda place: at or Curvature(1.0, 0.5, 0.0, is_exact=True),
+        skill=skill,
+        goal=0.9,
     )
 
 
@@ -128,13 +139,17 @@ def test_a_plateau_is_at_a_saddle_if_the_hessian_has_a_negative_eigenvalue(small
 
 
 @pytest.mark.parametrize(
-    ("ratio", "symptom"),
-    [(0.9e-6, "updates are far too small"), (1.1e-6, None), (0.09, None), (0.11, "updates are far too large")],
+    ("ratios", "symptom"),
+    [
+        ([1e-8, 0.9e-6, 1e-8], "updates are far too small"),
+        ([1e-8, 1.1e-6, 1e-8], None),
+        ([1e-3, 0.09, 0.09], None),
+        ([1e-3, 0.11, 0.11], "updates are far too large"),
+    ],
 )
-def test_updates_beside_the_weights(ratio, symptom):
-    found = only(
-        built_in.UpdateSize(), "network.hidden=[]", loss=[1, 1, 1, 1], stepped={"ratios": [[1e-3], [ratio], [ratio]]}
-    )
+def test_updates_beside_the_weights(ratios, symptom):
+    stepped = {"ratios": [[ratio] for ratio in ratios]}
+    found = only(built_in.UpdateSize(), "network.hidden=[]", loss=[1, 1, 1, 1], stepped=stepped)
     assert (found.symptom if found else None) == symptom
 
 
@@ -178,23 +193,39 @@ def test_a_squared_error_behind_a_sigmoid_that_is_wrong_and_flat():
     a = np.array([[0.999, 0.999, 0.3]])  # slopes a (1 - a): 0.001, 0.001, 0.21
     y = np.array([[0.0, 1.0, 1.0]])
     seen = chainrule.Seen(
-        settings, Shape((2, 2, 2, 1)), 0, np.zeros(1), [], [a], np.zeros((2, 3)), y, {},
-        lambda: ([(a - y) * a * (1 - a)], np.zeros(1)),
+        settings, Shape((2, 2, 2, 1)), 0, np.zeros(1), [], [a], np.zeros((2, 3)), y, {}
     )  # fmt: skip
-    assert built_in.LossMismatch().measured(seen) == {"wrong": pytest.approx(2 / 3), "flat": 0.5}
+    backward = chainrule.Backward(Shape((2, 2, 2, 1)), lambda: ([(a - y) * a * (1 - a)], np.zeros(1)))
+    assert built_in.LossMismatch().measured(seen, backward=backward) == {"wrong": pytest.approx(2 / 3), "flat": 0.5}
 
 
-def test_a_loss_that_swings():
-    up_and_down = [1.0 + 0.2 * (-1) ** turn for turn in range(40)]
-    found = only(built_in.Oscillation(), loss=up_and_down)
-    assert found.numbers["swing"] == pytest.approx(0.4, rel=0.25)
-    assert only(built_in.Oscillation(), loss=1 + 0.05 * (np.array(up_and_down) - 1)) is None
-    assert only(built_in.Oscillation(), loss=0.9 ** np.arange(40)) is None
+@pytest.mark.parametrize(("swing", "states"), [(0.029, False), (0.031, True)])
+def test_a_loss_that_swings_by_3_per_cent_of_that_of_the_best_constant(swing, states):
+    y = [[-2.0, 2.0, -2.0, 2.0]]  # half of its variance is 2
+    loss = [0.1 + swing * 2 * (turn % 2) for turn in range(40)]
+    found = only(built_in.Oscillation(), loss=loss, y=y)
+    assert bool(found) == states
+    if found:
+        assert (found.numbers["swing"], found.numbers["constant"]) == (pytest.approx(swing), 2)
+    assert only(built_in.Oscillation(), loss=0.9 ** np.arange(40), y=y) is None
+
+
+def test_a_loss_near_0_that_swings_by_half_of_itself_is_well():
+    assert only(built_in.Oscillation(), loss=[1e-4 + 5e-5 * (turn % 2) for turn in range(40)], y=[[0.0, 1.0]]) is None
+
+
+def test_a_run_that_has_learned_has_no_plateau_and_no_small_updates():
+    flat = {"loss": [4.0, 3.0, 2.0, *[1.0] * 13], "skill": 0.95}
+    assert only(built_in.Plateau(), **flat) is None
+    assert only(built_in.UpdateSize(), "network.hidden=[]", stepped={"ratios": [[1e-9]] * 15}, **flat) is None
+    norms = [[1e-5, 1.0]] * 16
+    assert only(built_in.VanishingGradients(), "network.hidden=[2]", seen={"norms": norms}, **flat) is None
+    assert only(built_in.TooFewEpochs(), loss=0.9 ** np.arange(16), skill=0.95) is None
 
 
 @pytest.mark.parametrize(("last", "states"), [(1.04, False), (1.06, True)])
 def test_the_generalization_loss_of_prechelt(last, states):
-    found = only(built_in.Overfitting(), loss=[2.0, 0.5, 0.1], validation=[2.0, 1.0, last])
+    found = only(built_in.Overfitting(), loss=[2.0, 0.5, 0.1], validation=[2.0, 1.0, last], y=[[-1.0, 1.0]])
     assert bool(found) == states
     if found:
         assert (found.onset, found.numbers["gl"]) == (1, pytest.approx(6))
@@ -218,9 +249,14 @@ def test_the_error_of_a_line_through_noise_is_the_noise():
 @pytest.mark.parametrize(("factor", "states"), [(0.97, True), (0.995, False)])
 def test_too_few_epochs(factor, states):
     loss = factor ** np.arange(16)
-    found = only(built_in.TooFewEpochs(), loss=loss, seen={"left": [1.0, 0.06]})
+    found = only(built_in.TooFewEpochs(), loss=loss)
     assert bool(found) == states
     if found:
         assert found.numbers["fall"] == pytest.approx(1 - factor**2)
-    assert only(built_in.TooFewEpochs(), loss=loss, seen={"left": [1.0, 0.04]}) is None
-    assert only(built_in.TooFewEpochs(), loss=loss, seen={"left": [1.0]}, reason=Reason.CONVERGED) is None
+    assert only(built_in.TooFewEpochs(), loss=loss, reason=Reason.CONVERGED) is None
+
+
+def test_equal_units_are_found_wherever_they_stand_and_others_with_equal_biases_are_not():
+    weights = np.array([[0.0, 1, 2], [0, 3, 4], [0, 1, 2], [0, 5, 6], [0, 1, 2], [0, 3, 4]])
+    groups = built_in.IdenticalUnits()._groups(weights[:, 1:] @ np.ones((2, 7)), weights)
+    assert groups.tolist() == [0, 1, 0, 3, 0, 1]

@@ -4,19 +4,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.cli.common import load_plugins, parser
 from chainrule.config.compose import compose_settings
-from chainrule.errors import ChainruleError, nearest
+from chainrule.errors import ChainruleError, nearest, sentence
 from chainrule.records.run import read_record
-from chainrule.records.sweep import SWEEP
+from chainrule.records.sweep import SWEEP, read_sweep
+from chainrule.records.why import write_why
 from chainrule.registry.preferences import is_preference
 from chainrule.registry.registry import installed
 from chainrule.replay.changes import CHANGES
-from chainrule.replay.diagnosis import GOAL, diagnose
+from chainrule.replay.diagnosis import diagnose
 from chainrule.replay.instrumented import of_settings
-from chainrule.replay.proof import RUNS
+from chainrule.replay.proof import RUNS, Told
 from chainrule.replay.replays import Replay
+from chainrule.replay.skill import GOAL
 from chainrule.replay.swept import diagnose_sweep
+from chainrule.reports.sweep import write_report
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -25,7 +29,8 @@ def main(arguments: Sequence[str]) -> None:
     The run is trained again with instruments on it: vanishing gradients, dead units, a rate above the curvature and so
     on, each with its number, its onset and the source of its threshold. Then some 200 runs are trained with one thing
     changed each, from the start and from the onset, and it is said which change cures, in how many of how many.
-    Of a sweep it is said how many runs failed of what, from when on, and which settings are to blame.
+    Of a sweep it is said how many runs failed of what, from when on, and which settings are to blame; its report shows
+    that, too.
 
     Raises:
         ChainruleError: there is no such run, or it cannot be trained again.
@@ -55,12 +60,24 @@ def main(arguments: Sequence[str]) -> None:
     if given.runs < 0:
         raise ChainruleError(f"--runs must be a whole number from 0 on, not {given.runs}.")
     load_plugins(list(arguments))
-    if len(given.words) == 1 and (Path(given.words[0]) / SWEEP).is_file():
-        print(diagnose_sweep(Path(given.words[0]), installed(), goal=given.goal))
-        return
     told = _told if sys.stderr.isatty() else None
+    if len(given.words) == 1 and (Path(given.words[0]) / SWEEP).is_file():
+        _sweep(Path(given.words[0]), given.goal, told)
+        return
     replay = _replay(given.words)
     print(diagnose(replay, installed(), goal=given.goal, runs=given.runs, chosen=given.change, told=told))
+
+
+def _sweep(directory: Path, goal: float, told: Told | None) -> None:
+    """Print what kept runs of a sweep from learning, and put it into its report."""
+    found = diagnose_sweep(directory, installed(), goal=goal, told=told)
+    print(found)
+    sweep = read_sweep(directory)
+    try:
+        write_why(directory, found.entries)
+        print(f"The report shows it: {write_report(sweep, SweepOutcomes(sweep, sweep.outcomes()))}")
+    except OSError as error:
+        raise ChainruleError(f"The report of the sweep does not show it: {sentence(error)}") from None
 
 
 def _replay(words: Sequence[str]) -> Replay:

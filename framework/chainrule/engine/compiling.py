@@ -187,7 +187,9 @@ class Compiled:
             chosen._compared = dict(self._compared)
         return chosen
 
-    def train(self, parts: Parts, part: Part, first: int, steps: int, plain: Plain, epoch: int) -> None:
+    def train(
+        self, parts: Parts, part: Part, first: int, steps: int, plain: Plain, epoch: int, done: int = 0
+    ) -> None:
         """Do steps with the batches of ``part``, from its first on.
 
         Args:
@@ -197,8 +199,8 @@ class Compiled:
             steps: how many; more than an epoch has only where it has no other batches.
             plain: does steps by NumPy.
             epoch: the place, from 0, of the first epoch among those that are drawn.
+            done: how many of these steps are done.
         """
-        done = 0
         while done < steps:
             count = self._some(parts, part, first + done, steps - done, plain, done, epoch)
             if not count:

@@ -193,16 +193,21 @@ class Machine:
         )
         size = min(batch_size or samples, samples)
         steps = stack.epochs * (1 if same else -(-samples // size))
-        wanted = not seen and pays(stack.engine, steps, stack.shape.size)
+        # An onlooker that may want each step is shown each, so that NumPy does them.
+        wanted = (not seen or seen[0].skips) and pays(stack.engine, steps, stack.shape.size)
         self._epoch = None if same else Epoch(stack, size, wanted)
         transforms = self._transforms if stack.transforms else None
         about = optimizer, stack.rule, transforms, self._offered, self._further
         self._watch = self._watched(*seen, everything) if seen else None
 
+        def seen_step(step: Step) -> Step:
+            found: Step = self._watch.step(step, count) if self._watch else step
+            return found
+
         def planned(backprop: Backprop, samples: Sequence[tuple[Array, Array]]) -> Sequence[Step]:
             def step(x: Array, y: Array) -> Step:
                 made = backprop.batch(x, y)
-                return planned_update(*about, backprop, made), backprop, made
+                return seen_step((planned_update(*about, backprop, made), backprop, made))
 
             return Planned(samples, step)
 
@@ -210,14 +215,12 @@ class Machine:
             parts = [planned(self._backprop_of(part[0], self.theta, random), part) for part in self._epoch.parts]
         else:
             if self._known:
-                parts = [[(planned_update(*about, whole, batch), whole, batch)]]
+                count = 1
+                parts = [[seen_step((planned_update(*about, whole, batch), whole, batch))]]
             else:
                 parts = [planned(self._backprop_of(everything[0], self.theta, random), everything)]
         self._samples = parts_of(self._epoch) if self._epoch else [Part.whole(*everything[0])]
-        if self._watch:  # which sees each step, so that NumPy does them; it is shown those of an epoch together
-            every: list[Any] = [step for part in parts for step in part]
-            watched = iter(self._watch.steps(every))
-            parts = [[next(watched) for _ in part] for part in parts]
+        count = sum(map(len, parts))
         self._parts: list[Sequence[Step]] = parts
         self.compiled = compiled or (Compiled(available()) if wanted else None)
         self._measured: Array | None = None  # gradients of all samples at the current parameters
@@ -283,11 +286,16 @@ class Machine:
                 update, backprop, batch = batches[at]
                 update(theta, backprop(batch), self._state, first + turn)
 
-        if self.compiled:
-            self.compiled.train(self._changed, self._samples[number], first, epochs * size, plain, place)
-        else:
-            plain(0, epochs * size)
-        self._step += epochs * size
+        done, steps = 0, epochs * size
+        while self.compiled and done < steps:
+            seen = min(self._watch.onlooker.next_wanted(first + done) - first, steps) if self._watch else steps
+            self.compiled.train(self._changed, self._samples[number], first, seen, plain, place, done)
+            if self._watch:
+                self._watch.skipped(first + seen - 1)
+            done = min(seen + 1, steps)
+            plain(seen, done - seen)
+        plain(done, steps - done)
+        self._step += steps
 
     @functools.cached_property
     def _changed(self) -> Parts:
@@ -377,9 +385,14 @@ class Machine:
             everything: all training samples, ``x`` under a row of ones and ``y``, as a list of one batch.
         """
 
+        planned: list[tuple[Backprop, Batch]] = []
+
         def backward() -> Backprop:
-            backprop = self._backprop_of(everything[0], self.kept, None)
-            backprop(backprop.batch(*everything[0]))
+            if not planned:
+                made = self._backprop_of(everything[0], self.kept, None)
+                planned.append((made, made.batch(*everything[0])))
+            backprop, batch = planned[0]
+            backprop(batch)
             return backprop
 
         whole, outputs = self._whole, true_outputs(self._looked_at["train"][0], self._stack.loss)

@@ -99,6 +99,18 @@ class Onlooker:
         """Say whether a step is to be seen, by its number from 1; asked before each step."""
         return False
 
+    def next_wanted(self, step: int) -> int:
+        """Return the number of the first step from this one on that may be wanted.
+
+        Who wants few steps says which, and machine code may do those between; so that costs what training costs.
+        """
+        return step
+
+    @property
+    def skips(self) -> bool:
+        """Whether it says which steps it wants, so that others need not be shown."""
+        return type(self).next_wanted is not Onlooker.next_wanted
+
     def stepped(self, step: Step) -> None:
         """A step that was wanted is done."""
 
@@ -139,12 +151,14 @@ class Watch:
         self._steps, self._samples, self._backward = steps, samples, backward
         self._begun: dict[str, Any] = {}
 
-    def steps(self, steps: Sequence[tuple[Update, Backprop, Batch]]) -> list[Any]:
-        """Return the steps of an epoch as they are seen: how each updates, what evaluates its gradient, its batch."""
-        return [
-            (self._update(update, backprop, batch, len(steps)), self._gradient(backprop), batch)
-            for update, backprop, batch in steps
-        ]
+    def skipped(self, step: int) -> None:
+        """Be told that all steps up to this one are done, some of them unseen."""
+        self._steps = step
+
+    def step(self, step: tuple[Update, Backprop, Batch], per_epoch: int) -> Any:
+        """Return a step as it is seen: how it updates, what evaluates its gradient, its batch."""
+        update, backprop, batch = step
+        return self._update(update, backprop, batch, per_epoch), self._gradient(backprop), batch
 
     def _gradient(self, backprop: Backprop) -> Callable[[Batch], Array]:
         """Return what evaluates a gradient, and keeps what is as it was before, if the step is wanted."""

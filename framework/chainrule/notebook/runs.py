@@ -24,9 +24,10 @@ from chainrule.records.run import Record
 from chainrule.records.settings import Settings
 from chainrule.registry.watching import Tracker
 from chainrule.replay.changes import CHANGES
-from chainrule.replay.diagnosis import GOAL, Diagnosis, diagnose
+from chainrule.replay.diagnosis import Diagnosis, diagnose
 from chainrule.replay.proof import RUNS
 from chainrule.replay.replays import Replay
+from chainrule.replay.skill import GOAL
 from chainrule.reports import fragment
 from chainrule.reports.axes import losses
 from chainrule.runs.prepare import drawn, first_states, recorded_parameters

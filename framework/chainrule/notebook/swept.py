@@ -13,7 +13,7 @@ from chainrule.notebook.runs import Run, tracker_of
 from chainrule.records.outcome import Outcome
 from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
-from chainrule.replay.diagnosis import GOAL
+from chainrule.replay.skill import GOAL
 from chainrule.replay.swept import SweepDiagnosis, diagnose_sweep
 from chainrule.reports import axes, curves, fragment
 from chainrule.reports.ranking import answer

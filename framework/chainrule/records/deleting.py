@@ -18,7 +18,7 @@ _OF_RUN = re.compile(
     r"|pictures/[^/]+\.png|\.hydra/(config|hydra|overrides)\.yaml|checkpoints/epoch-\d+|(?:[^/]+/)?\.[^/]+\.tmp"
 )
 _OF_SWEEP = re.compile(
-    r"sweep\.json|multirun\.yaml|checksums\.json|report\.html|runs\.csv|comparison\.json|timing\.json|optuna\.log(\.lock)?"
+    r"sweep\.json|multirun\.yaml|checksums\.json|report\.html|runs\.csv|comparison\.json|timing\.json|why\.json|optuna\.log(\.lock)?"
     r"|\.sweep\.lock(-journal)?|\.[^/]+\.tmp"
 )
 

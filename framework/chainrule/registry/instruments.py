@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.components.contracts import Activation, Array, Component
+from chainrule.components.arguments import offers
+from chainrule.components.contracts import Activation, Array, Component, Loss
 from chainrule.engine.curves import Curves
 from chainrule.engine.network import Shape, placed
 from chainrule.engine.reason import Reason
@@ -59,6 +60,8 @@ class Seen:
         z, a: eq. 1 and 2, ``(units, samples)``.
         x, y: the training samples, ``(inputs, samples)`` and ``(outputs, samples)``, scaled for the network.
         losses: the losses, by the names of their curves.
+        ends: the smallest and the largest output of each unit, by layer, ``(units, 2)``.
+        predicted: what is predicted of ``y``, likewise.
     """
 
     settings: Settings
@@ -70,21 +73,19 @@ class Seen:
     x: Array
     y: Array
     losses: Mapping[str, float]
-    _passes: Callable[[], tuple[Sequence[Array], Array]] = field(repr=False)
 
     @cached_property
-    def _backward(self) -> tuple[Sequence[Array], Array]:
-        return self._passes()
+    def ends(self) -> Sequence[Array]:
+        """The smallest and the largest output of each unit over all samples, by layer, ``(units, 2)``."""
+        first, *layers = self.a
+        return [first, *(np.stack([own.min(axis=-1), own.max(axis=-1)], axis=-1) for own in layers)]
 
-    @property
-    def delta(self) -> Sequence[Array]:
-        """Eq. 4 and 5 for each sample's loss, by the rule of the run, ``(units, samples)``; costs a backward pass."""
-        return self._backward[0]
-
-    @property
-    def grad(self) -> Array:
-        """The gradient over all training samples, by the rule of the run, ``(parameters,)``; costs a backward pass."""
-        return self._backward[1]
+    @cached_property
+    def predicted(self) -> Array:
+        """What is predicted of the true values, ``(outputs, samples)``; see :meth:`chainrule.Loss.point`."""
+        with np.errstate(all="ignore"):
+            found: Array = self.settings.loss.point(self.a[-1][None])[0]
+        return found
 
     @property
     def hidden(self) -> range:
@@ -94,6 +95,40 @@ class Seen:
     def blocks(self, flat: Array) -> list[Array]:
         """Return each layer's part of ``flat (parameters,)``: biases, then weights, ``(rows, 1 + units before)``."""
         return [block[0] for block in self.shape.blocks(flat[None])]
+
+
+@dataclass(frozen=True)
+class Backward:
+    """The backward pass of a point, by the rule of the run; it is done when one of these is asked for.
+
+    Attributes:
+        delta: eq. 4 and 5 for each sample's loss, by layer from 1, ``(units, samples)``.
+        grad: the gradient over all training samples, ``(parameters,)``.
+        norms: norm of each layer's gradient by its weights, ``(layers,)``.
+    """
+
+    _shape: Shape
+    _passes: Callable[[], tuple[Sequence[Array], Array]] = field(repr=False)
+
+    @cached_property
+    def _both(self) -> tuple[Sequence[Array], Array]:
+        return self._passes()
+
+    @property
+    def delta(self) -> Sequence[Array]:
+        """Eq. 4 and 5, likewise."""
+        return self._both[0]
+
+    @property
+    def grad(self) -> Array:
+        """The gradient, likewise."""
+        return self._both[1]
+
+    @cached_property
+    def norms(self) -> Array:
+        """Norms of gradients, likewise."""
+        with np.errstate(all="ignore"):
+            return np.array([np.linalg.norm(block[0, :, 1:]) for block in self._shape.blocks(self.grad[None])[1:]])
 
 
 @dataclass(frozen=True)
@@ -124,18 +159,27 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Curvature:
-    """The curvature of the mean loss over all training samples, at some parameters.
+    """The curvature of the mean loss over training samples, at some parameters.
 
     Attributes:
         largest, smallest: the extreme eigenvalues of the Hessian.
         gradient: norm of the exact gradient there.
-        is_exact: whether they are those of the whole Hessian; else of power iterations.
+        is_exact: whether they are those of the whole Hessian. Else they are those of its products with a few
+            directions, and lie between the true ones.
+        samples: how many training samples it was taken over; 0 for all.
     """
 
     largest: float
     smallest: float
     gradient: float
     is_exact: bool
+    samples: int = 0
+
+    @property
+    def how(self) -> str:
+        """How it was found, in words."""
+        way = "of the exact Hessian" if self.is_exact else "by Lanczos iteration"
+        return f"{way} over {self.samples} samples" if self.samples else way
 
 
 @dataclass(frozen=True)
@@ -145,14 +189,17 @@ class Course:
     Attributes:
         settings: of the run.
         shape: of its network.
-        epochs: of the points that were seen, ``(points,)``.
+        epochs: of the points that the instrument has seen, ``(points,)``.
         seen: what ``measured`` returned, by name, ``(points, ...)``.
         step_epochs: of the points whose next step was seen, ``(steps,)``.
         stepped: what ``stepped`` returned, by name, ``(steps, ...)``.
         curves: all points of its curves.
         reason: why it stopped.
         x, y: the training samples, ``(inputs, samples)`` and ``(outputs, samples)``, scaled for the network.
-        curvature: returns the curvature of the loss at one of the points, by its place in ``epochs``.
+        curvature: returns the curvature of the loss at one of the points, by its place in ``epochs``. It is dear.
+        skill: what the run came to: R2, or accuracy above that of the largest class, of validation samples if there
+            are some; 1 is perfect, and 0 no better than a constant.
+        goal: the skill at which a run has learned.
     """
 
     settings: Settings
@@ -166,6 +213,28 @@ class Course:
     x: Array
     y: Array
     curvature: Callable[[int], Curvature]
+    skill: float
+    goal: float
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether the run came to the goal."""
+        return self.skill >= self.goal
+
+    @cached_property
+    def constant_loss(self) -> float:
+        """The loss of predicting the mean of the true values; of a loss that knows no such prediction, that at first.
+
+        What a loss changes by is large or small beside this.
+        """
+        loss, y = self.settings.loss, self.y.astype(float)
+        if loss.outputs_per_target == 1 and type(loss).point is Loss.point:
+            mean = np.broadcast_to(y.mean(axis=1, keepdims=True), y.shape)
+            with np.errstate(all="ignore"):
+                found = float(loss.value(mean[None], y[None]).mean())
+            if np.isfinite(found) and found > 0:
+                return found
+        return float(abs(self.loss[0])) or 1.0
 
     @property
     def loss(self) -> Array:
@@ -191,19 +260,31 @@ class Instrument(Component):
 
     Nothing of it is in the settings of a run: every instrument is put on a run that is over. It has no state: what
     ``measured`` and ``stepped`` return is collected, and ``findings`` judges it. Points are some of those of the
-    curves, the first and the last among them; each step is the first one after such a point. What is not asked for,
-    such as the backward pass of a point, costs nothing.
+    curves, the first and the last among them; each step is the first one after such a point. There are so few that
+    they cost little beside training.
+
+    Optional arguments:
+
+    - ``backward`` (:class:`Backward`): deltas and gradients of the point. Who names it sees fewer points, because a
+      backward pass over all training samples is dear.
 
     Attributes:
         source: where its thresholds are published, or that they are its own.
         cures: names of the changes that are to help, see ``chainrule.replay.changes``.
+        follows: names of instruments whose findings, if they begin no later, may be why it states something: those are
+            told first.
     """
 
     source: ClassVar[str] = ""
     cures: ClassVar[tuple[str, ...]] = ()
+    follows: ClassVar[tuple[str, ...]] = ()
 
-    def measured(self, seen: Seen) -> Measured:
-        """Return numbers or arrays of a point, by name; the same names and shapes at each point of a run."""
+    @offers("backward")
+    def measured(self, seen: Seen, *args: Any, **optional: Any) -> Measured:
+        """Return numbers or arrays of a point, by name; the same names and shapes at each point of a run.
+
+        It may name ``backward``.
+        """
         return {}
 
     def stepped(self, step: Stepped) -> Measured:

@@ -1,7 +1,10 @@
-"""The curvature of the mean loss over all training samples: eigenvalues of its Hessian, in float64.
+"""The curvature of the mean loss over training samples: extreme eigenvalues of its Hessian, in float64.
 
-Products with the Hessian are central differences of the exact gradient. Of a small network they give the whole
-Hessian, of a large one its extreme eigenvalues by power iteration (LeCun, Simard & Pearlmutter 1993, NeurIPS).
+Products with the Hessian are differences of the exact gradient. Of a small network they give the whole Hessian, of a
+large one its extreme eigenvalues by Lanczos iteration (Lanczos 1950, Journal of Research of the National Bureau of
+Standards 45; Golub and Van Loan, Matrix Computations, section 10.1), which is power iteration (LeCun, Simard and
+Pearlmutter 1993, NeurIPS) whose every product is used. What it finds lies between the true extremes, so that neither a
+rate above ``2 / largest`` nor a negative ``smallest`` is stated where there is none.
 """
 
 from collections.abc import Callable
@@ -10,22 +13,21 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack
-from chainrule.engine.backprop import Backprop
+from chainrule.engine.backprop import Backprop, Batch
 from chainrule.engine.layers import States, taken
 from chainrule.engine.network import Pass, Shape
 from chainrule.records.settings import Settings
 from chainrule.registry.instruments import Curvature
-from chainrule.replay.derivatives import ChainRule
+from chainrule.replay.derivatives import ChainRule, spread
+from chainrule.replay.work import PRODUCTS, Work
 
-_SMALL = 200  # parameters up to which the whole Hessian is taken
-_ITERATIONS = 100
-_PRECISION = 1e-3  # relative change of an eigenvalue, below which the power iteration ends
-_STEP = float(np.finfo(float).eps) ** (1 / 3)
+_PRECISION = 1e-3  # relative change of the largest eigenvalue, below which iteration ends
+_CENTRAL, _ONE_SIDED = float(np.finfo(float).eps) ** (1 / 3), float(np.finfo(float).eps) ** (1 / 2)
 _BYTES = 16 << 20
 
 
 class Gradients:
-    """The exact gradient of the mean loss over all training samples of a run, wherever its parameters are.
+    """The exact gradient of the mean loss over training samples of a run, wherever its parameters are.
 
     Args:
         settings: of the run.
@@ -38,6 +40,7 @@ class Gradients:
     def __init__(self, settings: Settings, shape: Shape, train: Array, inputs: int, states: States) -> None:
         self._settings, self._shape, self._states = settings, shape, states
         self._x, self._y = train[: 1 + inputs].astype(float), train[1 + inputs :].astype(float)
+        self._planned: dict[int, tuple[Array, Backprop, Batch]] = {}
 
     def __call__(self, thetas: Array) -> Array:
         """Return the gradients at several parameters, ``(points, parameters)`` likewise."""
@@ -46,7 +49,16 @@ class Gradients:
         return np.concatenate([self._at(thetas[first : first + most]) for first in range(0, len(thetas), most)])
 
     def _at(self, thetas: Array) -> Array:
-        chosen, copies = self._settings, len(thetas)
+        if len(thetas) not in self._planned:
+            self._planned[len(thetas)] = self._plan(len(thetas))
+        place, backprop, batch = self._planned[len(thetas)]
+        place[:] = thetas
+        with np.errstate(all="ignore"):
+            return backprop(batch).copy()
+
+    def _plan(self, copies: int) -> tuple[Array, Backprop, Batch]:
+        """Return where parameters of so many networks are put, what evaluates their gradients, and at which samples."""
+        chosen, thetas = self._settings, np.zeros((copies, self._shape.size))
         hidden, output = stack([chosen.activation] * copies, float), stack([chosen.output] * copies, float)
         norm, loss = stack([chosen.norm] * copies, float), stack([chosen.loss] * copies, float)
         states = {
@@ -56,51 +68,73 @@ class Gradients:
         forward = Pass(self._shape, thetas, hidden, output, self._x.shape[1], None, norm=norm, states=states)
         backprop = Backprop(forward, loss, ChainRule(), {}, np.empty_like(thetas))
         x, y = (np.ascontiguousarray(np.broadcast_to(each, (copies, *each.shape))) for each in (self._x, self._y))
-        with np.errstate(all="ignore"):
-            return backprop(backprop.batch(x, y)).copy()
+        return thetas, backprop, backprop.batch(x, y)
 
 
-def curvature(gradients: Callable[[Array], Array], theta: Array) -> Curvature:
-    """Return the extreme eigenvalues of the Hessian at some parameters, and the norm of the gradient there.
+def curvature(
+    settings: Settings, shape: Shape, train: Array, inputs: int, states: States, theta: Array, work: Work
+) -> Curvature:
+    """Return the curvature of a run at some parameters, with as much work as it may take.
 
     Args:
-        gradients: evaluates gradients, ``(points, parameters)`` likewise.
+        settings: of the run.
+        shape: of its network.
+        train: its training samples, as for :class:`Gradients`.
+        inputs: how many rows of these are ``x``.
+        states: what activations keep, likewise.
         theta: the parameters, ``(parameters,)``; NaN is returned where they, or the gradients, are not finite.
+        work: of the run, which says whether the whole Hessian is taken, and over how many samples.
     """
-    theta = theta.astype(float)
-    norm = float(np.linalg.norm(gradients(theta[None])[0]))
+    is_whole, samples = work.curvature
+    part = train if samples == train.shape[1] else train[:, spread(train.shape[1], samples)]
+    gradients, theta = Gradients(settings, shape, part, inputs, states), theta.astype(float)
+    gradient = gradients(theta[None])[0]
+    norm, over = float(np.linalg.norm(gradient)), 0 if part is train else part.shape[1]
     if not np.isfinite(norm):
-        return Curvature(np.nan, np.nan, norm, is_exact=True)
-    if len(theta) <= _SMALL:
-        values = np.linalg.eigvalsh(hessian(gradients, theta)) if np.isfinite(norm) else np.full(1, np.nan)
-        return Curvature(float(values[-1]), float(values[0]), norm, is_exact=True)
-    first = _power(gradients, theta, 0.0)
-    second = _power(gradients, theta, first) + first
-    return Curvature(max(first, second), min(first, second), norm, is_exact=False)
+        return Curvature(np.nan, np.nan, norm, is_exact=is_whole, samples=over)
+    if is_whole:
+        values = np.linalg.eigvalsh(hessian(gradients, theta))
+        return Curvature(float(values[-1]), float(values[0]), norm, is_exact=True, samples=over)
+    step = _ONE_SIDED * max(1.0, float(np.linalg.norm(theta)))
+    smallest, largest = lanczos(
+        lambda direction: (gradients((theta + step * direction)[None])[0] - gradient) / step, len(theta), PRODUCTS
+    )
+    return Curvature(largest, smallest, norm, is_exact=False, samples=over)
 
 
 def hessian(gradients: Callable[[Array], Array], theta: Array) -> Array:
     """Return the Hessian, ``(parameters, parameters)``, symmetric; zeros where it is not finite."""
-    steps = _STEP * np.maximum(1.0, np.abs(theta))
+    steps = _CENTRAL * np.maximum(1.0, np.abs(theta))
     moved = np.diag(steps)
     rows = (gradients(theta + moved) - gradients(theta - moved)) / (2 * steps[:, None])
     found: Array = np.nan_to_num((rows + rows.T) / 2, posinf=0.0, neginf=0.0)
     return found
 
 
-def _power(gradients: Callable[[Array], Array], theta: Array, shift: float) -> float:
-    """Return the eigenvalue of ``H - shift`` of the largest size, by power iteration from a fixed direction."""
-    direction = np.random.default_rng(0).normal(size=len(theta))
-    direction /= np.linalg.norm(direction)
-    step, value = _STEP * max(1.0, float(np.linalg.norm(theta))), 0.0
-    for _ in range(_ITERATIONS):
-        ahead, behind = gradients(np.stack([theta + step * direction, theta - step * direction]))
-        product = (ahead - behind) / (2 * step) - shift * direction
-        before, value = value, float(direction @ product)
-        length = float(np.linalg.norm(product))
-        if not np.isfinite(length) or length == 0:
-            return value
-        direction = product / length
-        if abs(value - before) <= _PRECISION * abs(value):
+def lanczos(product: Callable[[Array], Array], size: int, most: int) -> tuple[float, float]:
+    """Return the smallest and the largest eigenvalue of a symmetric matrix, as products with a few directions give it.
+
+    Args:
+        product: returns the product of the matrix with a direction, ``(size,)``.
+        size: of the matrix.
+        most: how many products there are, at most; fewer where the largest eigenvalue does not change any more.
+    """
+    direction = np.random.default_rng(0).normal(size=size)
+    known = [direction / np.linalg.norm(direction)]
+    projected = np.zeros((most, most))
+    values = np.full(1, np.nan)
+    for count in range(min(most, size)):
+        image = product(known[-1])
+        if not np.isfinite(image).all():
             break
-    return value
+        basis = np.stack(known)
+        projected[: count + 1, count] = projected[count, : count + 1] = basis @ image
+        before, values = values[-1], np.linalg.eigvalsh(projected[: count + 1, : count + 1])
+        for _ in range(2):  # twice is enough to keep directions orthogonal
+            image = image - basis.T @ (basis @ image)
+        length = float(np.linalg.norm(image))
+        is_done = 2 * count > most and abs(values[-1] - before) <= _PRECISION * abs(values[-1])
+        if is_done or length <= 1e-10 * float(np.abs(values).max()):
+            break
+        known.append(image / length)
+    return float(values[0]), float(values[-1])

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.errors import ConfigurationError
 from chainrule.registry.instruments import Finding
 from chainrule.registry.registry import Registry
 from chainrule.replay.instrumented import Examined, examine, instruments
-from chainrule.replay.proof import RUNS, Proof, Told, Trial, prove, skill
+from chainrule.replay.proof import RUNS, Proof, Told, Trial, prove
 from chainrule.replay.replays import Replay
+from chainrule.replay.skill import GOAL, require_goal
 
-GOAL = 0.9  # skill at which a run has learned, unless another is given
 _WIDTH = 110
 
 
@@ -23,17 +22,20 @@ class Diagnosis:
 
     Attributes:
         examined: the run, trained again, with what the instruments find.
-        goal: the skill at which it has learned, see :func:`chainrule.replay.proof.skill`.
-        skill: its skill.
+        goal: the skill at which it has learned, see :func:`chainrule.replay.skill.skill`.
         proof: which changes cure it; None if nothing was tried.
         cures: the changes that each instrument names, by its name.
     """
 
     examined: Examined
     goal: float
-    skill: float
     proof: Proof | None
     cures: dict[str, tuple[str, ...]]
+
+    @property
+    def skill(self) -> float:
+        """What it came to."""
+        return self.examined.skill
 
     @property
     def has_learned(self) -> bool:
@@ -42,48 +44,79 @@ class Diagnosis:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Those first of which a named cure cures; otherwise by their onset."""
-        return tuple(sorted(self.examined.findings, key=lambda finding: not self.confirmed(finding)))
+        """That first of which a named cure cures; otherwise by their onset, reasons first."""
+        found = self.examined.findings
+        proven = [finding for finding in found if self.confirmed(finding)][:1]
+        return (*proven, *(finding for finding in found if finding not in proven))
 
     def confirmed(self, finding: Finding) -> tuple[Trial, ...]:
         """Return the changes that a finding's instrument names and that cure."""
         named = self.cures.get(finding.instrument, ())
         return tuple(trial for trial in self.proof.cures if trial.change in named) if self.proof else ()
 
+    def reasons(self, finding: Finding) -> tuple[Finding, ...]:
+        """Return the findings from which one may follow."""
+        return self.examined.reasons[self.examined.findings.index(finding)]
+
+    @property
+    def score(self) -> str:
+        """What it came to, and what counts as learned."""
+        result = self.examined.result
+        of = "validation" if "validation" in result.samples.parts else "training"
+        if not np.isfinite(self.skill):
+            return f"its loss is not finite, and a skill of {self.goal:g} counts as learned"
+        measure = "R2" if result.settings.target.resolved_task == "regression" else "accuracy above the largest class"
+        return f"its skill, {measure} of the {of} samples, is {self.skill:.3g}, and {self.goal:g} counts as learned"
+
     @property
     def summary(self) -> str:
-        """The answer in a sentence or two."""
-        score = f"its skill is {self.skill:.3g}, and {self.goal:g} counts as learned"
+        """The answer in a few sentences."""
         if self.has_learned:
-            return f"The run has learned: {score}."
-        if not self.examined.findings:
-            return f"The run has not learned ({score}), and no instrument finds why."
+            return f"The run has learned: {self.score}."
+        said = f"The run has not learned: {self.score}."
+        if not self.findings:
+            return f"{said} No instrument finds why.{self._by_others}"
         first = self.findings[0]
         where = f" on layer {first.layer}" if first.layer else ""
-        since = "from the start" if first.is_from_the_start else f"since epoch {first.onset}"
-        said = f"The run has not learned ({score}): {first.symptom}{where}, {since}."
+        said = f"{said} First of all: {first.symptom}{where}, {_since(first)}."
         best = self.confirmed(first)
         if best:
-            return f"{said} Proof: {best[0].change} cures it."
-        if self.proof and self.proof.cures:
-            return f"{said} {self.proof.cures[0].change} cures it, which that does not name: it may be a symptom only."
-        return f"{said} No single change that was tried cures it." if self.proof else said
+            return f"{said} Proof: {best[0].change} cures it, in {best[0].best} runs."
+        return f"{said}{self._by_others}"
+
+    @property
+    def _by_others(self) -> str:
+        """What cures although no finding names it."""
+        if not self.proof:
+            return ""
+        if not self.proof.cures:
+            return " No single change that was tried cures it."
+        cure = self.proof.cures[0]
+        what = "a cure that no finding names" if self.findings else "in spite of that"
+        return f" But {cure.change} cures it, in {cure.best} runs: {what}."
 
     def lines(self) -> Iterator[str]:
         """Yield the answer line by line."""
         yield from _wrapped(self.summary)
-        yield self.examined.ended.verdict[:1].upper() + self.examined.ended.verdict[1:] + "."
-        if self.examined.findings:
+        yield from _wrapped(self.examined.ended.verdict[:1].upper() + self.examined.ended.verdict[1:] + ".")
+        if self.findings:
             yield ""
-            yield "Findings:"
+            yield "What instruments state all the same:" if self.has_learned else "Findings:"
             for finding in self.findings:
-                yield from _wrapped(f"- {_when(finding)}: {finding.symptom}: {finding.sentence}", "  ")
-                confirmed = self.confirmed(finding)
-                if confirmed:
-                    yield f"  confirmed: {', '.join(trial.change for trial in confirmed)}"
+                yield from self._lines(finding)
         if self.proof:
             yield ""
             yield from _proof(self.proof)
+
+    def _lines(self, finding: Finding) -> Iterator[str]:
+        where = f", layer {finding.layer}" if finding.layer else ""
+        yield from _wrapped(f"- {_since(finding)}{where}: {finding.symptom}: {finding.sentence}", "  ")
+        reasons = dict.fromkeys(reason.symptom for reason in self.reasons(finding))
+        if reasons:
+            yield from _wrapped(f"  may follow from: {', '.join(reasons)}", "  ")
+        confirmed = [trial.change for trial in self.confirmed(finding)]
+        if confirmed:
+            yield from _wrapped(f"  confirmed by the proof: {', '.join(confirmed)}", "  ")
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -115,30 +148,16 @@ def diagnose(
     """
     require_goal(goal)
     found = instruments(registry)
-    (examined,) = examine([replay], found)
-    reached = skill(examined.result)
+    (examined,) = examine([replay], found, goal)
     proof = None
-    if reached < goal and runs:
-        onsets = [finding.onset for finding in examined.findings]
-        proof = prove(replay, min(onsets, default=0), goal, registry, runs=runs, chosen=chosen, told=told)
-    return Diagnosis(examined, goal, reached, proof, {each.name: each.cures for each in found})
+    if examined.skill < goal and runs:
+        onset = examined.findings[0].onset if examined.findings else 0
+        proof = prove(replay, onset, goal, registry, runs=runs, chosen=chosen, told=told)
+    return Diagnosis(examined, goal, proof, {each.name: each.cures for each in found})
 
 
-def require_goal(goal: float) -> None:
-    """Refuse a goal that no run, or every run, has.
-
-    Raises:
-        ConfigurationError: it is not above 0 and at most 1.
-    """
-    if not (0 < goal <= 1 and np.isfinite(goal)):
-        raise ConfigurationError(
-            f"The goal must be above 0 and at most 1, not {goal:g}: it is R2, or accuracy above the largest class."
-        )
-
-
-def _when(finding: Finding) -> str:
-    when = "from the start" if finding.is_from_the_start else f"since epoch {finding.onset}"
-    return f"{when}, layer {finding.layer}" if finding.layer else when
+def _since(finding: Finding) -> str:
+    return "from the start" if finding.is_from_the_start else f"since epoch {finding.onset}"
 
 
 def _proof(proof: Proof) -> Iterator[str]:
@@ -168,7 +187,8 @@ def _proof(proof: Proof) -> Iterator[str]:
 def _row(trial: Trial, verdict: str) -> str:
     own = "" if trial.own is None else "learns" if trial.own else "does not"
     onset = str(trial.onset or "")
-    return f"  {trial.change:<14} {trial.start!s:<24} {trial.median:>8.3g}  {own:<10} {onset:<24} {verdict}".rstrip()
+    median = f"{trial.median:.3g}" if np.isfinite(trial.median) else "diverges"
+    return f"  {trial.change:<14} {trial.start!s:<24} {median:>8}  {own:<10} {onset:<24} {verdict}".rstrip()
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

@@ -1,28 +1,33 @@
 """Instruments on runs that are trained again: what they measure, point by point, and what they find."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from chainrule.components.arguments import asked, given
 from chainrule.components.contracts import Array, Schedule
 from chainrule.components.parameters import build
 from chainrule.engine.curves import Curves, due_epochs
 from chainrule.engine.layers import States
 from chainrule.engine.onlooker import Onlooker, Point, Step
 from chainrule.engine.reason import Reason
+from chainrule.engine.trainer import one_thread
 from chainrule.records.result import Result
 from chainrule.records.settings import Settings
-from chainrule.registry.instruments import Course, Curvature, Finding, Instrument, Seen, Stepped, stated
+from chainrule.registry.instruments import Backward, Course, Curvature, Finding, Instrument, Seen, Stepped, stated
 from chainrule.registry.registry import Registry
-from chainrule.replay.curvature import Gradients, curvature
+from chainrule.replay.curvature import curvature
 from chainrule.replay.derivatives import spread
 from chainrule.replay.replays import Ended, Replay, together
+from chainrule.replay.skill import GOAL, skill
+from chainrule.replay.work import Work
 from chainrule.runs.prepare import first_states
 
-POINTS, _FEWEST = 40, 16  # of a run that are seen: at most, and at least where there are as many
-_EPOCHS = 8  # between two of them, so that they take little of the time: a point costs an epoch at most
+POINTS = 40  # of a run that are seen, at most
+_NEVER = 1 << 62  # the number of a step that there is not
 _BYTES = 64 << 20  # that the parameters kept of a run may take
 
 
@@ -33,12 +38,17 @@ class Examined:
     Attributes:
         replay: the run.
         ended: what it came to.
-        findings: in the order of their onset, and at the same epoch in that of the instruments.
+        findings: in the order of their onset, and at the same epoch in that of the instruments; but what may follow
+            from another comes after it.
+        skill: what it came to.
+        reasons: of each finding, those from which it may follow.
     """
 
     replay: Replay
     ended: Ended
     findings: tuple[Finding, ...]
+    skill: float
+    reasons: tuple[tuple[Finding, ...], ...]
 
     @property
     def result(self) -> Result:
@@ -55,32 +65,71 @@ def instruments(registry: Registry) -> list[Instrument]:
     return made
 
 
-def examine(replays: Sequence[Replay], chosen: Sequence[Instrument]) -> list[Examined]:
+def examine(replays: Sequence[Replay], chosen: Sequence[Instrument], goal: float = GOAL) -> list[Examined]:
     """Train runs again, as stacks where they can be, with instruments on each.
+
+    Args:
+        replays: the runs.
+        chosen: the instruments.
+        goal: the skill at which a run has learned.
 
     Raises:
         ConfigurationError: data, or a run that one of them starts from, cannot be read.
     """
     finer = [_finer(replay) for replay in replays]
-    found = _examine(finer, replays, chosen)
+    found = _examine(finer, replays, chosen, goal)
     wrong = [place for place, one in enumerate(found) if one.ended.difference and finer[place] is not replays[place]]
     again = [replays[place] for place in wrong]  # as it was: a finer curve may have ended a run that was not stopped
-    for place, one in zip(wrong, _examine(again, again, chosen) if again else [], strict=True):
+    for place, one in zip(wrong, _examine(again, again, chosen, goal) if again else [], strict=True):
         found[place] = one
     return found
 
 
-def _examine(seen: Sequence[Replay], replays: Sequence[Replay], chosen: Sequence[Instrument]) -> list[Examined]:
+def _examine(
+    seen: Sequence[Replay], replays: Sequence[Replay], chosen: Sequence[Instrument], goal: float
+) -> list[Examined]:
     gauges = [Gauge(replay, chosen) for replay in seen]
     ended = together(seen, lambda places: Watching([gauges[place] for place in places]))
     return [
-        Examined(replay, end if own is replay else _compared(replay, end), gauge.findings(end.result))
+        _examined(replay, end if own is replay else _compared(replay, end), gauge, goal)
         for replay, own, end, gauge in zip(replays, seen, ended, gauges, strict=True)
     ]
 
 
+def _examined(replay: Replay, end: Ended, gauge: "Gauge", goal: float) -> Examined:
+    reached = skill(end.result)
+    findings, reasons = gauge.findings(end.result, reached, goal)
+    return Examined(replay, end, findings, reached, reasons)
+
+
+def ordered(
+    findings: Sequence[Finding], chosen: Sequence[Instrument]
+) -> tuple[tuple[Finding, ...], tuple[tuple[Finding, ...], ...]]:
+    """Return findings in the order of their onset, but reasons before what may follow from them, and the reasons.
+
+    Args:
+        findings: of a run, in the order of the instruments.
+        chosen: the instruments, which say what may follow from what.
+    """
+    follows = {each.name: set(each.follows) for each in chosen}
+    left = sorted(findings, key=lambda finding: finding.onset)
+    found = []
+    while left:
+        ready = (one for one in left if not any(_is_reason(other, one, follows) for other in left))
+        found.append(next(ready, left[0]))  # none is ready where instruments name each other
+        left.remove(found[-1])
+    reasons = [tuple(other for other in found[:place] if _is_reason(other, one, follows))
+               for place, one in enumerate(found)]  # fmt: skip
+    return tuple(found), tuple(reasons)
+
+
+def _is_reason(other: Finding, one: Finding, follows: Mapping[str, set[str]]) -> bool:
+    """Say whether a finding may be why there is another."""
+    return other.instrument in follows.get(one.instrument, ()) and other.onset <= one.onset
+
+
 def _finer(replay: Replay) -> Replay:
-    """Return the replay of a run with more points of its curves, where these are few and decide nothing."""
+    """Return the replay of a run with more points of its curves, where these are few, cheap, and decide nothing."""
     training, original = replay.settings.training, replay.original
     if original is None or original.reason is not Reason.EPOCHS or training.patience is not None:
         return replay
@@ -88,7 +137,8 @@ def _finer(replay: Replay) -> Replay:
         return replay
     epochs = original.curves.epochs
     interval = int(epochs[1]) if len(epochs) > 1 else 1
-    wanted = max(1, int(epochs[-1]) // POINTS)
+    work = replay.work
+    wanted = max(1, int(epochs[-1]) // work.points(work.between, POINTS, fewest=1))
     every = max(each for each in range(1, interval + 1) if interval % each == 0 and each <= wanted)
     if every == interval:
         return replay
@@ -116,31 +166,41 @@ class Gauge:
     """
 
     def __init__(self, replay: Replay, chosen: Sequence[Instrument]) -> None:
-        self.settings, self.shape = replay.settings, replay.shape
+        self.settings, self.shape, self._work = replay.settings, replay.shape, replay.work
         self._chosen = list(chosen)
         self._measuring = [each for each in chosen if type(each).measured is not Instrument.measured]
         self._stepping = [each for each in chosen if type(each).stepped is not Instrument.stepped]
-        wanted = int(np.clip(replay.epochs // _EPOCHS, _FEWEST, POINTS))
-        most = int(np.clip(_BYTES // (8 * self.shape.size), 2, wanted))
+        most = min(self._work.points(self._work.looking, POINTS), max(2, _BYTES // (8 * self.shape.size)))
         every = replay.settings.training.measure_every
         known = replay.original.curves.epochs if replay.original else due_epochs(replay.epochs, every or 1)
-        self._epochs = {int(known[place]) for place in spread(len(known), most)}
+        epochs = [int(known[place]) for place in spread(len(known), most)]
+        self._epochs = set(epochs)
+        self._backward = {epochs[place] for place in spread(len(epochs), self._work.backward_points(most))}
         self._points: list[int] = []
         self._steps: list[int] = []
         self._thetas: list[Array] = []
         self._seen: dict[str, list[Mapping[str, Any]]] = {each.name: [] for each in chosen}
         self._stepped: dict[str, list[Mapping[str, Any]]] = {each.name: [] for each in chosen}
 
+    @property
+    def sees_steps(self) -> bool:
+        """Whether an instrument measures steps."""
+        return bool(self._stepping)
+
     def wants(self, epoch: int) -> bool:
         """Say whether the point of an epoch is seen."""
         return epoch in self._epochs
 
-    def measured(self, seen: Seen) -> None:
+    def measured(self, seen: Seen, backward: Backward) -> None:
         """Let the instruments measure a point."""
         self._points.append(seen.epoch)
         self._thetas.append(seen.theta.copy())
         for each in self._measuring:
-            self._seen[each.name].append(each.measured(seen))
+            if self._is_shown(each, seen.epoch):
+                self._seen[each.name].append(given(each, "measured", backward=backward)(seen))
+
+    def _is_shown(self, instrument: Instrument, epoch: int) -> bool:
+        return epoch in self._backward or "backward" not in asked(type(instrument), "measured")
 
     def stepped(self, step: Stepped) -> None:
         """Let them measure a step."""
@@ -148,18 +208,27 @@ class Gauge:
         for each in self._stepping:
             self._stepped[each.name].append(each.stepped(step))
 
-    def findings(self, result: Result) -> tuple[Finding, ...]:
-        """Return what they find, in the order of the onset."""
-        at = _Curvatures(result, self._thetas)
+    def findings(
+        self, result: Result, reached: float, goal: float
+    ) -> tuple[tuple[Finding, ...], tuple[tuple[Finding, ...], ...]]:
+        """Return what they find, see :func:`ordered`.
+
+        Args:
+            result: the run.
+            reached: its skill.
+            goal: the skill at which it has learned.
+        """
+        at = _Curvatures(result, dict(zip(self._points, self._thetas, strict=True)), self._work)
         train, inputs = result.samples.train, result.samples.inputs
         x, y = train[1 : 1 + inputs], train[1 + inputs : 1 + inputs + result.samples.outputs]
         found: list[Finding] = []
-        with np.errstate(all="ignore"):
+        with one_thread(), np.errstate(all="ignore"):
             for each in self._chosen:
+                epochs = [epoch for epoch in self._points if self._is_shown(each, epoch)]
                 course = Course(
                     settings=self.settings,
                     shape=self.shape,
-                    epochs=np.array(self._points, int),
+                    epochs=np.array(epochs, int),
                     seen=_joined(self._seen[each.name]),
                     step_epochs=np.array(self._steps, int),
                     stepped=_joined(self._stepped[each.name]),
@@ -167,10 +236,12 @@ class Gauge:
                     reason=result.reason,
                     x=x,
                     y=y,
-                    curvature=at,
+                    curvature=partial(at.of, epochs),
+                    skill=reached,
+                    goal=goal,
                 )
                 found += stated(each, course)
-        return tuple(sorted(found, key=lambda finding: finding.onset))
+        return ordered(found, self._chosen)
 
 
 class Watching(Onlooker):
@@ -178,11 +249,15 @@ class Watching(Onlooker):
 
     def __init__(self, gauges: Sequence[Gauge]) -> None:
         self._gauges, self._due, self._epoch = list(gauges), -1, -1
-        self._steps = any(gauge._stepping for gauge in gauges)
+        self._steps = any(gauge.sees_steps for gauge in gauges)
 
     def wants(self, step: int) -> bool:
         """Want the first step after a point."""
         return self._steps and step == self._due
+
+    def next_wanted(self, step: int) -> int:
+        """Return the number of the first step after the last point, if it is still to come."""
+        return self._due if self._steps and self._due >= step else _NEVER
 
     def measured(self, point: Point) -> None:
         """Show a point to each run that wants it."""
@@ -199,7 +274,7 @@ class Watching(Onlooker):
 
         for row in wanting:
             gauge = self._gauges[point.runs[row]]
-            gauge.measured(_seen(gauge, point, row, backward))
+            gauge.measured(_seen(gauge, point, row), _backward(gauge, row, backward))
 
     def stepped(self, step: Step) -> None:
         """Show a step to each run that saw the point before it."""
@@ -211,11 +286,7 @@ class Watching(Onlooker):
                 gauge.stepped(Stepped(gauge.settings, gauge.shape, self._epoch, *arrays, rate))
 
 
-def _seen(gauge: Gauge, point: Point, row: int, backward: Any) -> Seen:
-    def passes() -> tuple[Sequence[Array], Array]:
-        delta, grad = backward()
-        return [each[row] for each in delta], grad[row]
-
+def _seen(gauge: Gauge, point: Point, row: int) -> Seen:
     return Seen(
         settings=gauge.settings,
         shape=gauge.shape,
@@ -226,27 +297,41 @@ def _seen(gauge: Gauge, point: Point, row: int, backward: Any) -> Seen:
         x=point.x[row],
         y=point.y[row],
         losses={name: float(values[row]) for name, values in point.values.items()},
-        _passes=passes,
     )
 
 
-class _Curvatures:
-    """The curvature at the points of a run, each evaluated once."""
+def _backward(gauge: Gauge, row: int, backward: Callable[[], tuple[Sequence[Array], Array]]) -> Backward:
+    def passes() -> tuple[Sequence[Array], Array]:
+        delta, grad = backward()
+        return [each[row] for each in delta], grad[row]
 
-    def __init__(self, result: Result, thetas: Sequence[Array]) -> None:
-        self._result, self._thetas = result, thetas
+    return Backward(gauge.shape, passes)
+
+
+class _Curvatures:
+    """The curvature at the points of a run, each evaluated once.
+
+    Args:
+        result: the run.
+        thetas: its parameters, by epoch.
+        work: of the run.
+    """
+
+    def __init__(self, result: Result, thetas: Mapping[int, Array], work: Work) -> None:
+        self._result, self._thetas, self._work = result, thetas, work
         self._known: dict[int, Curvature] = {}
 
-    def __call__(self, place: int) -> Curvature:
-        place %= len(self._thetas)
-        if place not in self._known:
+    def of(self, epochs: Sequence[int], place: int) -> Curvature:
+        """Return the curvature at one of some epochs."""
+        epoch = epochs[place]
+        if epoch not in self._known:
             result = self._result
-            is_last = place == len(self._thetas) - 1
+            is_last = epoch == max(self._thetas)
             states: States = result.states if is_last else first_states(result.settings, result.shape)
-            samples = result.samples
-            gradients = Gradients(result.settings, result.shape, samples.train, samples.inputs, states)
-            self._known[place] = curvature(gradients, self._thetas[place])
-        return self._known[place]
+            samples = result.samples.train, result.samples.inputs
+            settings, shape, theta = result.settings, result.shape, self._thetas[epoch]
+            self._known[epoch] = curvature(settings, shape, *samples, states, theta, self._work)
+        return self._known[epoch]
 
 
 def _joined(measured: Sequence[Mapping[str, Any]]) -> dict[str, Array]:

@@ -23,6 +23,7 @@ from chainrule.records.settings import Settings
 from chainrule.registry.registry import Registry
 from chainrule.replay.changes import CHANGES, CONTROL, Change
 from chainrule.replay.replays import MOST, Replay
+from chainrule.replay.skill import skill
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import Prepared, prepare, run_structure
 
@@ -60,9 +61,14 @@ class Trial:
         return self.is_fresh and (self.start.is_above(control.start) or bool(from_onset))
 
     @property
-    def value(self) -> float:
+    def best(self) -> Share:
         """The larger of its shares."""
-        return max(share.value for share in (self.start, self.onset) if share)
+        return max((share for share in (self.start, self.onset) if share), key=lambda share: share.value)
+
+    @property
+    def value(self) -> float:
+        """The larger of its shares, as a number."""
+        return self.best.value
 
 
 @dataclass(frozen=True)
@@ -89,23 +95,6 @@ class Proof:
     def cures(self) -> tuple[Trial, ...]:
         """The changes that cure."""
         return tuple(trial for trial in self.trials if trial.cures(self.control))
-
-
-def skill(result: Result) -> float:
-    """Return how much better predictions are than the best constant: 1 is perfect, 0 no better. Of validation samples.
-
-    It is R2; of classes, what the accuracy is above the share of the largest class, by what it could be. Without
-    validation samples it is that of the training samples. What is not finite counts as minus infinity.
-    """
-    part = "validation" if "validation" in result.samples.parts else "train"
-    if result.settings.target.resolved_task == "regression":
-        value = result.metrics[f"{part}/r2"]
-    else:
-        _, y = result.samples.raw(result.samples.parts[part])
-        shares = y.mean(axis=1) if len(y) > 1 else np.array([y.mean(), 1 - y.mean()])
-        largest = float(shares.max())
-        value = (result.metrics[f"{part}/accuracy"] - largest) / (1 - largest) if largest < 1 else 1.0
-    return value if np.isfinite(value) and result.reason != "diverged" else -np.inf
 
 
 def prove(

@@ -34,6 +34,7 @@ from chainrule.records.settings import Settings
 from chainrule.records.sweep import SWEEP, read_sweep
 from chainrule.registry.registry import Registry
 from chainrule.replay.originals import Difference, Original, changed, difference
+from chainrule.replay.work import Work
 from chainrule.runs.execute import train_on, train_stack
 from chainrule.runs.prepare import Prepared, prepare, run_structure
 
@@ -116,12 +117,12 @@ class Replay:
         return self._cache.pop("prepared", None) or prepare(self.settings)
 
     @cached_property
-    def _sizes(self) -> tuple[int, int, Shape]:
+    def _sizes(self) -> tuple[int, int, Shape, int]:
         prepared = self.prepare()
         self._cache["prepared"] = prepared  # so that it is not prepared twice
         samples = prepared.samples.train.shape[1]
         steps = -(-samples // min(self.settings.training.batch_size or samples, samples))
-        return samples, steps, prepared.shape
+        return samples, steps, prepared.shape, prepared.samples.validation.shape[1]
 
     @property
     def per_epoch(self) -> int:
@@ -143,9 +144,15 @@ class Replay:
         """How many steps these are."""
         return self.epochs * self.per_epoch
 
+    @property
+    def work(self) -> Work:
+        """How much work it is, by which instruments on it are measured."""
+        samples, per_epoch, shape, others = self._sizes
+        return Work(shape, self.epochs, per_epoch, samples, others, self.settings.training.engine)
+
     def samples_of(self, step: int) -> int:
         """Return how many samples a step has."""
-        samples, per_epoch, _ = self._sizes
+        samples, per_epoch, *_ = self._sizes
         size = min(self.settings.training.batch_size or samples, samples)
         return size if step % per_epoch else samples - size * (per_epoch - 1)
 

@@ -9,13 +9,14 @@ from typing import Any
 from chainrule.analysis.shares import Share
 from chainrule.errors import ChainruleError, sentence
 from chainrule.records.run import read_record
-from chainrule.records.sweep import read_sweep
+from chainrule.records.sweep import now, read_sweep
+from chainrule.records.why import BlamedEntry, SymptomEntry, Why
 from chainrule.registry.instruments import Finding, Instrument
 from chainrule.registry.registry import Registry
-from chainrule.replay.diagnosis import GOAL, require_goal
 from chainrule.replay.instrumented import examine, instruments
-from chainrule.replay.proof import skill
+from chainrule.replay.proof import Told
 from chainrule.replay.replays import Replay
+from chainrule.replay.skill import GOAL, require_goal
 
 _AT_ONCE = 128  # runs that are trained again together, so that their results need not all be kept
 UNKNOWN = "no instrument finds why"
@@ -30,7 +31,7 @@ class SweptRun:
         number: of its job.
         settings: what varies in the sweep, as typed.
         skill: what it came to.
-        findings: what instruments find of it, in the order of their onset.
+        findings: what instruments find of it, in the order of their onset, reasons first.
     """
 
     number: int
@@ -119,6 +120,33 @@ class SweepDiagnosis:
                     found += [one] if one.failed.is_above(one.others) else []
         return tuple(sorted(found, key=lambda one: one.others.value - one.failed.value))
 
+    @property
+    def entries(self) -> Why:
+        """What the report of the sweep shows, see :func:`chainrule.records.why.write_why`."""
+        return Why(
+            goal=self.goal,
+            runs=len(self.runs),
+            failed=len(self.failed),
+            lost=len(self.lost),
+            different=len(self.different),
+            symptoms=[
+                SymptomEntry(name=each.name, runs=list(each.runs), from_the_start=each.from_the_start)
+                for each in self.symptoms
+            ],
+            blamed=[
+                BlamedEntry(
+                    key=each.key,
+                    value=each.value,
+                    failed=each.failed.count,
+                    runs=each.failed.of,
+                    others_failed=each.others.count,
+                    others=each.others.of,
+                )
+                for each in self.blamed
+            ],
+            when=now(),
+        )
+
     def lines(self) -> Iterator[str]:
         """Yield the answer line by line."""
         if self.runs:
@@ -144,8 +172,16 @@ class SweepDiagnosis:
     __repr__ = __str__
 
 
-def diagnose_sweep(directory: Path, registry: Registry, *, goal: float = GOAL) -> SweepDiagnosis:
+def diagnose_sweep(
+    directory: Path, registry: Registry, *, goal: float = GOAL, told: Told | None = None
+) -> SweepDiagnosis:
     """Train the runs of a sweep again with every instrument on them.
+
+    Args:
+        directory: of the sweep.
+        registry: finds instruments and components.
+        goal: the skill at which a run has learned.
+        told: is told how far it is.
 
     Raises:
         ConfigurationError: the goal is not above 0 and at most 1.
@@ -170,13 +206,17 @@ def diagnose_sweep(directory: Path, registry: Registry, *, goal: float = GOAL) -
     for first in range(0, len(numbers), _AT_ONCE):
         part = numbers[first : first + _AT_ONCE]
         for number, (reached, findings, differs) in zip(
-            part, _examined([replays.pop(number) for number in part], chosen), strict=True
+            part, _examined([replays.pop(number) for number in part], chosen, goal), strict=True
         ):
             runs.append(SweptRun(number, settings[number], reached, findings))
             different += [number] if differs else []
+        if told:
+            told(len(runs), len(numbers))
     return SweepDiagnosis(goal, tuple(runs), lost, tuple(different))
 
 
-def _examined(replays: Sequence[Replay], chosen: Sequence[Instrument]) -> list[tuple[float, tuple[Finding, ...], bool]]:
+def _examined(
+    replays: Sequence[Replay], chosen: Sequence[Instrument], goal: float
+) -> list[tuple[float, tuple[Finding, ...], bool]]:
     """Return what is kept of each run: its skill, its findings, and whether its bits are others."""
-    return [(skill(one.result), one.findings, one.ended.difference is not None) for one in examine(replays, chosen)]
+    return [(one.skill, one.findings, one.ended.difference is not None) for one in examine(replays, chosen, goal)]

@@ -20,7 +20,7 @@ from chainrule.files.reading import read_within
 from chainrule.files.words import resuming
 from chainrule.records.outcome import LOST
 from chainrule.records.sweep import Sweep
-from chainrule.reports import best, budget, cost, page, svg
+from chainrule.reports import best, budget, cost, page, svg, why
 from chainrule.reports.budget import FAR, EpochCurves
 from chainrule.reports.page import some
 
@@ -104,6 +104,7 @@ def render(
     title = f"Comparison: {comparison.group} {', '.join(comparison.contenders)}"
     content = {**comparison.to_entry(), **content, "kind": outcomes.which, "which": page.which(outcomes)}
     facts = page.facts(sweep, outcomes)
+    content["why"] = why.section(sweep.directory)
     return page.render("comparison.html.jinja", outcomes, facts, title=title, answer=answer, **content)
 
 

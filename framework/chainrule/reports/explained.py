@@ -28,6 +28,7 @@ def page(title: str, answer: str, facts: Mapping[str, str], data: Mapping[str, A
         title=title,
         answer=answer,
         failures=[],
+        why=None,
         facts=facts,
         style=Markup((_HERE / "explained.css").read_text("utf-8")),
         script=Markup((_HERE / "explained.js").read_text("utf-8")),

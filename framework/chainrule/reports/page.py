@@ -24,9 +24,10 @@ def render(template: str, outcomes: Sequence[Outcome], facts: Mapping[str, str],
         template: name of its file.
         outcomes: of the runs that have ended.
         facts: the conditions of the runs, by title.
-        content: ``title``, ``answer``, other variables of the template; ``failures`` replaces the usual.
+        content: ``title``, ``answer``, other variables of the template; ``failures`` replaces the usual, and ``why`` is
+            what kept runs from learning, if that is known.
     """
-    shared = {"failures": failures(outcomes), "facts": facts}
+    shared = {"failures": failures(outcomes), "facts": facts, "why": None}
     return filled(template, **{**shared, **content})
 
 

@@ -27,6 +27,7 @@ def render(
     notes: Sequence[str] = (),
     curves: Sequence[Mapping[str, Any]] = (),
     bests: Sequence[Mapping[str, Any]] = (),
+    why: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the page as HTML.
 
@@ -39,6 +40,7 @@ def render(
         notes: sentences that the reader needs in order to trust the ranking.
         curves: figures that are drawn before those of the parameters.
         bests: the best run, see :func:`chainrule.reports.best.content`.
+        why: what kept runs from learning, see :func:`chainrule.reports.why.section`; None if that is not known.
     """
     return page.render(
         "ranking.html.jinja",
@@ -54,6 +56,7 @@ def render(
         has_curves=bool(curves),
         bests=bests,
         figures=[*curves, *_scatters(outcomes, keys)],
+        why=why,
     )
 
 

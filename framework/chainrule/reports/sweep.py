@@ -9,7 +9,7 @@ from markupsafe import Markup
 from chainrule.analysis.outcomes import Outcomes, SweepOutcomes
 from chainrule.files.atomic import write_atomically
 from chainrule.records.sweep import FOLD, SEED, Sweep
-from chainrule.reports import best, comparison, curves, page, ranking, svg, table
+from chainrule.reports import best, comparison, curves, page, ranking, svg, table, why
 
 REPORT = "report.html"
 _CURVES = 6  # settings whose curves are shown, at most
@@ -23,6 +23,7 @@ def write_report(sweep: Sweep, outcomes: SweepOutcomes) -> Path:
 
     Raises:
         OSError: one of them cannot be written.
+        RecordError: what ``chainrule why`` has left is damaged.
     """
     path = sweep.directory / REPORT
     write_atomically(sweep.directory / table.RUNS, table.runs(outcomes).encode())
@@ -49,6 +50,7 @@ def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
         planned=sweep.runs,
         curves=list(_curves(outcomes)),
         bests=list(best.content(outcomes)),
+        why=why.section(sweep.directory),
     )
 
 

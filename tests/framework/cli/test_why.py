@@ -1,10 +1,14 @@
 """``chainrule why``: in this process."""
 
+from pathlib import Path
+
 import pytest
 
 import chainrule
+from chainrule.cli.report import main as write_again
 from chainrule.cli.why import main
 from chainrule.errors import ChainruleError
+from chainrule.records.deleting import delete_sweep
 
 PLANE = [
     "network.hidden=[]",
@@ -28,6 +32,25 @@ def test_a_recorded_run_is_trained_again_and_diagnosed(capsys):
 def test_settings_are_trained_first(capsys):
     main([*PLANE, "optimizer.lr=0.5", "--goal", "0.99", "--runs", "0"])
     assert "The run has learned" in capsys.readouterr().out
+
+
+def test_the_report_of_a_sweep_shows_what_was_found_also_when_it_is_written_again(capsys):
+    words = ["training.epochs=20", "optimizer.lr=1e-9,0.5", "seed=range(3)"]
+    swept = chainrule.sweep(*PLANE, *words, directory="rates", quiet=True)
+    report = Path("rates/report.html")
+    assert "What kept runs from learning" not in report.read_text()
+    main(["rates"])
+    text = capsys.readouterr().out
+    assert "- 3: updates are far too small, 3 from the start and 0 later (runs 0, 1, 2)" in text
+    assert text.splitlines()[-1] == f"The report shows it: {report.absolute()}"
+    for turn in range(2):
+        page = report.read_text()
+        assert "What kept runs from learning" in page, turn
+        assert "3 of 6 [19, 81 %] have not learned" in page
+        assert "<td>updates are far too small</td>" in page
+        write_again(["rates"])
+    assert delete_sweep(swept.record) == []
+    assert not Path("rates").exists()
 
 
 @pytest.mark.parametrize(

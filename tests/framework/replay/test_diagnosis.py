@@ -30,16 +30,16 @@ def test_a_cause_that_is_proven_comes_first_with_its_cure(unstable):
     assert not unstable.has_learned
     first = unstable.findings[0]
     assert unstable.confirmed(first)[0].change == "rate/10"
-    assert "Proof: rate/10 cures it." in unstable.summary
+    assert "Proof: rate/10 cures it, in 25 of 25" in unstable.summary
     assert first.onset == 0
 
 
 def test_the_text_has_every_number_that_it_needs(unstable):
     text = " ".join(str(unstable).split())
     assert "the learning rate is above 2 / lambda_max" in text
-    assert "2 / lambda_max is" in text
+    assert "steps grow above 2 / lambda_max = 2 after 0 epochs" in text
     assert "of the exact Hessian" in text
-    assert "confirmed: rate/10" in text
+    assert "confirmed by the proof: rate/10" in text
     assert "Trained again, it ends in the recorded bits." in text
     trial = unstable.proof.cures[0]
     assert str(trial.start) in text
@@ -50,7 +50,7 @@ def test_a_run_that_has_learned_is_not_tried():
     found = diagnosed(*PLANE, "optimizer.lr=0.5")
     assert found.has_learned
     assert found.proof is None
-    assert str(found).startswith("The run has learned: its skill is")
+    assert str(found).startswith("The run has learned: its skill, R2 of the validation samples, is 1, and")
 
 
 def test_without_runs_there_is_no_proof():

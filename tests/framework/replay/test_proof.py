@@ -7,8 +7,9 @@ import chainrule
 from chainrule.registry.registry import installed
 from chainrule.replay.changes import CHANGES, CONTROL
 from chainrule.replay.instrumented import of_settings
-from chainrule.replay.proof import _Bench, prove, skill
+from chainrule.replay.proof import _Bench, prove
 from chainrule.replay.replays import Replay
+from chainrule.replay.skill import skill
 
 PLANE = [
     "network.hidden=[]",
