@@ -119,6 +119,8 @@ def delta_test(x: Array, y: Array) -> float:
 class NoiseFloor(Instrument):
     """The error on the training samples is that of their noise: nothing more can be learned from them.
 
+    It is not stated where the error is less than half of the noise: that is learned by heart.
+
     The noise is ``data.noise`` where the settings say it, and else estimated from nearest neighbours, which counts what
     changes between them as noise, too. Only of a regression that has not been learned.
     """
@@ -150,7 +152,7 @@ class NoiseFloor(Instrument):
         variance = float(course.y.astype(float).var(axis=1).sum())
         with np.errstate(all="ignore"):
             place = course.since(errors <= self.factor * noise)
-        if place is None or noise < self.least * variance:
+        if place is None or noise < self.least * variance or errors[-1] < noise / 2:
             return
         how = "data.noise" if is_known else "the delta test"
         yield Finding(

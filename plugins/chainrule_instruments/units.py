@@ -25,7 +25,7 @@ def _silent(course: Course, layer: int, held: Array, share: float) -> tuple[Arra
         held: where a unit is silent, ``(points, units)``.
         share: of the units of the layer that must be silent.
     """
-    units = np.flatnonzero(held[-1]) if len(held) else np.empty(0, int)
+    units = np.flatnonzero(held[-1]) if len(held) and not course.has_learned else np.empty(0, int)
     if not len(units) or len(units) < share * held.shape[1]:
         return None
     place = course.since(np.asarray(held[:, units].all(axis=1)))
@@ -36,7 +36,8 @@ def _silent(course: Course, layer: int, held: Array, share: float) -> tuple[Arra
 class DeadUnits(Instrument):
     """Units of a hidden layer whose output is the same number for every training sample: nothing reaches them.
 
-    A ReLU that is negative everywhere is one. Such units stay as they are, because their slope is 0.
+    A ReLU that is negative everywhere is one. Such units stay as they are, because their slope is 0. They are stated of
+    a run that has not learned: many can do with fewer units.
     """
 
     source: ClassVar[str] = (
@@ -78,6 +79,7 @@ class SaturatedUnits(Instrument):
     """Units of a bounded activation that stay at one end of its range for every training sample.
 
     A unit counts if its output varies by less than ``spread`` of the width of the range, and lies within it of an end.
+    They are stated of a run that has not learned.
     """
 
     source: ClassVar[str] = (

@@ -384,7 +384,6 @@ class Machine:
             runs: which runs of the stack at its start these are.
             everything: all training samples, ``x`` under a row of ones and ``y``, as a list of one batch.
         """
-
         planned: list[tuple[Backprop, Batch]] = []
 
         def backward() -> Backprop:

@@ -103,29 +103,28 @@ def _examined(replay: Replay, end: Ended, gauge: "Gauge", goal: float) -> Examin
 
 
 def ordered(
-    findings: Sequence[Finding], chosen: Sequence[Instrument]
+    findings: Sequence[Finding], chosen: Sequence[Instrument], apart: int = 0
 ) -> tuple[tuple[Finding, ...], tuple[tuple[Finding, ...], ...]]:
     """Return findings in the order of their onset, but reasons before what may follow from them, and the reasons.
 
     Args:
         findings: of a run, in the order of the instruments.
         chosen: the instruments, which say what may follow from what.
+        apart: epochs between two points that were seen: no onset is known better.
     """
     follows = {each.name: set(each.follows) for each in chosen}
+
+    def is_reason(other: Finding, one: Finding) -> bool:
+        return other.instrument in follows.get(one.instrument, ()) and other.onset <= one.onset + apart
+
     left = sorted(findings, key=lambda finding: finding.onset)
     found = []
     while left:
-        ready = (one for one in left if not any(_is_reason(other, one, follows) for other in left))
+        ready = (one for one in left if not any(is_reason(other, one) for other in left))
         found.append(next(ready, left[0]))  # none is ready where instruments name each other
         left.remove(found[-1])
-    reasons = [tuple(other for other in found[:place] if _is_reason(other, one, follows))
-               for place, one in enumerate(found)]  # fmt: skip
+    reasons = [tuple(other for other in found[:place] if is_reason(other, one)) for place, one in enumerate(found)]
     return tuple(found), tuple(reasons)
-
-
-def _is_reason(other: Finding, one: Finding, follows: Mapping[str, set[str]]) -> bool:
-    """Say whether a finding may be why there is another."""
-    return other.instrument in follows.get(one.instrument, ()) and other.onset <= one.onset
 
 
 def _finer(replay: Replay) -> Replay:
@@ -241,7 +240,7 @@ class Gauge:
                     goal=goal,
                 )
                 found += stated(each, course)
-        return ordered(found, self._chosen)
+        return ordered(found, self._chosen, int(np.diff(self._points).max(initial=0)))
 
 
 class Watching(Onlooker):
