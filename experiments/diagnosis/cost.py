@@ -16,10 +16,12 @@ from chainrule.replay.instrumented import examine, instruments, of_settings
 from chainrule.replay.replays import together
 
 RUNS = {
+    "the article's run": ["experiment=article"],
+    "the article's run by NumPy": ["experiment=article", "training.engine=numpy"],
     "the default run": [],
+    "the default run by NumPy": ["training.engine=numpy"],
     "mini-batches of 16": ["training.batch_size=16", "training.epochs=1000"],
     "full batches": ["training.batch_size=null", "training.epochs=5000"],
-    "NumPy's steps": ["training.engine=numpy"],
     "friedman1, 10-32-32-1": ["target=friedman1", "network.hidden=[32,32]", "training.batch_size=32",
                               "data.samples=1000", "optimizer.lr=0.01"],
     "digits 64-32-10": ["target=digits", "network.hidden=[32]", "training.batch_size=32", "optimizer.lr=0.05",

@@ -80,7 +80,7 @@ class Diagnosis:
         where = f" on layer {first.layer}" if first.layer else ""
         said = f"{said} First of all: {first.symptom}{where}, {_since(first)}."
         best = self.confirmed(first)
-        if best:
+        if best and self.proof and not self.proof.is_luck:
             return f"{said} Proof: {best[0].change} cures it, in {best[0].best} runs."
         return f"{said}{self._by_others}"
 
@@ -89,11 +89,15 @@ class Diagnosis:
         """What cures although no finding names it."""
         if not self.proof:
             return ""
+        if self.proof.is_luck:
+            own = [trial.change for trial in self.proof.trials if trial.own]
+            said = f" With nothing but another seed it learns, in {self.proof.control.start} runs: this one is unlucky."
+            return said + (f" With its own seed it learns by {', '.join(own)}." if own else "")
         if not self.proof.cures:
             return " No single change that was tried cures it."
         cure = self.proof.cures[0]
-        what = "a cure that no finding names" if self.findings else "in spite of that"
-        return f" But {cure.change} cures it, in {cure.best} runs: {what}."
+        unnamed = ", which that does not name" if self.findings else ""
+        return f" But {cure.change} cures it, in {cure.best} runs{unnamed}."
 
     def lines(self) -> Iterator[str]:
         """Yield the answer line by line."""

@@ -92,6 +92,11 @@ class Proof:
     runs: int
 
     @property
+    def is_luck(self) -> bool:
+        """Whether most runs learn with nothing but another seed, by the interval of their share."""
+        return self.control.start.interval[0] > 0.5
+
+    @property
     def cures(self) -> tuple[Trial, ...]:
         """The changes that cure."""
         return tuple(trial for trial in self.trials if trial.cures(self.control))

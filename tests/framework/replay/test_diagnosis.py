@@ -1,12 +1,17 @@
 """Diagnoses in words: what comes first, what is confirmed, and what is said where nothing is found."""
 
+from dataclasses import replace
+
 import pytest
 
 import chainrule
+from chainrule.analysis.shares import Share
 from chainrule.errors import ConfigurationError
 from chainrule.registry.registry import installed
+from chainrule.replay.changes import CONTROL
 from chainrule.replay.diagnosis import diagnose
 from chainrule.replay.instrumented import of_settings
+from chainrule.replay.proof import Proof, Trial
 
 PLANE = [
     "network.hidden=[]",
@@ -70,3 +75,19 @@ def test_where_no_single_change_cures_the_nearest_is_named():
 def test_a_goal_that_nobody_or_everybody_has_is_refused(goal):
     with pytest.raises(ConfigurationError, match="The goal must be above 0 and at most 1"):
         diagnosed(*PLANE, "training.epochs=1", goal=goal)
+
+
+@pytest.mark.parametrize(("learned", "is_luck"), [(64, True), (40, False)])
+def test_a_run_that_learns_with_any_other_seed_is_called_unlucky(unstable, learned, is_luck):
+    trial = Trial("rate/10", Share(25, 25), None, 0.99, own=True, is_fresh=True)
+    control = Trial(CONTROL, Share(learned, 71), None, 0.99)
+    found = replace(unstable, proof=Proof(0, 0.9, control, (trial,), {}, 96))
+    said = f"With nothing but another seed it learns, in {control.start} runs: this one is unlucky."
+    assert (said in found.summary) == is_luck
+    assert ("With its own seed it learns by rate/10." in found.summary) == is_luck
+
+
+def test_what_is_proven_is_told_first_and_all_else_in_the_order_of_reasons(unstable):
+    first, *others = unstable.findings
+    assert unstable.confirmed(first)
+    assert others == [each for each in unstable.examined.findings if each != first]

@@ -112,7 +112,11 @@ def test_runs_of_different_stacks_have_their_own_instruments():
 
 
 def test_a_curve_with_a_better_point_between_those_of_the_run_ends_in_the_same_bits():
-    words = ["training.epochs=60", "training.engine=numpy", "tracking=none"]  # single samples: the validation loss goes up and down
+    words = [
+        "training.epochs=60",
+        "training.engine=numpy",
+        "tracking=none",
+    ]  # single samples: the validation loss goes up and down
     (examined,) = examine([of_settings(chainrule.settings(*words))], [])
     assert examined.ended.difference is None
     assert len(examined.result.curves.epochs) == 61
