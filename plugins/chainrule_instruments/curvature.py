@@ -72,9 +72,9 @@ class RateAboveCurvature(Instrument):
 class Plateau(Instrument):
     """The loss has stopped falling: at a saddle, where a direction of negative curvature leads down, or at a minimum.
 
-    The medians of the last two quarters of the curve are compared; the smallest eigenvalue of the Hessian at the end
-    decides. A plateau begins where the loss comes within ``near`` of its last median. It is stated of a run that has
-    not learned.
+    The medians of the last two quarters of the curve are compared. A rise may be ten times as large as a fall, because
+    steps with few samples are noisy. The smallest eigenvalue of the Hessian at the end decides. A plateau begins where
+    the loss comes within ``near`` of its last median. It is stated of a run that has not learned.
     """
 
     source: ClassVar[str] = (
@@ -99,7 +99,7 @@ class Plateau(Instrument):
             return
         before, after = float(np.median(losses[-2 * quarter : -quarter])), float(np.median(losses[-quarter:]))
         change = (before - after) / max(abs(before), np.finfo(float).tiny)
-        if abs(change) > self.change:
+        if not -10 * self.change <= change <= self.change:
             return
         near = np.abs(losses - after) <= self.near * abs(after)
         place = int(near.argmax())

@@ -200,7 +200,7 @@ class Machine:
         about = optimizer, stack.rule, transforms, self._offered, self._further
         self._watch = self._watched(*seen, everything) if seen else None
 
-        def seen_step(step: Step) -> Step:
+        def seen_step(step: tuple[Callable[..., None], Backprop, Batch]) -> Step:
             found: Step = self._watch.step(step, count) if self._watch else step
             return found
 
