@@ -54,7 +54,7 @@ class UpdateSize(Instrument):
             yield Finding(
                 "updates are far too small",
                 f"no step seen changes layer {low + 1} by more than {largest[low]:.2g} of its norm (threshold "
-                f"{self.small:g}, {len(ratios)} steps)",
+                f"{self.small:g}, {len(ratios)} of the steps)",
                 int(course.step_epochs[0]),
                 {"ratio": float(largest[low])},
                 low + 1,
@@ -62,8 +62,8 @@ class UpdateSize(Instrument):
         if medians[high] > self.large:
             yield Finding(
                 "updates are far too large",
-                f"a step changes layer {high + 1} by {medians[high]:.2g} of its norm, the median of {len(ratios)} "
-                f"steps (threshold {self.large:g})",
+                f"a step changes layer {high + 1} by {medians[high]:.2g} of its norm in the median "
+                f"(threshold {self.large:g}, {len(ratios)} of the steps)",
                 int(course.step_epochs[np.flatnonzero(ratios[:, high] > self.large)[0]]),
                 {"ratio": float(medians[high])},
                 high + 1,

@@ -77,8 +77,8 @@ class Diagnosis:
         if not self.findings:
             return f"{said} No instrument finds why.{self._by_others}"
         first = self.findings[0]
-        where = f" on layer {first.layer}" if first.layer else ""
-        said = f"{said} First of all: {first.symptom}{where}, {_since(first)}."
+        where = f" on layer {first.layer}" if first.layer and first.layer < self.examined.result.shape.layers else ""
+        said = f"{said} First of all: {first.symptom}{where}, {self._since(first)}."
         best = self.confirmed(first)
         if best and self.proof and not self.proof.is_luck:
             return f"{said} Proof: {best[0].change} cures it, in {best[0].best} runs."
@@ -105,7 +105,9 @@ class Diagnosis:
         yield from _wrapped(self.examined.ended.verdict[:1].upper() + self.examined.ended.verdict[1:] + ".")
         if self.findings:
             yield ""
-            yield "What instruments state all the same:" if self.has_learned else "Findings:"
+            title = "What instruments state all the same" if self.has_learned else "Findings"
+            apart = self.examined.apart
+            yield f"{title}, whose onset is known to {apart} epochs:" if apart > 1 else f"{title}:"
             for finding in self.findings:
                 yield from self._lines(finding)
         if self.proof:
@@ -114,13 +116,18 @@ class Diagnosis:
 
     def _lines(self, finding: Finding) -> Iterator[str]:
         where = f", layer {finding.layer}" if finding.layer else ""
-        yield from _wrapped(f"- {_since(finding)}{where}: {finding.symptom}: {finding.sentence}", "  ")
+        yield from _wrapped(f"- {self._since(finding)}{where}: {finding.symptom}: {finding.sentence}", "  ")
         reasons = dict.fromkeys(reason.symptom for reason in self.reasons(finding))
         if reasons:
             yield from _wrapped(f"  may follow from: {', '.join(reasons)}", "  ")
         confirmed = [trial.change for trial in self.confirmed(finding)]
         if confirmed:
             yield from _wrapped(f"  confirmed by the proof: {', '.join(confirmed)}", "  ")
+
+    def _since(self, finding: Finding) -> str:
+        if finding.is_from_the_start:
+            return "from the start"
+        return "at the end" if finding.onset == self.examined.result.epochs else f"since epoch {finding.onset}"
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -160,30 +167,27 @@ def diagnose(
     return Diagnosis(examined, goal, proof, {each.name: each.cures for each in found})
 
 
-def _since(finding: Finding) -> str:
-    return "from the start" if finding.is_from_the_start else f"since epoch {finding.onset}"
-
-
 def _proof(proof: Proof) -> Iterator[str]:
     """Yield the table of a proof: what learned in how many of how many, with Wilson's 95 % intervals."""
     yield f"Proof: {proof.runs} runs with one thing changed each; learned is a skill of {proof.goal:g}."
-    where = f"from epoch {proof.onset}" if proof.onset else ""
-    yield f"  {'change':<14} {'from the start':<24} {'median':>8}  {'same seed':<10} {where}".rstrip()
+    where = f"learned from epoch {proof.onset}" if proof.onset else ""
+    yield f"  {'change':<14} {'learned from the start':<24} {'median':>8}  {'own seed':<10} {where}".rstrip()
     yield _row(proof.control, "")
-    for trial in proof.trials:
-        verdict = "cures" if trial.cures(proof.control) else "may help" if trial.is_fresh else ""
-        yield _row(trial, verdict)
+    helpful = [trial for trial in proof.trials if trial.value]
+    for trial in helpful:
+        yield _row(trial, "cures" if trial.cures(proof.control) else "may help" if trial.is_fresh else "")
     if proof.trials and not proof.cures:
         yield "  None learns more often than other seeds do, by intervals that are apart."
         nearest = max(proof.trials, key=lambda trial: trial.median)
-        if nearest.median > proof.control.median:
+        if nearest.median > proof.control.median and not proof.is_luck:
             yield (
                 f"  {nearest.change} comes nearest: a median skill of {nearest.median:.3g} instead of "
                 f"{proof.control.median:.3g}; more than one thing may be wrong."
             )
-    useless = [trial.change for trial in proof.trials if not trial.value]
+    useless = [trial for trial in proof.trials if not trial.value]
     if useless:
-        yield from _wrapped(f"  Never helped: {', '.join(useless)}.", "  ")
+        names = ", ".join(trial.change for trial in useless)
+        yield from _wrapped(f"  Did not help in any of {min(t.start.of for t in useless)} runs each: {names}.", "  ")
     for name, reason in proof.impossible.items():
         yield from _wrapped(f"  {name} was not tried: {reason}.", "  ")
 

@@ -42,6 +42,7 @@ class Examined:
             from another comes after it.
         skill: what it came to.
         reasons: of each finding, those from which it may follow.
+        apart: epochs between two points that were seen, to which onsets are known.
     """
 
     replay: Replay
@@ -49,6 +50,7 @@ class Examined:
     findings: tuple[Finding, ...]
     skill: float
     reasons: tuple[tuple[Finding, ...], ...]
+    apart: int
 
     @property
     def result(self) -> Result:
@@ -99,7 +101,7 @@ def _examine(
 def _examined(replay: Replay, end: Ended, gauge: "Gauge", goal: float) -> Examined:
     reached = skill(end.result)
     findings, reasons = gauge.findings(end.result, reached, goal)
-    return Examined(replay, end, findings, reached, reasons)
+    return Examined(replay, end, findings, reached, reasons, gauge.apart)
 
 
 def ordered(
@@ -186,6 +188,11 @@ class Gauge:
         """Whether an instrument measures steps."""
         return bool(self._stepping)
 
+    @property
+    def apart(self) -> int:
+        """Epochs between two points that were seen, at most."""
+        return int(np.diff(self._points).max(initial=0))
+
     def wants(self, epoch: int) -> bool:
         """Say whether the point of an epoch is seen."""
         return epoch in self._epochs
@@ -240,7 +247,7 @@ class Gauge:
                     goal=goal,
                 )
                 found += stated(each, course)
-        return ordered(found, self._chosen, int(np.diff(self._points).max(initial=0)))
+        return ordered(found, self._chosen, self.apart)
 
 
 class Watching(Onlooker):

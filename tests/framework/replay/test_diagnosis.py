@@ -48,7 +48,7 @@ def test_the_text_has_every_number_that_it_needs(unstable):
     assert "Trained again, it ends in the recorded bits." in text
     trial = unstable.proof.cures[0]
     assert str(trial.start) in text
-    assert "Never helped: l2." in text
+    assert "Did not help in any of 3 runs each: l2." in text
 
 
 def test_a_run_that_has_learned_is_not_tried():
