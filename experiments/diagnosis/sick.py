@@ -162,6 +162,11 @@ def stated(one: Examined) -> set[str]:
     return {finding.instrument for finding in one.findings}
 
 
+def once(found: Sequence[tuple[Case, Examined]]) -> list[tuple[Case, Examined]]:
+    """Return runs without those that are there already: several kinds have the same healthy run beside them."""
+    return list({(case.words, case.seed): (case, one) for case, one in found}.values())
+
+
 def counted(found: Sequence[tuple[Case, Examined]]) -> dict[str, tuple[list[bool], list[bool], list[bool]]]:
     """Return of each instrument: whether each statement is right; of which sick runs it is stated, and first.
 
@@ -226,8 +231,8 @@ def tables(found: Sequence[tuple[Case, Examined]]) -> dict[str, Share]:
     print()
     row(["instrument", "precision", "recall", "first", "of healthy runs"])
     row(["---"] * 5)
-    well = [stated(one) for case, one in found if not case.is_sick and one.skill >= GOAL]
-    for name, (right, recalled, first) in counted(found).items():
+    well = [stated(one) for case, one in once(found) if not case.is_sick and one.skill >= GOAL]
+    for name, (right, recalled, first) in counted(once(found)).items():
         row([name, share(right), share(recalled), share(first), share([name in names for names in well])])
     return recognized
 

@@ -1,5 +1,6 @@
 """``chainrule why``: what kept a run, or the runs of a sweep, from learning."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +61,16 @@ def main(arguments: Sequence[str]) -> None:
     if given.runs < 0:
         raise ChainruleError(f"--runs must be a whole number from 0 on, not {given.runs}.")
     load_plugins(list(arguments))
-    told = _told if sys.stderr.isatty() else None
+    try:
+        _answer(given, _told if sys.stderr.isatty() else None)
+    except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # below what says how far it was
+        raise
+
+
+def _answer(given: argparse.Namespace, told: Told | None) -> None:
+    """Print what kept the run or the sweep from learning."""
     if len(given.words) == 1 and (Path(given.words[0]) / SWEEP).is_file():
         _sweep(Path(given.words[0]), given.goal, told)
         return

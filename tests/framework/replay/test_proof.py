@@ -9,7 +9,6 @@ from chainrule.replay.changes import CHANGES, CONTROL
 from chainrule.replay.instrumented import of_settings
 from chainrule.replay.proof import _Bench, prove
 from chainrule.replay.replays import Replay
-from chainrule.replay.skill import skill
 
 PLANE = [
     "network.hidden=[]",
@@ -22,10 +21,6 @@ PLANE = [
 
 def replay(*words):
     return of_settings(chainrule.settings(*PLANE, *words))
-
-
-def trained(*words):
-    return Replay(chainrule.settings("tracking=none", *words)).train().result
 
 
 def test_descent_beyond_2_by_lambda_max_is_cured_by_a_smaller_rate_and_by_nothing_about_the_epochs():
@@ -79,13 +74,3 @@ def test_standardized_inputs_have_mean_0_and_deviation_1_and_the_scores_are_thos
     x = run.samples.train[1:3]
     assert np.allclose([x.mean(axis=1), x.std(axis=1)], [[0, 0], [1, 1]])
     assert np.allclose(run.samples.raw(run.samples.validation)[0], original.prepare().samples.validation[1:3])
-
-
-def test_the_skill_of_the_best_constant_is_0_and_of_the_truth_1():
-    assert skill(trained(*PLANE, "optimizer.lr=0.5")) == pytest.approx(1, abs=1e-4)
-    classes = ["target=breast_cancer", "network.hidden=[2]", "training.epochs=1", "optimizer.lr=1e-9"]
-    constant = trained(*classes)
-    _, y = constant.samples.raw(constant.samples.validation)
-    largest = max(y.mean(), 1 - y.mean())
-    assert skill(constant) == pytest.approx((constant.metrics["validation/accuracy"] - largest) / (1 - largest))
-    assert skill(trained("optimizer.lr=1e6", "activation=relu", "training.epochs=2")) == -np.inf

@@ -18,8 +18,8 @@ class HighLoss(Instrument):
 
     most: Annotated[float, Gt(0), doc("loss, at most")] = 0.1
 
-    def measured(self, seen):
-        return {"loss": seen.losses["train/loss"], "grad": seen.grad.sum()}
+    def measured(self, seen, *, backward):
+        return {"loss": seen.losses["train/loss"], "grad": backward.grad.sum()}
 
     def findings(self, course):
         above = np.flatnonzero(~(course.seen["loss"] < self.most))
