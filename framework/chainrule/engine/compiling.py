@@ -187,9 +187,7 @@ class Compiled:
             chosen._compared = dict(self._compared)
         return chosen
 
-    def train(
-        self, parts: Parts, part: Part, first: int, steps: int, plain: Plain, epoch: int, done: int = 0
-    ) -> None:
+    def train(self, parts: Parts, part: Part, first: int, steps: int, plain: Plain, epoch: int, done: int = 0) -> None:
         """Do steps with the batches of ``part``, from its first on.
 
         Args:
