@@ -86,7 +86,7 @@ def test_gradients_are_those_of_the_points_and_these_are_few():
 @pytest.mark.parametrize(
     ("words", "fewest"),
     [
-        (["training.epochs=30", "training.measure_every=10"], 6),
+        (["training.epochs=30", "training.measure_every=10"], 4),
         (["training.epochs=1200", "training.measure_every=300"], 5),
         (["training.epochs=1200", "training.measure_every=1"], 6),
         (["training.epochs=40", "training.measure_every=10", "training.restore_best=true"], 5),
