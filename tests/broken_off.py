@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from chainrule.records.run import MANIFEST
+from chainrule.records.manifest import MANIFEST
 from chainrule.registry.watching import Watcher
 from sweeping import OF_ATTEMPT
 

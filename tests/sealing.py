@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from chainrule.records.entries import sealed
-from chainrule.records.run import MANIFEST, identity_of
+from chainrule.records.manifest import MANIFEST, identity_of
 
 DRAWN = ("target", "task", "inputs", "outputs", "training", "validation", "digest", "test")
 

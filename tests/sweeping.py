@@ -17,7 +17,7 @@ from hydra.types import RunMode
 
 import forking
 from chainrule.files import paths
-from chainrule.records.run import MANIFEST
+from chainrule.records.manifest import MANIFEST
 from chainrule.records.sweep import SWEEP
 from distributions import MOODY
 from processes import of_group

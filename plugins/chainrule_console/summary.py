@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from chainrule.records.manifest import RunManifest
 from chainrule.records.result import objective
-from chainrule.records.run import Record, RunManifest
+from chainrule.records.run import Record
 from chainrule_console.words import duration, number, reason
 
 _SCORES = {"r2": "R2", "accuracy": "accuracy"}

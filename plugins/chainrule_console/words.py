@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from chainrule.engine.reason import Reason
-from chainrule.records.run import RunManifest
+from chainrule.records.manifest import RunManifest
 
 
 def number(value: float | None) -> str:

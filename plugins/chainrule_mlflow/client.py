@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from chainrule.errors import ChainruleError, RecordError
-from chainrule.records.run import MANIFEST, Record
+from chainrule.records.manifest import MANIFEST
+from chainrule.records.run import Record
 from chainrule_mlflow import contents, images, model
 from chainrule_mlflow.receipts import leave, receipt, replaced
 from chainrule_mlflow.rows import Found, choose, superseded

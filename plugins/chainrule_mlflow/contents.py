@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
-from chainrule.records.run import DataEntry, Record, RunManifest
+from chainrule.records.manifest import DataEntry, RunManifest
+from chainrule.records.run import Record
 from chainrule.records.settings import flat
 from chainrule_mlflow.store import KIND
 

@@ -16,7 +16,8 @@ import numpy as np
 from chainrule.components.contracts import Array
 from chainrule.components.schema import ONEHOT, ORDINAL, Feature, Schema, number
 from chainrule.files.yaml_text import dump
-from chainrule.records.run import MANIFEST, WEIGHTS, Record, RunManifest, read_record
+from chainrule.records.manifest import MANIFEST, WEIGHTS, RunManifest
+from chainrule.records.run import Record, read_record
 from chainrule.registry.registry import installed
 
 if TYPE_CHECKING:

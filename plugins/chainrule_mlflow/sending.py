@@ -12,7 +12,8 @@ from uuid import uuid4
 
 from chainrule.errors import RecordError
 from chainrule.files.reading import read_within
-from chainrule.records.run import MANIFEST, Record
+from chainrule.records.manifest import MANIFEST
+from chainrule.records.run import Record
 from chainrule.registry.aside import at_work
 from chainrule_mlflow import bulk, client, contents, images, model
 from chainrule_mlflow.receipts import leave, receipt, replaced

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.records.run import CONFIGURATION, CURVES, MANIFEST, WEIGHTS
+from chainrule.records.manifest import CONFIGURATION, CURVES, MANIFEST, WEIGHTS
 from sweeping import command, contents, without_beside
 
 SWEEP = [

@@ -12,7 +12,8 @@ from chainrule import interrupts
 from chainrule.cli import main
 from chainrule.config import application
 from chainrule.files import atomic
-from chainrule.records.run import MANIFEST, read_record
+from chainrule.records.manifest import MANIFEST
+from chainrule.records.run import read_record
 from chainrule.records.sweep import JobEntry, new_sweep, read_sweep
 from chainrule.sweep.ledger import Ledger
 

@@ -11,7 +11,8 @@ import chainrule
 from chainrule.cli import report, sync
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.entries import sealed
-from chainrule.records.run import FAILURE, HYDRA, MANIFEST, Failure, read_end, read_record
+from chainrule.records.manifest import FAILURE, MANIFEST
+from chainrule.records.run import HYDRA, Failure, read_end, read_record
 from chainrule.records.sweep import CHECKSUMS, MASTER, SWEEP, read_sweep
 from sealing import identified
 from sweeping import contents

@@ -22,7 +22,7 @@ import pytest
 import chainrule
 from chainrule.cli import main
 from chainrule.records.entries import sealed
-from chainrule.records.run import MANIFEST
+from chainrule.records.manifest import MANIFEST
 from chainrule.records.sweep import SWEEP
 from sealing import resealed, rewritten
 

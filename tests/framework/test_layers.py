@@ -69,6 +69,7 @@ TESTED_IN = {
     "reports/best.py": "reports/test_sweep.py",
     "reports/curves.py": "reports/test_sweep.py",
     "records/faults.py": "sweep/test_health.py",
+    "records/manifest.py": "records/test_run.py",
     "replay/crate.py": "replay/test_export.py",
     "cli/export.py": "replay/test_export.py",
     "cli/verify.py": "replay/test_verification.py",

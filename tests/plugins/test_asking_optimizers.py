@@ -10,7 +10,7 @@ import pytest
 from chainrule.components.arguments import asked
 from chainrule.components.contracts import Optimizer
 from chainrule.config.compose import compose_settings
-from chainrule.records.run import MANIFEST, WEIGHTS
+from chainrule.records.manifest import MANIFEST, WEIGHTS
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare
 from chainrule_optimizers import chainrule_optimizers

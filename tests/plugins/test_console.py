@@ -13,7 +13,8 @@ from rich.console import Console as Terminal
 
 import chainrule
 from chainrule.engine.reason import Reason
-from chainrule.records.run import Record, RunManifest
+from chainrule.records.manifest import RunManifest
+from chainrule.records.run import Record
 from chainrule.registry.watching import Progress, Session, Start, SweepProgress
 from chainrule_console import Console, chainrule_watchers, summary, words
 from chainrule_console.bar import Bar

@@ -28,7 +28,8 @@ from chainrule.engine.curves import Curves
 from chainrule.errors import ChainruleError, ConfigurationError, RecordError
 from chainrule.records import run
 from chainrule.records.entries import sealed
-from chainrule.records.run import Membership, Record, RunManifest, read_record
+from chainrule.records.manifest import RunManifest
+from chainrule.records.run import Membership, Record, read_record
 from chainrule.records.sweep import new_sweep
 from chainrule_mlflow import bulk, contents, tracker
 from chainrule_mlflow.store import Store

@@ -16,7 +16,8 @@ import pytest
 import chainrule
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.entries import sealed
-from chainrule.records.run import MANIFEST, RunManifest, read_record
+from chainrule.records.manifest import MANIFEST, RunManifest
+from chainrule.records.run import read_record
 from chainrule_mlflow import bulk, client, contents, sending
 from chainrule_mlflow.store import Store
 from sealing import identified
@@ -442,7 +443,8 @@ sending.send_many(found, Store.at(sys.argv[1]), "study")
 CROWD = """
 import contextlib, dataclasses, os, sys
 from pathlib import Path
-from chainrule.records.run import RunManifest, read_record
+from chainrule.records.manifest import RunManifest
+from chainrule.records.run import read_record
 from chainrule_mlflow.sending import send_many
 from chainrule_mlflow.store import Store
 

@@ -10,7 +10,8 @@ from chainrule.errors import ChainruleError, RecordError
 from chainrule.files.locks import exclusive
 from chainrule.records.checkpoint import FOLDER
 from chainrule.records.deleting import LOCK, delete_run, delete_sweep, files_of_run
-from chainrule.records.run import FAILURE, MANIFEST, Record, read_record
+from chainrule.records.manifest import FAILURE, MANIFEST
+from chainrule.records.run import Record, read_record
 from chainrule.records.sweep import SWEEP, Sweep, read_sweep
 from chainrule.registry.watching import Tracker
 

@@ -12,8 +12,9 @@ from chainrule.cli.common import load_plugins, parse, parser, tracker_of
 from chainrule.config.settings import TRACKING
 from chainrule.errors import ChainruleError, RecordError, sentence
 from chainrule.files.reading import found_below
+from chainrule.records.manifest import MANIFEST
 from chainrule.records.outcome import Outcome
-from chainrule.records.run import MANIFEST, Membership, Record, read_record
+from chainrule.records.run import Membership, Record, read_record
 from chainrule.records.sweep import SWEEP, Sweep, read_sweep
 from chainrule.registry.watching import Tracker
 from chainrule.sweep.ledger import left_alone

@@ -27,7 +27,8 @@ from chainrule.errors import ConfigurationError
 from chainrule.files import paths
 from chainrule.files.atomic import write_whole
 from chainrule.files.reading import require_without_links
-from chainrule.records.run import MANIFEST, require_free
+from chainrule.records.manifest import MANIFEST
+from chainrule.records.run import require_free
 
 OVERWRITE = "--overwrite"
 _DASHED = re.compile(r"--?[a-z_]+[\w./@]*=.*", re.DOTALL)

@@ -22,8 +22,9 @@ from chainrule.errors import ChainruleError, RecordError, in_a_line, no_memory, 
 from chainrule.files import paths
 from chainrule.files.atomic import write_whole
 from chainrule.files.yaml_text import dump
+from chainrule.records.manifest import FAILURE
 from chainrule.records.result import objective
-from chainrule.records.run import FAILURE, Failure, Membership, require_free
+from chainrule.records.run import Failure, Membership, require_free
 from chainrule.records.settings import Settings, seed_in
 from chainrule.records.sweep import read_sweep
 from chainrule.registry.aside import Aside

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from chainrule.files.reading import require_unlinked
 from chainrule.records.checkpoint import FOLDER
-from chainrule.records.run import FAILURE, HYDRA, MANIFEST, Record
+from chainrule.records.manifest import FAILURE, MANIFEST
+from chainrule.records.run import HYDRA, Record
 from chainrule.records.sweep import SWEEP, Sweep
 
 LOCK = ".sweep.lock"

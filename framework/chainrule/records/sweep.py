@@ -15,9 +15,10 @@ from chainrule.files.reading import is_plain
 from chainrule.records.comparison import Comparison, ComparisonEntry
 from chainrule.records.entries import Entries, read_entries, sealed
 from chainrule.records.environment import environment
+from chainrule.records.manifest import FileEntry
 from chainrule.records.outcome import Outcome
 from chainrule.records.run import SWEEP as SWEEP
-from chainrule.records.run import Failure, FileEntry, Membership, Record, entries_of, read_end
+from chainrule.records.run import Failure, Membership, Record, entries_of, read_end
 
 FORMAT = 2
 UNSEALED = (1,)  # formats of earlier versions, which had no checksum

@@ -23,7 +23,7 @@ from chainrule.components.contracts import Component
 from chainrule.components.parameters import build
 from chainrule.errors import ConfigurationError, PluginError, nearest, sentence
 from chainrule.files import in_memory, paths
-from chainrule.records.run import PluginEntry
+from chainrule.records.manifest import PluginEntry
 from chainrule.records.settings import Settings
 from chainrule.registry import hookspecs, vetting
 from chainrule.registry.declared import Declared, Parcel, declared, forget

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.records.environment import environment
-from chainrule.records.run import CONFIGURATION, Record
+from chainrule.records.manifest import CONFIGURATION
+from chainrule.records.run import Record
 from chainrule.replay.package import CRATE, EXPORT, RECORDS
 
 _CRATE = "https://w3id.org/ro/crate/1.1"

@@ -17,7 +17,8 @@ from chainrule.files import paths
 from chainrule.files.reading import found_below
 from chainrule.records.entries import sealed
 from chainrule.records.environment import environment
-from chainrule.records.run import MANIFEST, Record, read_record
+from chainrule.records.manifest import MANIFEST
+from chainrule.records.run import Record, read_record
 from chainrule.records.sweep import SWEEP, read_sweep
 from chainrule.registry.providers import ClassProvider, FileProvider, Provider
 from chainrule.registry.registry import Registry

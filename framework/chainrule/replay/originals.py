@@ -11,8 +11,9 @@ from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves, one_nan
 from chainrule.engine.reason import Reason
 from chainrule.records.environment import environment
+from chainrule.records.manifest import PluginEntry
 from chainrule.records.result import Result
-from chainrule.records.run import PluginEntry, Record, named_weights
+from chainrule.records.run import Record, named_weights
 from chainrule.registry.versions import changes
 
 _DECIDE = ("python", "platform", "processor", "blas", "chainrule", "numpy", "git_commit")  # of the environment

@@ -8,7 +8,8 @@ from typing import Any
 
 from chainrule.errors import RecordError, sentence
 from chainrule.files.reading import found_below
-from chainrule.records.run import FAILURE, MANIFEST, Record, read_record
+from chainrule.records.manifest import FAILURE, MANIFEST
+from chainrule.records.run import Record, read_record
 from chainrule.records.sweep import SWEEP, read_sweep
 from chainrule.registry.registry import Registry
 from chainrule.replay.originals import Difference

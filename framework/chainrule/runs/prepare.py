@@ -21,8 +21,9 @@ from chainrule.engine.trainer import one_thread
 from chainrule.errors import ConfigurationError, RecordError, nearest
 from chainrule.files import paths
 from chainrule.files.memory import require_memory
+from chainrule.records.manifest import WEIGHTS
 from chainrule.records.result import Origin
-from chainrule.records.run import WEIGHTS, read_record
+from chainrule.records.run import read_record
 from chainrule.records.settings import Settings
 
 _MANY = 10**7  # values for which there may be too little memory

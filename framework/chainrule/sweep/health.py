@@ -17,7 +17,8 @@ from chainrule.files.reading import found_below
 from chainrule.files.words import resuming, shell_word
 from chainrule.records.deleting import LOCK, remains
 from chainrule.records.faults import Fault
-from chainrule.records.run import MANIFEST, Record, read_record
+from chainrule.records.manifest import MANIFEST
+from chainrule.records.run import Record, read_record
 from chainrule.records.sweep import SWEEP, Sweep, read_sweep
 from chainrule.registry.registry import Registry
 from chainrule.reports.sweep import write_report

@@ -23,9 +23,10 @@ from chainrule.files.locks import exclusive
 from chainrule.files.reading import require_unlinked, require_without_links
 from chainrule.files.words import resuming
 from chainrule.records.deleting import LOCK, delete_sweep
+from chainrule.records.manifest import FAILURE, MANIFEST
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import objective
-from chainrule.records.run import FAILURE, MANIFEST, Failure, Record, require_free
+from chainrule.records.run import Failure, Record, require_free
 from chainrule.records.settings import component_config
 from chainrule.records.sweep import SWEEP, JobEntry, Sweep, now, read_sweep
 from chainrule.registry.aside import Aside

@@ -20,8 +20,9 @@ from chainrule.config.settings import settings_from_config
 from chainrule.engine.reason import Reason
 from chainrule.errors import ConfigurationError, RecordError, nearest
 from chainrule.files.reading import require_unlinked
+from chainrule.records.manifest import RunManifest
 from chainrule.records.result import objective
-from chainrule.records.run import Failure, Record, RunManifest, read_record
+from chainrule.records.run import Failure, Record, read_record
 from chainrule.records.sweep import FOLD, SEED, SearchEntry
 from chainrule.registry.registry import installed
 from chainrule.sweep import resume

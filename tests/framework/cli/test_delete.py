@@ -10,7 +10,7 @@ import chainrule
 from chainrule.cli import common, delete
 from chainrule.errors import ChainruleError
 from chainrule.files.locks import exclusive
-from chainrule.records.run import MANIFEST
+from chainrule.records.manifest import MANIFEST
 from chainrule.records.sweep import SWEEP
 
 SHORT = ("training.epochs=1", "tracking=none", "data.samples=10")

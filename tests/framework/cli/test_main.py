@@ -9,7 +9,8 @@ import pytest
 
 import chainrule
 import forking
-from chainrule.records.run import MANIFEST, read_record
+from chainrule.records.manifest import MANIFEST
+from chainrule.records.run import read_record
 
 SHORT = ["training.epochs=3", "tracking=none"]
 

@@ -12,7 +12,7 @@ import chainrule
 from chainrule.cli import sync
 from chainrule.errors import ChainruleError
 from chainrule.files import locks
-from chainrule.records.run import MANIFEST
+from chainrule.records.manifest import MANIFEST
 from chainrule.records.sweep import SWEEP, new_sweep
 from sealing import rewritten
 from sweeping import command

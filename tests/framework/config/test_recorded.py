@@ -8,7 +8,8 @@ from sklearn.metrics import confusion_matrix
 import chainrule
 from chainrule.config.recorded import predictor_of
 from chainrule.errors import ConfigurationError, RecordError
-from chainrule.records.run import CONFUSION, WEIGHTS, read_record
+from chainrule.records.manifest import WEIGHTS
+from chainrule.records.run import CONFUSION, read_record
 from chainrule.registry.registry import installed
 
 

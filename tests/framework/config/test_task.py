@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 
 from chainrule.config import task
 from chainrule.errors import ChainruleError, ConfigurationError
-from chainrule.records.run import FAILURE, read_record
+from chainrule.records.manifest import FAILURE
+from chainrule.records.run import read_record
 from chainrule.registry.registry import Registry
 from jobs import configuration
 from sweeping import PLACE, SHORT, command

@@ -16,7 +16,7 @@ from chainrule.config.compose import compose_settings
 from chainrule.engine.machine import Machine
 from chainrule.engine.network import product
 from chainrule.errors import PluginError
-from chainrule.records.run import MANIFEST
+from chainrule.records.manifest import MANIFEST
 from chainrule.registry.registry import installed
 from chainrule.runs.execute import _stack, train_stack
 from chainrule.runs.prepare import prepare

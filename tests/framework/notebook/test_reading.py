@@ -5,7 +5,7 @@ import json
 import pytest
 
 import chainrule
-from chainrule.records.run import MANIFEST
+from chainrule.records.manifest import MANIFEST
 from sealing import rewritten
 from sweeping import command
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule
-from chainrule.records.run import MANIFEST
+from chainrule.records.manifest import MANIFEST
 from sealing import rewritten
 
 SHORT = ["training.epochs=6", "training.batch_size=8", "tracking=none"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import chainrule
-from chainrule.records.run import MANIFEST
+from chainrule.records.manifest import MANIFEST
 from hydra_plugins.chainrule_stacked import StackedCompareConf, StackedOptunaConf, StackedSweeperConf
 from sweeping import SHORT, command, contents
 

@@ -11,7 +11,8 @@ from chainrule.config.compose import compose_settings
 from chainrule.config.settings import settings_from_config
 from chainrule.records import run
 from chainrule.records.entries import sealed
-from chainrule.records.run import MANIFEST, claim_directory, read_record, write_record
+from chainrule.records.manifest import MANIFEST
+from chainrule.records.run import claim_directory, read_record, write_record
 from chainrule.registry.registry import installed
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare

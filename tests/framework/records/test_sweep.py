@@ -7,7 +7,8 @@ import pytest
 
 from chainrule.engine.reason import Reason
 from chainrule.errors import RecordError
-from chainrule.records.run import FAILURE, Failure, read_end
+from chainrule.records.manifest import FAILURE
+from chainrule.records.run import Failure, read_end
 from chainrule.records.sweep import JobEntry, Sweep, new_sweep, read_sweep
 
 

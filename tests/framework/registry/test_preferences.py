@@ -9,7 +9,7 @@ import pytest
 import chainrule
 import distributions
 import forking
-from chainrule.records.run import MANIFEST
+from chainrule.records.manifest import MANIFEST
 from chainrule.registry import preferences
 from chainrule.registry.preferences import Preferences
 from distributions import LYNX

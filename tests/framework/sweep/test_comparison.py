@@ -13,7 +13,8 @@ import pytest
 import distributions
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.records.comparison import Round
-from chainrule.records.run import MANIFEST, read_record
+from chainrule.records.manifest import MANIFEST
+from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
 from chainrule.reports.comparison import NUMBERS
 from distributions import LYNX, MOODY

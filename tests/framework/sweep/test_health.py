@@ -8,7 +8,8 @@ import pytest
 import chainrule
 from chainrule.errors import ChainruleError
 from chainrule.files.locks import exclusive
-from chainrule.records.run import MANIFEST, read_record
+from chainrule.records.manifest import MANIFEST
+from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
 from chainrule.registry.registry import installed
 from chainrule.sweep import health

@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 import distributions
 from chainrule.errors import ConfigurationError
 from chainrule.records.environment import processor
-from chainrule.records.run import MANIFEST, read_record
+from chainrule.records.manifest import MANIFEST
+from chainrule.records.run import read_record
 from chainrule.records.sweep import new_sweep, read_sweep
 from chainrule.registry.registry import installed
 from chainrule.registry.versions import label

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from chainrule.records.run import CURVES, MANIFEST, read_record
+from chainrule.records.manifest import CURVES, MANIFEST
+from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
 from chainrule.sweep.search import Search, SearchOptions
 from sweeping import COMMAND, RATE, SEARCH, command, search, study

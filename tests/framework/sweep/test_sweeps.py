@@ -11,7 +11,8 @@ import pytest
 
 import chainrule
 import distributions
-from chainrule.records.run import FAILURE, MANIFEST, Failure, Record, read_end, read_record
+from chainrule.records.manifest import FAILURE, MANIFEST
+from chainrule.records.run import Failure, Record, read_end, read_record
 from chainrule.records.sweep import read_sweep
 from distributions import LYNX, MOODY
 from sweeping import PLACE, SHORT, command, contents, without_beside

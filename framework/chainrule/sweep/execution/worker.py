@@ -12,8 +12,9 @@ from typing import Any
 
 from chainrule.config.settings import settings_from_config, tracker_from_config
 from chainrule.errors import RecordError, text_of
+from chainrule.records.manifest import MANIFEST
 from chainrule.records.result import Result
-from chainrule.records.run import MANIFEST, Failure, Record, read_record
+from chainrule.records.run import Failure, Record, read_record
 from chainrule.records.settings import Settings
 from chainrule.registry.blame import blamed
 from chainrule.registry.registry import Registry, installed

@@ -7,7 +7,8 @@ import pytest
 
 from broken_off import Breaks
 from chainrule.engine import trainer
-from chainrule.records.run import FAILURE, Failure, Record, read_end
+from chainrule.records.manifest import FAILURE
+from chainrule.records.run import Failure, Record, read_end
 from chainrule.registry.watching import Progress, Start, Watcher
 from chainrule.runs import checkpoints
 from chainrule.sweep.execution import worker
