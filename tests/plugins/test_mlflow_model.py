@@ -154,9 +154,12 @@ def test_the_model_is_served(sent):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder), "--env-manager", "local"]
+    programs = Path("programs")  # MLflow looks for uvicorn in the PATH, and this environment may not be activated
+    programs.mkdir()
+    (programs / "uvicorn").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m uvicorn "$@"\n')
+    (programs / "uvicorn").chmod(0o755)
     with open("serve.log", "w") as log:
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # where MLflow looks for uvicorn
-        own = {**os.environ, "PATH": path}
+        own = {**os.environ, "PATH": os.pathsep.join([str(programs.absolute()), os.environ["PATH"]])}
         server = subprocess.Popen([*command, "-p", str(port)], stdout=log, stderr=log, start_new_session=True, env=own)
     try:
         deadline = time.monotonic() + 120
