@@ -65,9 +65,8 @@ class Exported:
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
-        line = (
-            f"{self.path}: {self.runs} runs, {self.files} files; `chainrule verify {self.path.name}` trains them again"
-        )
+        runs, them = ("1 run", "it") if self.runs == 1 else (f"{self.runs} runs", "them")
+        line = f"{self.path}: {runs}, {self.files} files; `chainrule verify {self.path.name}` trains {them} again"
         return "\n".join([line, *self.notes])
 
 

@@ -77,7 +77,8 @@ class Verification:
         """What came of it, in a sentence."""
         same, parts = sum(run.is_same for run in self.runs), []
         if self.runs:
-            parts.append(f"{same} of {len(self.runs)} runs end in the recorded bits")
+            ends = "run ends" if len(self.runs) == 1 else "runs end"
+            parts.append(f"{same} of {len(self.runs)} {ends} in the recorded bits")
         if self.numbers:
             held = sum(number.holds for number in self.numbers)
             parts.append(f"{held} of {len(self.numbers)} numbers come to what is stated")
