@@ -103,7 +103,13 @@ def read_preferences(typed: Sequence[str] | None = None) -> Preferences:
     try:
         config: Any = OmegaConf.to_container(OmegaConf.merge(file, OmegaConf.from_dotlist(words)), resolve=True)
     except (OmegaConfBaseException, YAMLError, ValueError):
-        raise ConfigurationError(f"{' '.join(words)} is no list of names: write it as [NAME,NAME].") from None
+        config = {SECTION: None}
+    if not isinstance(config[SECTION], dict):
+        whole = next((word for word in words if word.startswith(f"{SECTION}=")), "")
+        if whole:
+            cure = f"write {SECTION}.prefer=[NAME] or {SECTION}.block=[NAME]"
+            raise ConfigurationError(f"{whole} is no group of settings: {cure}.")
+        raise ConfigurationError(f"{' '.join(words)} is no list of names: write it as [NAME,NAME].")
     return Preferences.of(config[SECTION]).merged_with(environment)
 
 

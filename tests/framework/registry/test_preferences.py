@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 import chainrule
 import distributions
 import forking
+from chainrule.errors import ConfigurationError
 from chainrule.records.manifest import MANIFEST
 from chainrule.registry import preferences
-from chainrule.registry.preferences import Preferences
+from chainrule.registry.preferences import Preferences, read_preferences
 from distributions import LYNX
 from sweeping import command
 
@@ -86,6 +88,14 @@ def test_a_file_that_makes_no_sense_is_refused(text, sentence):
     with pytest.raises(chainrule.ConfigurationError) as caught:
         preferences.read_preferences()
     assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("value", ["0", "null", "[a]", "x", "", "true"])
+def test_a_section_that_is_no_group_is_refused_before_anything_else(value):
+    sentence = f"plugins={value} is no group of settings: write plugins.prefer=[NAME] or plugins.block=[NAME]."
+    with pytest.raises(ConfigurationError, match=re.escape(sentence)):
+        read_preferences([f"+plugins={value}"])
+    assert read_preferences(["plugins={prefer:[a,b]}"]).prefer[:2] == ("a", "b")
 
 
 def test_the_environment_blocks(monkeypatch):
