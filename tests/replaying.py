@@ -9,6 +9,8 @@ from chainrule.replay.explanation import Explanation, explain
 from chainrule.replay.replays import Replay
 
 SHORT = ["training.epochs=2", "tracking=none"]
+PLANE = ["network.hidden=[]", "training.batch_size=null", "training.epochs=100", "training.measure_every=10",
+         "tracking=none"]  # fmt: skip
 SOFTMAX = ["target=wine", "output=softmax", "loss=categorical_cross_entropy", "network.hidden=[2]"]
 DIGITS = ["target=digits", "output=softmax", "loss=categorical_cross_entropy", "network.hidden=[32]", "activation=relu",
           "training.batch_size=32", "training.epochs=1"]  # fmt: skip

@@ -179,18 +179,16 @@ def write(
     Raises:
         sqlite3.Error: the database cannot be written, and nothing was.
     """
-    with _opened(file) as database:
-        database.execute("BEGIN IMMEDIATE")  # waits for other writers here, where nothing is lost
+    with _transaction(file) as database:
         active = "SELECT 1 FROM experiments WHERE experiment_id = ? AND lifecycle_stage = 'active'"
-        if not _is_known(database) or not database.execute(active, [int(experiment.id)]).fetchone():
-            return False  # closing rolls the transaction back
+        if database is None or not database.execute(active, [int(experiment.id)]).fetchone():
+            return False
         _insert_runs(database, experiment, runs)
         _insert_datasets(database, int(experiment.id), runs)
         beneath = ((run_id, PARENT, parent) for run_id, parent in (moved or {}).items())
         _insert(database, "tags (run_uuid, key, value)", beneath, "OR REPLACE ")
         deleted = "UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = ? WHERE run_uuid = ?"
         database.executemany(deleted, ((int(1000 * time.time()), run_id) for run_id in removed))
-        database.execute("COMMIT")
     return True
 
 
@@ -200,12 +198,10 @@ def set_status(file: Path, run_id: str, status: str, end: int | None) -> bool:
     Raises:
         sqlite3.Error: the database cannot be written.
     """
-    with _opened(file) as database:
-        database.execute("BEGIN IMMEDIATE")
-        if not _is_known(database):
+    with _transaction(file) as database:
+        if database is None:
             return False
         database.execute("UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?", [status, end, run_id])
-        database.execute("COMMIT")
     return True
 
 
@@ -224,9 +220,8 @@ def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]
     Raises:
         sqlite3.Error: the database cannot be written, and nothing was.
     """
-    with _opened(file) as database:
-        database.execute("BEGIN IMMEDIATE")
-        if not _is_known(database):
+    with _transaction(file) as database:
+        if database is None:
             return False
         database.execute("UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?", [run.status, run.end, run_id])
         (experiment_id,) = database.execute("SELECT experiment_id FROM runs WHERE run_uuid = ?", [run_id]).fetchone()
@@ -241,7 +236,6 @@ def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]
             _insert_datasets(database, experiment_id, {run_id: run})
         tags = ((experiment_id, *item) for item in experiment_tags.items())
         _insert(database, "experiment_tags (experiment_id, key, value)", tags, "OR REPLACE ")
-        database.execute("COMMIT")
     return True
 
 
@@ -269,9 +263,8 @@ def write_model(file: Path, experiment: Experiment, run_id: str, model_id: str, 
     Raises:
         sqlite3.Error: the database cannot be written, and nothing was.
     """
-    with _opened(file) as database:
-        database.execute("BEGIN IMMEDIATE")
-        if not _is_known(database):
+    with _transaction(file) as database:
+        if database is None:
             return False
         if database.execute(_MODEL_OF, [run_id]).fetchone():
             return True
@@ -304,7 +297,6 @@ def write_model(file: Path, experiment: Experiment, run_id: str, model_id: str, 
             "inputs (input_uuid, source_type, source_id, destination_type, destination_id, step)",
             [(uuid4().hex, "RUN_OUTPUT", run_id, "MODEL_OUTPUT", model_id, 0)],
         )
-        database.execute("COMMIT")
     return True
 
 
@@ -317,6 +309,15 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
         database.execute("PRAGMA synchronous = NORMAL")  # `chainrule sync` sends again what a power failure takes
         database.execute("PRAGMA cache_size = -65536")  # KiB: pages of one transaction are written once
         yield database
+
+
+@contextmanager
+def _transaction(file: Path) -> Iterator[sqlite3.Connection | None]:
+    """Yield a database whose changes are kept together, or not at all after an error; None if its schema is unknown."""
+    with _opened(file) as database:
+        database.execute("BEGIN IMMEDIATE")  # waits for other writers here, where nothing is lost
+        yield database if _is_known(database) else None
+        database.execute("COMMIT")
 
 
 def _local(uri: str) -> Path | None:

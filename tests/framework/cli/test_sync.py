@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -131,7 +133,9 @@ def test_sync_sends_what_was_kept(tmp_path):
     done = command("sync", "outputs", "--tracking", "mlflow")
     (directory,) = (manifest.parent for manifest in Path("outputs").rglob(MANIFEST))
     assert f"chainrule ui {directory.absolute()}\n" in done.stdout
-    assert json.loads((directory / "mlflow.json").read_text())["run_id"]
+    run = json.loads((directory / "mlflow.json").read_text())["run_id"]
+    with closing(sqlite3.connect("mlflow.db")) as database:
+        assert database.execute("SELECT run_uuid, status FROM runs").fetchall() == [(run, "FINISHED")]
 
 
 def test_sync_without_records(tmp_path):

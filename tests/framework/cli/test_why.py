@@ -9,14 +9,7 @@ from chainrule.cli.report import main as write_again
 from chainrule.cli.why import main
 from chainrule.errors import ChainruleError
 from chainrule.records.deleting import delete_sweep
-
-PLANE = [
-    "network.hidden=[]",
-    "training.batch_size=null",
-    "training.epochs=100",
-    "training.measure_every=10",
-    "tracking=none",
-]
+from replaying import PLANE
 
 
 def test_a_recorded_run_is_trained_again_and_diagnosed(capsys):

@@ -12,14 +12,7 @@ from chainrule.replay.changes import CONTROL
 from chainrule.replay.diagnosis import diagnose
 from chainrule.replay.instrumented import of_settings
 from chainrule.replay.proof import Proof, Trial
-
-PLANE = [
-    "network.hidden=[]",
-    "training.batch_size=null",
-    "training.epochs=100",
-    "training.measure_every=10",
-    "tracking=none",
-]
+from replaying import PLANE
 
 
 def diagnosed(*words, **options):
