@@ -57,7 +57,6 @@ UNCOMPARED = {
     "timing.json",
 }  # no results: a lock, a study that says when, and how long
 SHOWN = 5  # differing files of each way of training
-PATIENCE = 300  # seconds that a sweep may take until its first record
 
 TRAIN = """
 import json, sys, traceback
@@ -130,7 +129,7 @@ class Side:
                 found[:] = self.records.glob(f"{place}/*/{MANIFEST}")
                 return bool(found) or process.poll() is not None
 
-            processes.wait_until(has_begun, PATIENCE)
+            processes.wait_until(has_begun)
             if found:
                 os.killpg(process.pid, signal.SIGKILL)
         if found:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from subprocess import PIPE
 
@@ -20,7 +19,7 @@ from chainrule.files import paths
 from chainrule.records.manifest import MANIFEST
 from chainrule.records.sweep import SWEEP
 from distributions import MOODY
-from processes import of_group
+from processes import of_group, wait_until
 
 COMMAND = [sys.executable, "-m", "chainrule"]
 OF_ATTEMPT = ("started", "seconds", "stack", "checksum")  # what says when and how long
@@ -80,13 +79,6 @@ def started(*arguments, path):
     )
 
 
-def wait_for(condition):
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def hold(plugin, meanwhile="time.sleep(0.05)"):
     """Let the plugin wait as long as there is a file of this name, or do something else."""
     imports = "import os\nimport signal\nimport time\nfrom dataclasses"
@@ -100,8 +92,8 @@ def interrupted(process, to_all=True, times=1):
     """What a process says at its end, after which none of those that it has started is left."""
     for _ in range(times):
         (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)  # as long as anybody can write there
-    wait_for(lambda: not of_group(process.pid))
+    _, errors = process.communicate(timeout=120)  # as long as anybody can write there
+    wait_until(lambda: not of_group(process.pid))
     assert process.returncode == 130, errors
     return errors
 

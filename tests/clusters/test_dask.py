@@ -99,7 +99,7 @@ def test_ctrl_c_ends_a_cluster_started_for_the_sweep(to_all):
         wait_until(lambda: len(os.listdir("long/.progress")) == 2 if os.path.isdir("long/.progress") else False)
         (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
         told = f"interrupted. 0 of 2 runs are recorded; `chainrule resume {os.path.abspath('long')}` goes on."
-        assert process.communicate(timeout=20)[0] == f"2 runs: 2 seeds\nchainrule: {told}\n"
+        assert process.communicate(timeout=120)[0] == f"2 runs: 2 seeds\nchainrule: {told}\n"
         assert process.returncode == 130
         wait_until(lambda: not of_group(process.pid))
     finally:
@@ -113,17 +113,17 @@ def test_workers_give_up_what_nobody_waits_for(scheduler, ending):
     with running(*words, folder=".") as process:
         wait_until(lambda: len(os.listdir("long/.progress")) == 2 if os.path.isdir("long/.progress") else False)
         process.send_signal(ending)
-        process.wait(20)
+        process.wait(120)
     if ending == signal.SIGKILL:  # nobody has tidied up, which the next attempt does
         allowed = ["--allow", f"hydra.launcher.address={scheduler}"]
         with running(*COMMAND, "resume", "long", *allowed, folder=".") as process:
             time.sleep(5)
             process.send_signal(signal.SIGINT)
-            process.wait(20)
+            process.wait(120)
     with client(scheduler) as here:
         workers = here.scheduler_info(n_workers=-1)["workers"]
         for worker in workers:
-            here.submit(os.getpid, workers=[worker], pure=False).result(timeout=20)
+            here.submit(os.getpid, workers=[worker], pure=False).result(timeout=120)
         assert len(workers) == 2
 
 
@@ -135,7 +135,7 @@ def test_what_is_wrong_with_a_cluster_is_said_in_a_sentence(tmp_path, start, sch
 
     begin = time.monotonic()
     assert refused(f"tcp://127.0.0.1:{free_port()}").startswith("chainrule: no Dask scheduler answers at hydra.launch")
-    assert time.monotonic() - begin < 20
+    assert time.monotonic() - begin < 60
     assert "has no workers: start some with `dask worker tcp://" in refused(start())
     assert "--nthreads 1 --nworkers 3`" in refused(start(3))
     assert "start two workers at least" in refused(scheduler, "hydra.launcher.workers=1")

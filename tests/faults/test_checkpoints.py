@@ -12,8 +12,8 @@ import pytest
 
 from broken_off import files, kept
 from distributions import plugin_folder
-from processes import of_group
-from sweeping import command, started, wait_for
+from processes import of_group, wait_until
+from sweeping import command, started
 
 # An optimizer with a state of its own that is random, too; an activation that keeps nothing from happening.
 PLUGINS = '''
@@ -99,7 +99,7 @@ def test_a_run_that_is_killed_ends_with_the_same_bits(alone, extent):
             process = started(*words, path="")
             time.sleep((trial + chance.random()) / trials * seconds)
             process.kill()
-            process.communicate(timeout=60)
+            process.communicate(timeout=120)
             went_on += bool(kept("run"))
         if not Path("run/manifest.json").exists():
             finish()
@@ -114,11 +114,11 @@ def test_a_run_that_is_interrupted_says_what_is_kept_and_ends_with_the_same_bits
     for trial in range(trials):
         number = (signal.SIGINT, signal.SIGTERM)[trial % 2]
         process = started(*RUN, path="")
-        wait_for(lambda: Path("run/chainrule.log").exists())  # until then Python itself may be starting
+        wait_until(lambda: Path("run/chainrule.log").exists())  # until then Python itself may be starting
         time.sleep(chance.random() * 0.6 * seconds)
         begin = time.perf_counter()
         process.send_signal(number)
-        errors = process.communicate(timeout=60)[1]
+        errors = process.communicate(timeout=120)[1]
         took = time.perf_counter() - begin
         if process.returncode == 0:  # it had ended
             assert not errors
@@ -128,7 +128,7 @@ def test_a_run_that_is_interrupted_says_what_is_kept_and_ends_with_the_same_bits
             assert re.fullmatch(rf"chainrule: {word}\.( {KEPT}| {NOTHING}| {ENDED}| Nothing was recorded\.)\n", errors)
             assert ("is kept up to" in errors or "is recorded" in errors) == bool(kept("run"))
             assert ("is recorded" in errors) <= Path("run/manifest.json").exists()
-            assert took < 4  # seconds; it is 2 at most where no other process takes the time
+            assert took < 30  # seconds; it is 2 at most where no other process takes the time
         if not Path("run/manifest.json").exists():
             finish()
         assert files("run") == expected
@@ -139,11 +139,11 @@ def test_a_run_that_is_interrupted_says_what_is_kept_and_ends_with_the_same_bits
 def test_a_second_signal_ends_it_at_once(tmp_path, number):
     plugin_folder(tmp_path, stranger=PLUGINS)
     process = started("activation=deaf", "tracking=none", path="")
-    wait_for(lambda: Path("listening").exists())
+    wait_until(lambda: Path("listening").exists())
     process.send_signal(number)
-    wait_for(lambda: Path("swallowed").exists())
+    wait_until(lambda: Path("swallowed").exists())
     process.send_signal(number)
-    errors = process.communicate(timeout=60)[1]
+    errors = process.communicate(timeout=120)[1]
     word = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}[number]
     assert (process.returncode, errors) == (128 + number, f"chainrule: {word}. {NOTHING}\n".replace("\\", ""))
 
@@ -153,10 +153,10 @@ def test_sigterm_ends_a_sweep_with_all_its_processes():
     words = ["-m", "training.epochs=20000", "seed=range(4)", "tracking=none", "hydra.sweep.dir=sweep"]
     process = started(*words, "hydra.launcher.workers=2", "hydra.launcher.stack=1", path="")
     try:
-        wait_for(lambda: len(list(Path("sweep").glob("*/chainrule.log"))) >= 2)
+        wait_until(lambda: len(list(Path("sweep").glob("*/chainrule.log"))) >= 2)
         os.killpg(process.pid, signal.SIGTERM)
-        errors = process.communicate(timeout=60)[1]
-        wait_for(lambda: not of_group(process.pid))
+        errors = process.communicate(timeout=120)[1]
+        wait_until(lambda: not of_group(process.pid))
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -27,7 +27,7 @@ from chainrule.records.sweep import SWEEP
 from sealing import resealed, rewritten
 
 SHORT = ("training.epochs=1", "tracking=none", "data.samples=10")
-SECONDS = 20  # most that a command may take on a loaded machine; usually it is a fraction of one
+SECONDS = 60  # most that a command may take on a machine that is busy; usually it is a fraction of one
 CODE = "import pathlib\npathlib.Path({!r}).touch()\nimport chainrule\n"
 
 

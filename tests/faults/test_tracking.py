@@ -29,6 +29,7 @@ from chainrule.records.sweep import read_sweep
 from chainrule.registry import aside
 from chainrule_mlflow import store, tracker
 from chainrule_mlflow.tracker import MLflow
+from processes import wait_until
 from sizes import one_in
 from sweeping import command
 
@@ -334,7 +335,7 @@ def test_a_locked_database_delays_records_only(sweep, database, mode, monkeypatc
         began = time.monotonic()
         with pytest.raises(ChainruleError, match=f"^{RUNS} records were not sent"):
             synced()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60  # some minutes if each record waited
     assert len(caplog.messages) == 1
     assert "locked" in caplog.text
     synced()
@@ -408,13 +409,19 @@ def respond(code):
     return answer
 
 
+def is_healthy(port):
+    with contextlib.suppress(OSError), urlopen(f"http://127.0.0.1:{port}/health", timeout=10):
+        return True
+    return False
+
+
 def slowly(handler):
     time.sleep(0.4)
     respond(503)(handler)
 
 
 def never(handler):
-    time.sleep(60)
+    time.sleep(600)
 
 
 def garbage(handler):
@@ -455,7 +462,7 @@ def test_sync_gives_a_server_up_after_its_first_refusal_and_says_it_once(sweep, 
         began = time.monotonic()
         with pytest.raises(ChainruleError, match=rf"^{RUNS} records were not sent\.$"):
             synced()
-        assert time.monotonic() - began < 20  # of which the client's import takes most
+        assert time.monotonic() - began < 60  # some minutes if each record was tried, or was tried again
     assert len(set(asked)) <= 1
     said = capsys.readouterr().err.splitlines()
     (line,) = (line for line in said if not line.endswith(" records"))  # how far it is, on a slow machine
@@ -469,7 +476,7 @@ def test_training_waits_for_no_server_and_has_the_same_bits(sweep, name, monkeyp
         began = time.monotonic()
         run = chainrule.run(*OVERRIDES[3], f"tracking.uri={address}", *SMALL, directory="run")
         own = time.monotonic() - began
-    assert own < 15  # of which the client's import takes most: a program that trains for longer does not notice it
+    assert own < 60  # of which the client's import takes most, on a machine that is busy; minutes if it waited
     assert any(f"chainrule sync {tmp_path / 'run'}" in link for link in run.links.values())
     before = read_record(sweep.place(3))
     for name in ("weights.npz", "curves.npz"):
@@ -481,10 +488,9 @@ def test_a_tracker_that_hangs_ends_with_its_process():
     """Neither does the process wait for it at its end."""
     with serving(never) as (address, _):
         environment = {**os.environ, "MLFLOW_HTTP_REQUEST_TIMEOUT": "100"}
-        began = time.monotonic()
         words = [sys.executable, "-m", "chainrule", *SMALL, f"tracking.uri={address}"]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, env=environment, check=False)
-        assert (done.returncode, time.monotonic() - began < 30) == (0, True), done.stderr
+        done = subprocess.run(words, capture_output=True, text=True, timeout=90, env=environment, check=False)
+        assert done.returncode == 0, done.stderr
     assert "not sent yet" in done.stdout
     (record,) = Path("outputs").rglob("manifest.json")
     assert read_record(record.parent).is_intact()
@@ -514,12 +520,7 @@ def real(database, tmp_path):
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(words, env=environment, start_new_session=True, **silent)
     try:
-        deadline = time.monotonic() + 120
-        while True:
-            with contextlib.suppress(OSError), urlopen(f"http://127.0.0.1:{port}/health", timeout=10):
-                break
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        wait_until(lambda: is_healthy(port))
         yield process, f"http://127.0.0.1:{port}", tmp_path / "server" / "mlflow.db"
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -584,13 +585,13 @@ def test_sixteen_processes_share_a_fresh_database(tmp_path, extent):
 @pytest.mark.slow  # two sweeps in processes of their own
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_sweep_that_is_ended_by_a_signal_is_killed_in_mlflow(database, how):
-    from sweeping import started, wait_for
+    from sweeping import started
 
     epochs = ["training.epochs=100000", "training.batch_size=16", "hydra.launcher.stack=1", "hydra.launcher.workers=1"]
     process = started("-m", *epochs, "seed=range(4)", "hydra.sweep.dir=s", path=None)
-    wait_for(lambda: active()[0])
+    wait_until(lambda: active()[0])
     os.killpg(process.pid, how)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     if how == signal.SIGKILL:
         assert list(active()[0].values()) == ["RUNNING"]
         chainrule.run(*SMALL, directory="s/0")

@@ -9,7 +9,8 @@ import pytest
 
 from chainrule import interrupts
 from chainrule.files import locks
-from sweeping import interrupted, wait_for
+from processes import wait_until
+from sweeping import interrupted
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ with interrupts.handled():
         pass
 """)
     with locks.exclusive(tmp_path / "lock", wait=1):
-        wait_for(lambda: Path("here").exists())
+        wait_until(lambda: Path("here").exists())
         assert interrupted(process) == "chainrule: interrupted.\n"
 
 
@@ -51,9 +52,9 @@ with interrupts.handled():
         Path("there").touch()
         time.sleep(3600)
 """)
-    wait_for(lambda: Path("here").exists())
+    wait_until(lambda: Path("here").exists())
     process.send_signal(signal.SIGINT)
-    wait_for(lambda: Path("there").exists())
+    wait_until(lambda: Path("there").exists())
     assert interrupted(process) == "chainrule: interrupted.\n"
     assert Path("tidied").exists()
 

@@ -475,7 +475,7 @@ def test_a_server_that_is_down_costs_seconds_and_no_data(record, caplog):
         down.send(record)
     with caplog.at_level(logging.WARNING):
         down.runs_recorded([record])
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60  # minutes if it was tried again
     (message,) = caplog.messages
     assert f"`chainrule sync {record.directory}`" in message
     assert "\n" not in message
@@ -514,7 +514,7 @@ def test_a_file_that_is_no_database_is_refused_at_once(record, tmp_path):
     began = time.monotonic()
     with pytest.raises(ChainruleError, match=r"mlflow\.db failed: file is not a database\.$"):
         MLflow().send(record)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60  # minutes if it was tried again
 
 
 @pytest.mark.parametrize("folder", ["what?", "50%25"])

@@ -17,6 +17,7 @@ from chainrule.registry.watching import Begun, Watcher, Watchers
 from chainrule_mlflow import live
 from chainrule_mlflow.store import Store
 from chainrule_mlflow.tracker import MLflow
+from processes import wait_until
 
 SMALL = ["training.epochs=6", "training.measure_every=1", "data.samples=40", "training.batch_size=8"]
 
@@ -39,10 +40,8 @@ class Waits(Watcher):
         self._epoch, self._condition = epoch, condition
 
     def epochs_recorded(self, progress):
-        deadline = time.monotonic() + 60
-        while progress.epoch == self._epoch and not self._condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        if progress.epoch == self._epoch:
+            wait_until(self._condition)
 
 
 @pytest.fixture
@@ -75,10 +74,7 @@ def test_its_curves_are_seen_while_it_is_trained_and_each_point_is_there_once(mo
 def test_a_run_that_is_interrupted_is_killed_and_the_same_when_it_has_gone_on(monkeypatch, database):
     with pytest.raises(KeyboardInterrupt):
         trained(monkeypatch, Waits(3, lambda: rows(database)), Breaks(4))
-    deadline = time.monotonic() + 30
-    while rows(database)[0][0] == "RUNNING":  # on a machine that is busy
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: rows(database)[0][0] != "RUNNING")  # on a machine that is busy
     assert [status for status, *_ in rows(database)] == ["KILLED"]
     chainrule.run(*SMALL, directory="run")
     assert rows(database) == [("FINISHED", 7, 7)]
@@ -97,10 +93,7 @@ def test_no_more_points_are_sent_than_are_drawn(tmp_path, database):
     values["train/loss"][5] = np.nan
     curves = Curves(np.arange(10_001), values)
     shown = live.Live(Begun(tmp_path, "long", datetime.now(UTC), 10_000, lambda: curves), Store.at(None), "chainrule")
-    deadline = time.monotonic() + 60
-    while not (rows(database) and rows(database)[0][1] > 300):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: rows(database) and rows(database)[0][1] > 300)
     shown.end()
     ((status, points, steps),) = rows(database)
     assert (status, points) == ("RUNNING", steps)

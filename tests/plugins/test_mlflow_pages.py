@@ -75,7 +75,7 @@ def links(folder):
             command, cwd=folder, stdout=log, stderr=subprocess.DEVNULL, start_new_session=True, text=True
         )
     try:
-        wait_until(lambda: "Ctrl-C" in (folder / "ui.log").read_text() or started.poll() is not None, 120)
+        wait_until(lambda: "Ctrl-C" in (folder / "ui.log").read_text() or started.poll() is not None)
         yield dict(line.split(": ", 1) for line in (folder / "ui.log").read_text().splitlines() if ": " in line)
         children = subprocess.run(["ps", "-A", "-o", "ppid=,pid="], capture_output=True, text=True).stdout
         (server,) = [int(pid) for parent, pid in map(str.split, children.splitlines()) if parent == str(started.pid)]

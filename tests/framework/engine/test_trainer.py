@@ -483,8 +483,8 @@ def test_a_stopwatch_counts_the_time_of_updates_and_makes_no_others(monkeypatch,
     monkeypatch.setattr(Machine, "measure", None)
     monkeypatch.setattr(Counting, "steps", [])
     seconds = trainer.Stopwatch(stack)
-    assert 0.021 <= seconds(3) < 0.1
-    assert 0.014 <= seconds(2) < 0.1
+    assert 0.021 <= seconds(3) < 1
+    assert 0.014 <= seconds(2) < 1
     assert Counting.steps == list(range(1, 36))
 
 

@@ -11,9 +11,9 @@ import distributions
 from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
 from distributions import MOODY
-from processes import of_group
+from processes import of_group, wait_until
 from sizes import one_in
-from sweeping import LONG, PLACE, command, hold, interrupted, started, wait_for
+from sweeping import LONG, PLACE, command, hold, interrupted, started
 
 # Three runs that converge at once, although each is expected to take long, and three that wait for a file to go.
 SWEEP = ["-m", *LONG, "training.tolerance=1e9", "output.raises=0,2", "seed=range(3)", "hydra.sweep.dir=sweep"]
@@ -76,14 +76,14 @@ def test_all_processes_end_at_any_moment(start, moment, to_all):
     """A terminal sends it to all processes, a manager of jobs to the first."""
     jobs = ["seed=range(300)"] if moment == "jobs are composed" else []
     process = start(*jobs)
-    wait_for(lambda: MOMENTS[moment](process))
+    wait_until(lambda: MOMENTS[moment](process))
     errors = interrupted(process, to_all)
     assert re.fullmatch(sentence(), errors)
 
 
 def test_nothing_that_was_finished_is_lost_or_trained_again(plugin, start):
     process = start()
-    wait_for(lambda: files("sweep/*/manifest.json") == 3)
+    wait_until(lambda: files("sweep/*/manifest.json") == 3)
     errors = interrupted(process)
     assert re.fullmatch(sentence(), errors)
     before = {path: path.stat().st_mtime_ns for path in Path("sweep").glob("*/manifest.json")}
@@ -99,7 +99,7 @@ def test_work_that_waits_for_a_process_holds_nothing_up(start):
     """More of it than a pipe takes in while the processes are busy."""
     jobs = ["seed=range(1500)", "output.raises=2", "training.epochs=20", "hydra.launcher.stack=250"]
     process = start(*jobs)
-    wait_for(lambda: files("sweep/*/chainrule.log") >= 400)
+    wait_until(lambda: files("sweep/*/chainrule.log") >= 400)
     errors = interrupted(process)
     assert re.fullmatch(sentence(), errors)
 
@@ -129,7 +129,7 @@ def chainrule_watchers(session):
 def test_a_plugin_that_swallows_it_holds_nothing_up(plugin, start, times):
     distributions.install(plugin, "chainrule-deaf", WATCHER)
     process = start("seed=range(300)")
-    wait_for(lambda: Path("listening").exists())
+    wait_until(lambda: Path("listening").exists())
     errors = interrupted(process, times=times)
     assert re.fullmatch(sentence(), errors)
     assert "0 of 600 runs are recorded" in errors
@@ -144,7 +144,7 @@ def test_it_is_ignored_where_whoever_started_the_sweep_wants_that(kept):
         process = kept(started(*words, path=""))
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    wait_for(lambda: files("sweep/*/.hydra"))
+    wait_until(lambda: files("sweep/*/.hydra"))
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, "")
@@ -155,9 +155,9 @@ def test_a_sweep_that_is_interrupted_says_how_to_go_on(plugin):
     """As by Ctrl-C, which reaches every process of the terminal."""
     hold(plugin)
     process = started("-m", *LONG, PLACE, "seed=range(6)", path=plugin)
-    wait_for(lambda: len(list(Path("sweep").glob("*/chainrule.log"))) == 2)
+    wait_until(lambda: len(list(Path("sweep").glob("*/chainrule.log"))) == 2)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     sentence = f"interrupted. 0 of 6 runs are recorded; `chainrule resume {Path('sweep').absolute()}` goes on."
     assert f"chainrule: {sentence}\n" in errors

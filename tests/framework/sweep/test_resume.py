@@ -20,7 +20,8 @@ from chainrule.registry.registry import installed
 from chainrule.registry.versions import label
 from chainrule.sweep import resume
 from distributions import BENT, MOODY
-from sweeping import COMMAND, LONG, PLACE, SHORT, command, contents, environment, hold, started, wait_for
+from processes import wait_until
+from sweeping import COMMAND, LONG, PLACE, SHORT, command, contents, environment, hold, started
 
 
 def test_a_new_sweep_takes_over_nothing_that_lies_there_and_replaces_it_only_if_that_is_said(tmp_path):
@@ -87,11 +88,11 @@ def test_what_has_changed_is_named_and_nothing_is_resumed(tmp_path, plugin):
 def test_of_two_resumes_at_once_one_is_refused(plugin):
     hold(plugin)
     process = started("-m", *LONG, PLACE, "seed=0,1", path=plugin)
-    wait_for(lambda: list(Path("sweep").glob("*/.hydra")))
+    wait_until(lambda: list(Path("sweep").glob("*/.hydra")))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     both = [started("resume", "sweep", path=plugin) for _ in range(2)]
-    wait_for(lambda: any(resumed.poll() is not None for resumed in both))
+    wait_until(lambda: any(resumed.poll() is not None for resumed in both))
     Path("hold").unlink()  # which the other has been waiting for
     ends = {resumed.communicate()[1]: resumed.returncode for resumed in both}
     sentence = f"chainrule: {Path('sweep').absolute()} is being worked on by another process.\n"

@@ -52,7 +52,7 @@ def test_a_component_that_is_slow_on_purpose_is_found_slow_by_as_much(lazy):
     for tanh, slow in zip(found.cells[::2], found.cells[1::2], strict=True):
         assert (tanh.updates, tanh.epochs) == (slow.updates, slow.epochs)
         more = min(slow.seconds) - min(tanh.seconds)
-        assert more * timing.LEAST == pytest.approx(WAIT, rel=0.25)
+        assert more * timing.LEAST == pytest.approx(WAIT, rel=0.5)
         assert len(tanh.seconds) == len(slow.seconds) == timing._ROUNDS
 
 

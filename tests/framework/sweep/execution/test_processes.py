@@ -15,7 +15,8 @@ from chainrule.sweep.execution.plan import Unit
 from chainrule.sweep.execution.processes import Member, Processes
 from chainrule.sweep.execution.worker import Ends
 from jobs import job
-from sweeping import LONG, PLACE, command, contents, hold, started, wait_for
+from processes import wait_until
+from sweeping import LONG, PLACE, command, contents, hold, started
 
 
 @pytest.mark.slow
@@ -24,7 +25,7 @@ def test_the_runs_of_a_killed_sweep_are_left_to_its_resumption(plugin):
     hold(plugin)
     arguments = ["-m", *LONG, PLACE, "seed=range(4)"]
     process = started(*arguments, path=plugin)
-    wait_for(lambda: len(list(Path("sweep").glob("*/.hydra"))) == 2)
+    wait_until(lambda: len(list(Path("sweep").glob("*/.hydra"))) == 2)
     process.kill()
     Path("hold").unlink()
     resumed = started("resume", "sweep", path=plugin)
