@@ -1,5 +1,6 @@
 """Every test runs in a directory of its own, away from the environment's trackers."""
 
+import gc
 import os
 import shutil
 import signal
@@ -44,6 +45,13 @@ def pytest_addoption(parser):
 def extent(request):
     """Choose by ``--faults``: ``extent(few=3, ci=20, all=200)``."""
     return lambda **sizes: sizes[request.config.getoption("faults")]
+
+
+def pytest_collection_finish():
+    """What is there now stays, and need not be looked through whenever objects that nobody needs are looked for."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(autouse=True)

@@ -15,16 +15,17 @@ import pytest
 from PIL import Image
 
 from chainrule_mlflow.store import Store
-from chainrule_pictures import canvas
+from chainrule_pictures import watcher
 
+_BLANK = Image.new("RGB", (90, 60))
 VARIABLE = "CHAINRULE_SHORTCUTS"  # of processes that are forked: the database to copy
-_image_of, _make = canvas.image_of, Store._make
+_draw, _make = watcher.draw, Store._make
 
 
 def take(database: str) -> pytest.MonkeyPatch:
     """Take the shortcuts in this process; return what undoes that."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(canvas, "image_of", lambda figure: Image.new("RGB", figure.canvas.get_width_height()))
+    patch.setattr(watcher, "draw", lambda name, result, path: _BLANK.save(path))
     patch.setattr(Store, "_make", functools.partialmethod(_copied, database))
     patch.setenv(VARIABLE, database)
     return patch
@@ -34,7 +35,7 @@ def take(database: str) -> pytest.MonkeyPatch:
 def none():
     """Take none in the block, nor in processes that are forked in it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(canvas, "image_of", _image_of)
+        patch.setattr(watcher, "draw", _draw)
         patch.setattr(Store, "_make", _make)
         patch.delenv(VARIABLE, raising=False)
         yield

@@ -39,6 +39,15 @@ def fitting(result: Result) -> list[str]:
     return [*chosen, "landscape"] if size <= _MANY else chosen
 
 
+def draw(name: str, result: Result, path: Path) -> None:
+    """Draw one of the still pictures of a run, if the run can have it."""
+    from chainrule_pictures import canvas  # matplotlib takes a while to import
+
+    figure = importlib.import_module(f"chainrule_pictures.{name}").draw(result)
+    if figure is not None:
+        canvas.save(figure, path)
+
+
 class Pictures(Watcher):
     """Draws pictures of a run into ``pictures/NAME.png`` in its directory, and ``pictures/animation.gif``.
 
@@ -56,9 +65,6 @@ class Pictures(Watcher):
 
     def run_trained(self, result: Result, directory: Path) -> None:
         """Draw the pictures of a run that are wanted and that it can have."""
-        # matplotlib takes a while to import
-        from chainrule_pictures import animation, canvas
-
         folder = directory / "pictures"
         folder.mkdir(parents=True, exist_ok=True)
         self._clear(folder)
@@ -66,10 +72,10 @@ class Pictures(Watcher):
         with np.errstate(all="ignore"):  # a run that diverged is drawn as far as it is finite
             for name in STILL:
                 if name in chosen:
-                    figure = importlib.import_module(f"chainrule_pictures.{name}").draw(result)
-                    if figure is not None:
-                        canvas.save(figure, folder / f"{name}.png")
+                    draw(name, result, folder / f"{name}.png")
             if ANIMATION in chosen:
+                from chainrule_pictures import animation  # matplotlib takes a while to import
+
                 animation.write(result, folder)
 
     def _chosen(self, result: Result) -> set[str]:
