@@ -45,7 +45,7 @@ from chainrule.registry.kinds import GROUPS, KINDS
 from chainrule.registry.registry import installed
 
 _MAIN = "config"
-_MOST = 200  # templates that are kept
+_MOST, _STATES = 200, 4  # templates that are kept of one state of files and plugins, and states
 _SWEEPER = "hydra/sweeper"  # Hydra's own, called basic, lists all combinations at once
 _UNREAD = "Invalid loaded object type"  # how OmegaConf's complaint begins
 _NO_NAME = "Config group override"  # for a choice that is no name
@@ -194,17 +194,18 @@ def _from_template(texts: Sequence[str]) -> dict[str, Any] | None:
     return copy.deepcopy(with_changes(template.task, changes))
 
 
-_kept: tuple[object, Templates] | None = None  # what files and plugins were, and templates made from them
+_kept: list[tuple[object, Templates]] = []  # what files and plugins were, and templates made from them, latest first
 
 
 def _templates() -> Templates:
-    global _kept
     state = _state()
-    if _kept is None or _kept[0] != state or len(_kept[1]) >= _MOST:
+    found = next((made for known, made in _kept if known == state and len(made) < _MOST), None)
+    if found is None:
         require_plain(own_folders())
         with _hydra() as hydra:
-            _kept = state, Templates(Loading.of_runs(hydra.config_loader, _MAIN))
-    return _kept[1]
+            found = Templates(Loading.of_runs(hydra.config_loader, _MAIN))
+    _kept[:] = [(state, found), *(each for each in _kept if each[0] != state)][:_STATES]
+    return found
 
 
 def own_folders() -> list[Path]:

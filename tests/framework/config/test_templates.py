@@ -1,5 +1,6 @@
 """Configurations that are made from others are what Hydra composes."""
 
+import contextlib
 import os
 import random
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ def made(overrides):
 @pytest.fixture
 def composed(monkeypatch):
     """The lists of overrides that Hydra composes."""
-    monkeypatch.setattr(compose, "_kept", None)
+    monkeypatch.setattr(compose, "_kept", [])
     lists, original = [], compose._composed
     monkeypatch.setattr(compose, "_composed", lambda texts: lists.append(texts) or original(texts))
     return lists
@@ -107,6 +108,19 @@ def test_a_choice_may_depend_on_the_environment(monkeypatch):
     for name in ("adam", "rprop"):
         monkeypatch.setenv("CHOSEN", name)
         assert compose_config(["experiment=own"])["optimizer"]["name"] == name
+
+
+@pytest.mark.usefixtures("composed")
+def test_templates_stay_while_another_folder_is_worked_in(monkeypatch):
+    made, original = [], compose.Templates
+    monkeypatch.setattr(compose, "Templates", lambda loading: made.append(original(loading)) or made[-1])
+    Path("other/conf/experiment").mkdir(parents=True)
+    Path("other/conf/experiment/own.yaml").write_text(HUNDRED)
+    for _ in range(3):
+        assert compose_config(["optimizer=adam"])["training"]["epochs"] != 100
+        with contextlib.chdir("other"):
+            assert compose_config(["experiment=own"])["training"]["epochs"] == 100
+    assert len(made) == 2
 
 
 def test_further_folders_are_left_to_hydra(composed):
