@@ -18,6 +18,7 @@ from typing import Any
 from urllib.request import url2pathname
 from uuid import uuid4
 
+from chainrule.registry.aside import at_work
 from chainrule_mlflow import store
 from chainrule_mlflow.contents import JOB, OWN, PARENT, PLACE, Point, Run
 from chainrule_mlflow.rows import Found
@@ -316,8 +317,9 @@ def _transaction(file: Path) -> Iterator[sqlite3.Connection | None]:
     """Yield a database whose changes are kept together, or not at all after an error; None if its schema is unknown."""
     with _opened(file) as database:
         database.execute("BEGIN IMMEDIATE")  # waits for other writers here, where nothing is lost
-        yield database if _is_known(database) else None
-        database.execute("COMMIT")
+        with at_work():
+            yield database if _is_known(database) else None
+            database.execute("COMMIT")
 
 
 def _local(uri: str) -> Path | None:

@@ -86,8 +86,9 @@ def _send_batch(
             sent.append(refused[key])
         elif known[key].complete:
             run = known[key]
-            refusal = None if run.run_id in fresh else _mend(record, store, place, run)
-            sent.append(refusal or leave(record, store, run.experiment_id, run.run_id))
+            with at_work():
+                refusal = None if run.run_id in fresh else _mend(record, store, place, run)
+                sent.append(refusal or leave(record, store, run.experiment_id, run.run_id))
         else:
             sent += client.send([record], store, experiment, parent_run_id, points)
     return sent

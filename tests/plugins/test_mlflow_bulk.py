@@ -506,3 +506,25 @@ def test_the_parent_and_the_number_of_points_are_the_callers(study, sweep, no_cl
     assert client.get_run(run).data.tags["mlflow.parentRunId"] == PARENT
     assert 18 <= len(client.get_metric_history(run, "train/loss")) <= 20
     assert len(contents.points(sweep[0], 400)) > len(contents.points(sweep[0])) > 900
+
+
+@pytest.mark.usefixtures("no_client")
+def test_who_writes_is_at_work_and_who_waits_for_another_is_not(study, sweep, monkeypatch):
+    """A sweep waits at its end for what is being sent, however many runs it has, but not for a locked database."""
+    working = []
+
+    @contextlib.contextmanager
+    def at_work():
+        working.append("began")
+        yield
+        working.append("ended")
+
+    monkeypatch.setattr(bulk, "at_work", at_work)
+    monkeypatch.setattr("chainrule_mlflow.store.BUSY", 0.01)
+    with contextlib.closing(sqlite3.connect(study.file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(ChainruleError, match="locked"):
+            sending.send_many(sweep, study, "study", None, contents.POINTS)
+    assert working == []
+    sending.send_many(sweep, study, "study", None, contents.POINTS)
+    assert working == ["began", "ended"]
