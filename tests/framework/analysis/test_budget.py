@@ -132,7 +132,7 @@ def alarms(tries, keys, **options):
     return sum(any(step.ahead for step in each.steps[0]) for each in found)
 
 
-@pytest.mark.parametrize("keys", [1, 2])
+@pytest.mark.parametrize("keys", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_nothing_is_told_of_equal_contenders_at_any_budget(keys):
     assert alarms(60, keys) <= stats.binom.ppf(0.999, 60, SIGNIFICANCE)
 

@@ -71,6 +71,7 @@ def test_what_is_as_good_after_all_epochs_loses_at_equal_time(lazy):
     assert slow["spread"][0] > 2
 
 
+@pytest.mark.slow  # it measures, as the two above
 def test_a_finished_comparison_is_not_measured_again_and_older_ones_have_no_times(lazy, tmp_path):
     folder, _ = lazy
     place = folder / "found"
