@@ -63,7 +63,6 @@ TESTED_IN = {
     "testing/traceable.py": "engine/test_compiling.py",
     "components/overview.py": "cli/test_data.py",
     "engine/stack.py": "engine/test_trainer.py",
-    "engine/stopping.py": "engine/test_trainer.py",
     "registry/hookspecs.py": "test_kinds.py",
     "registry/instruments.py": "replay/test_instrumented.py",
     "reports/best.py": "reports/test_sweep.py",

@@ -13,6 +13,7 @@ from chainrule.components.stacking import stack
 from chainrule.engine.backprop import Backprop, Truth, mean_loss
 from chainrule.engine.gradcheck import central_differences
 from chainrule.engine.network import Pass, Shape
+from stacks import everything
 
 SHORT = ["network.hidden=[4,3]", "activation=tanh", "data.samples=26", "training.epochs=5", "training.measure_every=1",
          "training.batch_size=8"]  # fmt: skip
@@ -150,11 +151,6 @@ def test_what_does_not_fit_gets_one_sentence(overrides, sentence):
     assert str(caught.value).startswith(sentence)
 
 
-def trained_bytes(result):
-    states = [array.tobytes() for arrays in result.states.values() for array in arrays.values()]
-    return result.theta.tobytes(), states, {name: v.tobytes() for name, v in result.curves.values.items()}
-
-
 @pytest.mark.parametrize(
     "more",
     [
@@ -179,7 +175,7 @@ def test_a_run_with_all_of_it_has_the_bytes_in_a_stack_that_it_has_alone(more):
     )
     for number in (0, 3):
         (alone,) = chainrule.train([run(number)])
-        assert trained_bytes(together[number]) == trained_bytes(alone)
+        assert everything(together[number]) == everything(alone)
         assert together[number].evaluations == alone.evaluations
         assert together[number].test_loss == alone.test_loss
 

@@ -1,4 +1,4 @@
-"""Training: against closed forms and scikit-learn, byte for byte in stacks, and every reason for stopping."""
+"""Training: against closed forms and scikit-learn, and byte for byte in stacks."""
 
 import dataclasses
 import time
@@ -24,18 +24,9 @@ from chainrule.records.settings import DType
 from chainrule.registry.registry import installed
 from chainrule.runs.execute import _stack, train_stack
 from chainrule.runs.prepare import prepare, run_structure
+from stacks import RISING, everything, prepared
 
 BASE = compose_settings([])
-
-
-def prepared(*overrides):
-    return prepare(compose_settings(overrides))
-
-
-def trained_bytes(result):
-    """Everything that training made, as bytes."""
-    curves = [result.curves.epochs.tobytes(), *(v.tobytes() for v in result.curves.values.values())]
-    return [result.theta.tobytes(), result.reason, result.epochs, *curves]
 
 
 def differing_runs(count, *overrides):
@@ -59,7 +50,7 @@ def test_a_stack_of_24_runs_has_the_bytes_of_the_24_runs_alone(dtype, batch_size
     together = train_stack(stack)
     assert len({result.theta.tobytes() for result in together}) == 24
     for run, result in zip(runs, together, strict=True):
-        assert trained_bytes(result) == trained_bytes(train_stack([prepare(run)])[0])
+        assert everything(result) == everything(train_stack([prepare(run)])[0])
 
 
 @pytest.mark.parametrize(
@@ -82,7 +73,7 @@ def test_stacks_of_other_components_have_the_bytes_of_single_runs(overrides, bat
     runs = differing_runs(5, *overrides, "training.epochs=2", f"training.batch_size={batch_size}")
     together = train_stack([prepare(run) for run in runs])
     for run, result in zip(runs, together, strict=True):
-        assert trained_bytes(result) == trained_bytes(train_stack([prepare(run)])[0])
+        assert everything(result) == everything(train_stack([prepare(run)])[0])
 
 
 ANY_LAYER = [  # activations of layers of any width, trained with any number of samples
@@ -134,7 +125,7 @@ def test_any_run_has_the_same_bytes_in_a_stack_and_alone(
     ]
     together = train_stack([prepare(run) for run in runs])
     for run, result in zip(runs, together, strict=True):
-        assert trained_bytes(result) == trained_bytes(train_stack([prepare(run)])[0])
+        assert everything(result) == everything(train_stack([prepare(run)])[0])
 
 
 def test_runs_that_leave_the_stack_do_not_change_their_neighbours():
@@ -150,7 +141,7 @@ def test_runs_that_leave_the_stack_do_not_change_their_neighbours():
     together = train_stack([prepared(*run) for run in runs])
     assert [result.reason for result in together] == ["converged", "diverged", "plateau", "epochs", "epochs"]
     for run, result in zip(runs, together, strict=True):
-        assert trained_bytes(result) == trained_bytes(train_stack([prepared(*run)])[0])
+        assert everything(result) == everything(train_stack([prepared(*run)])[0])
 
 
 @pytest.mark.parametrize("batch_size", ["null", "8"])
@@ -161,25 +152,6 @@ def test_how_often_a_run_is_measured_does_not_change_it(batch_size, optimizer):
     seldom, often, always = (prepared(*run, f"training.measure_every={every}") for every in (30, 7, 1))
     ends = [train_stack([each])[0].theta.tobytes() for each in (seldom, often, always)]
     assert ends[0] == ends[1] == ends[2]
-
-
-def test_converged_means_that_the_training_loss_reached_the_tolerance():
-    result = chainrule.run("training.tolerance=0.5", "training.measure_every=1")
-    losses = result.curves.values["train/loss"]
-    assert result.reason == "converged"
-    assert losses[-1] <= 0.5 < losses[-2]
-    assert result.epochs == result.curves.epochs[-1] < 200
-
-
-def test_plateau_means_that_no_epoch_of_patience_was_better():
-    result = chainrule.run("optimizer.lr=0", "training.patience=7")
-    assert (result.reason, result.epochs) == ("plateau", 7)
-
-
-def test_a_diverging_run_ends_with_a_status():
-    result = chainrule.run("optimizer.lr=1e30", "activation=relu", "training.epochs=50")
-    assert result.reason == "diverged"
-    assert result.epochs < 50
 
 
 def test_no_epochs_measures_only():
@@ -285,17 +257,6 @@ def test_the_default_run_visibly_learns():
     assert result.metrics["validation/r2"] > 0.9
 
 
-def test_a_plateau_is_one_of_the_validation_loss():
-    """Noise is learned by heart: the training loss still falls when the validation loss has risen for long."""
-    learned = ["target=sine", "data.noise=1", "data.samples=24", "network.hidden=[40]", "optimizer=adam"]
-    result = chainrule.run(*learned, "optimizer.lr=0.02", "training.epochs=3000", "training.patience=50")
-    training, validation = (result.curves.values[f"{part}/loss"] for part in ("train", "validation"))
-    best = validation.argmin()
-    assert result.reason == "plateau"
-    assert result.curves.epochs[-1] - result.curves.epochs[best] >= 50
-    assert training[best:].min() < training[best]
-
-
 def test_curves_of_gradient_norms_are_euclidean():
     run = prepared("training.epochs=0", "data.validation=0", "training.gradient_norms=true")
     result = train_stack([run])[0]
@@ -345,7 +306,7 @@ def test_scheduled_runs_that_leave_the_stack_do_not_change_their_neighbours(sche
     assert reasons.count("epochs") >= 3
     assert reasons[1] == "converged"
     for run, result in zip(stacked, together, strict=True):
-        assert trained_bytes(result) == trained_bytes(train_stack([prepare(run)])[0])
+        assert everything(result) == everything(train_stack([prepare(run)])[0])
         assert result.theta.dtype == dtype
 
 
@@ -486,71 +447,6 @@ def test_a_stopwatch_counts_the_time_of_updates_and_makes_no_others(monkeypatch,
     assert 0.021 <= seconds(3) < 1
     assert 0.014 <= seconds(2) < 1
     assert Counting.steps == list(range(1, 36))
-
-
-RISING = ["data.samples=24", "data.validation=0.5", "data.noise=3", "network.hidden=[12]", "activation=tanh",
-          "optimizer=adam", "optimizer.lr=0.05", "training.epochs=40", "training.measure_every=1"]  # fmt: skip
-
-
-@pytest.mark.parametrize("batch_size", ["null", "5"])
-def test_the_best_epoch_has_the_parameters_of_a_run_that_stops_there(batch_size):
-    common = [*RISING, f"training.batch_size={batch_size}"]
-    best, last = (train_stack([prepared(*common, f"training.restore_best={is_}")])[0] for is_ in ("true", "false"))
-    losses = best.curves.values["validation/loss"]
-    epoch = int(losses.argmin())
-    assert 0 < epoch < 40
-    assert best.best_epoch == best.metrics["best_epoch"] == epoch
-    (stopped,) = train_stack([prepared(*common, f"training.epochs={epoch}")])
-    assert best.theta.tobytes() == stopped.theta.tobytes()
-    scores = {name: value for name, value in stopped.metrics.items() if "/" in name}
-    assert {name: best.metrics[name] for name in scores} == scores
-    assert trained_bytes(best)[1:] == trained_bytes(last)[1:], "it trains on, and its curves go on"
-    assert best.theta.tobytes() != last.theta.tobytes()
-    assert last.best_epoch is None, "it ends with the parameters of its last epoch"
-    smallest = {"best_loss": losses.min(), "best_epoch": epoch}
-    assert smallest.items() <= last.metrics.items(), "but says how small the loss was, and when"
-    assert smallest.items() <= best.metrics.items()
-
-
-def test_without_validation_the_best_epoch_is_that_of_the_training_loss():
-    uneven = ["data.validation=0", "optimizer.lr=0.3", "training.epochs=39", "training.restore_best=true"]
-    (result,) = train_stack([prepared(*RISING, *uneven)])
-    losses = result.curves.values["train/loss"]
-    assert result.best_epoch == result.metrics["best_epoch"] == int(losses.argmin()) < 39
-    assert result.metrics["train/loss"] == result.metrics["best_loss"] == losses.min()
-
-
-def test_the_best_of_two_equal_epochs_is_the_first_as_in_keras():
-    (result,) = train_stack([prepared(*RISING, "optimizer.lr=0", "training.restore_best=true")])
-    assert result.best_epoch == 0
-
-
-def test_a_run_that_diverges_keeps_its_best_parameters():
-    common = ["optimizer.lr=1e30", "activation=relu", "training.epochs=50", "training.measure_every=1"]
-    best, last = (train_stack([prepared(*common, f"training.restore_best={is_}")])[0] for is_ in ("true", "false"))
-    assert best.reason == last.reason == "diverged"
-    assert np.isfinite(best.theta).all()
-    assert not np.isfinite(last.theta).all()
-    assert np.isfinite(best.metrics["validation/loss"])
-
-
-def test_runs_with_and_without_the_best_epoch_are_one_stack_with_the_bytes_of_single_runs():
-    base = compose_settings(RISING)
-    runs = [
-        dataclasses.replace(
-            base,
-            seed=seed,
-            training=dataclasses.replace(base.training, restore_best=seed % 2 == 0, patience=1 + 3 * seed),
-        )
-        for seed in range(6)
-    ]
-    assert len({run_structure(prepare(run)) for run in runs}) == 1
-    together = train_stack([prepare(run) for run in runs])
-    assert len({result.epochs for result in together}) > 2
-    for run, result in zip(runs, together, strict=True):
-        (alone,) = train_stack([prepare(run)])
-        assert trained_bytes(result) == trained_bytes(alone)
-        assert result.metrics == alone.metrics
 
 
 def test_the_test_part_is_measured_once_with_the_parameters_that_are_kept():

@@ -7,6 +7,7 @@ import pytest
 
 import chainrule
 from chainrule.notebook import running
+from stacks import everything
 
 SHORT = ["training.epochs=6", "training.batch_size=8"]
 # The settings that these describe fall into three stacks: two functions, and another number of samples.
@@ -17,11 +18,6 @@ MIXED = [
     [*SHORT, "activation=tanh", "data.samples=40"],
     [*SHORT, "activation=relu", "seed=2"],
 ]
-
-
-def trained_bytes(result):
-    curves = [result.curves.epochs.tobytes(), *(v.tobytes() for v in result.curves.values.values())]
-    return [result.theta.tobytes(), result.reason, result.epochs, *curves]
 
 
 @pytest.fixture
@@ -42,7 +38,7 @@ def test_runs_are_stacked_by_structure_and_come_back_in_order_with_the_bytes_of_
     assert stacks == [2, 2, 1]
     for overrides, result in zip(MIXED, together, strict=True):
         assert result.settings == chainrule.settings(*overrides)
-        assert trained_bytes(result) == trained_bytes(chainrule.run(*overrides))
+        assert everything(result) == everything(chainrule.run(*overrides))
     assert not list(tmp_path.iterdir()), "nothing is written"
 
 
@@ -87,7 +83,7 @@ def test_runs_can_be_stopped_and_the_others_have_their_bytes(validation):
             for curve, values in result.curves.values.items():
                 assert values.tobytes() == alone.curves.values[curve][:3].tobytes()
         else:
-            assert trained_bytes(result) == trained_bytes(alone)
+            assert everything(result) == everything(alone)
         epochs = range(3 if place in (0, 4) else 6)  # the end of a run is not asked about
         assert {epoch: loss for (who, epoch), loss in told.items() if who == place} == {
             epoch: alone.curves.values[name][epoch] for epoch in epochs
