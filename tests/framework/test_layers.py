@@ -51,11 +51,13 @@ ACROSS = {
 TESTED_IN = {
     "compiled/generate.py": "compiled/test_tracing.py",
     "compiled/kernel.py": "compiled/test_tracing.py",
+    "compiled/memory.py": "compiled/test_tracing.py",
     "compiled/nodes.py": "records/test_exchange.py",
     "cli/export_onnx.py": "records/test_exchange.py",
     "notebook/exchanging.py": "records/test_exchange.py",
     "compiled/recording.py": "compiled/test_tracing.py",
     "compiled/step.py": "compiled/test_tracing.py",
+    "compiled/sums.py": "compiled/test_tracing.py",
     "compiled/untraceable.py": "compiled/test_tracing.py",
     "compiled/writer.py": "compiled/test_tracing.py",
     "engine/choice.py": "engine/test_compiling.py",

@@ -6,7 +6,6 @@ Operations keep the order and the rounding that NumPy has: nothing is reordered,
 unless the BLAS of this machine fuses them.
 """
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,16 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compiled.order import PLAIN, Arithmetic, Order, Orders, summation
+from chainrule.compiled.memory import BOOL, Memory, flat, stored, type_of
+from chainrule.compiled.order import PLAIN, Orders, summation
+from chainrule.compiled.sums import UNROLLED, Sums
 from chainrule.compiled.tape import Buffer, Kind, Number, OfStep, Operand, Role, Statement, Tape, View
 from chainrule.compiled.untraceable import Untraceable
 from chainrule.compiled.writer import Index, Writer, number
 
 _ON_STACK = 200_000  # bytes of buffers, beyond which they lie in memory that the caller gives
-_UNROLLED = 48  # elements that are written one by one rather than in a loop
 _MOST_LINES = 20_000  # of a function, which LLVM compiles in some seconds
-_TERMS = 32  # of a sum that are written one by one
-_BESIDE = 8  # entries of a product whose sums are in one loop
 _COMPARE = {
     "greater": "ogt",
     "greater_equal": "oge",
@@ -33,9 +31,7 @@ _COMPARE = {
     "not_equal": "une",
 }
 _BINARY = {"add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv"}
-_INTRINSICS = {"double": "f64", "float": "f32"}
 _LOGICAL = {"and": "and", "or": "or", "xor": "xor"}
-_BOOL = np.dtype(bool)
 
 
 @dataclass
@@ -89,33 +85,25 @@ def _most_lines(statement: Statement) -> int:
     """Return about how many lines a statement takes at most, with one lane."""
     if statement.kind is Kind.PRODUCT:
         (rows, terms), columns = statement.inputs[0].dims, statement.out.dims[1]  # type: ignore[union-attr]
-        return 8 * terms * (rows * columns if rows * columns * terms <= 4 * _UNROLLED else 1)
+        return 8 * terms * (rows * columns if rows * columns * terms <= 4 * UNROLLED else 1)
     if statement.kind is Kind.EACH:
-        return 8 * (statement.out.size if statement.out.size <= _UNROLLED else 1)
+        return 8 * (statement.out.size if statement.out.size <= UNROLLED else 1)
     return 8 * statement.inputs[0].size if statement.kind is Kind.ACCUMULATE else 40  # type: ignore[union-attr]
-
-
-def _type(dtype: Any) -> str:
-    return {"d": "double", "f": "float", "?": "i1"}[np.dtype(dtype).char]
-
-
-def _stored(dtype: Any) -> str:
-    return "i8" if np.dtype(dtype) == _BOOL else _type(dtype)
 
 
 class _Generator:
     def __init__(self, tape: Tape, lanes: int, asks: bool = True) -> None:
         self._tape, self._lanes, self._w, self._asks = tape, lanes, Writer(), asks
+        self._memory = Memory(self._w, lanes)
+        self._sums = Sums(self._memory)
         self._once, self._always = tape.hoisted()
         used = {view.buffer.number for s in (*self._once, *self._always) for view in (*s.reads, s.out)}
         self._used = [buffer for buffer in tape.buffers if buffer.number in used]
         self._arrays = [buffer for buffer in self._used if buffer.role is not Role.TEMPORARY]
         self._table: list[str] = []
         self._functions: dict[str, tuple[str, str]] = {}
-        self._intrinsics: dict[str, str] = {}
         self._groups = _grouped(self._once), _grouped(self._always)
         self._local = self._inside_groups()
-        self._base: dict[int, str] = {}
         self._workspace = 0
         self._run = ""  # index of the block's first run
         self._step = ""
@@ -162,7 +150,7 @@ class _Generator:
                     for t, s in (("double", "f64"), ("float", "f32"))
                     for f, n in (("fabs", 1), ("sqrt", 1))
                 ),
-                *self._intrinsics.values(),
+                *self._sums.intrinsics.values(),
                 "define void @train(ptr noalias %table, i64 %runs, i64 %first, i64 %steps, i64 %sample) {",
                 "entry:",
                 *w.top,
@@ -203,10 +191,10 @@ class _Generator:
             size = -(-n * buffer.dtype.itemsize // 64) * 64
             if total + size <= _ON_STACK:
                 total += size
-                self._base[buffer.number] = w.at_top(f"alloca [{n} x {_stored(buffer.dtype)}], align 64")
+                self._memory.base[buffer.number] = w.at_top(f"alloca [{n} x {stored(buffer.dtype)}], align 64")
             else:
                 workspace = workspace or self._entry("ptr")
-                self._base[buffer.number] = w.at_top(f"getelementptr i8, ptr {workspace}, i64 {self._workspace}")
+                self._memory.base[buffer.number] = w.at_top(f"getelementptr i8, ptr {workspace}, i64 {self._workspace}")
                 self._workspace += size
 
     def _lane_rows(self) -> list[str] | str:
@@ -226,7 +214,7 @@ class _Generator:
 
     def _choose(self, buffer: Buffer, given: Sequence[str], turn: Index) -> None:
         """Copy the samples of a step, which lie one after the other, by their numbers in the orders of the runs."""
-        w, kind, (address, order, between) = self._w, _stored(buffer.dtype), given
+        w, kind, (address, order, between) = self._w, stored(buffer.dtype), given
         samples, features = buffer.dims
         now = w.linear([(turn, samples)], "%sample")
         with w.loop(self._lanes) as lane:
@@ -238,58 +226,32 @@ class _Generator:
                 with w.loop(features) as feature:
                     source = w.linear([(feature, 1)], row)
                     value = w.value(f"load {kind}, ptr {w.value(f'getelementptr {kind}, ptr {address}, i64 {source}')}")
-                    w.emit(f"store {kind} {value}, ptr {self._place(buffer.whole, (sample, feature), lane)}")
+                    w.emit(f"store {kind} {value}, ptr {self._memory.place(buffer.whole, (sample, feature), lane)}")
 
     def _read(self, buffer: Buffer, given: Sequence[str]) -> None:
         """Copy the numbers of the block's runs from an array."""
-        w, kind, (address, between, *distances) = self._w, _stored(buffer.dtype), given
+        w, kind, (address, between, *distances) = self._w, stored(buffer.dtype), given
         dims = buffer.dims if buffer.role is Role.DATA else (buffer.size,)
         with w.loop(self._lanes) as lane:
             of_run = w.linear([(self._row(lane), between)])
-            with self._nest(dims) as index:
+            with self._memory.nest(dims) as index:
                 axes = distances if buffer.role is Role.DATA else [1]
                 source = w.linear(list(zip(index, axes, strict=True)), of_run)
                 value = w.value(f"load {kind}, ptr {w.value(f'getelementptr {kind}, ptr {address}, i64 {source}')}")
-                target = self._place(buffer.whole if len(index) == len(buffer.dims) else _flat(buffer), index, lane)
+                target = self._memory.place(
+                    buffer.whole if len(index) == len(buffer.dims) else flat(buffer), index, lane
+                )
                 w.emit(f"store {kind} {value}, ptr {target}")
 
     def _write_back(self, buffer: Buffer, given: Sequence[str]) -> None:
         """Copy the numbers of the block's runs to an array; lanes that repeat a run write the same once more."""
-        w, kind = self._w, _stored(buffer.dtype)
+        w, kind = self._w, stored(buffer.dtype)
         with w.loop(self._lanes) as lane:
             of_run = w.linear([(self._row(lane), given[1])])
-            with self._nest((buffer.size,)) as index:
-                value = w.value(f"load {kind}, ptr {self._place(_flat(buffer), index, lane)}")
+            with self._memory.nest((buffer.size,)) as index:
+                value = w.value(f"load {kind}, ptr {self._memory.place(flat(buffer), index, lane)}")
                 target = w.linear([(index[0], 1)], of_run)
                 w.emit(f"store {kind} {value}, ptr {w.value(f'getelementptr {kind}, ptr {given[0]}, i64 {target}')}")
-
-    # Loops and places
-
-    def _nest(self, dims: Sequence[int]) -> "_Nest":
-        return _Nest(self._w, dims)
-
-    def _place(self, view: View, index: Sequence[Index], lane: Index) -> str:
-        """Return the address of a number."""
-        terms: list[tuple[Index, Index]] = [
-            (i, stride * self._lanes) for i, stride, n in zip(index, view.strides, view.dims, strict=True) if n > 1
-        ]
-        linear = self._w.linear([*terms, (lane, 1)], view.offset * self._lanes)
-        return self._at(view.buffer, linear)
-
-    def _at(self, buffer: Buffer, linear: Index) -> str:
-        return self._w.value(f"getelementptr {_stored(buffer.dtype)}, ptr {self._base[buffer.number]}, i64 {linear}")
-
-    def _load(self, view: View, index: Sequence[Index], lane: Index) -> str:
-        return self._fetch(view.buffer.dtype, self._place(view, index, lane))
-
-    def _fetch(self, dtype: Any, address: str) -> str:
-        value = self._w.value(f"load {_stored(dtype)}, ptr {address}")
-        return self._w.value(f"trunc i8 {value} to i1") if np.dtype(dtype) == _BOOL else value
-
-    def _store(self, dtype: Any, value: str, address: str) -> None:
-        if np.dtype(dtype) == _BOOL:
-            value = self._w.value(f"zext i1 {value} to i8")
-        self._w.emit(f"store {_stored(dtype)} {value}, ptr {address}")
 
     def _inside_groups(self) -> set[int]:
         """Return the numbers of the buffers that one group fills before it reads them, and nothing else touches."""
@@ -325,18 +287,18 @@ class _Generator:
             case Kind.PRODUCT:
                 self._product(group[0])
             case _:
-                self._along(group[0])
+                self._sums.along(group[0])
 
     def _each(self, group: Sequence[Statement]) -> None:
         """Write the operations of a group on each number, in one loop."""
         views = [view for s in group for view in (*s.reads, s.out)]
         dims, strides = _merged(group[0].out.dims, views, self._lanes)
-        unrolled = self._lanes == 1 and math.prod(dims) <= _UNROLLED
+        unrolled = self._lanes == 1 and math.prod(dims) <= UNROLLED
         if unrolled:
             for index in np.ndindex(*dims):
                 self._element(group, views, list(index), strides)
         else:
-            with self._nest(dims) as nested:
+            with self._memory.nest(dims) as nested:
                 self._element(group, views, nested, strides)
 
     def _element(
@@ -346,12 +308,12 @@ class _Generator:
 
         def address(view: View) -> str:
             terms = list(zip(index, strides[_key(view)], strict=True))
-            return self._at(view.buffer, w.linear(terms, view.offset * self._lanes))
+            return self._memory.at(view.buffer, w.linear(terms, view.offset * self._lanes))
 
         def load(view: View) -> str:
             key = _key(view)
             if key not in have:
-                have[key] = self._fetch(view.buffer.dtype, address(view))
+                have[key] = self._memory.fetch(view.buffer.dtype, address(view))
             return have[key]
 
         for statement in group:
@@ -359,33 +321,33 @@ class _Generator:
             mask = None if statement.mask is None else load(statement.mask)
             value = self._operation(statement, load)
             if mask is not None:
-                kind = _type(out.buffer.dtype)
+                kind = type_of(out.buffer.dtype)
                 value = w.value(f"select i1 {mask}, {kind} {value}, {kind} {load(out)}")
             have[_key(out)] = value
             if out.buffer.number not in self._local:
-                self._store(out.buffer.dtype, value, address(out))
+                self._memory.store(out.buffer.dtype, value, address(out))
 
     def _operand(self, operand: Operand, dtype: Any, load: Any) -> str:
         """Return the value of an operand in a dtype."""
         w = self._w
         if isinstance(operand, Number):
-            if np.dtype(dtype) == _BOOL:
+            if np.dtype(dtype) == BOOL:
                 return "true" if operand.value else "false"
             return number(float(np.dtype(dtype).type(operand.value)))
         if isinstance(operand, OfStep):
             return self._of_step(operand, dtype)
-        own, kind, wanted = operand.buffer.dtype, _type(operand.buffer.dtype), _type(dtype)
+        own, kind, wanted = operand.buffer.dtype, type_of(operand.buffer.dtype), type_of(dtype)
         value: str = load(operand)
         if kind == wanted:
             return value
-        if own == _BOOL:
+        if own == BOOL:
             return w.value(f"uitofp i1 {value} to {wanted}")
-        if np.dtype(dtype) == _BOOL:
+        if np.dtype(dtype) == BOOL:
             return w.value(f"fcmp une {kind} {value}, 0.0")
         return w.value(f"{'fpext' if wanted == 'double' else 'fptrunc'} {kind} {value} to {wanted}")
 
     def _of_step(self, expression: OfStep, dtype: Any) -> str:
-        value, wanted = self._whole_or_real(expression), _type(dtype)
+        value, wanted = self._whole_or_real(expression), type_of(dtype)
         if expression.is_whole:
             return self._w.value(f"sitofp i64 {value} to {wanted}")
         return value if wanted == "double" else self._w.value(f"fptrunc double {value} to float")
@@ -415,11 +377,11 @@ class _Generator:
         if name == "copy":
             return self._operand(inputs[0], out, load)
         if name == "where":
-            condition = self._operand(inputs[0], _BOOL, load)
+            condition = self._operand(inputs[0], BOOL, load)
             a, b = (self._operand(each, out, load) for each in inputs[1:])
-            return w.value(f"select i1 {condition}, {_type(out)} {a}, {_type(out)} {b}")
+            return w.value(f"select i1 {condition}, {type_of(out)} {a}, {type_of(out)} {b}")
         dtype = next((each.buffer.dtype for each in inputs if isinstance(each, View)), out)
-        kind = _type(dtype)
+        kind = type_of(dtype)
         a, *rest = (self._operand(each, dtype, load) for each in inputs)
         b = rest[0] if rest else ""
         if name in _BINARY:
@@ -479,21 +441,15 @@ class _Generator:
         function, argument = self._functions[name]
         self._w.emit(f"call void {function}({', '.join(f'ptr {table}' for table in tables)}, ptr {argument})")
 
-    def _start(self, view: View) -> str:
-        """Return the address where a view begins, computed once."""
-        kind = _stored(view.buffer.dtype)
-        offset = view.offset * self._lanes
-        return self._w.at_top(f"getelementptr {kind}, ptr {self._base[view.buffer.number]}, i64 {offset}")
-
     def _slot(self, operand: Operand, dtype: Any) -> str:
         """Return the address of a number that is the same for all."""
         w = self._w
-        slot = w.at_top(f"alloca {_type(dtype)}")
+        slot = w.at_top(f"alloca {type_of(dtype)}")
         if isinstance(operand, Number):
-            w.top.append(f"  store {_type(dtype)} {number(float(operand.value))}, ptr {slot}")
+            w.top.append(f"  store {type_of(dtype)} {number(float(operand.value))}, ptr {slot}")
         else:
             assert isinstance(operand, OfStep)
-            w.emit(f"store {_type(dtype)} {self._of_step(operand, dtype)}, ptr {slot}")
+            w.emit(f"store {type_of(dtype)} {self._of_step(operand, dtype)}, ptr {slot}")
         return slot
 
     def _call(self, statement: Statement, name: str = "") -> None:
@@ -502,9 +458,9 @@ class _Generator:
         addresses, distances = [], []
         for operand, char in zip(statement.inputs, types, strict=False):
             is_view = isinstance(operand, View)
-            addresses.append(self._start(operand) if isinstance(operand, View) else self._slot(operand, char))
+            addresses.append(self._memory.start(operand) if isinstance(operand, View) else self._slot(operand, char))
             distances.append(np.dtype(char).itemsize if is_view else 0)
-        addresses.append(self._start(out))
+        addresses.append(self._memory.start(out))
         distances.append(out.buffer.dtype.itemsize)
         self._invoke(statement.operation, self._arguments(addresses, [out.size * self._lanes], distances))
 
@@ -549,236 +505,11 @@ class _Generator:
             (rows, terms), columns = a.dims, b.dims[1]
             distances = [size * stride for view in (a, b, out) for stride in view.strides]
             tables = self._arguments(
-                [self._start(view) for view in (a, b, out)], [1, rows, terms, columns], [0, 0, 0, *distances]
+                [self._memory.start(view) for view in (a, b, out)], [1, rows, terms, columns], [0, 0, 0, *distances]
             )
             self._invoke(self._matmul(statement), tables)
             return
-        beside: dict[int, list[tuple[int, int]]] = {}
-        for entry, order in orders.items():
-            if order.sums > 1:
-                beside.setdefault(order.whole(a.dims[1]), []).append(entry)
-        for entries in beside.values():
-            for at in range(0, len(entries), _BESIDE):
-                self._sums_beside(a, b, out, {entry: orders[entry] for entry in entries[at : at + _BESIDE]})
-        for order, of_rows, of_columns in _blocks(orders):
-            if order.sums == 1:
-                part = a[of_rows, slice(None)], b[slice(None), of_columns], out[of_rows, of_columns]
-                self._product_in_order(*part, order)
-
-    def _product_in_order(self, a: View, b: View, out: View, order: Order) -> None:
-        """Write a product whose entries have one order, term by term."""
-        w, (rows, terms), columns = self._w, a.dims, b.dims[1]
-        if terms > _TERMS and self._lanes > 1 and not order.groups:
-            self._long_product(a, b, out, order)
-            return
-        unrolled = self._lanes == 1 and rows * columns * terms <= 4 * _UNROLLED
-        places = [list(index) for index in np.ndindex(rows, columns)] if unrolled else [None]
-        for place in places:
-            if place is not None:
-                self._entry_of_product(a, b, out, order, place, 0)
-            else:
-                with self._nest((rows, columns)) as nested, w.loop(self._lanes) as lane:
-                    self._entry_of_product(a, b, out, order, nested, lane)
-
-    def _arithmetic(self, a: View, b: View, index: Sequence[Index], lane: Index) -> Arithmetic:
-        """Return what an entry of a product is made of."""
-        w, kind, (row, column) = self._w, _type(a.buffer.dtype), index
-
-        def factors(place: int) -> tuple[str, str]:
-            return self._load(a, (row, place), lane), self._load(b, (place, column), lane)
-
-        def product(place: int) -> str:
-            one, other = factors(place)
-            return w.value(f"fmul {kind} {one}, {other}")
-
-        return Arithmetic(
-            product,
-            lambda one, other: w.value(f"fadd {kind} {one}, {other}"),
-            lambda place, total: self._fused(kind, *factors(place), total),
-        )
-
-    def _entry_of_product(self, a: View, b: View, out: View, order: Order, index: Sequence[Index], lane: Index) -> None:
-        """Write one entry of a product: a sum of products."""
-        w, (row, column), terms, dtype = self._w, index, a.dims[1], out.buffer.dtype
-        kind, zero = _type(dtype), number(0.0)
-        if terms <= _TERMS or order.groups:
-            total = self._arithmetic(a, b, index, lane).in_order(order, range(terms), zero)
-        else:
-            slot = w.at_top(f"alloca {kind}")
-            w.emit(f"store {kind} {zero}, ptr {slot}")
-            with w.loop(terms) as each:
-                before = w.value(f"load {kind}, ptr {slot}")
-                total = self._add_product(
-                    order, kind, self._load(a, (row, each), lane), self._load(b, (each, column), lane), before
-                )
-                w.emit(f"store {kind} {total}, ptr {slot}")
-            total = w.value(f"load {kind}, ptr {slot}")
-        self._store(dtype, total, self._place(out, index, lane))
-
-    def _long_product(self, a: View, b: View, out: View, order: Order) -> None:
-        """Write a product of many terms for several lanes: term by term, so that lanes lie innermost."""
-        w, kind, dtype = self._w, _type(out.buffer.dtype), out.buffer.dtype
-        with self._nest(out.dims) as index:
-            with w.loop(self._lanes) as lane:
-                self._store(dtype, number(0.0), self._place(out, index, lane))
-            with w.loop(a.dims[1]) as term, w.loop(self._lanes) as lane:
-                place = self._place(out, index, lane)
-                factors = self._load(a, (index[0], term), lane), self._load(b, (term, index[1]), lane)
-                total = self._add_product(order, kind, *factors, self._fetch(dtype, place))
-                self._store(dtype, total, place)
-
-    def _add_product(self, order: Order, kind: str, a: str, b: str, total: str) -> str:
-        w = self._w
-        if order.fused:
-            return self._fused(kind, a, b, total)
-        return w.value(f"fadd {kind} {total}, {w.value(f'fmul {kind} {a}, {b}')}")
-
-    def _fused(self, kind: str, a: str, b: str, c: str) -> str:
-        name = f"llvm.fma.{_INTRINSICS[kind.strip('<>').split()[-1]]}"
-        if kind.startswith("<"):
-            name = name.replace("fma.", f"fma.v{kind[1:].split()[0]}")
-        self._intrinsics.setdefault(name, f"declare {kind} @{name}({kind}, {kind}, {kind})")
-        return self._w.value(f"call {kind} @{name}({kind} {a}, {kind} {b}, {kind} {c})")
-
-    def _sums_beside(self, a: View, b: View, out: View, orders: Orders) -> None:
-        """Write entries of a product that are sums of sums beside each other, all in one loop."""
-        w, terms, kind = self._w, a.dims[1], _type(out.buffer.dtype)
-        (whole,) = {order.whole(terms) for order in orders.values()}
-        step = max(order.sums for order in orders.values())
-        slots = {}
-        for entry, order in orders.items():
-            slots[entry] = w.at_top(f"alloca <{order.sums} x {kind}>")
-            w.emit(f"store <{order.sums} x {kind}> zeroinitializer, ptr {slots[entry]}")
-        with w.loop(whole // step) as turn:
-            start = w.linear([(turn, step)])
-            for (row, column), order in orders.items():
-                several = f"<{order.sums} x {kind}>"
-                for at in range(0, step, order.sums):
-                    place = w.linear([(start, 1)], at)
-                    one = self._beside(a[row, slice(None)], place, order.sums)
-                    other = self._beside(b[slice(None), column], place, order.sums)
-                    total = w.value(f"load {several}, ptr {slots[row, column]}")
-                    total = self._add_product(order, several, one, other, total)
-                    w.emit(f"store {several} {total}, ptr {slots[row, column]}")
-        for entry, order in orders.items():
-            several = f"<{order.sums} x {kind}>"
-            total = w.value(f"load {several}, ptr {slots[entry]}")
-            sums = [w.value(f"extractelement {several} {total}, i64 {at}") for at in range(order.sums)]
-            added = self._arithmetic(a, b, entry, 0).at_the_end(order, range(whole, terms), sums)
-            self._store(out.buffer.dtype, added, self._place(out, entry, 0))
-
-    def _beside(self, view: View, start: Index, count: int) -> str:
-        """Return numbers of a view of one axis, from a place on, as a vector."""
-        w, kind = self._w, _type(view.buffer.dtype)
-        several = f"<{count} x {kind}>"
-        if view.strides == (1,):
-            align = view.buffer.dtype.itemsize
-            return w.value(f"load {several}, ptr {self._place(view, [start], 0)}, align {align}")
-        vector = "zeroinitializer"
-        for at in range(count):
-            value = self._load(view, [w.linear([(start, 1)], at)], 0)
-            vector = w.value(f"insertelement {several} {vector}, {kind} {value}, i64 {at}")
-        return vector
-
-    def _along(self, statement: Statement) -> None:
-        """Write what goes along the last axis of a view: sums, and the largest number."""
-        w, out = self._w, statement.out
-        (view,) = statement.inputs
-        assert isinstance(view, View)
-        *dims, terms = view.dims
-        kind = _type(view.buffer.dtype)
-        with self._nest(dims) as index, w.loop(self._lanes) as lane:
-
-            def term(place: Index) -> str:
-                return self._load(view, [*index, place], lane)
-
-            if statement.kind is Kind.PAIRWISE:
-                total = self._pairwise(kind, term, 0, terms)
-            elif statement.kind is Kind.ACCUMULATE:
-                total = term(0)
-                self._store(out.buffer.dtype, total, self._place(out, [*index, 0], lane))
-                for place in range(1, terms):
-                    total = w.value(f"fadd {kind} {total}, {term(place)}")
-                    self._store(out.buffer.dtype, total, self._place(out, [*index, place], lane))
-            else:
-                total = term(0)
-                for place in range(1, terms):
-                    total = (
-                        w.value(f"fadd {kind} {total}, {term(place)}")
-                        if statement.kind is Kind.SUM
-                        else self._larger(kind, total, term(place))
-                    )
-            if statement.kind is not Kind.ACCUMULATE:
-                self._store(out.buffer.dtype, total, self._place(out, index, lane))
-
-    def _larger(self, kind: str, a: str, b: str) -> str:
-        """Return the larger of two numbers, as NumPy's reduction: NaN if one is."""
-        w = self._w
-        first = w.value(f"fcmp ogt {kind} {a}, {b}")
-        nan = w.value(f"fcmp uno {kind} {a}, {a}")
-        return w.value(f"select i1 {w.value(f'or i1 {first}, {nan}')}, {kind} {a}, {kind} {b}")
-
-    def _pairwise(self, kind: str, term: Any, start: int, count: int) -> str:
-        """Return a sum in NumPy's order for numbers that lie together.
-
-        Up to 8 numbers are added in order, up to 128 in eight sums, more in two halves.
-        """
-        w = self._w
-
-        def add(a: str, b: str) -> str:
-            return w.value(f"fadd {kind} {a}, {b}")
-
-        if count < 8:
-            total = number(-0.0)
-            for place in range(start, start + count):
-                total = add(total, term(place))
-            return total
-        if count <= 128:
-            sums = [term(start + k) for k in range(8)]
-            whole = count - count % 8
-            for block in range(8, whole, 8):
-                sums = [add(sums[k], term(start + block + k)) for k in range(8)]
-            halves = [add(add(sums[k], sums[k + 1]), add(sums[k + 2], sums[k + 3])) for k in (0, 4)]
-            total = add(*halves)
-            for place in range(start + whole, start + count):
-                total = add(total, term(place))
-            return total
-        half = count // 2
-        half -= half % 8
-        return add(self._pairwise(kind, term, start, half), self._pairwise(kind, term, start + half, count - half))
-
-
-class _Nest:
-    """Nested loops over an index; axes of length 1 take none."""
-
-    def __init__(self, writer: Writer, dims: Sequence[int]) -> None:
-        self._loops = [writer.loop(n) for n in dims]
-
-    def __enter__(self) -> list[Index]:
-        return [loop.__enter__() for loop in self._loops]
-
-    def __exit__(self, *error: Any) -> None:
-        for loop in reversed(self._loops):
-            loop.__exit__(*error)
-
-
-def _blocks(orders: Orders) -> list[tuple[Order, slice, slice]]:
-    """Return rows and columns of a product whose entries have one order: all, or parts of single rows."""
-    rows, columns = (1 + max(places) for places in zip(*orders, strict=True))
-    if len(set(orders.values())) == 1:
-        return [(orders[0, 0], slice(0, rows), slice(0, columns))]
-    found = []
-    for row in range(rows):
-        start = 0
-        for order, same in itertools.groupby(orders[row, column] for column in range(columns)):
-            end = start + len(list(same))
-            found.append((order, slice(row, row + 1), slice(start, end)))
-            start = end
-    return found
-
-
-def _flat(buffer: Buffer) -> View:
-    return View(buffer, 0, (buffer.size,), (1,))
+        self._sums.product(a, b, out, orders)
 
 
 def _key(view: View) -> tuple[Any, ...]:
