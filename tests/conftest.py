@@ -100,8 +100,9 @@ def drawn():
 
 
 @pytest.fixture
-def made_anew(drawn):
-    """Databases of MLflow are made in this test."""
+def made_anew(drawn, monkeypatch):
+    """Databases of MLflow are made in this test, and none is kept to be copied."""
+    monkeypatch.setenv("CHAINRULE_CACHE", "")
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""Lists of overrides, drawn at random, of which some are wrong."""
+"""Lists of overrides, drawn at random, of which some are wrong, and what they choose."""
+
+from chainrule.config import compose
 
 GROUPS = {
     "activation": ["tanh", "relu", "elu", "nothing"],
@@ -38,3 +40,13 @@ def random_overrides(rng):
     rng.shuffle(keys)
     chosen = [(key, rng.choice({**GROUPS, **VALUES}[key])) for key in keys]
     return [key if value is None else f"{key}={value}" for key, value in chosen]
+
+
+def fitted_components(overrides):
+    """What the command composes for the choice of ``auto``; nothing where Hydra composes nothing."""
+    try:
+        return compose.fitted_in(compose._composed(overrides, return_hydra_config=True))
+    except Exception as error:
+        if not compose.is_composition_error(error):
+            raise
+        return {}

@@ -8,8 +8,6 @@ import argparse
 import dataclasses
 import itertools
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,7 +19,8 @@ from peers import Case, chainrule, default_settings, jax_vmap
 from sweeps import RATES, WORKLOAD, Bench, processor_time, seeds
 
 import chainrule as cr
-from chainrule.compiled import cache, machine_code
+from chainrule.compiled import machine_code
+from chainrule.files import cache
 from chainrule.registry.registry import installed
 from chainrule.testing import traceable
 from chainrule.testing.subjects import Subject
@@ -112,7 +111,7 @@ def compilation(quick: bool) -> None:
                 begin = time.process_time()
                 cr.train([cr.prepare(base)])
                 seconds.append(time.process_time() - begin)
-            size = sum(path.stat().st_size for path in cache.folder().iterdir())
+            size = sum(path.stat().st_size for path in cache.folder(machine_code.FOLDER).iterdir())
             many = [cr.prepare(dataclasses.replace(base, seed=seed)) for seed in range(4 if quick else 100)]
             whole = [
                 dataclasses.replace(
@@ -148,31 +147,6 @@ def tracked(quick: bool) -> None:
             row(name, *(f"{each:.1f}" for each in seconds), f"{seconds[0] / seconds[2]:.1f} x")
 
 
-def typed(quick: bool) -> None:
-    """Seconds of CPU of the command ``chainrule`` as it is typed first on a machine, and of the same once more."""
-    seconds: dict[str, list[float]] = {"numpy": [], "at first": [], "again": []}
-    for _ in range(1 if quick else 5):
-        with tempfile.TemporaryDirectory(prefix="compiled.") as folder:
-            os.environ[cache.VARIABLE] = f"{folder}/cache"
-            for name, found in seconds.items():
-                place = Path(folder) / name
-                place.mkdir()
-                command = [
-                    sys.executable,
-                    "-m",
-                    "chainrule",
-                    f"training.engine={'numpy' if name == 'numpy' else 'auto'}",
-                ]
-                begin = processor_time()
-                subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)
-                found.append(processor_time() - begin)
-            del os.environ[cache.VARIABLE]
-    print()
-    row("`chainrule`", *seconds)
-    row(*["---"] * 4)
-    row("s of CPU", *(f"{np.median(found):.2f} ({min(found):.2f} to {max(found):.2f})" for found in seconds.values()))
-
-
 def fallbacks() -> None:
     """Which built-in components NumPy trains, and why."""
     print()
@@ -198,7 +172,6 @@ def main() -> None:
     structures(quick)
     compilation(quick)
     tracked(quick)
-    typed(quick)
     fallbacks()
     conditions()
 

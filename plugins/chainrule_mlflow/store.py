@@ -20,6 +20,7 @@ from chainrule.errors import ChainruleError
 from chainrule.files import paths
 from chainrule.files.locks import exclusive
 from chainrule.registry.aside import at_work
+from chainrule_mlflow import made
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # Defaults where the person has set nothing. By MLflow's own defaults a server that is down blocks a call for minutes;
@@ -172,18 +173,23 @@ class Store:
                 self._make(file)
 
     def _make(self, file: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix=f"{file.name}.", dir=file.parent) as folder:
+            new = Path(folder) / file.name
+            if not made.copied(new, str(self.artifacts)):
+                self._make_by_mlflow(new)
+                made.keep(new)
+            for rest in ("-wal", "-shm", "-journal"):
+                # Of a database that was removed: SQLite would write what is in there into the new one.
+                file.with_name(file.name + rest).unlink(missing_ok=True)
+            os.replace(new, file)
+
+    def _make_by_mlflow(self, file: Path) -> None:
         with _quiet():
             from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-            with tempfile.TemporaryDirectory(prefix=f"{file.name}.", dir=file.parent) as folder:
-                new = Path(folder) / file.name
-                SqlAlchemyStore(f"sqlite:///{new.as_posix()}", self.artifacts).engine.dispose()
-                with closing(sqlite3.connect(new)) as database:
-                    database.execute("PRAGMA journal_mode = WAL")  # stays; readers and a writer then get along
-                for rest in ("-wal", "-shm", "-journal"):
-                    # Of a database that was removed: SQLite would write what is in there into the new one.
-                    file.with_name(file.name + rest).unlink(missing_ok=True)
-                os.replace(new, file)
+            SqlAlchemyStore(f"sqlite:///{file.as_posix()}", self.artifacts).engine.dispose()
+        with closing(sqlite3.connect(file)) as database:
+            database.execute("PRAGMA journal_mode = WAL")  # stays; readers and a writer then get along
 
 
 def page(experiment_id: str, run_id: str = "", view: str = "") -> str:

@@ -47,5 +47,5 @@ def draw(result: Result) -> Any:
     for axes in grid[:, 0]:
         axes.set_ylabel("activation")
     handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=SMALL)
+    canvas.legend(figure, handles, labels, columns=4)
     return figure

@@ -1,6 +1,8 @@
 """The look that all pictures share. The pictures do not touch the global state of matplotlib."""
 
+import re
 import textwrap
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +10,23 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation
 from PIL import Image
 
 from chainrule.components.contracts import Array, Target
 from chainrule.records.result import Result
-from chainrule.reports.axes import COLOURS, SMALL, say
+from chainrule.reports.axes import COLOURS, GUIDE, SMALL, say
+from chainrule_pictures.layout import Layout
 
 # 32 shades of each primary colour, black and white among them: nobody sees the difference, and files are smaller.
 _SHADES = ((np.arange(256) * 31 / 255).round() * 255 / 31).round().astype(np.uint8)
 _PALE = "#F0E442"  # yellow, too light for a line on white
 _MOST_BYTES, _FEWER_COLOURS = 90_000, (64, 24, 8)  # of a file; of a picture that would be larger
 _NAME = 20  # characters of a name
+_TITLE_INSET = 0.04  # inches between the title and the edge
 MOST = 1e200  # larger numbers are not drawn, because axes overflow
 _NAMED_LAYERS = 8  # whose colours are in a legend
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _TITLE = 90  # characters that fit beside one another
 
 
@@ -28,15 +34,50 @@ def figure(result: Result) -> Any:
     """Return an empty figure of 900 x 600 pixels with the title of the run."""
     made = empty(7.5, 5, 120)
     title = textwrap.fill(result.settings.title, _TITLE, break_on_hyphens=False)
-    made.suptitle(title, fontsize=11, parse_math=False)
+    inset = _TITLE_INSET / made.get_size_inches()[1]
+    text = made.suptitle(title, y=1 - inset, va="top", fontsize=11, parse_math=False)
+    made.get_layout_engine().keep_clear(text, "top")
     return made
 
 
 def empty(width: float, height: float, dpi: int) -> Any:
     """Return an empty figure of ``width`` x ``height`` inches."""
-    made = Figure(figsize=(width, height), dpi=dpi, layout="constrained", facecolor="white")
+    made = Figure(figsize=(width, height), dpi=dpi, layout=Layout(), facecolor="white")
     FigureCanvasAgg(made)
     return made
+
+
+def legend(figure: Any, handles: Iterable[Any], labels: Iterable[str], columns: int = 1, side: str = "bottom") -> None:
+    """Add a legend at the ``bottom`` or at the ``right`` edge of a figure, outside of its panels."""
+    place = "lower center" if side == "bottom" else "center right"
+    made = figure.legend([*handles], [*labels], loc=place, ncols=columns, fontsize=SMALL)
+    figure.get_layout_engine().keep_clear(made, side)
+
+
+def caption(figure: Any, text: str) -> None:
+    """Write something at the bottom of a figure."""
+    inset = _TITLE_INSET / figure.get_size_inches()[1]
+    written = figure.supxlabel(text, y=inset, va="bottom", fontsize=SMALL, color=GUIDE)
+    figure.get_layout_engine().keep_clear(written, "bottom")
+
+
+def colour_bar(
+    figure: Any, shown: Any, panels: Sequence[Any], side: str = "right", share: float = 1.0, **more: Any
+) -> Any:
+    """Add a colour bar beside panels, and return it.
+
+    Args:
+        figure: the figure.
+        shown: what has the colours.
+        panels: the panels beside it.
+        side: ``right`` or ``bottom``.
+        share: its length, as a part of that of the panels.
+        more: ``thickness`` in inches, and arguments of :meth:`matplotlib.figure.Figure.colorbar`.
+    """
+    thickness = {"thickness": more.pop("thickness")} if "thickness" in more else {}
+    axes = figure.add_axes((0, 0, *((0.02, 0.75) if side == "right" else (0.75, 0.02))))
+    figure.get_layout_engine().add_bar(axes, panels, side, share, **thickness)
+    return figure.colorbar(shown, cax=axes, location=side, **more)
 
 
 def save(figure: Any, path: Path) -> None:
@@ -103,19 +144,32 @@ def logarithmic(axes: Any) -> None:
     axes.set_yscale("log")
     if values.max() > 100 * values.min():
         axes.minorticks_off()
+    write_powers(axes)
+
+
+class Powers(LogFormatterSciNotation):  # type: ignore[misc]
+    """Writes powers of ten as text, 10⁻³: a formula would be typeset, which takes longer than all else."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the label of a tick."""
+        text = super().__call__(x, pos).removeprefix(r"$\mathdefault{").removesuffix("}$")
+        text = text.replace(r"\times", "\N{MULTIPLICATION SIGN}")
+        return re.sub(r"\^\{(-?\d+)\}", lambda found: found[1].translate(_RAISED), text)
+
+
+def write_powers(axes: Any) -> None:
+    """Let the vertical axis, if it is logarithmic, write powers of ten as text."""
+    if axes.get_yscale() == "log":
+        axes.yaxis.set_major_formatter(Powers())
+        axes.yaxis.set_minor_formatter(Powers(labelOnlyBase=False))
 
 
 def legend_of_layers(figure: Any, axes: Any) -> None:
     """Say below the figure which layer has which colour."""
     handles, labels = axes.get_legend_handles_labels()
     chosen = [number - 1 for number in some(len(handles), min(_NAMED_LAYERS, len(handles)))] if handles else []
-    figure.legend(
-        [handles[place] for place in chosen],
-        [labels[place] for place in chosen],
-        loc="outside lower center",
-        ncols=min(4, max(1, len(chosen))),
-        fontsize=SMALL,
-    )
+    named = [handles[place] for place in chosen], [labels[place] for place in chosen]
+    legend(figure, *named, columns=min(4, max(1, len(chosen))))
 
 
 def name(text: str) -> str:

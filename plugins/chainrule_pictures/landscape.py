@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
-from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from chainrule.components.contracts import Array
 from chainrule.records.result import Result
@@ -87,11 +87,11 @@ def draw(result: Result) -> Any:
     shown = np.ma.masked_invalid(np.clip(found.losses, levels[0], None))
     drawn = axes.contourf(found.across, found.up, shown, levels, norm=norm, cmap="viridis", extend="max")
     axes.contour(found.across, found.up, shown, levels[::2], colors="white", linewidths=0.4, alpha=0.6)
-    bar = figure.colorbar(drawn, ax=axes, label="mean loss of the training samples")
+    bar = canvas.colour_bar(figure, drawn, [axes], label="mean loss of the training samples")
     bar.set_ticks(_ticks(levels, is_log))
     bar.minorticks_off()
     if is_log:
-        bar.formatter = LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(99, 99))
+        bar.formatter = canvas.Powers(labelOnlyBase=False, minor_thresholds=(99, 99))
         bar.update_ticks()
     x, y = found.path.T
     axes.plot(x, y, color="white", linewidth=2.6, zorder=3)
@@ -101,7 +101,7 @@ def draw(result: Result) -> Any:
     axes.plot(x[-1], y[-1], "s", color="#E69F00", markersize=8, label=f"epoch {found.epochs[-1]}", **style)
     if result.best_epoch is not None:
         axes.plot(0, 0, "*", color="#F0E442", markersize=13, label=f"best: epoch {result.best_epoch}", **style)
-    figure.legend(loc="outside lower center", ncols=3, fontsize=SMALL)
+    canvas.legend(figure, *axes.get_legend_handles_labels(), columns=3)
     cut = "" if np.isfinite(result.theta).all() else "; the parameters at the end are not finite"
     end = passes.losses(result, found.centre[None].astype(result.theta.dtype))[0]
     title = f"plane of the path's two principal directions; loss in its centre: {number(end)}{cut}"

@@ -10,5 +10,7 @@ from chainrule_pictures import canvas
 def draw(result: Result) -> Any:
     """Return the figure."""
     figure = canvas.figure(result)
-    losses(figure.subplots(), result)
+    axes = figure.subplots()
+    losses(axes, result)
+    canvas.write_powers(axes)
     return figure

@@ -90,7 +90,8 @@ def _numbers(axes: Any, weight: Array, before: Array, after: Array) -> None:
     for (row, column), value in np.ndenumerate(weight):
         x, y = before[column] + (after[row] - before[column]) * (0.27 if (row + column) % 2 else 0.33)
         box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
-        axes.text(x, y, f"{value:.3g}", ha="center", va="center", fontsize=8, bbox=box, zorder=5)
+        text = axes.text(x, y, f"{value:.3g}", ha="center", va="center", fontsize=8, bbox=box, zorder=5)
+        text.set_in_layout(False)  # it lies within
 
 
 def _label_units(axes: Any, result: Result, places: Sequence[Array], size: float) -> None:
@@ -129,15 +130,13 @@ def _summary(figure: Any, result: Result) -> None:
         )
         axes.tick_params(labelsize=7)
         axes.locator_params(nbins=5, integer=True)
-        figure.colorbar(shown, ax=axes, shrink=0.9, aspect=30).ax.tick_params(labelsize=7)
+        bar = canvas.colour_bar(figure, shown, [axes], share=0.9, thickness=0.06)
+        bar.ax.tick_params(labelsize=7)
     for axes in grid[:, 0]:
         axes.set_ylabel("unit", fontsize=SMALL)
     left_out = f"; {len(layers)} of {result.shape.layers} layers" if len(layers) < result.shape.layers else ""
-    figure.supxlabel(
-        f"weights of the {result.shape} network, blue is positive, orange negative{left_out}",
-        fontsize=SMALL,
-        color=GUIDE,
-    )
+    about = f"weights of the {result.shape} network, blue is positive, orange negative{left_out}"
+    canvas.caption(figure, about)
 
 
 def _is_finite(values: Array) -> bool:

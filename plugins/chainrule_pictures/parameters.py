@@ -125,7 +125,7 @@ def _draw_layers(figure: Any, result: Result, theta: Array) -> None:
     found: dict[str, Any] = {}
     for axes in grid.flat:
         found |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=5, fontsize=SMALL)
+    canvas.legend(figure, found.values(), found.keys(), columns=5)
 
 
 def _lines(axes: Any, epochs: Array, block: Array) -> None:

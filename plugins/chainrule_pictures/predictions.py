@@ -41,7 +41,7 @@ def _scatter(result: Result) -> Any:
         axes.set_title("; ".join(said), fontsize=SMALL, color=GUIDE)
         if panels <= 2:
             axes.set_box_aspect(1)
-    figure.legend(*grid.flat[0].get_legend_handles_labels(), fontsize=SMALL, loc="outside lower center", ncols=4)
+    canvas.legend(figure, *grid.flat[0].get_legend_handles_labels(), columns=4)
     about = ", with noise" if result.settings.data.noise else ""
     if result.samples.train.shape[1] > _MAX_POINTS:
         about += f" (of {_MAX_POINTS} samples)"
@@ -86,7 +86,7 @@ def _confusion(result: Result) -> Any:
     row = figure.subplots(1, len(shown), squeeze=False)[0]
     for part, axes in zip(shown, row, strict=True):
         image = _matrix(axes, result, part, len(shown))
-    figure.colorbar(image, ax=row, label="share of the true class", shrink=1 if len(shown) == 1 else 0.6)
+    canvas.colour_bar(figure, image, row, share=1 if len(shown) == 1 else 0.6, label="share of the true class")
     return figure
 
 
@@ -101,7 +101,8 @@ def _matrix(axes: Any, result: Result, part: str, beside: int) -> Any:
         for row, column in np.ndindex(classes, classes):
             colour = "white" if shares[row, column] > 0.5 else "black" if counts[row, column] else "0.6"
             size = (11 if classes <= 10 else 7) if beside == 1 else (9 if classes <= 5 else 6 if classes <= 10 else 4.5)
-            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=size)
+            style = {"ha": "center", "va": "center", "color": colour, "fontsize": size}
+            axes.text(column, row, str(counts[row, column]), **style).set_in_layout(False)
         names = [canvas.name(name) for name in schema.classes]
         axes.set_xticks(range(classes), names, rotation=90 if sum(map(len, names)) > _BESIDE / beside else 0)
         axes.set_yticks(range(classes), names)

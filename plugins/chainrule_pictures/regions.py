@@ -68,7 +68,7 @@ def draw(result: Result) -> Any:
     edge = {"edgecolors": "black", "linewidths": 1.3, "s": 34}
     handles.append(axes.scatter([], [], c="white", label=f"wrong: {wrong} of {right + wrong} shown", **edge))
     axes.set(xlim=across[[0, -1]], ylim=up[[0, -1]])
-    figure.legend(handles=handles, loc="outside right center", fontsize=SMALL)
+    canvas.legend(figure, handles, [handle.get_label() for handle in handles], side="right")
     return figure
 
 

@@ -108,12 +108,10 @@ def panels(figure: Any, result: Result, plan: Plan, y_pred: Array, title: str = 
         axes.scatter(*plan.x[:, :_MAX_DOTS], c=plan.true[:_MAX_DOTS], cmap=scale.colours, norm=norm, **style)
     row[0].set_ylabel(canvas.name(schema.inputs[1]))
     label = textwrap.fill(scale.label, int(_TO_AN_INCH * figure.get_size_inches()[0]))
-    bar = {"location": "bottom", "label": label, "ticks": scale.ticks, "shrink": 0.8, "aspect": 40}
-    drawn = figure.colorbar(ScalarMappable(norm, scale.colours), ax=row, **bar)
+    bar = {"side": "bottom", "share": 0.8, "label": label, "ticks": scale.ticks}
+    drawn = canvas.colour_bar(figure, ScalarMappable(norm, scale.colours), row, **bar)
     if not scale.smooth and schema.is_named:
         drawn.set_ticklabels([canvas.name(name) for name in schema.classes])
-    # Twice: the first layout of square axes does not know where their titles will be, and these would be cut off.
-    figure.get_layout_engine().execute(figure)
 
 
 def _parts(result: Result) -> list[Array]:

@@ -131,3 +131,13 @@ def test_versions_take_turns(tmp_path):
     rows = [line.strip("| ").split(" | ") for line in output.splitlines()][2:]
     assert [row[0].split(",")[0] for row in rows] == ["2-2-2-1", "2-2-2-1", "2-64-64-1", "64 runs", "256 runs"]
     assert all(re.fullmatch(r"-?[\d.]+ \(-?[\d.]+ to -?[\d.]+\)", row[3]) for row in rows)
+
+
+@pytest.mark.slow  # it measures
+def test_the_command_as_typed_is_measured_in_each_use(tmp_path):
+    command = [sys.executable, SPEED / "typed.py", sys.executable, "--quick"]
+    output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    rows = [line.strip("| ").split(" | ") for line in output.splitlines()][2:]
+    assert len(rows) == 6
+    assert all(float(cell) > 0 for row in rows for cell in row[1:3])
+    assert not list(tmp_path.iterdir())

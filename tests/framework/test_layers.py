@@ -6,10 +6,10 @@ from rooms import FRAMEWORK, LEVEL, LINE, MODULES, ROOT, arrows, circle, imports
 
 DOORS = {
     "pluggy": {"registry.hookspecs", "registry.registry"},
-    "hydra": {f"config.{name}" for name in ("application", "choices", "compose", "limits", "task", "templates")}
+    "hydra": {f"config.{name}" for name in ("application", "choices", "compose", "limits", "once", "task", "templates")}
     | {f"sweep.{name}" for name in ("grid", "search", "comparison", "launcher", "resume")}
     | {f"sweep.jobs.{name}" for name in ("axes", "composer", "contenders")},
-    "omegaconf": {f"config.{name}" for name in ("application", "choices", "compose", "task", "templates")}
+    "omegaconf": {f"config.{name}" for name in ("application", "choices", "compose", "once", "task", "templates")}
     | {f"sweep.{name}" for name in ("grid", "search", "comparison", "launcher", "resume", "jobs.composer")}
     | {"registry.preferences", "testing.words"},
     "pytest": {"testing.collecting"},

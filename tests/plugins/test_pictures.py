@@ -20,6 +20,7 @@ from chainrule.records.result import Result
 from chainrule.records.settings import Data, DType, Network, Settings, Training
 from chainrule.registry.watching import Session
 from chainrule_pictures import Pictures, canvas, chainrule_watchers, loss, predictions, scores, surface
+from pictures import assert_nothing_is_cut_off
 from sizes import one_in
 
 pytestmark = pytest.mark.usefixtures("drawn")
@@ -201,6 +202,7 @@ def test_every_run_has_its_pictures(name, tmp_path):
         with Image.open(path) as image:
             image.load()
             assert (image.format, image.size, image.info) == ("PNG", (900, 600), {})
+        assert_nothing_is_cut_off(path)
 
 
 @pytest.mark.parametrize("name", ["two inputs", "two classes", "diverged to NaN"])

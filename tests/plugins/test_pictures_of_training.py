@@ -33,6 +33,7 @@ from chainrule_pictures import (
     surface,
     watcher,
 )
+from pictures import assert_nothing_is_cut_off
 from sizes import one_in
 
 pytestmark = pytest.mark.usefixtures("drawn")
@@ -91,6 +92,7 @@ def test_every_picture_of_every_run_can_be_drawn_and_is_small(name, tmp_path, ex
             is_frame = path.name.startswith("animation")
             assert image.size == ((432, 288) if is_frame else (900, 600))
             assert image.format == ("GIF" if path.suffix == ".gif" else "PNG")
+        assert_nothing_is_cut_off(path)
 
 
 @pytest.mark.slow  # it draws all pictures twice

@@ -8,8 +8,9 @@ import functools
 import hashlib
 from typing import Any
 
-from chainrule.compiled import cache
+from chainrule.files import cache
 
+FOLDER = "compiled"  # of the cache
 _FORMAT = "1"  # of what is compiled; another one makes other keys
 
 
@@ -21,11 +22,11 @@ def address(text: str) -> int:
 @functools.lru_cache(maxsize=1024)
 def _loaded(text: str) -> int:
     binding, machine = _target()
-    content = cache.read(key_of(text))
+    content = cache.read(FOLDER, key_of(text))
     found = None if content is None else _load(binding, machine, content)
     if found is None:
         content = _compiled(binding, machine, text)
-        cache.write(key_of(text), content)
+        cache.write(FOLDER, key_of(text), content)
         found = _load(binding, machine, content)
     assert found is not None
     return found

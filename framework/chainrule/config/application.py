@@ -18,10 +18,10 @@ from omegaconf import OmegaConf
 
 from chainrule import interrupts
 from chainrule.config import task
-from chainrule.config.compose import fitted_components, is_composition_error, own_folders, require_parsed, varied
-from chainrule.config.fitting import known
+from chainrule.config.compose import is_composition_error, own_folders, require_parsed, varied
 from chainrule.config.layers import joined
 from chainrule.config.mistyped import dashed
+from chainrule.config.once import composing_once
 from chainrule.config.written import require_plain
 from chainrule.errors import ConfigurationError
 from chainrule.files import paths
@@ -61,7 +61,7 @@ def run(arguments: Sequence[str]) -> None:
     try:
         require_parsed(options.overrides, sweep=options.multirun)
         require_plain([*own_folders(), *([Path(options.config_dir)] if options.config_dir else [])])
-        with known(_fitted(options)), task.overwriting(is_overwriting), _places_kept():
+        with composing_once(_shows(options)), task.overwriting(is_overwriting), _places_kept():
             _run_hydra(
                 args=options,
                 args_parser=parser,
@@ -80,10 +80,9 @@ def run(arguments: Sequence[str]) -> None:
         _arguments.reset(token)
 
 
-def _fitted(options: Namespace) -> dict[str, dict[str, Any]]:
-    """Return what ``auto`` is where a configuration is only shown; where it is trained, that is found then."""
-    elsewhere = options.config_dir or options.config_name or options.config_path
-    return fitted_components(options.overrides) if options.cfg and not elsewhere else {}
+def _shows(options: Namespace) -> bool:
+    """Say whether the configuration of chainrule is only shown; where it is trained, what ``auto`` is is found then."""
+    return bool(options.cfg) and not (options.config_dir or options.config_name or options.config_path)
 
 
 @contextmanager

@@ -29,13 +29,14 @@ from yaml import YAMLError
 
 from chainrule.components.contracts import Target
 from chainrule.config import limits
+from chainrule.config.changes import with_changes
 from chainrule.config.choices import Loading
 from chainrule.config.fitting import FITTED, fitted
 from chainrule.config.layers import joined, names_in
 from chainrule.config.mistyped import keys_called, several, unread
 from chainrule.config.options import is_option, options
 from chainrule.config.settings import settings_from_config, target_from_config
-from chainrule.config.templates import Templates, plain, with_changes
+from chainrule.config.templates import Templates, plain
 from chainrule.config.written import require_plain
 from chainrule.errors import ChainruleError, ConfigurationError, nearest, text_of
 from chainrule.files import paths
@@ -107,18 +108,17 @@ def compose_settings(overrides: Sequence[str]) -> Settings:
     return settings_from_config(compose_config(overrides), installed())
 
 
-def fitted_components(overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return what the command composes for the choice of ``auto``, see :func:`chainrule.config.fitting.fitted`.
+def fitted_in(config: DictConfig) -> dict[str, dict[str, Any]]:
+    """Return what stands for ``auto`` in a composed configuration, see :func:`chainrule.config.fitting.fitted`.
 
     It is empty where that is not known yet: where the target is wrong, or overrides make a sweep of the run.
 
     Args:
-        overrides: of one run.
+        config: with that of Hydra.
     """
+    if config.hydra.mode == RunMode.MULTIRUN:
+        return {}
     try:
-        config = _composed([joined(text) for text in overrides], return_hydra_config=True)
-        if config.hydra.mode == RunMode.MULTIRUN:
-            return {}
         deciding: dict[str, Any] = {
             group: OmegaConf.to_container(config[group], resolve=True, throw_on_missing=True)
             for group in (*FITTED, "target")

@@ -8,7 +8,7 @@ so is every error.
 import copy
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,11 +17,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from chainrule.config.changes import Change
 from chainrule.config.choices import Choices, Loading, component_finder
 
 _KEY = re.compile(r"[\w-]+(\.[\w-]+)*")
-
-Change = tuple[tuple[str, ...], Any]  # a path of keys and the new plain value there
 
 
 class Template:
@@ -169,18 +168,6 @@ class Templates:
     def _is_group(self, text: str) -> bool:
         override = self._parse(text)
         return override.package is not None or self._names_group(override.key_or_group)
-
-
-def with_changes(data: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any]:
-    """Return a copy of nested ``data`` in which the mappings along each changed path are new."""
-    result = dict(data)
-    for path, value in changes:
-        inner = result
-        for key in path[:-1]:
-            inner[key] = dict(inner[key])
-            inner = inner[key]
-        inner[path[-1]] = value
-    return result
 
 
 def plain(config: Any) -> dict[str, Any]:

@@ -4,7 +4,8 @@ import ctypes
 
 import pytest
 
-from chainrule.compiled import cache, machine_code
+from chainrule.compiled import machine_code
+from chainrule.files import cache
 
 TEXT = """
 define double @train(double %x) {{
@@ -48,7 +49,7 @@ def test_a_damaged_cache_is_compiled_again(compilations, content):
     text = TEXT.format("3.0")
     called(text, 2.0)
     machine_code._loaded.cache_clear()
-    (cache.folder() / machine_code.key_of(text)).write_bytes(content)
+    (cache.folder(machine_code.FOLDER) / machine_code.key_of(text)).write_bytes(content)
     assert called(text, 2.0) == 6.0
     assert len(compilations) == 2
     machine_code._loaded.cache_clear()

@@ -4,11 +4,12 @@ import pytest
 from sklearn.datasets import load_iris
 
 import chainrule
-from chainrule.config.compose import compose_config, compose_settings, fitted_components
+from chainrule.config.compose import compose_config, compose_settings
 from chainrule.config.fitting import FITTED
 from chainrule.files.defaults import fitting
 from chainrule.records.run import read_record
 from chainrule.registry.registry import installed
+from overrides import fitted_components
 
 REGRESSION, TWO, SEVERAL = (tuple(fitting()[task].values()) for task in ("regression", "two_classes", "classes"))
 

@@ -13,7 +13,7 @@ import chainrule
 from chainrule.config import compose
 from chainrule.config.compose import compose_config
 from chainrule.config.fitting import known
-from overrides import random_overrides
+from overrides import fitted_components, random_overrides
 
 HUNDRED = "# @package _global_\ntraining:\n  epochs: 100\n"
 
@@ -22,7 +22,7 @@ def by_hydra(overrides):
     """What Hydra composes afresh, or the sentence that says what is wrong."""
     try:
         compose.require_parsed(overrides)
-        with compose._hydras_errors_explained(), known(compose.fitted_components(overrides)):
+        with compose._hydras_errors_explained(), known(fitted_components(overrides)):
             return compose.resolved(compose._composed(overrides))
     except chainrule.ConfigurationError as error:
         return str(error)

@@ -12,9 +12,10 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from chainrule.config import fitting
+from chainrule.config.changes import Change, with_changes
 from chainrule.config.choices import Loading
 from chainrule.config.compose import explained, is_composition_error
-from chainrule.config.templates import Change, Template, Templates, plain, with_changes
+from chainrule.config.templates import Template, Templates, plain
 from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.registry.registry import installed
 from chainrule.sweep.jobs.job import Base, Job, job_name

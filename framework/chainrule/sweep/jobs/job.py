@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from chainrule.config.templates import Change, with_changes
+from chainrule.config.changes import Change, with_changes
 from chainrule.errors import ConfigurationError
 from chainrule.files.atomic import appended, write_whole
 from chainrule.files.yaml_text import dump

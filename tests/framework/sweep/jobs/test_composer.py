@@ -12,7 +12,7 @@ from omegaconf import OmegaConf, open_dict
 
 from chainrule.config import compose, fitting
 from chainrule.sweep.jobs.composer import Composer
-from overrides import random_overrides
+from overrides import fitted_components, random_overrides
 from sweeping import composing
 
 
@@ -47,7 +47,7 @@ def compared(tmp_path, lists, *master_overrides):
         composer = Composer(hydra.config_loader, master)
         for number, overrides in enumerate(lists):
             try:
-                with fitting.known(compose.fitted_components(overrides)):
+                with fitting.known(fitted_components(overrides)):
                     directory, done = by_hydra(hydra, master, number, overrides)
             except Exception as expected:
                 errors += 1

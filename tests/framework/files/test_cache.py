@@ -1,54 +1,54 @@
-"""Machine code on disk: whole or not there, in the user's folder or where the environment says."""
+"""The cache on disk: whole or not there, in the user's folder or where the environment says."""
 
 import threading
 
-from chainrule.compiled import cache
+from chainrule.files import cache
 
 
 def test_what_was_written_is_read(tmp_path, monkeypatch):
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "c"))
-    assert cache.read("k") is None
-    cache.write("k", b"code")
-    assert cache.read("k") == b"code"
-    assert cache.read("other") is None
+    assert cache.read("w", "k") is None
+    cache.write("w", "k", b"code")
+    assert cache.read("w", "k") == b"code"
+    assert cache.read("w", "other") is None
 
 
 def test_a_damaged_file_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
-    cache.write("k", b"code of some length")
-    file = cache.folder() / "k"
+    cache.write("w", "k", b"code of some length")
+    file = cache.folder("w") / "k"
     whole = file.read_bytes()
     for damaged in (b"", whole[:10], whole[:-1], whole[:-1] + b"x", b"x" + whole[1:]):
         file.write_bytes(damaged)
-        assert cache.read("k") is None
-    cache.write("k", b"again")
-    assert cache.read("k") == b"again"
+        assert cache.read("w", "k") is None
+    cache.write("w", "k", b"again")
+    assert cache.read("w", "k") == b"again"
 
 
 def test_no_cache(monkeypatch):
     monkeypatch.setenv(cache.VARIABLE, "")
-    assert cache.folder() is None
-    cache.write("k", b"code")
-    assert cache.read("k") is None
+    assert cache.folder("w") is None
+    cache.write("w", "k", b"code")
+    assert cache.read("w", "k") is None
 
 
 def test_a_folder_that_cannot_be_written_to_is_no_error(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "file"))
-    cache.write("k", b"code")
-    assert cache.read("k") is None
+    cache.write("w", "k", b"code")
+    assert cache.read("w", "k") is None
 
 
 def test_the_users_folder(tmp_path, monkeypatch):
     monkeypatch.delenv(cache.VARIABLE, raising=False)
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.folder() == tmp_path / "chainrule" / "compiled"
+    assert cache.folder("w") == tmp_path / "chainrule" / "w"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache.folder() == tmp_path / ".cache" / "chainrule" / "compiled"
+    assert cache.folder("w") == tmp_path / ".cache" / "chainrule" / "w"
     monkeypatch.setattr("sys.platform", "darwin")
-    assert cache.folder() == tmp_path / "Library" / "Caches" / "chainrule" / "compiled"
+    assert cache.folder("w") == tmp_path / "Library" / "Caches" / "chainrule" / "w"
 
 
 def test_many_write_at_once(tmp_path, monkeypatch):
@@ -57,8 +57,8 @@ def test_many_write_at_once(tmp_path, monkeypatch):
 
     def work(code):
         for _ in range(20):
-            cache.write("k", code)
-            if cache.read("k") not in codes:
+            cache.write("w", "k", code)
+            if cache.read("w", "k") not in codes:
                 wrong.append(code)
 
     threads = [threading.Thread(target=work, args=(code,)) for code in codes]
@@ -67,4 +67,4 @@ def test_many_write_at_once(tmp_path, monkeypatch):
     for thread in threads:
         thread.join()
     assert not wrong
-    assert [path.name for path in cache.folder().iterdir()] == ["k"]  # and nothing is left behind
+    assert [path.name for path in cache.folder("w").iterdir()] == ["k"]  # and nothing is left behind

@@ -1,4 +1,4 @@
-"""Machine code on disk, in the user's cache, for all processes of this machine.
+"""What takes a while to make, kept on disk in the user's cache for all processes of this machine.
 
 A file is written whole or not at all, and begins with the digest of what follows, so that a damaged one is not used.
 """
@@ -13,34 +13,34 @@ from pathlib import Path
 VARIABLE = "CHAINRULE_CACHE"  # another folder; an empty one: no cache on disk
 
 
-def folder() -> Path | None:
-    """Return the folder of machine code; None for no cache."""
+def folder(what: str) -> Path | None:
+    """Return the folder of what is kept, such as ``compiled``; None for no cache."""
     given = os.environ.get(VARIABLE)
     if given is not None:
-        return Path(given).expanduser() / "compiled" if given else None
+        return Path(given).expanduser() / what if given else None
     if sys.platform == "darwin":
         base = Path.home() / "Library" / "Caches"
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "chainrule" / "compiled"
+    return base / "chainrule" / what
 
 
-def read(key: str) -> bytes | None:
+def read(what: str, key: str) -> bytes | None:
     """Return what was written under a key; None if it is not there, or damaged."""
-    own = folder()
+    own = folder(what)
     if own is None:
         return None
     try:
         content = (own / key).read_bytes()
     except OSError:
         return None
-    digest, code = content[:32], content[32:]
-    return code if hashlib.sha256(code).digest() == digest else None
+    digest, kept = content[:32], content[32:]
+    return kept if hashlib.sha256(kept).digest() == digest else None
 
 
-def write(key: str, code: bytes) -> None:
-    """Keep machine code under a key; a folder that cannot be written to is no error."""
-    own = folder()
+def write(what: str, key: str, content: bytes) -> None:
+    """Keep something under a key; a folder that cannot be written to is no error."""
+    own = folder(what)
     if own is None:
         return
     with suppress(OSError):
@@ -48,7 +48,7 @@ def write(key: str, code: bytes) -> None:
         descriptor, name = tempfile.mkstemp(dir=own, prefix=f".{key[:16]}.")  # of this process alone
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(hashlib.sha256(code).digest() + code)
+                file.write(hashlib.sha256(content).digest() + content)
             os.replace(name, own / key)
         except BaseException:
             with suppress(OSError):
