@@ -47,7 +47,9 @@ def empty(width: float, height: float, dpi: int) -> Any:
     return made
 
 
-def legend(figure: Any, handles: Iterable[Any], labels: Iterable[str], columns: int = 1, side: str = "bottom") -> None:
+def legend(
+    figure: Any, handles: Iterable[Any], labels: Iterable[str], *, columns: int = 1, side: str = "bottom"
+) -> None:
     """Add a legend at the ``bottom`` or at the ``right`` edge of a figure, outside of its panels."""
     place = "lower center" if side == "bottom" else "center right"
     made = figure.legend([*handles], [*labels], loc=place, ncols=columns, fontsize=SMALL)
@@ -147,7 +149,7 @@ def logarithmic(axes: Any) -> None:
     write_powers(axes)
 
 
-class Powers(LogFormatterSciNotation):  # type: ignore[misc]
+class Powers(LogFormatterSciNotation):
     """Writes powers of ten as text, 10⁻³: a formula would be typeset, which takes longer than all else."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:

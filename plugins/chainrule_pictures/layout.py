@@ -1,6 +1,7 @@
-"""The layout of a figure: what stands around each panel is measured once, and so decides where the panel lies.
+"""The layout of a figure: what stands around each panel is measured, and so decides where the panel lies.
 
-Matplotlib's constrained layout measures all that is drawn twice, which takes longer than drawing it.
+Matplotlib's constrained layout measures all that is drawn, twice and more often. Here it is ticks, labels and titles,
+once unless other ticks fit into a panel that has been moved.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from matplotlib.layout_engine import LayoutEngine
 
 from chainrule.components.contracts import Array
 
+_MOST = 3  # times that panels are placed
 _PAD, _GAP, _BAR = 0.06, 0.1, 0.14  # inches: around each panel, beside a colour bar, its thickness
 _SIDES = _LEFT, _BOTTOM, _RIGHT, _TOP = "left", "bottom", "right", "top"
 
@@ -27,7 +29,7 @@ class _Bar:
     thickness: float
 
 
-class Layout(LayoutEngine):  # type: ignore[misc]
+class Layout(LayoutEngine):
     """Lays out panels in one grid, colour bars to the right of them or below, and what stands outside of them.
 
     A text in a panel that may reach beyond it counts, unless ``text.set_in_layout(False)`` says that it does not.
@@ -59,6 +61,13 @@ class Layout(LayoutEngine):  # type: ignore[misc]
 
     def execute(self, fig: Any) -> None:
         """Place all panels and colour bars of a figure; called when it is drawn."""
+        ticks = None
+        for _ in range(_MOST):
+            if ticks == (ticks := _ticks(fig)):
+                break  # else there are more or fewer of them now that panels have another size
+            self._place(fig)
+
+    def _place(self, fig: Any) -> None:
         panels = [axes for axes in fig.axes if axes.get_subplotspec() is not None]
         renderer, pad = fig.canvas.get_renderer(), _PAD * fig.dpi
         places = {axes: axes.get_subplotspec() for axes in panels}
@@ -98,6 +107,10 @@ class Layout(LayoutEngine):  # type: ignore[misc]
             else:
                 right = min(right, box.x0)
         return left, bottom, right, top
+
+
+def _ticks(fig: Any) -> list[list[float]]:
+    return [axis.get_majorticklocs().tolist() for axes in fig.axes for axis in (axes.xaxis, axes.yaxis)]
 
 
 def _around(axes: Any, renderer: Any) -> dict[str, float]:

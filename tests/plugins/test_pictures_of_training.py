@@ -476,7 +476,8 @@ def test_its_last_frame_is_what_the_run_predicts():
 
 def test_neither_pyplot_nor_an_early_matplotlib():
     code = (
-        "import sys; import chainrule_pictures; print('matplotlib' in sys.modules); "
+        "import sys; from pathlib import Path; import chainrule_pictures; "
+        "chainrule_pictures.Pictures([]).run_trained(None, Path()); print('matplotlib' in sys.modules); "
         "from chainrule_pictures import animation, landscape, regions; print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
