@@ -7,7 +7,7 @@ import signal
 from unittest import mock
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import forking
 import shortcuts
@@ -16,8 +16,9 @@ from chainrule.files import locks
 # A shell lets what it runs in the background ignore Ctrl-C, and so would do every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Examples are the same in each run, so that what passed passes. `--hypothesis-profile=default` draws others.
-settings.register_profile("same", derandomize=True)
+# Examples are the same in each run, so that what passed passes, however long one takes on a machine that is busy.
+# `--hypothesis-profile=default` draws others.
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("same")
 
 collect_ignore = ["thirdparty"]  # distributions of their own, which are tested where they are installed

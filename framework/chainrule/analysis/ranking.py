@@ -87,16 +87,32 @@ def median_interval(values: Sequence[float], tests: int = 1, *, any_time: bool =
         any_time: whether values come one after the other, and the interval is to cover for every number of them at
             once. Then the number below the median is bet on, by Jeffreys' mixture of all probabilities.
     """
+    count, risk = len(values), (1 - CONFIDENCE) / tests
+    below = _below_any_time(count, risk) if any_time else _below(count, risk)
+    return (values[below - 1], values[count - below]) if below else None
+
+
+def _below(count: int, risk: float) -> int:
+    """Return how many numbers of heads of so many tosses, from 0 on, have at most half the risk together.
+
+    In whole numbers, because scipy takes longer to import than everything else that ranks runs.
+    """
+    numerator, denominator = (risk / 2).as_integer_ratio()
+    most = numerator << count
+    ways, total, below = 1, 1, 0  # ways of tosses to have as many heads, and fewer
+    while below < count and total * denominator <= most:
+        below += 1
+        ways = ways * (count - below + 1) // below
+        total += ways
+    return below
+
+
+def _below_any_time(count: int, risk: float) -> int:
     from scipy import special  # here, because it is slow to import
 
-    count, risk = len(values), (1 - CONFIDENCE) / tests
-    few = np.arange(count if not any_time else (count + 1) // 2)
-    if any_time:
-        wealth = special.betaln(few + 0.5, count - few + 0.5) - special.betaln(0.5, 0.5) + count * math.log(2)
-        below = int((wealth >= -math.log(risk)).sum())
-    else:
-        below = int((special.bdtr(few, count, 0.5) <= risk / 2).sum())
-    return (values[below - 1], values[count - below]) if below else None
+    few = np.arange((count + 1) // 2)
+    wealth = special.betaln(few + 0.5, count - few + 0.5) - special.betaln(0.5, 0.5) + count * math.log(2)
+    return int((wealth >= -math.log(risk)).sum())
 
 
 def groups(outcomes: Iterable[Outcome], metric: str, maximize: bool = False) -> list[Group]:

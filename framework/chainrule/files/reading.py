@@ -15,6 +15,7 @@ from pathlib import Path
 MOST = 1 << 32  # bytes of a file, whatever is said
 _LARGE = 1 << 26  # bytes from which on a file with holes is refused
 _CHUNK = 1 << 20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _DEEPEST = 50  # folders within folders
 _PART = re.compile(r"(?!\.{1,2}$)[^/\\]{1,255}")
 
@@ -123,10 +124,8 @@ def require_without_links(directory: Path, above: Path) -> None:
 def _opened(folder: Path, name: str, most: int) -> Iterator[int]:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe would be waited for
     path = folder / name
-    if "/" in name:
-        path = _inside(path, folder)
     try:
-        descriptor = os.open(path, flags)
+        descriptor = _descended(folder, name, flags) if "/" in name else os.open(path, flags)
     except ValueError:  # NUL or half a character in its name
         raise OSError("no file can have this name") from None
     except OSError as error:
@@ -146,6 +145,24 @@ def _opened(folder: Path, name: str, most: int) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _descended(folder: Path, name: str, flags: int) -> int:
+    """Open a file in folders within a folder, one after the other: where none is a link, it lies in there."""
+    *folders, last = name.split("/")
+    if {"", ".", ".."} & {*folders, last}:
+        return os.open(_inside(folder / name, folder), flags)
+    try:
+        here = os.open(folder, _FOLDER)
+        try:
+            for part in folders:
+                outer, here = here, os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
+                os.close(outer)
+            return os.open(last, flags, dir_fd=here)
+        finally:
+            os.close(here)
+    except OSError:  # there is a link, which may lead to another place in there, or something is not there
+        return os.open(_inside(folder / name, folder), flags)
 
 
 def _inside(path: Path, folder: Path) -> Path:

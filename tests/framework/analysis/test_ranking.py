@@ -85,6 +85,14 @@ def test_the_interval_covers_the_median_at_least_as_often_as_it_says():
         assert np.mean(covered) >= 0.94
 
 
+def test_the_interval_is_that_of_the_binomial_distribution():
+    for count in (*range(1, 70), 400, 2001):
+        for tests in (1, 7, 1000):
+            below = int((stats.binom.cdf(range(count), count, 0.5) <= 0.05 / tests / 2).sum())
+            found = median_interval(range(count), tests)
+            assert found == ((below - 1, count - below) if below else None)
+
+
 def test_the_interval_of_the_best_covers_although_it_was_chosen():
     """Equal settings: the median of whichever was chosen is 1."""
     rng = np.random.default_rng(4)

@@ -37,8 +37,12 @@ def test_a_link_within_the_folder_is_followed_and_no_other(tmp_path):
     (folder / "place").symlink_to(tmp_path)
     (folder / "circle").symlink_to("circle")
     (folder / "nowhere").symlink_to("nothing")
-    assert read_within(folder, "own") == b"own"
-    for name in ("out", "absolute", "place/secret", "circle"):
+    (folder / "way").symlink_to("in")
+    (folder / "in" / "up").symlink_to("../../secret")
+    (folder / "in" / "beside").symlink_to("a")
+    for name in ("own", "in/a", "way/a", "in/beside", "way/beside", "in/../in/a", "in//a"):
+        assert read_within(folder, name) == b"own"
+    for name in ("out", "absolute", "place/secret", "circle", "in/up", "way/up", "in/../../secret"):
         with pytest.raises(OSError, match=r"link"):
             read_within(folder, name)
     with pytest.raises(FileNotFoundError):
