@@ -20,7 +20,10 @@ class RateAboveCurvature(Instrument):
     2021, ICLR).
     """
 
-    source: ClassVar[str] = "LeCun, Bottou, Orr & Mueller 1998, Efficient BackProp, section 5.1: 2 / lambda_max"
+    source: ClassVar[str] = (
+        "LeCun, Bottou, Orr & Mueller 1998, Efficient BackProp, section 5.1, eq. 38: gradient descent on a quadratic "
+        "diverges from 2 / lambda_max on"
+    )
     follows: ClassVar[tuple[str, ...]] = ("input_scale",)
     cures: ClassVar[tuple[str, ...]] = ("rate/10", "rate/100", "standardized", "clip", "adam")
 
@@ -78,8 +81,8 @@ class Plateau(Instrument):
     """
 
     source: ClassVar[str] = (
-        "Dauphin et al. 2014, NeurIPS: saddles have negative curvature; the thresholds are its own (SageMaker "
-        "Debugger, LossNotDecreasing, has 0.1 % over 10 steps)"
+        "its own, calibrated by experiments/diagnosis (SageMaker Debugger, LossNotDecreasing, has 0.1 % over 10 "
+        "steps); that negative curvature makes a saddle: Dauphin et al. 2014, NeurIPS, who give no threshold"
     )
     follows: ClassVar[tuple[str, ...]] = (
         "output_range", "input_scale", "loss_mismatch", "identical_units", "rate_above_curvature",

@@ -17,7 +17,7 @@ class OutputRange(Instrument):
     The least mean square error of any output within the range is divided by the variance of the true values.
     """
 
-    source: ClassVar[str] = "its own: a closed form of the activation's range; 1 % of the variance"
+    source: ClassVar[str] = "its own: what is possible follows from the activation's range; 1 % is chosen"
     cures: ClassVar[tuple[str, ...]] = ("output",)
 
     share: Annotated[float, Interval(gt=0, lt=1), doc("least error that is possible, to the variance, at least")] = 0.01
@@ -53,7 +53,8 @@ class InputScale(Instrument):
     """
 
     source: ClassVar[str] = (
-        "LeCun, Bottou, Orr & Mueller 1998, Efficient BackProp, sections 4.3 and 5.1; the thresholds are its own"
+        "its own, calibrated by experiments/diagnosis; that means of 0 and equal variances make descent fast, and a "
+        "bad condition number slow: LeCun, Bottou, Orr & Mueller 1998, Efficient BackProp, sections 4.3, 5.1 and 5.3"
     )
     cures: ClassVar[tuple[str, ...]] = ("standardized", "adam", "norm")
 
@@ -92,7 +93,8 @@ class LossMismatch(Instrument):
     """
 
     source: ClassVar[str] = (
-        "Golik, Doetsch & Ney 2013, Interspeech: cross-entropy and squared error compared; the thresholds are its own"
+        "its own, calibrated by experiments/diagnosis; cross-entropy and squared error are compared by Golik, Doetsch "
+        "& Ney 2013, Interspeech"
     )
     cures: ClassVar[tuple[str, ...]] = ("output", "initializer")
 

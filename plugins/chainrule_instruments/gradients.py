@@ -64,7 +64,7 @@ class ExplodingGradients(Instrument):
 
     source: ClassVar[str] = (
         "AutoTrainer (Zhang, Zhai, Ma & Shen 2021, ICSE): first to last above 70 in runs that do not converge, or not "
-        "finite; half of the points is its own"
+        "finite; half of the points is its own, calibrated by experiments/diagnosis"
     )
     cures: ClassVar[tuple[str, ...]] = ("rate/10", "rate/100", "clip", "standardized", "norm", "initializer")
     follows: ClassVar[tuple[str, ...]] = ("rate_above_curvature", "input_scale")

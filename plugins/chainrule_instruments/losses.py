@@ -67,7 +67,7 @@ class Overfitting(Instrument):
 
     source: ClassVar[str] = (
         "Prechelt 1998, Early Stopping - But When?: GL above 5; twice the training loss, and 3 % of the constant's "
-        "loss, are its own"
+        "loss, are its own, calibrated by experiments/diagnosis"
     )
     cures: ClassVar[tuple[str, ...]] = ("l2", "dropout", "more samples", "narrower", "restore_best")
 
@@ -125,7 +125,10 @@ class NoiseFloor(Instrument):
     changes between them as noise, too. Only of a regression that has not been learned.
     """
 
-    source: ClassVar[str] = "Pi & Peterson 1994, Neural Computation 6: the delta test; the factors are its own"
+    source: ClassVar[str] = (
+        "Pi & Peterson 1994, Neural Computation 6: the delta test; the factors are its own, calibrated by "
+        "experiments/diagnosis"
+    )
     cures: ClassVar[tuple[str, ...]] = ()
 
     factor: Annotated[float, Gt(1), doc("mean square error to variance of noise, at most")] = 1.2
@@ -172,7 +175,8 @@ class TooFewEpochs(Instrument):
     """
 
     source: ClassVar[str] = (
-        "its own; SageMaker Debugger, LossNotDecreasing, has 0.1 % over 10 steps for a loss that falls"
+        "its own, calibrated by experiments/diagnosis; SageMaker Debugger, LossNotDecreasing, has 0.1 % over 10 steps "
+        "for a loss that falls"
     )
     cures: ClassVar[tuple[str, ...]] = ("epochs*5", "rate*10", "adam")
     follows: ClassVar[tuple[str, ...]] = ("input_scale", "loss_mismatch", "vanishing_gradients", "update_size")

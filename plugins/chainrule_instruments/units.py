@@ -84,7 +84,7 @@ class SaturatedUnits(Instrument):
 
     source: ClassVar[str] = (
         "SageMaker Debugger, SaturatedActivation: more than 50 % of a layer, where the slope is below 1e-7; the width "
-        "of 1 % is its own"
+        "of 1 % is its own, calibrated by experiments/diagnosis"
     )
     follows: ClassVar[tuple[str, ...]] = ("input_scale", "rate_above_curvature", "exploding_gradients")
     cures: ClassVar[tuple[str, ...]] = ("standardized", "initializer", "activation", "rate/10", "norm", "other seed")
@@ -128,7 +128,10 @@ class IdenticalUnits(Instrument):
     with weights of its own, do not count.
     """
 
-    source: ClassVar[str] = "Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.4: symmetry must be broken"
+    source: ClassVar[str] = (
+        "Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.4: units with the same inputs must begin with "
+        "other parameters; they give no threshold, the tolerance is its own: rounding"
+    )
     cures: ClassVar[tuple[str, ...]] = ("initializer",)
 
     tolerance: Annotated[float, Ge(0), doc("largest difference of outputs, relative to the largest of them")] = 1e-9

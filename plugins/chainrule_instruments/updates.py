@@ -19,8 +19,8 @@ class UpdateSize(Instrument):
     """
 
     source: ClassVar[str] = (
-        "Karpathy, CS231n, Neural Networks 3: about 1e-3; the factors of 1000 and 100 around it are its own "
-        "(SageMaker Debugger, WeightUpdateRatio, has 1e-8 and 10)"
+        "Karpathy, CS231n, Neural Networks 3: about 1e-3; the factors of 1000 and 100 around it are its own, "
+        "calibrated by experiments/diagnosis (SageMaker Debugger, WeightUpdateRatio, has 1e-8 and 10)"
     )
     cures: ClassVar[tuple[str, ...]] = ("rate*10", "rate*100", "rate/10", "rate/100", "adam")
     follows: ClassVar[tuple[str, ...]] = (
