@@ -1,4 +1,4 @@
-"""One error class per audience: who reads the message decides the class."""
+"""One error class per audience: who reads the message decides the class; and what sentences have in common."""
 
 import difflib
 from collections.abc import Iterable
@@ -34,6 +34,25 @@ def nearest(word: str, choices: Iterable[object], likeness: float = 0.5) -> str:
     lowered = {str(choice).lower(): str(choice) for choice in choices}
     close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=likeness)
     return f" (did you mean {lowered[close[0]]!r}?)" if close else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 run`` or ``2 runs``: a number of things, as a sentence says it.
+
+    Args:
+        number: how many.
+        noun: one of them, such as ``run``, ``class`` or ``entry``.
+    """
+    if number == 1:
+        return f"1 {noun}"
+    if noun.endswith("y") and noun[-2] not in "aeou":
+        return f"{number} {noun[:-1]}ies"
+    return f"{number} {noun}{'es' if noun.endswith(('s', 'x', 'tch')) else 's'}"
+
+
+def agreeing(number: int, one: str, many: str) -> str:
+    """Return the word that a number asks for, such as ``has`` or ``have``."""
+    return one if number == 1 else many
 
 
 def text_of(error: BaseException) -> str:

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from chainrule.errors import counted
 from chainrule.registry.watching import Progress, Start, SweepProgress
 from chainrule_console import sweep, words
 
@@ -25,7 +26,7 @@ class Lines:
         self._part = progress.epoch * _PARTS // self._epochs + 1 if self._epochs else 1
         line = f"epoch {progress.epoch:>{len(str(self._epochs))}}/{self._epochs}  "
         if self._stacked:
-            line += f"{progress.running} of {len(progress.loss)} runs training  median "
+            line += f"{progress.running} of {counted(len(progress.loss), 'run')} training  median "
         say(f"{line}loss {words.number(words.median(progress.loss))}")
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.ranking import CONFIDENCE, Group
 from chainrule.analysis.wording import digits, loss, loss_interval, p_value, percent
 from chainrule.engine.reason import Reason
+from chainrule.errors import counted
 from chainrule.records.sweep import Sweep
 from chainrule.registry.watching import SweepProgress
 from chainrule_console.summary import labelled
@@ -28,7 +29,7 @@ def status(progress: SweepProgress, seconds: float) -> str:
         progress: of the sweep.
         seconds: since it began.
     """
-    parts = [f"{progress.done}/{progress.runs} runs"]
+    parts = [f"{progress.done}/{counted(progress.runs, 'run')}"]
     parts += [f"{progress.running} training"] if progress.running else []
     parts += [f"{progress.failed} failed"] if progress.failed else []
     if progress.done > progress.earlier and seconds > 0:
@@ -135,7 +136,7 @@ def _where_to_look(sweep: Sweep, outcomes: SweepOutcomes) -> list[tuple[str, str
         which = [f"{outcome.directory}" for outcome in outcomes if outcome.error == error]
         facts.append(("failed", f"{error} ({count(amount, 'run')}: {', '.join(which[:3])}{', ...' * (amount > 3)})"))
     if len(errors) > _FAILURES:
-        facts.append(("failed", f"and {len(errors) - _FAILURES} other errors"))
+        facts.append(("failed", f"and {counted(len(errors) - _FAILURES, 'other error')}"))
     facts.append(("records", f"{sweep.directory}{os.sep}"))
     return [*facts, *sweep.links.items()]
 

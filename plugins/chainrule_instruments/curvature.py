@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from annotated_types import Gt, Interval, doc
 
+from chainrule.errors import counted
 from chainrule.registry.instruments import Course, Finding, Instrument, Stepped
 
 
@@ -63,8 +64,8 @@ class RateAboveCurvature(Instrument):
                 yield Finding(
                     "the learning rate is above 2 / lambda_max",
                     f"the rate is {rate:.3g}, and steps grow above {self.factor:g} / lambda_max = "
-                    f"{self.factor / curvature.largest:.3g} after {course.epochs[place]} epochs (lambda_max = "
-                    f"{curvature.largest:.3g}, {curvature.how})",
+                    f"{self.factor / curvature.largest:.3g} after {counted(course.epochs[place], 'epoch')} "
+                    f"(lambda_max = {curvature.largest:.3g}, {curvature.how})",
                     int(course.epochs[place]),
                     {"rate": rate, "bound": self.factor / curvature.largest, "lambda_max": curvature.largest},
                 )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from annotated_types import Gt, Interval, doc
 
+from chainrule.errors import counted
 from chainrule.registry.instruments import Backward, Course, Finding, Instrument, Seen
 
 
@@ -35,9 +36,9 @@ class OutputRange(Instrument):
             share = error / variance if variance > 0 else float("inf")
             yield Finding(
                 "the output cannot reach the true values",
-                f"outputs lie in [{low:g}, {high:g}], and the true values of {outside} of {y.shape[1]} samples "
-                f"outside, from {y.min():.3g} to {y.max():.3g}: the least error possible is {share:.3g} of their "
-                f"variance (threshold {self.share:g})",
+                f"outputs lie in [{low:g}, {high:g}], and the true values of {outside} of "
+                f"{counted(y.shape[1], 'sample')} outside, from {y.min():.3g} to {y.max():.3g}: the least error "
+                f"possible is {share:.3g} of their variance (threshold {self.share:g})",
                 0,
                 {"share": share, "outside": float(outside), "low": float(y.min()), "high": float(y.max())},
                 layer=course.shape.layers,

@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Gt, doc
 
 from chainrule.engine.reason import Reason
+from chainrule.errors import counted
 from chainrule.registry.instruments import Backward, Course, Finding, Instrument, Seen
 
 
@@ -86,8 +87,8 @@ class ExplodingGradients(Instrument):
             norm = float(known[-1].max()) if len(known) else float("nan")
             yield Finding(
                 "the run diverges",
-                f"the loss is {last:.3g} after {onset} epochs and not finite at the next point; the largest norm of a "
-                f"layer's gradient that was finite is {norm:.3g}",
+                f"the loss is {last:.3g} after {counted(onset, 'epoch')} and not finite at the next point; the "
+                f"largest norm of a layer's gradient that was finite is {norm:.3g}",
                 onset,
                 {"loss": last, "norm": norm},
             )
@@ -101,7 +102,7 @@ class ExplodingGradients(Instrument):
             yield Finding(
                 "gradients explode",
                 f"the gradient of layer 1 is up to {ratios.max():.3g} times that of layer {found.shape[1]}, and above "
-                f"{self.ratio:g} times at {len(above)} of {len(ratios)} points",
+                f"{self.ratio:g} times at {len(above)} of {counted(len(ratios), 'point')}",
                 int(course.epochs[above[0]]),
                 {"ratio": float(ratios.max()), "points": float(len(above))},
                 layer=1,

@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Interval, doc
 
 from chainrule.components.contracts import Array
 from chainrule.engine.reason import Reason
+from chainrule.errors import counted
 from chainrule.registry.instruments import Course, Finding, Instrument, Seen
 
 _MOST = 500  # samples whose distances are taken
@@ -49,9 +50,9 @@ class Oscillation(Instrument):
         swing = float(np.median(large))
         yield Finding(
             "the loss oscillates",
-            f"in the second half it goes up or down {len(large)} times within {len(later)} points by more than "
-            f"{self.size:.0%} of the loss of the best constant, {scale:.3g}; by {swing:.0%} of that in the median "
-            f"(threshold: twice {self.share:.0%} of the points)",
+            f"in the second half it goes up or down {len(large)} times within {counted(len(later), 'point')} by more "
+            f"than {self.size:.0%} of the loss of the best constant, {scale:.3g}; by {swing:.0%} of that in the "
+            f"median (threshold: twice {self.share:.0%} of the points)",
             int(epochs[first[0]]) if len(first) else int(epochs[len(losses) // 2]),
             {"swings": float(len(large)), "points": float(len(later)), "swing": swing, "constant": scale},
         )
@@ -89,8 +90,8 @@ class Overfitting(Instrument):
         if gl > self.gl and gap > self.gap and rise > self.rise and course.loss[-1] < course.loss[best]:
             yield Finding(
                 "overfitting",
-                f"the validation loss was {finite[best]:.3g} after {course.curves.epochs[best]} epochs and is "
-                f"{validation[-1]:.3g} at the end, GL = {gl:.3g} (threshold {self.gl:g}), and {gap:.3g} times the "
+                f"the validation loss was {finite[best]:.3g} after {counted(course.curves.epochs[best], 'epoch')} and "
+                f"is {validation[-1]:.3g} at the end, GL = {gl:.3g} (threshold {self.gl:g}), and {gap:.3g} times the "
                 f"training loss (threshold {self.gap:g}); it rises by {rise:.0%} of the loss of the best constant",
                 int(course.curves.epochs[best]),
                 {"gl": gl, "gap": gap, "best": float(finite[best]), "rise": rise},

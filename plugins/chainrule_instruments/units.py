@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Interval, doc
 
 from chainrule.components.contracts import Array
+from chainrule.errors import agreeing, counted
 from chainrule.registry.instruments import Course, Finding, Instrument, Seen
 
 
@@ -62,11 +63,14 @@ class DeadUnits(Instrument):
             found = None if is_bounded else _silent(course, layer, ends[:, :, 0] == ends[:, :, 1], self.share)
             if found:
                 units, onset = found
-                whole = "all" if len(units) == ends.shape[1] else f"{len(units)} of {ends.shape[1]}"
+                number = len(units)
+                whole = f"{number} of {ends.shape[1]} units"
+                if number == ends.shape[1]:
+                    whole = agreeing(number, "the unit", "all units")
                 yield Finding(
                     "dead units",
-                    f"{whole} units of layer {layer} ({_numbers(units)}) give the same output for all samples, with a "
-                    f"range of 0 (threshold: {self.share:.0%} of the layer)",
+                    f"{whole} of layer {layer} ({_numbers(units)}) {agreeing(number, 'gives', 'give')} the same "
+                    f"output for all samples, with a range of 0 (threshold: {self.share:.0%} of the layer)",
                     onset,
                     {"units": float(len(units)), "of": float(ends.shape[1])},
                     layer,
@@ -110,9 +114,9 @@ class SaturatedUnits(Instrument):
                 spread = float((ends[-1, units, 1] - ends[-1, units, 0]).max())
                 yield Finding(
                     "saturated units",
-                    f"{len(units)} of {ends.shape[1]} units of layer {layer} ({_numbers(units)}) stay at an end of "
-                    f"[{low:g}, {high:g}] for all samples, and vary by {spread:.2g} at most (threshold: "
-                    f"{self.spread:.0%} of the range, {self.share:.0%} of the layer)",
+                    f"{len(units)} of {counted(ends.shape[1], 'unit')} of layer {layer} ({_numbers(units)}) "
+                    f"{agreeing(len(units), 'stays', 'stay')} at an end of [{low:g}, {high:g}] for all samples, within "
+                    f"{spread:.2g} (thresholds: {self.spread:.0%} of the range, {self.share:.0%} of the layer)",
                     onset,
                     {"units": float(len(units)), "of": float(ends.shape[1]), "spread": spread},
                     layer,
@@ -181,8 +185,8 @@ class IdenticalUnits(Instrument):
                 continue
             yield Finding(
                 "identical units",
-                f"{len(units)} of {groups.shape[1]} units of layer {layer} ({_numbers(units)}) are equal for all "
-                f"samples at each of {len(groups)} points, to {self.tolerance:g} of their outputs",
+                f"{len(units)} of {counted(groups.shape[1], 'unit')} of layer {layer} ({_numbers(units)}) are equal "
+                f"for all samples at each of {counted(len(groups), 'point')}, to {self.tolerance:g} of their outputs",
                 0,
                 {"units": float(len(units)), "of": float(groups.shape[1])},
                 layer,

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
+from chainrule.errors import counted
 from chainrule.records.manifest import DataEntry, RunManifest
 from chainrule.records.run import Record
 from chainrule.records.settings import flat
@@ -216,8 +217,9 @@ def note(manifest: RunManifest) -> str:
     rows = [f"| {name} | {'not finite' if v is None else f'{v:.6g}'} |" for name, v in manifest.metrics.items()]
     paragraphs = [
         f"**{manifest.title}**",
-        f"{'-'.join(map(str, network.widths))} units, {network.parameters} parameters; {_counts(data)} samples.",
-        f"Stopped after {manifest.epochs} epochs; {manifest.reason.words}.",
+        f"{'-'.join(map(str, network.widths))} units, {counted(network.parameters, 'parameter')}; {_counts(data)} "
+        "samples.",
+        f"Stopped after {counted(manifest.epochs, 'epoch')}; {manifest.reason.words}.",
         *manifest.notes,
         "\n".join(["| metric | at the end |", "| --- | ---: |", *rows]),
         f"To repeat it:\n\n```\n{command}\n```",

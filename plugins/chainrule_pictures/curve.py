@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.components.contracts import Array
+from chainrule.errors import counted
 from chainrule.records.result import Result
 from chainrule.reports.axes import GUIDE, PARTS, SMALL
 from chainrule_pictures import canvas
@@ -51,7 +52,7 @@ def panel(axes: Any, result: Result, x: Array, y_pred: Array) -> None:
         style = {"marker": marker, "markersize": 4, "markeredgewidth": 0, "alpha": 0.6, "linestyle": "", "zorder": 3}
         axes.plot(inputs[0], y[0], color=colour, label=label, **style)
     lost = int(np.count_nonzero(~(np.abs(y_pred - (low + high) / 2) <= room).all(axis=0)))
-    said = [f"{outputs} of {len(y_pred)} outputs"] if len(y_pred) > outputs else []
+    said = [f"{outputs} of {counted(len(y_pred), 'output')}"] if len(y_pred) > outputs else []
     said += [f"{100 * lost / y_pred.shape[1]:.3g} % of the line is far off or not finite"] if lost else []
     axes.set_title("; ".join(said), fontsize=SMALL, color=GUIDE)
     axes.set_xlim(x[0, 0], x[0, -1])

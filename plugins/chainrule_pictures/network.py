@@ -8,6 +8,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
 from chainrule.components.contracts import Array
+from chainrule.errors import counted
 from chainrule.records.result import Result
 from chainrule.reports.axes import COLOURS, GUIDE, SMALL
 from chainrule_pictures import canvas
@@ -134,7 +135,9 @@ def _summary(figure: Any, result: Result) -> None:
         bar.ax.tick_params(labelsize=7)
     for axes in grid[:, 0]:
         axes.set_ylabel("unit", fontsize=SMALL)
-    left_out = f"; {len(layers)} of {result.shape.layers} layers" if len(layers) < result.shape.layers else ""
+    left_out = (
+        f"; {len(layers)} of {counted(result.shape.layers, 'layer')}" if len(layers) < result.shape.layers else ""
+    )
     about = f"weights of the {result.shape} network, blue is positive, orange negative{left_out}"
     canvas.caption(figure, about)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.components.stacking import stack
+from chainrule.errors import counted
 from chainrule.records.result import Result
 from chainrule.reports.axes import GUIDE, SMALL, TRAINING, number
 from chainrule_pictures import canvas
@@ -114,7 +115,7 @@ def _draw_layers(figure: Any, result: Result, theta: Array) -> None:
         else:
             _bands(axes, epochs, block)
         name = "outputs" if layer == result.shape.layers else f"layer {layer}"
-        axes.set_title(f"{name}: {block[0].size} parameters", fontsize=SMALL, color=GUIDE)
+        axes.set_title(f"{name}: {counted(block[0].size, 'parameter')}", fontsize=SMALL, color=GUIDE)
         canvas.over_epochs(axes, result.epochs)
         if place + columns < len(layers):
             axes.set_xlabel("")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.components.contracts import Array
+from chainrule.errors import agreeing, counted
 from chainrule.records.result import Result
 from chainrule.reports.axes import GUIDE, PARTS, SMALL
 from chainrule_pictures import canvas
@@ -37,7 +38,7 @@ def _scatter(result: Result) -> Any:
             continue
         lost = _panel(axes, {part: (y_pred[output], y_true[output]) for part, (y_pred, y_true) in points.items()})
         said = [f"{canvas.output_name(result, output)}{output + 1} of {outputs}"] if outputs > 1 else []
-        said += [f"{lost} predictions are far off or not finite"] if lost else []
+        said += [f"{counted(lost, 'prediction')} {agreeing(lost, 'is', 'are')} far off or not finite"] if lost else []
         axes.set_title("; ".join(said), fontsize=SMALL, color=GUIDE)
         if panels <= 2:
             axes.set_box_aspect(1)
@@ -107,8 +108,10 @@ def _matrix(axes: Any, result: Result, part: str, beside: int) -> Any:
         axes.set_xticks(range(classes), names, rotation=90 if sum(map(len, names)) > _BESIDE / beside else 0)
         axes.set_yticks(range(classes), names)
     lost = samples - counts.sum()
-    about = f"; {lost} predictions are not finite" if lost else ""
-    axes.set_title(f"{label}: {np.trace(counts)} of {samples} samples correct{about}", fontsize=SMALL, color=GUIDE)
+    about = f"; {counted(lost, 'prediction')} {agreeing(lost, 'is', 'are')} not finite" if lost else ""
+    axes.set_title(
+        f"{label}: {np.trace(counts)} of {counted(samples, 'sample')} correct{about}", fontsize=SMALL, color=GUIDE
+    )
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     return image

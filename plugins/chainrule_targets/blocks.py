@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, cast
 
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, counted
 from chainrule_targets.dialect import UTF16, Text, read_text
 from chainrule_targets.sheet import BINARY, Dialect, Sheet, read_sheet, sheet_of
 
@@ -56,7 +56,9 @@ def _continued(block: str, first: Text, where: str) -> Text:
     header = named.getvalue() if first.has_header else ""
     text = read_text((header + block).encode(), where, "utf-8", first.delimiter, first.has_header, least=1)
     if text.names != first.names:
-        raise ConfigurationError(f"{where}: rows further below have {len(text.names)} cells, not {len(first.names)}.")
+        raise ConfigurationError(
+            f"{where}: rows further below have {counted(len(text.names), 'cell')}, not {len(first.names)}."
+        )
     return text
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.components.schema import NUMBER, ONEHOT, ORDINAL, TRUTH, Feature, number
-from chainrule.errors import ConfigurationError, nearest
+from chainrule.errors import ConfigurationError, counted, nearest
 from chainrule.files.memory import require_memory
 from chainrule.files.words import typed
 from chainrule_targets.cells import are_dates, notations, signs, uneven_signs
@@ -201,9 +201,9 @@ def _complete(given: Parts, choice: Choice, where: str) -> Parts:
     if count == len(gone):
         worst = max(columns, key=lambda column: np.count_nonzero(column.missing))
         raise ConfigurationError(
-            f"{where}: each of its {count} rows lacks a value, so target.missing={choice.missing.value} leaves none; "
-            f"column {worst.name!r} lacks {_count(int(np.count_nonzero(worst.missing)), 'value')}: leave it out by "
-            f"{typed('target.drop', [*choice.drop, worst.name])}."
+            f"{where}: each of its {counted(count, 'row')} lacks a value, so target.missing={choice.missing.value} "
+            f"leaves none; column {worst.name!r} lacks {counted(int(np.count_nonzero(worst.missing)), 'value')}: "
+            f"leave it out by {typed('target.drop', [*choice.drop, worst.name])}."
         )
     what = "without some value" if choice.missing is Missing.DROP else "without a label"
     return Parts(
@@ -211,7 +211,7 @@ def _complete(given: Parts, choice: Choice, where: str) -> Parts:
         [column.without(gone) for column in given.labels],
         [column.without(gone) for column in given.features],
         given.left_out,
-        (*given.notes, f"{where}: {_count(count, 'row')} of {len(gone)} {what} {_are(count)} left out."),
+        (*given.notes, f"{where}: {counted(count, 'row')} of {len(gone)} {what} {_are(count)} left out."),
     )
 
 
@@ -307,7 +307,7 @@ def _feature_faults(given: Parts, choice: Choice) -> Iterator[Fault]:
     if missing:
         count = sum(int(np.count_nonzero(column.missing)) for column in missing)
         rows = np.flatnonzero(np.logical_or.reduce([column.missing for column in missing]))
-        what = f"{_columns(missing)} {_lack(missing)} {_count(count, 'value')} in {_places(given, rows)}"
+        what = f"{_columns(missing)} {_lack(missing)} {counted(count, 'value')} in {_places(given, rows)}"
         names = tuple(column.name for column in missing)
         yield Fault(what, {"missing": Missing.MEAN}, names)
     if text:
@@ -319,7 +319,9 @@ def _feature_faults(given: Parts, choice: Choice) -> Iterator[Fault]:
         yield _dropped(dates, f"dates ({dates[0].levels[0]!r})")
     if many:
         most = max(len(column.levels) for column in many)
-        yield _dropped(many, f"text of up to {most} levels ({_listed(many[0].levels)}), more than target.levels")
+        yield _dropped(
+            many, f"text of up to {counted(most, 'level')} ({_listed(many[0].levels)}), more than target.levels"
+        )
 
 
 def _text_of(given: Parts, column: Column) -> str:
@@ -469,7 +471,7 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 def _some(given: Parts, rows: Array) -> str:
-    return f"{_count(len(rows), 'value')} in {_places(given, rows)}"
+    return f"{counted(len(rows), 'value')} in {_places(given, rows)}"
 
 
 def _places(given: Parts, rows: Array) -> str:
@@ -481,7 +483,3 @@ def _places(given: Parts, rows: Array) -> str:
 def _first(column: Column) -> str:
     assert column.numbers is not None
     return f"{column.numbers[~column.missing][0]:.15g}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import doc
 
 from chainrule.components.contracts import Array, Target
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, counted
 
 
 class DataSet(Target):
@@ -36,7 +36,7 @@ class DataSet(Target):
             return x.copy(), y.copy()
         if samples > count:
             raise ConfigurationError(
-                f"data.samples={samples} is more than the {count} rows that target={self.name} has."
+                f"data.samples={samples} is more than the {counted(count, 'row')} that target={self.name} has."
             )
         chosen = rng.choice(count, samples, replace=False)
         return x[chosen], y[chosen]

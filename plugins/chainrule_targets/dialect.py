@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.components.schema import MISSING, number
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, agreeing, counted
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
 _FOUND = ("comma", "semicolon", "tab", "pipe")  # a blank may stand in any text
@@ -143,7 +143,7 @@ def _found_delimiter(sample: str, where: str) -> str:
     widths = {name: _widths(sample, DELIMITERS[name]) for name in _FOUND}
     even = [name for name, found in widths.items() if found[0] > 1 and len(set(found)) == 1]
     if len(even) > 1:
-        ways = ", ".join(f"{widths[name][0]} columns by target.delimiter={name}" for name in even)
+        ways = ", ".join(f"{counted(widths[name][0], 'column')} by target.delimiter={name}" for name in even)
         raise ConfigurationError(f"{where} can be read in several ways: {ways}; say which.")
     if not even:  # rows that R named, which have one cell more than the header
         even = [name for name, found in widths.items() if found[0] > 1 and set(found[1:]) == {found[0] + 1}]
@@ -155,7 +155,7 @@ def _found_delimiter(sample: str, where: str) -> str:
 def _one_column(name: str, sample: str, separator: str, where: str) -> str:
     widths = {other: _widths(sample, mark) for other, mark in DELIMITERS.items() if mark != separator}
     others = [other for other, found in widths.items() if found[0] > 1 and len(set(found)) == 1]
-    hint = f"; target.delimiter={others[0]} makes {widths[others[0]][0]} columns of it" if others else ""
+    hint = f"; target.delimiter={others[0]} makes {counted(widths[others[0]][0], 'column')} of it" if others else ""
     return f"{where} has only the column {name!r}, so it has labels but no features{hint}."
 
 
@@ -250,9 +250,11 @@ def _check_widths(widths: Array, lines: Array, wanted: int, where: str) -> None:
     wrong = np.flatnonzero(widths != wanted)
     if not len(wrong):
         return
-    cells = "1 cell" if widths[wrong[0]] == 1 else f"{widths[wrong[0]]} cells"
-    others = f" (and {len(wrong) - 1} other lines are of another length)" if len(wrong) > 1 else ""
+    cells = counted(widths[wrong[0]], "cell")
+    more_lines = counted(len(wrong) - 1, "other line") + agreeing(len(wrong) - 1, " is", " are")
+    others = f" (and {more_lines} of another length)" if len(wrong) > 1 else ""
     more = " Does a cell with the delimiter in it lack quotes?" if widths[wrong[0]] > wanted else ""
     raise ConfigurationError(
-        f"{where}, line {lines[wrong[0]]} has {cells}, but {wanted} columns are named{others}.{more}"
+        f"{where}, line {lines[wrong[0]]} has {cells}, but {counted(wanted, 'column')} "
+        f"{agreeing(wanted, 'is', 'are')} named{others}.{more}"
     )

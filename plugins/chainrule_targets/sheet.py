@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.components.schema import MISSING
-from chainrule.errors import ConfigurationError, nearest
+from chainrule.errors import ConfigurationError, agreeing, counted, nearest
 from chainrule.files.memory import require_memory
 from chainrule_targets.cells import Notation, truths
 from chainrule_targets.dialect import Text, read_text, require_header
@@ -170,7 +170,9 @@ def sheet_of(text: Text, where: str, notation: Notation, as_text: Collection[str
     rows = len(text.lines)
     frame = _frame(text.content, text.delimiter, len(text.names), text.has_header, not notation.is_plain)
     if len(frame) != rows:
-        raise ConfigurationError(f"{where} is read as {rows} rows and as {len(frame)}; are its quotes in pairs?")
+        raise ConfigurationError(
+            f"{where} is read as {counted(rows, 'row')} and as {len(frame)}; are its quotes in pairs?"
+        )
     series = [frame.iloc[:, at] for at in range(len(text.names))]
     texts = {at for at, name in enumerate(text.names) if name in as_text}
     unread = [at for at, one in enumerate(series) if at in texts or not (_is_number(one) or _is_text(one))]
@@ -181,7 +183,8 @@ def sheet_of(text: Text, where: str, notation: Notation, as_text: Collection[str
     columns = [_column(name, one, notation, name in as_text) for name, one in zip(text.names, series, strict=True)]
     if text.named_rows and not _are_row_names(columns[0]):
         raise ConfigurationError(
-            f"{where}: every row has {len(columns)} cells, but {len(columns) - 1} columns are named."
+            f"{where}: every row has {counted(len(columns), 'cell')}, but {counted(len(columns) - 1, 'column')} "
+            f"{agreeing(len(columns) - 1, 'is', 'are')} named."
         )
     return _with_different_names(Sheet(columns, text.lines, "line", text.has_header), where)
 

@@ -19,6 +19,7 @@ from chainrule.analysis.paired import Pair
 from chainrule.analysis.ranking import Group, median_interval
 from chainrule.analysis.wording import digits, p_value, percent, percent_interval
 from chainrule.components.contracts import Array
+from chainrule.errors import counted
 from chainrule.records.comparison import Comparison
 from chainrule.records.outcome import SCORES, Outcome
 from chainrule.records.sweep import Sweep
@@ -239,7 +240,7 @@ def shortage_of(comparison: Comparison) -> str:
     if number >= fewest:
         return ""
     return (
-        f"{number} {name} cannot separate {contenders} contenders on {targets} target{'s' * (targets > 1)}, whatever "
+        f"{number} {name} cannot separate {contenders} contenders on {counted(targets, 'target')}, whatever "
         f"the losses are: take {fewest} {name} or more."
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainrule.cli.common import parse, parser
-from chainrule.errors import ChainruleError, ConfigurationError
+from chainrule.errors import ChainruleError, ConfigurationError, counted
 from chainrule.registry.kinds import KINDS
 from chainrule.registry.registry import installed
 from chainrule.testing import kit, traceable
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> None:
     failed = sum(len(report.failures) for report in reports)
     failed += broken if given.what else len(installed().reports)
     if failed:
-        raise ChainruleError(f"{failed} {'check' if failed == 1 else 'checks'} failed.")
+        raise ChainruleError(f"{counted(failed, 'check')} failed.")
 
 
 def _subjects(words: Sequence[str]) -> tuple[list[Subject], dict[str, dict[str, str]], int]:

@@ -10,7 +10,7 @@ from chainrule.components.contracts import Target
 from chainrule.components.overview import ColumnOverview, Overview
 from chainrule.components.parameters import plain
 from chainrule.config.compose import compose_target
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, counted
 from chainrule.files.words import hydra_text, typed
 from chainrule.registry.registry import installed
 
@@ -59,14 +59,18 @@ def _command(target: Target, file: str, overview: Overview) -> str | None:
 
 def _text(file: str, overview: Overview, command: str | None) -> str:
     width = max((len(column.name) for column in overview.columns[:_MOST]), default=0)
-    lines = [f"{file}: {overview.rows} rows, {len(overview.columns)} columns"]
+    lines = [f"{file}: {counted(overview.rows, 'row')}, {counted(len(overview.columns), 'column')}"]
     lines += [
         f"  {column.name or '(no name)':<{max(width, 9)}}  {_column(column)}" for column in overview.columns[:_MOST]
     ]
     if len(overview.columns) > _MOST:
         lines.append(f"  and {len(overview.columns) - _MOST} more")
     if overview.task:
-        shown = f", {len(overview.classes)} classes: {', '.join(overview.classes[:10])}" if overview.classes else ""
+        shown = (
+            f", {counted(len(overview.classes), 'class')}: {', '.join(overview.classes[:10])}"
+            if overview.classes
+            else ""
+        )
         lines.append(f"{overview.task} of {', '.join(overview.label)}{shown}")
     lines += [f"note: {note}" for note in overview.notes]
     if overview.error:
@@ -78,7 +82,7 @@ def _text(file: str, overview: Overview, command: str | None) -> str:
 def _column(column: ColumnOverview) -> str:
     parts: list[Any] = [f"{column.use:<8}", f"{column.kind:<13}"]
     if column.levels:
-        parts.append(f"{column.levels} levels ({', '.join(column.examples)}{', ...' * (column.levels > 3)})")
+        parts.append(f"{counted(column.levels, 'level')} ({', '.join(column.examples)}{', ...' * (column.levels > 3)})")
     if column.missing:
         parts.append(f"{column.missing} missing")
     return "  ".join(parts).rstrip()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chainrule.cli.common import confirmed, load_plugins, parse, parser, tracker_of
-from chainrule.errors import ChainruleError, RecordError
+from chainrule.errors import ChainruleError, RecordError, agreeing, counted
 from chainrule.files.locks import exclusive
 from chainrule.records.checkpoint import FOLDER
 from chainrule.records.deleting import LOCK, delete_run, delete_sweep, files_of_run
@@ -70,7 +70,8 @@ def _sweep(sweep: Sweep, is_sure: bool, tracking: str | None, allowed: Sequence[
         trackers[repr(tracker)] = tracker
     shown = "".join(map(_shown, trackers.values()))
     count = sum(map(len, records.values()))
-    question = f"Remove the sweep in {sweep.directory} ({count} of {sweep.runs} runs are recorded{shown})?"
+    recorded = f"{count} of {counted(sweep.runs, 'run')} {agreeing(sweep.runs, 'is', 'are')} recorded"
+    question = f"Remove the sweep in {sweep.directory} ({recorded}{shown})?"
     if not (is_sure or confirmed(question)):
         raise ChainruleError("Nothing was removed.")
     try:
@@ -85,7 +86,7 @@ def _sweep(sweep: Sweep, is_sure: bool, tracking: str | None, allowed: Sequence[
 
 def _size(files: Sequence[Path]) -> str:
     total = sum(path.lstat().st_size for path in files)
-    return f"{len(files)} files, {total / 1000:.0f} kB"
+    return f"{counted(len(files), 'file')}, {total / 1000:.0f} kB"
 
 
 def _shown(tracker: Tracker | None) -> str:
@@ -93,7 +94,7 @@ def _shown(tracker: Tracker | None) -> str:
 
 
 def _say(directory: Path, told: int, tracker: Tracker | None, left: Sequence[Path]) -> None:
-    name = f", and {told} {'run' if told == 1 else 'runs'} from tracking={tracker.name}" if tracker and told else ""
+    name = f", and {counted(told, 'run')} from tracking={tracker.name}" if tracker and told else ""
     print(f"{directory}: removed{name}")
     if left:
         more = f" and {len(left) - 3} more" if len(left) > 3 else ""

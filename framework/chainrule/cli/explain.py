@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chainrule.cli.common import load_plugins, parser
 from chainrule.config.compose import compose_settings
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, counted
 from chainrule.records.run import read_record
 from chainrule.records.sweep import SWEEP
 from chainrule.registry.preferences import is_preference
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> None:
 
         explanation = write_page(replay, number, given.sample - 1, given.html)
         print(explanation.verdict)
-        print(f"{len(explanation.steps)} of {replay.steps} steps: {given.html}")
+        print(f"{len(explanation.steps)} of {counted(replay.steps, 'step')}: {given.html}")
         return
     from chainrule.replay.terminal import console_for, show
 

@@ -8,7 +8,7 @@ from typing import Any
 from chainrule.cli.common import parse, parser
 from chainrule.cli.help import summary
 from chainrule.components.parameters import Parameter, parameters, plain_defaults
-from chainrule.errors import ChainruleError, PluginError, nearest
+from chainrule.errors import ChainruleError, PluginError, counted, nearest
 from chainrule.records.settings import shown
 from chainrule.registry.preferences import STRICT, canonical, is_strict
 from chainrule.registry.registry import Offer, Plugin, Registry, Status, found
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
         print("\n\n".join([*map(_text, plugins), *(f"{sentence}." for sentence in registry.reports)]))
     if registry.reports and is_strict():
         count = len(registry.reports)
-        raise PluginError(f"{count} report{'s' if count > 1 else ''} about plugins ({STRICT} is set).")
+        raise PluginError(f"{counted(count, 'report')} about plugins ({STRICT} is set).")
 
 
 def plugin_rows(registry: Registry) -> list[dict[str, Any]]:

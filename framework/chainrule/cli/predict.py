@@ -13,7 +13,7 @@ from chainrule.cli.common import load_plugins, parser, predictor_at, reader_of
 from chainrule.components.contracts import Array, Target
 from chainrule.components.schema import NUMBER, Block
 from chainrule.config.compose import compose_target
-from chainrule.errors import ChainruleError, ConfigurationError
+from chainrule.errors import ChainruleError, ConfigurationError, counted
 from chainrule.files.words import hydra_text
 from chainrule.records.predictor import Predictor
 from chainrule.registry.preferences import is_preference
@@ -115,8 +115,8 @@ def _say(path: Path | None, rows: int, scoring: Scoring | None, unused: Sequence
         more = f" and {len(unused) - 5} more" if len(unused) > 5 else ""
         print(f"not used: {', '.join(unused[:5])}{more}", file=stream)
     if path:
-        print(f"{rows} predictions: {path}", file=stream)
+        print(f"{counted(rows, 'prediction')}: {path}", file=stream)
     if scoring and scoring.is_complete and scoring.count:
-        counted = f"{scoring.count} rows with {', '.join(scoring.labels)}"
+        of = f"{counted(scoring.count, 'row')} with {', '.join(scoring.labels)}"
         right = f", {scoring.right} right" if scoring.right else ""
-        print(f"{scoring.name} {scoring.score:.4g} ({counted}{right})", file=stream)
+        print(f"{scoring.name} {scoring.score:.4g} ({of}{right})", file=stream)

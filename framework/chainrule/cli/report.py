@@ -8,7 +8,7 @@ from pathlib import Path
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.tracked import TrackedOutcomes
 from chainrule.cli.common import load_plugins, parse, parser
-from chainrule.errors import ChainruleError, ConfigurationError
+from chainrule.errors import ChainruleError, ConfigurationError, agreeing, counted
 from chainrule.files.words import resuming
 from chainrule.records.sweep import read_sweep
 from chainrule.reports import ranking, tracked
@@ -33,8 +33,8 @@ def main(arguments: Sequence[str]) -> None:
         lost = sweep.lost([outcome.number for outcome in outcomes])
         if lost:
             raise ChainruleError(
-                f"{len(lost)} of {sweep.runs} runs {'has' if len(lost) == 1 else 'have'} no record that can be read "
-                f"(job {lost[0]}{' and others' * (len(lost) > 1)}), though the sweep had finished; "
+                f"{len(lost)} of {counted(sweep.runs, 'run')} {agreeing(len(lost), 'has', 'have')} no record that can "
+                f"be read (job {lost[0]}{' and others' * (len(lost) > 1)}), though the sweep had finished; "
                 f"`{resuming(sweep.directory)}` trains them again."
             )
         return

@@ -10,7 +10,7 @@ from pathlib import Path
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.cli.common import load_plugins, parse, parser, tracker_of
 from chainrule.config.settings import TRACKING
-from chainrule.errors import ChainruleError, RecordError, sentence
+from chainrule.errors import ChainruleError, RecordError, counted, sentence
 from chainrule.files.reading import found_below
 from chainrule.records.manifest import MANIFEST
 from chainrule.records.outcome import Outcome
@@ -159,7 +159,7 @@ class _Progress:
             return
         self._due = time.monotonic() + (0.2 if self._is_watched else _EVERY)
         start, end = ("\r", "") if self._is_watched else ("", "\n")
-        print(f"{start}{done} of {self._total} records", end=end, file=sys.stderr, flush=True)
+        print(f"{start}{done} of {counted(self._total, 'record')}", end=end, file=sys.stderr, flush=True)
         self._is_shown = self._is_watched
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chainrule.cli.common import load_plugins, parse, parser
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, counted
 from chainrule.registry.registry import installed
 from chainrule.replay.verification import to_json, verify
 
@@ -32,4 +32,9 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _told(done: int, runs: int) -> None:
-    print(f"\r{done} of {runs} runs trained again", end="" if done < runs else "\n", file=sys.stderr, flush=True)
+    print(
+        f"\r{done} of {counted(runs, 'run')} trained again",
+        end="" if done < runs else "\n",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.cli.common import load_plugins, parser
 from chainrule.config.compose import compose_settings
-from chainrule.errors import ChainruleError, nearest, sentence
+from chainrule.errors import ChainruleError, counted, nearest, sentence
 from chainrule.records.run import read_record
 from chainrule.records.sweep import SWEEP, read_sweep
 from chainrule.records.why import write_why
@@ -100,4 +100,4 @@ def _replay(words: Sequence[str]) -> Replay:
 
 
 def _told(done: int, runs: int) -> None:
-    print(f"\r{done} of {runs} runs trained", end="" if done < runs else "\n", file=sys.stderr, flush=True)
+    print(f"\r{done} of {counted(runs, 'run')} trained", end="" if done < runs else "\n", file=sys.stderr, flush=True)

@@ -16,7 +16,7 @@ from typing import Any
 import annotated_types as bounds_of
 import numpy as np
 
-from chainrule.errors import ConfigurationError, PluginError, nearest
+from chainrule.errors import ConfigurationError, PluginError, counted, nearest
 
 _LONG = 80  # characters of a wrong value that are shown
 _SCALARS = (float, int, bool, str)
@@ -111,7 +111,7 @@ class Parameter:
         wanted = dataclasses.replace(self, many=False).wanted(isinstance(value, int | float) and value >= _FAR)
         given = repr(value)
         if isinstance(value, str) and len(value) > _LONG:
-            given = f"{value[:_LONG]!r} ... ({len(value)} characters)"
+            given = f"{value[:_LONG]!r} ... ({counted(len(value), 'character')})"
         return ConfigurationError(f"{where} must be {wanted}, not {given}{hint}.")
 
 
@@ -236,8 +236,8 @@ def _lengths(bounds: tuple[Any, ...]) -> str:
     least = max((bound.min_length for bound in bounds if isinstance(bound, bounds_of.MinLen)), default=0)
     most = min((bound.max_length for bound in bounds if isinstance(bound, bounds_of.MaxLen)), default=None)
     if most is not None:
-        return f"of {least} to {most} characters"
-    return f"of {least} characters or more" if least else ""
+        return f"of {least} to {counted(most, 'character')}"
+    return f"of {counted(least, 'character')} or more" if least else ""
 
 
 def _holds(bound: Any, value: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.errors import ConfigurationError, nearest
+from chainrule.errors import ConfigurationError, counted, nearest
 
 NUMBER, TRUTH, ONEHOT, ORDINAL = "number", "truth", "onehot", "ordinal"
 # What stands for no value: what pandas takes for it, and the question mark of many collections.
@@ -241,8 +241,8 @@ class Schema:
         unlabelled = [name for name in names if name not in self.labels]
         if len(unlabelled) != len(wanted):
             raise ConfigurationError(
-                f"there are {len(unlabelled)} columns ({_listed(unlabelled)}), but the run has {len(wanted)} inputs; "
-                f"give it these many, or name them {_listed(wanted)}"
+                f"there are {counted(len(unlabelled), 'column')} ({_listed(unlabelled)}), but the run has "
+                f"{counted(len(wanted), 'input')}; give it these many, or name them {_listed(wanted)}"
             )
         return dict(zip(wanted, unlabelled, strict=True))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, counted
 from chainrule.files.in_memory import MARK, Frame
 from chainrule.files.words import hydra_text
 from chainrule.records.sweep import split_override
@@ -95,7 +95,7 @@ def _table(data: Any) -> tuple[Any, list[str], bool]:
         raise ConfigurationError(f"data must be a data frame of pandas, or a pair (X, y), not {type(data).__name__}.")
     features, labels = (_frame(part, letter) for part, letter in zip(data, ("x", "y"), strict=True))
     if len(features) != len(labels):
-        raise ConfigurationError(f"data=(X, y): X has {len(features)} rows, y has {len(labels)}.")
+        raise ConfigurationError(f"data=(X, y): X has {counted(len(features), 'row')}, y has {len(labels)}.")
     taken, names = set(map(str, features.columns)), []
     for name in map(str, labels.columns):
         while name in taken:

@@ -12,7 +12,7 @@ from chainrule.components.contracts import Activation, Array, Loss, Network, Rul
 from chainrule.components.random import Random
 from chainrule.engine.layers import filling, require_shape
 from chainrule.engine.network import Call, Pass, Shape, columns_like, planned_product
-from chainrule.errors import ConfigurationError, PluginError
+from chainrule.errors import ConfigurationError, PluginError, counted
 
 
 @dataclass(frozen=True)
@@ -309,7 +309,8 @@ class Backprop:
             blocks = gradients(network, self.delta, truth.y, self._state)
             if len(blocks) != len(places):
                 raise PluginError(
-                    f"{type(self._rule).__qualname__}.gradients returned {len(blocks)} arrays for {len(places)} layers."
+                    f"{type(self._rule).__qualname__}.gradients returned {counted(len(blocks), 'array')} for "
+                    f"{counted(len(places), 'layer')}."
                 )
             for place, block in zip(places, blocks, strict=True):
                 require_shape(self._rule.gradients, block, place.shape)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from chainrule.components.contracts import Array
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, counted
 
 
 def split(
@@ -90,6 +90,6 @@ def _none_left(count: int, validation: float, test: float, folds: int | None) ->
     what, several = " and ".join(f"{key}={value:g}" for key, value in keys.items()), len(keys) > 1
     left = "a fold without any" if folds else "none to train on"
     return (
-        f"{what} of {count} samples leave{'' if several else 's'} {left}; "
+        f"{what} of {counted(count, 'sample')} leave{'' if several else 's'} {left}; "
         f"lower {'them' if several else 'it'} or raise data.samples."
     )

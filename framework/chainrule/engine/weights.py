@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainrule.components.contracts import Array, Target
-from chainrule.errors import ConfigurationError, PluginError
+from chainrule.errors import ConfigurationError, PluginError, counted
 
 
 def sample_weights(
@@ -78,8 +78,8 @@ def _of_classes(
     count = max(2, len(y))
     if weights is not None and len(weights) != count:
         raise ConfigurationError(
-            f"data.class_weights has {len(weights)} entries, but target={target.name} has {count} classes: "
-            "give one each."
+            f"data.class_weights has {counted(len(weights), 'entry')}, but target={target.name} has "
+            f"{counted(count, 'class')}: give one each."
         )
     classes = classes_of(y.T)
     each = np.ones(count) if weights is None else np.array(weights, float)

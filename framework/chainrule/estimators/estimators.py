@@ -19,7 +19,7 @@ from chainrule.components.contracts import Activation, Array
 from chainrule.engine.curves import Curves
 from chainrule.engine.machine import Checkpoint
 from chainrule.engine.reason import Reason
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, counted
 from chainrule.estimators.arrays import Arrays
 from chainrule.files.words import hydra_text
 from chainrule.records.result import Result
@@ -155,7 +155,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
         if is_first:
             return self._train(prepare(_until(settings, epochs)), None)
         if target.outputs != self._run.samples.outputs:
-            raise ValueError(f"y has {target.outputs} outputs, but had {self._run.samples.outputs} in the first call.")
+            raise ValueError(
+                f"y has {counted(target.outputs, 'output')}, but had {self._run.samples.outputs} in the first call."
+            )
         # Copies, because training changes them, and may be interrupted.
         run, since = copy.deepcopy((self._run, self._checkpoint))
         run = replace(run, settings=_until(settings, since.epoch + epochs))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.errors import ChainruleError, ConfigurationError, nearest
+from chainrule.errors import ChainruleError, ConfigurationError, agreeing, counted, nearest
 from chainrule.notebook import plotting
 from chainrule.notebook.components import registry
 from chainrule.notebook.runs import Run, tracker_of
@@ -62,7 +62,9 @@ class SweepResult(SweepOutcomes):
             )
         for outcome in self.best_by_target.values():
             return self._load(outcome)
-        raise ConfigurationError(f"None of {len(self)} runs has a finite {self.metric}, so there is no best one.")
+        raise ConfigurationError(
+            f"None of {counted(len(self), 'run')} has a finite {self.metric}, so there is no best one."
+        )
 
     def run(self, number: int) -> Run:
         """Return a run by its number, loaded from its record.
@@ -114,7 +116,10 @@ class SweepResult(SweepOutcomes):
     def __repr__(self) -> str:
         compared = self.record.comparison
         kind = "Comparison" if compared else "Search" if self.record.manifest.search else "Sweep"
-        lines = [f"{kind}: {self.record.title}, {len(self)} of {self.record.planned} runs have ended"]
+        ended = (
+            f"{len(self)} of {counted(self.record.planned, 'run')} {agreeing(self.record.planned, 'has', 'have')} ended"
+        )
+        lines = [f"{kind}: {self.record.title}, {ended}"]
         return "\n  ".join([*lines, self.answer, f"records {self.record.directory}"])
 
     def _repr_html_(self) -> str:

@@ -12,7 +12,7 @@ from chainrule.components.stacking import stack
 from chainrule.engine.backprop import Backprop, mean_loss, require_defined, separate
 from chainrule.engine.layers import stacked
 from chainrule.engine.network import Pass, Shape
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, counted
 from chainrule.notebook.components import component
 from chainrule.runs.prepare import Prepared, prepare
 
@@ -153,7 +153,7 @@ def _widths(
             )
         if len(W) % rows:
             raise ConfigurationError(
-                f"layer {layer} has {len(W)} rows of weights, but its activation needs {rows} for each unit."
+                f"layer {layer} has {counted(len(W), 'row')} of weights, but its activation needs {rows} for each unit."
             )
         widths.append(len(W) // rows)
     if (len(y) * outputs_per_target, *y.shape[1:]) != (widths[-1], x.shape[1]):

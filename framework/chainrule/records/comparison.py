@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
+from chainrule.errors import counted
 from chainrule.records.entries import Entries
 
 _MOST = 10**7  # runs of a comparison, and counts in its plan
@@ -130,11 +131,12 @@ class Comparison:
         several = f"{most}" if least == most else f"{least} to {most}"
         until = ", until it was decided which is better" * self.until_decided
         if not self.tuning_runs:
-            several = f"{least * self.seeds}" if least == most else f"{least * self.seeds} to {most * self.seeds}"
-            return f"Each was run with {several} seeds on each target{until}; nothing was tuned."
+            fewest, seeds = least * self.seeds, counted(most * self.seeds, "seed")
+            several = seeds if least == most else f"{fewest} to {seeds}"
+            return f"Each was run with {several} on each target{until}; nothing was tuned."
         space = ", ".join(f"{key}={text}" for key, text in self.space.items())
-        tried = f"{self.points} of {space}, with {_count(self.tuning_seeds, 'seed')} each"
-        fresh = f"was then run with {_count(self.seeds, 'seed')} that no tuning had seen."
+        tried = f"{self.points} of {space}, with {counted(self.tuning_seeds, 'seed')} each"
+        fresh = f"was then run with {counted(self.seeds, 'seed')} that no tuning had seen."
         if most == 1:
             return f"Each was tuned once on each target: the same points for all, {tried}. The best point {fresh}"
         return (
@@ -256,7 +258,3 @@ class Comparison:
                 return each, number
             number -= runs
         raise IndexError(number)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from chainrule.engine.reason import Reason
-from chainrule.errors import RecordError
+from chainrule.errors import RecordError, counted
 from chainrule.files.atomic import write_atomically
 from chainrule.files.reading import is_plain
 from chainrule.records.comparison import Comparison, ComparisonEntry
@@ -205,19 +205,20 @@ class Sweep:
         """What varies, in words."""
         search, comparison = self.manifest.search, self.comparison
         if search:
-            seeds = f" x {len(search.seeds)} seeds" if search.seeds else ""
-            return f"{search.trials} trials of {', '.join(search.space)}{seeds}"
+            seeds = f" x {counted(len(search.seeds), 'seed')}" if search.seeds else ""
+            return f"{counted(search.trials, 'trial')} of {', '.join(search.space)}{seeds}"
         if comparison:
             return f"{comparison.group} {', '.join(comparison.contenders)} on {', '.join(comparison.targets)}"
-        parts = [f"{len(values)} {key}{'s' if key == SEED else ''}" for key, values in self.axes.items()]
+        sizes = {key: len(values) for key, values in self.axes.items()}
+        parts = [counted(size, key) if key == SEED else f"{size} {key}" for key, size in sizes.items()]
         return " x ".join(parts) or "one setting"
 
     @property
     def versions(self) -> list[str]:
         """What to know about plugins and processors of which more than one took part, a sentence each."""
         return [
-            f"{entry.plugin} was {_short(entry.before)} for {entry.runs} runs until {entry.when[:16]} UTC, then "
-            f"{_short(entry.after)}; the record of each run says which it had"
+            f"{entry.plugin} was {_short(entry.before)} for {counted(entry.runs, 'run')} until {entry.when[:16]} UTC, "
+            f"then {_short(entry.after)}; the record of each run says which it had"
             for entry in self.manifest.changes
         ]
 

@@ -13,6 +13,7 @@ from chainrule.components.contracts import Activation, Array, Component, Loss
 from chainrule.engine.curves import Curves
 from chainrule.engine.network import Shape, placed
 from chainrule.engine.reason import Reason
+from chainrule.errors import counted
 from chainrule.records.settings import Settings
 
 Measured = Mapping[str, Any]  # numbers, or arrays of the same shape at every point
@@ -179,7 +180,7 @@ class Curvature:
     def how(self) -> str:
         """How it was found, in words."""
         way = "of the exact Hessian" if self.is_exact else "by Lanczos iteration"
-        return f"{way} over {self.samples} samples" if self.samples else way
+        return f"{way} over {counted(self.samples, 'sample')}" if self.samples else way
 
 
 @dataclass(frozen=True)

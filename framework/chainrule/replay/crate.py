@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from chainrule.errors import counted
 from chainrule.records.environment import environment
 from chainrule.records.manifest import CONFIGURATION
 from chainrule.records.run import Record
@@ -147,7 +148,9 @@ def _action(record: Record, directory: Path) -> Entity:
         "@id": f"#run-{folder}".replace(" ", "%20"),
         "@type": "CreateAction",
         "name": manifest.title,
-        "description": f"{manifest.reason.words} after {manifest.epochs} epochs; data SHA-256 {manifest.data.digest}",
+        "description": (
+            f"{manifest.reason.words} after {counted(manifest.epochs, 'epoch')}; data SHA-256 {manifest.data.digest}"
+        ),
         "instrument": {"@id": "#chainrule"},
         "object": {"@id": read.replace(" ", "%20")},
         "result": [{"@id": name.replace(" ", "%20")} for name in [*results, f"{folder}/manifest.json"]],

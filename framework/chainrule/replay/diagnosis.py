@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chainrule.errors import counted
 from chainrule.registry.instruments import Finding
 from chainrule.registry.registry import Registry
 from chainrule.replay.instrumented import Examined, examine, instruments
@@ -169,7 +170,7 @@ def diagnose(
 
 def _proof(proof: Proof) -> Iterator[str]:
     """Yield the table of a proof: what learned in how many of how many, with Wilson's 95 % intervals."""
-    yield f"Proof: {proof.runs} runs with one thing changed each; learned is a skill of {proof.goal:g}."
+    yield f"Proof: {counted(proof.runs, 'run')} with one thing changed each; learned is a skill of {proof.goal:g}."
     where = f"learned from epoch {proof.onset}" if proof.onset else ""
     yield f"  {'change':<14} {'learned from the start':<24} {'median':>8}  {'own seed':<10} {where}".rstrip()
     yield _row(proof.control, "")

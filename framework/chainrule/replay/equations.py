@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chainrule.components.contracts import Activation, Array
+from chainrule.errors import counted
 from chainrule.replay import formulas
 from chainrule.replay.explanation import ExplainedStep
 from chainrule.replay.formulas import factor, number, value
@@ -166,7 +167,7 @@ def _loss(of: ExplainedStep) -> Iterator[Equation]:
         weighed = ", each times its weight" if of.step.weights is not None else ""
         yield Equation(
             "L of the step",
-            (f"mean of {of.samples} samples{weighed}", value(of.exact.loss)),
+            (f"mean of {counted(of.samples, 'sample')}{weighed}", value(of.exact.loss)),
         )
     yield Equation("L after the step", (value(of.after),))
 

@@ -12,7 +12,7 @@ from chainrule.components.schema import Schema
 from chainrule.engine.backprop import is_paired
 from chainrule.engine.network import Shape
 from chainrule.engine.onlooker import Onlooker, Step
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, agreeing, counted
 from chainrule.records.settings import DType, Settings
 from chainrule.replay.derivatives import Exact, StepLoss, agrees
 from chainrule.replay.replays import Ended, Replay
@@ -191,7 +191,8 @@ class ExplainedStep:
             return "The loss is not finite here, so no derivative can be checked."
         agree = "all agree" if right == number else f"{right} agree"
         kinks = " (those that do not may lie at a kink of an activation)" if right < number and self._has_kinks else ""
-        return f"{number}{of} derivatives checked against central differences: {agree}{kinks}."
+        derivatives = agreeing(self.shape.size, "derivative", "derivatives")
+        return f"{number}{of} {derivatives} checked against central differences: {agree}{kinks}."
 
     @property
     def _has_kinks(self) -> bool:
@@ -276,8 +277,8 @@ def number_of(replay: Replay, step: int | None = None, epoch: int | None = None)
     if epoch is not None:
         if not 0 <= epoch < replay.epochs:
             raise ConfigurationError(
-                f"epoch={epoch}: the run trained {replay.epochs} epochs, so steps follow 0 to {replay.epochs - 1} of "
-                "them; step=-1 is the last step."
+                f"epoch={epoch}: the run trained {counted(replay.epochs, 'epoch')}, so steps follow 0 to "
+                f"{replay.epochs - 1} of them; step=-1 is the last step."
             )
         return epoch * per_epoch + 1
     number = 1 if step is None else step
@@ -285,8 +286,8 @@ def number_of(replay: Replay, step: int | None = None, epoch: int | None = None)
         number += steps + 1
     if not 1 <= number <= steps:
         raise ConfigurationError(
-            f"step={step}: the run took {steps} steps, {per_epoch} an epoch; choose one from 1 to {steps}, or -1 for "
-            "the last."
+            f"step={step}: the run took {counted(steps, 'step')}, {per_epoch} an epoch; choose one from 1 to {steps}, "
+            "or -1 for the last."
         )
     return number
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.config.settings import settings_from_config
-from chainrule.errors import ChainruleError, RecordError
+from chainrule.errors import ChainruleError, RecordError, counted
 from chainrule.files import paths
 from chainrule.files.reading import found_below
 from chainrule.records.entries import sealed
@@ -65,8 +65,9 @@ class Exported:
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
-        runs, them = ("1 run", "it") if self.runs == 1 else (f"{self.runs} runs", "them")
-        line = f"{self.path}: {runs}, {self.files} files; `chainrule verify {self.path.name}` trains {them} again"
+        runs, them = counted(self.runs, "run"), "it" if self.runs == 1 else "them"
+        line = f"{self.path}: {runs}, {counted(self.files, 'file')}; `chainrule verify {self.path.name}` trains {them}"
+        line += " again"
         return "\n".join([line, *self.notes])
 
 

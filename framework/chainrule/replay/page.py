@@ -15,6 +15,7 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves
+from chainrule.errors import counted
 from chainrule.files.atomic import write_atomically
 from chainrule.records.settings import DType
 from chainrule.replay import formulas
@@ -83,7 +84,7 @@ def fitting(explanation: Explanation, number: int) -> tuple[str, Explanation]:
 def html(explanation: Explanation, number: int) -> str:
     """Return the page about the steps of an explanation, which opens at the step with this number."""
     replay, first = explanation.replay, explanation.steps[0]
-    answer = f"{len(explanation.steps)} of {replay.steps} steps; {explanation.verdict}."
+    answer = f"{len(explanation.steps)} of {counted(replay.steps, 'step')}; {explanation.verdict}."
     facts = settings_in_words(first.settings)
     return explained.page(first.settings.title, answer, facts, data(explanation, number))
 

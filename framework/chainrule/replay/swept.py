@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.analysis.shares import Share
-from chainrule.errors import ChainruleError, sentence
+from chainrule.errors import ChainruleError, agreeing, counted, sentence
 from chainrule.records.run import read_record
 from chainrule.records.sweep import now, read_sweep
 from chainrule.records.why import BlamedEntry, SymptomEntry, Why
@@ -151,18 +151,20 @@ class SweepDiagnosis:
         """Yield the answer line by line."""
         if self.runs:
             share = Share(len(self.failed), len(self.runs))
-            yield f"{share} runs have not learned: their skill is below {self.goal:g}."
+            which = agreeing(share.of, "run has not learned: its", "runs have not learned: their")
+            yield f"{share} {which} skill is below {self.goal:g}."
         for symptom in self.symptoms:
             later = len(symptom.runs) - symptom.from_the_start
             when = "" if symptom.name == UNKNOWN else f", {symptom.from_the_start} from the start and {later} later"
             shown = ", ".join(map(str, symptom.runs[:_MOST])) + (" ..." if len(symptom.runs) > _MOST else "")
-            yield f"- {len(symptom.runs)}: {symptom.name}{when} (runs {shown})"
+            yield f"- {len(symptom.runs)}: {symptom.name}{when} ({agreeing(len(symptom.runs), 'run', 'runs')} {shown})"
         if self.failed:
             yield "Settings to blame:" if self.blamed else "No setting fails more often than the others."
         for one in self.blamed[:_MOST]:
             yield f"- {one.key}={one.value}: {one.failed} failed, and {one.others} without it"
         if self.different:
-            yield f"{len(self.different)} runs did not end in the recorded bits; `chainrule verify` says where."
+            runs = counted(len(self.different), "run")
+            yield f"{runs} did not end in the recorded bits; `chainrule verify` says where."
         for number, reason in list(self.lost.items())[:_MOST]:
             yield f"Run {number} could not be trained again: {reason}."
 

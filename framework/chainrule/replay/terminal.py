@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chainrule.components.contracts import Array
+from chainrule.errors import counted
 from chainrule.replay.equations import OTHER, RIGHT, UNKNOWN, WRONG, Section, is_prose, sections
 from chainrule.replay.explanation import ExplainedStep, Explanation
 from chainrule.replay.formulas import number
@@ -139,7 +140,8 @@ def _units(of: ExplainedStep, layer: int) -> Table:
     rows = range(len(z))
     if len(z) > _UNITS:
         rows = sorted(np.argsort(-np.abs(np.nan_to_num(used)), kind="stable")[:_UNITS].tolist())  # type: ignore[assignment]
-    caption = f"layer {layer}: {len(z)} units" + (f", the {_UNITS} with the largest deltas" if len(z) > _UNITS else "")
+    caption = f"layer {layer}: {counted(len(z), 'unit')}"
+    caption += f", the {_UNITS} with the largest deltas" if len(z) > _UNITS else ""
     table = Table(title=caption, title_justify="left", title_style="", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("unit", justify="right")
     names = ["z", "a" if len(a) == len(z) else "", "delta", "exact" if of.replaces else "", "central difference"]

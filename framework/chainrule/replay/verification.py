@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chainrule.errors import RecordError, sentence
+from chainrule.errors import RecordError, agreeing, counted, sentence
 from chainrule.files.reading import found_below
 from chainrule.records.manifest import FAILURE, MANIFEST
 from chainrule.records.run import Record, read_record
@@ -81,7 +81,8 @@ class Verification:
             parts.append(f"{same} of {len(self.runs)} {ends} in the recorded bits")
         if self.numbers:
             held = sum(number.holds for number in self.numbers)
-            parts.append(f"{held} of {len(self.numbers)} numbers come to what is stated")
+            come = agreeing(len(self.numbers), "comes", "come")
+            parts.append(f"{held} of {counted(len(self.numbers), 'number')} {come} to what is stated")
         if self.without:
             parts.append(f"{len(self.without)} have no finished record")
         return "; ".join(parts)

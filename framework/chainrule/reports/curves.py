@@ -7,6 +7,7 @@ import numpy as np
 from chainrule.analysis.outcomes import Outcomes
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves
+from chainrule.errors import counted
 from chainrule.reports.svg import Series
 
 SEEDS = 20  # runs of a setting that are read, at most
@@ -30,7 +31,7 @@ def lines(found: Mapping[str, Sequence[Curves]], name: str) -> list[Series]:
 def caption(drawn: Sequence[Series], name: str) -> str:
     """Say what such lines show."""
     said = (
-        f"{name} of the best {len(drawn)} settings: median over seeds (at most {SEEDS}), "
+        f"{name} of the best {counted(len(drawn), 'setting')}: median over seeds (at most {SEEDS}), "
         "with a band between the quartiles. A run that has stopped keeps its last value."
     )
     if any(line.is_cut for line in drawn):

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.components.contracts import Array
+from chainrule.errors import agreeing, counted
 from chainrule.records.result import Result
 from chainrule.records.settings import Settings, shown
 from chainrule.records.sweep import FOLD, SEED
@@ -75,7 +76,8 @@ def sweep(outcomes: SweepOutcomes, answer: str, links: Mapping[str, str]) -> str
         keys = [key for key in record.axes if key not in (SEED, FOLD)]
         content |= ranking.table(outcomes, keys, _ROWS, _DOTS)
         content["figure"] = _curves(outcomes)
-    title = f"{record.title}, {len(outcomes)} of {record.planned} runs have ended"
+    ended = f"{len(outcomes)} of {counted(record.planned, 'run')} {agreeing(record.planned, 'has', 'have')} ended"
+    title = f"{record.title}, {ended}"
     return page.filled(
         "swept.html.jinja", style=_style(), title=title, answer=answer, compared=bool(found), links=links, **content
     )

@@ -11,6 +11,7 @@ from chainrule.analysis.outcomes import Outcomes
 from chainrule.analysis.ranking import Group, worst_of
 from chainrule.analysis.wording import loss, loss_interval, p_number, p_value, percent
 from chainrule.engine.reason import Reason
+from chainrule.errors import counted
 from chainrule.reports import page, svg
 from chainrule.reports.page import DOTS, some
 
@@ -95,7 +96,7 @@ def answer(outcomes: Outcomes, planned: int) -> str:
     """
     ranked = outcomes.ranking
     if not ranked:
-        return f"None of {planned} runs has ended yet."
+        return f"None of {counted(planned, 'run')} has ended yet."
     best = ranked[0]
     if math.isinf(best.median):
         return f"No setting reached a finite {outcomes.metric} in at least half of its runs."

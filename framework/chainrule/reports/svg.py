@@ -7,6 +7,7 @@ from html import escape
 from itertools import groupby
 
 from chainrule.analysis.wording import percent, percent_interval
+from chainrule.errors import counted
 
 Point = tuple[float, float]
 _LETTER = 6.5  # width of one in pixels
@@ -83,7 +84,7 @@ def strip(
         parts.append(f'<circle class="{style}" cx="{scale.place(value):.1f}" cy="{y}" r="3"/>')
     x = f"{scale.place(middle):.1f}"
     parts.append(f'<line class="median" x1="{x}" x2="{x}" y1="2" y2="16"/>')
-    title = f"{runs or len(values)} runs, median {middle:.5g}"
+    title = f"{counted(runs or len(values), 'run')}, median {middle:.5g}"
     return svg(scale.end + 6, height, parts, title)
 
 

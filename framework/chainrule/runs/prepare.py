@@ -18,7 +18,7 @@ from chainrule.engine.measuring import drawn_interval
 from chainrule.engine.network import Shape, initial_states, key_of, placed
 from chainrule.engine.stack import STACKED
 from chainrule.engine.trainer import one_thread
-from chainrule.errors import ConfigurationError, RecordError, nearest
+from chainrule.errors import ConfigurationError, RecordError, counted, nearest
 from chainrule.files import paths
 from chainrule.files.memory import require_memory
 from chainrule.records.manifest import WEIGHTS
@@ -227,8 +227,8 @@ def _require_rows(start: str, rows: Sequence[int], shape: Shape) -> None:
         if there != here:
             units = shape.widths[layer]
             raise ConfigurationError(
-                f"training.start={start} has {there // units} and this run {here // units} rows of weights for each "
-                f"unit of layer {layer}: choose activations with as many pieces."
+                f"training.start={start} has {there // units} and this run {counted(here // units, 'row')} of weights "
+                f"for each unit of layer {layer}: choose activations with as many pieces."
             )
 
 
@@ -276,16 +276,16 @@ def _check_layers(settings: Settings) -> None:
         if isinstance(getattr(settings, group), tuple) and len(chosen) != len(hidden):
             names, widths = ",".join(each.name for each in chosen), ",".join(map(str, hidden))
             raise ConfigurationError(
-                f"{group}=[{names}] has {_count(len(chosen), 'activation')}, but network.hidden=[{widths}] has "
-                f"{_count(len(hidden), 'layer')}: give each hidden layer one, or all of them one without brackets."
+                f"{group}=[{names}] has {counted(len(chosen), 'activation')}, but network.hidden=[{widths}] has "
+                f"{counted(len(hidden), 'layer')}: give each hidden layer one, or all of them one without brackets."
             )
     for group in ("norm", "activation", "output"):
         for activation in settings.by_key(group).values():
             _check_pieces(group, activation)
             if (settings.training.batch_size or activation.min_samples) < activation.min_samples:
                 raise ConfigurationError(
-                    f"{group}={activation.name} needs at least {activation.min_samples} samples in a step, but "
-                    f"training.batch_size is {settings.training.batch_size}."
+                    f"{group}={activation.name} needs at least {counted(activation.min_samples, 'sample')} in a step, "
+                    f"but training.batch_size is {settings.training.batch_size}."
                 )
 
 
@@ -311,15 +311,19 @@ def _check_parts(settings: Settings, shape: Shape) -> None:
         raise ConfigurationError(
             f"optimizer={optimizer.name} has no learning rate that rule={rule.name} could learn with."
         )
-    outputs = f"target={target.name} has {_count(target.outputs, 'output')}"
+    outputs = f"target={target.name} has {counted(target.outputs, 'output')}"
     if target.outputs < loss.min_outputs:
-        raise ConfigurationError(f"loss={loss.name} needs at least {loss.min_outputs} outputs, but {outputs}.")
+        raise ConfigurationError(
+            f"loss={loss.name} needs at least {counted(loss.min_outputs, 'output')}, but {outputs}."
+        )
     if shape.widths[-1] < output.min_units:
-        raise ConfigurationError(f"output={output.name} needs at least {output.min_units} outputs, but {outputs}.")
+        raise ConfigurationError(
+            f"output={output.name} needs at least {counted(output.min_units, 'output')}, but {outputs}."
+        )
     for layer, group, activation in placed(settings.activation, output, settings.norm, shape.layers):
         if layer < shape.layers and shape.units(layer, group) < activation.min_units:
             raise ConfigurationError(
-                f"{group}={activation.name} needs at least {activation.min_units} units "
+                f"{group}={activation.name} needs at least {counted(activation.min_units, 'unit')} "
                 f"in a layer, but network.hidden[{layer - 1}] is {shape.widths[layer]}."
             )
     require_defined(rule, shape)
@@ -414,7 +418,3 @@ def _inside(inner: tuple[float, float], outer: tuple[float, float]) -> bool:
 
 def _interval(bounds: tuple[float, float]) -> str:
     return f"[{bounds[0]:g}, {bounds[1]:g}]"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

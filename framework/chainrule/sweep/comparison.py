@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from chainrule.analysis.comparison import shortage_of
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, counted
 from chainrule.records.comparison import Comparison, Round
 from chainrule.records.timing import read_timing, write_timing
 from chainrule.registry.registry import installed
@@ -59,8 +59,8 @@ class ComparisonSweep:
         first, tunings = planned.comparison.every_round[0], planned.comparison.tunings_of(0)
         if planned.comparison.until_decided and planned.comparison.runs > self._options.max_runs:
             raise ConfigurationError(
-                f"The first round has {planned.comparison.runs} runs, more than --max-runs {self._options.max_runs} "
-                "(hydra.sweeper.max_runs) allows."
+                f"The first round has {counted(planned.comparison.runs, 'run')}, more than --max-runs "
+                f"{self._options.max_runs} (hydra.sweeper.max_runs) allows."
             )
         # With the first points, until the best are known.
         final = planned.tuned(first, tunings, [[0] * len(tunings)] * len(planned.comparison.cells))
@@ -68,7 +68,7 @@ class ComparisonSweep:
             lists = [*planned.tuning(first, tunings), *final]
             print(dry_run.text(jobs := _jobs(composer, lists, 0), Plan(jobs, installed()), self._launcher))
             if len(lists) > len(final):
-                print(f"the last {len(final)} runs would use the best settings of the others")
+                print(f"the last {counted(len(final), 'run')} would use the best settings of the others")
             if self._options.until_decided:
                 print("further rounds like this one would follow, of contenders about which something is undecided")
             return []

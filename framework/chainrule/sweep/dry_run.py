@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from chainrule.analysis.wording import digits
+from chainrule.errors import counted
 from chainrule.sweep.execution.plan import Plan
 from chainrule.sweep.jobs.job import Job
 from chainrule.sweep.launcher import StackLauncher
@@ -17,21 +18,23 @@ def text(jobs: Sequence[Job], plan: Plan, launcher: StackLauncher | None) -> str
         launcher: would run them; None if another launcher was chosen, which would run them one by one.
     """
     lines = [f"note: {note}" for note in plan.notes]
-    lines.append(f"{len(jobs)} runs")
+    lines.append(counted(len(jobs), "run"))
     lines += [f"  {job.number:>{len(str(len(jobs)))}}  {' '.join(job.overrides)}" for job in jobs]
     if launcher is None:
         return "\n".join([*lines, "run one by one by the launcher that was chosen; nothing was trained"])
     units = plan.units(launcher.pool.cores, launcher.stack)
-    lines.append(f"{len(units)} stacks")
+    lines.append(counted(len(units), "stack"))
     for number, unit in enumerate(units):
         which = [job.number for job in unit.jobs]
         lines.append(
-            f"  {number:>{len(str(len(units)))}}  {len(which):>4} runs, jobs {_ranges(which)}: {unit.title}, "
-            f"about {digits(unit.seconds, 2)} s"
+            f"  {number:>{len(str(len(units)))}}  {counted(len(which), 'run'):>9}, "
+            f"{'job' if len(which) == 1 else 'jobs'} {_ranges(which)}: {unit.title}, about {digits(unit.seconds, 2)} s"
         )
     lines += [f"{job} would run alone, because {job.alone}" for job in jobs if job.alone]
     seconds = sum(unit.seconds for unit in units) / max(1, min(launcher.pool.cores, len(units)))
-    lines.append(f"about {digits(seconds, 2)} s of training on {launcher.pool.cores} cores; nothing was trained")
+    lines.append(
+        f"about {digits(seconds, 2)} s of training on {counted(launcher.pool.cores, 'core')}; nothing was trained"
+    )
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from threadpoolctl import threadpool_info
 
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.errors import ChainruleError, RecordError
+from chainrule.errors import ChainruleError, RecordError, agreeing, counted
 from chainrule.files.locks import exclusive
 from chainrule.files.reading import found_below
 from chainrule.files.words import resuming, shell_word
@@ -69,7 +69,7 @@ def environment_faults(registry: Registry) -> Iterator[Fault]:
     if room.f_bavail * room.f_frsize < _LEAST_BYTES:
         yield Fault(str(here), f"has {room.f_bavail * room.f_frsize >> 20} MiB left on its disk", "Make room.")
     if room.f_files > 0 and room.f_favail < _LEAST_FILES:
-        yield Fault(str(here), f"has room for {room.f_favail} files on its disk", "Make room.")
+        yield Fault(str(here), f"has room for {counted(room.f_favail, 'file')} on its disk", "Make room.")
 
 
 def directory_faults(directory: Path) -> Iterator[Fault]:
@@ -109,7 +109,11 @@ def sweep_faults(sweep: Sweep) -> Iterator[Fault]:
                 yield Fault(str(sweep.place(number)), str(error), again)
     missing = len(sweep.lost(recorded)) - sum(1 for n in sweep.lost(recorded) if _has_failed(sweep, n))
     if missing:
-        yield Fault(place, f"has finished, but {missing} of {sweep.runs} records are gone", f"`{resuming(place)}`.")
+        yield Fault(
+            place,
+            f"has finished, but {missing} of {counted(sweep.runs, 'record')} {agreeing(sweep.runs, 'is', 'are')} gone",
+            f"`{resuming(place)}`.",
+        )
     try:
         with exclusive(sweep.directory / LOCK, wait=0):
             is_left_alone = True
@@ -119,7 +123,10 @@ def sweep_faults(sweep: Sweep) -> Iterator[Fault]:
         return
     if not sweep.manifest.finished:
         yield Fault(
-            place, f"has not finished: {len(recorded)} of {sweep.planned} runs are recorded", f"`{resuming(place)}`."
+            place,
+            f"has not finished: {len(recorded)} of {counted(sweep.planned, 'run')} "
+            f"{agreeing(sweep.planned, 'is', 'are')} recorded",
+            f"`{resuming(place)}`.",
         )
     if (sweep.directory / _PROGRESS).is_dir():
         yield Fault(

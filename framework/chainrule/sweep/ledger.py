@@ -18,7 +18,7 @@ from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.config.settings import TRACKING
 from chainrule.config.task import is_overwriting, overwriting
 from chainrule.engine.reason import Reason
-from chainrule.errors import ChainruleError, ConfigurationError
+from chainrule.errors import ChainruleError, ConfigurationError, agreeing, counted
 from chainrule.files.locks import exclusive
 from chainrule.files.reading import require_unlinked, require_without_links
 from chainrule.files.words import resuming
@@ -253,8 +253,9 @@ class Ledger:
         vanished = [number for number in trained if not self._is_there(number)]
         if vanished:
             raise ChainruleError(
-                f"{len(vanished)} of {len(trained)} records are no longer in {self.sweep.directory} (that of job "
-                f"{vanished[0]} is the first); `{resuming(self.sweep.directory)}` trains these runs again."
+                f"{len(vanished)} of {counted(len(trained), 'record')} {agreeing(len(trained), 'is', 'are')} no "
+                f"longer in {self.sweep.directory} (that of job {vanished[0]} is the first); "
+                f"`{resuming(self.sweep.directory)}` trains {agreeing(len(trained), 'this run', 'these runs')} again."
             )
         if self._has_news or not self.sweep.manifest.finished:
             self.sweep = self.sweep.write(finished=now())
@@ -281,7 +282,7 @@ class Ledger:
         """
         failed = sum(outcome.reason == Reason.FAILED for outcome in self.outcomes)
         if failed:
-            raise ChainruleError(f"{failed} of {len(self.outcomes)} runs failed{hint}.")
+            raise ChainruleError(f"{failed} of {counted(len(self.outcomes), 'run')} failed{hint}.")
 
     def _catch_up(self) -> None:
         """Read the record again, because another process may have added to it.
@@ -309,8 +310,10 @@ class Ledger:
             return ""
         ended = sum(map(self._is_there, range(self.sweep.runs)))  # more than are known here: processes tell by stacks
         if self.sweep.manifest.finished:
-            return f"All {ended} runs are recorded in {self.sweep.directory}."
-        told = f"{ended} of {max(self.sweep.runs, self._expected)} runs are recorded"
+            runs = agreeing(ended, "The run is", f"All {ended} runs are")
+            return f"{runs} recorded in {self.sweep.directory}."
+        planned = max(self.sweep.runs, self._expected)
+        told = f"{ended} of {counted(planned, 'run')} {agreeing(planned, 'is', 'are')} recorded"
         return f"{told}; `{resuming(self.sweep.directory)}` goes on."
 
     def _is_there(self, number: int) -> bool:

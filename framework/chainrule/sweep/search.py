@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from chainrule.config.limits import require_runs
 from chainrule.config.settings import settings_from_config
 from chainrule.engine.reason import Reason
-from chainrule.errors import ConfigurationError, RecordError, nearest
+from chainrule.errors import ConfigurationError, RecordError, counted, nearest
 from chainrule.files.reading import require_unlinked
 from chainrule.records.manifest import RunManifest
 from chainrule.records.result import objective
@@ -94,7 +94,9 @@ class SearchOptions:
                 raise ConfigurationError(f"hydra.sweeper.directions must be minimize or maximize, not {direction}.")
         wanted = max(1, len(self.metrics))
         if len(self.directions) != wanted:
-            raise ConfigurationError(f"hydra.sweeper.directions must have {wanted} entries, one for each metric.")
+            raise ConfigurationError(
+                f"hydra.sweeper.directions must have {counted(wanted, 'entry')}, one for each metric."
+            )
         if wanted > 1 and self.pruner != "none":
             raise ConfigurationError("hydra.sweeper.pruner must be none where several metrics are optimised.")
         if self.trials < 1 or self.batch < 1:

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike
 from chainrule.components.arguments import asked, takes_out
 from chainrule.components.contracts import Activation, Array
 from chainrule.components.stacking import stack
+from chainrule.errors import agreeing, counted
 from chainrule.testing import activated, effects, methods, training
 from chainrule.testing.differences import HUGE, STEP, differences, find_jump, settled, unfounded_overflow
 from chainrule.testing.findings import FindingError
@@ -317,7 +318,8 @@ def _compare(subject: Subject, activation: Any, z: Array, grad_a: Array, method:
             factor = f"grad_a = {grad_a[0, unit % grad_a.shape[1], at]:.6g}, " if method == "backward" else ""
             raise FindingError(
                 f"{subject.where(method)} returns {got:.9g} at z = {place:.6g} ({factor}{activation}), but the "
-                f"central difference of forward is {want:.9g}; {int(wrong.sum())} of {wrong.size} points differ by "
+                f"central difference of forward is {want:.9g}; {int(wrong.sum())} of "
+                f"{counted(wrong.size, 'point')} {agreeing(wrong.size, 'differs', 'differ')} by "
                 "more than rounding explains. Correct the derivative.",
                 z=place,
                 returned=got,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from chainrule.components.contracts import Array
+from chainrule.errors import agreeing, counted
 from chainrule.testing.findings import FindingError
 
 _CLOSE = 1e-9  # largest error, as a share of the largest value, where the order of sums may differ
@@ -26,7 +27,8 @@ def require_same(actual: Array, expected: Array, what: str, advice: str) -> None
     found, wanted = actual[index].item(), expected[index].item()
     raise FindingError(
         f"{what}: {digits(found, wanted)} instead of {digits(wanted, found)} at {list(index)}, and "
-        f"{int(differ.sum())} of {differ.size} values differ; {advice}.",
+        f"{int(differ.sum())} of {counted(differ.size, 'value')} {agreeing(differ.size, 'differs', 'differ')}; "
+        f"{advice}.",
         found=found,
         wanted=wanted,
     )
@@ -63,8 +65,9 @@ def require_single(where: str, single: Array, double: Array, doubt: Array, what:
     if wrong.sum() > max(1, _FEW * wrong.size):
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise FindingError(
-            f"{where} is {float(single[at]):.9g} in float32, but {float(double[at]):.9g} in float64 for the same input "
-            f"({what}); {int(wrong.sum())} of {wrong.size} values differ by more than rounding explains.",
+            f"{where} is {float(single[at]):.9g} in float32, but {float(double[at]):.9g} in float64 for the same "
+            f"input ({what}); {int(wrong.sum())} of {counted(wrong.size, 'value')} "
+            f"{agreeing(wrong.size, 'differs', 'differ')} by more than rounding explains.",
             single=single[at],
             double=double[at],
         )

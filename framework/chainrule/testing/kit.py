@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.components import contracts
 from chainrule.components.contracts import Component
 from chainrule.engine.trainer import blas
-from chainrule.errors import PluginError, nearest, text_of
+from chainrule.errors import PluginError, agreeing, counted, nearest, text_of
 from chainrule.registry.preferences import canonical
 from chainrule.registry.registry import Status, found
 from chainrule.testing import (
@@ -277,7 +277,8 @@ def completeness(subject: Subject) -> CheckResult:
         message = f"There are no checks of the kind {subject.kind}, so {subject} counts as unchecked."
     elif ran < required:
         message = (
-            f"{ran} checks of {subject} were run, but {subject.kind} requires {required}; the others did not apply."
+            f"{counted(ran, 'check')} of {subject} {agreeing(ran, 'was', 'were')} run, but {subject.kind} requires "
+            f"{required}; the others did not apply."
         )
     return CheckResult(
         str(subject), COMPLETE, CheckOutcome.FAILED if message else CheckOutcome.PASSED, message, figures

@@ -11,6 +11,7 @@ from chainrule.components.arguments import takes_out
 from chainrule.components.contracts import Array, Loss
 from chainrule.components.parameters import parameters
 from chainrule.components.stacking import stack
+from chainrule.errors import agreeing, counted
 from chainrule.registry.registry import installed
 from chainrule.testing import effects, methods, training
 from chainrule.testing.comparing import digits
@@ -38,7 +39,8 @@ def declared(subject: Subject) -> None:
         raise FindingError(f"{cls.__qualname__}.outputs_per_target is {cls.outputs_per_target}; it is 1 at least.")
     if cls.outputs_per_target > 1 and cls.point is Loss.point:
         raise FindingError(
-            f"{cls.__qualname__} has {cls.outputs_per_target} outputs per target and no point; say what it predicts."
+            f"{cls.__qualname__} has {counted(cls.outputs_per_target, 'output')} per target and no point; say what "
+            "it predicts."
         )
     if cls.min_outputs < 1:
         raise FindingError(f"{cls.__qualname__}.min_outputs is {cls.min_outputs}; a network has 1 output at least.")
@@ -171,8 +173,8 @@ def _require_sum(subject: Subject, loss: Any, outputs: int, samples: int) -> Non
         _, at = np.argwhere(wrong)[0]
         got, want = float(together[0, at]), float(apart[:, 0, at].sum())
         raise FindingError(
-            f"{subject.where('value')} of {outputs} outputs is {digits(got, want)}, but the losses of each output add "
-            f"up to {digits(want, got)} ({loss}); add outputs with chainrule.sum_units, without a mean.",
+            f"{subject.where('value')} of {counted(outputs, 'output')} is {digits(got, want)}, but the losses of each "
+            f"output add up to {digits(want, got)} ({loss}); add outputs with chainrule.sum_units, without a mean.",
             returned=got,
             expected=want,
         )
@@ -308,7 +310,8 @@ def _require_derivative(
         raise FindingError(
             f"{subject.where(method)} returns {actual[at]:.9g} at {name} = {place[at]:.6g}, y_true = {y_true[at]:.6g} "
             f"({loss}), but the central difference of the value is {found.central[at]:.9g}; {int(wrong.sum())} of "
-            f"{wrong.size} points differ by more than rounding explains. Correct the derivative.",
+            f"{counted(wrong.size, 'point')} {agreeing(wrong.size, 'differs', 'differ')} by more than rounding "
+            "explains. Correct the derivative.",
             place=place[at],
             y_true=y_true[at],
             returned=actual[at],

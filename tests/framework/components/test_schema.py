@@ -96,7 +96,7 @@ def test_columns_are_found_by_name_in_any_order_and_without_names_taken_in_their
     [
         (Schema.of("regression", 2, 1, input_names=["size", "b"]), ["b", "sise"], "column 'size' is missing (did you"),
         (Schema.of("regression", 3, 1, input_names=["a", "b", "c"]), ["c"], "columns 'a', 'b' are missing; there are"),
-        (Schema.of("regression", 2, 1), ["a"], "there are 1 columns ('a'), but the run has 2 inputs"),
+        (Schema.of("regression", 2, 1), ["a"], "there are 1 column ('a'), but the run has 2 inputs"),
     ],
 )
 def test_missing_columns_are_named_all_at_once(schema, names, message):

@@ -63,16 +63,16 @@ def test_jobs_that_run_alone_are_told_with_the_reason():
 
 def test_another_launcher_runs_the_jobs_one_by_one():
     text = dry_run.text([job(0, "seed=0")], Planned(), None)
-    assert text == "1 runs\n  0  seed=0\nrun one by one by the launcher that was chosen; nothing was trained"
+    assert text == "1 run\n  0  seed=0\nrun one by one by the launcher that was chosen; nothing was trained"
 
 
 def test_the_stacks_are_those_that_the_launcher_would_train():
     jobs = [job(number, seed=number) for number in range(7)]
     text = dry_run.text(jobs, Plan(jobs, installed()), launcher(1, stack=3))
-    assert [line.partition(":")[0].split(maxsplit=1)[1] for line in text.splitlines() if "runs, jobs" in line] == [
+    assert [line.partition(":")[0].split(maxsplit=1)[1] for line in text.splitlines() if ", job" in line] == [
         "3 runs, jobs 0-2",
         "3 runs, jobs 3-5",
-        "1 runs, jobs 6",
+        "1 run, job 6",
     ]
 
 

@@ -128,7 +128,7 @@ def test_after_a_plugin_is_mended_a_sweep_goes_on_with_it_and_says_so(tmp_path, 
     (change,) = sweep.manifest.changes
     assert (change.plugin, change.runs) == ("chainrule-moody:moody", 1)
     assert (change.before, change.after) == (f"1.0 {old}", f"1.0 {new}")
-    sentence = f"chainrule-moody:moody was 1.0 {old[:12]} for 1 runs until {change.when[:16]} UTC, then 1.0 {new[:12]}"
+    sentence = f"chainrule-moody:moody was 1.0 {old[:12]} for 1 run until {change.when[:16]} UTC, then 1.0 {new[:12]}"
     assert sentence in done.stdout
     assert sentence in Path("sweep/report.html").read_text()
     assert read_record(sweep.place(0)).manifest == before["0/manifest.json"] | {

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule import interrupts
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, counted
 from chainrule.files.words import resuming
 from chainrule.records.environment import BLAS, PROCESSOR, switches
 from chainrule.registry.declared import Parcel
@@ -260,7 +260,7 @@ def _size(workers: int, there: int) -> int:
     size = there if workers == -1 else min(workers, there)
     if size < 2:  # joblib would train everything in this process
         raise ConfigurationError(
-            f"a cluster of {there} workers with hydra.launcher.workers={workers} shares no work: "
+            f"a cluster of {counted(there, 'worker')} with hydra.launcher.workers={workers} shares no work: "
             "start two workers at least, or leave hydra.launcher.backend out."
         )
     return size

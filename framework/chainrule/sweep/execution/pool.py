@@ -6,7 +6,7 @@ from pathlib import Path
 
 import joblib
 
-from chainrule.errors import ChainruleError, ConfigurationError, nearest
+from chainrule.errors import ChainruleError, ConfigurationError, counted, nearest
 from chainrule.registry.watching import Watcher
 from chainrule.sweep.execution import clusters, worker
 from chainrule.sweep.execution.clusters import Cluster, Site
@@ -42,8 +42,8 @@ class Pool:
         most = max(_WORKERS, 4 * joblib.cpu_count())
         if backend == HERE and workers > most:
             raise ConfigurationError(
-                f"hydra.launcher.workers={workers} are more processes than {joblib.cpu_count()} cores can use: "
-                f"write a number up to {most}, or -1 for one a core."
+                f"hydra.launcher.workers={workers} are more processes than {counted(joblib.cpu_count(), 'core')} can "
+                f"use: write a number up to {most}, or -1 for one a core."
             )
         if address is not None and backend == HERE:
             raise ConfigurationError("hydra.launcher.address needs hydra.launcher.backend=dask or ray.")

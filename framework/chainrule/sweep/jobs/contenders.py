@@ -9,7 +9,7 @@ from hydra.core.config_loader import ConfigLoader
 
 from chainrule.config.limits import require_runs
 from chainrule.config.settings import TRACKING, settings_from_config
-from chainrule.errors import ChainruleError, ConfigurationError, nearest
+from chainrule.errors import ChainruleError, ConfigurationError, counted, nearest
 from chainrule.records.comparison import Comparison, Round
 from chainrule.records.settings import flat
 from chainrule.records.sweep import SEED
@@ -89,7 +89,7 @@ class ComparisonOptions:
             name = "tuning_seeds" if self.tuning_seeds > self.seeds else "seeds"
             raise ConfigurationError(
                 f"hydra.sweeper.tunings={self.at_once} and hydra.sweeper.{name}={getattr(self, name)} need "
-                f"{self.at_once * getattr(self, name)} seeds for each target, but there are {_MOST}."
+                f"{counted(self.at_once * getattr(self, name), 'seed')} for each target, but there are {_MOST}."
             )
         if self.at_once * self.seeds < 2 and not self.until_decided:
             raise ConfigurationError("hydra.sweeper.seeds must be 2 or more where hydra.sweeper.tunings is 1.")
