@@ -6,9 +6,11 @@ at on other seeds, and on three of the targets only; what is printed is of seeds
 """
 
 import argparse
+import dataclasses
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -39,8 +41,6 @@ TARGETS = {  # healthy runs
 SEEN = ("linear", "sine", "two_moons")  # targets of the tuning seeds
 REGRESSIONS = ("linear", "sine", "friedman1")
 RELU, DEEP = ["activation=relu", "initializer=he_normal"], ["network.hidden=[8,8,8,8,8,8,8,8,8,8]"]
-STUCK = ("plateau", "update_size", "vanishing_gradients", "too_few_epochs")
-WILD = ("rate_above_curvature", "exploding_gradients", "oscillation", "dead_units", "saturated_units", *STUCK)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Kind:
     Attributes:
         name: of the way.
         causes: names of instruments of which one must state it.
-        effects: those that may state what follows from it.
+        effects: those that state what the sickness itself does, by construction; the reason stands beside each. What
+            may come of that in turn, such as a plateau after units have died of a large rate, is no effect.
         words: settings that make a healthy run sick.
         healthy: settings of the healthy run beside it, beside those of its target.
         targets: those that it makes sense on.
@@ -65,43 +66,65 @@ class Kind:
 
 
 KINDS = (
-    Kind("a rate beyond 2 / lambda_max", ["rate_above_curvature"], WILD,
+    Kind("a rate beyond 2 / lambda_max", ["rate_above_curvature"],
+         ["exploding_gradients", "update_size"],  # each step is larger than the one before
          ["network.hidden=[]", "training.batch_size=null", "optimizer.lr=4"],
          ["network.hidden=[]", "training.batch_size=null", "optimizer.lr=0.3"], ["linear"]),
-    Kind("a rate of 30", ["rate_above_curvature", "exploding_gradients"], WILD, [*RELU, "optimizer.lr=30"], RELU),
-    Kind("a rate of 1e-8", ["update_size"], STUCK, ["optimizer.lr=1e-8"]),
-    Kind("weights that are all 0", ["identical_units"], STUCK, ["initializer=zeros"]),
-    Kind("ReLUs that never fire", ["dead_units"], STUCK,
+    Kind("a rate of 30", ["rate_above_curvature", "exploding_gradients"],
+         ["update_size", "oscillation", "dead_units"],  # a step overshoots, or puts all of a ReLU's inputs below 0
+         [*RELU, "optimizer.lr=30"], RELU),
+    Kind("a rate of 1e-8", ["update_size"],
+         ["plateau"],  # the loss cannot fall by 5 % so
+         ["optimizer.lr=1e-8"]),
+    Kind("weights that are all 0", ["identical_units"],
+         ["plateau", "vanishing_gradients", "update_size"],  # no delta passes weights of 0
+         ["initializer=zeros"]),
+    Kind("ReLUs that never fire", ["dead_units"],
+         ["plateau", "vanishing_gradients", "update_size"],  # no delta passes a slope of 0
          [*RELU, "network.hidden=[16,16]", "initializer=normal", "initializer.mean=-4"],
          [*RELU, "network.hidden=[16,16]"]),
-    Kind("sigmoids driven into saturation", ["saturated_units"],  # sixteen units that are 1 add up in the output
-         [*STUCK, "identical_units", "oscillation", "rate_above_curvature"],
+    Kind("sigmoids driven into saturation", ["saturated_units"],
+         ["plateau", "vanishing_gradients", "update_size",  # no delta passes a slope of 0
+          "rate_above_curvature", "oscillation"],  # sixteen units that are 1: a Hessian 17 times as large
          ["network.hidden=[16,16]", "activation=sigmoid", "initializer=normal", "initializer.mean=30"],
          ["network.hidden=[16,16]"]),
-    Kind("ten sigmoids in a row", ["vanishing_gradients"], [*STUCK, "identical_units"],
+    Kind("ten sigmoids in a row", ["vanishing_gradients"],
+         ["plateau", "update_size"],  # ten slopes of at most 1/4: only the last layers move
          [*DEEP, "activation=sigmoid"], ["network.hidden=[8,8]"]),
-    Kind("weights of a deep net that are too large", ["exploding_gradients", "rate_above_curvature"], WILD,
+    Kind("weights of a deep net that are too large", ["exploding_gradients", "rate_above_curvature"],
+         ["update_size", "oscillation"],  # a step overshoots
          [*DEEP, "activation=identity", "initializer=normal", "initializer.std=3"], ["network.hidden=[8,8]"]),
-    Kind("a sigmoid before other values", ["output_range"], STUCK, ["output=sigmoid"], (), REGRESSIONS),
-    Kind("a tanh before other values", ["output_range"], STUCK, ["output=tanh"], (), ["linear", "friedman1"]),
-    Kind("a squared error behind a saturated output", ["loss_mismatch"], [*STUCK, "saturated_units"],
+    Kind("a sigmoid before other values", ["output_range"],
+         ["plateau"],  # an error is left that no step can lessen
+         ["output=sigmoid"], (), REGRESSIONS),
+    Kind("a tanh before other values", ["output_range"],
+         ["plateau"],  # likewise
+         ["output=tanh"], (), ["linear", "friedman1"]),
+    Kind("a squared error behind a saturated output", ["loss_mismatch"],
+         ["plateau", "update_size",  # no delta passes a slope of 0
+          "saturated_units"],  # hidden units have the same large weights
          ["output=sigmoid", "loss=half_squared_error", "initializer=normal", "initializer.std=40"], (),
          ["two_moons", "xor"]),
     Kind("inputs in thousands", ["input_scale"],
-         [*WILD, "identical_units"], ["target=table", "target.path=scaled.csv"],
+         ["rate_above_curvature", "exploding_gradients", "saturated_units"],  # z and the Hessian are as large
+         ["target=table", "target.path=scaled.csv"],
          ["target=table", "target.path=scaled.csv", "target.standardize=true"], ["linear"]),
-    Kind("sixteen noisy samples", ["overfitting"], ["noise_floor", "oscillation", "too_few_epochs", "plateau"],
+    Kind("sixteen noisy samples", ["overfitting"], (),
          ["network.hidden=[40]", "optimizer=adam", "optimizer.lr=0.01", "training.epochs=1500", "data.samples=40",
           "data.validation=0.6", "data.noise=0.5"],
          ["network.hidden=[40]", "optimizer=adam", "optimizer.lr=0.01", "data.samples=500"], ["sine"]),
-    Kind("noise as large as the signal", ["noise_floor"], ["plateau", "overfitting", "too_few_epochs"],
+    Kind("noise as large as the signal", ["noise_floor"],
+         ["plateau"],  # nothing more can be learned
          ["data.noise=3"], (), ["linear"]),
-    Kind("noise twice as large as a sine", ["noise_floor"], ["plateau", "overfitting", "too_few_epochs"],
+    Kind("noise twice as large as a sine", ["noise_floor"],
+         ["plateau"],  # likewise
          ["data.noise=1.5", "training.epochs=60"], (), ["sine"]),
     Kind("too few epochs", ["too_few_epochs"], (), ["optimizer.lr=0.01", "training.epochs=5"]),
-    Kind("single samples at a rate of 0.4", ["oscillation", "rate_above_curvature"], WILD,
+    Kind("single samples at a rate of 0.4", ["oscillation", "rate_above_curvature"],
+         ["update_size"],  # a step overshoots
          ["training.batch_size=1", "optimizer.lr=0.4"], ["training.batch_size=1", "optimizer.lr=0.02"], ["sine"]),
-    Kind("single samples at a rate of 5", ["oscillation", "rate_above_curvature"], WILD,
+    Kind("single samples at a rate of 5", ["oscillation", "rate_above_curvature"],
+         ["update_size", "saturated_units"],  # a step overshoots, far into both ends of tanh
          ["training.batch_size=1", "optimizer.lr=5"], ["training.batch_size=1", "optimizer.lr=0.1"],
          ["two_moons", "xor"]),
 )  # fmt: skip
@@ -121,6 +144,11 @@ class Case:
         """Its settings, but for the seed."""
         own = self.kind.words if self.is_sick else self.kind.healthy
         return (*TARGETS[self.target], *own, "tracking=none")
+
+    @property
+    def causes(self) -> set[str]:
+        """The instruments that name what it is sick of."""
+        return set(self.kind.causes) if self.is_sick else set()
 
     @property
     def right(self) -> set[str]:
@@ -167,24 +195,42 @@ def once(found: Sequence[tuple[Case, Examined]]) -> list[tuple[Case, Examined]]:
     return list({(case.words, case.seed): (case, one) for case, one in found}.values())
 
 
-def counted(found: Sequence[tuple[Case, Examined]]) -> dict[str, tuple[list[bool], list[bool], list[bool]]]:
-    """Return of each instrument: whether each statement is right; of which sick runs it is stated, and first.
+@dataclass
+class Counts:
+    """What an instrument has stated; one entry a statement, or a sick run of its kinds.
+
+    Attributes:
+        names: whether a statement names the cause.
+        right: whether it names the cause, or one of its effects.
+        recalled: whether it is stated of a run with its cause.
+        first: whether it is stated there before all else.
+    """
+
+    names: list[bool] = field(default_factory=list)
+    right: list[bool] = field(default_factory=list)
+    recalled: list[bool] = field(default_factory=list)
+    first: list[bool] = field(default_factory=list)
+
+
+def counted(found: Sequence[tuple[Case, Examined]]) -> dict[str, Counts]:
+    """Return the counts of each instrument.
 
     Healthy runs that have not learned, and sick ones that have, do not count.
     """
-    counts = {each.name: (list[bool](), list[bool](), list[bool]()) for each in instruments(installed())}
+    counts = {each.name: Counts() for each in instruments(installed())}
     for case, one in found:
         if case.is_sick == (one.skill >= GOAL):
             continue
         names = stated(one)
         for name in names:
-            counts[name][0].append(name in case.right)
+            counts[name].names.append(name in case.causes)
+            counts[name].right.append(name in case.right)
         if case.is_sick:
             hit = names & set(case.kind.causes)
             first = one.findings[0].instrument if one.findings else ""
             for name in hit or case.kind.causes[:1]:
-                counts[name][1].append(bool(hit))
-                counts[name][2].append(first == name)
+                counts[name].recalled.append(bool(hit))
+                counts[name].first.append(first == name)
     return counts
 
 
@@ -196,11 +242,18 @@ def row(cells: Sequence[object]) -> None:
     print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
-def tried(found: Sequence[tuple[Case, Examined]], proofs: int, runs: int) -> Iterator[tuple[Kind, list[bool]]]:
-    """Yield of each kind whether a cure that the first finding names cures: of some sick runs of each target."""
+def tried(
+    found: Sequence[tuple[Case, Examined]], proofs: int, runs: int
+) -> Iterator[tuple[Kind, list[bool], list[str], float]]:
+    """Yield of each kind whether a cure that the first finding names cures: of some sick runs of each target.
+
+    Besides, the cures themselves, by how many runs they cure, and the seconds of processor time that it took.
+    """
     cures = {each.name: each.cures for each in instruments(installed())}
     for kind in KINDS:
         done: list[bool] = []
+        cured: Counter[str] = Counter()
+        began = time.process_time()
         for target in kind.targets:
             sick = [one for case, one in found if (case.kind, case.target, case.is_sick) == (kind, target, True)]
             for one in [one for one in sick if one.skill < GOAL and one.findings][:proofs]:
@@ -209,7 +262,8 @@ def tried(found: Sequence[tuple[Case, Examined]], proofs: int, runs: int) -> Ite
                     named = cures[first.instrument]
                     proof = prove(one.replay, first.onset, GOAL, installed(), runs=runs, chosen=named)
                     done.append(bool(proof.cures))
-        yield kind, done
+                    cured.update(trial.change for trial in proof.cures)
+        yield kind, done, [f"{name} ({count})" for name, count in cured.most_common()], time.process_time() - began
 
 
 def tables(found: Sequence[tuple[Case, Examined]]) -> dict[str, Share]:
@@ -229,12 +283,22 @@ def tables(found: Sequence[tuple[Case, Examined]]) -> dict[str, Share]:
         learned = [one.skill >= GOAL for one in healthy]
         row([kind.name, share([one.skill < GOAL for one in sick]), share(learned), share(hits), share(first)])
     print()
-    row(["instrument", "precision", "recall", "first", "of healthy runs"])
-    row(["---"] * 5)
+    row(["instrument", "names the cause", "cause or effect", "recall", "first", "of healthy runs"])
+    row(["---"] * 6)
     well = [stated(one) for case, one in once(found) if not case.is_sick and one.skill >= GOAL]
-    for name, (right, recalled, first) in counted(once(found)).items():
-        row([name, share(right), share(recalled), share(first), share([name in names for names in well])])
+    for name, of in counted(once(found)).items():
+        shares = map(share, (of.names, of.right, of.recalled, of.first, [name in names for names in well]))
+        row([name, *shares])
     return recognized
+
+
+def sources() -> None:
+    """Print the thresholds of each instrument, and where they are from."""
+    row(["thresholds of", "values", "source"])
+    row(["---"] * 3)
+    for each in instruments(installed()):
+        values = ", ".join(f"{name} {value:g}" for name, value in dataclasses.asdict(each).items())
+        row([each.name, values, each.source])
 
 
 def wrong(found: Sequence[tuple[Case, Examined]]) -> Iterator[str]:
@@ -265,13 +329,17 @@ def main() -> None:
         print("\n".join(["", *wrong(found)]))
         return
     found = looked_at(cases(HELD_OUT[:2], ["linear"]) if given.quick else cases(HELD_OUT))
+    print(f"{len(found)} runs, with instruments: {time.process_time():.0f} s of the processor\n")
     draw(tables(found), Path() if given.quick else HERE)
     print()
-    row(["kind of which the first finding's cure is tried", "it cures"])
-    row(["---"] * 2)
-    for kind, cured in tried(found, PROOFS, RUNS):
-        row([kind.name, share(cured)])
-    print(f"\n{len(found)} runs; {time.perf_counter() - began:.0f} s")
+    sources()
+    print()
+    row(["kind of which the first finding's cure is tried", "it cures", "by (of so many)", "s"])
+    row(["---"] * 4)
+    for kind, cured, by, seconds in tried(found, PROOFS, RUNS):
+        row([kind.name, share(cured), ", ".join(by) or "-", f"{seconds:.0f}"])
+    print("\n".join(["", *wrong(found)]))
+    print(f"\n{time.perf_counter() - began:.0f} s by the clock, {time.process_time():.0f} s of the processor")
 
 
 def draw(recognized: Mapping[str, Share], folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Units that say nothing, and units that say the same."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -124,6 +125,13 @@ class SaturatedUnits(Instrument):
                 )
 
 
+@functools.lru_cache(maxsize=32)
+def _directions(size: int) -> tuple[Array, float]:
+    """Return numbers of which no few are multiples of each other, ``(size,)``, and the sum of their sizes."""
+    directions = np.cos(np.arange(1, size + 1))
+    return directions, float(np.abs(directions).sum())
+
+
 @dataclass(frozen=True)
 class IdenticalUnits(Instrument):
     """Units of a hidden layer with equal weights and outputs from the start to the end: symmetry is never broken.
@@ -149,17 +157,19 @@ class IdenticalUnits(Instrument):
     def _groups(self, outputs: Array, weights: Array) -> Array:
         """Compare weights, and outputs only where these are equal: samples are many."""
         known = weights if len(weights) == len(outputs) else outputs
-        directions = np.cos(np.arange(1, known.shape[1] + 1))
+        directions, length = _directions(known.shape[1])
         with np.errstate(all="ignore"):
             keys = known @ directions  # of equal units they are equal, of others hardly ever
             order = keys.argsort(kind="stable")
-            same = np.diff(keys[order]) <= self._allowed(known) * np.abs(directions).sum()
-        if same.any():
-            whole = np.concatenate([weights, outputs], axis=1) if known is weights else outputs
-            allowed = self._allowed(whole)
-            for place in np.flatnonzero(same):
-                one, other = whole[order[place]], whole[order[place + 1]]
-                same[place] = np.abs(one - other).max(initial=0.0) <= allowed
+            keys = keys[order]
+            same = keys[1:] - keys[:-1] <= self._allowed(known) * length
+        if not same.any():
+            return np.arange(len(order))
+        whole = np.concatenate([weights, outputs], axis=1) if known is weights else outputs
+        allowed = self._allowed(whole)
+        for place in np.flatnonzero(same):
+            one, other = whole[order[place]], whole[order[place + 1]]
+            same[place] = np.abs(one - other).max(initial=0.0) <= allowed
         group = np.append(0, np.cumsum(~same))[: len(order)]
         leaders = np.full(len(order), len(order))
         np.minimum.at(leaders, group, order)

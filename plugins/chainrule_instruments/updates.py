@@ -43,12 +43,11 @@ class UpdateSize(Instrument):
         ratios = course.stepped.get("ratios")
         if ratios is None or course.has_learned:
             return
-        known = np.where(np.isfinite(ratios), ratios, np.nan)
-        layers = np.flatnonzero(np.isfinite(known).any(axis=0))
-        if not len(layers):
+        known = [column[np.isfinite(column)] for column in ratios.T]
+        if not any(map(len, known)):
             return
-        largest, medians = np.full(known.shape[1], np.inf), np.full(known.shape[1], -np.inf)
-        largest[layers], medians[layers] = np.nanmax(known[:, layers], axis=0), np.nanmedian(known[:, layers], axis=0)
+        largest = np.array([column.max() if len(column) else np.inf for column in known])
+        medians = np.array([np.median(column) if len(column) else -np.inf for column in known])
         low, high = int(largest.argmin()), int(medians.argmax())
         if largest[low] < self.small:
             yield Finding(

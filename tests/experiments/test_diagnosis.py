@@ -43,9 +43,25 @@ def test_the_cause_is_stated_of_a_sick_run_and_nothing_of_a_healthy_one(study, f
         assert bool(study.stated(one) & set(case.kind.causes)) == case.is_sick
         assert study.stated(one) <= case.right
     counts = study.counted(found)
-    assert {name: counts[name][1] for name in ("update_size", "identical_units", "output_range")} == {
-        name: [True] for name in ("update_size", "identical_units", "output_range")
-    }
+    for name in ("identical_units", "output_range"):
+        assert counts[name] == study.Counts(names=[True], right=[True], recalled=[True], first=[True])
+    assert counts["update_size"].recalled == [True]
+    assert counts["plateau"].names == [False] * len(counts["plateau"].names), "it is the cause of no kind"
+
+
+def test_what_follows_from_a_sickness_is_not_generous(study):
+    """A kind has few effects, and none is a cause of it; what has no cause in the study is right by effects alone."""
+    for kind in study.KINDS:
+        assert len(kind.effects) <= 5
+        assert not set(kind.effects) & set(kind.causes)
+    assert not any("too_few_epochs" in kind.effects for kind in study.KINDS), "a run that is stuck needs no epoch more"
+
+
+def test_the_readme_has_the_thresholds_and_where_they_are_from(study, capsys):
+    study.sources()
+    readme = table((EXPERIMENTS / "diagnosis" / "README.md").read_text(), "thresholds of")
+    assert readme == table(capsys.readouterr().out, "thresholds of")
+    assert len(readme) >= 15
 
 
 def test_the_readme_has_these_rows(study):

@@ -21,43 +21,52 @@ Arrays = dict[str, Array]
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step of a stack: its samples, its passes, and what it changed. Arrays are copies, with a run axis.
-
-    Lists by layer count from 1, as in the article; index 0 is empty.
+class Change:
+    """What one step of a stack changed. Arrays are copies, with a run axis.
 
     Attributes:
         runs: which runs these are, as indices of the stack at its start.
         number: number of the step, from 1.
         epoch: how many epochs had been trained before the one that the step belongs to.
+        grad: the gradient by the rule, ``(runs, parameters)``.
+        before, after: the parameters before and after the step, likewise.
+        rate: the learning rate of the step, ``(runs,)``; None if the optimizer has none.
+    """
+
+    runs: Array
+    number: int
+    epoch: int
+    grad: Array
+    before: Array
+    after: Array
+    rate: Array | None
+
+
+@dataclass(frozen=True)
+class Step(Change):
+    """All of one step: what it changed, its samples, its passes, and states. Arrays are copies, with a run axis.
+
+    Lists by layer count from 1, as in the article; index 0 is empty.
+
+    Attributes:
         x, y: the samples, ``(runs, inputs, samples)`` and ``(runs, outputs, samples)``, scaled for the network.
         weights: how much each sample counts, ``(runs, samples)``; None for all alike.
         z, a: eq. 1 and 2, ``(runs, units, samples)``, of the parameters before the step.
         delta: eq. 4 and 5, for the loss of each single sample, likewise.
-        grad: the gradient by the rule, ``(runs, parameters)``.
         used: the gradient that the transforms made of it; None where the optimizer evaluates gradients by itself.
-        before, after: the parameters before and after the step, ``(runs, parameters)``.
-        rate: the learning rate of the step, ``(runs,)``; None if the optimizer has none.
         optimizer_before, optimizer_after: the state of the optimizer.
         rule_state: that of the rule, before it adapts.
         states: what activations kept before the step, by layer and group.
         randoms: the generators of components that are random in training, as they were before the step; copies.
     """
 
-    runs: Array
-    number: int
-    epoch: int
     x: Array
     y: Array
     weights: Array | None
     z: list[Array]
     a: list[Array]
     delta: list[Array]
-    grad: Array
     used: Array | None
-    before: Array
-    after: Array
-    rate: Array | None
     optimizer_before: Arrays
     optimizer_after: Arrays
     rule_state: Arrays
@@ -111,11 +120,18 @@ class Onlooker:
         """Whether it says which steps it wants, so that others need not be shown."""
         return type(self).next_wanted is not Onlooker.next_wanted
 
+    def changed(self, change: Change) -> None:
+        """A step that was wanted is done, and has changed this."""
+
     def stepped(self, step: Step) -> None:
-        """A step that was wanted is done."""
+        """Be shown all of it, too. Who has no such method saves the time that copying it takes."""
+
+    def wants_point(self, epoch: int) -> bool:
+        """Say whether the point of the curves after so many epochs is to be seen."""
+        return True
 
     def measured(self, point: Point) -> None:
-        """A point of the curves is known. What is wanted of it must be copied."""
+        """A point of the curves that was wanted is known. What is wanted of it must be copied."""
 
 
 class Watch:
@@ -148,6 +164,7 @@ class Watch:
         self._randoms, self._optimizer = randoms, optimizer
         self._state, self._rule_state, self._states = changing
         self._evaluates = "problem" in asked(type(optimizer), "update")
+        self._shows_all = type(onlooker).stepped is not Onlooker.stepped
         self._steps, self._samples, self._backward = steps, samples, backward
         self._begun: dict[str, Any] = {}
 
@@ -158,7 +175,8 @@ class Watch:
     def step(self, step: tuple[Update, Backprop, Batch], per_epoch: int) -> Any:
         """Return a step as it is seen: how it updates, what evaluates its gradient, its batch."""
         update, backprop, batch = step
-        return self._update(update, backprop, batch, per_epoch), self._gradient(backprop), batch
+        gradient = self._gradient(backprop) if self._shows_all else backprop
+        return self._update(update, backprop, batch, per_epoch), gradient, batch
 
     def _gradient(self, backprop: Backprop) -> Callable[[Batch], Array]:
         """Return what evaluates a gradient, and keeps what is as it was before, if the step is wanted."""
@@ -178,32 +196,24 @@ class Watch:
             if not self.onlooker.wants(step):
                 update(theta, grad, state, step)
                 return
-            known = self._begun or self._before()  # a gradient that was measured changed and drew nothing
-            self._begun = {}
-            truth, forward = batch.truth, backprop.forward
+            known = self._all(backprop, batch) if self._shows_all else {}
             known |= {
-                "x": batch.inputs[1][:, 1:].copy(),
-                "y": truth.y.copy(),
-                "weights": None if truth.weights is None else truth.weights.copy(),
-                "z": _copies(forward.z),
-                "a": _copies(forward.a),
-                "delta": _copies(backprop.delta),
+                "runs": self.runs,
+                "number": step,
+                "epoch": (step - 1) // per_epoch,
                 "grad": grad.copy(),
                 "before": theta.copy(),
                 "rate": self._rate(),
             }
             update(theta, grad, state, step)
-            self.onlooker.stepped(
-                Step(
-                    runs=self.runs,
-                    number=step,
-                    epoch=(step - 1) // per_epoch,
-                    used=None if self._evaluates else grad.copy(),
-                    after=theta.copy(),
-                    optimizer_after=_named_copies(state),
-                    **known,
-                )
-            )
+            known["after"] = theta.copy()
+            if self._shows_all:
+                used = None if self._evaluates else grad.copy()
+                shown = Step(used=used, optimizer_after=_named_copies(state), **known)
+                self.onlooker.stepped(shown)
+                self.onlooker.changed(shown)
+            else:
+                self.onlooker.changed(Change(**known))
 
         return watched
 
@@ -211,6 +221,8 @@ class Watch:
         self, epoch: int, theta: Array, forward: Pass, grad: Array | None, values: Mapping[str, Array]
     ) -> None:
         """Show a point of the curves; ``grad`` is None where the run has done no backward pass to measure it."""
+        if not self.onlooker.wants_point(epoch):
+            return
 
         def backward() -> tuple[Sequence[Array], Array]:
             backprop = self._backward()
@@ -218,6 +230,20 @@ class Watch:
 
         passes = forward.z, forward.a, *self._samples
         self.onlooker.measured(Point(self.runs, epoch, self._steps, theta, *passes, values, backward))
+
+    def _all(self, backprop: Backprop, batch: Batch) -> dict[str, Any]:
+        """Return copies of the samples and passes of a step, and of what was before it."""
+        known = self._begun or self._before()  # a gradient that was measured changed and drew nothing
+        self._begun = {}
+        truth, forward = batch.truth, backprop.forward
+        return known | {
+            "x": batch.inputs[1][:, 1:].copy(),
+            "y": truth.y.copy(),
+            "weights": None if truth.weights is None else truth.weights.copy(),
+            "z": _copies(forward.z),
+            "a": _copies(forward.a),
+            "delta": _copies(backprop.delta),
+        }
 
     def _before(self) -> dict[str, Any]:
         return {

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.components.arguments import asked, given
+from chainrule.components.arguments import asked
 from chainrule.components.contracts import Array, Schedule
 from chainrule.components.parameters import build
 from chainrule.engine.curves import Curves, due_epochs
 from chainrule.engine.layers import States
-from chainrule.engine.onlooker import Onlooker, Point, Step
+from chainrule.engine.onlooker import Change, Onlooker, Point
 from chainrule.engine.reason import Reason
 from chainrule.engine.trainer import one_thread
 from chainrule.records.result import Result
@@ -144,8 +144,7 @@ def _finer(replay: Replay) -> Replay:
     if every == interval:
         return replay
     norms = any(name.startswith("gradient_norm/") for name in original.curves.values)  # which also follow from `every`
-    settings = replace(replay.settings, training=replace(training, measure_every=every, gradient_norms=norms))
-    return Replay(settings, None, replay.plugins)
+    return replay.measured(replace(training, measure_every=every, gradient_norms=norms))
 
 
 def _compared(replay: Replay, end: Ended) -> Ended:
@@ -164,18 +163,27 @@ class Gauge:
     Args:
         replay: the run.
         chosen: the instruments.
+
+    Attributes:
+        epochs: whose points are seen.
     """
 
     def __init__(self, replay: Replay, chosen: Sequence[Instrument]) -> None:
         self.settings, self.shape, self._work = replay.settings, replay.shape, replay.work
         self._chosen = list(chosen)
-        self._measuring = [each for each in chosen if type(each).measured is not Instrument.measured]
-        self._stepping = [each for each in chosen if type(each).stepped is not Instrument.stepped]
+        self._measuring = [
+            (each.name, each.measured, "backward" in asked(type(each), "measured"))
+            for each in chosen
+            if type(each).measured is not Instrument.measured
+        ]
+        self._stepping = [
+            (each.name, each.stepped) for each in chosen if type(each).stepped is not Instrument.stepped
+        ]
         most = min(self._work.points(self._work.looking, POINTS), max(2, _BYTES // (8 * self.shape.size)))
         every = replay.settings.training.measure_every
         known = replay.original.curves.epochs if replay.original else due_epochs(replay.epochs, every or 1)
         epochs = [int(known[place]) for place in spread(len(known), most)]
-        self._epochs = set(epochs)
+        self.epochs = frozenset(epochs)
         self._backward = {epochs[place] for place in spread(len(epochs), self._work.backward_points(most))}
         self._points: list[int] = []
         self._steps: list[int] = []
@@ -195,15 +203,18 @@ class Gauge:
 
     def wants(self, epoch: int) -> bool:
         """Say whether the point of an epoch is seen."""
-        return epoch in self._epochs
+        return epoch in self.epochs
 
     def measured(self, seen: Seen, backward: Backward) -> None:
         """Let the instruments measure a point."""
         self._points.append(seen.epoch)
         self._thetas.append(seen.theta.copy())
-        for each in self._measuring:
-            if self._is_shown(each, seen.epoch):
-                self._seen[each.name].append(given(each, "measured", backward=backward)(seen))
+        with_backward = seen.epoch in self._backward
+        for name, measure, asks in self._measuring:
+            if not asks:
+                self._seen[name].append(measure(seen))
+            elif with_backward:
+                self._seen[name].append(measure(seen, backward=backward))
 
     def _is_shown(self, instrument: Instrument, epoch: int) -> bool:
         return epoch in self._backward or "backward" not in asked(type(instrument), "measured")
@@ -211,8 +222,8 @@ class Gauge:
     def stepped(self, step: Stepped) -> None:
         """Let them measure a step."""
         self._steps.append(step.epoch)
-        for each in self._stepping:
-            self._stepped[each.name].append(each.stepped(step))
+        for name, measure in self._stepping:
+            self._stepped[name].append(measure(step))
 
     def findings(
         self, result: Result, reached: float, goal: float
@@ -256,6 +267,7 @@ class Watching(Onlooker):
     def __init__(self, gauges: Sequence[Gauge]) -> None:
         self._gauges, self._due, self._epoch = list(gauges), -1, -1
         self._steps = any(gauge.sees_steps for gauge in gauges)
+        self._epochs = frozenset[int]().union(*(gauge.epochs for gauge in gauges))
 
     def wants(self, step: int) -> bool:
         """Want the first step after a point."""
@@ -264,6 +276,10 @@ class Watching(Onlooker):
     def next_wanted(self, step: int) -> int:
         """Return the number of the first step after the last point, if it is still to come."""
         return self._due if self._steps and self._due >= step else _NEVER
+
+    def wants_point(self, epoch: int) -> bool:
+        """Want the points that a run wants."""
+        return epoch in self._epochs
 
     def measured(self, point: Point) -> None:
         """Show a point to each run that wants it."""
@@ -282,13 +298,13 @@ class Watching(Onlooker):
             gauge = self._gauges[point.runs[row]]
             gauge.measured(_seen(gauge, point, row), _backward(gauge, row, backward))
 
-    def stepped(self, step: Step) -> None:
+    def changed(self, change: Change) -> None:
         """Show a step to each run that saw the point before it."""
-        for row, run in enumerate(step.runs):
+        for row, run in enumerate(change.runs):
             gauge = self._gauges[run]
             if gauge.wants(self._epoch):
-                rate = None if step.rate is None else float(step.rate[row])
-                arrays = step.before[row], step.after[row], step.grad[row]
+                rate = None if change.rate is None else float(change.rate[row])
+                arrays = change.before[row], change.after[row], change.grad[row]
                 gauge.stepped(Stepped(gauge.settings, gauge.shape, self._epoch, *arrays, rate))
 
 

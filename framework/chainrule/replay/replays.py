@@ -30,7 +30,7 @@ from chainrule.files import paths
 from chainrule.files.in_memory import MARK
 from chainrule.records.result import Result
 from chainrule.records.run import Record
-from chainrule.records.settings import Settings
+from chainrule.records.settings import Settings, Training
 from chainrule.records.sweep import SWEEP, read_sweep
 from chainrule.registry.registry import Registry
 from chainrule.replay.originals import Difference, Original, changed, difference
@@ -115,6 +115,17 @@ class Replay:
             ConfigurationError: its data or the run that it starts from cannot be read.
         """
         return self._cache.pop("prepared", None) or prepare(self.settings)
+
+    def measured(self, training: Training) -> "Replay":
+        """Return the run with training that differs in what is measured alone, without an original to compare with.
+
+        What has been prepared is not prepared again.
+        """
+        other = Replay(replace(self.settings, training=training), None, self.plugins)
+        prepared = self._cache.pop("prepared", None)
+        if prepared:
+            other._cache["prepared"] = replace(prepared, settings=other.settings)
+        return other
 
     @cached_property
     def _sizes(self) -> tuple[int, int, Shape, int]:

@@ -59,6 +59,43 @@ def test_a_stack_that_is_seen_has_the_bits_of_one_that_is_not(words):
     assert [(epoch, step) for epoch, step, *_ in seen.points] == [(epoch, epoch * per_epoch) for epoch in range(5)]
 
 
+class Changing(Onlooker):
+    """Keeps what steps change, of some points alone."""
+
+    def __init__(self):
+        self.changes, self.epochs = [], []
+
+    def wants(self, step):
+        return step % 3 == 1
+
+    def changed(self, change):
+        self.changes.append(change)
+
+    def wants_point(self, epoch):
+        return epoch in (0, 2)
+
+    def measured(self, point):
+        self.epochs.append(point.epoch)
+
+
+@pytest.mark.parametrize("words", STRUCTURES, ids=" ".join)
+def test_who_wants_only_what_steps_change_is_shown_the_same_bits(words):
+    """Also of optimizers that evaluate the loss themselves, and with dropout, whose generators are not copied then."""
+    configurations = [["training.epochs=4", "training.measure_every=1", *words, f"seed={seed}"] for seed in range(4)]
+    seen, changing = Seeing(), Changing()
+    for onlooker in (seen, changing):
+        runs = [prepare(chainrule.settings(*one)) for one in configurations]
+        train_stack(runs, None, left_at(LEAVING), onlooker=onlooker)
+    wanted = [step for step in seen.steps if step.number % 3 == 1]
+    assert [change.number for change in changing.changes] == [step.number for step in wanted]
+    for change, step in zip(changing.changes, wanted, strict=True):
+        assert (change.epoch, change.runs.tolist()) == (step.epoch, step.runs.tolist())
+        for name in ("before", "after", "grad", "rate"):
+            assert getattr(change, name).tobytes() == getattr(step, name).tobytes()
+        assert not hasattr(change, "randoms")
+    assert changing.epochs == [0, 2]
+
+
 def test_a_step_is_that_of_a_loop_over_samples():
     run = prepare(chainrule.settings("training.epochs=1"))
     (W1, W2, W3), (b1, b2, b3) = run.shape.split(run.theta)
