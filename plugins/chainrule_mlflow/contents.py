@@ -229,8 +229,8 @@ def note(manifest: RunManifest) -> str:
 
 def _counts(data: DataEntry) -> str:
     """Return how many samples each part has, in words."""
-    *parts, last = [f"{data[part]} {part}" for part in ("training", "validation", "test") if part in data]
-    return f"{', '.join(parts)} and {last}"
+    *parts, last = [f"{data[part]} {part}" for part in ("training", "validation", "test") if data.get(part)]
+    return f"{', '.join(parts)} and {last}" if parts else last
 
 
 def dataset(manifest: RunManifest) -> dict[str, str]:

@@ -253,6 +253,18 @@ def test_a_run_has_its_name_times_and_tags(client, record):
     assert tags.items() >= expected.items()
 
 
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ({"training": 5, "validation": 0}, "5 training"),
+        ({"training": 5, "validation": 2}, "5 training and 2 validation"),
+        ({"training": 5, "validation": 2, "test": 3}, "5 training, 2 validation and 3 test"),
+    ],
+)
+def test_the_description_counts_the_samples_of_the_parts_that_there_are(sizes, words):
+    assert contents._counts(sizes) == words
+
+
 def test_the_description_says_what_came_out_and_how_to_repeat_it(client, record):
     MLflow().send(record)
     text = only(client).data.tags["mlflow.note.content"]

@@ -26,12 +26,14 @@ class Diagnosis:
         goal: the skill at which it has learned, see :func:`chainrule.replay.skill.skill`.
         proof: which changes cure it; None if nothing was tried.
         cures: the changes that each instrument names, by its name.
+        sources: where its thresholds are from, likewise.
     """
 
     examined: Examined
     goal: float
     proof: Proof | None
     cures: dict[str, tuple[str, ...]]
+    sources: dict[str, str]
 
     @property
     def skill(self) -> float:
@@ -109,15 +111,21 @@ class Diagnosis:
             title = "What instruments state all the same" if self.has_learned else "Findings"
             apart = self.examined.apart
             yield f"{title}, whose onset is known to {apart} epochs:" if apart > 1 else f"{title}:"
+            told = set[str]()
             for finding in self.findings:
-                yield from self._lines(finding)
+                yield from self._lines(finding, finding.instrument in told)
+                told.add(finding.instrument)
         if self.proof:
             yield ""
             yield from _proof(self.proof)
 
-    def _lines(self, finding: Finding) -> Iterator[str]:
+    def _lines(self, finding: Finding, is_told: bool) -> Iterator[str]:
+        """Yield the lines of a finding; where its threshold is from need not be told twice."""
         where = f", layer {finding.layer}" if finding.layer else ""
         yield from _wrapped(f"- {self._since(finding)}{where}: {finding.symptom}: {finding.sentence}", "  ")
+        source = self.sources.get(finding.instrument)
+        if source and not is_told:
+            yield from _wrapped(f"  source: {source}", "  ")
         reasons = dict.fromkeys(reason.symptom for reason in self.reasons(finding))
         if reasons:
             yield from _wrapped(f"  may follow from: {', '.join(reasons)}", "  ")
@@ -165,7 +173,8 @@ def diagnose(
     if examined.skill < goal and runs:
         onset = examined.findings[0].onset if examined.findings else 0
         proof = prove(replay, onset, goal, registry, runs=runs, chosen=chosen, told=told)
-    return Diagnosis(examined, goal, proof, {each.name: each.cures for each in found})
+    cures, sources = {each.name: each.cures for each in found}, {each.name: each.source for each in found}
+    return Diagnosis(examined, goal, proof, cures, sources)
 
 
 def _proof(proof: Proof) -> Iterator[str]:

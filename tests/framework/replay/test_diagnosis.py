@@ -38,6 +38,7 @@ def test_the_text_has_every_number_that_it_needs(unstable):
     assert "steps grow above 2 / lambda_max = 2 after 0 epochs" in text
     assert "of the exact Hessian" in text
     assert "confirmed by the proof: rate/10" in text
+    assert "source: LeCun, Bottou, Orr & Mueller 1998, Efficient BackProp, section 5.1, eq. 38" in text
     assert "Trained again, it ends in the recorded bits." in text
     trial = unstable.proof.cures[0]
     assert str(trial.start) in text
