@@ -34,9 +34,7 @@ class UpdateSize(Instrument):
     def stepped(self, step: Stepped) -> dict[str, Any]:
         """Return the ratio of each layer, ``(layers,)``."""
         with np.errstate(all="ignore"):
-            changed, before = step.blocks(step.after - step.before)[1:], step.blocks(step.before)[1:]
-            ratios = [np.linalg.norm(new) / np.linalg.norm(old) for new, old in zip(changed, before, strict=True)]
-        return {"ratios": np.array(ratios)}
+            return {"ratios": step.norms(step.after - step.before) / step.norms(step.before)}
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State the layers that are farthest out on either side."""

@@ -1,5 +1,6 @@
 """Instruments: what they are shown of a run that is trained again, and the findings that they state."""
 
+import functools
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -128,8 +129,10 @@ class Backward:
     @cached_property
     def norms(self) -> Array:
         """Norms of gradients, likewise."""
+        places, starts = _weights(self._shape)
         with np.errstate(all="ignore"):
-            return np.array([np.linalg.norm(block[0, :, 1:]) for block in self._shape.blocks(self.grad[None])[1:]])
+            found: Array = np.sqrt(np.add.reduceat(np.square(self.grad[places]), starts))
+        return found
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,22 @@ class Stepped:
     def blocks(self, flat: Array) -> list[Array]:
         """Return each layer's part of ``flat (parameters,)``, ``(rows, 1 + units before)``; index 0 is empty."""
         return [block[0] for block in self.shape.blocks(flat[None])]
+
+    def norms(self, flat: Array) -> Array:
+        """Return the norm of each layer's part of ``flat (parameters,)``: biases and weights, ``(layers,)``."""
+        _, *places = self.shape.slices()
+        with np.errstate(all="ignore"):
+            squares = np.square(flat[: places[-1].stop])
+            found: Array = np.sqrt(np.add.reduceat(squares, [place.start for place in places]))
+        return found
+
+
+@functools.lru_cache(maxsize=8)
+def _weights(shape: Shape) -> tuple[Array, Array]:
+    """Return where weights lie among the parameters, layer by layer, and where each layer begins among these."""
+    _, *layers = shape.weights(np.arange(shape.size)[None])
+    sizes = [layer.size for layer in layers]
+    return np.concatenate([layer.ravel() for layer in layers]), np.cumsum([0, *sizes[:-1]])
 
 
 @dataclass(frozen=True)

@@ -88,12 +88,12 @@ def curvature(
     is_whole, samples = work.curvature
     part = train if samples == train.shape[1] else train[:, spread(train.shape[1], samples)]
     gradients, theta = Gradients(settings, shape, part, inputs, states), theta.astype(float)
-    gradient = gradients(theta[None])[0]
+    gradient, matrix = hessian(gradients, theta) if is_whole else (gradients(theta[None])[0], None)
     norm, over = float(np.linalg.norm(gradient)), 0 if part is train else part.shape[1]
     if not np.isfinite(norm):
         return Curvature(np.nan, np.nan, norm, is_exact=is_whole, samples=over)
-    if is_whole:
-        values = np.linalg.eigvalsh(hessian(gradients, theta))
+    if matrix is not None:
+        values = np.linalg.eigvalsh(matrix)
         return Curvature(float(values[-1]), float(values[0]), norm, is_exact=True, samples=over)
     step = _ONE_SIDED * max(1.0, float(np.linalg.norm(theta)))
     smallest, largest = lanczos(
@@ -102,13 +102,17 @@ def curvature(
     return Curvature(largest, smallest, norm, is_exact=False, samples=over)
 
 
-def hessian(gradients: Callable[[Array], Array], theta: Array) -> Array:
-    """Return the Hessian, ``(parameters, parameters)``, symmetric; zeros where it is not finite."""
-    steps = _CENTRAL * np.maximum(1.0, np.abs(theta))
+def hessian(gradients: Callable[[Array], Array], theta: Array) -> tuple[Array, Array]:
+    """Return the gradient, and the Hessian, ``(parameters, parameters)``, symmetric; zeros where it is not finite.
+
+    All gradients that this takes are evaluated at once.
+    """
+    steps, size = _CENTRAL * np.maximum(1.0, np.abs(theta)), len(theta)
     moved = np.diag(steps)
-    rows = (gradients(theta + moved) - gradients(theta - moved)) / (2 * steps[:, None])
+    at, *around = np.split(gradients(np.concatenate([theta[None], theta + moved, theta - moved])), [1, 1 + size])
+    rows = (around[0] - around[1]) / (2 * steps[:, None])
     found: Array = np.nan_to_num((rows + rows.T) / 2, posinf=0.0, neginf=0.0)
-    return found
+    return at[0], found
 
 
 def lanczos(product: Callable[[Array], Array], size: int, most: int) -> tuple[float, float]:

@@ -216,9 +216,6 @@ class Gauge:
             elif with_backward:
                 self._seen[name].append(measure(seen, backward=backward))
 
-    def _is_shown(self, instrument: Instrument, epoch: int) -> bool:
-        return epoch in self._backward or "backward" not in asked(type(instrument), "measured")
-
     def stepped(self, step: Stepped) -> None:
         """Let them measure a step."""
         self._steps.append(step.epoch)
@@ -237,27 +234,29 @@ class Gauge:
         """
         at = _Curvatures(result, dict(zip(self._points, self._thetas, strict=True)), self._work)
         train, inputs = result.samples.train, result.samples.inputs
-        x, y = train[1 : 1 + inputs], train[1 + inputs : 1 + inputs + result.samples.outputs]
+        all_points, shown = self._points, [epoch for epoch in self._points if epoch in self._backward]
+        course = Course(
+            settings=self.settings,
+            shape=self.shape,
+            epochs=np.array(all_points, int),
+            seen={},
+            step_epochs=np.array(self._steps, int),
+            stepped={},
+            curves=result.curves,
+            reason=result.reason,
+            x=train[1 : 1 + inputs],
+            y=train[1 + inputs : 1 + inputs + result.samples.outputs],
+            curvature=partial(at.of, all_points),
+            skill=reached,
+            goal=goal,
+        )
+        fewer = replace(course, epochs=np.array(shown, int), curvature=partial(at.of, shown))
         found: list[Finding] = []
         with one_thread(), np.errstate(all="ignore"):
             for each in self._chosen:
-                epochs = [epoch for epoch in self._points if self._is_shown(each, epoch)]
-                course = Course(
-                    settings=self.settings,
-                    shape=self.shape,
-                    epochs=np.array(epochs, int),
-                    seen=_joined(self._seen[each.name]),
-                    step_epochs=np.array(self._steps, int),
-                    stepped=_joined(self._stepped[each.name]),
-                    curves=result.curves,
-                    reason=result.reason,
-                    x=x,
-                    y=y,
-                    curvature=partial(at.of, epochs),
-                    skill=reached,
-                    goal=goal,
-                )
-                found += stated(each, course)
+                of = fewer if "backward" in asked(type(each), "measured") else course
+                seen, stepped = (_joined(measured[each.name]) for measured in (self._seen, self._stepped))
+                found += stated(each, replace(of, seen=seen, stepped=stepped) if seen or stepped else of)
         return ordered(found, self._chosen, self.apart)
 
 

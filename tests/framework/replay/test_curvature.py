@@ -30,7 +30,9 @@ def found_at(run, theta, **changes):
 
 def test_the_hessian_of_a_linear_regression_is_the_second_moment_of_its_inputs(plane):
     gradients, moments = of_plane(plane)
-    assert np.allclose(hessian(gradients, plane.theta), moments, rtol=1e-7, atol=1e-9)
+    gradient, found = hessian(gradients, plane.theta)
+    assert np.allclose(found, moments, rtol=1e-7, atol=1e-9)
+    assert np.array_equal(gradient, gradients(plane.theta[None])[0]), "the bits of the gradient alone"
     found = found_at(plane, plane.theta)
     assert found.is_exact
     assert np.allclose([found.smallest, found.largest], np.linalg.eigvalsh(moments)[[0, -1]])
