@@ -176,9 +176,7 @@ class Gauge:
             for each in chosen
             if type(each).measured is not Instrument.measured
         ]
-        self._stepping = [
-            (each.name, each.stepped) for each in chosen if type(each).stepped is not Instrument.stepped
-        ]
+        self._stepping = [(each.name, each.stepped) for each in chosen if type(each).stepped is not Instrument.stepped]
         most = min(self._work.points(self._work.looking, POINTS), max(2, _BYTES // (8 * self.shape.size)))
         every = replay.settings.training.measure_every
         known = replay.original.curves.epochs if replay.original else due_epochs(replay.epochs, every or 1)
