@@ -188,9 +188,9 @@ def test_a_record_keeps_all_pieces_and_another_run_starts_with_them(tmp_path):
     x = drawn(2, 5)
     again = chainrule.run(*run, "training.start=first", "training.epochs=0")
     assert again.predict(x).tobytes() == first.predict(x).tobytes()
-    for other, here in (("tanh", 1), ("maxout activation.pieces=3", 3)):
+    for other, here in (("tanh", "1 row"), ("maxout activation.pieces=3", "3 rows")):
         assert refused(*SHORT, *f"activation={other}".split(), "training.start=first") == (
-            f"training.start=first has 2 and this run {here} rows of weights for each unit of layer 1: choose "
+            f"training.start=first has 2 and this run {here} of weights for each unit of layer 1: choose "
             "activations with as many pieces."
         )
 

@@ -156,7 +156,7 @@ def test_a_path_is_required():
         ("a,b,y\n1\n", ", line 2 has 1 cell, but 3 columns are named."),
         ("a,b,y\n1,2,3,4,5\n", ", line 2 has 5 cells, but 3 columns are named. Does a cell with the delimiter in it "
                              "lack quotes?"),
-        ("a,b,y\n1,2,3\n1,2\n1\n", ", line 3 has 2 cells, but 3 columns are named (and 1 other lines are of another "
+        ("a,b,y\n1,2,3\n1,2\n1\n", ", line 3 has 2 cells, but 3 columns are named (and 1 other line is of another "
                                    "length)."),
         ("a,b,a\n1,2,3\n", ": two columns are called 'a'; rename one of them."),
         ("a,b,y\n1,two,3\n", " cannot be used as it is: column 'b' holds text ('two'). Write target.text=onehot, or "
