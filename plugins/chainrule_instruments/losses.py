@@ -37,11 +37,15 @@ class Oscillation(Instrument):
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State it from the first rise of that size on."""
-        losses, epochs, scale = course.loss, course.curves.epochs, course.constant_loss
+        losses, epochs = course.loss, course.curves.epochs
         later = losses[len(losses) // 2 :]
         if len(later) < 5 or not np.isfinite(later).all():
             return
-        turns = np.flatnonzero(np.diff(later)[1:] * np.diff(later)[:-1] < 0) + 1
+        steps = np.diff(later)
+        turns = np.flatnonzero(steps[1:] * steps[:-1] < 0) + 1
+        if len(turns) / 2 < self.share * len(later):  # however large they are
+            return
+        scale = course.constant_loss
         swings = np.abs(np.diff(later[turns])) / scale
         large = swings[swings > self.size]
         if len(large) / 2 < self.share * len(later):

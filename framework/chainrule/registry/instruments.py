@@ -80,7 +80,11 @@ class Seen:
     def ends(self) -> Sequence[Array]:
         """The smallest and the largest output of each unit over all samples, by layer, ``(units, 2)``."""
         first, *layers = self.a
-        return [first, *(np.stack([own.min(axis=-1), own.max(axis=-1)], axis=-1) for own in layers)]
+        found = [first, *(np.empty((len(own), 2), own.dtype) for own in layers)]
+        for own, ends in zip(layers, found[1:], strict=True):
+            own.min(axis=-1, out=ends[:, 0])
+            own.max(axis=-1, out=ends[:, 1])
+        return found
 
     @cached_property
     def predicted(self) -> Array:
