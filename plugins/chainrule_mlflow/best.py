@@ -17,7 +17,7 @@ from chainrule_mlflow.overview import Best, View
 from chainrule_mlflow.receipts import receipt
 from chainrule_mlflow.store import Store, page
 
-_WIDTH = 600  # pixels: beside MLflow's own columns on a screen of 1400
+_WIDTH = 540  # pixels: beside MLflow's menu on a page of 800, and beside both of its columns on one of 1400
 _MOST = 5  # targets of a comparison whose best runs are drawn
 
 

@@ -7,20 +7,20 @@ from typing import Any
 from chainrule.analysis.comparison import ComparisonResult, Entry, scored, tuned_words
 from chainrule.analysis.wording import loss, loss_interval
 from chainrule.engine.reason import Reason
+from chainrule_mlflow import contents
 
 
 def note(found: ComparisonResult) -> str:
     """Return a comparison in Markdown: the answer, each pair, each contender on each target."""
     titles = ["target", found.comparison.group, "tuned", f"median {found.metric}", "95 % interval", "score", "lost"]
-    rows: list[Sequence[Any]] = [titles, ["---"] * len(titles)]
+    rows: list[Sequence[object]] = [titles]
     for entry in found.entries:
         runs = entry.runs
         lost = runs.count(Reason.DIVERGED) + runs.count(Reason.FAILED)
         middle, around = loss(runs.median, runs.lost_reason), loss_interval(entry.interval)
         rows.append([entry.target, entry.contender, tuned_words(entry), middle, around, scored(entry), lost])
     verdicts = [f"- {found.verdict(pair)}" for pair in found.pairs]
-    lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
-    return "\n".join([f"**{found.answer}**", "", *verdicts, "", *lines])
+    return "\n\n".join([f"**{found.answer}**", "\n".join(verdicts), contents.table(rows)])
 
 
 def table(found: ComparisonResult) -> dict[str, Any]:

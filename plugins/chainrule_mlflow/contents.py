@@ -35,6 +35,8 @@ PARENT = "mlflow.parentRunId"
 OWN = (KEY, JOB, PLACE, PARENT)  # tags that say whose a run is
 POINTS = 320  # of a curve: the user interface draws no more
 NAME, VALUE, TAG, _DIGEST = 250, 6000, 8000, 36  # longest texts
+_LINE = 44  # characters of a command: what a page of 800 pixels shows between MLflow's own columns
+_GAP = "&emsp;"  # behind a cell of a table
 _COLUMNS = 500  # of a dataset that are listed
 # Only complete records are sent, so no run has crashed, and FAILED can mean that a run diverged. Tables mark it red,
 # and the filter `status = "FINISHED"` leaves it out: its last finite loss is not a result.
@@ -210,19 +212,37 @@ def origin(environment: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def typed(arguments: Sequence[str]) -> str:
+    """Return a command in Markdown, in lines that no page cuts off; a shell takes them as one."""
+    lines = ["chainrule"]
+    for word in map(shlex.quote, arguments):
+        if len(lines[-1]) + len(word) < _LINE:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"  {word}")
+    block = " \\\n".join(lines)
+    return f"```\n{block}\n```"
+
+
+def table(rows: Sequence[Sequence[object]]) -> str:
+    """Return a table in Markdown, of which the first row is the head; MLflow leaves no gaps by itself."""
+    head, *others = ([f"{cell}{_GAP}" for cell in row] for row in rows)
+    lines = [head, ["---"] * len(head), *others]
+    return "\n".join(["| " + " | ".join(cells) + " |" for cells in lines]) + "\n\n&nbsp;"
+
+
 def note(manifest: RunManifest) -> str:
     """Return the description of a run in Markdown."""
     network, data = manifest.network, manifest.data
-    command = shlex.join(["chainrule", *manifest.overrides])
-    rows = [f"| {name} | {'not finite' if v is None else f'{v:.6g}'} |" for name, v in manifest.metrics.items()]
+    values = [(name, "not finite" if v is None else f"{v:.6g}") for name, v in manifest.metrics.items()]
     paragraphs = [
         f"**{manifest.title}**",
         f"{'-'.join(map(str, network.widths))} units, {counted(network.parameters, 'parameter')}; {_counts(data)} "
         "samples.",
         f"Stopped after {counted(manifest.epochs, 'epoch')}; {manifest.reason.words}.",
         *manifest.notes,
-        "\n".join(["| metric | at the end |", "| --- | ---: |", *rows]),
-        f"To repeat it:\n\n```\n{command}\n```",
+        table([("metric", "at the end"), *values]),
+        f"To repeat it:\n\n{typed(manifest.overrides)}",
     ]
     return "\n\n".join(paragraphs)
 

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import math
-import shlex
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,11 +45,10 @@ class View:
 
 def begun(sweep: Sweep) -> Run:
     """Return the run of a sweep that is running."""
-    command = shlex.join(["chainrule", *sweep.manifest.arguments])
     kind = "comparison" if sweep.comparison else "search" if sweep.manifest.search else "sweep"
     tags = {
         contents.KEY: sweep.manifest.key,
-        "mlflow.note.content": f"**{sweep.title}**\n\n```\n{command}\n```",
+        "mlflow.note.content": f"**{sweep.title}**\n\n{contents.typed(sweep.manifest.arguments)}",
         "chainrule.record": str(sweep.directory),
         KIND: kind,
         "chainrule.runs": str(sweep.runs),
@@ -159,9 +157,8 @@ def _best_notes(bests: Sequence[Best], outcomes: SweepOutcomes) -> list[str]:
         title = contents.title(best.record)
         named = f"[{title}]({best.link})" if best.link else title
         value = digits(best.outcome.value(outcomes.metric), 6)
-        command = shlex.join(["chainrule", *best.record.manifest.overrides])
         found.append(f"**The best run{where}**: {named}, {outcomes.which} {outcomes.metric} {value}.")
-        found.append(f"To repeat it:\n\n```\n{command}\n```")
+        found.append(f"To repeat it:\n\n{contents.typed(best.record.manifest.overrides)}")
     return found
 
 
@@ -332,21 +329,19 @@ def _statistics(group: Group) -> dict[str, float]:
 
 def _table(ranked: Sequence[Group], metric: str) -> str:
     """Return the ranking in Markdown, by what is called ``metric``."""
-    lines = [
+    said = (
         f"Settings by their median {metric} over seeds, best first. The interval of the first is wider, because it was "
-        "chosen for its median.",
-        "",
-        "| settings | runs | median | quartiles | 95 % interval | diverged | failed |",
-        "| --- | ---: | ---: | --- | --- | ---: | ---: |",
+        "chosen for its median."
+    )
+    rows: list[Sequence[object]] = [
+        ("settings", "runs", "median", "quartiles", "95 % interval", "diverged", "failed"),
     ]
     for group in ranked[:_ROWS]:
         middle, around = loss(group.median, group.lost_reason), map(loss_interval, (group.quartiles, group.interval))
         counts = group.count(Reason.DIVERGED), group.count(Reason.FAILED)
-        cells = [group.title, len(group.values), middle, *around, *counts]
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    if len(ranked) > _ROWS:
-        lines.append(f"\n{len(ranked) - _ROWS} more are in {RANKING}.")
-    return "\n".join(lines)
+        rows.append((group.title, len(group.values), middle, *around, *counts))
+    more = [f"{len(ranked) - _ROWS} more are in {RANKING}."] if len(ranked) > _ROWS else []
+    return "\n\n".join([said, contents.table(rows), *more])
 
 
 def _milliseconds(moment: str) -> int:

@@ -271,10 +271,11 @@ def test_the_description_says_what_came_out_and_how_to_repeat_it(client, record)
     assert "**xor, 4-2 sigmoid, adam, seed 7**" in text
     assert "2-4-2-1 units, 25 parameters; 205 training and 51 validation samples" in text
     assert "Stopped after 2000 epochs; trained for all epochs." in text
-    assert "| validation/r2 | 0.5 |" in text
+    assert "| validation/r2&emsp; | 0.5&emsp; |" in text
     assert "the target leaves the range of the output" in text
     quoted = """'+experiment=it'"'"'s'"""
-    assert f"\nchainrule target=xor optimizer=adam optimizer.lr=0.001 seed=7 {quoted}\n" in text
+    lines = ["chainrule target=xor optimizer=adam", "  optimizer.lr=0.001 seed=7", f"  {quoted}"]
+    assert "```\n" + " \\\n".join(lines) + "\n```" in text
 
 
 def test_the_dataset_says_how_to_draw_it_again(client, record):
@@ -309,7 +310,7 @@ def test_a_run_that_diverged_has_no_loss_and_is_sorted_behind_all_others(client,
     run = only(client)
     assert run.info.status == "FAILED"
     assert run.data.tags["chainrule.reason"] == "diverged"
-    assert "| train/r2 | not finite |" in run.data.tags["mlflow.note.content"]
+    assert "| train/r2&emsp; | not finite&emsp; |" in run.data.tags["mlflow.note.content"]
     names = {*FINITE, *map(contents.logarithm, FINITE)}
     assert run.data.metrics.keys() == {*names, "epochs", "seconds"}
     assert all(math.isnan(run.data.metrics[name]) for name in names)
