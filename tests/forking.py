@@ -24,6 +24,8 @@ import types
 import warnings
 from pathlib import Path
 
+import operations
+
 WAIT = 300  # seconds, at most, for a command
 # With warnings as errors, but for the one about modules that are there already.
 PYTEST = ("-m", "pytest", "-W", "error", "-W", "ignore:Module already imported")
@@ -164,6 +166,7 @@ def _ended(words):
             import shortcuts  # which imports plugins, as this process has done
 
             shortcuts.take(database)
+        operations.take(is_first=True)
         _run(words)
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):

@@ -77,7 +77,8 @@ def _run(directory: Path, overrides: Sequence[str], accept: Sequence[str], allow
     logging.basicConfig(format="[%(asctime)s][%(name)s][%(levelname)s] - %(message)s", level=logging.WARNING)
     registry = installed()
     with started_in(Path.cwd()):
-        run.finish(overrides, registry, registry.watchers(Session(interactive=sys.stdout.isatty())))
+        session = Session(interactive=sys.stdout.isatty(), pictures=run.pictures)
+        run.finish(overrides, registry, registry.watchers(session))
 
 
 @contextmanager

@@ -78,15 +78,15 @@ def _train(config: DictConfig, context: HydraConf) -> float:
         _name_in_file(config, found, directory, context)
         tracker, settings = tracker_from_config(values, registry), settings_from_config(values, registry)
         prepared = prepare(settings)
-        session = Session(interactive=sys.stdout.isatty(), of_sweep=of_sweep, pictures=pictures_from_config(values))
+        pictures = pictures_from_config(values)
+        session = Session(interactive=sys.stdout.isatty(), of_sweep=of_sweep, pictures=pictures)
         is_refused = False
         # The tracker comes first, because other watchers show the links that it adds.
         aside = Aside(tracker)
         watchers = Watchers([aside, *registry.watchers(session)])
         is_refused = False
-        ((result, record),) = execute(
-            [Task(prepared, directory, tracker, context.overrides.task)], watchers, registry, overwrite=overwrite
-        )
+        run = Task(prepared, directory, tracker, context.overrides.task, pictures)
+        ((result, record),) = execute([run], watchers, registry, overwrite=overwrite)
     except (Exception, SystemExit) as error:
         if of_sweep and is_refused and _is_first_of_hydra(context):
             clear(Path(context.runtime.cwd, context.sweep.dir).absolute())

@@ -57,9 +57,10 @@ def run(
         prepared, tracker = prepare(settings_from_config(config, plugins)), tracker_from_config(config, plugins)
     if directory is None:
         return Run.of(train_stack([prepared], _observer([prepared], quiet))[0])
-    session = surroundings.of_runs(quiet, pictures_from_config(config))
+    pictures = pictures_from_config(config)
+    session = surroundings.of_runs(quiet, pictures)
     watchers = Watchers([Aside(tracker), *plugins.watchers(session)])
-    task = Task(prepared, Path(directory).absolute(), tracker, overrides)
+    task = Task(prepared, Path(directory).absolute(), tracker, overrides, pictures)
     ((result, record),) = execute([task], watchers, plugins, overwrite=overwrite)
     watchers.tell("runs_recorded", [record])
     watchers.tell("finished", record)

@@ -245,7 +245,7 @@ def _resume_run(
     plugins = registry()
     folder = chdir(run.working_directory) if run.working_directory else nullcontext()
     with giving(given_again(directory, run.overrides, data)), folder:
-        result, record = run.finish(overrides, plugins, plugins.watchers(surroundings.of_runs(quiet)))
+        result, record = run.finish(overrides, plugins, plugins.watchers(surroundings.of_runs(quiet, run.pictures)))
     return Run.of(result, record)
 
 

@@ -27,7 +27,7 @@ from chainrule.records.result import Result
 from chainrule.records.run import Record, claim_directory, write_record
 from chainrule.records.settings import component_config
 from chainrule.registry.registry import Registry
-from chainrule.registry.watching import Begun, Progress, Start, Tracker, Watchers
+from chainrule.registry.watching import AUTO, Begun, Progress, Start, Tracker, Watchers
 from chainrule.runs.checkpoints import keeping
 from chainrule.runs.prepare import Prepared, gradient_norms, measure_every
 
@@ -145,12 +145,14 @@ class Task:
         directory: directory of its record, created if missing.
         tracker: the tracker to name in the record; it is told only if it is among the watchers.
         overrides: the overrides as typed, for the record.
+        pictures: names of those that are wanted of it, for when it goes on.
     """
 
     prepared: Prepared
     directory: Path
     tracker: Tracker
     overrides: Sequence[str] = ()
+    pictures: Sequence[str] = (AUTO,)
 
 
 def execute(
@@ -250,6 +252,7 @@ def _details(task: Task) -> dict[str, Any]:
         "configuration": {**settings.to_config(), "tracking": component_config(task.tracker)},
         "checkpoint_every": settings.training.checkpoint_every,
         "overrides": list(task.overrides),
+        "pictures": list(task.pictures),
         "working_directory": str(paths.started()),
     }
 

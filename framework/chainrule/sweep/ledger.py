@@ -22,6 +22,7 @@ from chainrule.errors import ChainruleError, ConfigurationError, agreeing, count
 from chainrule.files.locks import exclusive
 from chainrule.files.reading import require_unlinked, require_without_links
 from chainrule.files.words import resuming
+from chainrule.records.checkpoint import remove_checkpoints
 from chainrule.records.deleting import LOCK, delete_sweep
 from chainrule.records.manifest import FAILURE, MANIFEST
 from chainrule.records.outcome import Outcome
@@ -185,6 +186,7 @@ class Ledger:
             record = recorded(job, damaged)
             if record:
                 found[job.number] = record
+                remove_checkpoints(record.directory)  # of its stack, which a kill has left
             else:
                 require_without_links(Path(job.directory), self.sweep.directory)
         if damaged:

@@ -23,7 +23,7 @@ from chainrule.records.sweep import split_override
 from chainrule.registry.aside import Aside
 from chainrule.registry.registry import Registry
 from chainrule.registry.versions import changes
-from chainrule.registry.watching import Tracker, Watcher, Watchers
+from chainrule.registry.watching import AUTO, Tracker, Watcher, Watchers
 from chainrule.runs.checkpoints import about_runs
 from chainrule.runs.execute import Task, execute, measured
 from chainrule.runs.prepare import Prepared, prepare
@@ -43,6 +43,7 @@ class BrokenRun:
         directory: absolute.
         configuration: of the run, with its tracker.
         overrides: as typed when it was started.
+        pictures: names of those that are wanted of it.
         working_directory: where that was; None if only its record is there.
 
     Raises:
@@ -73,6 +74,7 @@ class BrokenRun:
         self.overrides: list[str] = list(found["overrides"])
         every = about.get("checkpoint_every", 30.0)
         self.configuration["training"] = {**self.configuration["training"], "checkpoint_every": every}
+        self.pictures: tuple[str, ...] = tuple(about.get("pictures", (AUTO,)))
         self.working_directory: str | None = about.get("working_directory")
         self._allowed: Sequence[str] = ()
 
@@ -123,7 +125,7 @@ class BrokenRun:
         tracker = tracker_from_config({TRACKING: self.configuration[TRACKING]}, registry)
         self._require_known(tracker)
         told = Watchers([Aside(tracker), *watchers])
-        task = Task(run, self.directory, tracker, self._typed(run.settings, before))
+        task = Task(run, self.directory, tracker, self._typed(run.settings, before), self.pictures)
         ((result, record),) = execute([task], told, registry, overwrite=True, since=saved)
         told.tell("runs_recorded", [record])
         told.tell("finished", record)
@@ -157,13 +159,12 @@ class BrokenRun:
 
 def _is_sound(found: Mapping[str, Any]) -> bool:
     """Say whether what is said about a run has the entries that are read here, of their types."""
-    configuration, overrides = found.get("configuration"), found.get("overrides")
+    configuration, lists = found.get("configuration"), (found.get("overrides"), found.get("pictures", []))
     return (
         isinstance(configuration, dict)
         and isinstance(configuration.get("training"), dict)
         and isinstance(configuration.get(TRACKING), dict)
-        and isinstance(overrides, list)
-        and all(isinstance(text, str) for text in overrides)
+        and all(isinstance(each, list) and all(isinstance(text, str) for text in each) for each in lists)
         and isinstance(found.get("working_directory"), str | None)
     )
 
