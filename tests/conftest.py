@@ -107,6 +107,11 @@ def made_anew(drawn, monkeypatch):
 
 
 @pytest.fixture
+def apart(drawn):
+    """MLflow's client is in a process of its own in this test."""
+
+
+@pytest.fixture
 def database(prepared, tmp_path):
     """A fresh database where MLflow looks for that of the working directory."""
     return shutil.copy(prepared, tmp_path / "mlflow.db")

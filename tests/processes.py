@@ -7,6 +7,8 @@ import socket
 import subprocess
 import time
 
+from chainrule.registry.aside import at_work
+
 
 @contextlib.contextmanager
 def running(*words, folder, environment=None):
@@ -36,6 +38,12 @@ def wait_until(condition):
     while not condition():
         assert time.monotonic() < end, "it took too long"
         time.sleep(0.05)
+
+
+def at_work_for_long():
+    """Something that a tracker says of itself: it says it twice, one in the other."""
+    with at_work(), at_work():
+        return os.getpid()
 
 
 def free_port():

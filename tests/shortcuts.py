@@ -1,8 +1,9 @@
 """What takes seconds of each test that is not about it: pictures of runs are blank, databases of MLflow are copies.
 
-This holds in the processes of the tests, and in those that :mod:`forking` makes for them. Other processes, which tests
-start as a person would, draw pictures and make databases. A test asks for ``drawn`` if it is about pictures, and for
-``made_anew`` if it is about making a database.
+MLflow's client, which is imported already, is used in the process that trains, instead of one of its own. This holds in
+the processes of the tests, and in those that :mod:`forking` makes for them. Other processes, which tests start as a
+person would, do all of that. A test asks for ``drawn`` if it is about pictures, for ``made_anew`` if it is about making
+a database, and for ``apart`` if it is about the process of the client.
 """
 
 import contextlib
@@ -14,12 +15,13 @@ import sqlite3
 import pytest
 from PIL import Image
 
+from chainrule_mlflow import apart
 from chainrule_mlflow.store import Store
 from chainrule_pictures import watcher
 
 _BLANK = Image.new("RGB", (90, 60))
 VARIABLE = "CHAINRULE_SHORTCUTS"  # of processes that are forked: the database to copy
-_draw, _make = watcher.draw, Store._make
+_draw, _make, _call = watcher.draw, Store._make, apart.call
 
 
 def take(database: str) -> pytest.MonkeyPatch:
@@ -27,6 +29,7 @@ def take(database: str) -> pytest.MonkeyPatch:
     patch = pytest.MonkeyPatch()
     patch.setattr(watcher, "draw", lambda name, result, path: _BLANK.save(path))
     patch.setattr(Store, "_make", functools.partialmethod(_copied, database))
+    patch.setattr(apart, "call", lambda function, *arguments: function(*arguments))
     patch.setenv(VARIABLE, database)
     return patch
 
@@ -37,6 +40,7 @@ def none():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(watcher, "draw", _draw)
         patch.setattr(Store, "_make", _make)
+        patch.setattr(apart, "call", _call)
         patch.delenv(VARIABLE, raising=False)
         yield
 

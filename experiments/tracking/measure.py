@@ -1,6 +1,6 @@
 """How much longer does training take with a tracker that is dead, silent, slow or locked than with none?
 
-    python experiments/tracking/measure.py [--seconds 70] [--repeats 3]
+    python experiments/tracking/measure.py [--seconds 70] [--repeats 3] [--only run]
 
 Conditions follow one another in turn, so that what else the machine does meets all of them. Each is a process: a single
 run, whose record is sent at its end, and a sweep, whose records are sent while it goes on.
@@ -8,8 +8,8 @@ run, whose record is sent at its end, and a sweep, whose records are sent while 
 
 import argparse
 import contextlib
+import json
 import os
-import resource
 import shutil
 import socket
 import sqlite3
@@ -22,12 +22,25 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# The command, which says at its end how long processors have worked for other threads than that which trains.
+WATCHED = """
+import atexit, resource, sys
+from chainrule.__main__ import main
+
+def tell():
+    both = [resource.getrusage(which) for which in (resource.RUSAGE_SELF, resource.RUSAGE_THREAD)]
+    whole, own = (used.ru_utime + used.ru_stime for used in both)
+    print(whole - own, file=sys.stderr)
+
+atexit.register(tell)
+main()
+"""
 DELAY = 1.0  # seconds by which a slow server is late, each time it is asked
 
 
 def command(sweep: bool, epochs: int) -> list[str]:
     """Return a run, or a sweep of 40 runs in two processes, whose time grows with the epochs."""
-    words = [sys.executable, "-m", "chainrule", f"training.epochs={epochs}", "training.batch_size=16"]
+    words = [sys.executable, "-c", WATCHED, f"training.epochs={epochs}", "training.batch_size=16"]
     if not sweep:
         return [*words, "hydra.run.dir=r"]
     return [*words, "-m", "seed=range(40)", "hydra.launcher.stack=2", "hydra.launcher.workers=2", "hydra.sweep.dir=s"]
@@ -80,7 +93,9 @@ def real(folder: Path) -> Iterator[int]:
         port = free.getsockname()[1]
     words = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
     words += ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", f"{folder}/files"]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # ten processes that nobody needs
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(words, env=environment, start_new_session=True, **silent)
     try:
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -99,23 +114,26 @@ def locked(file: Path) -> Iterator[None]:
         yield
 
 
-def seconds(words: list[str], tracking: list[str], prepared: Path) -> tuple[float, float]:
-    """Return how long a command takes in a project of its own, and how long processors work on it."""
+def seconds(words: list[str], tracking: list[str], prepared: Path) -> tuple[float, float, float]:
+    """Return how long a command takes in a project of its own.
+
+    Returns:
+        By the clock in all, and what of that is not training; and for how long processors have worked for other threads
+        of the process, which took the interpreter's lock from it. That does not grow on a machine that is busy.
+    """
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "pyproject.toml").touch()
         shutil.copy(prepared, Path(place) / "mlflow.db")
         with locked(Path(place) / "mlflow.db") if "locked" in tracking else contextlib.nullcontext():
-            began, worked = time.monotonic(), _worked()
+            began = time.monotonic()
             own = [word for word in tracking if word != "locked"]
             done = subprocess.run([*words, *own], cwd=place, capture_output=True, text=True, check=False)
             if done.returncode:
                 sys.exit(done.stderr)
-            return time.monotonic() - began, _worked() - worked
-
-
-def _worked() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+            whole = time.monotonic() - began
+        records = [json.loads(path.read_text()) for path in Path(place).glob("[rs]/**/manifest.json")]
+        trained = sum(record["seconds"] for record in records)  # by two processes where there are several runs
+        return whole, whole - trained / min(2, len(records)), float(done.stderr.split()[-1])
 
 
 def main() -> None:
@@ -123,6 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=70.0, help="about how long training takes")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", choices=("run", "sweep"), help="one of them instead of both")
     given = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -142,28 +161,28 @@ def main() -> None:
             "slow": [f"tracking.uri={stack.enter_context(listening(late(server)))}"],
         }
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before; {given.repeats} repeats\n")
-        print("| what | tracker | seconds (median) | ratios to none, in turn | median ratio | of processor time |")
-        print("| --- | --- | ---: | --- | ---: | ---: |", flush=True)
+        print("| what | tracker | seconds (median) | ratios to none, in turn | median | not training | other threads |")
+        print("| --- | --- | ---: | --- | ---: | ---: | ---: |", flush=True)
         for sweep in (False, True):
+            if given.only == ("run" if sweep else "sweep"):
+                continue
             epochs, spent = 2000, 0.0
             while spent < given.seconds / 8:  # without what starting takes
                 epochs *= 2
                 spent = seconds(command(sweep, epochs), ["tracking=none"], prepared)[0] - 2
             words = command(sweep, round(epochs * given.seconds / spent))
-            found: dict[str, list[tuple[float, float]]] = {name: [] for name in conditions}
+            found: dict[str, list[tuple[float, ...]]] = {name: [] for name in conditions}
             for _ in range(given.repeats):
                 for name, tracking in conditions.items():
                     found[name].append(seconds(words, tracking, prepared))
             for name, times in found.items():
-                walls, works = (
-                    [one[place] / none[place] for one, none in zip(times, found["none"], strict=True)]
-                    for place in (0, 1)
-                )
+                walls = [one[0] / none[0] for one, none in zip(times, found["none"], strict=True)]
                 each = ", ".join(f"{ratio:.3f}" for ratio in walls)
                 what = "sweep of 40 runs" if sweep else "one run"
                 middle = statistics.median(one[0] for one in times)
-                both = f"{statistics.median(walls):.3f} | {statistics.median(works):.3f}"
-                print(f"| {what} | {name} | {middle:.1f} | {each} | {both} |", flush=True)
+                rest = " | ".join(f"{statistics.median(one[place] for one in times):.2f}" for place in (1, 2))
+                row = f"{middle:.1f} | {each} | {statistics.median(walls):.3f} | {rest}"
+                print(f"| {what} | {name} | {row} |", flush=True)
         print(f"\nload {os.getloadavg()[0]:.1f} after")
 
 

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from chainrule.registry.aside import at_work
 from chainrule_mlflow import store
-from chainrule_mlflow.contents import JOB, OWN, PARENT, PLACE, Point, Run
+from chainrule_mlflow.contents import JOB, KEY, LIVE, OWN, PARENT, PLACE, Point, Run
 from chainrule_mlflow.rows import Found
 
 REVISIONS = frozenset({"dc11669786a5"})  # of MLflow 3.17
@@ -34,6 +34,8 @@ _OF_MODEL = (
     "mlflow.source.git.commit",
     "mlflow.source.git.dirty",
 )
+_IS_ACTIVE = "SELECT 1 FROM runs WHERE run_uuid = ? AND lifecycle_stage = 'active'"
+_IS_LIVE = f"{_IS_ACTIVE} AND EXISTS (SELECT 1 FROM tags WHERE tags.run_uuid = runs.run_uuid AND key = ?)"
 _WORKSPACE = "default"  # where MLflow keeps everything unless workspaces are switched on
 
 
@@ -206,6 +208,37 @@ def set_status(file: Path, run_id: str, status: str, end: int | None) -> bool:
     return True
 
 
+def claim(file: Path, run_id: str, key: str) -> bool:
+    """Let a run that is there be that of the record with a key, and be running; return whether it was done, likewise.
+
+    Raises:
+        sqlite3.Error: the database cannot be written.
+    """
+    with _transaction(file) as database:
+        if database is None:
+            return False
+        if database.execute(_IS_ACTIVE, [run_id]).fetchone():
+            _insert(database, "tags (run_uuid, key, value)", [(run_id, KEY, key)], "OR REPLACE ")
+            database.execute("UPDATE runs SET status = 'RUNNING', end_time = NULL WHERE run_uuid = ?", [run_id])
+    return True
+
+
+def add(file: Path, run_id: str, points: Sequence[Point]) -> bool:
+    """Add points to the curves of a run that is shown while it is trained; return whether it was done, likewise.
+
+    It is not if the run is not there any more, or its record has been sent, in which these points are.
+
+    Raises:
+        sqlite3.Error: the database cannot be written.
+    """
+    with _transaction(file) as database:
+        if database is None or not database.execute(_IS_LIVE, [run_id, LIVE]).fetchone():
+            return False
+        _insert_points(database, "metrics", run_id, points, "OR IGNORE ")
+        _insert_points(database, "latest_metrics", run_id, latest(points), "OR REPLACE ")
+    return True
+
+
 def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]) -> bool:
     """End a run that is running: set its status, end, tags and points, in one transaction.
 
@@ -229,10 +262,11 @@ def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]
         _insert(database, "tags (run_uuid, key, value)", ((run_id, *item) for item in run.tags.items()), "OR REPLACE ")
         params = ((run_id, *item) for item in run.params.items())
         _insert(database, "params (run_uuid, key, value)", params, "OR IGNORE ")
-        columns = "(run_uuid, key, value, timestamp, step, is_nan)"
+        database.execute("DELETE FROM tags WHERE run_uuid = ? AND key = ?", [run_id, LIVE])
         for table, points in (("metrics", run.points), ("latest_metrics", latest(run.points))):
-            database.execute(f"DELETE FROM {table} WHERE run_uuid = ?", [run_id])  # of an end before it was resumed
-            _insert(database, f"{table} {columns}", ((run_id, *_stored(point)) for point in points))
+            # Those of an end before it was resumed, or that were sent while it was trained.
+            database.execute(f"DELETE FROM {table} WHERE run_uuid = ?", [run_id])
+            _insert_points(database, table, run_id, points)
         if not database.execute("SELECT 1 FROM inputs WHERE destination_id = ?", [run_id]).fetchone():
             _insert_datasets(database, experiment_id, {run_id: run})
         tags = ((experiment_id, *item) for item in experiment_tags.items())
@@ -357,17 +391,9 @@ def _insert_runs(database: sqlite3.Connection, experiment: Experiment, runs: Map
         "params (run_uuid, key, value)",
         ((run_id, *item) for run_id, run in runs.items() for item in run.params.items()),
     )
-    columns = "(run_uuid, key, value, timestamp, step, is_nan)"
-    _insert(
-        database,
-        f"metrics {columns}",
-        ((run_id, *_stored(point)) for run_id, run in runs.items() for point in run.points),
-    )
-    _insert(
-        database,
-        f"latest_metrics {columns}",
-        ((run_id, *_stored(point)) for run_id, run in runs.items() for point in latest(run.points)),
-    )
+    for run_id, run in runs.items():
+        _insert_points(database, "metrics", run_id, run.points)
+        _insert_points(database, "latest_metrics", run_id, latest(run.points))
 
 
 def latest(points: Sequence[Point]) -> Iterable[Point]:
@@ -385,6 +411,13 @@ def _stored(point: Point) -> tuple[str, float, int, int, int]:
     """Return a point as MLflow keeps it, which has a column for NaN."""
     name, value, timestamp, step = point
     return (name, 0.0, timestamp, step, 1) if math.isnan(value) else (*point, 0)
+
+
+def _insert_points(
+    database: sqlite3.Connection, table: str, run_id: str, points: Iterable[Point], conflict: str = ""
+) -> None:
+    columns = "(run_uuid, key, value, timestamp, step, is_nan)"
+    _insert(database, f"{table} {columns}", ((run_id, *_stored(point)) for point in points), conflict)
 
 
 def _insert_datasets(database: sqlite3.Connection, experiment_id: int, runs: Mapping[str, Run]) -> None:

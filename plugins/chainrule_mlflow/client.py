@@ -65,7 +65,10 @@ class _Sender:
         sent: list[tuple[str, str] | RecordError] = []
         for record in records:
             try:
-                sent.append(self._send(record, there, running.get(contents.key(record.manifest), []), folders))
+                own = running.get(contents.key(record.manifest), [])
+                # One that was shown while it was trained, of which a kill kept the file beside the record from telling.
+                own += [run for run in running.get("", []) if run.tags.get(contents.PLACE) == str(record.directory)]
+                sent.append(self._send(record, there, own, folders))
             except RecordError as error:
                 sent.append(error)
         return sent
@@ -227,6 +230,14 @@ def log(mlflow: Any, run_id: str, run: contents.Run) -> None:
         if not any(parts):
             break
         mlflow.log_batch(run_id, *parts, synchronous=True)
+
+
+def log_points(mlflow: Any, run_id: str, points: Sequence[contents.Point]) -> None:
+    """Send points of curves."""
+    from mlflow.entities import Metric
+
+    for first in range(0, len(points), METRICS):
+        mlflow.log_batch(run_id, [Metric(*point) for point in points[first : first + METRICS]], synchronous=True)
 
 
 def log_dataset(mlflow: Any, run_id: str, run: contents.Run) -> None:

@@ -51,7 +51,7 @@ def ensure(record: Record, store: Store, experiment: str, run_id: str) -> None:
     with store.opened() as mlflow:
         known = mlflow.get_run(run_id)
         if not (known.outputs and known.outputs.model_outputs):
-            _create(mlflow, known.info.experiment_id, record, example, run_id, run)
+            _create(mlflow, known, record, example, run)
 
 
 def name_of(record: Record) -> str:
@@ -60,19 +60,23 @@ def name_of(record: Record) -> str:
     return contents.cut(", ".join(parts), contents.NAME) or "model"
 
 
-def _create(
-    mlflow: Any, experiment_id: str, record: Record, example: Mapping[str, Any], run_id: str, run: contents.Run
-) -> None:
+def _create(mlflow: Any, known: Any, record: Record, example: Mapping[str, Any], run: contents.Run) -> None:
+    """Make the model of a run that is known there."""
     from mlflow.entities import LoggedModelOutput, Metric
 
-    own = bulk.of_model(run.tags)
-    made = mlflow.create_logged_model(experiment_id, name_of(record), run_id, own, dict(run.params))
+    run_id, own = known.info.run_id, bulk.of_model(run.tags)
+    made = mlflow.create_logged_model(known.info.experiment_id, name_of(record), run_id, own, dict(run.params))
     with TemporaryDirectory() as folder:
         _write(record, example, run_id, made.model_id, Path(folder))
         mlflow.log_model_artifacts(made.model_id, folder)
     mlflow.finalize_logged_model(made.model_id, "READY")
     data = {"dataset_name": run.dataset["name"], "dataset_digest": run.dataset["digest"]}
-    metrics = [Metric(*point, model_id=made.model_id, **data) for point in latest(run)]
+    # Points that were sent while it was trained have the time of then. With another one they would be there twice.
+    times = {(metric.key, metric.step): metric.timestamp for metric in known.data.to_proto().metrics}
+    metrics = [
+        Metric(name, value, times.get((name, step), at), step, model_id=made.model_id, **data)
+        for name, value, at, step in latest(run)
+    ]
     for first in range(0, len(metrics), client.METRICS):
         mlflow.log_batch(run_id, metrics[first : first + client.METRICS], synchronous=True)
     mlflow.log_outputs(run_id, [LoggedModelOutput(made.model_id, 0)])  # last, because it says that all is there

@@ -90,8 +90,28 @@ def _send_batch(
                 refusal = None if run.run_id in fresh else _mend(record, store, place, run)
                 sent.append(refusal or leave(record, store, run.experiment_id, run.run_id))
         else:
-            sent += client.send([record], store, experiment, parent_run_id, points)
+            done = _fill(record, store, place, known[key], parent_run_id, points)
+            sent += client.send([record], store, experiment, parent_run_id, points) if done is None else [done]
     return sent
+
+
+def _fill(
+    record: Record, store: Store, place: bulk.Experiment, run: Found, parent_run_id: str | None, points: int
+) -> tuple[str, str] | RecordError | None:
+    """Send everything of a record whose run is there, but has not ended; return what ``send`` does, None likewise."""
+    folder = place.folder(run.run_id)
+    if store.file is None or folder is None or run.experiment_id != place.id:
+        return None
+    try:
+        record.require_intact()
+        whole = contents.describe(record, parent_run_id, points)
+    except RecordError as error:
+        return error
+    with store.explained():
+        with at_work():
+            _copy(record, folder)
+        done = bulk.finish(store.file, run.run_id, whole, {})
+    return leave(record, store, run.experiment_id, run.run_id) if done else None
 
 
 def place_of(store: Store, experiment: str) -> bulk.Experiment | None:

@@ -8,7 +8,7 @@ import sqlite3
 import ssl
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from chainrule.errors import ChainruleError
 from chainrule.files import paths
 from chainrule.files.locks import exclusive
 from chainrule.registry.aside import at_work
-from chainrule_mlflow import made
+from chainrule_mlflow import apart, made
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # Defaults where the person has set nothing. By MLflow's own defaults a server that is down blocks a call for minutes;
@@ -143,6 +143,22 @@ class Store:
     @property
     def _folder(self) -> Path:
         return self.file.parent if self.file else paths.project()
+
+    def do(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return ``function(*arguments)``, which uses the store, done beside training, so that it takes no time of it.
+
+        MLflow's client, which a SQLite file needs seldom, is imported in a process of its own; not for a server that
+        is not there.
+
+        Raises:
+            ChainruleError: the function raised one, or the store failed.
+        """
+        if self.file:
+            return function(*arguments)
+        if not apart.is_running():
+            with self.explained():
+                _knock(self.uri)
+        return apart.call(function, *arguments)
 
     def prepare(self) -> None:
         """Make the database unless it is there, or find out that a server is not there, before MLflow is imported.

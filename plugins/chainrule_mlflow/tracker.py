@@ -4,7 +4,7 @@ import logging
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -61,7 +61,8 @@ class MLflow(Tracker, name="mlflow"):
 
     def stack_started(self, start: Start) -> None:
         """Look for the store while the run trains: what is wrong with it is known when the run ends."""
-        self._attempt(lambda: sending.look(Store.at(self.uri), self.experiment), None)
+        store = Store.at(self.uri)
+        self._attempt(lambda: store.do(sending.look, store, self.experiment), None)
 
     def run_started(self, run: Begun) -> None:
         """Show its curves, if it takes longer than some seconds."""
@@ -78,8 +79,14 @@ class MLflow(Tracker, name="mlflow"):
             if record.directory in _live:
                 _live.pop(record.directory).end()
 
+        store = Store.at(self.uri)
+        plain = [replace(each, directory=each.directory.absolute(), written=None, links={}) for each in records]
+
         def send() -> None:
-            for error in filter(None, self.send_all(records)):
+            refused, links = store.do(self._sent, records if store.file else plain)
+            for record, its in zip(records, links, strict=True):
+                record.links.update(its)
+            for error in filter(None, refused):
                 log.warning("%s", error)
 
         if not self._attempt(send, records[0].directory):
@@ -88,26 +95,33 @@ class MLflow(Tracker, name="mlflow"):
 
     def sweep_started(self, sweep: Sweep, notes: Sequence[str]) -> None:
         """Make the run of the sweep, beneath which its runs are shown."""
-
-        def begin() -> None:
-            store = Store.at(self.uri)
-            parents.go_on(sweep, store, home(sweep, store, self.experiment))
-
-        self._attempt(begin, sweep.directory)
+        store = Store.at(self.uri)
+        begin = parents.go_on, replace(sweep, links={}), store, home(sweep, store, self.experiment)
+        self._attempt(lambda: store.do(*begin), sweep.directory)
 
     def sweep_interrupted(self, sweep: Sweep) -> None:
         """Say that the sweep does not run any more."""
-
-        def break_off() -> None:
-            store = Store.at(self.uri)
-            parents.break_off(sweep, store, home(sweep, store, self.experiment))
-
-        self._attempt(break_off, sweep.directory)
+        store = Store.at(self.uri)
+        break_off = parents.break_off, replace(sweep, links={}), store, home(sweep, store, self.experiment)
+        self._attempt(lambda: store.do(*break_off), sweep.directory)
 
     def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
         """Write the ranking of the sweep into its run, and say where to see it."""
-        if not self._attempt(lambda: self.send_sweep(sweep, outcomes), sweep.directory):
+
+        def send() -> None:
+            sweep.links.update(Store.at(self.uri).do(self._sent_sweep, replace(sweep, links={}), outcomes))
+
+        if not self._attempt(send, sweep.directory):
             sweep.links[_LATER] = f"chainrule sync {shlex.quote(str(sweep.directory))}"
+
+    def _sent(self, records: Sequence[Record]) -> tuple[list[RecordError | None], list[dict[str, str]]]:
+        """Send records; return why some cannot be sent, and the links of each."""
+        return self.send_all(records), [record.links for record in records]
+
+    def _sent_sweep(self, sweep: Sweep, outcomes: SweepOutcomes) -> dict[str, str]:
+        """Send the outcomes of a sweep, and return its links."""
+        self.send_sweep(sweep, outcomes)
+        return sweep.links
 
     def send_sweep(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
         """Write the ranking of a sweep into its run; the links to it are left in ``sweep.links``.

@@ -13,25 +13,29 @@ import sys
 import threading
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
 
 import chainrule
 import forking
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.cli import sync
+from chainrule.engine.curves import Curves
 from chainrule.errors import ChainruleError
 from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
 from chainrule.registry import aside
-from chainrule_mlflow import store, tracker
+from chainrule.registry.watching import Begun
+from chainrule_mlflow import apart, live, store, tracker
 from chainrule_mlflow.tracker import MLflow
 from processes import wait_until
 from sizes import one_in
-from sweeping import command
+from sweeping import command, started
 
 # SQLAlchemy's, about MLflow's own code.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:sqlalchemy.exc.SADeprecationWarning")
@@ -567,6 +571,39 @@ def test_a_real_server_that_is_stopped_and_goes_on_has_each_record_once(sweep, r
             assert len(list(folder.iterdir())) >= 5
 
 
+@pytest.mark.slow  # starts a server
+@pytest.mark.usefixtures("apart")
+def test_a_real_server_is_told_by_a_process_of_its_own(sweep, real, monkeypatch, tmp_path):
+    _, address, database = real
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+    monkeypatch.setattr(store, "_ANSWER", 60.0)
+    monkeypatch.setattr(live, "_AFTER", 0.0)
+    monkeypatch.setattr(live, "_EVERY", 0.1)
+    told = Tracked(sweep, address)
+    told.all()
+    told.mlflow.sweep_interrupted(told.running)
+    parents, children = active(database)
+    assert list(parents.values()) == ["KILLED"]
+    assert Counter(int(tags["chainrule.job"]) for _, tags, _ in children) == dict.fromkeys(range(RUNS), 1)
+    assert {status for _, _, status in children} == {"FINISHED"}
+    curves = Curves(np.arange(5), {"train/loss": np.ones(5)})
+    begun = Begun(tmp_path, "long", datetime.now(UTC), 5, lambda: curves)
+    told.mlflow.run_started(begun)
+    wait_until(lambda: (tmp_path / live.NOTE).exists() and points(database) == 5)
+    told.mlflow.run_interrupted(begun)
+    wait_until(lambda: [status for _, tags, status in active(database)[1] if "chainrule.live" in tags] == ["KILLED"])
+    process = apart._helper._process
+    apart.end()
+    assert process.returncode == -signal.SIGKILL
+
+
+def points(database):
+    """How many points of curves there are of runs that have no record."""
+    live_runs = "SELECT run_uuid FROM tags WHERE key = 'chainrule.live'"
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return connection.execute(f"SELECT count(*) FROM metrics WHERE run_uuid IN ({live_runs})").fetchone()[0]
+
+
 @pytest.mark.slow  # sixteen processes on a few cores
 def test_sixteen_processes_share_a_fresh_database(tmp_path, extent):
     (tmp_path / "pyproject.toml").touch()
@@ -585,8 +622,6 @@ def test_sixteen_processes_share_a_fresh_database(tmp_path, extent):
 @pytest.mark.slow  # two sweeps in processes of their own
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_sweep_that_is_ended_by_a_signal_is_killed_in_mlflow(database, how):
-    from sweeping import started
-
     epochs = ["training.epochs=100000", "training.batch_size=16", "hydra.launcher.stack=1", "hydra.launcher.workers=1"]
     process = started("-m", *epochs, "seed=range(4)", "hydra.sweep.dir=s", path=None)
     wait_until(lambda: active()[0])

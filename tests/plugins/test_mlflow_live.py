@@ -1,5 +1,6 @@
 """A run that takes long is seen in MLflow while it is trained, and is one run there whatever becomes of it."""
 
+import json
 import sqlite3
 import time
 from contextlib import closing
@@ -13,8 +14,9 @@ from broken_off import Breaks
 from chainrule.engine.curves import Curves
 from chainrule.notebook import running
 from chainrule.records.run import read_record
+from chainrule.registry import aside
 from chainrule.registry.watching import Begun, Watcher, Watchers
-from chainrule_mlflow import live
+from chainrule_mlflow import bulk, live
 from chainrule_mlflow.store import Store
 from chainrule_mlflow.tracker import MLflow
 from processes import wait_until
@@ -52,6 +54,7 @@ def soon(monkeypatch):
 
 def trained(monkeypatch, *watchers):
     with monkeypatch.context() as patch:
+        patch.setattr(aside, "_LEAST", 120.0)  # whatever else this machine does
         patch.setattr(running, "Watchers", lambda own: Watchers([*own, *watchers]))
         return chainrule.run(*SMALL, directory="run")
 
@@ -67,6 +70,8 @@ def test_its_curves_are_seen_while_it_is_trained_and_each_point_is_there_once(mo
     trained(monkeypatch, Waits(3, is_there))
     assert [status for status, *_ in seen] == ["RUNNING"]
     assert rows(database) == [("FINISHED", 7, 7)]
+    with closing(sqlite3.connect(database)) as opened:
+        assert opened.execute("SELECT count(*) FROM tags WHERE key = 'chainrule.live'").fetchone() == (0,)
     assert not (read_record(chainrule.load("run").record.directory).directory / live.NOTE).exists()
 
 
@@ -109,3 +114,33 @@ def test_a_store_that_fails_is_no_trouble(tmp_path):
     tracker.run_interrupted(begun)
     assert time.monotonic() - began < 5
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_run_that_a_kill_has_left_before_it_was_there_is_shown_as_another(tmp_path, database):
+    """The file that names it is written first, so that nothing is in MLflow of which nobody knows whose it is."""
+    curves = Curves(np.arange(3), {"train/loss": np.ones(3)})
+    note = {"tracking_uri": Store.at(None).label, "run_id": "0" * 32, "epoch": -1}
+    (tmp_path / live.NOTE).write_text(json.dumps(note))
+    shown = live.Live(Begun(tmp_path, "run", datetime.now(UTC), 3, lambda: curves), Store.at(None), "chainrule")
+    wait_until(lambda: rows(database) == [("RUNNING", 3, 3)])
+    shown.end(killed=True)
+    wait_until(lambda: rows(database) == [("KILLED", 3, 3)])
+    assert json.loads((tmp_path / live.NOTE).read_text())["run_id"] != "0" * 32
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_database_needs_no_client(monkeypatch, database):
+    def refuse(self):
+        raise AssertionError("the client was used")
+
+    monkeypatch.setattr(Store, "opened", refuse)
+    trained(monkeypatch, Waits(3, lambda: rows(database)))
+    assert rows(database) == [("FINISHED", 7, 7)]
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_database_of_another_version_is_told_by_the_client(monkeypatch, database):
+    monkeypatch.setattr(bulk, "REVISIONS", frozenset())
+    trained(monkeypatch, Waits(3, lambda: bool(rows(database)) and rows(database)[0][1] >= 3))
+    assert rows(database) == [("FINISHED", 7, 7)]

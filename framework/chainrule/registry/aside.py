@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,7 +43,7 @@ class _Line:
         self._thread: threading.Thread | None = None
         self._at_work = 0.0  # seconds that were spent in ``at_work``
         self._at_work_since: float | None = None
-        self._behind_since = self._worked_before = 0.0  # when it was last idle, and what ``at_work`` was then
+        self._behind_since = 0.0  # when it was last idle, by ``clock``
         self.is_late = False  # whether it has not caught up when it should have
 
     def __len__(self) -> int:
@@ -52,10 +52,10 @@ class _Line:
     def put(self, act: Callable[[], None]) -> None:
         """Add something to be done, in the context of the caller, which knows where the command was started."""
         context = copy_context()
-        context.run(_line.set, self)
+        context.run(_at_work.set, self.at_work)
         with self._changed:
             if not (self._waiting or self._busy):
-                self._behind_since, self._worked_before = time.monotonic(), self._worked()
+                self._behind_since = self.clock()
             self._waiting.append(lambda: context.run(act))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="chainrule tracker", daemon=True)
@@ -67,15 +67,19 @@ class _Line:
         """For how many seconds there has been something to be done, without those spent in ``at_work``."""
         if not (self._waiting or self._busy):
             return 0.0
-        return time.monotonic() - self._behind_since - (self._worked() - self._worked_before)
+        return self.clock() - self._behind_since
+
+    def clock(self) -> float:
+        """Return a time in seconds, without those spent in ``at_work``."""
+        now, since = time.monotonic(), self._at_work_since
+        return now - self._at_work - (0.0 if since is None else now - since)
 
     def is_done_within(self, seconds: float) -> bool:
         """Wait until all is done, and say whether it is; what is spent in ``at_work`` does not count."""
-        began, worked = time.monotonic(), self._worked()
+        began, own = time.monotonic(), self.clock()
         with self._changed:
             while self._waiting or self._busy:
-                spent, own = time.monotonic() - began, self._worked() - worked
-                if spent - own >= seconds or spent >= _LONGEST:
+                if self.clock() - own >= seconds or time.monotonic() - began >= _LONGEST:
                     self.is_late = True
                     return False
                 self._changed.wait(0.05)
@@ -95,10 +99,6 @@ class _Line:
             self._at_work += time.monotonic() - self._at_work_since
             self._at_work_since = None
 
-    def _worked(self) -> float:
-        since = self._at_work_since
-        return self._at_work + (0.0 if since is None else time.monotonic() - since)
-
     def _work(self) -> None:
         while True:
             with self._changed:
@@ -110,7 +110,7 @@ class _Line:
             act()
 
 
-_line: ContextVar[_Line | None] = ContextVar("line", default=None)
+_at_work: ContextVar[Callable[[], AbstractContextManager[None]] | None] = ContextVar("at_work", default=None)
 _lines: dict[str, _Line] = {}  # by tracker: runs that follow one another share a thread
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: _lines.clear())  # where no thread is left
@@ -119,12 +119,19 @@ if hasattr(os, "register_at_fork"):
 @contextmanager
 def at_work() -> Iterator[None]:
     """Say in a tracker that it does something that ends, such as making a database: it may take longer at the end."""
-    line = _line.get()
-    if line is None:
+    told = _at_work.get()
+    with told() if told else nullcontext():
         yield
-        return
-    with line.at_work():
+
+
+@contextmanager
+def told_at_work(tell: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Let what says ``at_work`` in the block enter another context: where a tracker works in a process of its own."""
+    token = _at_work.set(tell)
+    try:
         yield
+    finally:
+        _at_work.reset(token)
 
 
 @dataclass
@@ -145,7 +152,7 @@ class Aside(Watcher):
         self._tracker, self._told = tracker, Watchers([tracker])
         name = json.dumps([type(tracker).__qualname__, component_config(tracker)], sort_keys=True, default=repr)
         self._line = _lines.setdefault(name, _Line())
-        self._began = time.monotonic()
+        self._began, self._slowest = time.monotonic(), 0.0
         self._last: _Batch | None = None  # the last records, which may still be added to
         self._lock = threading.Lock()
 
@@ -224,13 +231,21 @@ class Aside(Watcher):
         """Wait until the tracker has taken all, and say whether it has.
 
         It is waited for until it has been behind for three seconds, or for 3 % of the time that training took if that
-        is longer; not at all if it was late before and has not caught up since.
+        is longer; not at all if it was late before and has not caught up since. If it took long over one of the things
+        before, which are less than what is told at the end, it would not be done: of the three seconds, twice that time
+        is not waited.
         """
-        seconds = max(_LEAST - self._line.behind, _SHARE * (time.monotonic() - self._began))
+        least = _LEAST - max(self._line.behind, 2 * self._slowest)
+        seconds = max(least, _SHARE * (time.monotonic() - self._began))
         return self._line.is_done_within(0.0 if self._line.is_late else seconds)
 
     def _put(self, event: str, *arguments: object) -> None:
         if getattr(type(self._tracker), event) is not getattr(Watcher, event):
             with self._lock:
                 self._last = None  # what follows is told later
-            self._line.put(lambda: self._told.tell(event, *arguments))
+            self._line.put(lambda: self._tell(event, *arguments))
+
+    def _tell(self, event: str, *arguments: object) -> None:
+        began = self._line.clock()
+        self._told.tell(event, *arguments)
+        self._slowest = max(self._slowest, self._line.clock() - began)

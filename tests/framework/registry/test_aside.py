@@ -11,7 +11,7 @@ import pytest
 import chainrule
 from chainrule.records.run import Membership, Record
 from chainrule.registry import aside
-from chainrule.registry.aside import LATER, Aside, at_work
+from chainrule.registry.aside import LATER, Aside, at_work, told_at_work
 from chainrule.registry.watching import Progress, Watchers
 from processes import wait_until
 
@@ -103,6 +103,38 @@ def test_what_ends_by_itself_may_take_longer(tmp_path, monkeypatch):
     assert told.settle()
     with at_work():  # elsewhere it means nothing
         pass
+
+
+def test_who_took_long_before_is_not_waited_for_at_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(aside, "_LEAST", 60.0)
+    tracker, run = Slow(), record(0, tmp_path)
+    told = Aside(tracker)
+    now = iter([0.0, 29.0])  # it takes half a minute over one thing, and would have two seconds for the next
+    with monkeypatch.context() as patch:
+        patch.setattr(told._line, "clock", lambda: next(now))
+        told._tell("finished", run)
+    told.runs_recorded([run])
+    began = time.monotonic()
+    told.finished(run)
+    assert time.monotonic() - began > 1
+    assert run.links == {LATER: f"chainrule sync {tmp_path / '0'}"}
+    tracker.gate.set()
+
+
+def test_a_process_of_a_tracker_may_say_that_it_is_at_work():
+    said = []
+
+    @contextlib.contextmanager
+    def saying():
+        said.append("begins")
+        yield
+        said.append("ends")
+
+    with told_at_work(saying), at_work():
+        said.append("works")
+    with at_work():
+        pass
+    assert said == ["begins", "works", "ends"]
 
 
 def test_what_a_tracker_raises_leaves_it_out_and_reaches_nobody(tmp_path, caplog):
