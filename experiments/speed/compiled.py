@@ -135,7 +135,12 @@ def tracked(quick: bool) -> None:
     row(*["---"] * 5)
     with tempfile.TemporaryDirectory(prefix="compiled.") as folder:
         bench = Bench(Path(folder), 1)
-        for name, workload in (("1,000 full-batch steps", WORKLOAD), ("the default run", ())):
+        workloads = {
+            "1,000 full-batch steps": WORKLOAD,
+            "the default run": (),
+            "the default run, 1,000 epochs": ("training.epochs=1000",),
+        }
+        for name, workload in workloads.items():
             os.environ[cache.VARIABLE] = f"{folder}/cache of {name}"
             seconds = []
             for engine in ("numpy", "auto", "auto"):
