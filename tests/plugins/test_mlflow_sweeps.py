@@ -107,7 +107,8 @@ def assert_is_shown(client, parent, sweep, outcome, folder):
     record = read_record(sweep.directory / outcome.directory)
     (row,) = client.search_runs(["1"], f"tags.`chainrule.record` = '{record.directory}'")
     assert f"](#/experiments/1/runs/{row.info.run_id}?workflowType=machine_learning)" in note
-    assert f"\n{shlex.join(['chainrule', *record.manifest.overrides])}\n" in note
+    command = shlex.join(["chainrule", *record.manifest.overrides])
+    assert f"\n{command}\n" in note.replace(" \\\n ", ""), "in lines that a shell takes as one"
     pictures = {entry.path for entry in client.list_artifacts(row.info.run_id, "pictures")}
     assert "pictures/loss.png" in pictures
     of_sweep = {entry.path for entry in client.list_artifacts(parent.info.run_id, folder)}
