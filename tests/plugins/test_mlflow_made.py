@@ -23,7 +23,7 @@ def makes(tmp_path, monkeypatch, prepared):
 
 
 def stored(file):
-    """All rows by table, without times."""
+    """The schema and all rows by table, without times; MLflow writes the constraints of a table in any order."""
     with contextlib.closing(sqlite3.connect(file)) as database:
         schema = database.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
         found = {}
@@ -32,7 +32,8 @@ def stored(file):
                 columns = [column for _, column, *_ in database.execute(f'PRAGMA table_info("{name}")')]
                 kept = ", ".join(f'"{column}"' for column in columns if not column.endswith("_time"))
                 found[name] = sorted(map(repr, database.execute(f'SELECT {kept} FROM "{name}"')))
-        return schema, found, database.execute("PRAGMA journal_mode").fetchone()
+        lines = {name: sorted(line.strip(" \t,") for line in (sql or "").splitlines()) for name, sql in schema}
+        return lines, found, database.execute("PRAGMA journal_mode").fetchone()
 
 
 @pytest.mark.slow  # MLflow makes one
