@@ -19,6 +19,7 @@ from chainrule.config.limits import require_runs
 from chainrule.config.settings import settings_from_config
 from chainrule.engine.reason import Reason
 from chainrule.errors import ConfigurationError, RecordError, counted, nearest
+from chainrule.files.atomic import write_whole
 from chainrule.files.reading import require_unlinked
 from chainrule.records.manifest import RunManifest
 from chainrule.records.result import objective
@@ -47,6 +48,7 @@ _NEEDS = {"cmaes": "cmaes", "gp": "torch"}  # packages that Optuna imports for a
 _OF_RUN = ("epochs", "seconds")  # fields of a manifest that can be optimised, besides metrics
 _OF_SWEEP = "chainrule.sweep"  # attribute of trials: the key of the sweep that they belong to
 _INTERRUPTED = "chainrule.interrupted"  # attribute of the study: numbers of interrupted trials, which are tried again
+_AGAIN = "chainrule.again"  # attribute of trials that are tried again: the number of the one that was asked at first
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,7 @@ class Search:
             study.sampler = self._sampler(earlier + place)
             asked.append(study.ask(space.distributions))
             asked[-1].set_user_attr(_OF_SWEEP, ledger.sweep.manifest.key)
+        asked.sort(key=_place)  # as they were asked for at first
         each = space.jobs_per_trial
         lists = [overrides for trial in asked for overrides in space.lists(trial.params)]
         jobs, plan = self._add(lists, ended * each, space, composer, ledger)
@@ -248,8 +251,10 @@ class Search:
         name, storage = self._options.study or key, self._options.storage or str(directory / JOURNAL)
         if not self._options.storage:
             # Nobody else works on this sweep, so who holds the lock was killed; Optuna would wait for half a minute.
-            Path(f"{storage}.lock").unlink(missing_ok=True)
+            for lock in directory.glob(f"{JOURNAL}.lock*"):
+                lock.unlink(missing_ok=True)
             require_unlinked(Path(storage), directory)
+            _cut_broken_line(Path(storage))
         try:
             place: Any = storage
             if "://" not in storage:
@@ -319,13 +324,16 @@ class Search:
     def _ask_again(self, study: Any, space: "_Space", ledger: Ledger) -> None:
         """Queue the trials again that an interruption left without a result."""
         key, states = ledger.sweep.manifest.key, self._optuna.trial.TrialState
+        # A kill here, or when the queue was asked, has left trials that are queued already.
+        queued = {_place(trial) for trial in study.get_trials(deepcopy=False, states=(states.WAITING,))}
         for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
             # A trial may lack the attribute if it was just asked for: it is ours if the study is this sweep's own.
             if trial.user_attrs.get(_OF_SWEEP, study.study_name) == key:
                 study.set_user_attr(_INTERRUPTED, [*study.user_attrs.get(_INTERRUPTED, []), trial.number])
+                params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+                if params.keys() == space.distributions.keys() and _place(trial) not in queued:
+                    study.enqueue_trial(params, user_attrs={_AGAIN: _place(trial)})
                 study.tell(trial.number, state=states.FAIL)
-                if trial.params.keys() == space.distributions.keys():
-                    study.enqueue_trial(trial.params)
 
     def _best(self, study: Any) -> str:
         """Return the best settings in words."""
@@ -340,6 +348,19 @@ class Search:
         found = list(dict.fromkeys(texts))  # equal trials are shown once
         shown = found[:3]
         return "; ".join(shown) + (f"; and {len(found) - 3} more on the Pareto front" if len(found) > 3 else "")
+
+
+def _place(trial: Any) -> int:
+    """Return the number of a trial, or of the one that it tries again, which was asked for at first."""
+    return int(trial.user_attrs.get(_AGAIN, trial.number))
+
+
+def _cut_broken_line(journal: Path) -> None:
+    """Remove the end of a journal that a kill has left in the middle of a line: what is added would be lost with it."""
+    with suppress(FileNotFoundError):
+        content = journal.read_bytes()
+        if content and not content.endswith(b"\n"):
+            write_whole(journal, content[: content.rfind(b"\n") + 1])
 
 
 class _Space:
