@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 
 from chainrule.analysis.comparison import ComparisonResult, scored, tuned_words
 from chainrule.analysis.effects import Effect
@@ -18,7 +17,7 @@ from chainrule_console.summary import labelled
 from chainrule_console.words import clock_face, count, number
 
 _SETTINGS, _FAILURES = 20, 5  # rows of the ranking, and different errors, that are shown
-_BESTS = 5  # targets whose best run is named
+_BESTS = 10  # targets whose best run is named
 _PAIRS = 3  # most pairs of contenders that get a sentence each
 
 
@@ -121,11 +120,14 @@ def _best(outcomes: SweepOutcomes) -> Iterator[tuple[str, str]]:
     """Yield the best run and its command; of a comparison the best run on some targets."""
     from chainrule.reports import best  # here, because pages are slow to import
 
-    for each in islice(best.of(outcomes), _BESTS):
+    found = list(best.of(outcomes))
+    for each in found[:_BESTS]:
         where = f" on {each.target}" if each.target else ""
         yield f"best run{where}", f"{each.record.directory}: {each.value}"
         if not each.target:
             yield "to repeat it", each.command
+    if len(found) > _BESTS:
+        yield "", f"... and on {counted(len(found) - _BESTS, 'other target')}, see the report"
 
 
 def _where_to_look(sweep: Sweep, outcomes: SweepOutcomes) -> list[tuple[str, str]]:

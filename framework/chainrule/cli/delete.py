@@ -42,6 +42,11 @@ def main(arguments: Sequence[str]) -> None:
             raise ChainruleError(f"{directory} holds neither a run nor a sweep.")
 
 
+def _nothing() -> str:
+    why = "" if sys.stdin.isatty() else ": nobody can be asked here, and --yes removes it without a question"
+    return f"Nothing was removed{why}."
+
+
 def _run(directory: Path, is_sure: bool, tracking: str | None, allowed: Sequence[str]) -> None:
     try:
         record = read_record(directory)
@@ -52,7 +57,7 @@ def _run(directory: Path, is_sure: bool, tracking: str | None, allowed: Sequence
         tracker = tracker_of(record, tracking, allowed)
     files = files_of_run(directory)
     if not (is_sure or confirmed(f"Remove the run in {directory} ({_size(files)}{_shown(tracker)})?")):
-        raise ChainruleError("Nothing was removed.")
+        raise ChainruleError(_nothing())
     told = tracker.forget([record]) if tracker else 0
     _say(directory, told, tracker, delete_run(directory))
 
@@ -73,7 +78,7 @@ def _sweep(sweep: Sweep, is_sure: bool, tracking: str | None, allowed: Sequence[
     recorded = f"{count} of {counted(sweep.runs, 'run')} {agreeing(sweep.runs, 'is', 'are')} recorded"
     question = f"Remove the sweep in {sweep.directory} ({recorded}{shown})?"
     if not (is_sure or confirmed(question)):
-        raise ChainruleError("Nothing was removed.")
+        raise ChainruleError(_nothing())
     try:
         with exclusive(sweep.directory / LOCK, wait=1):
             told = sum(trackers[key].forget(own) for key, own in records.items())

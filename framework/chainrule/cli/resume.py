@@ -14,6 +14,7 @@ from chainrule.files.paths import started_in
 from chainrule.records.sweep import SWEEP, read_sweep
 from chainrule.registry.registry import installed
 from chainrule.registry.watching import Session
+from chainrule.sweep.ledger import how_to_go_on
 from chainrule.sweep.resume import ACCEPTED, require_own, require_plugins, resuming
 from chainrule.sweep.resume_run import BrokenRun
 
@@ -62,7 +63,7 @@ def _sweep(directory: Path, overrides: Sequence[str], accept: Sequence[str], all
     load_plugins(sweep.manifest.arguments)
     require_plugins(sweep)
     with resuming(sweep, accept):
-        application.run(sweep.manifest.arguments)
+        application.run(sweep.manifest.arguments, kept=lambda: how_to_go_on(sweep))
 
 
 def _run(directory: Path, overrides: Sequence[str], accept: Sequence[str], allow: Sequence[str]) -> None:

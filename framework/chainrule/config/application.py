@@ -3,7 +3,7 @@
 import re
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -35,10 +35,14 @@ _DASHED = re.compile(r"--?[a-z_]+[\w./@]*=.*", re.DOTALL)
 _arguments: ContextVar[Sequence[str] | None] = ContextVar("arguments", default=None)
 
 
-def run(arguments: Sequence[str]) -> None:
+def run(arguments: Sequence[str], kept: Callable[[], str] | None = None) -> None:
     """Do what a command line of Hydra says, such as ``["-m", "seed=0,1"]``: train, show the configuration, complete.
 
     ``--overwrite`` among the arguments lets runs replace records that lie where theirs go.
+
+    Args:
+        arguments: of the command line.
+        kept: says what is kept after a signal, of a sweep that had begun before.
 
     Raises:
         ConfigurationError: ``--experimental-rerun`` is given, which would execute code from a pickled file.
@@ -56,7 +60,7 @@ def run(arguments: Sequence[str]) -> None:
     options.overrides = [joined(text) for text in options.overrides]
     if options.experimental_rerun is not None:
         raise ConfigurationError("--experimental-rerun is not available: it would execute code from the file.")
-    interrupts.advise(_kept)
+    interrupts.advise(kept or _kept, of_sweep=kept is not None)
     token = _arguments.set(arguments)
     try:
         require_parsed(options.overrides, sweep=options.multirun)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.analysis.shares import Share
-from chainrule.errors import ChainruleError, agreeing, counted, sentence
+from chainrule.errors import ChainruleError, RecordError, agreeing, counted, sentence
+from chainrule.files.words import resuming
 from chainrule.records.run import read_record
 from chainrule.records.sweep import now, read_sweep
 from chainrule.records.why import BlamedEntry, SymptomEntry, Why
@@ -187,7 +188,7 @@ def diagnose_sweep(
 
     Raises:
         ConfigurationError: the goal is not above 0 and at most 1.
-        RecordError: the directory holds no sweep, or its record is damaged.
+        RecordError: the directory holds no sweep, or its record is damaged, or no run of it has ended.
     """
     require_goal(goal)
     sweep, chosen = read_sweep(directory), instruments(registry)
@@ -202,6 +203,8 @@ def diagnose_sweep(
             replays[outcome.number] = replay
         except (ChainruleError, OSError) as error:
             lost[outcome.number] = sentence(error).rstrip(".")
+    if not settings:
+        raise RecordError(f"No run of {directory} is recorded yet: `{resuming(directory)}` trains them.")
     runs: list[SweptRun] = []
     different: list[int] = []
     numbers = list(replays)

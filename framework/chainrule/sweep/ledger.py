@@ -57,6 +57,27 @@ def left_alone(directory: Path) -> Iterator[bool]:
         yield True
 
 
+def how_to_go_on(sweep: Sweep, expected: int = 0) -> str:
+    """Say how many runs of a sweep are recorded, and how it goes on.
+
+    Args:
+        sweep: its record.
+        expected: how many runs there will be in the end, if that is known.
+    """
+    # What is on disk is more than is known to the process that leads: others tell by stacks.
+    ended = sum(_is_there(sweep.place(number)) for number in range(sweep.runs))
+    if sweep.manifest.finished:
+        return f"{agreeing(ended, 'The run is', f'All {ended} runs are')} recorded in {sweep.directory}."
+    planned = max(sweep.runs, expected)
+    told = f"{ended} of {counted(planned, 'run')} {agreeing(planned, 'is', 'are')} recorded"
+    return f"{told}; `{resuming(sweep.directory)}` goes on."
+
+
+def _is_there(place: Path) -> bool:
+    """Say whether a job has left its record there, or its failure."""
+    return (place / MANIFEST).is_file() or (place / FAILURE).is_file()
+
+
 class Ledger:
     """Keeps the record of a sweep and tells its watchers.
 
@@ -252,7 +273,7 @@ class Ledger:
         for outcome in self.sweep.outcomes(known=self._outcomes):
             self._outcomes[outcome.number] = outcome
         trained = [outcome.number for outcome in self.outcomes if outcome.reason != Reason.FAILED]
-        vanished = [number for number in trained if not self._is_there(number)]
+        vanished = [number for number in trained if not _is_there(self.sweep.place(number))]
         if vanished:
             raise ChainruleError(
                 f"{len(vanished)} of {counted(len(trained), 'record')} {agreeing(len(trained), 'is', 'are')} no "
@@ -308,20 +329,7 @@ class Ledger:
             self._watchers.tell(event, *arguments)
 
     def _how_to_go_on(self) -> str:
-        if not (self.sweep.directory / SWEEP).exists():
-            return ""
-        ended = sum(map(self._is_there, range(self.sweep.runs)))  # more than are known here: processes tell by stacks
-        if self.sweep.manifest.finished:
-            runs = agreeing(ended, "The run is", f"All {ended} runs are")
-            return f"{runs} recorded in {self.sweep.directory}."
-        planned = max(self.sweep.runs, self._expected)
-        told = f"{ended} of {counted(planned, 'run')} {agreeing(planned, 'is', 'are')} recorded"
-        return f"{told}; `{resuming(self.sweep.directory)}` goes on."
-
-    def _is_there(self, number: int) -> bool:
-        """Say whether a job has left its record, or its failure."""
-        place = self.sweep.place(number)
-        return (place / MANIFEST).is_file() or (place / FAILURE).is_file()
+        return how_to_go_on(self.sweep, self._expected) if (self.sweep.directory / SWEEP).exists() else ""
 
     def _keep_telling(self, stop: threading.Event) -> None:
         while not stop.wait(_PAUSE):

@@ -76,7 +76,7 @@ def test_what_somebody_else_has_written_stays(told, capsys):
 
 def test_without_an_answer_nothing_is_removed(told, monkeypatch):
     for place in ("run", "sweep"):
-        with pytest.raises(ChainruleError, match=r"^Nothing was removed\.$"):
+        with pytest.raises(ChainruleError, match=r"^Nothing was removed: nobody can be asked here, and --yes removes"):
             delete.main([place])
     assert Path("run", MANIFEST).exists()
     assert Path("sweep", SWEEP).exists()

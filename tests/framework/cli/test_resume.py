@@ -20,9 +20,9 @@ def test_resuming_what_is_no_sweep(tmp_path):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What Hydra is asked to do, where, and which sweep is then resumed."""
+    """What Hydra is asked to do, where, which sweep is then resumed, and what is said of it after a signal."""
     found = []
-    monkeypatch.setattr(resume.application, "run", lambda words: found.append((words, Path.cwd(), resumed())))
+    monkeypatch.setattr(resume.application, "run", lambda words, kept: found.append((words, Path.cwd(), resumed(), kept())))
     monkeypatch.setattr(resume, "load_plugins", lambda words: found.append(words))
     return found
 
@@ -35,7 +35,8 @@ def written(working_directory, state=None, place="sweep", words=("-m", "seed=0,1
 def test_the_arguments_of_the_sweep_are_run_again_where_they_were_typed(tmp_path, asked):
     sweep = written(tmp_path / "project", place="project/sweep")
     resume.main(["project/sweep"])
-    plugins, (arguments, folder, again) = asked
+    plugins, (arguments, folder, again, kept) = asked
+    assert kept == f"0 of 0 runs are recorded; `chainrule resume {tmp_path}/project/sweep` goes on."
     assert plugins == arguments == ["-m", "seed=0,1", "plugins.block=[lynx]"]
     assert folder == tmp_path / "project"
     assert again.manifest == sweep.manifest

@@ -1,10 +1,12 @@
 """A sweep whose failures, and whose settings to blame, are known by construction."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 import chainrule
+from chainrule.errors import RecordError
 from chainrule.registry.registry import installed
 from chainrule.replay.swept import diagnose_sweep
 
@@ -39,3 +41,11 @@ def test_it_blames_the_rates_and_not_the_tolerance(swept):
     assert "Settings to blame:" in text
     assert "10 of 10 [72, 100 %] failed, and 10 of 20" in text
     assert "tolerance" not in text
+
+
+def test_a_sweep_of_which_nothing_is_recorded_has_no_diagnosis(swept, tmp_path):
+    shutil.copytree(swept.record.directory, tmp_path / "begun")
+    for manifest in (tmp_path / "begun").glob("*/manifest.json"):
+        manifest.unlink()
+    with pytest.raises(RecordError, match=r"^No run of \S+/begun is recorded yet: `chainrule resume \S+/begun` trains"):
+        diagnose_sweep(tmp_path / "begun", installed())
