@@ -19,7 +19,7 @@ from chainrule.config.compose import compose_settings
 from chainrule.engine.reason import Reason
 from chainrule.registry import hookspecs, vetting
 from chainrule.registry.kinds import GROUPS, KINDS
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.registry.watching import Session, Watcher, Watchers
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare

@@ -15,7 +15,7 @@ from dataclasses import replace
 import chainrule
 from chainrule import Settings
 from chainrule.analysis.shares import Share
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.replay.changes import CHANGES
 from chainrule.replay.instrumented import Examined, examine, instruments
 from chainrule.replay.proof import prove

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 import chainrule
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.replay.instrumented import examine, instruments, of_settings
 from chainrule.replay.replays import Replay, together
 

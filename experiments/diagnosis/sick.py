@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 
 import chainrule
 from chainrule.analysis.shares import Share
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.replay.instrumented import Examined, examine, instruments
 from chainrule.replay.proof import prove
 from chainrule.replay.replays import Replay, together

@@ -21,7 +21,7 @@ from sweeps import RATES, WORKLOAD, Bench, processor_time, seeds
 import chainrule as cr
 from chainrule.compiled import machine_code
 from chainrule.files import cache
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.testing import traceable
 from chainrule.testing.subjects import Subject
 

@@ -19,9 +19,7 @@ class ChainruleSearchPath(SearchPathPlugin):
             return
         if own.is_dir() and own.resolve() != packaged.resolve():
             search_path.prepend("chainrule-project", f"file://{own}")
-        from chainrule.registry.registry import (
-            installed,  # here, because every application of Hydra imports this module
-        )
+        from chainrule.registry.loaded import installed  # here, because every application of Hydra imports this module
 
         for package, folder in installed().folders.items():
             search_path.append(package, f"file://{folder}")

@@ -22,7 +22,7 @@ from chainrule.errors import ChainruleError, PluginError, sentence
 from chainrule.files.paths import started, started_in
 from chainrule.registry.aside import at_work, told_at_work
 from chainrule.registry.declared import Parcel
-from chainrule.registry.registry import parcel, receive
+from chainrule.registry.loaded import parcel, receive
 
 _CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from chainrule_mlflow import apart; apart.serve()"
 _READY, _BEGINS, _ENDS, _DONE, _FAILED = "ready", "begins", "ends", "done", "failed"  # what it says

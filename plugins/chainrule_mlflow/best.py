@@ -11,7 +11,7 @@ from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.run import read_record
 from chainrule.registry.aside import at_work
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.registry.watching import Session, Watchers
 from chainrule_mlflow.overview import Best, View
 from chainrule_mlflow.receipts import receipt

@@ -18,7 +18,7 @@ from chainrule.components.schema import ONEHOT, ORDINAL, Feature, Schema, number
 from chainrule.files.yaml_text import dump
 from chainrule.records.manifest import MANIFEST, WEIGHTS, RunManifest
 from chainrule.records.run import Record, read_record
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 
 if TYPE_CHECKING:
     from chainrule.records.predictor import Predictor

@@ -8,7 +8,7 @@ import pytest
 
 import chainrule
 from chainrule.registry.kinds import KINDS
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 ROW = re.compile(r"\| ([^|]*): `(\w+)` \| (\w+) \| \[(\w+\.py)\]\(([\w/]+\.py)\) \| (\d+) \| ([^|]+) \| ([^|]+) \|")

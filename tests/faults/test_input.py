@@ -14,7 +14,7 @@ from chainrule.components.parameters import parameters
 from chainrule.config.settings import keys
 from chainrule.files.locks import exclusive
 from chainrule.registry.kinds import GROUPS
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 
 DRY = ["training.epochs=0", "data.samples=9", "tracking=none"]
 

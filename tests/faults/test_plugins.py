@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from answering import REFUSED, chainrule
-from chainrule.registry import registry
+from chainrule.registry import loaded
 
 SHORT = ["training.epochs=2", "data.samples=12", "network.hidden=[3]", "tracking=none", "plugins.block=[pictures]"]
 PLUGIN = """
@@ -107,13 +107,13 @@ IMPORTED = {
 @pytest.fixture(autouse=True)
 def _afresh(monkeypatch):
     """Plugins are found anew for each command, and NumPy and logging are afterwards as before."""
-    monkeypatch.setattr(registry, "_received", None)
-    registry._loaded_once.cache_clear()
+    monkeypatch.setattr(loaded, "_received", None)
+    loaded._loaded_once.cache_clear()
     with np.errstate(), np.printoptions(), warnings.catch_warnings():
         warnings.simplefilter("default")  # the tests make errors of them
         yield
     logging.disable(logging.NOTSET)
-    registry._loaded_once.cache_clear()
+    loaded._loaded_once.cache_clear()
 
 
 def files(source):
@@ -135,7 +135,7 @@ def alone(tmp_path_factory):
     before = os.getcwd()
     os.chdir(tmp_path_factory.mktemp("alone"))
     try:
-        registry._loaded_once.cache_clear()
+        loaded._loaded_once.cache_clear()
         done = chainrule("activation=tanh", *SHORT, watched=True)
     finally:
         os.chdir(before)

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from chainrule.registry import declared, registry
+from chainrule.registry import declared, loaded
 from processes import of_group
 
 
@@ -13,10 +13,10 @@ from processes import of_group
 def afresh(monkeypatch):
     """Plugins are found anew in this test, and nothing is declared before it or by it for others."""
     monkeypatch.setattr(declared, "_declared", {})
-    monkeypatch.setattr(registry, "_received", None)
-    registry._loaded_once.cache_clear()
+    monkeypatch.setattr(loaded, "_received", None)
+    loaded._loaded_once.cache_clear()
     yield
-    registry._loaded_once.cache_clear()
+    loaded._loaded_once.cache_clear()
 
 
 @pytest.fixture

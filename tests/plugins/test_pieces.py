@@ -12,7 +12,7 @@ from scipy.special import expit
 import chainrule
 from chainrule.engine.gradcheck import central_differences
 from chainrule.engine.network import Shape
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule_activations import GLU, Maxout, ReLU
 from stacks import LEAVING, everything, left_at
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 import chainrule
 from chainrule.components.arguments import given
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.runs.execute import train_stack
 
 SAMPLES = 400

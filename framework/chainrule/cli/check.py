@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.cli.common import parse, parser
 from chainrule.errors import ChainruleError, ConfigurationError, counted
 from chainrule.registry.kinds import KINDS
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.testing import kit, traceable
 from chainrule.testing.findings import CheckOutcome, Report
 from chainrule.testing.subjects import Subject

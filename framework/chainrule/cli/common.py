@@ -16,8 +16,9 @@ from chainrule.files.words import shell_word
 from chainrule.records.predictor import Predictor
 from chainrule.records.run import Record, read_record
 from chainrule.records.sweep import SWEEP
+from chainrule.registry.loaded import installed
 from chainrule.registry.preferences import is_preference, read_preferences
-from chainrule.registry.registry import Registry, installed
+from chainrule.registry.registry import Registry
 from chainrule.registry.watching import Tracker
 
 _PACKED = (".gz", ".bz2", ".xz")

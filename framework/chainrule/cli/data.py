@@ -12,7 +12,7 @@ from chainrule.components.parameters import plain
 from chainrule.config.compose import compose_target
 from chainrule.errors import ChainruleError, counted
 from chainrule.files.words import hydra_text, typed
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 
 _MOST = 40  # columns that are listed
 

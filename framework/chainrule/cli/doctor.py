@@ -8,8 +8,8 @@ from pathlib import Path
 from chainrule.cli.common import confirmed, own_tracker, parse, parser
 from chainrule.errors import ChainruleError, sentence
 from chainrule.records.faults import Fault
+from chainrule.registry.loaded import installed
 from chainrule.registry.preferences import read_preferences
-from chainrule.registry.registry import installed
 from chainrule.registry.watching import Tracker
 from chainrule.sweep import health
 

@@ -9,8 +9,8 @@ from chainrule.config.compose import compose_settings
 from chainrule.errors import ChainruleError, counted
 from chainrule.records.run import read_record
 from chainrule.records.sweep import SWEEP
+from chainrule.registry.loaded import installed
 from chainrule.registry.preferences import is_preference
-from chainrule.registry.registry import installed
 from chainrule.replay.explanation import explain, number_of, require_sample
 from chainrule.replay.replays import Replay
 

@@ -18,8 +18,8 @@ from chainrule.config.fitting import usual
 from chainrule.config.settings import pictures_from_config, settings_from_config, tracker_from_config
 from chainrule.errors import ChainruleError, in_a_line, nearest, no_memory, sentence, shortened
 from chainrule.files import paths
+from chainrule.registry.loaded import installed
 from chainrule.registry.preferences import read_preferences
-from chainrule.registry.registry import installed
 
 _COMMANDS = {  # each a module of this package with a function ``main``, imported when it is needed
     "check": "check",

@@ -18,8 +18,9 @@ from chainrule.components.contracts import default_name
 from chainrule.errors import ConfigurationError, PluginError, nearest
 from chainrule.registry.hookspecs import API_VERSION
 from chainrule.registry.kinds import KINDS
+from chainrule.registry.loaded import found
 from chainrule.registry.providers import FileProvider
-from chainrule.registry.registry import Registry, Status, found
+from chainrule.registry.registry import Registry, Status
 from chainrule.registry.watching import Session
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -10,8 +10,9 @@ from chainrule.cli.help import summary
 from chainrule.components.parameters import Parameter, parameters, plain_defaults
 from chainrule.errors import ChainruleError, PluginError, counted, nearest
 from chainrule.records.settings import shown
+from chainrule.registry.loaded import found
 from chainrule.registry.preferences import STRICT, canonical, is_strict
-from chainrule.registry.registry import Offer, Plugin, Registry, Status, found
+from chainrule.registry.registry import Offer, Plugin, Registry, Status
 from chainrule.testing import traceable
 from chainrule.testing.findings import FindingError
 from chainrule.testing.subjects import Subject

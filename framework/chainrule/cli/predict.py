@@ -16,8 +16,8 @@ from chainrule.config.compose import compose_target
 from chainrule.errors import ChainruleError, ConfigurationError, counted
 from chainrule.files.words import hydra_text
 from chainrule.records.predictor import Predictor
+from chainrule.registry.loaded import installed
 from chainrule.registry.preferences import is_preference
-from chainrule.registry.registry import installed
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from chainrule.config import application
 from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.files.paths import started_in
 from chainrule.records.sweep import SWEEP, read_sweep
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.registry.watching import Session
 from chainrule.sweep.ledger import how_to_go_on
 from chainrule.sweep.resume import ACCEPTED, require_own, require_plugins, resuming

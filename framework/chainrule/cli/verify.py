@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chainrule.cli.common import load_plugins, parse, parser
 from chainrule.errors import ChainruleError, counted
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.replay.verification import to_json, verify
 
 

@@ -12,8 +12,8 @@ from chainrule.errors import ChainruleError, counted, nearest, sentence
 from chainrule.records.run import read_record
 from chainrule.records.sweep import SWEEP, read_sweep
 from chainrule.records.why import write_why
+from chainrule.registry.loaded import installed
 from chainrule.registry.preferences import is_preference
-from chainrule.registry.registry import installed
 from chainrule.replay.changes import CHANGES
 from chainrule.replay.diagnosis import diagnose
 from chainrule.replay.instrumented import of_settings

@@ -43,7 +43,7 @@ from chainrule.files import paths
 from chainrule.files.words import shell_word
 from chainrule.records.settings import Settings
 from chainrule.registry.kinds import GROUPS, KINDS
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 
 _MAIN = "config"
 _MOST, _STATES = 200, 4  # templates that are kept of one state of files and plugins, and states

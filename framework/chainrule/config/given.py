@@ -10,7 +10,7 @@ from chainrule.errors import ConfigurationError, counted
 from chainrule.files.in_memory import MARK, Frame
 from chainrule.files.words import hydra_text
 from chainrule.records.sweep import split_override
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 
 _PATH = "target.path"
 

@@ -9,7 +9,7 @@ from chainrule.components.parameters import plain_defaults
 from chainrule.config import fitting
 from chainrule.config.layers import names_in
 from chainrule.registry.kinds import GROUPS
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 
 MARK = "<<component>>"
 ANY = "__any__"

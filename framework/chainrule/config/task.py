@@ -29,7 +29,7 @@ from chainrule.records.settings import Settings, seed_in
 from chainrule.records.sweep import read_sweep
 from chainrule.registry.aside import Aside
 from chainrule.registry.blame import blamed
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.registry.watching import Session, Watchers
 from chainrule.runs.contained import contained
 from chainrule.runs.execute import Task, execute

@@ -25,7 +25,7 @@ from chainrule.files.words import hydra_text
 from chainrule.records.result import Result
 from chainrule.records.settings import Settings
 from chainrule.records.sweep import split_override
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.runs.execute import train_on
 from chainrule.runs.prepare import Prepared, prepare, with_target
 

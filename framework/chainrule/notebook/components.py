@@ -8,7 +8,8 @@ from chainrule.components.contracts import Component
 from chainrule.components.parameters import build
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.registry.kinds import KINDS
-from chainrule.registry.registry import Registry, installed
+from chainrule.registry.loaded import installed
+from chainrule.registry.registry import Registry
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from chainrule.components.contracts import Component
 from chainrule.errors import PluginError
 from chainrule.registry import vetting
 from chainrule.registry.declared import declare
-from chainrule.registry.registry import found, is_loading
+from chainrule.registry.loaded import found
+from chainrule.registry.registry import is_loading
 
 _PROGRAM = "__main__"
 _C = TypeVar("_C", bound=type[Component])

@@ -1,11 +1,10 @@
-"""Find plugins, decide which plugin provides each name, and look components up.
+"""Load plugins, decide which plugin provides each name, and look components up.
 
 One plugin cannot harm another. A broken plugin is reported and left out. If two plugins use one name, neither gets it
 until the person prefers one.
 """
 
 import enum
-import functools
 import importlib.metadata
 import logging
 import sys
@@ -22,12 +21,10 @@ import pluggy
 from chainrule.components.contracts import Component
 from chainrule.components.parameters import build
 from chainrule.errors import ConfigurationError, PluginError, nearest, sentence
-from chainrule.files import in_memory, paths
 from chainrule.records.manifest import PluginEntry
 from chainrule.records.settings import Settings
 from chainrule.registry import hookspecs, vetting
-from chainrule.registry.declared import Declared, Parcel, declared, forget
-from chainrule.registry.folder import plugin_files
+from chainrule.registry.declared import Declared, forget
 from chainrule.registry.kinds import GROUPS, KINDS
 from chainrule.registry.preferences import (
     FILES,
@@ -36,7 +33,6 @@ from chainrule.registry.preferences import (
     Preferences,
     canonical,
     is_strict,
-    read_preferences,
 )
 from chainrule.registry.providers import ClassProvider, FileProvider, Provider
 from chainrule.registry.watching import AUTO, EVERY, Session, Watcher
@@ -93,6 +89,14 @@ class Plugin:
     offers: list[Offer] = field(default_factory=list)
     folders: dict[str, Path] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, entry: importlib.metadata.EntryPoint) -> "Plugin":
+        """Return the plugin that an entry point of an installed distribution names."""
+        assert entry.dist is not None  # each entry point was found in a distribution
+        version = entry.dist.version if "Version" in entry.dist.metadata else "without a version"
+        module = entry.value.partition(":")[0].partition("[")[0].strip()
+        return cls(Provider(entry.dist.name, version, entry.name, module), entry)
+
     def __str__(self) -> str:
         verb = "was skipped" if self.status is Status.BROKEN else f"is {self.status}"
         return f"plugin {self.provider} {verb}: {self.reason}"
@@ -121,7 +125,7 @@ class Registry:
         files: Iterable[FileProvider] = (),
     ) -> None:
         self.preferences = preferences or Preferences()
-        self.plugins = sorted(map(_plugin, entries), key=lambda plugin: canonical(plugin.provider.distribution))
+        self.plugins = sorted(map(Plugin.of, entries), key=lambda plugin: canonical(plugin.provider.distribution))
         self.plugins += [Plugin(file, file) for file in files]
         self.reports: list[str] = []
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -253,7 +257,7 @@ class Registry:
             try:
                 watching += vetting.watchers(implementation.function(**arguments))
             except (Exception, SystemExit) as error:
-                sentence = f"plugin {implementation.plugin_name} provides no watcher: {_cause(error)}"
+                sentence = f"plugin {implementation.plugin_name} provides no watcher: {cause(error)}"
                 if is_strict():
                     raise PluginError(f"{sentence} ({STRICT} is set).") from error
                 log.error(f"{sentence}.", exc_info=None if isinstance(error, PluginError) else error)
@@ -312,7 +316,7 @@ class Registry:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # also SystemExit: a plugin must not end the process
-            plugin.status, plugin.reason = Status.BROKEN, _cause(error, provider)
+            plugin.status, plugin.reason = Status.BROKEN, cause(error, provider)
             return
         plugin.description = str(module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
         plugin.offers = [Offer(kind.name, cls) for kind, cls in components]
@@ -416,114 +420,12 @@ def is_loading() -> bool:
     return _loading.get()
 
 
-def found() -> Registry:
-    """Return the registry of everything that is installed, a plugin file, or declared.
-
-    What is installed or a file is loaded once.
-
-    Raises:
-        PluginError: a declared component has the name of another plugin's.
-    """
-    registry = _loaded_once()
-    registry.declare(_received.declared if _received else declared())
-    return registry
-
-
-def installed() -> Registry:
-    """Return the registry as :func:`found`.
-
-    Raises:
-        PluginError: as there, or something is wrong with a plugin, and ``CHAINRULE_STRICT_PLUGINS`` makes every report
-            an error.
-    """
-    registry = found()
-    if registry.reports and is_strict():
-        raise PluginError(f"{'. '.join(registry.reports)} ({STRICT} is set).")
-    return registry
-
-
-def parcel() -> Parcel:
-    """Return what another process needs to have the plugins and data of this one, beside what is installed.
-
-    Raises:
-        PluginError: a declared class cannot be pickled.
-    """
-    files = [plugin.entry for plugin in found().plugins if isinstance(plugin.entry, FileProvider)]
-    return Parcel.of(files, _received.declared if _received else declared(), in_memory.given())
-
-
-def receive(parcel: Parcel) -> None:
-    """Have the plugins of the process that sent the parcel instead of those that this one finds or declares.
-
-    What the parcel has in memory is found in this process, too.
-
-    Raises:
-        PluginError: a class cannot be unpickled.
-    """
-    global _received
-    before = _received.parcel if _received else None
-    if before != parcel:
-        _received = _Received(parcel, parcel.declared())
-        if parcel.data:
-            in_memory.keep(parcel.data)
-    if before is None or before.files != parcel.files:
-        _loaded_once.cache_clear()
-
-
-@dataclass(frozen=True)
-class _Received:
-    """A parcel and the classes in it, unpickled once."""
-
-    parcel: Parcel
-    declared: list[Declared]
-
-
-_received: _Received | None = None
-
-
-@functools.cache
-def _loaded_once() -> Registry:
-    packaged, preferences = paths.configuration(), read_preferences()
-    reserved = [path.relative_to(packaged).with_suffix("").as_posix() for path in packaged.rglob("*.yaml")]
-    entries, damaged = _entry_points()
-    files: list[FileProvider] = []
-    unused: list[str] = []
-    if _received:
-        files = list(_received.parcel.files)
-    elif preferences.files:
-        files, unused = plugin_files(paths.started())
-    if files:  # a module that is installed from this very folder is no second plugin
-        known = {file.resolve() for entry in entries if (file := _plugin(entry).provider.file)}
-        files = [file for file in files if file.path.resolve() not in known]
-    registry = Registry(entries, preferences, reserved, files)
-    registry.reports += damaged + unused
-    return registry
-
-
 def _loaded(plugin: Plugin) -> Any:
     token = _loading.set(True)
     try:
         return plugin.entry.load()
     finally:
         _loading.reset(token)
-
-
-def _entry_points() -> tuple[list[importlib.metadata.EntryPoint], list[str]]:
-    """Return the entry points of all distributions, and a sentence for each one that cannot be read."""
-    seen: set[str] = set()
-    entries: list[importlib.metadata.EntryPoint] = []
-    damaged = []
-    for distribution in importlib.metadata.distributions():
-        try:
-            if hookspecs.PROJECT not in (distribution.read_text("entry_points.txt") or ""):
-                continue
-            name = canonical(distribution.name)
-            if name not in seen:  # a copy further down the path is not imported either
-                entries += distribution.entry_points.select(group=hookspecs.PROJECT)
-            seen.add(name)
-        except Exception as error:  # any error: one distribution must not harm the others
-            damaged.append(f"the distribution at {getattr(distribution, '_path', '?')} cannot be read: {_cause(error)}")
-    return entries, damaged
 
 
 def _require_drawn(pictures: Iterable[str], watching: Iterable[Watcher]) -> None:
@@ -540,13 +442,6 @@ def _require_drawn(pictures: Iterable[str], watching: Iterable[Watcher]) -> None
             )
 
 
-def _plugin(entry: importlib.metadata.EntryPoint) -> Plugin:
-    assert entry.dist is not None  # each entry point was found in a distribution
-    version = entry.dist.version if "Version" in entry.dist.metadata else "without a version"
-    module = entry.value.partition(":")[0].partition("[")[0].strip()
-    return Plugin(Provider(entry.dist.name, version, entry.name, module), entry)
-
-
 def _blocked(by: str) -> str:
     return f"{by!r} is in plugins.block or {VARIABLES['block']}"
 
@@ -559,7 +454,7 @@ def _cure(providers: Sequence[Provider]) -> str:
     return f"plugins.prefer=[{distributions[0]}] or [{distributions[-1]}] settles it"
 
 
-def _cause(error: BaseException, provider: Provider | None = None) -> str:
+def cause(error: BaseException, provider: Provider | None = None) -> str:
     """Return one phrase for what went wrong in a plugin, with its place in the plugin's own files if it is known."""
     if isinstance(error, PluginError):
         return sentence(error).rstrip(".")

@@ -18,7 +18,7 @@ from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ConfigurationError, counted
 from chainrule.records.comparison import Comparison, Round
 from chainrule.records.timing import read_timing, write_timing
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.sweep import dry_run, resume
 from chainrule.sweep.execution.plan import Plan
 from chainrule.sweep.jobs.composer import Composer

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from chainrule.config.task import clear, is_own
 from chainrule.errors import ConfigurationError
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.sweep import dry_run, resume
 from chainrule.sweep.execution.plan import Plan
 from chainrule.sweep.jobs import space

@@ -20,7 +20,7 @@ from chainrule.files.atomic import write_atomically
 from chainrule.records.comparison import Comparison
 from chainrule.records.environment import BLAS, PROCESSOR, switches
 from chainrule.records.sweep import PLUGIN, SWEEP, SearchEntry, Sweep, new_sweep, read_sweep
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.registry.versions import label
 from chainrule.registry.watching import Session, Watcher
 from chainrule.sweep.execution.fingerprint import differences, state

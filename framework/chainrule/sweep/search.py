@@ -25,7 +25,7 @@ from chainrule.records.manifest import RunManifest
 from chainrule.records.result import objective
 from chainrule.records.run import Failure, Record, read_record
 from chainrule.records.sweep import FOLD, SEED, SearchEntry
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.sweep import resume
 from chainrule.sweep.execution.plan import Plan
 from chainrule.sweep.execution.pruning import PRUNERS, TrialPruner, imported, looks

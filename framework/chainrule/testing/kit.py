@@ -12,8 +12,9 @@ from chainrule.components import contracts
 from chainrule.components.contracts import Component
 from chainrule.engine.trainer import blas
 from chainrule.errors import PluginError, agreeing, counted, nearest, text_of
+from chainrule.registry.loaded import found
 from chainrule.registry.preferences import canonical
-from chainrule.registry.registry import Status, found
+from chainrule.registry.registry import Status
 from chainrule.testing import (
     activations,
     general,

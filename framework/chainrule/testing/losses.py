@@ -12,7 +12,7 @@ from chainrule.components.contracts import Array, Loss
 from chainrule.components.parameters import parameters
 from chainrule.components.stacking import stack
 from chainrule.errors import agreeing, counted
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.testing import effects, methods, training
 from chainrule.testing.comparing import digits
 from chainrule.testing.differences import HUGE, differences, find_jump, settled, unfounded_overflow

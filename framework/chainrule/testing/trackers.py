@@ -14,7 +14,7 @@ from chainrule.config.compose import compose_settings
 from chainrule.errors import ChainruleError
 from chainrule.records.run import Record
 from chainrule.records.sweep import JobEntry, Sweep, new_sweep, now
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.registry.watching import Begun, SweepProgress, Tracker, Watchers
 from chainrule.runs.execute import Task, execute
 from chainrule.runs.prepare import prepare

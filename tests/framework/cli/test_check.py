@@ -7,7 +7,7 @@ import pytest
 
 from chainrule.cli.check import main
 from chainrule.errors import ChainruleError
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.testing import kit
 from chainrule.testing.findings import FindingError
 from chainrule.testing.subjects import Subject

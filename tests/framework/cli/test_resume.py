@@ -22,7 +22,9 @@ def test_resuming_what_is_no_sweep(tmp_path):
 def asked(monkeypatch):
     """What Hydra is asked to do, where, which sweep is then resumed, and what is said of it after a signal."""
     found = []
-    monkeypatch.setattr(resume.application, "run", lambda words, kept: found.append((words, Path.cwd(), resumed(), kept())))
+    monkeypatch.setattr(
+        resume.application, "run", lambda words, kept: found.append((words, Path.cwd(), resumed(), kept()))
+    )
     monkeypatch.setattr(resume, "load_plugins", lambda words: found.append(words))
     return found
 

@@ -16,7 +16,7 @@ def test_only_what_is_changed_is_new():
 
 def test_processes_that_train_import_no_hydra():
     code = (
-        "import sys; import chainrule.sweep.execution.processes; from chainrule.registry.registry import installed; "
+        "import sys; import chainrule.sweep.execution.processes; from chainrule.registry.loaded import installed; "
         "installed(); print(sorted({'hydra', 'mlflow', 'matplotlib', 'rich', 'joblib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

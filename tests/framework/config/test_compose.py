@@ -10,7 +10,7 @@ import chainrule
 from chainrule.config.compose import compose_config, compose_settings
 from chainrule.files import paths
 from chainrule.registry.kinds import GROUPS
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 
 
 def refused(*overrides):

@@ -8,7 +8,7 @@ from chainrule.config.compose import compose_config, compose_settings
 from chainrule.config.fitting import FITTED
 from chainrule.files.defaults import fitting
 from chainrule.records.run import read_record
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from overrides import fitted_components
 
 REGRESSION, TWO, SEVERAL = (tuple(fitting()[task].values()) for task in ("regression", "two_classes", "classes"))

@@ -11,7 +11,7 @@ import chainrule
 from chainrule.config.given import with_data
 from chainrule.errors import ConfigurationError
 from chainrule.files.in_memory import find
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 
 rng = np.random.default_rng(0)
 FRAME = pd.DataFrame(

@@ -10,7 +10,7 @@ from chainrule.config.recorded import predictor_of
 from chainrule.errors import ConfigurationError, RecordError
 from chainrule.records.manifest import WEIGHTS
 from chainrule.records.run import CONFUSION, read_record
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 
 
 def test_a_record_has_all_that_predictions_need(tmp_path):

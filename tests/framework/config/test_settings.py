@@ -5,7 +5,7 @@ import pytest
 from chainrule.config.settings import keys, settings_from_config, tracker_from_config
 from chainrule.errors import ConfigurationError
 from chainrule.records.settings import DType
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from jobs import CONFIGURATION, configuration
 
 

@@ -9,7 +9,7 @@ import pytest
 import chainrule
 from chainrule.engine.gradcheck import central_differences
 from chainrule.engine.network import Shape
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from sizes import one_in
 
 

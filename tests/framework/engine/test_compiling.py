@@ -21,7 +21,7 @@ from chainrule.engine.compiling import pays
 from chainrule.engine.machine import why_plain
 from chainrule.engine.reason import Reason
 from chainrule.engine.trainer import train
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.runs.execute import _stack, train_on
 from chainrule.runs.prepare import prepare
 from chainrule.testing.subjects import Subject

@@ -16,7 +16,7 @@ from chainrule.components.contracts import Target
 from chainrule.config.settings import settings_from_config
 from chainrule.engine.data import Scaling, accuracy, draw, r2
 from chainrule.errors import ConfigurationError, PluginError
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 
 ROWS = np.arange(20.0).reshape(10, 2)
 ROWS.flags.writeable = False

@@ -17,7 +17,7 @@ from chainrule.engine.machine import Machine
 from chainrule.engine.network import product
 from chainrule.errors import PluginError
 from chainrule.records.manifest import MANIFEST
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.runs.execute import _stack, train_stack
 from chainrule.runs.prepare import prepare
 from sweeping import command, contents

@@ -8,7 +8,7 @@ import pytest
 import chainrule
 from chainrule.engine.gradcheck import central_differences
 from chainrule.engine.network import Shape, TrainedField
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 
 SHORT = ["network.hidden=[3,2]", "data.samples=20", "training.epochs=4", "training.measure_every=1"]
 LEARNED = [

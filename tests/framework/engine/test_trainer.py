@@ -21,7 +21,7 @@ from chainrule.config.compose import compose_settings
 from chainrule.engine import trainer
 from chainrule.engine.machine import Machine
 from chainrule.records.settings import DType
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.runs.execute import _stack, train_stack
 from chainrule.runs.prepare import prepare, run_structure
 from stacks import RISING, everything, prepared

@@ -15,7 +15,7 @@ from chainrule import Activation, ChainruleError
 from chainrule.cli import export_onnx
 from chainrule.compiled.nodes import OPERATIONS
 from chainrule.records import exchange
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: chainrule[onnx]")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: chainrule[onnx]")

@@ -14,7 +14,7 @@ import chainrule
 from chainrule.config.recorded import predictor_of
 from chainrule.errors import ConfigurationError
 from chainrule.records.run import read_record
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from sizes import one_in
 
 MIXED = ("target=table", "target.missing=median", "target.text=onehot", "target.indicator=true")

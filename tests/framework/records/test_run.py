@@ -13,7 +13,7 @@ from chainrule.records import run
 from chainrule.records.entries import sealed
 from chainrule.records.manifest import MANIFEST
 from chainrule.records.run import claim_directory, read_record, write_record
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare
 from sealing import rewritten, unsealed

@@ -6,9 +6,9 @@ import pytest
 
 import chainrule
 from chainrule.errors import PluginError
-from chainrule.registry import registry as registries
+from chainrule.registry import loaded
 from chainrule.registry.blame import blamed
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 
 SOURCE = """
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def registry(afresh):
     Path("plugins").mkdir()
     Path("plugins/odd.py").write_text(SOURCE)
     yield installed()
-    registries._loaded_once.cache_clear()
+    loaded._loaded_once.cache_clear()
 
 
 def caught(function, *arguments):

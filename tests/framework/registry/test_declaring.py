@@ -9,7 +9,7 @@ import pytest
 import chainrule
 import distributions
 from chainrule.errors import PluginError
-from chainrule.registry import registry
+from chainrule.registry import loaded
 from distributions import BENT
 
 pytestmark = pytest.mark.usefixtures("afresh")
@@ -41,7 +41,7 @@ def test_a_declared_class_is_a_choice_at_once_and_is_replaced():
     second = softsign(2.0)
     assert isinstance(chainrule.component("activation", "softsign"), second)
     assert chainrule.settings("activation=softsign").activation.factor == 2.0
-    assert registry.found().names("activation").count("softsign") == 1
+    assert loaded.found().names("activation").count("softsign") == 1
 
 
 def test_its_source_is_in_the_record(tmp_path):
@@ -49,7 +49,7 @@ def test_its_source_is_in_the_record(tmp_path):
     chainrule.run("activation=softsign", "training.epochs=1", "tracking=none", directory=tmp_path / "run")
     plugins = chainrule.load(tmp_path / "run").record.manifest.plugins
     name = f"{__name__}:softsign.<locals>.Softsign"
-    assert plugins[name] == {"version": "", "sha256": registry.found().provider("activation", "softsign").digest}
+    assert plugins[name] == {"version": "", "sha256": loaded.found().provider("activation", "softsign").digest}
 
 
 def test_runs_in_a_stack_have_the_bytes_of_runs_alone():
@@ -62,7 +62,7 @@ def test_runs_in_a_stack_have_the_bytes_of_runs_alone():
 def test_the_name_of_a_plugin_s_component_is_refused_once():
     softsign(name="tanh")
     with pytest.raises(PluginError, match=r"chainrule .* has activation=tanh already: give the class another name"):
-        registry.found()
+        loaded.found()
     assert type(chainrule.component("activation", "tanh")).__name__ == "Tanh"
 
 
@@ -101,15 +101,15 @@ def test_in_a_module_that_is_a_plugin_the_decorator_does_nothing(tmp_path, monke
     source = BENT.replace("from chainrule", "import chainrule\nfrom chainrule")
     source = source.replace("@dataclass", "@chainrule.plugin\n@dataclass")
     distributions.plugin_folder(tmp_path, mine=source)
-    assert registry.found().provider("activation", "bent").key == "plugins/mine.py:mine"
-    assert not registry.declared()
+    assert loaded.found().provider("activation", "bent").key == "plugins/mine.py:mine"
+    assert not loaded.declared()
     # Nor in one that is installed, if it is imported before it is found.
     site = tmp_path / "site"
     distributions.install(site, "chainrule-curved", source.replace("Bent", "Curved"))
     monkeypatch.syspath_prepend(site)
     import chainrule_curved
 
-    registry._loaded_once.cache_clear()
-    assert registry.found().find("activation", "curved") is chainrule_curved.Curved
-    assert registry.found().provider("activation", "curved").distribution == "chainrule-curved"
+    loaded._loaded_once.cache_clear()
+    assert loaded.found().find("activation", "curved") is chainrule_curved.Curved
+    assert loaded.found().provider("activation", "curved").distribution == "chainrule-curved"
     del sys.modules["chainrule_curved"]

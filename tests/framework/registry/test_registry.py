@@ -6,12 +6,11 @@ import sys
 import pytest
 
 import chainrule
-import distributions
-from chainrule.registry import registry
-from chainrule.registry.declared import Parcel
+from chainrule.registry import loaded
 from chainrule.registry.folder import plugin_files
+from chainrule.registry.loaded import installed
 from chainrule.registry.preferences import Preferences
-from chainrule.registry.registry import Registry, Status, installed
+from chainrule.registry.registry import Registry, Status
 from chainrule.registry.watching import Session
 from distributions import BENT, LYNX, plugin_folder
 
@@ -297,22 +296,10 @@ def test_configuration_of_hydra_is_not_replaced(install):
     assert registry.reports[0].endswith("hydra/launcher/joblib.yaml would hide that of Hydra")
 
 
-def test_a_distribution_found_twice_counts_once(tmp_path, monkeypatch):
-    """The one that comes first on the path is also the one that Python imports."""
-    for name, version in (("chainrule_lynx", "0.9"), ("chainrule-lynx", "1.0")):
-        distributions.install(tmp_path / version, name, LYNX, version)
-        monkeypatch.syspath_prepend(tmp_path / version)
-    importlib.invalidate_caches()
-    entries, damaged = registry._entry_points()
-    assert not damaged
-    (lynx,) = [entry for entry in entries if entry.value == "chainrule_lynx"]
-    assert lynx.dist.version == "1.0"
-
-
 def of_files(tmp_path, prefer=(), block=(), **files):
     """The registry of built-in activations and of plugin files."""
     plugin_folder(tmp_path, **files)
-    entries = [entry for entry in registry._entry_points()[0] if entry.name == "activations"]
+    entries = [entry for entry in loaded._entry_points()[0] if entry.name == "activations"]
     return Registry(entries, Preferences(tuple(prefer), tuple(block)), files=plugin_files(tmp_path)[0])
 
 
@@ -353,38 +340,3 @@ def test_hooks_of_a_file_work_and_then_say_which_components_there_are(tmp_path):
     assert of_files(tmp_path, mine=watching).find("activation", "bent")
     found = of_files(tmp_path, mine=BENT + hook.format("chainrule_activations()", "[]"))
     assert "bent" not in found.names("activation")
-
-
-@pytest.mark.usefixtures("afresh")
-def test_the_files_of_the_working_directory_are_found_unless_they_are_switched_off(tmp_path, monkeypatch):
-    plugin_folder(tmp_path, mine=BENT)
-    assert registry.found().find("activation", "bent")
-    monkeypatch.setenv("CHAINRULE_PLUGIN_FILES", "0")
-    registry._loaded_once.cache_clear()
-    assert "bent" not in registry.found().names("activation")
-
-
-@pytest.mark.usefixtures("afresh")
-def test_a_module_that_is_installed_from_the_folder_is_no_second_plugin(tmp_path, monkeypatch):
-    plugins = plugin_folder(tmp_path)
-    distributions.install(plugins, "chainrule-bent", BENT)
-    monkeypatch.syspath_prepend(plugins)
-    assert registry.found().provider("activation", "bent").version == "1.0"
-    sys.modules.pop("chainrule_bent")
-
-
-@pytest.mark.usefixtures("afresh")
-def test_another_process_has_the_files_that_were_there_when_this_one_began(tmp_path):
-    path = plugin_folder(tmp_path, mine=BENT) / "mine.py"
-    parcel = registry.parcel()
-    digest = registry.found().provider("activation", "bent").digest
-    path.write_text("from chainrule import nothing_of_that_name\n")
-    (path.parent / "new.py").write_text(BENT.replace("Bent", "New"))
-    registry.receive(parcel)
-    found = registry.found()
-    assert not found.reports
-    assert found.provider("activation", "bent").digest == digest
-    assert "new" not in found.names("activation")
-    assert registry.parcel() == parcel, "it is handed on"
-    registry.receive(Parcel((), ()))
-    assert "bent" not in registry.found().names("activation")

@@ -5,7 +5,7 @@ import re
 from importlib.metadata import version
 
 from chainrule.records.environment import processor
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.registry.versions import changes, code, label
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import chainrule
 from chainrule.records.settings import flat
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.replay.changes import CHANGES, CONTROL
 from chainrule.runs.prepare import prepare
 

@@ -7,7 +7,7 @@ import pytest
 import chainrule
 from chainrule.analysis.shares import Share
 from chainrule.errors import ConfigurationError
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.replay.changes import CONTROL
 from chainrule.replay.diagnosis import diagnose
 from chainrule.replay.instrumented import of_settings

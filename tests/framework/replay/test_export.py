@@ -11,8 +11,8 @@ import pytest
 import chainrule
 from chainrule.cli.export import main
 from chainrule.errors import ChainruleError, RecordError
-from chainrule.registry import registry
-from chainrule.registry.registry import installed
+from chainrule.registry import loaded
+from chainrule.registry.loaded import installed
 from chainrule.replay.verification import verify
 
 SHORT = ["training.epochs=3", "tracking=none"]
@@ -99,7 +99,7 @@ def test_it_is_trained_again_elsewhere(project, tmp_path, monkeypatch):
 
 def _afresh():
     """Find plugins anew, as another process does."""
-    registry._loaded_once.cache_clear()
+    loaded._loaded_once.cache_clear()
 
 
 def test_what_is_in_it(project):

@@ -11,7 +11,7 @@ import pytest
 import chainrule
 from chainrule.compiled.machine_code import available
 from chainrule.registry.instruments import Backward, Course, Finding, Instrument, Seen, Stepped
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.replay.curvature import Gradients
 from chainrule.replay.instrumented import POINTS, examine, instruments, of_settings, ordered
 from chainrule.replay.replays import Replay

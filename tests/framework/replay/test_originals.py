@@ -92,7 +92,7 @@ def test_a_record_of_another_seed_is_said_to_differ_before_the_first_step(tmp_pa
     chainrule.run("training.epochs=2", "tracking=none", directory=tmp_path / "run", quiet=True)
     known = read_record(tmp_path / "run").manifest
     rewritten(tmp_path / "run", configuration={**known.configuration, "seed": 1})
-    replay = Replay.of_record(read_record(tmp_path / "run"), chainrule.registry.registry.installed())
+    replay = Replay.of_record(read_record(tmp_path / "run"), chainrule.registry.loaded.installed())
     verdict = replay.train().verdict
     assert "it differs before the first step (train/loss, validation/loss" in verdict
     assert "changed since: data: was " in verdict

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import chainrule
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.replay.changes import CHANGES, CONTROL
 from chainrule.replay.instrumented import of_settings
 from chainrule.replay.proof import _Bench, prove

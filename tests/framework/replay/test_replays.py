@@ -12,7 +12,7 @@ import random_runs
 from chainrule.engine.onlooker import Onlooker
 from chainrule.errors import ConfigurationError
 from chainrule.records.run import read_record
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.registry.watching import Watchers
 from chainrule.replay.replays import Replay, together
 from chainrule.runs.execute import Task, execute

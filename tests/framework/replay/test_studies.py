@@ -8,7 +8,7 @@ import pytest
 
 import chainrule
 from chainrule.errors import RecordError
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.replay.studies import numbers_of
 from chainrule.replay.verification import verify
 from studies import EXPERIMENTS

@@ -7,7 +7,7 @@ import pytest
 
 import chainrule
 from chainrule.errors import RecordError
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.replay.swept import diagnose_sweep
 
 WORDS = [

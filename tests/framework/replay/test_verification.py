@@ -11,7 +11,7 @@ import chainrule
 from chainrule.cli.verify import main
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.entries import sealed
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.replay.verification import to_json, verify
 from sealing import identified
 

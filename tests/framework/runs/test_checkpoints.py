@@ -7,7 +7,7 @@ from chainrule import interrupts
 from chainrule.config.compose import compose_settings
 from chainrule.engine import trainer
 from chainrule.records.checkpoint import read_checkpoint
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.registry.watching import Watchers
 from chainrule.runs import checkpoints
 from chainrule.runs.checkpoints import Keeper, found

@@ -10,7 +10,7 @@ import threadpoolctl
 
 from chainrule.config.compose import compose_settings
 from chainrule.engine import trainer
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.registry.watching import Watcher, Watchers
 from chainrule.runs.execute import Task, execute, stopwatch, train_on, train_stack
 from chainrule.runs.prepare import prepare

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.sweep import dry_run
 from chainrule.sweep.execution.plan import Plan, Unit
 from jobs import job

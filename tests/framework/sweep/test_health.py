@@ -11,7 +11,7 @@ from chainrule.files.locks import exclusive
 from chainrule.records.manifest import MANIFEST
 from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.sweep import health
 
 SHORT = ("training.epochs=1", "tracking=none", "data.samples=10", "hydra.launcher.workers=1")

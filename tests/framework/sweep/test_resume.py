@@ -16,7 +16,7 @@ from chainrule.records.environment import processor
 from chainrule.records.manifest import MANIFEST
 from chainrule.records.run import read_record
 from chainrule.records.sweep import new_sweep, read_sweep
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.registry.versions import label
 from chainrule.sweep import resume
 from distributions import BENT, MOODY

@@ -14,7 +14,7 @@ from chainrule.errors import RecordError
 from chainrule.records.comparison import Comparison
 from chainrule.records.sweep import read_sweep
 from chainrule.records.timing import TIMING, read_timing
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.sweep import timing
 from distributions import MOODY
 from pages import parsed

@@ -24,9 +24,9 @@ from chainrule.errors import ConfigurationError, counted
 from chainrule.files.words import resuming
 from chainrule.records.environment import BLAS, PROCESSOR, switches
 from chainrule.registry.declared import Parcel
+from chainrule.registry.loaded import installed, parcel, receive
 from chainrule.registry.preferences import SECTION, VARIABLES
 from chainrule.registry.providers import ClassProvider, FileProvider
-from chainrule.registry.registry import installed, parcel, receive
 from chainrule.registry.versions import changes, code
 from chainrule.registry.watching import Progress
 from chainrule.sweep.execution import worker

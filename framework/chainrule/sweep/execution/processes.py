@@ -17,7 +17,7 @@ from typing import Any
 from chainrule import interrupts
 from chainrule.errors import ChainruleError, PluginError
 from chainrule.registry.declared import Parcel
-from chainrule.registry.registry import installed, parcel, receive
+from chainrule.registry.loaded import installed, parcel, receive
 from chainrule.sweep.execution import worker
 from chainrule.sweep.execution.plan import Unit
 

@@ -17,7 +17,8 @@ from chainrule.records.result import Result
 from chainrule.records.run import Failure, Record, read_record
 from chainrule.records.settings import Settings
 from chainrule.registry.blame import blamed
-from chainrule.registry.registry import Registry, installed
+from chainrule.registry.loaded import installed
+from chainrule.registry.registry import Registry
 from chainrule.registry.watching import Progress, Session, Start, Watcher, Watchers
 from chainrule.runs.checkpoints import found
 from chainrule.runs.contained import contained

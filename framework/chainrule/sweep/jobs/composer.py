@@ -17,7 +17,7 @@ from chainrule.config.choices import Loading
 from chainrule.config.compose import explained, is_composition_error
 from chainrule.config.templates import Template, Templates, plain
 from chainrule.errors import ChainruleError, ConfigurationError
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.sweep.jobs.job import Base, Job, job_name
 
 _NUMBER = "${hydra.job.num}"

@@ -14,7 +14,7 @@ from chainrule.records.comparison import Comparison, Round
 from chainrule.records.settings import flat
 from chainrule.records.sweep import SEED
 from chainrule.registry.kinds import GROUPS
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.sweep.jobs import space
 from chainrule.sweep.jobs.axes import Axis, read_axes
 from chainrule.sweep.jobs.composer import Composer

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from chainrule.errors import ConfigurationError
-from chainrule.registry import registry
+from chainrule.registry import loaded
 from chainrule.registry.watching import Progress
 from chainrule.sweep.execution import clusters
 from chainrule.sweep.execution.clusters import Site
@@ -62,11 +62,11 @@ def test_a_worker_gets_what_is_not_installed(tmp_path, monkeypatch):
     here = pickle.loads(pickle.dumps(Site.here(tmp_path)))
     assert not [name for name in here.code if "mine" in name], "it is sent, so it is the same there"
     monkeypatch.chdir(tmp_path)
-    registry._loaded_once.cache_clear()
-    assert "bent" not in registry.found().names("activation")
+    loaded._loaded_once.cache_clear()
+    assert "bent" not in loaded.found().names("activation")
     with pytest.raises(AttributeError, match="jobs"):  # of no unit
         here.train(None)
-    assert str(registry.found().provider("activation", "bent")) == "plugins/mine.py"
+    assert str(loaded.found().provider("activation", "bent")) == "plugins/mine.py"
 
 
 @pytest.mark.parametrize("whole_folder", [True, False])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.sweep.execution.fingerprint import differences, state
 from chainrule.sweep.execution.plan import Plan
 from jobs import job

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from chainrule.errors import ConfigurationError
-from chainrule.registry.registry import installed
+from chainrule.registry.loaded import installed
 from chainrule.sweep.execution import plan as module
 from chainrule.sweep.execution.plan import Plan
 from jobs import job
