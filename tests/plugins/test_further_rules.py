@@ -226,7 +226,7 @@ def test_predictive_coding_with_fixed_predictions_is_exact_after_as_many_steps_a
         assert distance(gradients(PredictiveCoding(fixed=True, rate=1.0, steps=hidden - 1), of), exact) > 0.01
 
 
-@pytest.mark.parametrize(("samples", "variance"), [(1, 1.0), (3, 0.5)])
+@pytest.mark.parametrize(("samples", "variance"), [pytest.param(1, 1.0, marks=pytest.mark.slow), (3, 0.5)])
 def test_predictive_coding_follows_the_gradient_of_the_settled_energy(samples, variance):
     """The energy of the paper, written out and minimised by SciPy, differentiated by differences."""
     weights, biases, x, y = network(3, samples=samples)
@@ -294,7 +294,7 @@ def equilibrium_loss(feedback, x, y, shape):
 
 
 @pytest.mark.parametrize("widths", [(2, 2, 2, 1), WIDTHS, (2, 3, 4, 3, 1)])
-@pytest.mark.parametrize("feedback", [0.2, 1.0])
+@pytest.mark.parametrize("feedback", [0.2, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_equilibrium_propagation_is_the_gradient_of_the_equilibrium_s_loss(widths, feedback):
     """Theorem 1 of the paper, for small nudges; the error falls with the square of the nudge."""
     weights, biases, x, y = of = network(1, widths, samples=2)

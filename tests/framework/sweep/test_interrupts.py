@@ -70,7 +70,7 @@ def sentence():
     return rf"chainrule: interrupted\. ({left}|All \d+ runs are recorded in {directory}\.)\n"
 
 
-@pytest.mark.parametrize("to_all", [True, False])
+@pytest.mark.parametrize("to_all", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("moment", one_in(5, MOMENTS))
 def test_all_processes_end_at_any_moment(start, moment, to_all):
     """A terminal sends it to all processes, a manager of jobs to the first."""

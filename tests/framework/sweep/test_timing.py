@@ -85,6 +85,7 @@ def test_a_finished_comparison_is_not_measured_again_and_older_ones_have_no_time
     assert "What it costs" not in (tmp_path / "older" / "report.html").read_text()
 
 
+@pytest.mark.slow  # it measures, as those above
 def test_a_component_that_is_gone_leaves_a_note(lazy):
     folder, _ = lazy
     found = timing.measure(read_sweep(folder / "found"), installed())

@@ -98,6 +98,7 @@ def run(author, *arguments):
     return pytest.RunResult(done.returncode, *lines, time.monotonic() - begin)
 
 
+@pytest.mark.slow  # it checks all that is there
 def test_one_line_in_pyproject_checks_everything_that_is_registered(project):
     done = run(project(), "-v")
     done.assert_outcomes(passed=ITEMS + 1)
