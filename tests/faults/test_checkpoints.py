@@ -108,6 +108,7 @@ def test_a_run_that_is_killed_ends_with_the_same_bits(alone, extent):
     assert went_on
 
 
+@pytest.mark.slow
 def test_a_run_that_is_interrupted_says_what_is_kept_and_ends_with_the_same_bits(alone, extent):
     expected, seconds = alone
     trials, chance = extent(few=1, ci=8, all=200), random.Random(1)

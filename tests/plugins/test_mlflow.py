@@ -388,7 +388,7 @@ def test_sending_again_changes_nothing(client, database, record, receipt):
 
 
 @pytest.mark.parametrize("where", ["create_run", "log_batch", "log_inputs", "log_artifact", "set_terminated"])
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("after", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_send_that_broke_off_is_completed(client, database, record, monkeypatch, where, after):
     from mlflow import MlflowClient
 

@@ -40,9 +40,9 @@ class TestLauncher(LauncherTestSuite):
 @pytest.mark.parametrize(
     ("launcher_name", "overrides"),
     [
-        ("stacked", ["hydra/sweeper=basic", "hydra.sweeper.max_batch_size=2"]),
         ("stacked", ["hydra/sweeper=stacked", "hydra.sweeper.max_batch_size=2"]),
-        ("basic", ["hydra/sweeper=stacked", "hydra.sweeper.max_batch_size=2"]),
+        pytest.param("stacked", ["hydra/sweeper=basic", "hydra.sweeper.max_batch_size=2"], marks=pytest.mark.slow),
+        pytest.param("basic", ["hydra/sweeper=stacked", "hydra.sweeper.max_batch_size=2"], marks=pytest.mark.slow),
     ],
 )
 class TestBatches(BatchedSweeperTestSuite):
