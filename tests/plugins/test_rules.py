@@ -289,7 +289,8 @@ def test_training_aligns_the_weights_with_the_feedback():
     [],
     ["activation=tanh", "network.hidden=[16,16]"],
     ["target=two_moons", "network.hidden=[16]", "output=sigmoid", "loss=binary_cross_entropy"],
-    ["target=wine", "network.hidden=[16,8]", "output=softmax", "loss=categorical_cross_entropy", "optimizer=adam"],
+    pytest.param(["target=wine", "network.hidden=[16,8]", "output=softmax", "loss=categorical_cross_entropy",
+                  "optimizer=adam"], marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_networks_learn_by_feedback(cls, choice):
     runs = [

@@ -13,6 +13,7 @@ from chainrule.config.choices import Choices, Loading, component_finder
 from chainrule.config.compose import compose_config, is_composition_error
 from chainrule.files import paths
 from chainrule.sweep.jobs.composer import Composer
+from sizes import one_in
 from sweeping import composing
 
 COMPONENTS = {
@@ -119,7 +120,7 @@ def test_every_choice_is_what_hydra_composes(tmp_path, own, seed, lists):
 
 @pytest.mark.parametrize(
     ("others", "is_left"),
-    [(name, name in {"deep", "twice", "beside"}) for name in FILES["experiment"]],
+    one_in(3, [(name, name in {"deep", "twice", "beside"}) for name in FILES["experiment"]]),
 )
 def test_where_something_else_may_depend_on_the_choice_hydra_composes(tmp_path, own, others, is_left):
     with composing(tmp_path) as (hydra, master):

@@ -17,6 +17,7 @@ from chainrule.config.fitting import known
 from chainrule.config.once import Once
 from chainrule.files import paths
 from overrides import fitted_components, random_overrides
+from sizes import one_in
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +70,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize(("multirun", "overrides"), COMMANDS)
+@pytest.mark.parametrize(("multirun", "overrides"), one_in(3, COMMANDS))
 def test_what_hydra_composes_twice_is_composed_once(multirun, overrides, composed):
     by_hydra = asked_and_composed(ConfigLoaderImpl, overrides, multirun)
     assert len(composed) == 2
