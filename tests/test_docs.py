@@ -93,6 +93,7 @@ SCRIPTS = [line for text in STUDIES for block in blocks(text, "sh") for line in 
 
 
 NEEDS = {
+    "export-onnx": "onnx",
     "hydra/sweeper=stacked_optuna": "optuna",
     "hydra/launcher=submitit_slurm": "hydra_plugins.hydra_submitit_launcher",
     "hydra/launcher=submitit_local": "hydra_plugins.hydra_submitit_launcher",
