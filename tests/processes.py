@@ -40,6 +40,18 @@ def wait_until(condition):
         time.sleep(0.05)
 
 
+def saying(said):
+    """A context that adds to a list when it begins, and when it ends."""
+
+    @contextlib.contextmanager
+    def context():
+        said.append("begins")
+        yield
+        said.append("ends")
+
+    return context
+
+
 def at_work_for_long():
     """Something that a tracker says of itself: it says it twice, one in the other."""
     with at_work(), at_work():

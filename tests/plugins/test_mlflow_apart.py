@@ -1,6 +1,5 @@
 """MLflow's client is in a process of its own while runs are trained, which ends with them, however they end."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -12,7 +11,7 @@ import chainrule
 from chainrule.errors import ChainruleError
 from chainrule.registry.aside import told_at_work
 from chainrule_mlflow import apart
-from processes import at_work_for_long, wait_until
+from processes import at_work_for_long, saying, wait_until
 from sizes import one_in
 
 STARTS = """
@@ -58,14 +57,7 @@ def test_what_is_asked_for_is_done_elsewhere_and_what_is_wrong_is_said_here():
 
 def test_what_it_does_by_itself_is_said_here_with_its_start():
     said = []
-
-    @contextlib.contextmanager
-    def saying():
-        said.append("begins")
-        yield
-        said.append("ends")
-
-    with told_at_work(saying):
+    with told_at_work(saying(said)):
         for _ in range(2):
             assert apart.call(at_work_for_long) != os.getpid()
     assert said == ["begins", "ends"] * 3

@@ -20,6 +20,7 @@ from chainrule.records.manifest import MANIFEST, RunManifest
 from chainrule.records.run import read_record
 from chainrule_mlflow import bulk, client, contents, sending
 from chainrule_mlflow.store import Store
+from processes import saying
 from sealing import identified
 
 PARENT = "ab" * 16
@@ -512,14 +513,7 @@ def test_the_parent_and_the_number_of_points_are_the_callers(study, sweep, no_cl
 def test_who_writes_is_at_work_and_who_waits_for_another_is_not(study, sweep, monkeypatch):
     """A sweep waits at its end for what is being sent, however many runs it has, but not for a locked database."""
     working = []
-
-    @contextlib.contextmanager
-    def at_work():
-        working.append("began")
-        yield
-        working.append("ended")
-
-    monkeypatch.setattr(bulk, "at_work", at_work)
+    monkeypatch.setattr(bulk, "at_work", saying(working))
     monkeypatch.setattr("chainrule_mlflow.store.BUSY", 0.01)
     with contextlib.closing(sqlite3.connect(study.file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -527,4 +521,4 @@ def test_who_writes_is_at_work_and_who_waits_for_another_is_not(study, sweep, mo
             sending.send_many(sweep, study, "study", None, contents.POINTS)
     assert working == []
     sending.send_many(sweep, study, "study", None, contents.POINTS)
-    assert working == ["began", "ended"]
+    assert working == ["begins", "ends"]

@@ -13,7 +13,7 @@ from chainrule.records.run import Membership, Record
 from chainrule.registry import aside
 from chainrule.registry.aside import LATER, Aside, at_work, told_at_work
 from chainrule.registry.watching import Progress, Watchers
-from processes import wait_until
+from processes import saying, wait_until
 
 
 class Slow(chainrule.Tracker):
@@ -123,14 +123,7 @@ def test_who_took_long_before_is_not_waited_for_at_the_end(tmp_path, monkeypatch
 
 def test_a_process_of_a_tracker_may_say_that_it_is_at_work():
     said = []
-
-    @contextlib.contextmanager
-    def saying():
-        said.append("begins")
-        yield
-        said.append("ends")
-
-    with told_at_work(saying), at_work():
+    with told_at_work(saying(said)), at_work():
         said.append("works")
     with at_work():
         pass
