@@ -1,7 +1,9 @@
 """Every test runs in a directory of its own, away from the environment's trackers."""
 
 import gc
+import itertools
 import os
+import re
 import shutil
 import signal
 from unittest import mock
@@ -48,6 +50,12 @@ def extent(request):
     return lambda **sizes: sizes[request.config.getoption("faults")]
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "extent" in getattr(item, "fixturenames", ()):
+            item.add_marker("sized")
+
+
 def pytest_collection_finish():
     """What is there now stays, and need not be looked through whenever objects that nobody needs are looked for."""
     gc.collect()
@@ -55,12 +63,30 @@ def pytest_collection_finish():
     gc.set_threshold(50_000, 20, 100)
 
 
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory, request):
+    """A new folder, as pytest makes one, without looking through those of all other tests and linking the newest."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    folder = tmp_path_factory.getbasetemp() / f"{name}{next(_numbers)}"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def _own_directory(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with mock.patch.dict(os.environ):  # the command exports which plugins it prefers
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
-        yield
+def _own_directory(tmp_path):
+    """Nothing that a test or a command does to the folder or the environment of the process outlives it."""
+    folder, before = os.getcwd(), dict(os.environ)
+    os.chdir(tmp_path)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    yield
+    os.chdir(folder)
+    for name, _ in os.environ.items() ^ before.items():
+        os.environ.pop(name, None)
+        if name in before:
+            os.environ[name] = before[name]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -87,8 +113,8 @@ def prepared(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _shortcuts(prepared):
-    patch = shortcuts.take(str(prepared))
+def _shortcuts():
+    patch = shortcuts.take()
     yield
     patch.undo()
 
@@ -101,8 +127,8 @@ def drawn():
 
 
 @pytest.fixture
-def made_anew(drawn, monkeypatch):
-    """Databases of MLflow are made in this test, and none is kept to be copied."""
+def made_anew(monkeypatch):
+    """Databases of MLflow are made in this test, instead of copied from one that was made for another."""
     monkeypatch.setenv("CHAINRULE_CACHE", "")
 
 

@@ -162,10 +162,10 @@ def _imported():
 def _ended(words):
     """Do what ``python *words`` does, and return its exit code."""
     try:
-        if database := os.environ.get("CHAINRULE_SHORTCUTS"):
+        if "CHAINRULE_SHORTCUTS" in os.environ:
             import shortcuts  # which imports plugins, as this process has done
 
-            shortcuts.take(database)
+            shortcuts.take()
         operations.take(is_first=True)
         _run(words)
     except SystemExit as end:

@@ -1,18 +1,20 @@
-"""Which cases of a test are tried in every run, and which in CI only, because all of them together take long."""
+"""Which cases of a test are tried in every run, in CI only, or only by hand, because all of them together take long."""
+
+import itertools
 
 import pytest
 
 
-def one_in(count, cases):
-    """All cases of a test, of which one in ``count`` is tried in every run; the others are slow."""
-    return [_param(case) if number % count == 0 else _slow(_param(case)) for number, case in enumerate(cases)]
+def one_in(count, cases, ci=1):
+    """All cases of a test: one in ``count`` is tried in every run, and of the others one in ``ci`` in CI.
+
+    The rest is tried where all tests are, by ``-m ""``.
+    """
+    others = itertools.cycle(["slow", *["rare"] * (ci - 1)])
+    return [_marked(case, *([next(others)] if place % count else [])) for place, case in enumerate(cases)]
 
 
-def _param(case):
-    if hasattr(case, "marks"):
-        return case
-    return pytest.param(*((case,) if isinstance(case, str) else case))
-
-
-def _slow(param):
-    return pytest.param(*param.values, id=param.id, marks=(*param.marks, pytest.mark.slow))
+def _marked(case, *names):
+    if not hasattr(case, "marks"):
+        case = pytest.param(*((case,) if isinstance(case, str) else case))
+    return pytest.param(*case.values, id=case.id, marks=(*case.marks, *(getattr(pytest.mark, name) for name in names)))

@@ -3,12 +3,15 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import chainrule
 from chainrule.files.defaults import defaults
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data_in_python.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_code_of_the_page_does_what_it_says():
     names = {}
     for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):

@@ -9,6 +9,7 @@ import pytest
 import chainrule
 from chainrule.registry.kinds import KINDS
 from chainrule.registry.loaded import installed
+from sizes import one_in
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 ROW = re.compile(r"\| ([^|]*): `(\w+)` \| (\w+) \| \[(\w+\.py)\]\(([\w/]+\.py)\) \| (\d+) \| ([^|]+) \| ([^|]+) \|")
@@ -50,7 +51,7 @@ def test_no_idea_is_there_twice():
     assert len(names) == len(set(names))
 
 
-@every
+@pytest.mark.parametrize("row", one_in(3, [pytest.param(row, id=row[1]) for row in rows()]))
 def test_an_idea_trains_and_is_swept(row):
     """Two seeds in one stack, with the bytes that each has alone."""
     _, name, kind, *_ = row

@@ -39,7 +39,7 @@ def test_the_small_comparison():
     standing = table(printed, "contender")
     assert standing["exact"]["worse than"] == "0"
     assert standing["direct_feedback_alignment"]["better than"] == "0"
-    assert all(float(row["two_moons"].removesuffix(" %")) > 90 for row in table(printed, "median score").values())
+    assert all(float(row["two_moons"].removesuffix(" %")) > 80 for row in table(printed, "median score").values())
 
 
 def test_what_a_rule_follows_is_its_formula(study):

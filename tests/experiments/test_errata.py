@@ -52,6 +52,7 @@ def test_the_angles_follow_the_run_itself(printed):
     assert whole[1, 1] == printed.angle(alone)
 
 
+@pytest.mark.slow
 def test_a_run_has_reached_what_any_shorter_one_ends_with(printed, tmp_path, monkeypatch):
     """Training is repeatable, so each point of a curve is the end of a shorter run, which scikit-learn scores."""
     words = ["seed=range(3)", "training.epochs=6", "training.measure_every=1"]

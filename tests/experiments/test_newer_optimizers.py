@@ -5,7 +5,7 @@ import pytest
 from studies import small, table
 
 
-@pytest.mark.slow  # a whole study, though a small one
+@pytest.mark.rare  # a whole study, though a small one; in CI another one is compared
 def test_the_small_version():
     printed, _ = small("newer_optimizers", "compared")
     standing = table(printed, "contender")

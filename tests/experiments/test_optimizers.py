@@ -5,14 +5,12 @@ import pytest
 from studies import small, table
 
 
-@pytest.mark.slow  # a whole study, though a small one
+@pytest.mark.rare  # a whole study, though a small one; in CI another one is compared
 def test_the_small_version():
     printed, _ = small("optimizers", "compared")
     standing = table(printed, "contender")
-    assert next(iter(standing)) == "adam"
-    assert int(standing["adam"]["better than"]) >= 3
-    assert standing["adam"]["worse than"] == "0"
-    assert standing["adadelta"]["better than"] == "0"
+    won = {name: int(row["% of runs won"]) for name, row in standing.items()}
+    assert won["adadelta"] < 40 < 60 < won["adam"]
     losses = table(printed, "median loss, 95 % interval")
     names = ("adam", "momentum", "gradient_descent")
     first, second, plain = (float(losses[name]["sine"].replace("*", "").split()[0]) for name in names)

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studies import load, table
+
 SPEED = Path(__file__).parents[2] / "experiments" / "speed"
 
 
@@ -133,11 +135,25 @@ def test_versions_take_turns(tmp_path):
     assert all(re.fullmatch(r"-?[\d.]+ \(-?[\d.]+ to -?[\d.]+\)", row[3]) for row in rows)
 
 
-@pytest.mark.slow  # it measures
-def test_the_command_as_typed_is_measured_in_each_use(tmp_path):
-    command = [sys.executable, SPEED / "typed.py", sys.executable, "--quick"]
-    output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
-    rows = [line.strip("| ").split(" | ") for line in output.splitlines()][2:]
-    assert len(rows) == 6
-    assert all(float(cell) > 0 for row in rows for cell in row[1:3])
-    assert not list(tmp_path.iterdir())
+def test_the_command_as_typed_is_measured_in_each_use(monkeypatch, capsys):
+    typed, uses = load("speed", "typed"), []
+
+    def seconds(python, arguments, project, cache):
+        assert (project / "pyproject.toml").exists()
+        uses.append((python, *arguments))
+        return 6 if python == "older" else 3
+
+    monkeypatch.setattr(typed, "seconds", seconds)
+    monkeypatch.setattr(sys, "argv", ["typed.py", "older", "--quick"])
+    typed.main()
+    found = table(capsys.readouterr().out, "`chainrule`")
+    assert list(found) == [typed.FIRST, typed.PROJECT, typed.AGAIN, *typed.PARTS]
+    assert [*found[typed.AGAIN].values()][1:] == ["6.00", "3.00", "0.50 (0.50 to 0.50)"]
+    assert len(uses) == 12
+
+
+@pytest.mark.slow  # it runs the command
+def test_the_least_that_is_typed_costs_something(tmp_path):
+    typed = load("speed", "typed")
+    assert typed.seconds(sys.executable, [*typed.PARTS.popitem()[1]], tmp_path, tmp_path / "cache") > 0
+    assert list(tmp_path.glob("outputs/*/*/manifest.json"))

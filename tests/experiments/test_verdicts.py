@@ -27,7 +27,7 @@ def power():
     return load("verdicts", "power")
 
 
-@pytest.mark.slow  # a whole study, though a small one
+@pytest.mark.rare  # a whole study, though a small one
 def test_the_small_version_of_twins(twins):
     printed, _ = small("verdicts", "twins")
     whole = table(printed, "whole command")

@@ -14,6 +14,7 @@ from chainrule.records.manifest import MANIFEST, WEIGHTS
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import prepare
 from chainrule_optimizers import chainrule_optimizers
+from sizes import one_in
 from stacks import LEAVING, everything, left_at
 from sweeping import PLACE, command, contents
 
@@ -56,7 +57,7 @@ def test_there_are_some_of_each():
     ],
     ids=" ".join,
 )  # fmt: skip
-@every
+@pytest.mark.parametrize("cls", one_in(3, [pytest.param(cls, id=name) for name, cls in ASKING.items()]))
 def test_a_run_in_a_stack_that_others_leave_has_the_bytes_and_evaluations_of_the_run_alone(cls, overrides):
     if "schedule=cosine" in overrides and not cls.rate:
         pytest.skip("no rate to be scheduled")

@@ -6,7 +6,6 @@ import sqlite3
 
 import pytest
 
-import shortcuts
 from chainrule.files import cache
 from chainrule_mlflow import made
 from chainrule_mlflow.store import Store
@@ -18,8 +17,7 @@ def makes(tmp_path, monkeypatch, prepared):
     found = []
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(Store, "_make_by_mlflow", lambda _, file: found.append(shutil.copy(prepared, file)))
-    with shortcuts.none():
-        yield found
+    return found
 
 
 def stored(file):

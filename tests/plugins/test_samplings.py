@@ -194,6 +194,7 @@ def test_full_batches_in_a_fixed_order_are_those_that_are_shuffled():
     assert runs[0].theta.tobytes() == runs[1].theta.tobytes()
 
 
+@pytest.mark.slow
 def test_a_stream_learns_what_it_never_measures():
     """Ten training samples cannot tell noise from the target; new ones in each epoch can."""
     noisy = ["data.samples=12", "data.noise=1", "network.hidden=[]", "training.epochs=400", "optimizer.lr=0.01"]

@@ -32,8 +32,8 @@ def test_equal_methods_are_rarely_declared_different(kind, targets, methods):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("targets", "methods"), CASES)
 def test_the_level_is_kept_in_4000_comparisons(kind, targets, methods, extent):
-    """In 1,000 of them in CI."""
-    rng, tries = np.random.default_rng([targets, methods, 1]), extent(few=1000, ci=1000, all=4000)
+    """In 400 of them in CI."""
+    rng, tries = np.random.default_rng([targets, methods, 1]), extent(few=400, ci=400, all=4000)
     expected, spread = 0.05 * tries, math.sqrt(0.05 * 0.95 * tries)
     assert alarms(losses(rng, tries, targets, methods, kind=kind)) <= expected + 2 * spread
 
@@ -77,10 +77,10 @@ def test_the_interval_covers_the_probability_of_winning(targets, blocks, seeds, 
     assert covered >= stats.binom.ppf(0.001, 400, 0.93)
 
 
-@pytest.mark.slow  # 390,000 intervals
-def test_the_interval_covers_in_all_of_1296_cases():
+@pytest.mark.slow  # 390,000 intervals, or a quarter of them in CI
+def test_the_interval_covers_in_all_of_1296_cases(extent):
     """From few blocks to many, of one seed and of many, with little luck in tuning and much, near 1 and at 1/2."""
-    rng, tries, counts = np.random.default_rng(11), 300, []
+    rng, tries, counts = np.random.default_rng(11), extent(few=75, ci=75, all=300), []
     cases = itertools.product((1, 2, 3, 7), (4, 6, 10, 20), (1, 4, 20), (None, 1, 5))
     for (targets, blocks, seeds, alike), truth in itertools.product(
         cases, (0.5, 0.7, 0.8, 0.9, 0.94, 0.97, 0.985, 0.994, 0.999)

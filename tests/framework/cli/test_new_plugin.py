@@ -34,7 +34,8 @@ from sweeping import environment
 
 YESTERDAY = ROOT / "tests" / "thirdparty" / "yesterday"  # written by new-plugin of version 0.1; must work
 # Each kind under the name of the plugin, and all at once under the names of the examples.
-WRITTEN = {**{f"odd-{kind}": [kind] for kind in new_plugin.kinds()}, "zoo": new_plugin.kinds()}
+ODD = {f"odd-{kind}": [kind] for kind in new_plugin.kinds()}
+WRITTEN = {**ODD, "zoo": new_plugin.kinds()}
 every_package = pytest.mark.parametrize("name", WRITTEN)
 
 
@@ -106,7 +107,7 @@ def test_its_components_train_in_a_stack_as_alone(registry, name):
         assert train_stack([prepare(run)])[0].theta.tobytes() == together.theta.tobytes()
 
 
-@pytest.mark.parametrize("name", one_in(12, WRITTEN))
+@pytest.mark.parametrize("name", [pytest.param("zoo", marks=pytest.mark.slow), *one_in(len(ODD), ODD, ci=4)])
 def test_its_own_tests_pass(package):
     pass_tests(package)
 

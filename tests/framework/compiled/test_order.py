@@ -5,6 +5,7 @@ import pytest
 
 from chainrule.compiled.order import FUSED, GROUPS, PLAIN, SINGLE, Order, added, summation
 from compiling import exactly
+from sizes import one_in
 
 
 def as_views(a, b):
@@ -42,7 +43,7 @@ def test_sums_in_each_order(order, expected):
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
-@pytest.mark.parametrize("terms", [1, 2, 3, 9, 32, 47])
+@pytest.mark.parametrize("terms", one_in(2, [(1,), (2,), (9,), (3,), (47,), (32,)]))
 @pytest.mark.parametrize("columns", [1, 3, 18])
 @pytest.mark.parametrize("lying", ["by rows", "reversed", "a turned", "b turned"])
 def test_the_order_that_was_found_predicts_all_bits(rows, terms, columns, lying):

@@ -82,12 +82,12 @@ def test_what_hydra_composes_twice_is_composed_once(multirun, overrides, compose
 
 def test_random_commands_are_those_of_hydra():
     rng, errors = random.Random(0), 0
-    for _ in range(6):
+    for _ in range(4):
         overrides, multirun = random_overrides(rng), rng.random() < 0.5
         by_hydra = asked_and_composed(ConfigLoaderImpl, overrides, multirun)
         assert asked_and_composed(Once, overrides, multirun) == by_hydra
         errors += len(by_hydra) > 2
-    assert errors < 6
+    assert errors < 4
 
 
 def test_a_choice_that_only_a_sweep_makes_is_missing_in_a_run(tmp_path):
@@ -118,14 +118,17 @@ def test_a_command_is_composed_once(arguments, composed):
 
 @pytest.mark.parametrize(
     "overrides",
-    [
-        ["target=wine", "optimizer=adam"],
-        ["target=wine", "output=tanh", "loss=huber"],
-        ["target=nowhere"],
-        ["+output.extra=1"],  # beside what is found
-        ["target=wine", "+loss.extra=1", "output=softmax"],
-        ["hydra.mode=MULTIRUN"],
-    ],
+    one_in(
+        3,
+        [
+            (["target=wine", "optimizer=adam"],),
+            (["target=wine", "output=tanh", "loss=huber"],),
+            (["target=nowhere"],),
+            (["+output.extra=1"],),  # beside what is found
+            (["target=wine", "+loss.extra=1", "output=softmax"],),
+            (["hydra.mode=MULTIRUN"],),
+        ],
+    ),
 )
 def test_what_is_shown_is_what_is_trained(overrides, capsys, monkeypatch):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")

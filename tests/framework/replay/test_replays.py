@@ -60,8 +60,8 @@ def test_random_records_end_in_the_recorded_bits():
 
 
 @pytest.mark.slow
-def test_many_random_records_end_in_the_recorded_bits():
-    of_random_runs(range(100, 300))
+def test_many_random_records_end_in_the_recorded_bits(extent):
+    of_random_runs(range(100, extent(few=150, ci=150, all=300)))
 
 
 def test_a_run_of_a_class_that_the_program_declares(afresh):

@@ -94,6 +94,7 @@ def test_each_target_has_the_output_and_the_loss_that_fit_it(whole):
     }
 
 
+@pytest.mark.slow
 def test_the_point_with_the_smallest_median_is_judged(whole):
     folder, _ = whole
     sweep, result = found(folder / "runs" / "found")
@@ -484,6 +485,7 @@ def test_an_experiment_comes_before_the_assumptions_and_what_is_typed_before_bot
     assert {configuration["output"]["name"] for configuration in configurations} == {"identity", "softmax"}
 
 
+@pytest.mark.slow
 def test_a_contender_is_tuned_in_the_keys_that_it_has(tmp_path):
     other = LYNX.replace("lr:", "pace:").replace("self.lr", "self.pace").replace("Lynx", "Tiger")
     distributions.install(tmp_path / "site", "chainrule-tiger", other)

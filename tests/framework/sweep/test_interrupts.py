@@ -81,6 +81,7 @@ def test_all_processes_end_at_any_moment(start, moment, to_all):
     assert re.fullmatch(sentence(), errors)
 
 
+@pytest.mark.slow
 def test_nothing_that_was_finished_is_lost_or_trained_again(plugin, start):
     process = start()
     wait_until(lambda: files("sweep/*/manifest.json") == 3)
@@ -136,6 +137,7 @@ def test_a_plugin_that_swallows_it_holds_nothing_up(plugin, start, times):
     assert Path("swallowed").exists()
 
 
+@pytest.mark.slow
 def test_it_is_ignored_where_whoever_started_the_sweep_wants_that(kept):
     """As a shell does for what runs in the background."""
     words = ["-m", "training.epochs=4", "tracking=none", "hydra.sweep.dir=sweep", "seed=0,1"]

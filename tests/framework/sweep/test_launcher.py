@@ -49,9 +49,12 @@ class TestBatches(BatchedSweeperTestSuite):
     """Several batches."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("task_launcher_cfg", "extra_flags"), [({}, ["-m", "hydra/launcher=stacked", *s]) for s in SWEEPERS]
+    ("task_launcher_cfg", "extra_flags"),
+    [
+        pytest.param({}, ["-m", "hydra/launcher=stacked", *sweeper], marks=mark)
+        for sweeper, mark in zip(SWEEPERS, (pytest.mark.rare, pytest.mark.slow), strict=True)
+    ],
 )
 class TestIntegration(IntegrationTestSuite):
     """Applications in processes of their own."""

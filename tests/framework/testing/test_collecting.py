@@ -15,6 +15,7 @@ from chainrule.registry.registry import Registry
 from chainrule.testing import REQUIRED, check_distribution, described, kit
 from chainrule.testing.collecting import Selection
 from rooms import ROOT
+from sizes import one_in
 
 pytest_plugins = "pytester"
 
@@ -130,7 +131,7 @@ TYPED = {
 @pytest.mark.parametrize(
     ("name", "processes"),
     [
-        *((name, []) for name in TYPED),
+        *one_in(len(TYPED), [(name, []) for name in TYPED]),
         *(pytest.param(name, ["-n", "1"], marks=pytest.mark.slow) for name in ("nothing", "file")),
     ],
 )
