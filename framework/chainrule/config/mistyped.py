@@ -6,8 +6,10 @@ from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any
 
+from chainrule.components.parameters import Parameter, parameters
 from chainrule.config.layers import LAYERED
 from chainrule.files.words import shell_word, typed
+from chainrule.records.settings import SECTIONS, Seed
 from chainrule.registry.kinds import GROUPS
 
 _LIKENESS = 0.7  # at which a word counts as a misspelt key
@@ -39,17 +41,27 @@ def unread(words: Sequence[str], place: int) -> str:
 def several(word: str) -> str:
     """Say what to write where several values were typed, but only one run is asked for."""
     key, _, value = word.partition("=")
-    said = f"{word} has several values, which are for a sweep (-m; in Python chainrule.sweep)"
-    ways = []
+    said = f"{word} has several values, which are for a sweep"
+    if "interval(" in value:  # of which a sweep draws some, or searches
+        return f"{said} (-m; in Python chainrule.sweep)."
+    known, ways = _parameter(key), []
     if "(" not in value:
-        if re.fullmatch(r"-?\d+,\d+", value):
+        if (not known or known.type is float) and re.fullmatch(r"-?\d+,\d+", value):
             number = value.replace(",", ".")
             ways.append(f"a number {shell_word(f'{key}={number}')}")
-        if key not in GROUPS or GROUPS[key].many or key in LAYERED:
+        if known.many if known else key not in GROUPS or GROUPS[key].many or key in LAYERED:
             ways.append(f"a list {shell_word(f'{key}=[{value}]')}")
-        if key not in GROUPS and not re.fullmatch(r"[-+.,\deE]+", value):
+        if not known and key not in GROUPS and not re.fullmatch(r"[-+.,\deE]+", value):
             ways.append(f"one text {typed(key, value)}")
-    return f"{said}; write {', '.join(ways)}." if ways else f"{said}."
+    others = f"; or write {', '.join(ways)}" if ways else ""
+    return f"{said}: write `-m {shell_word(word)}` (in Python chainrule.sweep){others}."
+
+
+def _parameter(key: str) -> Parameter | None:
+    """Return what is known of a key that is not a component's: ``seed``, or one such as ``training.epochs``."""
+    section, _, name = key.rpartition(".")
+    cls = Seed if key == "seed" else SECTIONS.get(section)
+    return parameters(cls).get(name) if cls else None
 
 
 _ALSO = {  # what keys are called elsewhere

@@ -54,7 +54,7 @@ def test_the_line_that_is_told_works_and_means_what_was_meant(words, told, value
     sentence = refused(*words)
     assert told in sentence
     line = re.search(
-        r"""(?:write|number|list is) (?:a number |a list )?("[^ ].*?"(?=[ .,])|'.*?'(?=[ .,])|[^ ]+?)[.,]?(?: |$)""",
+        r"""(?:write|number|list is) (?!`)(?:a \w+ )?("[^ ].*?"(?=[ .,])|'.*?'(?=[ .,])|[^ ]+?)[.,]?(?: |$)""",
         sentence,
     )[1]
     shown = subprocess.run(["sh", "-c", f"printf %s {line}"], capture_output=True, check=True).stdout.decode()
@@ -65,12 +65,23 @@ def test_the_line_that_is_told_works_and_means_what_was_meant(words, told, value
 def test_several_values_are_for_a_sweep():
     require_parsed(["optimizer.lr=0.1,0.2", "seed=range(3)"], sweep=True)
     assert refused("target.label=a,b") == (
-        "target.label=a,b has several values, which are for a sweep (-m; in Python chainrule.sweep); "
-        'write a list "target.label=[a,b]", one text "target.label=\'a,b\'".'
+        "target.label=a,b has several values, which are for a sweep: write `-m target.label=a,b` "
+        '(in Python chainrule.sweep); or write a list "target.label=[a,b]", one text "target.label=\'a,b\'".'
     )
-    assert refused("optimizer=adam,lion").endswith("(-m; in Python chainrule.sweep).")
+    assert refused("optimizer=adam,lion").endswith("write `-m optimizer=adam,lion` (in Python chainrule.sweep).")
     assert refused("optimizer.lr=interval(0,1)").endswith("(-m; in Python chainrule.sweep).")
-    assert refused("activation=tanh,relu").endswith('write a list "activation=[tanh,relu]".')
+    assert refused("seed=range(3)").endswith('write `-m "seed=range(3)"` (in Python chainrule.sweep).')
+    assert refused("activation=tanh,relu").endswith('; or write a list "activation=[tanh,relu]".')
+
+
+@pytest.mark.parametrize("word", ["seed=1,2", "training.epochs=1,2", "data.samples=10,20"])
+def test_several_whole_numbers_are_no_number_and_no_list(word):
+    assert refused(word).endswith(f": write `-m {word}` (in Python chainrule.sweep).")
+
+
+def test_several_numbers_may_be_a_number_or_a_list_where_the_key_takes_one():
+    assert refused("data.noise=0,5").endswith("; or write a number data.noise=0.5.")
+    assert refused("network.hidden=8,8").endswith('; or write a list "network.hidden=[8,8]".')
 
 
 @pytest.mark.parametrize("word", ["=0.1", "a,b", "0.2", "nothing"])
