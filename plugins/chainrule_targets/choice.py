@@ -12,7 +12,7 @@ from chainrule.components.schema import NUMBER, ONEHOT, ORDINAL, TRUTH, Feature,
 from chainrule.errors import ConfigurationError, counted, nearest
 from chainrule.files.memory import require_memory
 from chainrule.files.words import typed
-from chainrule_targets.cells import are_dates, notations, signs, uneven_signs
+from chainrule_targets.cells import Notation, are_dates, notations, signs, uneven_signs
 from chainrule_targets.doubts import doubts
 from chainrule_targets.sheet import Column, Sheet
 
@@ -217,10 +217,13 @@ def _complete(given: Parts, choice: Choice, where: str) -> Parts:
 
 def faults(given: Parts, choice: Choice) -> list[Fault]:
     """Return all that keeps the chosen columns from being used."""
-    return [*_label_faults(given, choice), *_feature_faults(given, choice)]
+    columns = [column for column in (*given.labels, *given.features) if column.numbers is None]
+    otherwise = [column.levels for column in columns if notations(column.levels)]
+    ways = notations([level for levels in otherwise for level in levels])  # by which all of these columns are numbers
+    return [*_label_faults(given, choice, ways), *_feature_faults(given, choice, ways)]
 
 
-def _label_faults(given: Parts, choice: Choice) -> Iterator[Fault]:
+def _label_faults(given: Parts, choice: Choice, ways: Sequence[Notation]) -> Iterator[Fault]:
     for column in given.labels:
         name = f"label {column.name!r}"
         missing = np.flatnonzero(column.missing)
@@ -235,19 +238,21 @@ def _label_faults(given: Parts, choice: Choice) -> Iterator[Fault]:
             if choice.task is Task.CLASSIFICATION and numeric == 1:
                 yield Fault(f"{name} holds a single class, {_first(column)}", _another_label(given, column))
         else:
-            yield from _text_label_faults(given, column, name, choice)
+            yield from _text_label_faults(given, column, name, choice, ways)
     classes = choice.task is Task.CLASSIFICATION or any(column.numbers is None for column in given.labels)
     if len(given.labels) > 1 and classes:
         yield Fault("several labels make a regression only, and need numbers", {})
 
 
-def _text_label_faults(given: Parts, column: Column, name: str, choice: Choice) -> Iterator[Fault]:
+def _text_label_faults(
+    given: Parts, column: Column, name: str, choice: Choice, ways: Sequence[Notation]
+) -> Iterator[Fault]:
     levels, rows = column.levels, int(np.count_nonzero(~column.missing))
-    ways, numeric = notations(levels), [level for level in levels if number(level) is not None]
+    numeric = [level for level in levels if number(level) is not None]
     if choice.task is Task.CLASSIFICATION and len(levels) > 1:
         return
-    if ways:
-        yield _written_otherwise(name, column, ())
+    if notations(levels):
+        yield _written_otherwise(name, column, (), ways)
     elif uneven_signs(levels):
         yield _uneven(name, column, ())
     elif are_dates(levels):
@@ -276,7 +281,7 @@ def _another_label(given: Parts, instead_of: Column) -> dict[str, Any]:
     return {}
 
 
-def _feature_faults(given: Parts, choice: Choice) -> Iterator[Fault]:
+def _feature_faults(given: Parts, choice: Choice, ways: Sequence[Notation]) -> Iterator[Fault]:
     empty, missing, text, dates, many = [], [], [], [], []
     for column in given.features:
         absent = np.count_nonzero(column.missing)
@@ -291,7 +296,7 @@ def _feature_faults(given: Parts, choice: Choice) -> Iterator[Fault]:
             levels = column.levels
             numeric = [level for level in levels if number(level) is not None]
             if notations(levels):
-                yield _written_otherwise(f"column {column.name!r}", column, (column.name,))
+                yield _written_otherwise(f"column {column.name!r}", column, (column.name,), ways)
             elif uneven_signs(levels):
                 yield _uneven(f"column {column.name!r}", column, (column.name,))
             elif are_dates(levels):
@@ -341,8 +346,9 @@ def _infinite(given: Parts, column: Column, name: str, is_feature: bool = False)
         yield Fault(what, {}, (column.name,) if is_feature else ())
 
 
-def _written_otherwise(name: str, column: Column, columns: tuple[str, ...]) -> Fault:
-    ways = notations(column.levels)
+def _written_otherwise(name: str, column: Column, columns: tuple[str, ...], shared: Sequence[Notation]) -> Fault:
+    """Return what is wrong with a column, and which notation reads it: one that reads all such columns, if there is."""
+    ways = shared or notations(column.levels)
     example = next((level for level in column.levels if number(level) is None), column.levels[0])
     change, read = {}, ""
     if len(ways) == 1:

@@ -26,6 +26,7 @@ from chainrule_targets.sheet import Column, Dialect, Sheet, frame_sheet, read_sh
 
 _ROUNDS = 6  # of mending, until a line is no longer looked for
 _MOST_FAULTS = 8  # in one message
+_LIKENESS = 0.6  # of names of files without their endings, at which one may have been meant
 
 Source = in_memory.Frame | tuple[Path, int, int]  # a frame, or a file with the time of its last change and its size
 
@@ -252,7 +253,8 @@ def _nearest_file(path: Path) -> str:
         return ", nor does its folder"
     except OSError:
         return ""
-    return nearest(path.name, names)
+    likely = [name for name in names if nearest(path.stem, [Path(name).stem], _LIKENESS)]
+    return nearest(path.name, likely, 0.0)
 
 
 @functools.lru_cache(maxsize=2)

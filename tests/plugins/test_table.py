@@ -261,6 +261,11 @@ def test_a_comma_that_may_be_either_mark_is_explained(write):
     )
 
 
+def test_a_column_that_may_be_read_in_two_ways_is_read_as_the_others_are(write):
+    said = complaint(write("a;b;c;y\n1,5;2,512;2,125;1\n2,25;3,500;3,250;2\n"))
+    assert said.endswith("; column 'c' has numbers that are written otherwise ('2,125'). Write target.decimal=comma.")
+
+
 def test_settings_hold_for_all_columns(write):
     said = complaint(write("a;b;y\n1,5;1.5;1\n2,5;2.5;2\n", decimal="comma"))
     assert "column 'b' has numbers that are written otherwise ('1.5')" in said

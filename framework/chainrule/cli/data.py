@@ -11,7 +11,7 @@ from chainrule.components.overview import ColumnOverview, Overview
 from chainrule.components.parameters import plain
 from chainrule.config.compose import compose_target
 from chainrule.errors import ChainruleError, counted
-from chainrule.files.words import hydra_text, typed
+from chainrule.files.words import hydra_text, shell_word, typed
 from chainrule.registry.loaded import installed
 
 _MOST = 40  # columns that are listed
@@ -27,12 +27,22 @@ def main(arguments: Sequence[str]) -> None:
         ChainruleError: no target reads such a file, or it is no table.
     """
     command = parser("data", "Show how a file would be read, and the command that trains on it.")
-    command.add_argument("file", metavar="FILE", help="the file")
-    command.add_argument("settings", nargs="*", metavar="target.PARAMETER=VALUE", help="how to read it")
+    command.add_argument("file", metavar="FILE", help="the file, such as measured.csv")
+    command.add_argument(
+        "settings",
+        nargs="*",
+        metavar="target.PARAMETER=VALUE",
+        help="how to read it, such as target.label=price or target.decimal=comma",
+    )
     command.add_argument("--json", action="store_true", help="print JSON, for programs")
     given = parse(command, arguments)
     name = reader_of(given.file, installed())
     for word in given.settings:
+        if "=" not in word:
+            raise ChainruleError(
+                f"One file is shown at a time, and {word} is a further one: `chainrule data {shell_word(word)}` shows "
+                "it. How a file is read is written target.PARAMETER=VALUE."
+            )
         if not word.startswith("target."):
             raise ChainruleError(f"{word} is no parameter of target={name}: write target.PARAMETER=VALUE.")
     target = compose_target([f"target={name}", f"target.path={hydra_text(given.file)}", *given.settings])

@@ -65,3 +65,8 @@ def test_wrong_words_are_refused():
         main(["none.csv"])
     with pytest.raises(ChainruleError, match=r"seed=1 is no parameter of target=table"):
         main(["it's messy.csv", "seed=1"])
+
+
+def test_a_second_file_is_shown_by_a_command_of_its_own():
+    with pytest.raises(ChainruleError, match=r"^One file is shown at a time, and t\.csv is .*`chainrule data t\.csv`"):
+        main(["it's messy.csv", "t.csv"])
