@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.components.contracts import Array, Component, Target
+from chainrule.components.contracts import Activation, Array, Component, Target
 from chainrule.components.parameters import Parameter, build, parameters
 from chainrule.engine.network import columns
 from chainrule.errors import ConfigurationError, PluginError
@@ -62,7 +62,9 @@ class Subject:
         return f"{self.kind}={self.cls.name}"
 
     def where(self, method: str) -> str:
-        """Return the name of a method for messages."""
+        """Return the name of a method for messages: ``slope`` for a ``backward`` that follows from it."""
+        if method == "backward" and getattr(self.cls, method) is Activation.backward:
+            method = "slope"
         return f"{self.cls.__qualname__}.{method}"
 
     @functools.cached_property

@@ -376,6 +376,7 @@ def test_a_sentence_says_what_where_and_what_to_do():
     assert message.startswith("WrongSign.backward returns ")
     assert "but the central difference of forward is " in message
     assert message.endswith("Correct the derivative.")
+    assert failures(SlopeOfOutput)["gradient"].startswith("SlopeOfOutput.slope returns "), "what it has written"
     message = failures(UndeclaredKinkElsewhere)["kinks"]
     assert message.startswith("UndeclaredKinkElsewhere.forward has a kink at z = 6, where its slope changes by ")
     assert message.endswith("declare it in kinks.")
