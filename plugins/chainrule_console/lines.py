@@ -9,6 +9,7 @@ from chainrule.registry.watching import Progress, Start, SweepProgress
 from chainrule_console import sweep, words
 
 _PARTS = 10
+_EVERY = 10.0  # seconds between two lines while records are read
 
 
 class Lines:
@@ -34,17 +35,23 @@ class Lines:
 
 
 class SweepLines:
-    """Prints a line after every tenth of a sweep, and at its end."""
+    """Prints a line after every tenth of a sweep, and at its end; while records are read, now and then."""
 
     def __init__(self, title: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._begin = clock, clock()
-        self._part = 1
+        self._part, self._due, self._told = 1, self._begin + _EVERY, 0
         say(title)
 
     def show(self, progress: SweepProgress) -> None:
         """Print a line if it is time for one."""
-        if progress.fraction * _PARTS >= self._part:
-            self._part = int(progress.fraction * _PARTS) + 1
+        if progress.checked:
+            if self._clock() >= self._due:
+                self._due = self._clock() + _EVERY
+                say(sweep.status(progress, self._clock() - self._begin))
+            return
+        has_ended = progress.done == progress.runs != self._told  # all of it may be trained before all is recorded
+        if progress.fraction * _PARTS >= self._part or has_ended:
+            self._part, self._told = int(progress.fraction * _PARTS) + 1, progress.done
             say(sweep.status(progress, self._clock() - self._begin))
 
     def close(self) -> None:

@@ -28,6 +28,8 @@ def status(progress: SweepProgress, seconds: float) -> str:
         progress: of the sweep.
         seconds: since it began.
     """
+    if progress.checked:
+        return f"{progress.checked} of {counted(progress.runs, 'run')} looked for in the records"
     parts = [f"{progress.done}/{counted(progress.runs, 'run')}"]
     parts += [f"{progress.running} training"] if progress.running else []
     parts += [f"{progress.failed} failed"] if progress.failed else []

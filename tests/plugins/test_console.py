@@ -294,6 +294,7 @@ def test_stacks_one_after_another(monkeypatch):
         ((40, 10, 2, 0, 10, None, 0.25), "10/40 runs, 2 training"),
         ((40, 14, 2, 0, 10, None, 0.4), "14/40 runs, 2 training, 1 runs/s, 0:16 left"),
         ((40, 40, 0, 0, 10, 1.0, 1.0), "40/40 runs, 7.5 runs/s, best loss 1"),
+        ((40, 0, 0, 0, 0, None, 0.0, 30), "30 of 40 runs looked for in the records"),
     ],
 )
 def test_where_a_sweep_stands_after_four_seconds(progress, expected):
@@ -305,6 +306,23 @@ def test_a_sweep_of_long_runs_is_told_before_the_first_has_ended(capsys):
     for epoch in range(101):
         shown.show(SweepProgress(2, 2 if epoch == 100 else 0, 2, 0, 0, None, epoch / 100))
     assert len(capsys.readouterr().out.splitlines()) == 11
+
+
+def test_the_end_of_a_sweep_is_told_though_all_of_it_was_trained_before(capsys):
+    shown = SweepLines("24 runs")
+    for done, running in ((20, 4), (20, 4), (24, 0), (24, 0)):
+        shown.show(SweepProgress(24, done, running, 0, 0, None, 1.0))
+    told = [line.split(",")[0] for line in capsys.readouterr().out.splitlines()]
+    assert told == ["24 runs", "20/24 runs", "24/24 runs"]
+
+
+def test_records_that_take_long_to_read_are_told_every_ten_seconds(capsys):
+    now = [0.0]
+    shown = SweepLines("10000 runs", lambda: now[0])
+    for checked in range(60):
+        now[0] = checked / 2
+        shown.show(SweepProgress(10000, 0, 0, 0, 0, None, 0.0, 100 + checked))
+    assert len(capsys.readouterr().out.splitlines()) == 3  # the title, and after 10 and 20 seconds
 
 
 def test_rich_is_not_imported_before_it_is_used():

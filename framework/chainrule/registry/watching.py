@@ -115,6 +115,7 @@ class SweepProgress:
         earlier: how many had ended before the sweep was resumed; 0 if it was not.
         best: the smallest final loss so far, or None.
         fraction: estimated part of the training that is done, from 0 to 1.
+        checked: while a resumed sweep reads what is there, how many runs it has looked for; else 0.
     """
 
     runs: int
@@ -124,6 +125,7 @@ class SweepProgress:
     earlier: int
     best: float | None
     fraction: float
+    checked: int = 0
 
 
 class Watcher:

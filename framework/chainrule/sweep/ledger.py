@@ -108,7 +108,7 @@ class Ledger:
         self._watchers = Watchers(watchers)
         self._trackers: dict[str, Watchers] = {}
         self._outcomes: dict[int, Outcome] = {}
-        self._expected = self._failed = self._earlier = 0
+        self._expected = self._failed = self._earlier = self._checked = 0
         self._has_news = False  # whether a job has ended in this session
         self._best: float | None = None
         self._local: tuple[int, float] = (0, 0.0)  # runs training in this process, and their progress, counted in runs
@@ -204,12 +204,14 @@ class Ledger:
         found: dict[int, Record] = {}
         damaged: list[str] = []
         for job in jobs if self.resumed else ():
+            self._checked += 1
             record = recorded(job, damaged)
             if record:
                 found[job.number] = record
                 remove_checkpoints(record.directory)  # of its stack, which a kill has left
             else:
                 require_without_links(Path(job.directory), self.sweep.directory)
+        self._checked = 0
         if damaged:
             more = f" {len(damaged) - 1} more are damaged, too." if len(damaged) > 1 else ""
             log.warning("%s%s What is damaged is trained again.", damaged[0], more)
@@ -344,7 +346,7 @@ class Ledger:
                 advanced += active * epoch / max(epochs, 1)
         runs, done = max(self.sweep.runs, self._expected), len(self._outcomes)
         fraction = min(1.0, (done + advanced) / max(runs, 1))
-        progress = SweepProgress(runs, done, running, self._failed, self._earlier, self._best, fraction)
+        progress = SweepProgress(runs, done, running, self._failed, self._earlier, self._best, fraction, self._checked)
         with self._telling:
             self._watchers.tell("sweep_progressed", progress)
 

@@ -91,3 +91,13 @@ def test_what_came_of_the_sweep_is_told_at_its_end(told):
     assert Path(sweep.links["report"]).is_file()
     last = told.progress[-1]
     assert (last.runs, last.done, last.failed, last.fraction) == (2, 2, 1, 1.0)
+
+
+def test_a_resumed_sweep_tells_for_how_many_records_it_has_looked(monkeypatch):
+    watcher = Told()
+    found = Ledger(new_sweep(Path("sweep").absolute(), ["-m"], Path.cwd(), {}, {}), [watcher], resumed=True)
+    jobs = [Job(n, (f"seed={n}",), None, (), {}, str(found.sweep.directory / str(n)), "") for n in range(2)]
+    monkeypatch.setitem(Ledger.recorded.__globals__, "recorded", lambda job, damaged: found._tell_progress())
+    assert found.recorded(jobs) == {}
+    found._tell_progress()
+    assert [progress.checked for progress in watcher.progress] == [1, 2, 0]
