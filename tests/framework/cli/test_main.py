@@ -164,7 +164,7 @@ def test_flags_that_exclude_one_another_get_one_sentence():
 def test_a_bad_job_of_a_multirun_is_named():
     done = chainrule_command("-m", *SHORT, "optimizer.lr=0.1,-1", code=1)
     assert done.stderr == (
-        "chainrule: job 1 (training.epochs=3 tracking=none optimizer.lr=-1): optimizer.lr must be a number >= 0, "
-        "not -1. Nothing was trained.\n"
+        "chainrule: optimizer.lr must be a number >= 0, not -1. That is wrong with job 1 (training.epochs=3 "
+        "tracking=none optimizer.lr=-1). Nothing was trained.\n"
     )
     assert not list(Path().iterdir())

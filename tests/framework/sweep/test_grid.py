@@ -18,8 +18,8 @@ from sweeping import PLACE, SHORT, command
 
 def test_every_job_is_checked_before_the_first_is_trained(tmp_path):
     done = command("-m", *SHORT, "seed=0,1", "optimizer.lr=0.1,-1", PLACE, code=1)
-    assert done.stderr.startswith("chainrule: job 1 (training.epochs=4")
-    assert done.stderr.endswith("not -1. 1 other job is wrong as well. Nothing was trained.\n")
+    assert done.stderr.startswith("chainrule: optimizer.lr must be a number >= 0, not -1. That is wrong with job 1 (")
+    assert done.stderr.endswith("optimizer.lr=-1). 1 other job is wrong as well. Nothing was trained.\n")
     done = command("-m", *SHORT, "optimizer.lrr=1,2", PLACE, code=1)
     assert "optimizer.lrr is not a key" in done.stderr
     done = command("-m", *SHORT, "output=identity,softmax", PLACE, code=1)

@@ -16,7 +16,7 @@ from chainrule.registry.registry import Registry
 from chainrule.registry.watching import Tracker
 from chainrule.runs.prepare import Prepared, measure_every, prepare, run_structure, settings_structure
 from chainrule.sweep.execution.pruning import TrialPruner
-from chainrule.sweep.jobs.job import Job
+from chainrule.sweep.jobs.job import Job, wrong_with
 
 CACHE = 4 << 20  # bytes that a step of a stack should read and write: what is more, comes from memory each time
 MEMORY = 1 << 28  # bytes that all arrays of a stack should fill
@@ -95,7 +95,7 @@ class Plan:
             try:
                 self._add(job, registry)
             except ChainruleError as error:
-                wrong.append(f"{job}: {error}")
+                wrong.append(wrong_with(job, error))
         if wrong:
             others = len(wrong) - 1
             more = f" {others} other {'job is' if others == 1 else 'jobs are'} wrong as well." if others else ""

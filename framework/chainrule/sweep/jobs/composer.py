@@ -18,7 +18,7 @@ from chainrule.config.compose import explained, is_composition_error
 from chainrule.config.templates import Template, Templates, plain
 from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.registry.loaded import installed
-from chainrule.sweep.jobs.job import Base, Job, job_name
+from chainrule.sweep.jobs.job import Base, Job, job_name, wrong_with
 
 _NUMBER = "${hydra.job.num}"
 _SAME_FOR_ALL = re.compile(r"\$\{now:[^${}]*\}")  # Hydra keeps the time at which the sweep began
@@ -99,7 +99,7 @@ class Composer:
             if not is_composition_error(error):
                 raise
             raise ConfigurationError(
-                f"{job_name(number, overrides)}: {explained(error)} Nothing was trained."
+                f"{wrong_with(job_name(number, overrides), explained(error))} Nothing was trained."
             ) from None
 
     def full(self, job: Job) -> DictConfig:

@@ -18,6 +18,7 @@ from chainrule.registry.loaded import installed
 from chainrule.sweep.jobs import space
 from chainrule.sweep.jobs.axes import Axis, read_axes
 from chainrule.sweep.jobs.composer import Composer
+from chainrule.sweep.jobs.job import wrong_with
 
 TARGET = "target"
 _OF_ITS_OWN = f"{TARGET}."  # how keys begin that a target has
@@ -369,7 +370,7 @@ def _fitting(overrides: Sequence[str], options: ComparisonOptions, composer: Com
         target = settings_from_config(job.config, installed()).target
         task, outputs = target.resolved_task, target.outputs  # a table reads its file
     except ChainruleError as error:
-        raise ConfigurationError(f"{job}: {error} Nothing was trained.") from error
+        raise ConfigurationError(f"{wrong_with(job, error)} Nothing was trained.") from error
     if task not in METRICS[options.metric]:
         raise ConfigurationError(
             f"{target.name} is a {task} and has no {options.metric}: --metric score (hydra.sweeper.metric) takes "

@@ -160,6 +160,11 @@ def job_name(number: int, overrides: Sequence[str]) -> str:
     return f"job {number} ({' '.join(overrides)})" if overrides else f"job {number}"
 
 
+def wrong_with(job: object, error: Exception) -> str:
+    """Say what is wrong with a job, and then which it is: its name may be long."""
+    return f"{error} That is wrong with {job}."
+
+
 def require_own_places(directories: Sequence[str]) -> None:
     """Check that each job has a directory of its own.
 

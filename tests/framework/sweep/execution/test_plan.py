@@ -25,7 +25,7 @@ def numbers(units):
 
 def test_the_first_wrong_job_is_named_and_the_others_are_counted():
     good, wrong = job(0, "seed=0"), job(1, "seed=-1", seed=-1)
-    sentence = "job 1 (seed=-1): seed must be a whole number >= 0, not -1."
+    sentence = "seed must be a whole number >= 0, not -1. That is wrong with job 1 (seed=-1)."
     for others, more in enumerate(("", " 1 other job is wrong as well.", " 2 other jobs are wrong as well.")):
         further = [job(2 + n, f"optimizer=n{n}", optimizer={"name": f"n{n}"}) for n in range(others)]
         with pytest.raises(ConfigurationError) as caught:

@@ -100,5 +100,6 @@ def test_other_logging_and_no_subdirectory(tmp_path):
 def test_an_error_names_the_job(tmp_path):
     with composing(tmp_path) as (hydra, master), pytest.raises(compose.ConfigurationError) as caught:
         Composer(hydra.config_loader, master).explained_job(3, ["seed=1", "optimizer.lrr=2"])
-    assert str(caught.value).startswith("job 3 (seed=1 optimizer.lrr=2): optimizer.lrr is not a key")
+    assert str(caught.value).startswith("optimizer.lrr is not a key")
+    assert str(caught.value).endswith("That is wrong with job 3 (seed=1 optimizer.lrr=2). Nothing was trained.")
     assert "did you mean 'lr'" in str(caught.value)
