@@ -1,5 +1,6 @@
 """What a sweep would do: its jobs, its stacks, and how long it would take."""
 
+import re
 from collections.abc import Sequence
 
 from chainrule.analysis.wording import digits
@@ -24,11 +25,13 @@ def text(jobs: Sequence[Job], plan: Plan, launcher: StackLauncher | None) -> str
         return "\n".join([*lines, "run one by one by the launcher that was chosen; nothing was trained"])
     units = plan.units(launcher.pool.cores, launcher.stack)
     lines.append(counted(len(units), "stack"))
+    varied = _varied(jobs)
     for number, unit in enumerate(units):
         which = [job.number for job in unit.jobs]
+        title = ", ".join(part for part in unit.title.split(", ") if re.split("[ =]", part)[0] not in varied)
         lines.append(
             f"  {number:>{len(str(len(units)))}}  {counted(len(which), 'run'):>9}, "
-            f"{'job' if len(which) == 1 else 'jobs'} {_ranges(which)}: {unit.title}, about {digits(unit.seconds, 2)} s"
+            f"{'job' if len(which) == 1 else 'jobs'} {_ranges(which)}: {title}, about {digits(unit.seconds, 2)} s"
         )
     lines += [f"{job} would run alone, because {job.alone}" for job in jobs if job.alone]
     seconds = sum(unit.seconds for unit in units) / max(1, min(launcher.pool.cores, len(units)))
@@ -36,6 +39,12 @@ def text(jobs: Sequence[Job], plan: Plan, launcher: StackLauncher | None) -> str
         f"about {digits(seconds, 2)} s of training on {counted(launcher.pool.cores, 'core')}; nothing was trained"
     )
     return "\n".join(lines)
+
+
+def _varied(jobs: Sequence[Job]) -> set[str]:
+    """Return the keys that have not the same value in all jobs, which a stack's title, that of a run, cannot name."""
+    shared = set.intersection(*(set(job.overrides) for job in jobs)) if jobs else set()
+    return {word.partition("=")[0] for job in jobs for word in job.overrides if word not in shared}
 
 
 def _ranges(numbers: Sequence[int]) -> str:

@@ -16,6 +16,7 @@ def test_a_dry_run_lists_jobs_and_stacks_and_writes_nothing(tmp_path):
     assert "80 runs\n" in done.stdout
     assert "  79  training.epochs=4 training.batch_size=16 tracking=none seed=39 activation=relu\n" in done.stdout
     assert "linear, 2-2 tanh, gradient_descent" in done.stdout
+    assert "seed" not in done.stdout.partition(" stacks\n")[2], "a stack has no seed"
     assert "nothing was trained" in done.stdout
     assert not list(tmp_path.iterdir())
 
