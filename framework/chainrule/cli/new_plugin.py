@@ -140,7 +140,7 @@ def main(arguments: Sequence[str]) -> None:
         help="package this file, such as plugins/mine.py, as it is, instead of examples; it is executed",
     )
     given = parse(command, arguments)
-    name = _plugin_name(given.name)
+    name = _checked(given.name, given.kind or [])
     if given.file and given.kind:
         raise ConfigurationError("--kind chooses an example, and --from takes a file instead: give one of them.")
     files: Mapping[str, str | bytes]
@@ -164,6 +164,23 @@ def main(arguments: Sequence[str]) -> None:
     print("\n".join(f"  {command}" for command in commands))
 
 
+def _checked(given: str, wanted: Sequence[str]) -> str:
+    """Return the name of a plugin, as :func:`_plugin_name` does, if all kinds that are wanted are kinds, too.
+
+    Raises:
+        ConfigurationError: says all that is wrong with the name and the kinds.
+    """
+    wrong = [f"{kind!r} is not a kind{nearest(kind, kinds())}" for kind in dict.fromkeys(wanted) if kind not in kinds()]
+    of_kinds = [f"{'; '.join(wrong)}; choose from {', '.join(kinds())}."] if wrong else []
+    try:
+        name = _plugin_name(given)
+    except ConfigurationError as error:
+        raise ConfigurationError(" ".join([str(error), *of_kinds])) from None
+    if of_kinds:
+        raise ConfigurationError(of_kinds[0])
+    return name
+
+
 def _plugin_name(given: str) -> str:
     """Return the normalised name of a plugin, without the prefix ``chainrule-``."""
     name = re.sub(r"[-_.]+", "-", given).lower().removeprefix("chainrule-")
@@ -180,11 +197,6 @@ def _plugin_name(given: str) -> str:
 
 
 def _parts(name: str, wanted: Sequence[str]) -> list[Part]:
-    for kind in wanted:
-        if kind not in kinds():
-            raise ConfigurationError(
-                f"{kind!r} is not a kind{nearest(kind, kinds())}; choose from {', '.join(kinds())}."
-            )
     chosen = sorted(set(wanted))
     own = "".join(word.capitalize() for word in name.split("-"))
     classes = {kind: own if len(chosen) == 1 else _EXAMPLES[kind][0] for kind in chosen}

@@ -235,6 +235,11 @@ def test_once_more_is_refused_and_elsewhere_gives_the_same(tmp_path):
             ["lynx", "--kind", "optimiser"],
             "'optimiser' is not a kind (did you mean 'optimizer'?); choose from ",
         ),
+        (
+            ["lynx", "--kind", "optimiser", "los"],
+            "'optimiser' is not a kind (did you mean 'optimizer'?); 'los' is not a kind (did you mean 'loss'?); choose",
+        ),
+        (["2fast", "--kind", "los"], "true. 'los' is not a kind (did you mean 'loss'?); choose from "),
         (["gelu"], "provides activation=gelu already: choose another name."),
         (["mlflow", "--kind", "tracker"], "The package chainrule_mlflow exists already, in "),
         (["activation"], "the module of the activation needs Activation for something else; choose another name."),
