@@ -1,6 +1,7 @@
 """A step of a run as text in a terminal: equations, or tables and heat maps where the network is too large for them."""
 
 import io
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -44,23 +45,35 @@ def text(explanation: Explanation, width: int = 120) -> str:
 
 
 def console_for(encoding: str | None) -> Console:
-    """Return the console of the terminal; one that can write ASCII only where the encoding has no other characters."""
+    """Return the console of the terminal, or for a file or a pipe one that writes plain lines.
+
+    Where the encoding has no other characters, it writes ASCII.
+    """
     try:
         "".join(map(chr, _ASCII)).encode(encoding or "ascii")
     except UnicodeEncodeError:
-        return _Plain(color_system=None, safe_box=True)
-    return Console()
+        return _Plain(is_ascii=True)
+    console = Console()
+    return console if console.is_terminal else _Plain(is_ascii=False)
 
 
 class _Plain(Console):
-    """Writes ASCII."""
+    """Writes lines without colours, and without the blanks that fill them up.
+
+    Args:
+        is_ascii: whether other characters take the place of those that ASCII lacks.
+    """
+
+    def __init__(self, is_ascii: bool) -> None:
+        super().__init__(color_system=None, safe_box=True)
+        self._is_ascii = is_ascii
 
     def print(self, *objects: object, **keywords: object) -> None:
-        """Print the objects, with other characters for those that ASCII lacks."""
+        """Print the objects."""
         buffer = Console(file=io.StringIO(), width=self.width, color_system=None, safe_box=True)
         buffer.print(*objects, **keywords)  # type: ignore[arg-type]
-        plain = buffer.file.getvalue().translate(_ASCII)  # type: ignore[attr-defined]
-        self.file.write(plain.encode("ascii", "replace").decode())
+        plain = re.sub(r" +$", "", buffer.file.getvalue(), flags=re.MULTILINE)  # type: ignore[attr-defined]
+        self.file.write(plain.translate(_ASCII).encode("ascii", "replace").decode() if self._is_ascii else plain)
 
 
 def heading(explanation: Explanation) -> list[str]:

@@ -67,4 +67,15 @@ def test_a_terminal_without_other_characters_gets_ascii(capsys):
     assert printed.isascii()
     assert "*" in printed
     assert "·" in text(explained([], 1))
+
+
+def test_a_pipe_gets_lines_without_blanks_at_their_ends(capsys):
+    show(explained([], 1), console_for("utf-8"))
+    printed = capsys.readouterr().out
+    assert "·" in printed
+    assert not any(line.endswith(" ") for line in printed.splitlines())
+
+
+def test_a_terminal_gets_a_console_of_its_own(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
     assert type(console_for("utf-8")) is Console
