@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
     found = verify(given.directory, installed(), _told if sys.stderr.isatty() else None)
     print(to_json(found) if given.json else found)
     if not found.holds:
-        raise ChainruleError(f"{given.directory} does not come to the same.")
+        raise ChainruleError(f"{given.directory} {found.complaint}.")
 
 
 def _told(done: int, runs: int) -> None:

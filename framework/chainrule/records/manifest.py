@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from chainrule.engine.reason import Reason
+from chainrule.files import paths
 from chainrule.files.reading import is_plain
 from chainrule.records.entries import Entries
 from chainrule.records.settings import LISTS
@@ -50,6 +51,27 @@ class PluginEntry(Entries):
 
     version: str
     sha256: str
+
+
+def is_declared(plugin: str, version: str) -> bool:
+    """Say whether a plugin ``distribution:entry point`` is a class that a program has declared."""
+    return not version and not plugin.partition(":")[0].endswith(".py")
+
+
+def needed(plugin: str, version: str, then: str) -> str:
+    """Say what a plugin is that is not here, and what to do.
+
+    Args:
+        plugin: ``distribution:entry point``, as records name it.
+        version: of the distribution; empty for a class that a program has declared, and for a file.
+        then: what to do in Python, where a class can be declared.
+    """
+    distribution, _, entry_point = plugin.partition(":")
+    if is_declared(plugin, version):
+        return f"the class {entry_point} of {distribution}, which is not declared here: {then} in Python"
+    if version:
+        return f"a plugin of {distribution} {version}, which is not installed: install it"
+    return f"the plugin {distribution}, which is not in {paths.started()} or is switched off: put it back"
 
 
 class FileEntry(Entries):

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chainrule.errors import RecordError, agreeing, counted, sentence
+from chainrule.errors import ConfigurationError, RecordError, agreeing, counted, sentence
 from chainrule.files.reading import found_below
-from chainrule.records.manifest import FAILURE, MANIFEST
+from chainrule.records.manifest import FAILURE, MANIFEST, needed
 from chainrule.records.run import Record, read_record
 from chainrule.records.sweep import SWEEP, read_sweep
 from chainrule.registry.registry import Registry
@@ -83,9 +83,22 @@ class Verification:
             held = sum(number.holds for number in self.numbers)
             come = agreeing(len(self.numbers), "comes", "come")
             parts.append(f"{held} of {counted(len(self.numbers), 'number')} {come} to what is stated")
+        failed = sum(bool(run.error) for run in self.runs)
+        if failed:
+            parts.append(f"{failed} could not be trained again")
         if self.without:
-            parts.append(f"{len(self.without)} have no finished record")
+            parts.append(f"{len(self.without)} {agreeing(len(self.without), 'has', 'have')} no finished record")
         return "; ".join(parts)
+
+    @property
+    def complaint(self) -> str:
+        """What does not hold, as the rest of a sentence about the directory; empty if all holds."""
+        failed = [run.error for run in self.runs if run.error]
+        differs = any(run.difference for run in self.runs) or not all(number.holds for number in self.numbers)
+        parts = ["does not come to the same"] if differs else []
+        if failed:
+            parts.append(f"has {counted(len(failed), 'run')} that could not be trained again: {failed[0]}")
+        return ", and ".join(parts)
 
     def lines(self, most: int = 20) -> Iterator[str]:
         """Yield what differs, line by line; of many runs the first ones, and alike ones together."""
@@ -196,7 +209,14 @@ def _replay(record: Record, registry: Registry, moved: Mapping[str, str]) -> Rep
         ChainruleError: they are not, or cannot.
     """
     record.require_intact()
-    replay = Replay.of_record(record, registry, moved)
+    try:
+        replay = Replay.of_record(record, registry, moved)
+    except ConfigurationError:
+        known = {plugin.provider.key for plugin in registry.plugins} | {each.key for each in registry.providers}
+        for key, plugin in record.manifest.plugins.items():
+            if key not in known:
+                raise ConfigurationError(f"it needs {needed(key, plugin.version, 'verify it')}.") from None
+        raise
     _ = replay.per_epoch  # prepares it
     return replay
 

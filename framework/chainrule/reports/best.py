@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.wording import digits
-from chainrule.errors import RecordError
+from chainrule.errors import RecordError, agreeing
+from chainrule.records.manifest import is_declared
 from chainrule.records.outcome import Outcome
 from chainrule.records.run import Record, read_record
 from chainrule.reports import svg
@@ -37,8 +38,13 @@ class Best:
 
     @property
     def command(self) -> str:
-        """What trains it again."""
-        return shlex.join(["chainrule", *self.record.manifest.overrides])
+        """What trains it again: a command, or in Python where a program has declared classes that it uses."""
+        known = self.record.manifest
+        classes = [key.rpartition(":")[2] for key, each in known.plugins.items() if is_declared(key, each.version)]
+        if not classes:
+            return shlex.join(["chainrule", *known.overrides])
+        words, are = ", ".join(map(repr, known.overrides)), agreeing(len(classes), "is", "are")
+        return f"chainrule.run({words}) in Python, where {' and '.join(classes)} {are} declared"
 
 
 def of(outcomes: SweepOutcomes) -> Iterator[Best]:

@@ -15,10 +15,11 @@ from chainrule.config.allowed import MULTIRUN, require_allowed
 from chainrule.config.application import typed_arguments
 from chainrule.config.task import is_overwriting
 from chainrule.errors import ChainruleError, ConfigurationError
-from chainrule.files import paths, words
+from chainrule.files import words
 from chainrule.files.atomic import write_atomically
 from chainrule.records.comparison import Comparison
 from chainrule.records.environment import BLAS, PROCESSOR, switches
+from chainrule.records.manifest import needed
 from chainrule.records.sweep import PLUGIN, SWEEP, SearchEntry, Sweep, new_sweep, read_sweep
 from chainrule.registry.loaded import installed
 from chainrule.registry.versions import label
@@ -122,14 +123,8 @@ def require_plugins(sweep: Sweep) -> None:
     there = {label(plugin.provider) for plugin in registry.plugins} | {label(p) for p in registry.providers}
     for name, entry in sweep.manifest.state.get("code", {}).items():
         if name.startswith(PLUGIN) and name not in there:
-            distribution, _, entry_point = name.removeprefix(PLUGIN).partition(":")
-            *version, _ = str(entry).split(" ")
-            if version:
-                needs = f"a plugin of {distribution} {version[0]}, which is not installed: install it"
-            elif distribution.endswith(".py"):
-                needs = f"the plugin {distribution}, which is not in {paths.started()} or is switched off: put it back"
-            else:
-                needs = f"the class {entry_point} of {distribution}, which is not declared here: resume it in Python"
+            version, _, _ = str(entry).rpartition(" ")
+            needs = needed(name.removeprefix(PLUGIN), version, "resume it")
             raise ConfigurationError(f"{sweep.directory} needs {needs}.")
 
 

@@ -79,11 +79,25 @@ def test_files_that_were_changed_and_plugins_that_are_gone_are_no_verdict_about_
     altered(second, lambda content: content["configuration"]["activation"].update(name="cubed"))
     (third / "manifest.json").unlink()
     found = verify(copied, installed())
-    assert found.summary == "9 of 11 runs end in the recorded bits; 1 have no finished record"
+    assert found.summary == (
+        "9 of 11 runs end in the recorded bits; 2 could not be trained again; 1 has no finished record"
+    )
+    assert found.complaint.startswith("has 2 runs that could not be trained again: ")
     lines = list(found.lines())
     assert "curves.npz is missing or was changed after it was recorded" in lines[0]
     assert "cannot be trained again: activation=cubed is unknown" in lines[1]
     assert found.without == [third.absolute()]
+
+
+def test_a_class_that_is_not_declared_any_more_is_named_and_is_no_verdict_about_bits(copied, capsys):
+    def change(content):
+        content["configuration"]["activation"].update(name="cubed")
+        content["plugins"]["__main__:Cubed"] = {"version": "", "sha256": "0" * 64}
+
+    altered(records(copied)[0], change)
+    with pytest.raises(ChainruleError, match=r"copied has 1 run that could not be trained again: it needs the class "):
+        main([str(copied)])
+    assert "the class Cubed of __main__, which is not declared here: verify it in Python" in capsys.readouterr().out
 
 
 def test_data_that_have_changed_are_named():

@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
 from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import Sweep, SweepManifest, new_sweep
+from chainrule.reports.best import Best
 from chainrule.reports.curves import lines
 from chainrule.reports.sweep import render
 from chainrule_console.sweep import summary
@@ -44,6 +46,22 @@ def outcomes_of(sweep, value):
             )
         )
     return SweepOutcomes(sweep, found)
+
+
+@pytest.mark.parametrize(
+    ("plugins", "command"),
+    [
+        ({"chainrule:rules": "0.1.0", "plugins/mine.py:mine": ""}, "chainrule activation=foo seed=1"),
+        (
+            {"__main__:Foo": "", "chainrule:rules": "0.1.0"},
+            "chainrule.run('activation=foo', 'seed=1') in Python, where Foo is declared",
+        ),
+    ],
+)
+def test_a_run_is_repeated_by_a_command_unless_a_program_declares_its_classes(plugins, command):
+    entries = {key: SimpleNamespace(version=version) for key, version in plugins.items()}
+    record = SimpleNamespace(manifest=SimpleNamespace(plugins=entries, overrides=["activation=foo", "seed=1"]))
+    assert Best("", "", None, "", record).command == command
 
 
 def test_the_report_says_what_the_ranking_says():
