@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from chainrule.analysis.wording import percent, percent_interval
 from chainrule.errors import counted
@@ -89,19 +89,26 @@ def strip(
 
 
 def axis(scale: Scale) -> str:
-    """Return the axis of a column of strips: ticks with their numbers, those that have room, and the kind of scale."""
-    y, kind, free = 24, "log scale" if scale.log else "linear scale", -math.inf
+    """Return the axis of a column of strips: ticks, numbers at all or at every second, third ..., the kind of scale."""
+    y, kind = 24, "log scale" if scale.log else "linear scale"
     parts = [f'<text x="{scale.start}" y="9">{kind}</text>']
     parts.append(f'<line class="tick" x1="{scale.start}" x2="{scale.end}" y1="{y + 9}" y2="{y + 9}"/>')
+    numbers = []  # where each would be, half of its width, and its text
     for value in scale.ticks():
-        x, half = scale.place(value), _LETTER * len(_number(value)) / 2
+        x, text = scale.place(value), _number(value)
         parts.append(f'<line class="tick" x1="{x:.1f}" x2="{x:.1f}" y1="{y + 4}" y2="{y + 9}"/>')
-        at = min(max(x, half), scale.end + 6 - half)  # at an end the number stays within the drawing
-        if at - half >= free:
-            parts.append(f'<text x="{at:.1f}" y="{y}" text-anchor="middle">{_number(value)}</text>')
-            free = at + half + _LETTER
+        half = _LETTER * len(text) / 2
+        numbers.append((min(max(x, half), scale.end + 6 - half), half, text))  # at an end it stays within the drawing
+    strides = (numbers[::stride] for stride in range(1, len(numbers) + 1))
+    for at, _, text in next(filter(_have_room, strides), []):
+        parts.append(f'<text x="{at:.1f}" y="{y}" text-anchor="middle">{text}</text>')
     ends = f"from {_number(scale.low)} to {_number(scale.high)}"
     return svg(scale.end + 6, y + 10, parts, f"{kind} {ends}")
+
+
+def _have_room(numbers: Sequence[tuple[float, float, str]]) -> bool:
+    """Say whether numbers with these middles and half widths have a letter's room between them."""
+    return all(at + half + _LETTER <= above - width for (at, half, _), (above, width, _) in pairwise(numbers))
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,14 @@ def test_numbers_of_an_axis_are_apart_and_different(values):
         assert not inside or float(x) == pytest.approx(scale.place(float(text)), abs=0.051)
 
 
+@pytest.mark.parametrize("values", [[1e-5, 0.5], [2e-4, 3.0], [1e-4, 1e4], [1e-3, 123456.0]])
+@pytest.mark.parametrize("end", [120, 170, 234])
+def test_numbers_of_a_logarithmic_axis_are_equally_far_apart(values, end):
+    found = [float(text) for _, text in labels(axis(Scale.over(values, 6, end)))]
+    assert found
+    assert len({round(math.log10(above / below)) for below, above in pairwise(found)}) <= 1
+
+
 def test_a_band_that_is_infinite_is_cut_at_the_upper_edge_and_has_a_mark_there():
     middle, low = [(x, 2.0) for x in range(5)], [(x, 1.0) for x in range(5)]
     high = [(0, 3.0), (1, math.inf), (2, 3.0), (3, math.inf), (4, math.inf)]
