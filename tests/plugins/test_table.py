@@ -499,6 +499,8 @@ def test_a_missing_file_names_the_nearest_one(write):
     Path("iris.csv").touch()
     assert complaint(Table(path="irsi.csv")) == "target.path=irsi.csv does not exist (did you mean 'iris.csv'?)."
     assert complaint(Table(path="zzzzzz")) == "target.path=zzzzzz does not exist."
+    assert complaint(Table(path="x.csv")) == "target.path=x.csv does not exist.", "an ending alone is no likeness"
+    assert complaint(Table(path="iris.cvs")) == "target.path=iris.cvs does not exist (did you mean 'iris.csv'?)."
 
 
 @pytest.mark.parametrize("path", ["none/t.csv", "t.csv/t.csv"])
