@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from chainrule.components.contracts import Activation, Array
+from chainrule.components.schema import number
 from chainrule.engine.curves import Curves
 from chainrule.engine.machine import Checkpoint
 from chainrule.engine.reason import Reason
@@ -210,7 +211,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
     def _predicted(self, x: ArrayLike) -> Array:
         """Return what the network predicts, ``(samples, outputs)``."""
         check_is_fitted(self)
-        predicted: Array = self.result_.predict(validate_data(self, x, dtype=float, reset=False), samples_first=True)
+        predicted: Array = self.result_.predict(_numbers(self, x, reset=False), samples_first=True)
         return predicted
 
 
@@ -273,7 +274,7 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         return y[:, 0] if self._is_flat else y
 
     def _checked(self, x: Any, y: Any, reset: bool = True) -> tuple[Array, Array]:
-        x, y = validate_data(self, x, y, dtype=float, multi_output=True, y_numeric=True, reset=reset)
+        x, y = _numbers(self, x, y, multi_output=True, y_numeric=True, reset=reset)
         self._is_flat: bool = y.ndim == 1
         return x, np.asarray(y, float).reshape(len(y), -1)
 
@@ -352,7 +353,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         return labels
 
     def _checked(self, x: Any, y: Any, reset: bool = True) -> tuple[Array, Array]:
-        x, y = validate_data(self, x, y, dtype=float, reset=reset)
+        x, y = _numbers(self, x, y, reset=reset)
         check_classification_targets(y)
         return x, column_or_1d(y, warn=True)
 
@@ -404,3 +405,35 @@ def _forgetting(result: Result, run: Prepared) -> Result:
     object.__setattr__(bare, "outputs", {})
     object.__setattr__(bare, "settings", run.settings)
     return bare
+
+
+def _numbers(estimator: Any, x: Any, *y: Any, **options: Any) -> Any:
+    """Return arrays as scikit-learn checks them, of numbers.
+
+    Raises:
+        ValueError: they are none; of a column of text the sentence says what to do.
+    """
+    try:
+        return validate_data(estimator, x, *y, dtype=float, **options)
+    except ValueError:
+        found = _text_in(x)
+        if not found:
+            raise
+        name, text = found
+        raise ValueError(
+            f"Column {name!r} of X has text ({text!r}), and a network needs numbers: encode it before, as by "
+            "sklearn.preprocessing.OneHotEncoder in a pipeline, or leave it out."
+        ) from None
+
+
+def _text_in(x: Any) -> tuple[Any, str] | None:
+    """Return the name or the number of the first column with text that is no number, and this text; None without."""
+    cells = np.asarray(x, dtype=object)
+    if cells.ndim != 2:
+        return None
+    names = getattr(x, "columns", range(cells.shape[1]))
+    for name, column in zip(names, cells.T, strict=True):
+        for cell in column:
+            if isinstance(cell, str) and number(cell.strip()) is None:
+                return name, cell
+    return None

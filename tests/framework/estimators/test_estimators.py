@@ -242,3 +242,12 @@ def test_training_that_diverges_is_a_warning():
 def test_scikit_learn_is_imported_when_an_estimator_is_wanted():
     code = "import sys, chainrule; chainrule.Activation; assert 'sklearn' not in sys.modules; chainrule.Regressor"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("cls", [chainrule.Regressor, chainrule.Classifier])
+def test_a_column_of_text_is_named_with_what_to_do(cls):
+    frame = pd.DataFrame({"size": ["1", "2.5"], "colour": ["1", "red"]})
+    with pytest.raises(ValueError, match=r"^Column 'colour' of X has text \('red'\), and a network needs numbers: "):
+        cls().fit(frame, [0, 1])
+    with pytest.raises(ValueError, match=r"^Column 1 of X has text"):
+        cls().fit(frame.to_numpy(), [0, 1])
