@@ -71,7 +71,7 @@ def _hurry():
 
     checkpoints._PAUSE, checkpoints._SHARE = 0.0, 0
     live._AFTER, live._EVERY = 0.0, 0.01
-    aside._LEAST = aside._LONGEST = 300.0
+    aside._QUICK = aside._LEAST = aside._LONGEST = 300.0
 
 
 class _Journal:

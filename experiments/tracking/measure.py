@@ -145,7 +145,8 @@ def main() -> None:
     given = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        make = "import sys; from chainrule_mlflow.store import Store; Store.at(sys.argv[1]).prepare()"
+        make = "import sys; from chainrule_mlflow import sending, store; "
+        make += "sending.look(store.Store.at(sys.argv[1]), 'chainrule')"  # with the experiment, as after an earlier run
         subprocess.run([sys.executable, "-c", make, f"sqlite:///{folder}/mlflow.db"], check=True)
         prepared = folder / "mlflow.db"
         with socket.socket() as free:

@@ -85,6 +85,16 @@ def supports(file: Path) -> bool:
         return False
 
 
+def await_turn(file: Path) -> None:
+    """Wait until nobody else writes.
+
+    Raises:
+        sqlite3.Error: somebody else does for long, or nobody can.
+    """
+    with _opened(file) as database:
+        database.execute("BEGIN IMMEDIATE")
+
+
 def experiment(file: Path, name: str, location: str) -> Experiment | None:
     """Return the experiment of that name, made if need be; None if the client must make it or explain what is wrong.
 

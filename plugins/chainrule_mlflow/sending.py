@@ -131,14 +131,17 @@ def place_of(store: Store, experiment: str) -> bulk.Experiment | None:
 
 
 def look(store: Store, experiment: str) -> None:
-    """Make sure that a store is there, with the experiment.
+    """Make sure that a store is there, with the experiment, and that a SQLite file can be written.
 
     Raises:
-        ChainruleError: it is not.
+        ChainruleError: it is not, or somebody else has locked it for long.
     """
     if place_of(store, experiment) is None:
         with store.opened() as mlflow:
             client.experiment_of(mlflow, store, experiment)
+    elif store.file:
+        with store.explained():
+            bulk.await_turn(store.file)
 
 
 def _is_elsewhere(run: Found, parent_run_id: str | None) -> bool:

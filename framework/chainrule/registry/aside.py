@@ -1,7 +1,8 @@
 """Telling a tracker from the side: training never waits for it, whatever it does or fails to do.
 
-A tracker is told in a thread of its own, in order. At the end of a run or a sweep it has some seconds to catch up;
-what it has not taken by then is in the records, and ``chainrule sync`` sends it later.
+A tracker is told in a thread of its own, in order. At the end of a run or a sweep one that is quick has some seconds to
+catch up, and one that is slow a hundredth of the time; what it has not taken by then is in the records, and
+``chainrule sync`` sends it later.
 """
 
 import json
@@ -27,7 +28,8 @@ from chainrule.registry.watching import Begun, Progress, Start, SweepProgress, T
 log = logging.getLogger(__name__)
 
 LATER = "not sent yet"  # title of the command that sends a record
-_LEAST, _SHARE = 3.0, 0.03  # seconds that a tracker has to catch up, and its share of the time until the end
+_SHARE = 0.01  # of the time until the end, which any tracker has to catch up
+_QUICK, _LEAST = 1.0, 3.0  # seconds that one which is quick needs for a thing at most, and has to catch up at least
 _LONGEST = 120.0  # seconds for what a tracker does by itself, such as making a database
 _BRIEF = 0.5  # seconds, where a person has interrupted a sweep
 _MANY = 500  # events that may wait: further progress is not told, and further curves are read from disk again
@@ -39,12 +41,10 @@ class _Line:
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
         self._changed = threading.Condition()
-        self._busy = False
+        self._busy_since: float | None = None  # by ``clock``
         self._thread: threading.Thread | None = None
         self._at_work = 0.0  # seconds that were spent in ``at_work``
         self._at_work_since: float | None = None
-        self._behind_since = 0.0  # when it was last idle, by ``clock``
-        self.is_late = False  # whether it has not caught up when it should have
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -54,8 +54,6 @@ class _Line:
         context = copy_context()
         context.run(_at_work.set, self.at_work)
         with self._changed:
-            if not (self._waiting or self._busy):
-                self._behind_since = self.clock()
             self._waiting.append(lambda: context.run(act))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="chainrule tracker", daemon=True)
@@ -63,11 +61,10 @@ class _Line:
             self._changed.notify_all()
 
     @property
-    def behind(self) -> float:
-        """For how many seconds there has been something to be done, without those spent in ``at_work``."""
-        if not (self._waiting or self._busy):
-            return 0.0
-        return self.clock() - self._behind_since
+    def lasts(self) -> float:
+        """For how many seconds one thing has been done by now, without those spent in ``at_work``."""
+        since = self._busy_since
+        return 0.0 if since is None else self.clock() - since
 
     def clock(self) -> float:
         """Return a time in seconds, without those spent in ``at_work``."""
@@ -78,12 +75,10 @@ class _Line:
         """Wait until all is done, and say whether it is; what is spent in ``at_work`` does not count."""
         began, own = time.monotonic(), self.clock()
         with self._changed:
-            while self._waiting or self._busy:
+            while self._waiting or self._busy_since is not None:
                 if self.clock() - own >= seconds or time.monotonic() - began >= _LONGEST:
-                    self.is_late = True
                     return False
                 self._changed.wait(0.05)
-            self.is_late = False
             return True
 
     @contextmanager
@@ -102,11 +97,11 @@ class _Line:
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._busy = False
+                self._busy_since = None
                 self._changed.notify_all()
                 while not self._waiting:
                     self._changed.wait()
-                act, self._busy = self._waiting.popleft(), True
+                act, self._busy_since = self._waiting.popleft(), self.clock()
             act()
 
 
@@ -202,7 +197,7 @@ class Aside(Watcher):
     def _tell_of(self, batch: _Batch) -> None:
         with self._lock:
             self._last = None
-        self._told.tell("runs_recorded", [its for _, its in batch.pairs])
+        self._tell("runs_recorded", [its for _, its in batch.pairs])
         for mine, its in batch.pairs:
             if not mine.member:  # nobody looks at the links of one run of many
                 mine.links.update(its.links)
@@ -211,7 +206,7 @@ class Aside(Watcher):
         """Tell it, and wait for the tracker, because other watchers show the links that it has added."""
         self._put("finished", record)
         if not self.settle():
-            record.links[LATER] = syncing(record.directory)
+            record.links[LATER] = self._later(record.directory)
 
     def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
         """Tell it, and wait likewise."""
@@ -220,7 +215,7 @@ class Aside(Watcher):
         if self.settle():
             sweep.links.update(its.links)
         else:
-            sweep.links[LATER] = syncing(sweep.directory)
+            sweep.links[LATER] = self._later(sweep.directory)
 
     def sweep_interrupted(self, sweep: Sweep) -> None:
         """Tell it, and wait for half a second."""
@@ -230,14 +225,19 @@ class Aside(Watcher):
     def settle(self) -> bool:
         """Wait until the tracker has taken all, and say whether it has.
 
-        It is waited for until it has been behind for three seconds, or for 3 % of the time that training took if that
-        is longer; not at all if it was late before and has not caught up since. If it took long over one of the things
-        before, which are less than what is told at the end, it would not be done: of the three seconds, twice that time
-        is not waited.
+        One that is quick is waited for three seconds, and any for a hundredth of the time until now, if that is longer.
+        It is quick if nothing that it was told has taken a second so far. What it does by itself, ``at_work``, counts
+        nowhere.
         """
-        least = _LEAST - max(self._line.behind, 2 * self._slowest)
-        seconds = max(least, _SHARE * (time.monotonic() - self._began))
-        return self._line.is_done_within(0.0 if self._line.is_late else seconds)
+        return self._line.is_done_within(self._patience())
+
+    def _patience(self) -> float:
+        share = _SHARE * (time.monotonic() - self._began)
+        return share if max(self._slowest, self._line.lasts) >= _QUICK else max(share, _LEAST)
+
+    def _later(self, directory: Path) -> str:
+        """Return the command that sends what lies in a directory, with the reason why it was not sent as a comment."""
+        return f"{syncing(directory)}  # {type(self._tracker).__name__} takes long: training does not wait for it"
 
     def _put(self, event: str, *arguments: object) -> None:
         if getattr(type(self._tracker), event) is not getattr(Watcher, event):
