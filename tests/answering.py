@@ -25,10 +25,11 @@ class LateError(BaseException):
     """A command that has not ended."""
 
 
-def chainrule(*words, files=(), watched=False):
+def chainrule(*words, files=(), watched=False, longest=LONGEST):
     """Run the command in this process, in a directory of its own, and return what came of it.
 
-    Nothing watches its runs, such as the console and what draws pictures, unless ``watched``.
+    Nothing watches its runs, such as the console and what draws pictures, unless ``watched``. It has not ended if it
+    takes longer than ``longest`` seconds.
     """
     place, out, err = Path(tempfile.mkdtemp(dir=Path.cwd())), io.StringIO(), io.StringIO()
     for name, text in dict(files).items():
@@ -41,7 +42,7 @@ def chainrule(*words, files=(), watched=False):
 
     previous = signal.signal(signal.SIGALRM, late)
     handlers = list(logging.root.handlers)
-    signal.alarm(LONGEST)
+    signal.alarm(longest)
     try:
         with (
             contextlib.chdir(place),
@@ -58,7 +59,7 @@ def chainrule(*words, files=(), watched=False):
             print(code, file=err)
             code = REFUSED
     except LateError:
-        code = f"not after {LONGEST} s: {traceback.format_exc()[-2000:]}"
+        code = f"not after {longest} s: {traceback.format_exc()[-2000:]}"
     except BaseException:
         code = traceback.format_exc()[-2000:]
     finally:

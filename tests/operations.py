@@ -1,12 +1,14 @@
-"""Processes that are killed at an operation on files: at each of them in turn, where a test has the time.
+"""Processes that are killed at an operation on files, or whose disk fails from it on: at each, where a test has time.
 
 A command that :mod:`forking` carries out notes each operation below a folder in a journal, and so do the processes that
 it starts: opening a file to write, each write and half of it, ``fsync``, renaming, linking, truncating and removing,
 making and removing folders; of SQLite each statement that begins a change, and each that keeps one. At one of them, by
-its number, all of these processes are killed, before the operation is done.
+its number, all of these processes are killed, before the operation is done; or from it on the disk refuses what one
+does that is full, has no inodes left or may only be read.
 """
 
 import builtins
+import errno
 import io
 import json
 import os
@@ -22,22 +24,31 @@ _EVENTS = {  # of Python's hooks, with the place of the path among what they are
     **{f"os.{name}": 0 for name in ("truncate", "remove", "mkdir", "rmdir")},
     **{f"os.{name}": 1 for name in ("rename", "link", "symlink")},
 }
+_BELOW = "os.remove", "os.mkdir", "os.rmdir"
 _FUNCTIONS = "write", "fsync", "fdatasync", "sendfile"  # of which Python tells no hook; a file's number comes first
 _READING = "SELECT", "PRAGMA", "WITH", "ROLLBACK"
+KILL = "kill"
+DISKS = {  # what fails, with its number and the operations that it refuses; the others are done
+    "full": (errno.ENOSPC, {"write", "half of", "sendfile", "mkdir"}),
+    "no inodes": (errno.ENOSPC, {"create", "mkdir", "symlink"}),
+    "read-only": (errno.EROFS, {"write", "half of", "sendfile", "open", "create", "truncate", "remove", "rename",
+                                "link", "symlink", "mkdir", "rmdir"}),
+}  # fmt: skip
 
 
-def environment(folder, journal, at=0, path=""):
-    """Return the environment in which a command below a folder writes a journal, and is killed at an operation.
+def environment(folder, journal, at=0, path="", fault=KILL):
+    """Return the environment in which a command below a folder writes a journal, until something happens to it.
 
     Args:
         folder: operations elsewhere do not count.
         journal: a file, which is removed if it is there.
         at: number of the operation, from 1 on; 0 to note all of them.
         path: further folders of packages.
+        fault: it is killed at the operation, or one of ``DISKS`` from there on.
     """
     if os.path.exists(journal):
         os.unlink(journal)
-    known = {VARIABLE: json.dumps([os.path.realpath(folder), os.fspath(journal), at])}
+    known = {VARIABLE: json.dumps([os.path.realpath(folder), os.fspath(journal), at, fault])}
     folders = [SPAWNED, path, os.environ.get("PYTHONPATH", "")]
     return {**os.environ, **known, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
 
@@ -77,31 +88,40 @@ def _hurry():
 class _Journal:
     """Notes operations, each in a line of equal length, so that the length of the file numbers them."""
 
-    def __init__(self, folder, file, at):
-        self._folder, self._at = folder + os.sep, at
+    def __init__(self, folder, file, at, fault):
+        self._folder, self._at, self._fault = folder + os.sep, at, fault
         self._file = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._write = os.write
 
     def note(self, what, path, last=None):
-        """Note an operation, and die if it is the one; ``last`` is done before."""
+        """Note an operation, and die or fail if it is the one; ``last`` is done before."""
         place = self._place(path)
         if place is None:
             return
         line = f"{what} {place}".encode("utf-8", "replace")[: _WIDTH - 1].replace(b"\n", b" ")
         self._write(self._file, line.ljust(_WIDTH - 1) + b"\n")
-        if 0 < self._at <= os.fstat(self._file).st_size // _WIDTH:
-            if last:
-                last()
+        if not 0 < self._at <= os.fstat(self._file).st_size // _WIDTH:
+            return
+        number, refused = DISKS.get(self._fault, (0, {what}))
+        if what not in refused:
+            return
+        if last:
+            last()
+        if self._fault == KILL:
             os.killpg(0, signal.SIGKILL)
+        raise OSError(number, os.strerror(number), self._folder + place)
 
     def hear(self, event, arguments):
         """Note what Python tells hooks, see https://docs.python.org/3/library/audit_events.html."""
         if event in _EVENTS:
-            self.note(event.removeprefix("os."), arguments[_EVENTS[event]])
+            path, last = arguments[_EVENTS[event]], arguments[-1]
+            if isinstance(last, int) and last >= 0 and event in _BELOW:  # the number of the folder below which it lies
+                path = os.path.join(os.readlink(f"/proc/self/fd/{last}"), os.fsdecode(path))
+            self.note(event.removeprefix("os."), path)
         elif event == "open":
             path, _, flags = arguments
             if flags & _WRITING and not isinstance(path, int):
-                self.note("open", path)
+                self.note("open" if os.path.lexists(path) else "create", path)
 
     def noting(self, name, function):
         """Return a function of :mod:`os` that notes itself."""

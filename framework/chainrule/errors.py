@@ -1,10 +1,12 @@
 """One error class per audience: who reads the message decides the class; and what sentences have in common."""
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 _LONG = 300  # characters of an unexpected error's message that are kept
 _LONGEST = 2000  # and of an expected one's, which may quote what was typed
+_OF_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
 class ChainruleError(Exception):
@@ -81,6 +83,16 @@ def sentence(error: BaseException) -> str:
     first = next(filter(str.strip, text_of(error).splitlines()), "")
     name, message = type(error).__name__, f"{first[:_LONG]} ..." if len(first) > _LONG else first
     return f"{name}: {message}" if message else name
+
+
+def is_of_disk(error: BaseException) -> bool:
+    """Say whether a disk is full, or may only be read, so that no program is to blame."""
+    return isinstance(error, OSError) and error.errno in _OF_DISK
+
+
+def unwritable(error: OSError) -> str:
+    """Return the sentence for a file that cannot be written, on a disk that is full or may only be read."""
+    return shortened(f"cannot write to {getattr(error, 'filename', None) or 'the output directory'}: {error}.")
 
 
 def no_memory(error: MemoryError) -> str:

@@ -1,5 +1,8 @@
 """What the program says about what is on disk is what is on disk."""
 
+import errno
+import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
+import answering
 import chainrule
 from chainrule import interrupts
 from chainrule.cli import main
@@ -96,6 +100,27 @@ def test_a_text_that_is_too_long_is_said_to_be_that():
     with pytest.raises(chainrule.ConfigurationError, match="of 1 to 500 characters, not ''"):
         chainrule.component("tracker", "mlflow", experiment="")
     assert chainrule.component("tracker", "mlflow", experiment="x" * 500).experiment == "x" * 500
+
+
+def test_a_full_disk_is_said_in_one_sentence_and_the_log_that_takes_nothing_in_none(monkeypatch):
+    def full(descriptor):
+        logging.getLogger("chainrule").warning("a line of a log that takes nothing")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "manifest.json")
+
+    def refuse(handler, record):
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            handler.handleError(record)
+
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    monkeypatch.setattr(logging.FileHandler, "emit", refuse)
+    monkeypatch.setattr(atomic.os, "fsync", full)
+    done = answering.chainrule(*SHORT)
+    assert (done.code, done.err) == (
+        answering.REFUSED,
+        "chainrule: cannot write to manifest.json: [Errno 28] No space left on device: 'manifest.json'.\n",
+    )
 
 
 def test_a_record_that_was_reported_is_on_the_disk_before_anybody_is_told(tmp_path, monkeypatch):

@@ -96,7 +96,7 @@ def test_each_flipped_bit_and_each_truncation_is_found(swept, extent, where, nam
     content = (folder / name).read_bytes()
     bits, lengths = range(8 * len(content)), range(len(content))
     draw = random.Random(name)
-    most = extent(few=60, ci=500, all=5000 if name in LARGE else len(bits))
+    most = extent(few=60, ci=240, all=5000 if name in LARGE else len(bits))
     some = bits if most >= len(bits) else draw.sample(bits, most)
     ends = [length for length in {0, 1, len(content) - 1} if length < len(content)]
     shorter = lengths if most >= len(lengths) else [*draw.sample(lengths, min(most // 4, len(lengths))), *ends]
@@ -138,7 +138,7 @@ def test_whatever_a_manifest_holds_it_is_read_or_refused(swept, tmp_path, extent
     tried = [(path, value) for path in nested for value in values]
     place = Path(shutil.copytree(swept / "0", tmp_path / "sweep" / "0"))
     sweep = read_sweep(swept)
-    for path, value in random.Random(0).sample(tried, min(len(tried), extent(few=150, ci=700, all=len(tried)))):
+    for path, value in random.Random(0).sample(tried, min(len(tried), extent(few=150, ci=400, all=len(tried)))):
         changed = json.loads(json.dumps(entries))
         inner = changed if len(path) == 1 else changed[path[0]]
         inner[path[-1]] = value

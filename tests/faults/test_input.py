@@ -129,7 +129,7 @@ def test_generated_command_lines(extent):
     def check(words):
         require_answered(words)
 
-    tried(extent(few=8, ci=120, all=3500), commands, check)
+    tried(extent(few=8, ci=60, all=3500), commands, check)
 
 
 def test_generated_files(extent):
@@ -144,7 +144,7 @@ def test_generated_files(extent):
         name = {"experiment": "experiment=mine", "optimizer": "optimizer=mine"}.get(Path(place).parent.name, "seed=1")
         require_answered([name, *DRY], files={place: text.encode("utf-8", "replace").decode()})
 
-    tried(extent(few=4, ci=60, all=1500), written(), check)
+    tried(extent(few=4, ci=30, all=1500), written(), check)
 
 
 # What was typed, and words of the sentence; found by a search before these tests, or by them.

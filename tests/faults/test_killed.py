@@ -117,7 +117,7 @@ def test_whatever_a_run_does_the_others_are_trained(extent):
 @pytest.mark.slow
 def test_a_sweep_of_one_process_that_dies_is_finished_by_another(extent):
     """It cannot survive; but which runs it was about is written down, and other processes train them then."""
-    for way, code in extent(few={1: -11}, ci={1: -11, 3: 0}, all={1: -11, 3: 0, 4: -9, 5: -6, 10: 3}).items():
+    for way, code in extent(few={3: 0}, ci={3: 0}, all={1: -11, 3: 0, 4: -9, 5: -6, 10: 3}).items():
         place = f"sweep{way}"
         words = ["-m", *RUNS, f"output.way=0,{way}", "seed=0,1", f"hydra.sweep.dir={place}"]
         command(*words, "hydra.launcher.workers=1", code=code)

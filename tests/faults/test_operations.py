@@ -47,10 +47,10 @@ class Command:
     folder: str
     needs: str = "numpy"
 
-    def begin(self, at=0):
-        """Carry it out, and kill it at an operation."""
+    def begin(self, at=0, fault=operations.KILL):
+        """Carry it out, and kill it at an operation, or let the disk fail from there on."""
         folder, journal = PLACE.absolute(), Path("journal").absolute()
-        known = operations.environment(folder, journal, at)
+        known = operations.environment(folder, journal, at, fault=fault)
         return forking.python("-m", "chainrule", *self.words, folder=folder, environment=known)
 
     def finish(self, at=0):
@@ -203,13 +203,23 @@ def noted_at(number):
     return f"operation {number} of {len(journal)} ({journal[-1]})"
 
 
-def hurt(command, prepared, trials):
-    """Kill a command at operations, finish it each time, and return what was wrong, and how often it was killed."""
+def undisturbed(command, prepared):
+    """What a command leaves on the disk and in MLflow that nobody disturbs, and by how many operations."""
     clear(prepared)
     done = command.begin()
     assert done.returncode == 0, done.stdout + done.stderr
-    expected, count = (on_disk(command.folder), in_mlflow()), len(operations.noted("journal"))
+    expected = on_disk(command.folder), in_mlflow()
     assert len(finished()) == sum(name.endswith(MANIFEST) for name in expected[0]) > 0
+    return expected, len(operations.noted("journal"))
+
+
+def hurt(command, prepared, trials):
+    """Kill a command at operations, and finish it each time.
+
+    Returns:
+        What was wrong; how often it was killed; and how many operations it has.
+    """
+    expected, count = undisturbed(command, prepared)
     found, kills = [], 0
     for number in spread(count, trials):
         clear(prepared)
@@ -222,9 +232,9 @@ def hurt(command, prepared, trials):
             kills += command.finish(at=1 + number // 3)[1].returncode == -9
             before |= finished()
         found += flaws(command, number, expected, before)
-        if found and trials is None:
+        if found and (trials is None or trials > 8):
             print(found[-1], flush=True)
-    return found, kills
+    return found, kills, count
 
 
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in COMMANDS if name != "run"]
@@ -235,9 +245,54 @@ def test_a_command_that_is_killed_at_an_operation_is_finished_as_if_nobody_had(n
     command = COMMANDS[name]
     pytest.importorskip(command.needs)
     processes = "two" in name or "Dask" in name  # each of which imports everything
-    found, kills = hurt(command, prepared, extent(few=2, ci=3 if processes else 8, all=40 if processes else None))
+    sizes = None if name == "run" else 40 if processes else 150
+    found, kills, count = hurt(command, prepared, extent(few=2, ci=2 if processes else 4, all=sizes))
     with capsys.disabled():
         if extent(few=False, ci=False, all=True):
-            print(f"\n{name}: {kills} kills, {len(found)} flaws")
+            print(f"\n{name}: {kills} kills at {sizes or 'each'} of {count} operations, {len(found)} flaws")
     assert kills
+    assert not found, json.dumps(found, indent=1)
+
+
+# The command, which may write no longer files.
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), -1))
+from chainrule.__main__ import main
+main()
+"""
+
+
+def is_said(done):
+    """Whether a command has ended well, or with one sentence."""
+    sentence = done.stderr.startswith("chainrule: ") and done.stderr.count("\n") == 1
+    return done.returncode == 0 or (done.returncode == 1 and sentence)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [*operations.DISKS, "file-size limit"])
+@pytest.mark.parametrize("name", ["run", "sweep"])
+def test_a_command_whose_disk_fails_says_so_and_is_finished_as_if_it_had_not(name, fault, prepared, extent, capsys):
+    """From an operation on, or above a length of files."""
+    command, found, ended = COMMANDS[name], [], 0
+    expected, count = undisturbed(command, prepared)
+    tried = extent(few=1, ci=2, all=40 if name == "run" else 20)
+    is_limit = fault == "file-size limit"
+    for number in spread(60_000 if is_limit else count, tried):
+        clear(prepared)
+        if is_limit:
+            done = forking.python("-c", LIMITED, str(4000 + number), *command.words, folder=PLACE)
+        else:
+            done = command.begin(number, fault)
+        ended += done.returncode == 1
+        if not is_said(done) or "Traceback" in done.stderr + done.stdout:
+            found.append(f"{number}: exit code {done.returncode}: {done.stderr[-2000:]}")
+        if is_limit:
+            Path("journal").write_text(f"a limit of {4000 + number} bytes")
+        found += flaws(command, number, expected, finished())
+        if found and tried > 2:
+            print(found[-1], flush=True)
+    with capsys.disabled():
+        if extent(few=False, ci=False, all=True):
+            print(f"\n{name}, {fault}: {tried} tried, {ended} ended by it, {len(found)} flaws")
     assert not found, json.dumps(found, indent=1)

@@ -168,15 +168,27 @@ def test_in_a_run(deed, words):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize(("deed", "words"), cases(DEEDS, {"raises", "lets NumPy raise"}))
-def test_in_a_sweep_the_other_runs_have_the_bits_that_they_have_without_it(deed, words, alone):
-    done = chainrule("-m", "activation=bad,tanh", *SHORT, files=files(PLUGIN.replace("{deed}", deed)), watched=True)
-    assert done.code == (REFUSED if words else 0), done.err
-    assert results(done.place)["tanh"] == alone
-    if words:
-        (failure,) = done.place.rglob("failure.json")
-        assert all(word in json.loads(failure.read_text())["error"] for word in words)
-        assert "1 of 2 runs" in done.err
+def test_in_a_sweep_the_other_runs_have_the_bits_that_they_have_without_them(alone, extent):
+    """All of them misbehave in one process, one after the other; the run that does not comes last."""
+    tried = extent(few=["raises", "lets NumPy raise"], ci=list(DEEDS), all=list(DEEDS))
+    sources = {
+        f"plugins/bad{number}.py": f"import chainrule\n{PLUGIN}".replace("{deed}", DEEDS[name][0]).replace(
+            "class Bad(", f"class Bad{number}("
+        )
+        for number, name in enumerate(tried)
+    }
+    chosen = "activation=" + ",".join([*(f"bad{number}" for number in range(len(tried))), "tanh"])
+    alike = ("-m", chosen, *SHORT, "hydra.launcher.workers=1")
+    done = chainrule(*alike, files={"conf/empty.yaml": "", **sources}, watched=True, longest=120)
+    assert done.code == REFUSED, done.err
+    found = results(done.place)
+    assert found["tanh"] == alone
+    failures = {int(path.parent.name): path.read_text() for path in done.place.rglob("failure.json")}
+    for number, name in enumerate(tried):
+        words = [word.replace("bad.py", f"bad{number}.py").replace("Bad.", f"Bad{number}.") for word in DEEDS[name][1]]
+        assert (number in failures, f"bad{number}" in found) == (bool(words), not words), name
+        assert not words or all(word in json.loads(failures[number])["error"] for word in words), name
+    assert f"{len(failures)} of {len(tried) + 1} runs" in done.err
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from chainrule.cli.output import Output
 from chainrule.config import application, compose
 from chainrule.config.fitting import usual
 from chainrule.config.settings import pictures_from_config, settings_from_config, tracker_from_config
-from chainrule.errors import ChainruleError, in_a_line, nearest, no_memory, sentence, shortened
+from chainrule.errors import ChainruleError, in_a_line, nearest, no_memory, sentence, unwritable
 from chainrule.files import paths
 from chainrule.registry.loaded import installed
 from chainrule.registry.preferences import read_preferences
@@ -70,6 +70,7 @@ def main() -> None:
     arguments, output = sys.argv[1:], Output.of_process()
     traceback_wanted = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them
+    logging.raiseExceptions = False  # a log that cannot be written is no reason for a traceback at each of its lines
     try:
         if arguments and arguments[0] in _COMMANDS:
             words = arguments[1:]
@@ -106,4 +107,5 @@ def _sentence(error: Exception) -> str:
         return sentence(error)
     if compose.is_composition_error(error):  # first, because Hydra's MissingConfigException is an OSError
         return sentence(compose.explained(error))
-    return shortened(f"cannot write to {getattr(error, 'filename', None) or 'the output directory'}: {error}.")
+    assert isinstance(error, OSError)
+    return unwritable(error)

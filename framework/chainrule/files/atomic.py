@@ -1,6 +1,7 @@
 """Writing files whole or not at all."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -19,12 +20,17 @@ def write_whole(path: Path, content: bytes, synced: bool = True) -> None:
         OSError: it cannot be written.
     """
     temporary = path.with_name(f".{path.name}.tmp")
-    with open(new_file(temporary), "wb") as file:
-        file.write(content)
-        if synced:
-            file.flush()
-            os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(new_file(temporary), "wb") as file:
+            file.write(content)
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):  # a part on a disk that is full, where perhaps nobody writes this file again
+            temporary.unlink()
+        raise
 
 
 def write_atomically(path: Path, content: bytes) -> None:

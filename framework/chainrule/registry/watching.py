@@ -14,7 +14,7 @@ from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.components.contracts import Component
 from chainrule.components.parameters import parameters
 from chainrule.engine.curves import Curves
-from chainrule.errors import ChainruleError, RecordError, sentence
+from chainrule.errors import ChainruleError, RecordError, is_of_disk, sentence
 from chainrule.records.faults import Fault
 from chainrule.records.result import Result
 from chainrule.records.run import Record
@@ -335,7 +335,10 @@ class Watchers:
                     getattr(watcher, event)(*arguments)
             except BrokenPipeError:  # the reader of the output has closed it
                 self._watchers.remove(watcher)
-            except (Exception, SystemExit):
+            except (Exception, SystemExit) as error:
                 self._watchers.remove(watcher)
                 whose = f"{type(watcher).__module__}.{type(watcher).__qualname__}"
-                log.exception("%s failed in %s and is left out from now on", whose, event)
+                if is_of_disk(error):
+                    log.warning("%s failed in %s and is left out from now on: %s.", whose, event, sentence(error))
+                else:
+                    log.exception("%s failed in %s and is left out from now on", whose, event)

@@ -1,6 +1,8 @@
 """Watchers are told one after another, and none of them can stop a run."""
 
+import errno
 import logging
+import os
 
 import numpy as np
 import pytest
@@ -38,6 +40,15 @@ def test_one_that_raises_is_reported_once_and_left_out(caplog, error):
     (record,) = caplog.records
     assert record.getMessage() == f"{__name__}.Ear failed in epochs_recorded and is left out from now on"
     assert record.exc_info[1] is error
+
+
+def test_a_full_disk_is_said_in_a_line_of_the_watcher_without_a_traceback(caplog):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "loss.png")
+    Watchers([Ear("a", [], full)]).tell("epochs_recorded", 1)
+    (record,) = caplog.records
+    assert record.exc_info is None
+    said = "is left out from now on: OSError: [Errno 28] No space left on device: 'loss.png'."
+    assert record.getMessage().endswith(said)
 
 
 def test_a_reader_who_has_closed_the_output_is_nothing_to_report(caplog):
