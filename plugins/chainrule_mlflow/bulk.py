@@ -9,6 +9,7 @@ import os
 import posixpath
 import re
 import sqlite3
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -345,15 +346,57 @@ def write_model(file: Path, experiment: Experiment, run_id: str, model_id: str, 
     return True
 
 
+class _Held(threading.local):
+    """The connection of this thread within ``held``, which is opened when it is needed at first."""
+
+    file: Path | None = None
+    database: sqlite3.Connection | None = None
+
+
+_held = _Held()
+
+
+@contextmanager
+def held(file: Path) -> Iterator[None]:
+    """Let what this thread does with a database in the block have one connection.
+
+    To open one takes longer than to ask for a run, and when the last one is closed SQLite copies all that was written
+    from its log into the file.
+    """
+    if _held.file is not None:  # within another block
+        yield
+        return
+    _held.file = file
+    try:
+        yield
+    finally:
+        database, _held.file, _held.database = _held.database, None, None
+        if database:
+            database.close()
+
+
 @contextmanager
 def _opened(file: Path) -> Iterator[sqlite3.Connection]:
     """Yield a connection to a database that exists. What was not committed is rolled back at the end."""
+    if _held.file != file:
+        with closing(_connected(file)) as database:
+            yield database
+        return
+    if _held.database is None:
+        _held.database = _connected(file)
+    try:
+        yield _held.database
+    finally:
+        _held.database.rollback()
+
+
+def _connected(file: Path) -> sqlite3.Connection:
     uri = f"{file.absolute().as_uri()}?mode=rw"
-    with closing(sqlite3.connect(uri, timeout=store.BUSY, isolation_level=None, uri=True)) as database:
-        database.execute("PRAGMA foreign_keys = ON")
-        database.execute("PRAGMA synchronous = NORMAL")  # `chainrule sync` sends again what a power failure takes
-        database.execute("PRAGMA cache_size = -65536")  # KiB: pages of one transaction are written once
-        yield database
+    database = sqlite3.connect(uri, timeout=store.BUSY, isolation_level=None, uri=True)
+    database.execute("PRAGMA foreign_keys = ON")
+    database.execute("PRAGMA synchronous = NORMAL")  # `chainrule sync` sends again what a power failure takes
+    database.execute("PRAGMA cache_size = -65536")  # KiB: pages of one transaction are written once
+    return database
 
 
 @contextmanager
@@ -410,24 +453,27 @@ def latest(points: Sequence[Point]) -> Iterable[Point]:
     """Return the point of each metric that MLflow shows as its value."""
     latest: dict[str, Point] = {}
     for point in points:
-        name, _, timestamp, step = point
-        other = latest.get(name)
-        if other is None or (step, timestamp, _stored(point)[1]) > (other[3], other[2], _stored(other)[1]):
-            latest[name] = point
+        other = latest.get(point[0])
+        if other is None or point[3] > other[3] or (point[3] == other[3] and _order(point) > _order(other)):
+            latest[point[0]] = point
     return latest.values()
 
 
-def _stored(point: Point) -> tuple[str, float, int, int, int]:
-    """Return a point as MLflow keeps it, which has a column for NaN."""
-    name, value, timestamp, step = point
-    return (name, 0.0, timestamp, step, 1) if math.isnan(value) else (*point, 0)
+def _order(point: Point) -> tuple[int, float]:
+    """Return by what MLflow chooses among points of one step; NaN is kept as 0."""
+    _, value, timestamp, _ = point
+    return timestamp, 0.0 if math.isnan(value) else value
 
 
 def _insert_points(
     database: sqlite3.Connection, table: str, run_id: str, points: Iterable[Point], conflict: str = ""
 ) -> None:
-    columns = "(run_uuid, key, value, timestamp, step, is_nan)"
-    _insert(database, f"{table} {columns}", ((run_id, *_stored(point)) for point in points), conflict)
+    columns = "(run_uuid, key, value, timestamp, step, is_nan)"  # the last one is for NaN
+    rows = [
+        (run_id, name, value, timestamp, step, 0) if value == value else (run_id, name, 0.0, timestamp, step, 1)
+        for name, value, timestamp, step in points
+    ]
+    _insert(database, f"{table} {columns}", rows, conflict)
 
 
 def _insert_datasets(database: sqlite3.Connection, experiment_id: int, runs: Mapping[str, Run]) -> None:

@@ -26,10 +26,12 @@ def images(record: Record) -> Iterator[tuple[str, bytes]]:
     Raises:
         OSError: a picture cannot be read.
     """
+    manifest, pictures = record.manifest, _pictures(record)
+    if not pictures:
+        return
     from PIL import Image, UnidentifiedImageError  # here, because it takes a while
 
-    manifest = record.manifest
-    for path in _pictures(record):
+    for path in pictures:
         content = record.content(path.as_posix())
         name, step = path.stem, manifest.epochs
         if found := _AT_EPOCH.fullmatch(name):
@@ -57,5 +59,5 @@ def write(record: Record, folder: Path) -> None:
 
 
 def _pictures(record: Record) -> list[PurePosixPath]:
-    paths = [PurePosixPath(name) for name in record.manifest.files]
-    return [path for path in paths if path.parts[0] == "pictures" and path.suffix == ".png"]
+    paths = [PurePosixPath(name) for name in record.manifest.files if name.startswith("pictures/")]
+    return [path for path in paths if path.suffix == ".png"]

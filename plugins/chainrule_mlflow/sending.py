@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -75,7 +76,7 @@ def _send_batch(
         with at_work():
             new, refused = _describe_new(records, known.keys(), parent_run_id, points)
         moved = {run.run_id: parent_run_id for run in known.values() if _is_elsewhere(run, parent_run_id)}
-        if (new or moved or spare) and not _write(store.file, place, new, moved, spare):
+        if (new or moved or spare) and not _write(store.file, place, new, refused, moved, spare):
             return None
     known |= {run.tags[contents.KEY]: Found(place.id, run_id, run.status, run.tags) for run_id, (_, run) in new.items()}
     fresh = {run.run_id for run in known.values()} & new.keys()
@@ -103,13 +104,12 @@ def _fill(
     if store.file is None or folder is None or run.experiment_id != place.id:
         return None
     try:
-        record.require_intact()
         whole = contents.describe(record, parent_run_id, points)
+        with store.explained(), at_work():
+            _copy(record, folder)
     except RecordError as error:
         return error
     with store.explained():
-        with at_work():
-            _copy(record, folder)
         done = bulk.finish(store.file, run.run_id, whole, {})
     return leave(record, store, run.experiment_id, run.run_id) if done else None
 
@@ -188,7 +188,6 @@ def _describe_new(
         if key in known:
             continue
         try:
-            record.require_intact()
             new[next(ids)] = record, contents.describe(record, parent_run_id, points)
         except RecordError as error:
             refused[key] = error
@@ -208,17 +207,25 @@ def _ascending_ids(count: int) -> Iterator[str]:
 def _write(
     file: Path,
     place: bulk.Experiment,
-    new: Mapping[str, tuple[Record, contents.Run]],
+    new: dict[str, tuple[Record, contents.Run]],
+    refused: dict[str, RecordError],
     moved: Mapping[str, str | None],
     spare: Sequence[str],
 ) -> bool:
-    """Copy the files and insert the rows of new runs, or neither, and mend rows; return whether it was done."""
+    """Copy the files and insert the rows of new runs, or neither, and mend rows; return whether it was done.
+
+    A record that turns out to be damaged goes from ``new`` to ``refused``.
+    """
     folders = {run_id: folder for run_id in new if (folder := place.folder(run_id))}
     beneath = {run_id: parent for run_id, parent in moved.items() if parent}
     try:
         with at_work():
             for run_id, folder in folders.items():
-                _copy(new[run_id][0], folder)
+                try:
+                    _copy(new[run_id][0], folder)
+                except RecordError as error:
+                    _remove([folder])
+                    refused[contents.key(new.pop(run_id)[0].manifest)] = error
         written = bulk.write(file, place, {run_id: run for run_id, (_, run) in new.items()}, beneath, spare)
     except Exception:  # not KeyboardInterrupt: the rows may be there already
         _remove(folders.values())
@@ -234,11 +241,10 @@ def _mend(record: Record, store: Store, place: bulk.Experiment, run: Found) -> R
     if folder is None or run.experiment_id != place.id or _is_whole(record, folder):
         return None
     try:
-        record.require_intact()
+        with store.explained():
+            _copy(record, folder)
     except RecordError as error:
         return error
-    with store.explained():
-        _copy(record, folder)
     return None
 
 
@@ -254,14 +260,46 @@ def _is_whole(record: Record, folder: Path) -> bool:
 
 
 def _copy(record: Record, folder: Path) -> None:
-    contents = {name: record.content(name) for name in record.manifest.files}
-    contents[MANIFEST] = read_within(record.directory, MANIFEST)
-    for parent in {(folder / name).parent for name in contents}:
-        parent.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        (folder / name).write_bytes(content)
+    """Copy the files of a record into the folder of its run, and write there what says that they are a model.
+
+    Those of a run of a sweep get a second name instead, where the file system allows it: thousands of copies take
+    longer than their rows. Neither chainrule nor MLflow writes into a file that is there.
+
+    Raises:
+        RecordError: a file is missing or was changed.
+    """
+    found = {name: record.content(name) for name in record.manifest.files}
+    found[MANIFEST] = read_within(record.directory, MANIFEST)
+    for parent in {os.path.dirname(name) for name in found}:
+        os.makedirs(folder / parent, exist_ok=True)
+    for name, content in found.items():
+        source, target = f"{record.directory}/{name}", f"{folder}/{name}"
+        if not (record.member and _is_linked(source, target)):
+            _remove_file(target)
+            Path(target).write_bytes(content)
     (folder / model.FILE).write_text(model.description(record.manifest), "utf-8")
     images.write(record, folder)
+
+
+def _is_linked(source: str, target: str) -> bool:
+    """Give a file a second name, and say whether that was possible; a symbolic link would lead elsewhere there."""
+    try:
+        if os.path.islink(source):
+            return False
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            os.unlink(target)
+            os.link(source, target)
+    except (OSError, NotImplementedError):
+        return False
+    return True
+
+
+def _remove_file(path: str) -> None:
+    """Remove a file if it is there: it may be another name of a file of a record, which is not written into."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _remove(folders: Iterable[Path]) -> None:

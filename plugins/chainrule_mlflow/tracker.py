@@ -4,6 +4,7 @@ import logging
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from chainrule.records.run import Record
 from chainrule.records.sweep import Sweep, read_sweep
 from chainrule.records.tracked import TrackedRuns
 from chainrule.registry.watching import Begun, Pages, Start, Tracker
-from chainrule_mlflow import care, contents, live, logged, pages, parents, reading, sending
+from chainrule_mlflow import bulk, care, contents, live, logged, pages, parents, reading, sending
 from chainrule_mlflow.receipts import home, receipt
 from chainrule_mlflow.store import Store
 
@@ -236,7 +237,12 @@ class MLflow(Tracker, name="mlflow"):
         Raises:
             ChainruleError: the store failed.
         """
-        store, refused = Store.at(self.uri), {}
+        store = Store.at(self.uri)
+        with bulk.held(store.file) if store.file else nullcontext():
+            return self._send_all(records, store)
+
+    def _send_all(self, records: Sequence[Record], store: Store) -> list[RecordError | None]:
+        refused: dict[Path, RecordError] = {}
         live.adopt(records, store)
         by_sweep: dict[str, list[Record]] = {}
         for record in records:

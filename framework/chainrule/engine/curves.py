@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -53,12 +54,17 @@ class Curves:
         values = self.values[name]
         if len(values) <= limit - 2:
             return list(zip(self.epochs.tolist(), values.tolist(), strict=True))
-        chosen = set(np.linspace(0, len(values) - 1, limit - 2).round().astype(int).tolist())
-        finite = np.flatnonzero(np.isfinite(values))
+        chosen, finite = _spread(len(values), limit - 2), np.flatnonzero(np.isfinite(values))
         if finite.size:
             chosen |= {int(finite[values[finite].argmin()]), int(finite[values[finite].argmax()])}
         kept = np.array(sorted(chosen))
         return list(zip(self.epochs[kept].tolist(), values[kept].tolist(), strict=True))
+
+
+@lru_cache(maxsize=64)  # runs of a sweep have as many points
+def _spread(count: int, limit: int) -> frozenset[int]:
+    """Return at most ``limit`` of the numbers below ``count``, evenly spread, the first and the last among them."""
+    return frozenset(np.linspace(0, count - 1, limit).round().astype(int).tolist())
 
 
 def due_epochs(epochs: int, every: int) -> list[int]:
