@@ -19,18 +19,37 @@ def write_whole(path: Path, content: bytes, synced: bool = True) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = f"{path.parent}/.{path.name}.tmp"
     try:
-        with open(new_file(temporary), "wb") as file:
-            file.write(content)
-            if synced:
-                file.flush()
-                os.fsync(file.fileno())
+        write_new(temporary, content, synced)
         os.replace(temporary, path)
     except OSError:
         with suppress(OSError):  # a part on a disk that is full, where perhaps nobody writes this file again
-            temporary.unlink()
+            os.unlink(temporary)
         raise
+
+
+def write_new(path: str | Path, content: bytes, synced: bool = True) -> None:
+    """Write a file of which nobody believes anything before another one is there that is written later.
+
+    Until then a crash leaves the old content, a part of the new one, or no file.
+
+    Args:
+        path: the file; what has this name is replaced, and what a link leads to stays as it is.
+        content: its content.
+        synced: as of :func:`write_whole`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    descriptor, left = new_file(path), memoryview(content)
+    try:
+        while left:
+            left = left[os.write(descriptor, left) :]
+        if synced:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -43,7 +62,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def new_file(path: Path) -> int:
+def new_file(path: str | Path) -> int:
     """Return the descriptor of a new file, which no link of its name leads elsewhere; what a kill left is removed.
 
     Raises:
@@ -53,7 +72,7 @@ def new_file(path: Path) -> int:
     try:
         return os.open(path, flags, 0o666)
     except FileExistsError:
-        path.unlink()
+        os.unlink(path)
         return os.open(path, flags, 0o666)
 
 

@@ -20,7 +20,7 @@ from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves
 from chainrule.errors import ChainruleError, ConfigurationError, RecordError, sentence
 from chainrule.files.archives import npz
-from chainrule.files.atomic import sync_folder, write_atomically, write_whole
+from chainrule.files.atomic import sync_folder, write_atomically, write_new, write_whole
 from chainrule.files.reading import digest_within, read_within, require_without_links
 from chainrule.files.yaml_text import dump
 from chainrule.records.archive import arrays_of
@@ -232,7 +232,7 @@ def require_free(directory: Path) -> None:
             )
 
 
-def claim_directory(directory: Path, overwrite: bool = False) -> None:
+def claim_directory(directory: Path, overwrite: bool = False, known: bool = False) -> None:
     """Create ``directory`` if it is missing, and check that a record can be written into it.
 
     If it is to be replaced, the manifest or the failure of an older run is deleted, because watchers may now replace
@@ -241,6 +241,7 @@ def claim_directory(directory: Path, overwrite: bool = False) -> None:
     Args:
         directory: where the record goes.
         overwrite: whether a record that is there is to be replaced.
+        known: whether it has just been written into, so that this need not be tried.
 
     Raises:
         ConfigurationError: it holds a record that is to stay.
@@ -248,10 +249,12 @@ def claim_directory(directory: Path, overwrite: bool = False) -> None:
     """
     if not overwrite:
         require_free(directory)
-    directory.mkdir(parents=True, exist_ok=True)
+    if not known:
+        directory.mkdir(parents=True, exist_ok=True)
     require_without_links(directory, directory)
-    with TemporaryFile(dir=directory):
-        pass
+    if not known:
+        with TemporaryFile(dir=directory):
+            pass
     for name in (MANIFEST, FAILURE):
         (directory / name).unlink(missing_ok=True)
 
@@ -264,6 +267,7 @@ def write_record(
     plugins: Mapping[str, PluginEntry],
     overrides: Sequence[str] = (),
     synced: bool = True,
+    beside: Mapping[str, FileEntry] | None = None,
 ) -> Record:
     """Write the record of a run and return it.
 
@@ -277,6 +281,7 @@ def write_record(
         plugins: the plugins that the run used, by ``distribution:entry point``.
         overrides: the overrides as typed.
         synced: whether the record must survive a power failure; if not, its checksums reveal the damage.
+        beside: the files that Hydra leaves beside a record; None to look for them.
 
     Raises:
         OSError: the directory cannot be written.
@@ -292,12 +297,11 @@ def write_record(
     if 0 < len(result.samples.schema.classes) <= _MOST_CLASSES:
         contents[CONFUSION] = _confusion(result)
     for name, content in contents.items():
-        write_whole(directory / name, content, synced)
+        write_new(f"{directory}/{name}", content, synced)
     if synced:
         sync_folder(directory)
-    for path in sorted([*directory.glob("pictures/*.png"), *directory.glob("pictures/*.gif")]):
-        if path.is_file():
-            contents[path.relative_to(directory).as_posix()] = path.read_bytes()
+    for path in _pictures(directory):
+        contents[path.relative_to(directory).as_posix()] = path.read_bytes()
     start = asdict(result.origin) if result.origin else {}
     manifest = RunManifest(
         format=FORMAT,
@@ -316,8 +320,8 @@ def write_record(
         data=_named_data(result),
         environment=environment(),
         plugins=dict(plugins),
-        files={name: _file(content) for name, content in contents.items()},
-        beside=entries_of(directory, (f"{HYDRA}/{name}" for name in _names(directory / HYDRA))),
+        files={name: entry_of(content) for name, content in contents.items()},
+        beside=dict(entries_of(directory, _beside(directory)) if beside is None else beside),
         engine={"name": result.engine.value, **({"fallback": result.fallback} if result.fallback else {})},
         **({"start": start} if start else {}),
     )
@@ -364,7 +368,7 @@ def entries_of(directory: Path, names: Iterable[str]) -> dict[str, FileEntry]:
     found = {}
     for name in names:
         with suppress(OSError):
-            found[name] = _file(read_within(directory, name))
+            found[name] = entry_of(read_within(directory, name))
     return found
 
 
@@ -376,9 +380,18 @@ def _read_failure(directory: Path) -> Failure:
     return Failure(directory, found.error, found.details, found.seed)
 
 
-def _names(folder: Path) -> list[str]:
+def _pictures(directory: Path) -> list[Path]:
+    """Return the pictures that watchers have left."""
+    folder = directory / "pictures"
+    found = [*folder.glob("*.png"), *folder.glob("*.gif")] if folder.is_dir() else []
+    return sorted(path for path in found if path.is_file())
+
+
+def _beside(directory: Path) -> list[str]:
+    """Return the names of the files that Hydra has left beside a record."""
     try:
-        return sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(".yaml"))
+        found = os.scandir(directory / HYDRA)
+        return sorted(f"{HYDRA}/{entry.name}" for entry in found if entry.name.endswith(".yaml"))
     except OSError:
         return []
 
@@ -398,7 +411,8 @@ def _is_unchanged(directory: Path, name: str, expected: FileEntry) -> bool:
         return False
 
 
-def _file(content: bytes) -> FileEntry:
+def entry_of(content: bytes) -> FileEntry:
+    """Return the entry of a file."""
     return FileEntry(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
 
 

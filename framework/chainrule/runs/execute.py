@@ -1,7 +1,7 @@
 """Train prepared runs as a stack, write their records, and tell the watchers."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from chainrule.engine.stack import STACKED, Stack
 from chainrule.engine.trainer import Moment, Observer, Pruner, Stopwatch, Trained, one_thread, train
 from chainrule.files import paths
 from chainrule.records.checkpoint import Saved, remove_checkpoints
+from chainrule.records.manifest import FileEntry
 from chainrule.records.result import Result
 from chainrule.records.run import Record, claim_directory, write_record
 from chainrule.records.settings import component_config
@@ -146,6 +147,8 @@ class Task:
         tracker: the tracker to name in the record; it is told only if it is among the watchers.
         overrides: the overrides as typed, for the record.
         pictures: names of those that are wanted of it, for when it goes on.
+        beside: what Hydra leaves beside a record, if it has just been written into the directory; None if it may be
+            there.
     """
 
     prepared: Prepared
@@ -153,6 +156,7 @@ class Task:
     tracker: Tracker
     overrides: Sequence[str] = ()
     pictures: Sequence[str] = (AUTO,)
+    beside: Mapping[str, FileEntry] | None = None
 
 
 def execute(
@@ -184,7 +188,7 @@ def execute(
         OSError: a record cannot be written.
     """
     for task in tasks:
-        claim_directory(task.directory, overwrite)
+        claim_directory(task.directory, overwrite, known=task.beside is not None)
         if since is None:
             remove_checkpoints(task.directory)
     runs, directories = [task.prepared for task in tasks], [task.directory for task in tasks]
@@ -285,6 +289,7 @@ def _record(task: Task, result: Result, registry: Registry, synced: bool) -> Rec
         plugins=registry.plugins_of(result.settings),
         overrides=task.overrides,
         synced=synced,
+        beside=task.beside,
     )
 
 

@@ -111,7 +111,7 @@ def test_a_manifest_cannot_name_files_outside_of_the_record(result, tmp_path):
 
 def test_writing_again_never_leaves_an_old_manifest_beside_new_files(result, tmp_path, monkeypatch):
     written(tmp_path, result)
-    monkeypatch.setattr(run, "write_whole", lambda *_: pytest.fail("killed"))
+    monkeypatch.setattr(run, "write_new", lambda *_: pytest.fail("killed"))
     with pytest.raises(pytest.fail.Exception):
         written(tmp_path, result)
     with pytest.raises(chainrule.RecordError, match="holds no finished record"):

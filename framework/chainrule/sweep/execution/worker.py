@@ -66,13 +66,13 @@ def _contained(unit: Unit, watchers: Sequence[Watcher]) -> Ends:
     tasks: dict[tuple[Any, ...], list[tuple[Job, Task]]] = {}
     for job in unit.jobs:
         try:
-            job.write_files()
+            beside = job.write_files()
             prepared = prepare(settings_from_config(job.config, registry))
             tracker = tracker_from_config(job.config, registry)
         except _FAILURES as error:
             ends[job.number] = failed(job, error)
         else:
-            task = Task(prepared, Path(job.directory), tracker, job.overrides)
+            task = Task(prepared, Path(job.directory), tracker, job.overrides, beside=beside)
             tasks.setdefault(run_structure(prepared), []).append((job, task))
     notes: list[str] = []
     for stack in tasks.values():

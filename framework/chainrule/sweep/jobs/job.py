@@ -10,8 +10,10 @@ from typing import Any
 
 from chainrule.config.changes import Change, with_changes
 from chainrule.errors import ConfigurationError
-from chainrule.files.atomic import appended, write_whole
+from chainrule.files.atomic import appended, write_new
 from chainrule.files.yaml_text import dump
+from chainrule.records.manifest import FileEntry
+from chainrule.records.run import HYDRA, entry_of
 from chainrule.records.settings import seed_in
 
 # The keys of Hydra's configuration that differ between jobs.
@@ -96,24 +98,29 @@ class Job:
     def __str__(self) -> str:
         return job_name(self.number, self.overrides)
 
-    def write_files(self) -> None:
+    def write_files(self) -> dict[str, FileEntry]:
         """Make the directory and write what Hydra's own launcher leaves there: ``.hydra`` and the log.
+
+        Returns:
+            The entries of what the record has beside it, by name.
 
         Raises:
             OSError: it cannot be written.
         """
-        directory = Path(self.directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        subdirectory = self.base.hydra["output_subdir"]
+        subdirectory, beside = self.base.hydra["output_subdir"], {}
+        folder = os.path.join(self.directory, subdirectory or "")
+        os.makedirs(folder, exist_ok=True)
         if subdirectory is not None:
-            folder = directory / subdirectory
-            folder.mkdir(parents=True, exist_ok=True)
             texts = {"config": dump(self.task), "hydra": self._hydra_text(), "overrides": dump(list(self.overrides))}
             for name, text in texts.items():
-                write_whole(folder / f"{name}.yaml", text.encode(), synced=False)
+                content = text.encode()
+                write_new(os.path.join(folder, f"{name}.yaml"), content, synced=False)
+                if subdirectory == HYDRA:
+                    beside[f"{HYDRA}/{name}.yaml"] = entry_of(content)
         for path in self._logs():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            os.makedirs(path.parent, exist_ok=True)
             os.close(appended(path))
+        return beside
 
     def log(self, message: str) -> None:
         """Add a message of level ERROR to the job's own log, in Hydra's usual form."""
