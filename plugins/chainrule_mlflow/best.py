@@ -11,6 +11,7 @@ from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.run import read_record
 from chainrule.registry.aside import at_work
+from chainrule.registry.idle import elsewhere
 from chainrule.registry.loaded import installed
 from chainrule.registry.watching import Session, Watchers
 from chainrule_mlflow.overview import Best, View
@@ -21,36 +22,63 @@ _WIDTH = 540  # pixels: beside MLflow's menu on a page of 800, and beside both o
 _MOST = 5  # targets of a comparison whose best runs are drawn
 
 
+_early: dict[Path, tempfile.TemporaryDirectory[str]] = {}  # pictures that were drawn while a report was written
+
+
+def draw_early(outcomes: SweepOutcomes) -> None:
+    """Draw what :func:`drawn` yields, beside other things that are to be done at the end of the sweep."""
+    folder = _early[outcomes.record.directory] = tempfile.TemporaryDirectory()
+    _draw_all(outcomes, Path(folder.name))
+
+
+def forget(directory: Path) -> None:
+    """Remove what was drawn of a sweep in a directory and is not wanted any more."""
+    if directory in _early:
+        _early.pop(directory).cleanup()
+
+
 @contextmanager
 def drawn(outcomes: SweepOutcomes) -> Iterator[dict[str, Path]]:
     """Yield the pictures of the best run, of a comparison of each target: by their names, which begin with ``best/``.
 
-    Runs of a sweep have no pictures. Whatever draws those of single runs draws these.
+    Runs of a sweep have no pictures. Whatever draws those of single runs draws these. Beside each is its copy
+    :func:`reduced`.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        found: dict[str, Path] = {}
-        for target, outcome in list(outcomes.best_by_target.items())[:_MOST]:
-            below = Path("best", *([target] if target else []))
-            place = Path(folder) / below
-            with at_work(), suppress(ChainruleError, OSError):
-                run = chainrule.load(outcomes.record.directory / outcome.directory)
-                watchers = Watchers(installed().watchers(Session(interactive=False, quiet=True)))
-                watchers.tell("run_trained", run, place)
-                found |= {(below / path.name).as_posix(): path for path in sorted(place.glob("pictures/*.png"))}
-        yield found
+    early = _early.pop(outcomes.record.directory, None)
+    with early or tempfile.TemporaryDirectory() as folder:
+        if early is None:
+            _draw_all(outcomes, Path(folder))
+        found = sorted(Path(folder).glob("**/pictures/*.png"))
+        yield {(path.relative_to(folder).parent.parent / path.name).as_posix(): path for path in found}
+
+
+def _draw_all(outcomes: SweepOutcomes, folder: Path) -> None:
+    for target, outcome in list(outcomes.best_by_target.items())[:_MOST]:
+        place = folder / "best" / target
+        with at_work(), suppress(ChainruleError, OSError):
+            elsewhere(_draw, outcomes.record.directory / outcome.directory, place)
+
+
+def _draw(directory: Path, place: Path) -> None:
+    """Draw the pictures of a record below a place, and their copies for descriptions, which MLflow would cut off."""
+    run = chainrule.load(directory)
+    Watchers(installed().watchers(Session(interactive=False, quiet=True))).tell("run_trained", run, place)
+    pictures = sorted(place.glob("pictures/*.png"))
+    if not pictures:
+        return
+    from PIL import Image  # here, because it takes a while
+
+    (place / "reduced").mkdir()
+    for path in pictures:
+        with Image.open(path) as image:
+            small = image.convert("RGB")
+        small.thumbnail((_WIDTH, 10 * _WIDTH), Image.Resampling.LANCZOS)
+        small.save(reduced(path))
 
 
 def reduced(picture: Path) -> Path:
-    """Return a copy of a picture beside its folder that fits into a description, which MLflow would cut off."""
-    from PIL import Image  # here, because it takes a while
-
-    folder = picture.parent.parent / "reduced"
-    folder.mkdir(exist_ok=True)
-    with Image.open(picture) as image:
-        small = image.convert("RGB")
-    small.thumbnail((_WIDTH, 10 * _WIDTH), Image.Resampling.LANCZOS)
-    small.save(folder / picture.name, optimize=True)
-    return folder / picture.name
+    """Return where the copy of a picture lies that fits into a description."""
+    return picture.parent.parent / "reduced" / picture.name
 
 
 def runs(outcomes: SweepOutcomes, store: Store, pictures: Mapping[str, Path]) -> Sequence[Best]:

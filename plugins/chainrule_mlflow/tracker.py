@@ -19,7 +19,7 @@ from chainrule.records.run import Record
 from chainrule.records.sweep import Sweep, read_sweep
 from chainrule.records.tracked import TrackedRuns
 from chainrule.registry.watching import Begun, Pages, Start, Tracker
-from chainrule_mlflow import bulk, care, contents, live, logged, pages, parents, reading, sending
+from chainrule_mlflow import best, bulk, care, contents, live, logged, pages, parents, reading, sending
 from chainrule_mlflow.receipts import home, receipt
 from chainrule_mlflow.store import Store
 
@@ -106,6 +106,11 @@ class MLflow(Tracker, name="mlflow"):
         break_off = parents.break_off, replace(sweep, links={}), store, home(sweep, store, self.experiment)
         self._attempt(lambda: store.do(*break_off), sweep.directory)
 
+    def sweep_trained(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
+        """Draw the best run while the report is written, if it is drawn in this process and not in that of a server."""
+        if Store.at(self.uri).file:
+            best.draw_early(outcomes)
+
     def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
         """Write the ranking of the sweep into its run, and say where to see it."""
 
@@ -114,6 +119,7 @@ class MLflow(Tracker, name="mlflow"):
 
         if not self._attempt(send, sweep.directory):
             sweep.links[_LATER] = f"chainrule sync {shlex.quote(str(sweep.directory))}"
+        best.forget(sweep.directory)
 
     def _sent(self, records: Sequence[Record]) -> tuple[list[RecordError | None], list[dict[str, str]]]:
         """Send records; return why some cannot be sent, and the links of each."""

@@ -20,7 +20,7 @@ from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ChainruleError
 from chainrule.records.run import read_record
 from chainrule.records.sweep import Sweep, SweepManifest, new_sweep, read_sweep
-from chainrule_mlflow import bulk, client, overview, parents
+from chainrule_mlflow import best, bulk, client, overview, parents
 from chainrule_mlflow.store import Store
 from sizes import one_in
 from sweeping import command
@@ -177,6 +177,24 @@ def test_by_the_client_and_past_it_the_run_of_a_sweep_is_the_same(prepared, tmp_
         (dataset,) = parent.inputs.dataset_inputs
         seen.append((info, parent.data.params, tags, parent.data.metrics, points, files, dict(dataset.dataset)))
     assert seen[0] == seen[1]
+
+
+def test_the_best_run_is_drawn_once_while_the_report_is_written(monkeypatch):
+    drawn, draw = [], best._draw
+
+    def seen(directory, place):
+        drawn.append(directory.name)
+        draw(directory, place)
+
+    monkeypatch.setattr(best, "_draw", seen)
+    chainrule.sweep("training.epochs=2", "seed=0,1", "tracking=mlflow", directory="s", quiet=True)
+    sweep = read_sweep(Path("s"))
+    (best_run,) = SweepOutcomes(sweep, sweep.outcomes()).best_by_target.values()
+    assert drawn == [best_run.directory]
+    assert not best._early
+    _, parent, _ = the_runs()
+    names = {entry.path for entry in client_of("mlflow.db").list_artifacts(parent.info.run_id, "best")}
+    assert "best/loss.png" in names
 
 
 def test_what_was_kept_back_is_sent_with_the_sweep():

@@ -208,6 +208,10 @@ class Aside(Watcher):
         if not self.settle():
             record.links[LATER] = self._later(record.directory)
 
+    def sweep_trained(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
+        """Tell it."""
+        self._put("sweep_trained", sweep, outcomes)
+
     def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
         """Tell it, and wait likewise."""
         its = replace(sweep, links={})

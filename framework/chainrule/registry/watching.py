@@ -169,8 +169,11 @@ class Watcher:
     def sweep_progressed(self, progress: SweepProgress) -> None:
         """Runs of a sweep have ended or advanced."""
 
+    def sweep_trained(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
+        """All runs of a sweep have ended; its report is written now. What takes long can be begun here."""
+
     def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
-        """All runs of a sweep have ended; a watcher may add to ``sweep.links`` what to open next.
+        """All runs of a sweep have ended, and its report is there; a watcher may add what to open to ``sweep.links``.
 
         ``outcomes`` is a sequence of :class:`chainrule.Outcome` with what follows from them: ``ranking``,
         ``effects`` and ``comparison``.

@@ -285,6 +285,7 @@ class Ledger:
         if self._has_news or not self.sweep.manifest.finished:
             self.sweep = self.sweep.write(finished=now())
         outcomes = SweepOutcomes(self.sweep, self.outcomes)
+        self._tell_all("sweep_trained", self.sweep, outcomes)
         self.sweep.links["report"] = str(write_report(self.sweep, outcomes))
         self._tell_all("sweep_finished", self.sweep, outcomes)
 

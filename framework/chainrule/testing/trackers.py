@@ -51,6 +51,7 @@ def told(subject: Subject) -> None:
             watchers.tell("send_all", recorded)
             sweep = sweep.write(finished=now())
             outcomes = SweepOutcomes(sweep, sweep.outcomes())
+            watchers.tell("sweep_trained", sweep, outcomes)
             watchers.tell("sweep_finished", sweep, outcomes)
             for _ in range(2):
                 watchers.tell("send_sweep", sweep, outcomes)

@@ -7,6 +7,7 @@ from pathlib import Path
 import joblib
 
 from chainrule.errors import ChainruleError, ConfigurationError, counted, nearest
+from chainrule.registry.idle import offered
 from chainrule.registry.watching import Watcher
 from chainrule.sweep.execution import clusters, worker
 from chainrule.sweep.execution.clusters import Cluster, Site
@@ -65,6 +66,7 @@ class Pool:
         if self._backend != HERE and (not own or self.cores > 1):
             opened = clusters.OPENED[self._backend](self.cores if own else self._workers, self._address)
             self._cluster = self._held.enter_context(opened)
+        self._held.enter_context(offered(self._processes.call))
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -87,6 +87,7 @@ class Processes:
     def __init__(self, timeout: float | None = None) -> None:
         self._members: list[Member] = []
         self._timeout = timeout
+        self._is_idle = False  # whether there was something to train, and all of it has ended
 
     def start(self, size: int) -> None:
         """Start processes until there are so many, and do not wait for them.
@@ -124,7 +125,7 @@ class Processes:
         for unit in units:
             left.put(unit)
         awaited, last = len(units), list[Unit]()  # the last ones are tried when no other process needs memory
-        is_last, sent_again = False, set[int]()
+        is_last, sent_again, self._is_idle = False, set[int](), False
         try:
             for member in self._members:
                 self._feed(member, progress, left, ends)
@@ -156,6 +157,7 @@ class Processes:
                         left.put(unit)
                 if there or there.notes:
                     yield there
+            self._is_idle = True
         except BaseException:  # the other units are not wanted any more
             self.kill()
             raise
@@ -183,6 +185,24 @@ class Processes:
         """Let a thread send units to a process, one after the other."""
         arguments = member, progress, left, ends, self._timeout
         threading.Thread(target=_feed, args=arguments, daemon=True).start()
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return ``function(*arguments)``, done in one of the processes if all units are trained; else here.
+
+        Args:
+            function: known in every process by its name.
+            arguments: can be pickled, as the result can.
+        """
+        if self._is_idle and self._members:
+            connection = self._members[0].connection
+            with suppress(EOFError, OSError):  # it has ended, or the sweep has
+                connection.send((function, arguments))
+                while (found := connection.recv()) == _READY:  # of a process that had no unit
+                    pass
+                if isinstance(found, Exception):
+                    raise found
+                return found
+        return function(*arguments)
 
     def close(self) -> None:
         """End the processes when they have no more work."""
@@ -254,7 +274,7 @@ def _changed(path: Path) -> int | None:
 
 
 def _serve(connection: Connection, plugins: Parcel) -> None:
-    """Train the units that arrive, until there are no more or the process that sends them has ended."""
+    """Train units and do what else is asked for, until there is no more or the process that asks has ended."""
     interrupts.ignored_here()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(Exception):  # the first unit raises it again
@@ -264,9 +284,9 @@ def _serve(connection: Connection, plugins: Parcel) -> None:
         connection.send(_READY)
         while True:
             try:
-                unit, progress = connection.recv()
+                asked, given = connection.recv()
                 receive(plugins)
-                ends: Any = worker.train_elsewhere(unit, progress)
+                ends: Any = worker.train_elsewhere(asked, given) if isinstance(asked, Unit) else asked(*given)
             except EOFError:
                 return
             except Exception as error:

@@ -259,3 +259,50 @@ def test_a_system_that_has_no_more_processes_is_named(monkeypatch):
     monkeypatch.setattr(module.interrupts, "deferred", nullcontext)
     with pytest.raises(ChainruleError, match=r"^no process can be started to train runs: no more\.$"):
         Processes().start(2)
+
+
+class Idle:
+    """Instead of a pipe to a process that has had no unit: does what it is asked for, or has ended."""
+
+    def __init__(self, ended=False):
+        self.asked, self.answers, self.ended = [], [module._READY], ended
+
+    def send(self, content):
+        if self.ended:
+            raise BrokenPipeError
+        function, arguments = content
+        self.asked.append(function)
+        try:
+            self.answers.append(function(*arguments))
+        except ZeroDivisionError as error:
+            self.answers.append(error)
+
+    def recv(self):
+        return self.answers.pop(0)
+
+
+def test_an_idle_process_does_what_is_asked_for_and_else_it_is_done_here():
+    found, idle = Processes(), Idle()
+    found._members.append(Member(None, idle))
+    assert found.call(divmod, 7, 2) == (3, 1)  # units may be trained there
+    assert idle.asked == []
+    assert list(found.run([], Path())) == []
+    assert found.call(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        found.call(divmod, 7, 0)
+    assert idle.asked == [divmod, divmod]
+    found._members[:] = [Member(None, Idle(ended=True))]
+    assert found.call(divmod, 7, 2) == (3, 1)
+
+
+def test_a_process_does_what_else_is_asked_for():
+    found = Processes()
+    found.start(1)
+    try:
+        assert list(found.run([], Path())) == []
+        assert found.call(os.getpid) == found._members[0].process.pid
+        assert found.call(divmod, 7, 2) == (3, 1)
+        with pytest.raises(ZeroDivisionError):
+            found.call(divmod, 7, 0)
+    finally:
+        found.kill()
