@@ -7,11 +7,11 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 from chainrule.errors import RecordError
+from chainrule.files.atomic import write_new
 from chainrule.files.reading import read_within
 from chainrule.records.manifest import MANIFEST
 from chainrule.records.run import Record
@@ -262,44 +262,17 @@ def _is_whole(record: Record, folder: Path) -> bool:
 def _copy(record: Record, folder: Path) -> None:
     """Copy the files of a record into the folder of its run, and write there what says that they are a model.
 
-    Those of a run of a sweep get a second name instead, where the file system allows it: thousands of copies take
-    longer than their rows. Neither chainrule nor MLflow writes into a file that is there.
-
     Raises:
         RecordError: a file is missing or was changed.
     """
     found = {name: record.content(name) for name in record.manifest.files}
     found[MANIFEST] = read_within(record.directory, MANIFEST)
+    found[model.FILE] = model.description(record.manifest).encode()
     for parent in {os.path.dirname(name) for name in found}:
         os.makedirs(folder / parent, exist_ok=True)
     for name, content in found.items():
-        source, target = f"{record.directory}/{name}", f"{folder}/{name}"
-        if not (record.member and _is_linked(source, target)):
-            _remove_file(target)
-            Path(target).write_bytes(content)
-    (folder / model.FILE).write_text(model.description(record.manifest), "utf-8")
+        write_new(f"{folder}/{name}", content, synced=False)
     images.write(record, folder)
-
-
-def _is_linked(source: str, target: str) -> bool:
-    """Give a file a second name, and say whether that was possible; a symbolic link would lead elsewhere there."""
-    try:
-        if os.path.islink(source):
-            return False
-        try:
-            os.link(source, target)
-        except FileExistsError:
-            os.unlink(target)
-            os.link(source, target)
-    except (OSError, NotImplementedError):
-        return False
-    return True
-
-
-def _remove_file(path: str) -> None:
-    """Remove a file if it is there: it may be another name of a file of a record, which is not written into."""
-    with suppress(FileNotFoundError):
-        os.unlink(path)
 
 
 def _remove(folders: Iterable[Path]) -> None:

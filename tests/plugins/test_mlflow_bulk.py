@@ -17,7 +17,7 @@ import chainrule
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.entries import sealed
 from chainrule.records.manifest import MANIFEST, RunManifest
-from chainrule.records.run import Membership, read_record
+from chainrule.records.run import read_record
 from chainrule_mlflow import bulk, client, contents, sending
 from chainrule_mlflow.store import Store
 from processes import saying
@@ -133,42 +133,6 @@ def comparable(store):
 
 def files(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def folder_of(store, sent):
-    place = bulk.experiment(store.file, "study", store.artifacts)
-    return place.folder(sent[1])
-
-
-def test_files_of_runs_of_a_sweep_have_two_names_and_those_of_single_runs_are_copies(study, sweep, tmp_path):
-    whole = files(tmp_path / "sweep")
-    member = Membership(tmp_path / "sweep", "key", 2, 0, {})
-    records = [dataclasses.replace(sweep[0], member=member), sweep[1]]
-    sent = sending.send_many(records, study, "study")
-    for record, there in zip(records, sent, strict=True):
-        for name in (*record.manifest.files, MANIFEST):
-            mine, its = record.directory / name, folder_of(study, there) / name
-            assert mine.read_bytes() == its.read_bytes()
-            assert mine.samefile(its) is (record.member is not None)
-    for there in sent:  # what is sent again takes the place of a file, and is not written into it
-        (folder_of(study, there) / "curves.npz").unlink()
-        os.link(sweep[0].directory / "weights.npz", folder_of(study, there) / "curves.npz")
-    sending.send_many(records, study, "study")
-    assert {name: content for name, content in files(tmp_path / "sweep").items() if name in whole} == whole
-    for record, there in zip(records, sent, strict=True):
-        assert (folder_of(study, there) / "curves.npz").read_bytes() == (record.directory / "curves.npz").read_bytes()
-
-
-def test_files_are_copied_where_they_cannot_have_two_names(study, sweep, tmp_path, monkeypatch):
-    def refuse(*arguments):
-        raise OSError("another disk")
-
-    monkeypatch.setattr(os, "link", refuse)
-    record = dataclasses.replace(sweep[0], member=Membership(tmp_path / "sweep", "key", 2, 0, {}))
-    (there,) = sending.send_many([record], study, "study")
-    copy = folder_of(study, there) / "curves.npz"
-    assert copy.read_bytes() == (record.directory / "curves.npz").read_bytes()
-    assert not copy.samefile(record.directory / "curves.npz")
 
 
 def test_what_is_done_together_has_one_connection_and_nothing_is_left_open(study, sweep, monkeypatch):

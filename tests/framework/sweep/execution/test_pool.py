@@ -7,6 +7,7 @@ import joblib
 import pytest
 
 from chainrule.errors import ConfigurationError
+from chainrule.registry.idle import elsewhere
 from chainrule.sweep.execution import pool as module
 from chainrule.sweep.execution.plan import Unit
 from chainrule.sweep.execution.pool import Pool
@@ -43,6 +44,10 @@ class Processes:
     def run(self, units, progress):
         self.asked.append(f"run {len(units)}")
         yield from (f"there {unit.title}" for unit in units)
+
+    def call(self, function, *arguments):
+        self.asked.append(function)
+        return function(*arguments)
 
     def close(self):
         self.asked.append("close")
@@ -111,6 +116,14 @@ def test_processes_may_end_what_they_do_unless_something_has_gone_wrong(processe
     with pytest.raises(ArithmeticError), Pool(2, "loky", None):
         raise ArithmeticError
     assert processes.asked == ["close", "kill"]
+
+
+def test_what_is_to_be_done_elsewhere_is_done_by_its_processes(processes):
+    with Pool(2, "loky", None):
+        assert elsewhere(max, 1, 2) == 2
+    assert processes.asked == [max, "close"]
+    assert elsewhere(max, 1, 2) == 2
+    assert processes.asked == [max, "close"]
 
 
 def test_a_cluster_is_open_within_the_block(monkeypatch, processes):
