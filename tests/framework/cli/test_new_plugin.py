@@ -34,6 +34,7 @@ from sweeping import environment
 
 YESTERDAY = ROOT / "tests" / "thirdparty" / "yesterday"  # written by new-plugin of version 0.1; must work
 # Each kind under the name of the plugin, and all at once under the names of the examples.
+# All at once, and what version 0.1 wrote, are tried in CI where they are installed (tests/thirdparty/elsewhere.py).
 ODD = {f"odd-{kind}": [kind] for kind in new_plugin.kinds()}
 WRITTEN = {**ODD, "zoo": new_plugin.kinds()}
 every_package = pytest.mark.parametrize("name", WRITTEN)
@@ -107,12 +108,12 @@ def test_its_components_train_in_a_stack_as_alone(registry, name):
         assert train_stack([prepare(run)])[0].theta.tobytes() == together.theta.tobytes()
 
 
-@pytest.mark.parametrize("name", [pytest.param("zoo", marks=pytest.mark.slow), *one_in(len(ODD), ODD, ci=4)])
+@pytest.mark.parametrize("name", [pytest.param("zoo", marks=pytest.mark.rare), *one_in(len(ODD), ODD, ci=4)])
 def test_its_own_tests_pass(package):
     pass_tests(package)
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_what_the_first_version_wrote_works_unchanged(tmp_path):
     leftovers = shutil.ignore_patterns("__pycache__", "*.egg-info")
     # Built-in components have taken some of its names since.
@@ -137,7 +138,7 @@ def test_linters_have_nothing_to_say(package, name):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 @pytest.mark.parametrize("name", ["zoo"])
 def test_types_are_those_of_the_contracts(package):
     pytest.importorskip("mypy")
