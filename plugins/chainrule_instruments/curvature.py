@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import median
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -101,7 +102,7 @@ class Plateau(Instrument):
         losses, epochs, quarter = course.loss, course.curves.epochs, len(course.loss) // 4
         if course.has_learned or quarter < 3 or not np.isfinite(losses[-2 * quarter :]).all():
             return
-        before, after = float(np.median(losses[-2 * quarter : -quarter])), float(np.median(losses[-quarter:]))
+        before, after = median(losses[-2 * quarter : -quarter].tolist()), median(losses[-quarter:].tolist())
         change = (before - after) / max(abs(before), np.finfo(float).tiny)
         if not -10 * self.change <= change <= self.change:
             return

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import median
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -90,8 +91,10 @@ class Overfitting(Instrument):
         if finite[best] <= 0 or course.loss[-1] <= 0:
             return
         gl, gap = 100 * float(validation[-1] / finite[best] - 1), float(validation[-1] / course.loss[-1])
+        if not (gl > self.gl and gap > self.gap and course.loss[-1] < course.loss[best]):
+            return
         rise = float(validation[-1] - finite[best]) / course.constant_loss
-        if gl > self.gl and gap > self.gap and rise > self.rise and course.loss[-1] < course.loss[best]:
+        if rise > self.rise:
             yield Finding(
                 "overfitting",
                 f"the validation loss was {finite[best]:.3g} after {counted(course.curves.epochs[best], 'epoch')} and "
@@ -113,8 +116,8 @@ def delta_test(x: Array, y: Array) -> float:
         y: outputs, ``(outputs, samples)``.
     """
     x, y = x[:, :_MOST].astype(float), y[:, :_MOST].astype(float)
-    squares = (x**2).sum(axis=0)
-    distances = squares[:, None] + squares[None] - 2 * x.T @ x
+    distances = x.T @ (-2 * x)  # squares, less those of each row's own sample, which order nothing
+    distances += (x**2).sum(axis=0)
     np.fill_diagonal(distances, np.inf)
     nearest = distances.argmin(axis=1)
     return float(((y - y[:, nearest]) ** 2).sum(axis=0).mean() / 2)
@@ -147,7 +150,8 @@ class NoiseFloor(Instrument):
         if settings.target.resolved_task != "regression" or settings.loss.outputs_per_target != 1:
             return {"error": np.nan}
         with np.errstate(all="ignore"):
-            return {"error": float(((seen.predicted - seen.y) ** 2).sum(axis=0).mean())}
+            off = seen.predicted - seen.y
+            return {"error": float(np.vdot(off, off)) / off.shape[1]}
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State it from the point on at which the error came down to the noise."""
@@ -196,13 +200,13 @@ class TooFewEpochs(Instrument):
             return
         if not np.isfinite(losses[-2 * eighth :]).all():
             return
-        before, after = np.median(losses[-2 * eighth : -eighth]), np.median(losses[-eighth:])
-        fall = float((before - after) / before) if before > 0 else 0.0
+        before, after = median(losses[-2 * eighth : -eighth].tolist()), median(losses[-eighth:].tolist())
+        fall = (before - after) / before if before > 0 else 0.0
         if fall > self.fall:
             yield Finding(
                 "too few epochs",
                 f"from the last eighth but one of training to the last, the loss falls by {fall:.0%}, to {after:.3g} "
                 f"(threshold {self.fall:.0%}), and the skill is {course.skill:.3g}, not {course.goal:g}",
                 int(epochs[-1]),
-                {"fall": fall, "loss": float(after), "skill": course.skill},
+                {"fall": fall, "loss": after, "skill": course.skill},
             )

@@ -126,10 +126,10 @@ class SaturatedUnits(Instrument):
 
 
 @functools.lru_cache(maxsize=32)
-def _directions(size: int) -> tuple[Array, float]:
-    """Return numbers of which no few are multiples of each other, ``(size,)``, and the sum of their sizes."""
-    directions = np.cos(np.arange(1, size + 1))
-    return directions, float(np.abs(directions).sum())
+def _directions(size: int) -> Array:
+    """Return two columns of numbers of which no few are multiples of each other, ``(size, 2)``."""
+    places = np.arange(1, size + 1)
+    return np.stack([np.cos(places), np.sin(places)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -150,55 +150,55 @@ class IdenticalUnits(Instrument):
     least: Annotated[int, Gt(1), doc("units that are equal, at least")] = 2
 
     def measured(self, seen: Seen) -> dict[str, Any]:
-        """Return, by layer, the number of the first unit that each unit is equal to, ``(units,)``."""
+        """Return sums of each unit, by layer, ``(units, 4)``; of units with several pieces ``(units, 2)``."""
         blocks = seen.blocks(seen.theta)
-        return {str(layer): self._groups(seen.a[layer], blocks[layer]) for layer in seen.hidden}
-
-    def _groups(self, outputs: Array, weights: Array) -> Array:
-        """Compare weights, and outputs only where these are equal: samples are many."""
-        known = weights if len(weights) == len(outputs) else outputs
-        directions, length = _directions(known.shape[1])
         with np.errstate(all="ignore"):
-            keys = known @ directions  # of equal units they are equal, of others hardly ever
-            order = keys.argsort(kind="stable")
-            keys = keys[order]
-            same = keys[1:] - keys[:-1] <= self._allowed(known) * length
-        if not same.any():
-            return np.arange(len(order))
-        whole = np.concatenate([weights, outputs], axis=1) if known is weights else outputs
-        allowed = self._allowed(whole)
-        for place in np.flatnonzero(same):
-            one, other = whole[order[place]], whole[order[place + 1]]
-            same[place] = np.abs(one - other).max(initial=0.0) <= allowed
-        group = np.append(0, np.cumsum(~same))[: len(order)]
-        leaders = np.full(len(order), len(order))
-        np.minimum.at(leaders, group, order)
-        first = np.empty(len(order), int)
-        first[order] = leaders[group]
-        return first
+            return {str(layer): self._sums(seen.a[layer], blocks[layer]) for layer in seen.hidden}
 
-    def _allowed(self, known: Array) -> float:
-        largest = np.abs(known).max(initial=0.0)
-        return float(self.tolerance * largest) if np.isfinite(largest) else 0.0
+    @staticmethod
+    def _sums(outputs: Array, weights: Array) -> Array:
+        """Return sums that are equal where outputs and weights of units are, and of others hardly ever.
+
+        Where a unit has several pieces they are those of its outputs alone.
+        """
+        sums: Array = outputs @ _directions(outputs.shape[1])
+        if len(weights) != len(outputs):
+            return sums
+        return np.concatenate([sums, weights @ _directions(weights.shape[1])], axis=1)
 
     def findings(self, course: Course) -> Iterator[Finding]:
-        """State it of each layer in which units are equal at every point after the start."""
+        """State it of the largest group of each layer that is equal at the end, if it is so at every point."""
         for layer in range(1, course.shape.layers):
-            groups = course.seen[str(layer)]
-            last = groups[-1]
-            sizes = np.bincount(last, minlength=groups.shape[1])
-            leader = int(sizes.argmax())
-            units = np.flatnonzero(last == leader)
-            constant = len(units) < self.least
-            place = None if constant else course.since((groups[:, units] == groups[:, units[:1]]).all(axis=1))
-            if place != 0:
+            sums = course.seen[str(layer)]
+            units = self._largest_group(sums[-1])
+            if len(units) < self.least or not self._are_equal(sums[:, units], sums[:, units[:1]], sums).all():
                 continue
             yield Finding(
                 "identical units",
-                f"{len(units)} of {counted(groups.shape[1], 'unit')} of layer {layer} ({_numbers(units)}) are equal "
-                f"for all samples at each of {counted(len(groups), 'point')}, to {self.tolerance:g} of their outputs",
+                f"{len(units)} of {counted(sums.shape[1], 'unit')} of layer {layer} ({_numbers(units)}) are equal "
+                f"for all samples at each of {counted(len(sums), 'point')}, to {self.tolerance:g} of their outputs",
                 0,
-                {"units": float(len(units)), "of": float(groups.shape[1])},
+                {"units": float(len(units)), "of": float(sums.shape[1])},
                 layer,
                 tuple(int(unit) + 1 for unit in units),
             )
+
+    def _are_equal(self, some: Array, others: Array, of: Array) -> Array:
+        """Say where sums are equal, but for rounding beside the largest of their column among all units."""
+        with np.errstate(all="ignore"):
+            largest = np.abs(of).max(axis=-2, keepdims=True)
+            equal: Array = np.abs(some - others) <= self.tolerance * np.where(np.isfinite(largest), largest, 0)
+        return equal
+
+    def _largest_group(self, sums: Array) -> Array:
+        """Return the units of the largest group with equal sums, in their order; of several, that of the first unit.
+
+        Of units that are all different it is one.
+        """
+        order = np.lexsort(sums.T)
+        placed = sums[order]
+        same = self._are_equal(placed[1:], placed[:-1], sums).all(axis=1)
+        if not same.any():
+            return order[:1]
+        groups = np.split(order, np.flatnonzero(~same) + 1)
+        return np.sort(min(groups, key=lambda units: (-len(units), units.min())))

@@ -45,7 +45,8 @@ class UpdateSize(Instrument):
         if not any(map(len, known)):
             return
         largest = np.array([column.max() if len(column) else np.inf for column in known])
-        medians = np.array([np.median(column) if len(column) else -np.inf for column in known])
+        rising = [len(column) and column.max() > self.large for column in known]  # or the median is not, either
+        medians = np.array([np.median(c) if above else -np.inf for c, above in zip(known, rising, strict=True)])
         low, high = int(largest.argmin()), int(medians.argmax())
         if largest[low] < self.small:
             yield Finding(

@@ -163,6 +163,10 @@ class Backprop:
     def __call__(self, batch: Batch) -> Array:
         """Do the forward and the backward pass of ``batch``; return ``grad``, the gradient of the mean loss."""
         self.forward.forward(batch.first)
+        return self.backward(batch)
+
+    def backward(self, batch: Batch) -> Array:
+        """Do the backward pass of ``batch`` after its forward pass, likewise."""
         self._output_delta(batch.truth)  # eq. 4
         for (gradient, factors), (propagate, parts), error, backward, z, a, delta in batch.hidden_layers:
             gradient(*factors)  # eq. 6: dL/dW = delta a^T, dL/db = delta

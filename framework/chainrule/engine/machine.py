@@ -385,16 +385,17 @@ class Machine:
             everything: all training samples, ``x`` under a row of ones and ``y``, as a list of one batch.
         """
         planned: list[tuple[Backprop, Batch]] = []
+        measured, _, _ = self._looked_at["train"]
 
         def backward() -> Backprop:
             if not planned:
-                made = self._backprop_of(everything[0], self.kept, None)
+                made = self._backprop(measured, None)
                 planned.append((made, made.batch(*everything[0])))
             backprop, batch = planned[0]
-            backprop(batch)
+            backprop.backward(batch)  # the forward pass is that which has measured
             return backprop
 
-        whole, outputs = self._whole, true_outputs(self._looked_at["train"][0], self._stack.loss)
+        whole, outputs = self._whole, true_outputs(measured, self._stack.loss)
         ((x, y),) = everything
         return Watch(
             onlooker,
@@ -422,9 +423,11 @@ class Machine:
             theta: the parameters that the passes read.
             random: random numbers of training; None to measure.
         """
+        return self._backprop(self._pass(samples[0].shape[2], theta, self._rng if random else None), random)
+
+    def _backprop(self, forward: Pass, random: Random | None) -> Backprop:
         stack = self._stack
-        forward = self._pass(samples[0].shape[2], theta, self._rng if random else None)
-        return Backprop(forward, stack.loss, stack.rule, self._rule_state, np.empty_like(theta), random)
+        return Backprop(forward, stack.loss, stack.rule, self._rule_state, np.empty_like(forward.theta), random)
 
 
 def machine_of(

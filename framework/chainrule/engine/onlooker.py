@@ -86,7 +86,7 @@ class Point:
         x, y: the training samples, ``(runs, inputs, samples)`` and ``(runs, outputs, samples)``.
         values: losses by the names of their curves, and gradient norms if the run measures them, each ``(runs,)``.
         backward: returns delta by layer and the gradient over all training samples, ``(runs, parameters)``, by the rule
-            of the run; it costs a forward and a backward pass, unless the run has done these itself to measure.
+            of the run; it costs a backward pass, unless the run has done this itself to measure.
     """
 
     runs: Array
@@ -145,7 +145,7 @@ class Watch:
         changing: what the machine changes: the states of optimizer and rule, and what activations keep.
         steps: how many steps have been done before the machine's first one.
         samples: all training samples, ``x`` and ``y``.
-        backward: does the passes over these, and returns where deltas and gradients are then.
+        backward: does the backward pass over these, and returns where deltas and gradients are then.
     """
 
     def __init__(

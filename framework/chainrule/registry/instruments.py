@@ -82,8 +82,8 @@ class Seen:
         first, *layers = self.a
         found = [first, *(np.empty((len(own), 2), own.dtype) for own in layers)]
         for own, ends in zip(layers, found[1:], strict=True):
-            own.min(axis=-1, out=ends[:, 0])
-            own.max(axis=-1, out=ends[:, 1])
+            np.minimum.reduce(own, axis=-1, out=ends[:, 0])
+            np.maximum.reduce(own, axis=-1, out=ends[:, 1])
         return found
 
     @cached_property
@@ -166,11 +166,17 @@ class Stepped:
 
     def norms(self, flat: Array) -> Array:
         """Return the norm of each layer's part of ``flat (parameters,)``: biases and weights, ``(layers,)``."""
-        _, *places = self.shape.slices()
+        starts, end = _layers(self.shape)
         with np.errstate(all="ignore"):
-            squares = np.square(flat[: places[-1].stop])
-            found: Array = np.sqrt(np.add.reduceat(squares, [place.start for place in places]))
+            found: Array = np.sqrt(np.add.reduceat(np.square(flat[:end]), starts))
         return found
+
+
+@functools.lru_cache(maxsize=8)
+def _layers(shape: Shape) -> tuple[Array, int]:
+    """Return where each layer's biases and weights begin among the parameters, and where the last ones end."""
+    _, *places = shape.slices()
+    return np.array([place.start for place in places]), places[-1].stop
 
 
 @functools.lru_cache(maxsize=8)

@@ -22,8 +22,8 @@ from chainrule.replay.derivatives import ChainRule, spread
 from chainrule.replay.work import PRODUCTS, Work
 
 _PRECISION = 1e-3  # relative change of the largest eigenvalue, below which iteration ends
-_CENTRAL, _ONE_SIDED = float(np.finfo(float).eps) ** (1 / 3), float(np.finfo(float).eps) ** (1 / 2)
-_BYTES = 16 << 20
+_STEP = float(np.finfo(float).eps) ** (1 / 2)  # of one-sided differences, whose relative error is then of this size
+_BYTES = 512 << 10  # that the passes of networks evaluated at once take: larger ones leave the cache
 
 
 class Gradients:
@@ -45,8 +45,11 @@ class Gradients:
     def __call__(self, thetas: Array) -> Array:
         """Return the gradients at several parameters, ``(points, parameters)`` likewise."""
         numbers = self._x.shape[1] * (3 * sum(self._shape.rows) + len(self._x)) + 3 * self._shape.size
-        most = max(1, _BYTES // (8 * numbers))
-        return np.concatenate([self._at(thetas[first : first + most]) for first in range(0, len(thetas), most)])
+        parts = -(-len(thetas) // max(1, _BYTES // (8 * numbers)))
+        each = -(-len(thetas) // parts)  # the last part is filled up, so that all are planned once
+        filled = np.concatenate([thetas, *[thetas[-1:]] * (parts * each - len(thetas))])
+        found = [self._at(filled[first : first + each]) for first in range(0, len(filled), each)]
+        return np.concatenate(found)[: len(thetas)]
 
     def _at(self, thetas: Array) -> Array:
         if len(thetas) not in self._planned:
@@ -95,7 +98,7 @@ def curvature(
     if matrix is not None:
         values = np.linalg.eigvalsh(matrix)
         return Curvature(float(values[-1]), float(values[0]), norm, is_exact=True, samples=over)
-    step = _ONE_SIDED * max(1.0, float(np.linalg.norm(theta)))
+    step = _STEP * max(1.0, float(np.linalg.norm(theta)))
     smallest, largest = lanczos(
         lambda direction: (gradients((theta + step * direction)[None])[0] - gradient) / step, len(theta), PRODUCTS
     )
@@ -107,12 +110,11 @@ def hessian(gradients: Callable[[Array], Array], theta: Array) -> tuple[Array, A
 
     All gradients that this takes are evaluated at once.
     """
-    steps, size = _CENTRAL * np.maximum(1.0, np.abs(theta)), len(theta)
-    moved = np.diag(steps)
-    at, *around = np.split(gradients(np.concatenate([theta[None], theta + moved, theta - moved])), [1, 1 + size])
-    rows = (around[0] - around[1]) / (2 * steps[:, None])
+    steps = _STEP * np.maximum(1.0, np.abs(theta))
+    at, *moved = gradients(np.concatenate([theta[None], theta + np.diag(steps)]))
+    rows = (np.stack(moved) - at) / steps[:, None]
     found: Array = np.nan_to_num((rows + rows.T) / 2, posinf=0.0, neginf=0.0)
-    return at[0], found
+    return at, found
 
 
 def lanczos(product: Callable[[Array], Array], size: int, most: int) -> tuple[float, float]:

@@ -356,7 +356,7 @@ class _Curvatures:
 def _joined(measured: Sequence[Mapping[str, Any]]) -> dict[str, Array]:
     """Return numbers or arrays of points as one array by name, points first."""
     names = measured[0] if measured else ()
-    return {name: np.stack([np.asarray(each[name]) for each in measured]) for name in names}
+    return {name: np.array([each[name] for each in measured]) for name in names}
 
 
 def of_settings(settings: Settings) -> Replay:

@@ -155,7 +155,7 @@ class Replay:
         """How many steps these are."""
         return self.epochs * self.per_epoch
 
-    @property
+    @cached_property
     def work(self) -> Work:
         """How much work it is, by which instruments on it are measured."""
         samples, per_epoch, shape, others = self._sizes

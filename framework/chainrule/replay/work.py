@@ -86,8 +86,8 @@ class Work:
         return self.points(self.backward, most, _FEWEST_BACKWARD)
 
     def hessian(self, samples: int) -> int:
-        """Return what the whole Hessian takes, by central differences of gradients."""
-        return 2 * STEP_CALLS + (1 + 2 * self.shape.size) * self.step * samples
+        """Return what the whole Hessian takes, by differences of gradients."""
+        return 2 * STEP_CALLS + (1 + self.shape.size) * self.step * samples
 
     def products(self, samples: int) -> int:
         """Return what products with the Hessian take, each by one more gradient."""
