@@ -58,10 +58,11 @@ def main() -> None:
             size, copy, write, content = parts(hidden, Path(name, network))
             print(f"| {network} | {size} | {1000 * copy:.2f} | {1000 * write:.1f} | {content / 1e6:.2f} |", flush=True)
         ratios = []
-        for _ in range(PAIRS):
-            without = seconds(Path(name, "run"), "training.checkpoint_every=null")
-            ratios.append(seconds(Path(name, "run"), "training.checkpoint_every=1e-3") / without)
-        assert list(Path(name, "run", FOLDER).iterdir())
+        for pair in range(PAIRS):
+            kept = Path(name, f"with {pair}")
+            without = seconds(Path(name, f"without {pair}"), "training.checkpoint_every=null")
+            ratios.append(seconds(kept, "training.checkpoint_every=1e-3") / without)
+            assert list((kept / FOLDER).iterdir())
     print(f"\nCPU time with checkpoints as often as they may be, over that without: {statistics.median(ratios):.4f}")
     print(f"(from {min(ratios):.4f} to {max(ratios):.4f} in {PAIRS} pairs)")
 
