@@ -95,6 +95,6 @@ def _components(config: Mapping[str, Any], group: str, registry: Registry) -> tu
 
 
 def _mapping(value: Any, key: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):  # the first is asked faster
         raise ConfigurationError(f"{key} must be a group of settings, not {value!r}.")
     return value

@@ -9,6 +9,8 @@ import copy
 import functools
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -21,6 +23,7 @@ from chainrule.config.changes import Change
 from chainrule.config.choices import Choices, Loading, component_finder
 
 _KEY = re.compile(r"[\w-]+(\.[\w-]+)*")
+_WHOLE = re.compile(r"([A-Za-z_][\w.]*)=([1-9][0-9]{0,17})")
 
 
 class Template:
@@ -98,8 +101,8 @@ class Templates:
 
     def __init__(self, loading: Loading) -> None:
         self.loading = loading
-        parser = OverridesParser.create(config_loader=loading.loader)
-        self._parse: Callable[[str], Override] = functools.cache(lambda text: parser.parse_overrides([text])[0])
+        self._parser = OverridesParser.create(config_loader=loading.loader)
+        self._parse: Callable[[str], Override] = functools.cache(self._parsed)
         self._is_plain = functools.cache(self._find_out_whether_plain)
         sources = loading.loader.get_sources()
         self._names_group = functools.cache(lambda key: any(source.is_group(key) for source in sources))
@@ -123,6 +126,14 @@ class Templates:
         if groups not in self._templates:
             self._templates[groups] = Template(self._chosen(groups) or self.loading.load(list(groups)))
         return self._templates[groups], [self._parse(text) for text in texts if self._is_plain(text)]
+
+    def _parsed(self, text: str) -> Override:
+        """Parse an override; where the value is a whole number, as of thousands of seeds, like the same key with 0."""
+        found = _WHOLE.fullmatch(text)
+        if found:
+            with suppress(HydraException):  # it says what is wrong with the override as it was typed
+                return replace(self._parse(f"{found[1]}=0"), _value=int(found[2]), input_line=text)
+        return self._parser.parse_overrides([text])[0]
 
     def _chosen(self, groups: Sequence[str]) -> DictConfig | None:
         """Return the configuration of a choice, made from that of another; None if Hydra must compose it."""

@@ -3,16 +3,20 @@
 import contextlib
 import os
 import random
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 
 import chainrule
 from chainrule.config import compose
 from chainrule.config.compose import compose_config
 from chainrule.config.fitting import known
+from chainrule.config.templates import Templates
 from overrides import fitted_components, random_overrides
 
 HUNDRED = "# @package _global_\ntraining:\n  epochs: 100\n"
@@ -157,3 +161,31 @@ def test_a_class_that_is_declared_again_has_its_new_parameters():
                 return self.slope * grad_a * np.ones_like(z)
 
         assert compose_config(["activation=slope_of_test"])["activation"]["slope"] == default
+
+
+def test_whole_numbers_are_parsed_like_hydra_parses_them():
+    parser = OverridesParser.create()
+    templates = Templates.__new__(Templates)
+    templates._parser, templates._parse = parser, lambda text: templates._parsed(text)
+    for key in ("seed", "data.samples", "a_b.c", "_x"):
+        for value in (
+            "0",
+            "1",
+            "7",
+            "10",
+            "007",
+            "1_000",
+            "123456789012345678",
+            "1234567890123456789012",
+            "1e3",
+            "1.0",
+        ):
+            assert templates._parsed(f"{key}={value}") == parser.parse_overrides([f"{key}={value}"])[0]
+    for text in ("seed=1,2", "+seed=1", "seed@x=1", "~seed", "seed.=1", "se-ed=1", "seed=-1"):
+        try:
+            expected = parser.parse_overrides([text])[0]
+        except HydraException as error:
+            with pytest.raises(HydraException, match=re.escape(str(error))):
+                templates._parsed(text)
+        else:
+            assert templates._parsed(text) == expected
