@@ -37,6 +37,8 @@ def main(arguments: Sequence[str]) -> None:
     for fault in chain.from_iterable(parts):
         print(f"! {health.shown(fault)}", flush=True)
         found.append(fault)
+    for note in chain.from_iterable(map(health.unsent, given.directories)):
+        print(f"note: {note}")
     left = len(found) - _mended(found, given.mend)
     if left:
         raise ChainruleError(f"{left} {'thing is' if left == 1 else 'things are'} wrong.")

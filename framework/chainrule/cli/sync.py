@@ -46,6 +46,8 @@ def main(arguments: Sequence[str]) -> None:
     sending = _Sending(given.tracking, given.allow)
     for directory in given.directories:
         sending.send(directory)
+    if sending.sent or sending.known:
+        print(f"{counted(sending.sent, 'record')} sent now, {sending.known} had been sent before")
     if sending.failed:
         raise ChainruleError(f"{sending.failed} {'record was' if sending.failed == 1 else 'records were'} not sent.")
 
@@ -58,11 +60,15 @@ class _Sending:
         tracking: tracker to use instead of each record's own, or None.
         allowed: servers and databases that records name and that may be contacted.
         failed: how many records, and results of sweeps, were not sent.
+        sent: how many records were sent for the first time, of trackers that say where they are shown.
+        known: how many of these had been sent before.
     """
 
     tracking: str | None
     allowed: Sequence[str]
     failed: int = 0
+    sent: int = 0
+    known: int = 0
     _trackers: dict[str, Tracker] = field(default_factory=dict)  # by what a record says of its own
     _gone: set[str] = field(default_factory=set)  # those of them that cannot be reached
 
@@ -110,16 +116,21 @@ class _Sending:
         try:
             if name not in self._trackers:
                 self._trackers[name] = tracker_of(records[0], self.tracking, self.allowed)
-            refused = self._trackers[name].send_all(records)
+            tracker = self._trackers[name]
+            before = [bool(tracker.links(record)) for record in records]
+            refused = tracker.send_all(records)
         except (Exception, SystemExit) as error:  # whatever a tracker raises, those of others are sent
             where = "" if name in self._trackers else f"{records[0].directory}: "
             print(f"chainrule: {where}{sentence(error)}", file=sys.stderr)
             self._gone.add(name)
             self.failed += len(records)
             return []
-        for record, refusal in zip(records, refused, strict=True):
+        for record, refusal, was_there in zip(records, refused, before, strict=True):
             if refusal:
                 self._fail(record.directory, refusal)
+            else:
+                self.known += was_there
+                self.sent += bool(record.links) and not was_there
         return [record for record, refusal in zip(records, refused, strict=True) if not refusal]
 
     def _send_sweep(self, name: str, sweep: Sweep, known: Mapping[int, Outcome]) -> None:

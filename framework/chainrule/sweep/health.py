@@ -11,16 +11,19 @@ from packaging.requirements import Requirement
 from threadpoolctl import threadpool_info
 
 from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.config.settings import tracker_from_config
 from chainrule.errors import ChainruleError, RecordError, agreeing, counted
 from chainrule.files.locks import exclusive
 from chainrule.files.reading import found_below
-from chainrule.files.words import resuming, shell_word
+from chainrule.files.words import resuming, shell_word, syncing
 from chainrule.records.deleting import LOCK, remains
 from chainrule.records.faults import Fault
 from chainrule.records.manifest import MANIFEST
 from chainrule.records.run import Record, read_record
 from chainrule.records.sweep import SWEEP, Sweep, read_sweep
+from chainrule.registry.loaded import installed
 from chainrule.registry.registry import Registry
+from chainrule.registry.watching import Tracker
 from chainrule.reports.sweep import write_report
 
 _LIBRARIES = ("chainrule", "numpy", "hydra-core", "mlflow")
@@ -94,6 +97,31 @@ def directory_faults(directory: Path) -> Iterator[Fault]:
         yield from sweep_faults(sweep)
     for path in (each for each in found if each.name == MANIFEST and each.parent not in of_sweeps):
         yield from _run_faults(path.parent, "Train it again.")
+
+
+def unsent(directory: Path) -> Iterator[str]:
+    """Yield how many records their trackers have not received, and what sends them, in sentences.
+
+    That is no fault: they may be in another place than that of this project. Of trackers that do not say where runs are
+    shown nothing is known.
+    """
+    counts: dict[str, list[bool]] = {}
+    for path in found_below(directory.absolute(), MANIFEST):
+        try:
+            record = read_record(path.parent)
+            tracker = tracker_from_config(record.manifest.configuration, installed())
+        except ChainruleError:  # which is a fault of its own
+            continue
+        if type(tracker).links is not Tracker.links:
+            counts.setdefault(tracker.name, []).append(bool(tracker.links(record)))
+    for name, sent in counts.items():
+        missing = sent.count(False)
+        if missing:
+            yield (
+                f"{directory}: {missing} of {counted(len(sent), 'record')} {agreeing(missing, 'is', 'are')} not in "
+                f"tracking={name} of this project; `{syncing(directory)}` sends {agreeing(missing, 'it', 'them')}, or "
+                "says why it cannot."
+            )
 
 
 def sweep_faults(sweep: Sweep) -> Iterator[Fault]:

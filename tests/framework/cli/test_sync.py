@@ -141,3 +141,22 @@ def test_sync_sends_what_was_kept(tmp_path):
 def test_sync_without_records(tmp_path):
     (tmp_path / "empty").mkdir()
     assert command("sync", "empty", code=1).stderr == "chainrule: empty holds no finished record.\n"
+
+
+class Shown(Kept, name="shown"):
+    """Says where a run is shown that it has received."""
+
+    def send(self, record):
+        super().send(record)
+        record.links["run"] = "there"
+
+    def links(self, record):
+        return {"run": "there"} if record.directory in dict(self.records) else {}
+
+
+def test_it_is_said_how_many_records_were_sent_now_and_how_many_before(kept, sweep, monkeypatch, capsys):
+    monkeypatch.setattr(sync, "tracker_of", lambda record, name, allowed: Shown())
+    sync.main(["runs/s"])
+    assert capsys.readouterr().out.splitlines()[-1] == "2 records sent now, 0 had been sent before"
+    sync.main(["runs"])
+    assert capsys.readouterr().out.splitlines()[-1] == "1 record sent now, 2 had been sent before"

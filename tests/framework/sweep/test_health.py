@@ -43,6 +43,20 @@ def test_of_what_is_whole_nothing_is_said(place):
     assert faults(place) == []
 
 
+def test_records_that_were_never_sent_are_counted_with_the_command(place, monkeypatch):
+    class Kept(chainrule.Tracker, name="kept"):
+        def links(self, record):
+            return {"run": "there"} if record.directory.name == "0" else {}
+
+    monkeypatch.setattr(health, "tracker_from_config", lambda config, registry: Kept())
+    assert list(health.unsent(place)) == [
+        f"{place}: 2 of 3 records are not in tracking=kept of this project; `chainrule sync {place}` sends them, or "
+        "says why it cannot."
+    ]
+    monkeypatch.setattr(Kept, "links", chainrule.Tracker.links)
+    assert not list(health.unsent(place)), "of such a tracker nothing is known"
+
+
 def test_a_directory_without_records_is_named(tmp_path):
     with pytest.raises(ChainruleError, match=r"holds no record\.$"):
         faults(tmp_path)
