@@ -67,8 +67,8 @@ class Peer:
 
 
 PEERS = {
-    "usual": Peer("usual: Hydra, PyTorch, `log_metric`", "torch", 100, (20, 60)),
-    "tuned": Peer("tuned: Hydra, compiled JAX, `log_batch`", "jax", 10, (50, 250)),
+    "usual": Peer("usual: Hydra, PyTorch, `log_metric`", "torch", 200, (20, 60)),
+    "tuned": Peer("tuned: Hydra, compiled JAX, `log_batch`", "jax", 35, (50, 250)),
 }
 
 
