@@ -51,7 +51,7 @@ def test_no_idea_is_there_twice():
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("row", one_in(3, [pytest.param(row, id=row[1]) for row in rows()]))
+@pytest.mark.parametrize("row", one_in(3, [pytest.param(row, id=row[1]) for row in rows()], ci=2))
 def test_an_idea_trains_and_is_swept(row):
     """Two seeds in one stack, with the bytes that each has alone."""
     _, name, kind, *_ = row

@@ -64,7 +64,7 @@ def test_what_is_wrong_is_found(tmp_path, killed):
     ]
 
 
-@pytest.mark.slow  # it interrupts sweeps
+@pytest.mark.rare  # it interrupts sweeps, as tests of the sweep room do in CI
 def test_interrupted_sweeps_end_in_one_sentence_and_can_be_resumed(tmp_path):
     words = [sys.executable, FOLDER / "interrupted.py", "--quick"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)

@@ -255,6 +255,8 @@ def test_eight_sweeps_at_once_share_a_fresh_database(tmp_path):
     for done in forking.at_once([[*arguments, f"hydra.sweep.dir=s{n}"] for n in range(8)]):
         output = done.stdout + done.stderr
         assert (done.returncode, "Nothing is lost" in output) == (0, False), output
+    done = forking.python("-m", "chainrule", "sync", *(f"s{n}" for n in range(8)))  # what was not waited for
+    assert done.returncode == 0, done.stdout + done.stderr
     runs = client_of("mlflow.db").search_runs(["1"])
     assert [run.info.status for run in runs] == ["FINISHED"] * 40
     sizes = Counter(run.data.tags.get("mlflow.parentRunId") for run in runs)

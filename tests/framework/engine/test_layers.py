@@ -73,7 +73,7 @@ def test_the_gradient_of_every_parameter_equals_central_differences_of_the_whole
 
 @pytest.mark.parametrize("optimizer", one_in(3, [(None,), (Halving(),), (chainrule.component("optimizer", "sam"),)]))
 @pytest.mark.parametrize(
-    "norm", one_in(3, ["layer_norm", "batch_norm", "[identity,batch_norm]", "[layer_norm,batch_norm]"])
+    "norm", one_in(3, ["layer_norm", "batch_norm", "[identity,batch_norm]", "[layer_norm,batch_norm]"], ci=2)
 )
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("batch_size", [8, "null"])

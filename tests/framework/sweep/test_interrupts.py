@@ -71,7 +71,7 @@ def sentence():
 
 
 @pytest.mark.parametrize("to_all", [True, pytest.param(False, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("moment", one_in(5, MOMENTS))
+@pytest.mark.parametrize("moment", one_in(5, MOMENTS, ci=2))
 def test_all_processes_end_at_any_moment(start, moment, to_all):
     """A terminal sends it to all processes, a manager of jobs to the first."""
     jobs = ["seed=range(300)"] if moment == "jobs are composed" else []

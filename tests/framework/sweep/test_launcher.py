@@ -49,12 +49,10 @@ class TestBatches(BatchedSweeperTestSuite):
     """Several batches."""
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize(
     ("task_launcher_cfg", "extra_flags"),
-    [
-        pytest.param({}, ["-m", "hydra/launcher=stacked", *sweeper], marks=mark)
-        for sweeper, mark in zip(SWEEPERS, (pytest.mark.rare, pytest.mark.slow), strict=True)
-    ],
+    [({}, ["-m", "hydra/launcher=stacked", *sweeper]) for sweeper in SWEEPERS],
 )
 class TestIntegration(IntegrationTestSuite):
     """Applications in processes of their own."""

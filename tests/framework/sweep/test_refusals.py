@@ -103,7 +103,7 @@ def refused(words, monkeypatch):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("words", one_in(5, CASES, ci=2))
+@pytest.mark.parametrize("words", one_in(5, CASES, ci=3))
 def test_a_refusal_leaves_nothing(words, monkeypatch):
     Path("t.csv").write_text("a,b,c\n1,2,x\n2,3,\n3,5,x\n4,4,y\n")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
