@@ -478,7 +478,7 @@ def test_sync_gives_a_server_up_after_its_first_refusal_and_says_it_once(sweep, 
         began = time.monotonic()
         with pytest.raises(ChainruleError, match=rf"^{RUNS} records were not sent\.$"):
             synced()
-        assert time.monotonic() - began < 60  # some minutes if each record was tried, or was tried again
+        assert time.monotonic() - began < 180  # several minutes if each record was tried, or was tried again
     assert len(set(asked)) <= 1
     said = capsys.readouterr().err.splitlines()
     (line,) = (line for line in said if not line.endswith(" records"))  # how far it is, on a slow machine

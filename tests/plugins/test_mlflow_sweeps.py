@@ -203,7 +203,7 @@ def test_what_was_kept_back_is_sent_with_the_sweep():
     _, parent, children = the_runs()
     assert (parent.info.status, len(children)) == ("FINISHED", 12)
     place = Path("s").absolute()
-    assert done.stdout == f"{place}: chainrule ui {place}\n"
+    assert done.stdout == f"{place}: chainrule ui {place}\n12 records sent now, 0 had been sent before\n"
     command("sync", "s", "--tracking", "mlflow")
     assert len(the_runs()[2]) == 12
 
