@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import time
 import pytest
 
 import distributions
+from chainrule.sweep.execution import clusters
 from distributions import MOODY, plugin_folder
 from processes import answers, free_port, of_group, running, wait_until
 from sweeping import COMMAND, command
@@ -83,6 +85,14 @@ def test_a_running_cluster_leaves_the_same_bytes(train, scheduler):
     with client(scheduler) as here:
         seen = here.run(lambda: "chainrule.sweep.execution.worker" in sys.modules)
     assert set(seen.values()) == {True}, "trained here"
+
+
+def test_nothing_is_said_by_what_dask_is_made_of(scheduler):
+    """What it tells while it closes, or of tasks that nobody wants any more, is no error of the sweep."""
+    with clusters.OPENED["dask"](2, scheduler):
+        said = [name for name in ("asyncio", "distributed", "distributed.client", "tornado.application")
+                if logging.getLogger(name).isEnabledFor(logging.CRITICAL)]  # fmt: skip
+    assert said == []
 
 
 @pytest.mark.parametrize("to_all", [True, False])

@@ -172,7 +172,7 @@ def _code() -> dict[str, str]:
 def _dask(workers: int, address: str | None) -> Iterator[Cluster]:
     distributed = _imported("distributed", "dask")
     below = (name for name in logging.root.manager.loggerDict if name.startswith("distributed."))
-    for name in ("asyncio", "distributed", *below):
+    for name in ("asyncio", "distributed", "tornado.application", *below):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what matters arrives as an exception
     with ExitStack() as held:
         if address is not None:
