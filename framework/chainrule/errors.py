@@ -90,11 +90,10 @@ def is_of_disk(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _OF_DISK
 
 
-def unwritable(error: OSError) -> str:
-    """Return the sentence for a file that cannot be written, on a disk that is full or may only be read."""
-    return shortened(f"cannot write to {getattr(error, 'filename', None) or 'the output directory'}: {error}.")
-
-
-def no_memory(error: MemoryError) -> str:
-    """Return the sentence for memory that does not suffice."""
-    return f"not enough memory: {error}. Lower data.samples, network.hidden or training.epochs."
+def ending(error: ChainruleError | MemoryError | OSError) -> str:
+    """Return the sentence with which an error that can be expected ends a command: of memory and disks, what lacks."""
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error}. Lower data.samples, network.hidden or training.epochs."
+    if isinstance(error, OSError):
+        return shortened(f"cannot write to {error.filename or 'the output directory'}: {error}.")
+    return sentence(error)

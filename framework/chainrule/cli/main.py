@@ -16,7 +16,7 @@ from chainrule.cli.output import Output
 from chainrule.config import application, compose
 from chainrule.config.fitting import usual
 from chainrule.config.settings import pictures_from_config, settings_from_config, tracker_from_config
-from chainrule.errors import ChainruleError, in_a_line, nearest, no_memory, sentence, unwritable
+from chainrule.errors import ChainruleError, ending, in_a_line, nearest
 from chainrule.files import paths
 from chainrule.registry.loaded import installed
 from chainrule.registry.preferences import read_preferences
@@ -92,20 +92,13 @@ def main() -> None:
         if output:
             output.require_whole()
     except MemoryError as error:
-        sys.exit(f"chainrule: {no_memory(error)}")
+        sys.exit(f"chainrule: {ending(error)}")
     except Exception as error:
-        expected = isinstance(error, ChainruleError | OSError) or compose.is_composition_error(error)
-        if traceback_wanted or not expected:
+        # Of Hydra's errors MissingConfigException is an OSError, too.
+        is_own = isinstance(error, ChainruleError) or not compose.is_composition_error(error)
+        known = error if is_own else compose.explained(error)
+        if traceback_wanted or not isinstance(known, ChainruleError | OSError):
             raise
-        sys.exit(f"chainrule: {in_a_line(_sentence(error))}")
+        sys.exit(f"chainrule: {in_a_line(ending(known))}")
     finally:
         logging.shutdown()
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, ChainruleError):
-        return sentence(error)
-    if compose.is_composition_error(error):  # first, because Hydra's MissingConfigException is an OSError
-        return sentence(compose.explained(error))
-    assert isinstance(error, OSError)
-    return unwritable(error)

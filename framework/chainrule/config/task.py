@@ -18,7 +18,7 @@ from chainrule.config.compose import resolved
 from chainrule.config.fitting import fitted
 from chainrule.config.settings import pictures_from_config, settings_from_config, tracker_from_config
 from chainrule.config.templates import plain
-from chainrule.errors import ChainruleError, RecordError, in_a_line, no_memory, sentence, unwritable
+from chainrule.errors import ChainruleError, RecordError, ending, in_a_line, sentence
 from chainrule.files import paths
 from chainrule.files.atomic import write_whole
 from chainrule.files.yaml_text import dump
@@ -102,7 +102,7 @@ def _train(config: DictConfig, context: HydraConf) -> float:
         elif isinstance(error, ChainruleError | MemoryError | OSError):
             if is_refused:
                 clear(directory)
-            sys.exit(f"chainrule: {in_a_line(_sentence(error))}")
+            sys.exit(f"chainrule: {in_a_line(ending(error))}")
         elif isinstance(error, SystemExit):
             sys.exit(f"chainrule: a plugin ended the run: {sentence(error)}.")
         raise
@@ -113,12 +113,6 @@ def _train(config: DictConfig, context: HydraConf) -> float:
         watchers.tell("finished", record)
     value = objective(result.metrics)[1]
     return value if value is not None and math.isfinite(value) else math.nan
-
-
-def _sentence(error: ChainruleError | MemoryError | OSError) -> str:
-    if isinstance(error, MemoryError):
-        return no_memory(error)
-    return unwritable(error) if isinstance(error, OSError) else sentence(error)
 
 
 def _is_first_of_hydra(context: HydraConf) -> bool:
