@@ -9,10 +9,9 @@ import os
 import posixpath
 import re
 import sqlite3
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from urllib.request import url2pathname
 from uuid import uuid4
 
 from chainrule.registry.aside import at_work
-from chainrule_mlflow import store
+from chainrule_mlflow.connections import opened
 from chainrule_mlflow.contents import JOB, KEY, LIVE, OWN, PARENT, PLACE, Point, Run
 from chainrule_mlflow.rows import Found
 
@@ -78,22 +77,12 @@ def supports(file: Path) -> bool:
     if os.environ.get("MLFLOW_ENABLE_WORKSPACES"):
         return False
     try:
-        with _opened(file) as database:
+        with opened(file) as database:
             return _is_known(database)
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
             raise
         return False
-
-
-def await_turn(file: Path) -> None:
-    """Wait until nobody else writes.
-
-    Raises:
-        sqlite3.Error: somebody else does for long, or nobody can.
-    """
-    with _opened(file) as database:
-        database.execute("BEGIN IMMEDIATE")
 
 
 def experiment(file: Path, name: str, location: str) -> Experiment | None:
@@ -108,7 +97,7 @@ def experiment(file: Path, name: str, location: str) -> Experiment | None:
         sqlite3.Error: the database cannot be read or written.
     """
     query = "SELECT experiment_id, artifact_location, lifecycle_stage FROM experiments WHERE name = ?"
-    with _opened(file) as database:
+    with opened(file) as database:
         row = database.execute(query, [name]).fetchone()
         if not row and len(location) <= _LONGEST:
             database.execute("BEGIN IMMEDIATE")
@@ -131,7 +120,7 @@ def number_of(file: Path, name: str) -> str | None:
     Raises:
         sqlite3.Error: the database cannot be read.
     """
-    with _opened(file) as database:
+    with opened(file) as database:
         query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'active'"
         row = database.execute(query, [name]).fetchone()
     return str(row[0]) if row else None
@@ -296,7 +285,7 @@ def has_model(file: Path, run_id: str) -> bool:
     Raises:
         sqlite3.Error: the database cannot be read.
     """
-    with _opened(file) as database:
+    with opened(file) as database:
         return bool(database.execute(_MODEL_OF, [run_id]).fetchone())
 
 
@@ -346,63 +335,10 @@ def write_model(file: Path, experiment: Experiment, run_id: str, model_id: str, 
     return True
 
 
-class _Held(threading.local):
-    """The connection of this thread within ``held``, which is opened when it is needed at first."""
-
-    file: Path | None = None
-    database: sqlite3.Connection | None = None
-
-
-_held = _Held()
-
-
-@contextmanager
-def held(file: Path) -> Iterator[None]:
-    """Let what this thread does with a database in the block have one connection.
-
-    To open one takes longer than to ask for a run, and when the last one is closed SQLite copies all that was written
-    from its log into the file.
-    """
-    if _held.file is not None:  # within another block
-        yield
-        return
-    _held.file = file
-    try:
-        yield
-    finally:
-        database, _held.file, _held.database = _held.database, None, None
-        if database:
-            database.close()
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection to a database that exists. What was not committed is rolled back at the end."""
-    if _held.file != file:
-        with closing(_connected(file)) as database:
-            yield database
-        return
-    if _held.database is None:
-        _held.database = _connected(file)
-    try:
-        yield _held.database
-    finally:
-        _held.database.rollback()
-
-
-def _connected(file: Path) -> sqlite3.Connection:
-    uri = f"{file.absolute().as_uri()}?mode=rw"
-    database = sqlite3.connect(uri, timeout=store.BUSY, isolation_level=None, uri=True)
-    database.execute("PRAGMA foreign_keys = ON")
-    database.execute("PRAGMA synchronous = NORMAL")  # `chainrule sync` sends again what a power failure takes
-    database.execute("PRAGMA cache_size = -65536")  # KiB: pages of one transaction are written once
-    return database
-
-
 @contextmanager
 def _transaction(file: Path) -> Iterator[sqlite3.Connection | None]:
     """Yield a database whose changes are kept together, or not at all after an error; None if its schema is unknown."""
-    with _opened(file) as database:
+    with opened(file) as database:
         database.execute("BEGIN IMMEDIATE")  # waits for other writers here, where nothing is lost
         with at_work():
             yield database if _is_known(database) else None
@@ -526,7 +462,7 @@ def _places(values: Sequence[str]) -> str:
 
 def _found(file: Path, which: str, values: Sequence[Any]) -> list[Found]:
     """Return the active runs for which a condition holds, in the order in which they were started."""
-    with _opened(file) as database:
+    with opened(file) as database:
         rows = database.execute(
             "SELECT runs.run_uuid, experiment_id, status, tags.key, tags.value FROM runs LEFT JOIN tags"
             f" ON tags.run_uuid = runs.run_uuid AND tags.key IN ({_places(OWN)})"

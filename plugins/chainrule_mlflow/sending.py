@@ -16,7 +16,7 @@ from chainrule.files.reading import read_within
 from chainrule.records.manifest import MANIFEST
 from chainrule.records.run import Record
 from chainrule.registry.aside import at_work
-from chainrule_mlflow import bulk, client, contents, images, model
+from chainrule_mlflow import bulk, client, connections, contents, images, model
 from chainrule_mlflow.receipts import leave, receipt, replaced
 from chainrule_mlflow.rows import Found, choose, superseded
 from chainrule_mlflow.store import Store
@@ -141,7 +141,7 @@ def look(store: Store, experiment: str) -> None:
             client.experiment_of(mlflow, store, experiment)
     elif store.file:
         with store.explained():
-            bulk.await_turn(store.file)
+            connections.await_turn(store.file)
 
 
 def _is_elsewhere(run: Found, parent_run_id: str | None) -> bool:

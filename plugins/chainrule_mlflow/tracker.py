@@ -19,7 +19,7 @@ from chainrule.records.run import Record
 from chainrule.records.sweep import Sweep, read_sweep
 from chainrule.records.tracked import TrackedRuns
 from chainrule.registry.watching import Begun, Pages, Start, Tracker
-from chainrule_mlflow import best, bulk, care, contents, live, logged, pages, parents, reading, sending
+from chainrule_mlflow import best, care, connections, contents, live, logged, pages, parents, reading, sending
 from chainrule_mlflow.receipts import home, receipt
 from chainrule_mlflow.store import Store
 
@@ -244,7 +244,7 @@ class MLflow(Tracker, name="mlflow"):
             ChainruleError: the store failed.
         """
         store = Store.at(self.uri)
-        with bulk.held(store.file) if store.file else nullcontext():
+        with connections.held(store.file) if store.file else nullcontext():
             return self._send_all(records, store)
 
     def _send_all(self, records: Sequence[Record], store: Store) -> list[RecordError | None]:

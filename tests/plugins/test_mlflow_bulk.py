@@ -18,7 +18,7 @@ from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.entries import sealed
 from chainrule.records.manifest import MANIFEST, RunManifest
 from chainrule.records.run import read_record
-from chainrule_mlflow import bulk, client, contents, sending
+from chainrule_mlflow import bulk, client, connections, contents, sending
 from chainrule_mlflow.store import Store
 from processes import saying
 from sealing import identified
@@ -143,12 +143,12 @@ def test_what_is_done_together_has_one_connection_and_nothing_is_left_open(study
         return opened[-1]
 
     sqlite3_connect = sqlite3.connect
-    monkeypatch.setattr(bulk.sqlite3, "connect", connect)
+    monkeypatch.setattr(connections.sqlite3, "connect", connect)
     place = bulk.experiment(study.file, "study", study.artifacts)
     opened.clear()
-    with bulk.held(study.file), bulk.held(study.file):
+    with connections.held(study.file), connections.held(study.file):
         assert bulk.supports(study.file)
-        with bulk._opened(study.file) as database:
+        with connections.opened(study.file) as database:
             database.execute("BEGIN")
             database.execute("DELETE FROM experiments")  # and not committed
         assert bulk.experiment(study.file, "study", study.artifacts) == place
