@@ -102,7 +102,7 @@ NEEDS = {
 }
 
 
-@pytest.mark.parametrize("line", one_in(20, COMMANDS, ci=2))
+@pytest.mark.parametrize("line", one_in(20, COMMANDS, ci=4))
 def test_the_commands_in_the_documents_compose(line):
     words = shlex.split(line, comments=True)[1:]
     for word, package in NEEDS.items():

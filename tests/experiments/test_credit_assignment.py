@@ -33,7 +33,7 @@ def test_the_small_version():
     assert middle(reached["feedback_alignment"]["3 hidden"]) < middle(reached["exact"]["3 hidden"])
 
 
-@pytest.mark.slow  # a whole study, though a small one
+@pytest.mark.rare  # a comparison, as that of activations
 def test_the_small_comparison():
     printed, _ = small("credit_assignment", "compared")
     standing = table(printed, "contender")

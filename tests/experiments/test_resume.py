@@ -25,7 +25,7 @@ def killed(monkeypatch):
     return module
 
 
-@pytest.mark.slow  # it kills at random moments of several sweeps
+@pytest.mark.rare  # it kills sweeps at random moments, as tests of faults do in CI at operations
 def test_nothing_is_lost_repeated_or_different(tmp_path):
     done = subprocess.run([sys.executable, SCRIPT, "--quick"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

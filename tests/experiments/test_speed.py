@@ -117,7 +117,7 @@ def test_a_sweep_is_measured_and_its_peers_train_the_same(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow  # it measures
+@pytest.mark.rare  # it measures commands, as the next ones do
 def test_the_cost_of_many_components_is_measured(tmp_path):
     command = [sys.executable, SPEED / "plugins.py", "--quick"]
     output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout

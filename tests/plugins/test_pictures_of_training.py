@@ -92,8 +92,9 @@ def test_every_picture_of_every_run_can_be_drawn_and_is_small(name, tmp_path):
         assert_nothing_is_cut_off(path)
 
 
-@pytest.mark.slow  # it draws all pictures twice
-@pytest.mark.parametrize("name", ["classes", "diverged"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("classes", marks=pytest.mark.slow), pytest.param("diverged", marks=pytest.mark.rare)]
+)  # which draw all pictures twice
 def test_the_same_run_gives_the_same_bytes(name, tmp_path):
     """Also when it is trained again."""
     (again,) = train_stack([chainrule.prepare(chainrule.settings(*RUNS[name]))], snapshots=60)

@@ -180,8 +180,7 @@ def test_intervals_cover_what_fewer_points_reach(keys):
     assert single.min() >= stats.binom.ppf(0.001 / single.size, 40, 0.93)
 
 
-@pytest.mark.slow  # many comparisons
-@pytest.mark.parametrize("keys", [1, 2])
+@pytest.mark.parametrize("keys", [pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.rare)])
 def test_intervals_cover_in_200_comparisons(keys, extent):
     """In 60 of them in CI."""
     tries = extent(few=60, ci=60, all=200)

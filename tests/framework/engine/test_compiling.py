@@ -187,7 +187,7 @@ def test_random_runs(seed, tables):
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(4))
 def test_many_random_runs(block, tables, extent):
-    for number in range(extent(few=1, ci=3, all=24)):
+    for number in range(extent(few=1, ci=2, all=24)):
         same_as_numpy(4 + 4 * number + block)
 
 
@@ -249,7 +249,7 @@ def test_components_of_strangers(strangers):
     assert False in diverged
 
 
-@pytest.mark.parametrize("seed", one_in(60, [(seed,) for seed in range(4, 60)], ci=4))
+@pytest.mark.parametrize("seed", one_in(60, [(seed,) for seed in range(4, 60)], ci=8))
 def test_components_of_strangers_with_many_structures(seed, strangers):
     strangers_are_as_with_numpy(seed)
 
