@@ -245,12 +245,10 @@ SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in COMMANDS if name 
 def test_a_command_that_is_killed_at_an_operation_is_finished_as_if_nobody_had(name, prepared, extent, capsys):
     command = COMMANDS[name]
     pytest.importorskip(command.needs)
-    processes = "two" in name or "Dask" in name  # each of which imports everything
-    sizes = None if name == "run" else 40 if processes else 150
-    found, kills, count = hurt(command, prepared, extent(few=2, ci=4 if name in ("run", "sweep") else 2, all=sizes))
+    found, kills, count = hurt(command, prepared, extent(few=2, ci=4 if name in ("run", "sweep") else 2, all=None))
     with capsys.disabled():
         if extent(few=False, ci=False, all=True):
-            print(f"\n{name}: {kills} kills at {sizes or 'each'} of {count} operations, {len(found)} flaws")
+            print(f"\n{name}: {kills} kills at each of {count} operations, {len(found)} flaws")
     assert kills
     assert not found, json.dumps(found, indent=1)
 

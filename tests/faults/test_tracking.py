@@ -512,86 +512,121 @@ def test_a_tracker_that_hangs_ends_with_its_process():
     assert read_record(record.parent).is_intact()
 
 
-MLFLOW = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port"]
+class Server:
+    """A real server of MLflow on a database of its own."""
+
+    def __init__(self, folder, prepared):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        folder.mkdir()
+        self.folder, self.database = folder, folder / "mlflow.db"
+        self.address = f"http://127.0.0.1:{self.port}"
+        shutil.copy(prepared, self.database)
+
+    def start(self):
+        words = ["-m", "mlflow", "server", "--workers=1", "--host=127.0.0.1", f"--port={self.port}"]
+        places = [f"--backend-store-uri=sqlite:///{self.database}", f"--artifacts-destination={self.folder / 'files'}"]
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # ten processes that nobody needs
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(
+            [sys.executable, *words, *places], env=environment, start_new_session=True, **silent
+        )
+        wait_until(lambda: is_healthy(self.port))
+
+    def signal(self, number):
+        """Send a signal to all of its processes."""
+        os.killpg(self.process.pid, number)
+
+    def kill(self):
+        with contextlib.suppress(ProcessLookupError):
+            self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    def assert_whole(self):
+        """It has each record once, with its files, beneath the one row of the sweep."""
+        parents, children = active(self.database)
+        assert list(parents.values()) == ["FINISHED"]
+        assert Counter(int(tags["chainrule.job"]) for _, tags, _ in children) == dict.fromkeys(range(RUNS), 1)
+        for run, tags, status in children:
+            assert (tags["mlflow.parentRunId"], status) == (next(iter(parents)), "FINISHED")
+            (folder,) = self.folder.glob(f"files/*/{run}/artifacts")
+            assert len(list(folder.iterdir())) >= 5
 
 
 @pytest.fixture
 def real(database, tmp_path):
-    """A real server of MLflow on a database of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (tmp_path / "server").mkdir()
-    shutil.copy(database, tmp_path / "server" / "mlflow.db")
-    place = f"sqlite:///{tmp_path}/server/mlflow.db"
-    words = [
-        *MLFLOW,
-        str(port),
-        "--backend-store-uri",
-        place,
-        "--artifacts-destination",
-        str(tmp_path / "server/files"),
-    ]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # ten processes that nobody needs
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(words, env=environment, start_new_session=True, **silent)
-    try:
-        wait_until(lambda: is_healthy(port))
-        yield process, f"http://127.0.0.1:{port}", tmp_path / "server" / "mlflow.db"
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGCONT)
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    server = Server(tmp_path / "server", database)
+    server.start()
+    yield server
+    server.kill()
+
+
+def waits(monkeypatch, seconds):
+    """Let the tracker wait so long for an answer, and for no server that has not answered."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", str(seconds))
+    monkeypatch.setattr(store, "_ANSWER", float(seconds))
+    monkeypatch.setattr(tracker, "_paused_until", {})
 
 
 @pytest.mark.slow  # starts a server
 def test_a_real_server_that_is_stopped_and_goes_on_has_each_record_once(sweep, real, monkeypatch):
-    process, address, database = real
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    monkeypatch.setattr(store, "_ANSWER", 20.0)
-    told = Tracked(sweep, address)
+    waits(monkeypatch, 20)
+    told = Tracked(sweep, real.address)
     told.begin()
     told.record(0, 1)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    monkeypatch.setattr(store, "_ANSWER", 1.0)
-    os.killpg(process.pid, signal.SIGSTOP)
+    real.signal(signal.SIGSTOP)
     for number in (2, 3):
-        monkeypatch.setattr(tracker, "_paused_until", {})
+        waits(monkeypatch, 1)
         told.record(number)
-    os.killpg(process.pid, signal.SIGCONT)
-    monkeypatch.setattr(tracker, "_paused_until", {})
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    monkeypatch.setattr(store, "_ANSWER", 20.0)
+    real.signal(signal.SIGCONT)
+    waits(monkeypatch, 20)
     told.record(4)
     told.mlflow.sweep_interrupted(told.running)
-    assert list(active(database)[0].values()) == ["KILLED"]
+    assert list(active(real.database)[0].values()) == ["KILLED"]
     shutil.rmtree(sweep.place(0))
     chainrule.run(*OVERRIDES[0], "tracking=none", *SMALL, directory=sweep.place(0))
-    shutil.rmtree(database.parent / "files" / "1" / active(database)[1][0][0], ignore_errors=True)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    shutil.rmtree(real.folder / "files" / "1" / active(real.database)[1][0][0], ignore_errors=True)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", real.address)
     for _ in range(2):
         synced()
-        parents, children = active(database)
-        assert list(parents.values()) == ["FINISHED"]
-        assert Counter(int(tags["chainrule.job"]) for _, tags, _ in children) == dict.fromkeys(range(RUNS), 1)
-        assert {(tags["mlflow.parentRunId"], status) for _, tags, status in children} == {
-            (next(iter(parents)), "FINISHED")
-        }
-        for run, _, _ in children:
-            (folder,) = database.parent.glob(f"files/*/{run}/artifacts")
-            assert len(list(folder.iterdir())) >= 5
+        real.assert_whole()
+
+
+@pytest.mark.slow  # starts a server twice
+def test_a_real_server_that_is_killed_while_it_is_told_has_each_record_once(sweep, real, monkeypatch):
+    waits(monkeypatch, 20)
+    told = Tracked(sweep, real.address)
+    told.begin()
+    told.record(0)
+
+    def kill():
+        wait_until(lambda: len(active(real.database)[1]) >= 2)
+        real.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    told.record(*range(1, 6))
+    killer.join()
+    assert 2 <= len(active(real.database)[1]) < 6, "it was killed in the middle"
+    told.record(6, 7)
+    told.finish()
+    assert list(active(real.database)[0].values()) == ["RUNNING"]
+    real.start()
+    waits(monkeypatch, 20)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", real.address)
+    for _ in range(2):
+        synced()
+        real.assert_whole()
 
 
 @pytest.mark.slow  # starts a server
 @pytest.mark.usefixtures("apart")
 def test_a_real_server_is_told_by_a_process_of_its_own(sweep, real, monkeypatch, tmp_path):
-    _, address, database = real
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
-    monkeypatch.setattr(store, "_ANSWER", 60.0)
+    waits(monkeypatch, 60)
     monkeypatch.setattr(live, "_AFTER", 0.0)
     monkeypatch.setattr(live, "_EVERY", 0.1)
-    told = Tracked(sweep, address)
+    told, database = Tracked(sweep, real.address), real.database
     told.all()
     told.mlflow.sweep_interrupted(told.running)
     parents, children = active(database)
