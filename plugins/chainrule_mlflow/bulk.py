@@ -28,6 +28,7 @@ _LONGEST = 500  # characters of the place of an experiment's files
 _READY = 2  # state of a model
 _MODEL_OF = "SELECT 1 FROM inputs WHERE source_type = 'RUN_OUTPUT' AND source_id = ?"
 _OF_MODEL = (
+    "mlflow.note.content",
     "mlflow.user",
     "mlflow.source.name",
     "mlflow.source.type",
@@ -275,7 +276,7 @@ def finish(file: Path, run_id: str, run: Run, experiment_tags: Mapping[str, str]
 
 
 def of_model(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags of a run that its model has, too: who has made it, from what."""
+    """Return the tags of a run that its model has, too: its description, who has made it, from what."""
     return {key: value for key, value in tags.items() if key in _OF_MODEL}
 
 

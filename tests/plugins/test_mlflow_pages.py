@@ -196,6 +196,7 @@ def test_the_model_says_what_it_predicts_and_from_which_run_it_is(links, folder,
     page.goto(links["the sweep"].partition("#")[0] + logged.get_attribute("href").removeprefix("/"))
     sees(page, "validation/accuracy")
     sees(page, re.compile(r"two_moons \("))
+    sees(page, "To repeat it")
     page.goto(page.url.partition("?")[0] + "/artifacts")
     for name in ("MLmodel", "input_example.json", "requirements.txt"):
         sees(page, name)
