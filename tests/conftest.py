@@ -23,6 +23,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("same")
 
+os.environ.pop("PYTEST_ADDOPTS", None)  # options of this pytest are not those of one that a test starts
+
 collect_ignore = ["thirdparty"]  # distributions of their own, which are tested where they are installed
 
 
