@@ -23,8 +23,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("same")
 
-os.environ.pop("PYTEST_ADDOPTS", None)  # options of this pytest are not those of one that a test starts
-
 collect_ignore = ["thirdparty"]  # distributions of their own, which are tested where they are installed
 
 
@@ -59,7 +57,11 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """What is there now stays, and need not be looked through whenever objects that nobody needs are looked for."""
+    """Now all options are read, and they are not those of another pytest, which a test starts.
+
+    What is there now stays, and need not be looked through whenever objects that nobody needs are looked for.
+    """
+    os.environ.pop("PYTEST_ADDOPTS", None)
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
