@@ -1,6 +1,8 @@
 """The best run of a sweep, as the page of the sweep shows it: named, linked, with pictures."""
 
+import atexit
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -20,7 +22,7 @@ from chainrule_mlflow.store import Store, page
 
 _WIDTH = 540  # pixels: beside MLflow's menu on a page of 800, and beside both of its columns on one of 1400
 _MOST = 5  # targets of a comparison whose best runs are drawn
-
+_LONGEST = 5.0  # seconds that the end of this process waits for pictures
 
 _early: dict[Path, tempfile.TemporaryDirectory[str]] = {}  # pictures that were drawn while a report was written
 
@@ -28,7 +30,20 @@ _early: dict[Path, tempfile.TemporaryDirectory[str]] = {}  # pictures that were 
 def draw_early(outcomes: SweepOutcomes) -> None:
     """Draw what :func:`drawn` yields, beside other things that are to be done at the end of the sweep."""
     folder = _early[outcomes.record.directory] = tempfile.TemporaryDirectory()
-    _draw_all(outcomes, Path(folder.name))
+    with _awaited():
+        _draw_all(outcomes, Path(folder.name))
+
+
+@contextmanager
+def _awaited() -> Iterator[None]:
+    """Let the end of this process wait for the block, which writes into a folder that is removed then."""
+    done = threading.Event()
+    atexit.register(done.wait, _LONGEST)
+    try:
+        yield
+    finally:
+        done.set()
+        atexit.unregister(done.wait)
 
 
 def forget(directory: Path) -> None:

@@ -95,19 +95,15 @@ def test_scikit_learn_trains_as_many_steps(peers):
 
 @pytest.mark.slow  # it measures
 def test_a_sweep_is_measured_and_its_peers_train_the_same(tmp_path):
-    command = [sys.executable, SPEED / "sweeps.py", "--quick", "--growth"]
+    command = [sys.executable, SPEED / "sweeps.py", "--quick"]
     output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
-    table, growth = (
-        {row[0]: row[1:] for row in (line.strip("| ").split(" | ") for line in part.splitlines() if " | " in line)}
-        for part in output.split("\n\n")
-        if part.startswith("|")
-    )
+    (part,) = (part for part in output.split("\n\n") if part.startswith("|"))
+    table = {row[0]: row[1:] for row in (line.strip("| ").split(" | ") for line in part.splitlines() if " | " in line)}
     # The difference of two short times, which may be negative.
     assert re.search(r"Composing and checking a job takes -?[\d.]+ ms of a core", output)
     measured = [name for name in table if name.startswith(("chainrule", "floor"))]
     assert len(measured) == 4
     assert all(float(cell) > 0 for name in measured for cell in table[name][1:3])
-    assert all(float(cell) > 0 for runs in ("2", "4") for cell in growth[runs][:2])
     # The script itself compares every point of the curves, and fails where they differ.
     (ends,) = re.findall(r"Last loss from the same start: (.*)\.$", output, re.MULTILINE)
     losses = dict(end.split() for end in ends.split(", "))
@@ -115,6 +111,15 @@ def test_a_sweep_is_measured_and_its_peers_train_the_same(tmp_path):
     assert set(losses) == {"chainrule", *(name for name in expected if importlib.util.find_spec(expected[name]))}
     assert [float(loss) for loss in losses.values()] == pytest.approx([float(losses["chainrule"])] * len(losses), 1e-6)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.rare  # it measures sweeps, as the one before
+def test_growth_is_measured(tmp_path):
+    command = [sys.executable, SPEED / "sweeps.py", "--quick", "--growth", "--only", "ours"]
+    output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    lines = [line.strip("| ").split(" | ") for line in output.rpartition("\n\n")[2].splitlines()]
+    growth = {line[0]: line[1:] for line in lines}
+    assert all(float(cell) > 0 for runs in ("2", "4") for cell in growth[runs][:2])
 
 
 @pytest.mark.rare  # it measures commands, as the next ones do

@@ -287,7 +287,8 @@ def test_a_command_whose_disk_fails_says_so_and_is_finished_as_if_it_had_not(nam
                 done = command.begin(number, fault)
             ended += done.returncode == 1
             if not is_said(done) or "Traceback" in done.stderr + done.stdout:
-                found.append(f"{fault}, {noted_at(number)}: exit code {done.returncode}: {done.stderr[-2000:]}")
+                said = (done.stdout + done.stderr)[-2000:]
+                found.append(f"{fault}, {noted_at(number)}: exit code {done.returncode}: {said}")
             found += flaws(command, number, expected, finished())
         with capsys.disabled():
             if extent(few=False, ci=False, all=True):

@@ -499,9 +499,10 @@ sys.exit(any(os.waitpid(child, 0)[1] for child in children))
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked, to start together")
-@pytest.mark.parametrize("locked", [True, False])  # MLflow's own server knows nothing of the lock
+@pytest.mark.parametrize(
+    "locked", [pytest.param(True, marks=pytest.mark.slow), pytest.param(False, marks=pytest.mark.rare)]
+)  # MLflow's own server knows nothing of the lock
 def test_eight_processes_at_once_lose_nothing_and_repeat_nothing(study, sweep, tmp_path, locked):
     command = [sys.executable, "-W", "error", "-c", CROWD, study.uri, str(locked)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)

@@ -278,3 +278,28 @@ def test_a_view_of_many_parameters_fits_into_its_tag():
     wide = Sweep(sweep.directory, SweepManifest.checked({**sweep.manifest, "jobs": jobs}))
     view = overview.view(wide, "0" * 32, "validation/loss")
     assert len(view.value) < 5000
+
+
+LATE = """
+import threading, time
+from pathlib import Path
+from types import SimpleNamespace
+from chainrule_mlflow import best
+
+def draw(outcomes, folder):
+    begun.set()
+    time.sleep(0.5)
+    (folder / "best").mkdir()
+    print("drawn", flush=True)
+
+begun, best._draw_all = threading.Event(), draw
+outcomes = SimpleNamespace(record=SimpleNamespace(directory=Path("sweep")))
+threading.Thread(target=best.draw_early, args=[outcomes], daemon=True).start()
+begun.wait()
+"""
+
+
+def test_a_command_that_ends_meanwhile_does_not_remove_what_is_being_drawn():
+    """As one does whose report cannot be written."""
+    done = forking.python("-c", LATE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "drawn\n", "")

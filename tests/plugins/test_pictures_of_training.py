@@ -74,7 +74,7 @@ def drawn(result, directory, *wanted):
     return {path.name: path for path in sorted((directory / "pictures").iterdir())}
 
 
-@pytest.mark.parametrize("name", one_in(len(RUNS), RUNS, ci=4))
+@pytest.mark.parametrize("name", one_in(len(RUNS), RUNS, ci=8))
 def test_every_picture_of_every_run_can_be_drawn_and_is_small(name, tmp_path):
     result = trained(name)
     found = drawn(result, tmp_path, "all")
