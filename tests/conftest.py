@@ -51,6 +51,8 @@ def extent(request):
 
 
 def pytest_collection_modifyitems(items):
+    # Pages are loaded one after the other: they come first, so that in the end no core waits for them.
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
     for item in items:
         if "extent" in getattr(item, "fixturenames", ()):
             item.add_marker("sized")

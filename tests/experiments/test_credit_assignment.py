@@ -18,7 +18,7 @@ def middle(cell):
     return float(cell.split()[0])
 
 
-@pytest.mark.slow  # a whole study, though a small one
+@pytest.mark.rare  # a whole study, though a small one
 def test_the_small_version():
     printed, _ = small("credit_assignment", "alignment")
     angles = table(printed, "degrees from the gradient, 3 hidden layers")

@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.xdist_group("browser"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),  # of Playwright's loop
 ]
-WIDTHS = 1400, 800
+WIDTHS = 1400, pytest.param(800, marks=pytest.mark.rare)  # pixels
 PATIENCE = 60_000  # milliseconds: a page of MLflow loads megabytes of scripts first
 
 

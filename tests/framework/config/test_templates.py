@@ -48,7 +48,7 @@ def composed(monkeypatch):
     return lists
 
 
-@pytest.mark.parametrize("lists", [8, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("lists", [8, pytest.param(20, marks=pytest.mark.rare)])
 def test_random_lists_give_what_hydra_gives(lists):
     rng, errors = random.Random(1), 0
     for _ in range(lists):
