@@ -1,6 +1,7 @@
 """Activations compared: the comparison finds what is known beforehand, and is told as it came out."""
 
 import json
+import re
 from math import pi
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,12 @@ def test_the_small_version():
     reached = float(scores["identity"]["sine"].removeprefix("R2 "))
     assert reached == pytest.approx(6 / pi**2, abs=0.04), "the share of the variance of sin x that a line explains"
     assert float(scores["gelu"]["sine"].removeprefix("R2 ")) > 0.9
+
+
+@pytest.mark.rare  # a whole study, though a small one
+def test_what_was_compared_already_is_told_again():
+    printed, again = (small("activations", "compared")[0] for _ in range(2))
+    assert re.findall(r"^\|.*", again, re.MULTILINE) == re.findall(r"^\|.*", printed, re.MULTILINE)
 
 
 def test_a_reduced_comparison_has_fewer_points_and_all_targets_but_the_costly_one(monkeypatch):

@@ -103,8 +103,8 @@ def check_lists() -> None:
 
 
 def check_completion() -> None:
-    """Completion offers what it brings."""
-    for choice in (COMPONENTS[0], EXPERIMENT, VARIANT):
+    """Completion offers everything that it brings."""
+    for choice in (*COMPONENTS, EXPERIMENT, VARIANT):
         line = f"chainrule {choice[:-3]}"
         offered = chainrule("-sc", "query=bash", COMP_LINE=line, COMP_POINT=str(len(line))).stdout.split()
         require(choice in offered, f"completion of `{line}` offers {offered}, not {choice}.")

@@ -246,7 +246,7 @@ def test_every_tuning_of_a_race_has_points_and_seeds_of_its_own(race):
     assert {job["network.hidden"] for job in last} == {"[8]", "[9]"}
 
 
-@pytest.mark.rare  # as what is no race
+@pytest.mark.rare  # in CI a comparison breaks off that is no race
 def test_a_race_that_broke_off_ends_with_the_same_bytes(race):
     folder, _ = race
     place = folder / "found"
