@@ -247,7 +247,7 @@ def test_the_run_of_a_sweep_is_completed_where_its_beginning_broke_off(prepared,
     assert parent.info.status == "FINISHED"
 
 
-@pytest.mark.rare  # eight sweeps on two cores; sixteen that train less are tried in CI
+@pytest.mark.rare  # eight sweeps on two cores; in CI six share one that have fewer runs
 def test_eight_sweeps_at_once_share_a_fresh_database(tmp_path):
     (tmp_path / "mlflow.db").unlink()
     (tmp_path / "pyproject.toml").touch()
