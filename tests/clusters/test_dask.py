@@ -70,6 +70,11 @@ def scheduler(start):
     return start(1, 1)
 
 
+def _progress():
+    """Names of the files in which workers write how far they are with what takes an hour."""
+    return set(os.listdir("long/.progress")) if os.path.isdir("long/.progress") else set()
+
+
 def client(address):
     return distributed.Client(address, set_as_default=False)
 
@@ -106,7 +111,7 @@ def test_ctrl_c_ends_a_cluster_started_for_the_sweep(to_all):
         start_new_session=True,
     )
     try:
-        wait_until(lambda: len(os.listdir("long/.progress")) == 2 if os.path.isdir("long/.progress") else False)
+        wait_until(lambda: len(_progress()) == 2)
         (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
         told = f"interrupted. 0 of 2 runs are recorded; `chainrule resume {os.path.abspath('long')}` goes on."
         assert process.communicate(timeout=120)[0] == f"2 runs: 2 seeds\nchainrule: {told}\n"
@@ -121,13 +126,14 @@ def test_ctrl_c_ends_a_cluster_started_for_the_sweep(to_all):
 def test_workers_give_up_what_nobody_waits_for(scheduler, ending):
     words = [*COMMAND, *LONG, DASK, f"hydra.launcher.address={scheduler}"]
     with running(*words, folder=".") as process:
-        wait_until(lambda: len(os.listdir("long/.progress")) == 2 if os.path.isdir("long/.progress") else False)
+        wait_until(lambda: len(_progress()) == 2)
         process.send_signal(ending)
         process.wait(120)
     if ending == signal.SIGKILL:  # nobody has tidied up, which the next attempt does
+        left = _progress()
         allowed = ["--allow", f"hydra.launcher.address={scheduler}"]
         with running(*COMMAND, "resume", "long", *allowed, folder=".") as process:
-            time.sleep(5)
+            wait_until(lambda: not left & _progress())
             process.send_signal(signal.SIGINT)
             process.wait(120)
     with client(scheduler) as here:
