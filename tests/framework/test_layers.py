@@ -6,10 +6,12 @@ from rooms import FRAMEWORK, LEVEL, LINE, MODULES, ROOT, arrows, circle, imports
 
 DOORS = {
     "pluggy": {"registry.hookspecs", "registry.registry"},
-    "hydra": {f"config.{name}" for name in ("application", "choices", "compose", "limits", "once", "task", "templates")}
+    "hydra": {f"config.{name}" for name in ("application", "choices", "compose", "limits", "once", "quickly", "task")}
+    | {"config.templates"}
     | {f"sweep.{name}" for name in ("grid", "search", "comparison", "launcher", "resume")}
     | {f"sweep.jobs.{name}" for name in ("axes", "composer", "contenders")},
-    "omegaconf": {f"config.{name}" for name in ("application", "choices", "compose", "once", "task", "templates")}
+    "omegaconf": {f"config.{name}" for name in ("application", "choices", "compose", "once", "quickly", "task")}
+    | {"config.templates"}
     | {f"sweep.{name}" for name in ("grid", "search", "comparison", "launcher", "resume", "jobs.composer")}
     | {"registry.preferences", "testing.words"},
     "pytest": {"testing.collecting"},
@@ -26,7 +28,8 @@ DOORS = {
     "pandas": {"analysis.tables", "config.given", "records.predictor"},
     "joblib": {"sweep.execution.pool"},
     "cloudpickle": {"registry.declared"},
-    "yaml": {"files.yaml_text", "files.defaults", "registry.preferences", "config.compose", "config.written"},
+    "yaml": {"files.yaml_text", "files.defaults", "registry.preferences", "config.compose", "config.quickly"}
+    | {"config.written"},
     "llvmlite": {"compiled.machine_code"},
     "mlflow": set(),
     "matplotlib": {"notebook.plotting"},

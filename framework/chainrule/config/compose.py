@@ -35,6 +35,7 @@ from chainrule.config.fitting import FITTED, fitted
 from chainrule.config.layers import joined, names_in
 from chainrule.config.mistyped import keys_called, several, unread
 from chainrule.config.options import is_option, options
+from chainrule.config.quickly import composing_quickly
 from chainrule.config.settings import settings_from_config, target_from_config
 from chainrule.config.templates import Templates, plain
 from chainrule.config.written import require_plain
@@ -98,7 +99,7 @@ def _as_composed(overrides: Sequence[str]) -> dict[str, Any]:
     """Return a configuration in which ``auto`` may be chosen; raises as :func:`compose_target`."""
     require_parsed(overrides)
     texts = [joined(text) for text in overrides]
-    with _hydras_errors_explained():
+    with _hydras_errors_explained(), composing_quickly():
         made = None if any(text.lstrip("+~").startswith("hydra") for text in texts) else _from_template(texts)
         return resolved(_composed(texts)) if made is None else made
 

@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 
 from chainrule.config.compose import fitted_in
 from chainrule.config.fitting import known
+from chainrule.config.quickly import composing_quickly
 from chainrule.config.templates import plain
 from chainrule.files.defaults import AUTO
 
@@ -115,7 +116,7 @@ def _put(config: DictConfig, found: Mapping[str, Mapping[str, Any]]) -> bool:
 
 @contextmanager
 def composing_once(shows: bool) -> Iterator[None]:
-    """Let Hydra compose by :class:`Once` in the block; it offers no place for a loader.
+    """Let Hydra compose by :class:`Once` in the block, and quickly; it offers no place for a loader.
 
     Args:
         shows: see :class:`Once`.
@@ -123,6 +124,7 @@ def composing_once(shows: bool) -> Iterator[None]:
     changed: Any = hydra
     before, changed.ConfigLoaderImpl = changed.ConfigLoaderImpl, partial(Once, shows=shows)
     try:
-        yield
+        with composing_quickly():
+            yield
     finally:
         changed.ConfigLoaderImpl = before

@@ -5,6 +5,7 @@ until the person prefers one.
 """
 
 import enum
+import functools
 import importlib.metadata
 import logging
 import sys
@@ -93,13 +94,19 @@ class Plugin:
     def of(cls, entry: importlib.metadata.EntryPoint) -> "Plugin":
         """Return the plugin that an entry point of an installed distribution names."""
         assert entry.dist is not None  # each entry point was found in a distribution
-        version = entry.dist.version if "Version" in entry.dist.metadata else "without a version"
         module = entry.value.partition(":")[0].partition("[")[0].strip()
-        return cls(Provider(entry.dist.name, version, entry.name, module), entry)
+        return cls(Provider(*_called(entry.dist), entry.name, module), entry)
 
     def __str__(self) -> str:
         verb = "was skipped" if self.status is Status.BROKEN else f"is {self.status}"
         return f"plugin {self.provider} {verb}: {self.reason}"
+
+
+@functools.lru_cache(maxsize=64)
+def _called(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
+    """Return the name and the version of a distribution, whose long description is parsed for them: once for all."""
+    metadata: Any = distribution.metadata
+    return metadata["Name"], metadata.get("Version", "without a version")
 
 
 class Registry:
