@@ -36,9 +36,8 @@ class RateAboveCurvature(Instrument):
         rate = step.rate
         if rate is None:
             return {"rate": np.nan}
-        with np.errstate(all="ignore"):
-            expected = step.before - rate * step.grad
-            near = np.abs(step.after - expected) <= 1e-5 * np.abs(step.after - step.before) + 1e-12
+        expected = step.before - rate * step.grad
+        near = np.abs(step.after - expected) <= 1e-5 * np.abs(step.after - step.before) + 1e-12
         return {"rate": rate if bool(near.all()) else np.nan}
 
     def findings(self, course: Course) -> Iterator[Finding]:
@@ -53,8 +52,8 @@ class RateAboveCurvature(Instrument):
         rises = np.flatnonzero(np.diff(losses[places]) > 0)
         candidates = dict.fromkeys([*(int(places[place]) for place in rises[:1]), int(places[-1])])
         for place in candidates:
-            rates = course.stepped["rate"]
-            rate = float(rates[min(place, len(rates) - 1)])
+            until = np.searchsorted(course.step_epochs[1:], course.epochs[place], side="right")
+            rate = float(course.stepped["rate"][until])
             later = losses[place + 1 :]
             falls = len(later) > 0 and finite[-1] and later[-1] < losses[place]
             falls = falls or (len(later) == 0 and place > 0 and losses[place] < losses[place - 1])

@@ -95,8 +95,7 @@ class ExplodingGradients(Instrument):
             return
         if course.has_learned or found.shape[1] < 2:
             return
-        with np.errstate(all="ignore"):
-            ratios = np.where(found[:, -1] > 0, found[:, 0] / found[:, -1], 0.0)
+        ratios = np.where(found[:, -1] > 0, found[:, 0] / found[:, -1], 0.0)
         above = np.flatnonzero(ratios > self.ratio)
         if 2 * len(above) >= len(ratios):
             yield Finding(

@@ -149,9 +149,8 @@ class NoiseFloor(Instrument):
         settings = seen.settings
         if settings.target.resolved_task != "regression" or settings.loss.outputs_per_target != 1:
             return {"error": np.nan}
-        with np.errstate(all="ignore"):
-            off = seen.predicted - seen.y
-            return {"error": float(np.vdot(off, off)) / off.shape[1]}
+        off = seen.predicted - seen.y
+        return {"error": float(np.vdot(off, off)) / off.shape[1]}
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State it from the point on at which the error came down to the noise."""
@@ -162,8 +161,7 @@ class NoiseFloor(Instrument):
         is_known = known > 0 and not course.settings.target.standardized
         noise = known**2 * course.y.shape[0] if is_known else delta_test(course.x, course.y)
         variance = float(course.y.astype(float).var(axis=1).sum())
-        with np.errstate(all="ignore"):
-            place = course.since(errors <= self.factor * noise)
+        place = course.since(errors <= self.factor * noise)
         if place is None or noise < self.least * variance or errors[-1] < noise / 2:
             return
         how = "data.noise" if is_known else "the delta test"

@@ -150,26 +150,27 @@ class IdenticalUnits(Instrument):
     least: Annotated[int, Gt(1), doc("units that are equal, at least")] = 2
 
     def measured(self, seen: Seen) -> dict[str, Any]:
-        """Return sums of each unit, by layer, ``(units, 4)``; of units with several pieces ``(units, 2)``."""
-        blocks = seen.blocks(seen.theta)
-        with np.errstate(all="ignore"):
-            return {str(layer): self._sums(seen.a[layer], blocks[layer]) for layer in seen.hidden}
+        """Return sums over the outputs of each unit, by layer, ``(units, 2)``."""
+        return {str(layer): seen.a[layer] @ _directions(seen.x.shape[1]) for layer in seen.hidden}
 
     @staticmethod
     def _sums(outputs: Array, weights: Array) -> Array:
         """Return sums that are equal where outputs and weights of units are, and of others hardly ever.
 
-        Where a unit has several pieces they are those of its outputs alone.
+        Args:
+            outputs: what was measured of a layer, ``(..., units, 2)``.
+            weights: its biases and weights, ``(..., rows, 1 + units before)``. They do not count where a unit has
+                several rows of them.
         """
-        sums: Array = outputs @ _directions(outputs.shape[1])
-        if len(weights) != len(outputs):
-            return sums
-        return np.concatenate([sums, weights @ _directions(weights.shape[1])], axis=1)
+        if weights.shape[-2] != outputs.shape[-2]:
+            return outputs
+        return np.concatenate([outputs, weights @ _directions(weights.shape[-1])], axis=-1)
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State it of the largest group of each layer that is equal at the end, if it is so at every point."""
+        blocks = course.shape.blocks(course.theta)
         for layer in range(1, course.shape.layers):
-            sums = course.seen[str(layer)]
+            sums = self._sums(course.seen[str(layer)], blocks[layer])
             units = self._largest_group(sums[-1])
             if len(units) < self.least or not self._are_equal(sums[:, units], sums[:, units[:1]], sums).all():
                 continue
@@ -185,9 +186,8 @@ class IdenticalUnits(Instrument):
 
     def _are_equal(self, some: Array, others: Array, of: Array) -> Array:
         """Say where sums are equal, but for rounding beside the largest of their column among all units."""
-        with np.errstate(all="ignore"):
-            largest = np.abs(of).max(axis=-2, keepdims=True)
-            equal: Array = np.abs(some - others) <= self.tolerance * np.where(np.isfinite(largest), largest, 0)
+        largest = np.abs(of).max(axis=-2, keepdims=True)
+        equal: Array = np.abs(some - others) <= self.tolerance * np.where(np.isfinite(largest), largest, 0)
         return equal
 
     def _largest_group(self, sums: Array) -> Array:

@@ -33,8 +33,7 @@ class UpdateSize(Instrument):
 
     def stepped(self, step: Stepped) -> dict[str, Any]:
         """Return the ratio of each layer, ``(layers,)``."""
-        with np.errstate(all="ignore"):
-            return {"ratios": step.norms(step.after - step.before) / step.norms(step.before)}
+        return {"ratios": step.norms(step.after - step.before) / step.norms(step.before)}
 
     def findings(self, course: Course) -> Iterator[Finding]:
         """State the layers that are farthest out on either side."""

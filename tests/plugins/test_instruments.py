@@ -31,12 +31,14 @@ def course(
     widths = settings.target.inputs, *settings.network.hidden, settings.target.outputs
     epochs = np.arange(len(loss))
     curves = {"train/loss": np.array(loss, float)}
+    shape = Shape.of(widths, settings.activation, settings.output, settings.norm)
     if validation is not None:
         curves["validation/loss"] = np.array(validation, float)
     return Course(
         settings=settings,
-        shape=Shape.of(widths, settings.activation, settings.output, settings.norm),
+        shape=shape,
         epochs=epochs,
+        theta=np.zeros((len(epochs), shape.size)),
         seen={name: np.array(values) for name, values in dict(seen).items()},
         step_epochs=epochs[:-1],
         stepped={name: np.array(values) for name, values in dict(stepped).items()},
@@ -259,9 +261,9 @@ def test_too_few_epochs(factor, states):
 def test_equal_units_are_found_wherever_they_stand_and_others_with_equal_biases_are_not():
     weights = np.array([[0.0, 1, 2], [0, 3, 4], [0, 1, 2], [0, 5, 6], [0, 1, 2], [0, 3, 4]])
     instrument = built_in.IdenticalUnits()
-    sums = instrument._sums(weights[:, 1:] @ np.ones((2, 7)), weights)
+    sums = instrument._sums(weights[:, 1:] @ np.ones((2, 2)), weights)
     assert instrument._largest_group(sums).tolist() == [0, 2, 4]
     assert instrument._largest_group(sums[[1, 0, 3, 2, 5, 4]][:4]).tolist() == [1, 3]
     assert instrument._largest_group(sums[:2]).tolist() in ([0], [1]), "no two of them are equal"
-    silent = instrument._sums(np.zeros((6, 7)), weights)
+    silent = instrument._sums(np.zeros((6, 2)), weights)
     assert instrument._largest_group(silent).tolist() == [0, 2, 4], "units that are silent differ by their weights"

@@ -87,14 +87,22 @@ def links(folder):
     assert not of_group(server)
 
 
-@pytest.fixture(params=WIDTHS)
-def page(request, browser):
-    """A page of some width."""
-    context = browser.new_context(viewport={"width": request.param, "height": 1000})
+@pytest.fixture(scope="module")
+def visit(browser):
+    """What all pages share, as those of a person do: the scripts of MLflow are read once."""
+    context = browser.new_context(reduced_motion="reduce")
     context.set_default_timeout(PATIENCE)
-    opened = context.new_page()
-    yield opened
+    yield context
     context.close()
+
+
+@pytest.fixture(params=WIDTHS)
+def page(request, visit):
+    """A page of some width."""
+    opened = visit.new_page()
+    opened.set_viewport_size({"width": request.param, "height": 1000})
+    yield opened
+    opened.close()
 
 
 def address(links, folder, name):

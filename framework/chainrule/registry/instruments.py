@@ -62,7 +62,7 @@ class Seen:
         z, a: eq. 1 and 2, ``(units, samples)``.
         x, y: the training samples, ``(inputs, samples)`` and ``(outputs, samples)``, scaled for the network.
         losses: the losses, by the names of their curves.
-        ends: the smallest and the largest output of each unit, by layer, ``(units, 2)``.
+        ends: the smallest and the largest output of each unit, by hidden layer, ``(units, 2)``.
         predicted: what is predicted of ``y``, likewise.
     """
 
@@ -77,11 +77,12 @@ class Seen:
     losses: Mapping[str, float]
 
     @cached_property
-    def ends(self) -> Sequence[Array]:
-        """The smallest and the largest output of each unit over all samples, by layer, ``(units, 2)``."""
-        first, *layers = self.a
-        found = [first, *(np.empty((len(own), 2), own.dtype) for own in layers)]
-        for own, ends in zip(layers, found[1:], strict=True):
+    def ends(self) -> Mapping[int, Array]:
+        """The smallest and the largest output of each unit over all samples, by hidden layer, ``(units, 2)``."""
+        found = {}
+        for layer in self.hidden:
+            own = self.a[layer]
+            found[layer] = ends = np.empty((len(own), 2), own.dtype)
             np.minimum.reduce(own, axis=-1, out=ends[:, 0])
             np.maximum.reduce(own, axis=-1, out=ends[:, 1])
         return found
@@ -89,8 +90,7 @@ class Seen:
     @cached_property
     def predicted(self) -> Array:
         """What is predicted of the true values, ``(outputs, samples)``; see :meth:`chainrule.Loss.point`."""
-        with np.errstate(all="ignore"):
-            found: Array = self.settings.loss.point(self.a[-1][None])[0]
+        found: Array = self.settings.loss.point(self.a[-1][None])[0]
         return found
 
     @property
@@ -134,8 +134,7 @@ class Backward:
     def norms(self) -> Array:
         """Norms of gradients, likewise."""
         places, starts = _weights(self._shape)
-        with np.errstate(all="ignore"):
-            found: Array = np.sqrt(np.add.reduceat(np.square(self.grad[places]), starts))
+        found: Array = np.sqrt(np.add.reduceat(np.square(self.grad[places]), starts))
         return found
 
 
@@ -167,8 +166,7 @@ class Stepped:
     def norms(self, flat: Array) -> Array:
         """Return the norm of each layer's part of ``flat (parameters,)``: biases and weights, ``(layers,)``."""
         starts, end = _layers(self.shape)
-        with np.errstate(all="ignore"):
-            found: Array = np.sqrt(np.add.reduceat(np.square(flat[:end]), starts))
+        found: Array = np.sqrt(np.add.reduceat(np.square(flat[:end]), starts))
         return found
 
 
@@ -220,6 +218,7 @@ class Course:
         settings: of the run.
         shape: of its network.
         epochs: of the points that the instrument has seen, ``(points,)``.
+        theta: the parameters at these points, ``(points, parameters)``.
         seen: what ``measured`` returned, by name, ``(points, ...)``.
         step_epochs: of the points whose next step was seen, ``(steps,)``.
         stepped: what ``stepped`` returned, by name, ``(steps, ...)``.
@@ -235,6 +234,7 @@ class Course:
     settings: Settings
     shape: Shape
     epochs: Array
+    theta: Array
     seen: Mapping[str, Array]
     step_epochs: Array
     stepped: Mapping[str, Array]
@@ -260,8 +260,7 @@ class Course:
         loss, y = self.settings.loss, self.y.astype(float)
         if loss.outputs_per_target == 1 and type(loss).point is Loss.point:
             mean = np.broadcast_to(y.mean(axis=1, keepdims=True), y.shape)
-            with np.errstate(all="ignore"):
-                found = float(loss.value(mean[None], y[None]).mean())
+            found = float(loss.value(mean[None], y[None]).mean())
             if np.isfinite(found) and found > 0:
                 return found
         return float(abs(self.loss[0])) or 1.0
@@ -291,7 +290,7 @@ class Instrument(Component):
     Nothing of it is in the settings of a run: every instrument is put on a run that is over. It has no state: what
     ``measured`` and ``stepped`` return is collected, and ``findings`` judges it. Points are some of those of the
     curves, the first and the last among them; each step is the first one after such a point. There are so few that
-    they cost little beside training.
+    they cost little beside training. As in training, NumPy warns of no overflow or division while they do.
 
     Optional arguments:
 

@@ -110,11 +110,15 @@ def hessian(gradients: Callable[[Array], Array], theta: Array) -> tuple[Array, A
 
     All gradients that this takes are evaluated at once.
     """
-    steps = _STEP * np.maximum(1.0, np.abs(theta))
-    at, *moved = gradients(np.concatenate([theta[None], theta + np.diag(steps)]))
-    rows = (np.stack(moved) - at) / steps[:, None]
-    found: Array = np.nan_to_num((rows + rows.T) / 2, posinf=0.0, neginf=0.0)
-    return at, found
+    steps, size = _STEP * np.maximum(1.0, np.abs(theta)), len(theta)
+    thetas = np.empty((1 + size, size))
+    thetas[:] = theta
+    np.fill_diagonal(thetas[1:], theta + steps)
+    found = gradients(thetas)
+    at = found[0]
+    rows = (found[1:] - at) / steps[:, None]
+    symmetric: Array = (rows + rows.T) / 2
+    return at, np.where(np.isfinite(symmetric), symmetric, 0.0)
 
 
 def lanczos(product: Callable[[Array], Array], size: int, most: int) -> tuple[float, float]:

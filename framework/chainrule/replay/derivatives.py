@@ -260,7 +260,7 @@ def _parts(values: Array, most: int) -> Iterator[Array]:
 
 def spread(size: int, most: int) -> Array:
     """Return the numbers from 0 to ``size - 1``: all, or ``most`` of them, but at least two, evenly spread."""
-    return np.arange(size) if size <= most else np.unique(np.linspace(0, size - 1, max(most, 2)).astype(int))
+    return np.arange(size) if size <= most else np.linspace(0, size - 1, max(most, 2)).astype(int)
 
 
 def agrees(value: Array, difference: Array, loss: float, precision: float = 1e-6) -> Array:

@@ -171,11 +171,9 @@ class Gauge:
     def __init__(self, replay: Replay, chosen: Sequence[Instrument]) -> None:
         self.settings, self.shape, self._work = replay.settings, replay.shape, replay.work
         self._chosen = list(chosen)
-        self._measuring = [
-            (each.name, each.measured, "backward" in asked(type(each), "measured"))
-            for each in chosen
-            if type(each).measured is not Instrument.measured
-        ]
+        self._asking = {each.name for each in chosen if "backward" in asked(type(each), "measured")}
+        measuring = [each for each in chosen if type(each).measured is not Instrument.measured]
+        self._measuring = [(each.name, each.measured, each.name in self._asking) for each in measuring]
         self._stepping = [(each.name, each.stepped) for each in chosen if type(each).stepped is not Instrument.stepped]
         most = min(self._work.points(self._work.looking, POINTS), max(2, _BYTES // (8 * self.shape.size)))
         every = replay.settings.training.measure_every
@@ -183,16 +181,14 @@ class Gauge:
         epochs = [int(known[place]) for place in spread(len(known), most)]
         self.epochs = frozenset(epochs)
         self._backward = {epochs[place] for place in spread(len(epochs), self._work.backward_points(most))}
+        begun = len(epochs) - 1  # points with a step after them
+        seen = spread(begun, self._work.steps(most)) if self._stepping and begun else ()
+        self._before_steps = frozenset(epochs[place] for place in seen)
         self._points: list[int] = []
         self._steps: list[int] = []
         self._thetas: list[Array] = []
         self._seen: dict[str, list[Mapping[str, Any]]] = {each.name: [] for each in chosen}
         self._stepped: dict[str, list[Mapping[str, Any]]] = {each.name: [] for each in chosen}
-
-    @property
-    def sees_steps(self) -> bool:
-        """Whether an instrument measures steps."""
-        return bool(self._stepping)
 
     @property
     def apart(self) -> int:
@@ -202,6 +198,10 @@ class Gauge:
     def wants(self, epoch: int) -> bool:
         """Say whether the point of an epoch is seen."""
         return epoch in self.epochs
+
+    def wants_step(self, epoch: int) -> bool:
+        """Say whether the first step after the point of an epoch is seen."""
+        return epoch in self._before_steps
 
     def measured(self, seen: Seen, backward: Backward) -> None:
         """Let the instruments measure a point."""
@@ -232,29 +232,31 @@ class Gauge:
         """
         at = _Curvatures(result, dict(zip(self._points, self._thetas, strict=True)), self._work)
         train, inputs = result.samples.train, result.samples.inputs
-        all_points, shown = self._points, [epoch for epoch in self._points if epoch in self._backward]
-        course = Course(
-            settings=self.settings,
-            shape=self.shape,
-            epochs=np.array(all_points, int),
-            seen={},
-            step_epochs=np.array(self._steps, int),
-            stepped={},
-            curves=result.curves,
-            reason=result.reason,
-            x=train[1 : 1 + inputs],
-            y=train[1 + inputs : 1 + inputs + result.samples.outputs],
-            curvature=partial(at.of, all_points),
-            skill=reached,
-            goal=goal,
-        )
-        fewer = replace(course, epochs=np.array(shown, int), curvature=partial(at.of, shown))
+        all_points, thetas = self._points, np.array(self._thetas)
+        places = [place for place, epoch in enumerate(all_points) if epoch in self._backward]
+        shown = [all_points[place] for place in places]
+        known: dict[str, Any] = {
+            "settings": self.settings,
+            "shape": self.shape,
+            "epochs": np.array(all_points, int),
+            "theta": thetas,
+            "step_epochs": np.array(self._steps, int),
+            "curves": result.curves,
+            "reason": result.reason,
+            "x": train[1 : 1 + inputs],
+            "y": train[1 + inputs : 1 + inputs + result.samples.outputs],
+            "curvature": partial(at.of, all_points),
+            "skill": reached,
+            "goal": goal,
+        }
+        of_shown = {"epochs": np.array(shown, int), "theta": thetas[places], "curvature": partial(at.of, shown)}
+        few = known | of_shown
         found: list[Finding] = []
         with one_thread(), np.errstate(all="ignore"):
             for each in self._chosen:
-                of = fewer if "backward" in asked(type(each), "measured") else course
-                seen, stepped = (_joined(measured[each.name]) for measured in (self._seen, self._stepped))
-                found += stated(each, replace(of, seen=seen, stepped=stepped) if seen or stepped else of)
+                of = few if each.name in self._asking else known
+                seen, stepped = _joined(self._seen[each.name]), _joined(self._stepped[each.name])
+                found += stated(each, Course(seen=seen, stepped=stepped, **of))
         return ordered(found, self._chosen, self.apart)
 
 
@@ -263,16 +265,15 @@ class Watching(Onlooker):
 
     def __init__(self, gauges: Sequence[Gauge]) -> None:
         self._gauges, self._due, self._epoch = list(gauges), -1, -1
-        self._steps = any(gauge.sees_steps for gauge in gauges)
         self._epochs = frozenset[int]().union(*(gauge.epochs for gauge in gauges))
 
     def wants(self, step: int) -> bool:
-        """Want the first step after a point."""
-        return self._steps and step == self._due
+        """Want the first step after some points."""
+        return step == self._due
 
     def next_wanted(self, step: int) -> int:
-        """Return the number of the first step after the last point, if it is still to come."""
-        return self._due if self._steps and self._due >= step else _NEVER
+        """Return the number of the first step after the last of these points, if it is still to come."""
+        return self._due if self._due >= step else _NEVER
 
     def wants_point(self, epoch: int) -> bool:
         """Want the points that a run wants."""
@@ -283,7 +284,8 @@ class Watching(Onlooker):
         wanting = [row for row, run in enumerate(point.runs) if self._gauges[run].wants(point.epoch)]
         if not wanting:
             return
-        self._due, self._epoch = point.step + 1, point.epoch
+        if any(self._gauges[point.runs[row]].wants_step(point.epoch) for row in wanting):
+            self._due, self._epoch = point.step + 1, point.epoch
         passes: list[tuple[Sequence[Array], Array]] = []
 
         def backward() -> tuple[Sequence[Array], Array]:
@@ -296,10 +298,10 @@ class Watching(Onlooker):
             gauge.measured(_seen(gauge, point, row), _backward(gauge, row, backward))
 
     def changed(self, change: Change) -> None:
-        """Show a step to each run that saw the point before it."""
+        """Show a step to each run that wants the one after that point."""
         for row, run in enumerate(change.runs):
             gauge = self._gauges[run]
-            if gauge.wants(self._epoch):
+            if gauge.wants_step(self._epoch):
                 rate = None if change.rate is None else float(change.rate[row])
                 arrays = change.before[row], change.after[row], change.grad[row]
                 gauge.stepped(Stepped(gauge.settings, gauge.shape, self._epoch, *arrays, rate))

@@ -5,6 +5,7 @@ the multiply-adds of products, and, in the same unit, the calls of NumPy, which 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from chainrule.engine.choice import Engine
 from chainrule.engine.compiling import pays
@@ -12,10 +13,14 @@ from chainrule.engine.network import Shape
 
 STEP_CALLS = 20_000  # multiply-adds that take as long as the calls of NumPy in a forward and a backward pass
 _MACHINE_CALLS = 500  # likewise, where machine code does the steps
-_POINT_CALLS = 600_000  # and as those of all instruments at a point, with the step after it
+_POINT_CALLS = 400_000  # and as those of all instruments at a point
+_BACKWARD_CALLS = 200_000  # and as those of the backward pass there
+_AFTER_CALLS = 300_000  # and as those of the step after it, which NumPy does, and of all instruments that see it
 _ELEMENT = 8  # of a number that instruments look at
-SHARE = 0.03  # of training, at most, for each: looking at points, their backward passes, curvatures, and points between
-_FEWEST, _FEWEST_BACKWARD = 6, 2  # points that are seen whatever they cost
+# Of training, at most, for each: looking at points, their backward passes, the steps after them, curvatures, and points
+# between.
+SHARE = 0.03
+_FEWEST, _FEWEST_BACKWARD, _FEWEST_STEPS = 5, 2, 3  # that are seen whatever they cost
 _PLACES = 2  # at which the curvature is taken, usually
 PRODUCTS = 16  # with the Hessian of a large network
 _SMALL, _LARGE = 32, 200  # parameters: up to which the whole Hessian is taken whatever it costs, and if it fits
@@ -56,7 +61,7 @@ class Work:
     def _layers(self) -> list[int]:
         return [rows * (1 + before) for before, rows in zip(self.shape.widths, self.shape.rows[1:], strict=False)]
 
-    @property
+    @cached_property
     def training(self) -> int:
         """What training takes."""
         calls = _MACHINE_CALLS if pays(self.engine, self.epochs * self.per_epoch, self.shape.size) else STEP_CALLS
@@ -65,7 +70,7 @@ class Work:
     @property
     def backward(self) -> int:
         """What a backward pass over all training samples takes."""
-        return STEP_CALLS + self.step * self.samples
+        return _BACKWARD_CALLS + self.step * self.samples
 
     @property
     def looking(self) -> int:
@@ -84,6 +89,10 @@ class Work:
     def backward_points(self, most: int) -> int:
         """Return at how many points there may be a backward pass."""
         return self.points(self.backward, most, _FEWEST_BACKWARD)
+
+    def steps(self, most: int) -> int:
+        """Return after how many points the next step may be seen."""
+        return self.points(_AFTER_CALLS + self.step * self.samples // self.per_epoch, most, _FEWEST_STEPS)
 
     def hessian(self, samples: int) -> int:
         """Return what the whole Hessian takes, by differences of gradients."""

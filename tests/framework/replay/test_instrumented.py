@@ -45,8 +45,11 @@ class Everything(Instrument):
         assert np.allclose(course.seen["loss"], course.seen["own"], rtol=1e-12)
         assert course.seen["z"].max() < 1e-12
         assert list(course.seen["epoch"]) == list(course.epochs)
-        assert list(course.stepped["epoch"]) == list(course.step_epochs) == list(course.epochs[:-1])
-        assert np.array_equal(course.stepped["before"], course.seen["theta"][:-1])
+        assert np.array_equal(course.theta, course.seen["theta"])
+        places = np.searchsorted(course.epochs, course.step_epochs)
+        assert list(course.stepped["epoch"]) == list(course.step_epochs) == list(course.epochs[places])
+        assert len(places) >= min(3, len(course.epochs) - 1)
+        assert np.array_equal(course.stepped["before"], course.theta[places])
         assert set(course.epochs) <= set(course.curves.epochs)
         yield Finding("seen", "it was seen", 0, {str(epoch): float(epoch) for epoch in course.epochs})
 
@@ -88,7 +91,7 @@ def test_gradients_are_those_of_the_points_and_these_are_few():
     [
         (["training.epochs=30", "training.measure_every=10"], 4),
         (["training.epochs=1200", "training.measure_every=300"], 5),
-        (["training.epochs=1200", "training.measure_every=1"], 6),
+        (["training.epochs=1200", "training.measure_every=1"], 5),
         (["training.epochs=40", "training.measure_every=10", "training.restore_best=true"], 5),
     ],
 )
@@ -196,7 +199,7 @@ def test_fewer_points_are_seen_where_machine_code_makes_training_cheap():
         for engine in ("numpy", "compiled")
     )
     assert plain.training > 5 * compiled.training
-    assert plain.points(plain.looking, POINTS) > compiled.points(compiled.looking, POINTS) >= 6
+    assert plain.points(plain.looking, POINTS) > compiled.points(compiled.looking, POINTS) >= 5
 
 
 @pytest.mark.skipif(bool(available()), reason=available() or "it can")
