@@ -332,7 +332,8 @@ class Ledger:
             self._watchers.tell(event, *arguments)
 
     def _how_to_go_on(self) -> str:
-        return how_to_go_on(self.sweep, self._expected) if (self.sweep.directory / SWEEP).exists() else ""
+        recorded = (self.sweep.directory / SWEEP).exists()
+        return how_to_go_on(self.sweep, self._expected) if recorded else "Nothing was recorded."
 
     def _keep_telling(self, stop: threading.Event) -> None:
         while not stop.wait(_PAUSE):

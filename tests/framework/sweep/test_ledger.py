@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 import chainrule
+from chainrule import interrupts
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.errors import ChainruleError
 from chainrule.records.run import Failure
-from chainrule.records.sweep import Sweep, SweepManifest, new_sweep, read_sweep
+from chainrule.records.sweep import JobEntry, Sweep, SweepManifest, new_sweep, read_sweep
 from chainrule.sweep.jobs.job import Job
 from chainrule.sweep.ledger import Ledger
 from chainrule_untracked import NoTracking
@@ -38,6 +39,19 @@ def test_what_another_process_has_done_in_the_meantime_is_kept():
         assert early.sweep.runs == 1
     with pytest.raises(ChainruleError, match="is being worked on by another process"), other.working():
         pass
+
+
+def test_what_an_interrupt_leaves_is_said_at_any_time():
+    before = interrupts.advise(None)
+    try:
+        own = ledger()
+        with own.working():
+            said = interrupts.advise(None)
+        assert said() == "Nothing was recorded."
+        own.sweep = own.sweep.write(jobs=[JobEntry(overrides=[], directory="0")])
+        assert said().startswith("0 of 1 run is recorded; `chainrule resume ")
+    finally:
+        interrupts.advise(before)
 
 
 class Told(chainrule.Watcher):
