@@ -14,9 +14,10 @@ def one_in(count, cases, ci=1):
     return [_marked(case, *([next(others)] if place % count else [])) for place, case in enumerate(cases)]
 
 
-def first(few, cases):
-    """All cases of a test: those that are named are tried in every run, the others in CI."""
-    return [_marked(case) if case in few else _marked(case, "slow") for case in cases]
+def first(few, cases, ci=1):
+    """All cases of a test: those that are named are tried in every run, and of the others one in ``ci`` in CI."""
+    others = itertools.cycle(["slow", *["rare"] * (ci - 1)])
+    return [_marked(case, *([] if case in few else [next(others)])) for case in cases]
 
 
 def _marked(case, *names):

@@ -74,7 +74,7 @@ def test_the_readme_has_these_rows(study):
         assert kinds[name]["cause stated"] == str(Share(runs, runs))
 
 
-@pytest.mark.slow  # a whole study, though a small one
+@pytest.mark.rare  # a whole study, though a small one
 def test_the_small_version():
     printed, _ = small("diagnosis", "sick")
     kinds = table(printed, "kind")

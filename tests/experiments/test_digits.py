@@ -33,7 +33,7 @@ def trained(*overrides):
     return train_stack([prepare(compose_settings(["experiment=digits", *overrides]))])[0]
 
 
-@pytest.mark.slow  # a whole study, though a small one
+@pytest.mark.rare  # a whole study, though a small one
 def test_the_small_version():
     _, rows = small("digits", "digits")
     accuracy = {row[0]: float(row[1].split()[0]) for row in rows if row[0] in ("chainrule", "MLPClassifier")}

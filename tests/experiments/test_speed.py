@@ -93,7 +93,7 @@ def test_scikit_learn_trains_as_many_steps(peers):
     assert peers.scikit_learn(case)().shape == (2, 2)  # it checks the number of epochs itself
 
 
-@pytest.mark.slow  # it measures
+@pytest.mark.rare  # it measures
 def test_a_sweep_is_measured_and_its_peers_train_the_same(tmp_path):
     command = [sys.executable, SPEED / "sweeps.py", "--quick"]
     output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
@@ -131,7 +131,7 @@ def test_the_cost_of_many_components_is_measured(tmp_path):
     assert all(float(cell) > 0 for row in rows[:4] for cell in row.split(" | ")[1:3])
 
 
-@pytest.mark.slow  # it measures
+@pytest.mark.rare  # it measures
 def test_versions_take_turns(tmp_path):
     command = [sys.executable, SPEED / "versions.py", sys.executable, "--quick"]
     output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout

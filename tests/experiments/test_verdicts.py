@@ -38,7 +38,7 @@ def test_the_small_version_of_twins(twins):
     assert different[twins.SIX] < 10 < different[twins.ONE], "of 40"
 
 
-@pytest.mark.slow  # a whole study, though a small one
+@pytest.mark.rare  # a whole study, though a small one
 def test_the_small_version_of_power():
     printed, _ = small("verdicts", "power")
     tuned, untuned = (table(printed, f"{title}, 7 targets") for title in ("methods are tuned", "nothing is tuned"))

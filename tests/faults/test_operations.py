@@ -245,7 +245,7 @@ SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in COMMANDS if name 
 def test_a_command_that_is_killed_at_an_operation_is_finished_as_if_nobody_had(name, prepared, extent, capsys):
     command = COMMANDS[name]
     pytest.importorskip(command.needs)
-    found, kills, count = hurt(command, prepared, extent(few=2, ci=4 if name in ("run", "sweep") else 2, all=None))
+    found, kills, count = hurt(command, prepared, extent(few=2, ci=2, all=None))
     with capsys.disabled():
         if extent(few=False, ci=False, all=True):
             print(f"\n{name}: {kills} kills at each of {count} operations, {len(found)} flaws")

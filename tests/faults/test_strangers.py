@@ -362,7 +362,7 @@ def run(words):
     return 0, ""
 
 
-@pytest.mark.parametrize("hostile", first(FEW, HOSTILE))
+@pytest.mark.parametrize("hostile", first(FEW, HOSTILE, ci=2))
 def test_a_hostile_directory_harms_nobody(theirs, tmp_path, watched, capsys, hostile):
     Path("rows.csv").write_text("x1,x2\n0.5,1\n")
     earlier = below(theirs / "run")

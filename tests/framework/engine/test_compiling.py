@@ -25,7 +25,7 @@ from chainrule.registry.loaded import installed
 from chainrule.runs.execute import _stack, train_on
 from chainrule.runs.prepare import prepare
 from chainrule.testing.subjects import Subject
-from sizes import one_in
+from sizes import first, one_in
 from stacks import LEAVING, everything, left_at
 
 SMALL = ["data.samples=24", "network.hidden=[3]", "training.epochs=3", "training.tolerance=0"]
@@ -98,8 +98,7 @@ def test_every_built_in_component_is_recorded_or_has_a_reason(group, name):
     explained(name, why_plain(stack_of([*SMALL, *fitting(group, name)], 1, Engine.NUMPY)))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("group", "name"), COMPONENTS)
+@pytest.mark.parametrize(("group", "name"), first((), COMPONENTS, ci=2))
 def test_every_built_in_component_has_the_bits_of_numpy(group, name):
     explained(name, both([*SMALL, *fitting(group, name)], 1))
 

@@ -169,7 +169,15 @@ def test_samples_of_a_step_can_be_stepped_through():
 
 @pytest.mark.slow  # a browser starts for each of them
 @pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
-@pytest.mark.parametrize("name", ["the article's", "as printed", "softmax", "digits", "adam", "diverged"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "the article's",
+        "digits",
+        "diverged",
+        *(pytest.param(n, marks=pytest.mark.rare) for n in ("as printed", "softmax", "adam")),
+    ],
+)
 def test_a_browser_shows_the_numbers(name):
     explanation = explained(CASES[name], *FEW)
     Path("page.html").write_text(html(explanation, 2))

@@ -147,7 +147,7 @@ def test_a_lock_of_a_killed_process_holds_nothing_up(tmp_path, monkeypatch):
     assert one._study(tmp_path, "name", space).study_name == "name"
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_a_killed_search_is_resumed_to_the_same_trials(tmp_path):
     arguments = [RATE, "seed=range(2)", "hydra.sweeper.trials=12", "hydra.sweeper.batch=4", "training.epochs=60", PLACE]
     (tmp_path / "whole").mkdir()

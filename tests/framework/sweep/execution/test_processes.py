@@ -19,7 +19,7 @@ from processes import wait_until
 from sweeping import LONG, PLACE, command, contents, hold, started
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_the_runs_of_a_killed_sweep_are_left_to_its_resumption(plugin):
     """Where only the process that was started is killed, those that it has started end, too."""
     hold(plugin)
