@@ -31,7 +31,7 @@ def steps(monkeypatch):
     sys.modules.pop("peers")
 
 
-@pytest.mark.slow  # it measures
+@pytest.mark.rare  # it measures
 def test_two_gradients_are_measured_in_every_case(tmp_path):
     command = [sys.executable, SPEED / "evaluations.py", "--quick"]
     output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout

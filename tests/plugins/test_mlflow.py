@@ -632,7 +632,7 @@ sys.exit(any(os.waitpid(child, 0)[1] for child in children))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked, because each would import MLflow anew")
-@pytest.mark.slow  # all but one wait until that one has made the database
+@pytest.mark.rare  # all but one wait until that one has made the database
 def test_eight_processes_share_a_fresh_database(tmp_path, made_anew):
     (tmp_path / "pyproject.toml").touch()
     for i in range(8):

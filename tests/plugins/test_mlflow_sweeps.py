@@ -59,7 +59,9 @@ def the_runs(database="mlflow.db"):
     return mlflow, parent, children
 
 
-@pytest.mark.parametrize("launcher", one_in(3, [([],), (["hydra/launcher=basic"],), (["hydra.launcher.stack=3"],)]))
+@pytest.mark.parametrize(
+    "launcher", one_in(3, [([],), (["hydra.launcher.stack=3"],), (["hydra/launcher=basic"],)], ci=2)
+)
 def test_a_sweep_is_a_run_with_its_runs_beneath(launcher):
     done = command(*SWEEP, "optimizer.lr=0.01,1e30", *launcher)
     client, parent, children = the_runs()
@@ -208,7 +210,7 @@ def test_what_was_kept_back_is_sent_with_the_sweep():
     assert len(the_runs()[2]) == 12
 
 
-@pytest.mark.parametrize("launcher", one_in(2, [([],), (["hydra/launcher=basic"],)]))
+@pytest.mark.parametrize("launcher", [[], pytest.param(["hydra/launcher=basic"], marks=pytest.mark.rare)])
 def test_a_resumed_sweep_sends_what_was_not_sent(launcher, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     command(*SWEEP, *launcher)

@@ -77,7 +77,7 @@ def test_the_interval_covers_the_probability_of_winning(targets, blocks, seeds, 
     assert covered >= stats.binom.ppf(0.001, 400, 0.93)
 
 
-@pytest.mark.slow  # 390,000 intervals, or a quarter of them in CI
+@pytest.mark.rare  # 100,000 intervals, or four times as many by --faults all
 def test_the_interval_covers_in_all_of_1296_cases(extent):
     """From few blocks to many, of one seed and of many, with little luck in tuning and much, near 1 and at 1/2."""
     rng, tries, counts = np.random.default_rng(11), extent(few=75, ci=75, all=300), []
