@@ -19,6 +19,7 @@ YAML = [
     ROOT / "CITATION.cff",
 ]
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text())
+RARE = yaml.safe_load((ROOT / ".github" / "workflows" / "rare.yml").read_text())
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
@@ -66,10 +67,18 @@ def test_the_workflow_tests_the_versions_and_systems_that_the_package_names():
     assert matrix["os"] == ["ubuntu-latest", "macos-latest"]
 
 
-def test_the_workflow_may_only_read():
-    assert WORKFLOW["permissions"] == {"contents": "read"}
-    for job in WORKFLOW["jobs"].values():
-        assert job["timeout-minutes"] <= 120
+def test_what_these_steps_leave_out_is_done_once_a_week():
+    (run,) = [step["run"] for step in RARE["jobs"]["rare"]["steps"] if "run" in step]
+    assert run == "bash .ci/run rare"
+    (when,) = [each["cron"] for each in RARE[True]["schedule"]]  # YAML takes `on` for true
+    assert re.fullmatch(r"\d+ \d+ \* \* \d", when)
+
+
+@pytest.mark.parametrize("workflow", [WORKFLOW, RARE], ids=["tests", "rare"])
+def test_a_workflow_may_only_read(workflow):
+    assert workflow["permissions"] == {"contents": "read"}
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] <= 180
         assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]) for step in job["steps"] if "uses" in step)
 
 
