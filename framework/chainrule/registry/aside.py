@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from chainrule.analysis.outcomes import SweepOutcomes
@@ -32,6 +33,7 @@ _SHARE = 0.01  # of the time until the end, which any tracker has to catch up
 _QUICK, _LEAST = 1.0, 3.0  # seconds that one which is quick needs for a thing at most, and has to catch up at least
 _LONGEST = 120.0  # seconds for what a tracker does by itself, such as making a database
 _BRIEF = 0.5  # seconds, where a person has interrupted a sweep
+_TOGETHER = 128  # records that are told at once, at most: one that is quick has them within ``_QUICK``
 _MANY = 500  # events that may wait: further progress is not told, and further curves are read from disk again
 
 
@@ -149,6 +151,7 @@ class Aside(Watcher):
         self._line = _lines.setdefault(name, _Line())
         self._began, self._slowest = time.monotonic(), 0.0
         self._last: _Batch | None = None  # the last records, which may still be added to
+        self._behind = 0  # records that wait
         self._lock = threading.Lock()
 
     def stack_started(self, start: Start) -> None:
@@ -185,18 +188,19 @@ class Aside(Watcher):
     def runs_recorded(self, records: Sequence[Record]) -> None:
         """Tell it; records that wait are told together, because many are sent faster at once."""
         with self._lock:
-            behind = len(self._last.pairs) if self._last else 0
-            kept = records if behind < _MANY else [replace(record, written=None) for record in records]
-            pairs = [(mine, replace(its, links=dict(its.links))) for mine, its in zip(records, kept, strict=True)]
-            if self._last:
-                self._last.pairs += pairs
-                return
-            self._last = batch = _Batch(pairs)
-        self._line.put(lambda: self._tell_of(batch))
+            for mine in records:
+                kept = mine if self._behind < _MANY else replace(mine, written=None)
+                if self._last is None or len(self._last.pairs) == _TOGETHER:
+                    self._last = _Batch([])
+                    self._line.put(partial(self._tell_of, self._last))
+                self._last.pairs.append((mine, replace(kept, links=dict(kept.links))))
+                self._behind += 1
 
     def _tell_of(self, batch: _Batch) -> None:
         with self._lock:
-            self._last = None
+            self._behind -= len(batch.pairs)
+            if self._last is batch:
+                self._last = None
         self._tell("runs_recorded", [its for _, its in batch.pairs])
         for mine, its in batch.pairs:
             if not mine.member:  # nobody looks at the links of one run of many

@@ -60,6 +60,25 @@ def test_nobody_waits_and_records_that_wait_are_told_together_in_order(tmp_path)
     assert threading.current_thread() not in tracker.threads
 
 
+def test_thousands_of_records_do_not_make_a_quick_tracker_slow(tmp_path, monkeypatch):
+    """Such as those that a killed sweep has left: all together take longer than one that is quick may."""
+    monkeypatch.setattr(aside, "_QUICK", 0.5)
+
+    class Steady(chainrule.Tracker):
+        told = 0
+
+        def runs_recorded(self, records):
+            self.told += len(records)
+            time.sleep(len(records) / 4000)
+
+    tracker = Steady()
+    told = Aside(tracker)
+    for _ in range(2):
+        told.runs_recorded([record(place, tmp_path) for place in range(3000)])
+        assert told.settle(), "it is waited for"
+    assert tracker.told == 6000
+
+
 def test_links_are_there_when_the_run_is_finished(tmp_path):
     tracker, run = Slow(), record(0, tmp_path)
     tracker.gate.set()
