@@ -52,8 +52,9 @@ class RateAboveCurvature(Instrument):
         rises = np.flatnonzero(np.diff(losses[places]) > 0)
         candidates = dict.fromkeys([*(int(places[place]) for place in rises[:1]), int(places[-1])])
         for place in candidates:
-            until = np.searchsorted(course.step_epochs[1:], course.epochs[place], side="right")
-            rate = float(course.stepped["rate"][until])
+            # Not every point has a step that is seen: the last one until then counts.
+            seen = np.searchsorted(course.step_epochs[1:], course.epochs[place], side="right")
+            rate = float(course.stepped["rate"][seen])
             later = losses[place + 1 :]
             falls = len(later) > 0 and finite[-1] and later[-1] < losses[place]
             falls = falls or (len(later) == 0 and place > 0 and losses[place] < losses[place - 1])

@@ -28,8 +28,14 @@ DOORS = {
     "pandas": {"analysis.tables", "config.given", "records.predictor"},
     "joblib": {"sweep.execution.pool"},
     "cloudpickle": {"registry.declared"},
-    "yaml": {"files.yaml_text", "files.defaults", "registry.preferences", "config.compose", "config.quickly"}
-    | {"config.written"},
+    "yaml": {
+        "files.yaml_text",
+        "files.defaults",
+        "registry.preferences",
+        "config.compose",
+        "config.quickly",
+        "config.written",
+    },
     "llvmlite": {"compiled.machine_code"},
     "mlflow": set(),
     "matplotlib": {"notebook.plotting"},

@@ -14,7 +14,7 @@ from chainrule.engine.network import Shape
 STEP_CALLS = 20_000  # multiply-adds that take as long as the calls of NumPy in a forward and a backward pass
 _MACHINE_CALLS = 500  # likewise, where machine code does the steps
 _POINT_CALLS = 400_000  # and as those of all instruments at a point
-_BACKWARD_CALLS = 200_000  # and as those of the backward pass there
+BACKWARD_CALLS = 200_000  # and as those of the backward pass there
 _AFTER_CALLS = 300_000  # and as those of the step after it, which NumPy does, and of all instruments that see it
 _ELEMENT = 8  # of a number that instruments look at
 # Of training, at most, for each: looking at points, their backward passes, the steps after them, curvatures, and points
@@ -70,7 +70,7 @@ class Work:
     @property
     def backward(self) -> int:
         """What a backward pass over all training samples takes."""
-        return _BACKWARD_CALLS + self.step * self.samples
+        return BACKWARD_CALLS + self.step * self.samples
 
     @property
     def looking(self) -> int:
