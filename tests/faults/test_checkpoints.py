@@ -91,7 +91,7 @@ def clear():
 def test_a_run_that_is_killed_ends_with_the_same_bits(alone, extent):
     """One in three is killed again while it goes on."""
     expected, seconds = alone
-    trials, chance = extent(few=1, ci=1, all=200), random.Random(0)
+    trials, chance = extent(few=1, ci=2, all=200), random.Random(0)
     went_on = 0
     for trial in range(trials):
         for _ in range(1 if chance.random() < 2 / 3 else 2):
