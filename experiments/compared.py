@@ -27,7 +27,7 @@ from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
 CONFIGURATIONS = HERE.parent / "conf" / "experiment"
-QUICK = "--targets sine,two_moons --budget 4 --tunings 2 --tuning-seeds 1 --seeds 2 training.epochs=50"
+QUICK = "--targets sine,two_moons --budget 4 --tunings 4 --tuning-seeds 1 --seeds 2 training.epochs=50"
 REDUCED = "--budget 12 --tuning-seeds 1"
 COSTLY = "digits"  # whose runs take longest
 
