@@ -10,6 +10,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -17,12 +18,14 @@ from typing import Any
 _DEFAULTS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}
 _PATIENCE = 1.0  # seconds that a command has to end by itself
-_SAYING = 0.4  # seconds that it has to say what is kept, when it is ended by force
-_AT_EXIT = 0.3  # seconds that exit functions have then
+_LEAVING = 0.8  # seconds that it has to say what is kept, when it is ended by force
+_AT_EXIT = 0.3  # seconds of these that exit functions have
+_SHORTLY = 0.1  # seconds that it has to say less
 _exit = os._exit  # which a plugin may find replaced
 _advice: Callable[[], str] | None = None
 _caught: signal.Signals | None = None  # the first signal
 _told = _of_sweep = False
+_telling = threading.Lock()
 _handled: dict[signal.Signals, Any] = {}  # what handles each signal until one comes
 _deferring = threading.RLock()  # held while processes are started, which complain if this one ends in the middle
 _writer = -1  # where Python writes the number of each signal
@@ -52,7 +55,7 @@ def handled() -> Iterator[None]:
     except BaseException:  # code in C may make another exception of KeyboardInterrupt
         if not _caught:
             raise
-        print(_message(), end="", file=sys.stderr, flush=True)
+        _tell(_message())
         sys.exit(_code())
     finally:
         _let(_ignored)  # no exception any more: the command has ended
@@ -168,19 +171,22 @@ def _enforce(reader: int) -> None:
     _deferring.acquire(timeout=_PATIENCE)
     _caught = _caught or number  # the main thread may not know, in a call that does not return
     sys.unraisablehook = lambda _: None  # exit functions complain of processes that are gone, after the last word
+    ends = time.monotonic() + _LEAVING
     try:
         for process in active_children():
             process.kill()
         _in_thread(atexit._run_exitfuncs, _AT_EXIT)  # an exit function (one shows the cursor again) may hang as well
     finally:
-        _end()
+        _end(ends - time.monotonic())
 
 
-def _end() -> None:
+def _end(seconds: float = _LEAVING) -> None:
     """Say the sentence, if nobody has, and end the process: until then its main thread may record what is said."""
     try:
-        # Not sys.stderr, whose lock another thread may hold; and not for long, because a disk may not answer.
-        _in_thread(lambda: os.write(2, _message().encode()), _SAYING)
+        if not _told:
+            # In threads: the disk may not answer on which it looks what is kept, nor the terminal.
+            _in_thread(lambda: _tell(_message()), seconds)
+            _in_thread(lambda: _tell(_sentence()), _SHORTLY)
     finally:
         _exit(_code())
 
@@ -200,11 +206,21 @@ def _wait(reader: int, seconds: float | None) -> signal.Signals | None:
     return None
 
 
-def _message() -> str:
-    """Return the sentence, once."""
+def _tell(message: str) -> None:
+    """Write it to the standard error stream, unless another thread has told something; wait for one that does so."""
     global _told
-    if _told:
-        return ""
-    _told = True
-    advice = _advice() if _advice else ""
-    return f"chainrule: {_WORDS[_caught or signal.SIGINT]}. {advice}".rstrip() + "\n"
+    with _telling:
+        if not _told:
+            with suppress(OSError):
+                os.write(2, f"{message}\n".encode())  # not sys.stderr, whose lock another thread may hold
+            _told = True
+
+
+def _message() -> str:
+    """Return what happened, what is kept, and how to go on."""
+    return f"{_sentence()} {_advice() if _advice else ''}".rstrip()
+
+
+def _sentence() -> str:
+    """Return what happened."""
+    return f"chainrule: {_WORDS[_caught or signal.SIGINT]}."

@@ -35,26 +35,20 @@ def test_an_interrupted_sweep_counts_the_records_that_are_there(tmp_path):
         shutil.copytree(sweep.place(0), sweep.place(number))
     with ledger.working():
         assert interrupts._message().endswith(
-            f"20 of 80 runs are recorded; `chainrule resume {sweep.directory}` goes on.\n"
+            f"20 of 80 runs are recorded; `chainrule resume {sweep.directory}` goes on."
         )
-    interrupts._told = False
 
 
 @pytest.fixture
-def message(monkeypatch):
-    """What is said after Ctrl-C, as if nothing had been said yet."""
-
-    def said():
-        monkeypatch.setattr(interrupts, "_told", False)
-        return interrupts._message()
-
-    yield said
+def message():
+    """What is said after Ctrl-C."""
+    yield interrupts._message
     interrupts.advise(None)
 
 
 def test_a_sweep_that_has_finished_says_so_though_it_is_interrupted_then(tmp_path, message):
     chainrule.sweep("seed=0,1", *SHORT, "hydra.launcher.workers=1", directory="s", quiet=True)
-    assert message() == f"chainrule: interrupted. All 2 runs are recorded in {tmp_path / 's'}.\n"
+    assert message() == f"chainrule: interrupted. All 2 runs are recorded in {tmp_path / 's'}."
     assert read_sweep(tmp_path / "s").manifest.finished
 
 
@@ -62,13 +56,13 @@ def test_an_interrupted_run_says_what_is_there(tmp_path, message, monkeypatch):
     chainrule.run(*SHORT, directory="run")
     monkeypatch.setattr(application, "_run_hydra", lambda **_: None)
     application.run(["seed=1"])
-    assert message() == "chainrule: interrupted. Nothing was recorded.\n"
+    assert message() == "chainrule: interrupted. Nothing was recorded."
     there = OmegaConf.create({"runtime": {"output_dir": str(tmp_path / "run")}})
     monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
     monkeypatch.setattr(HydraConfig, "get", lambda: there)
-    assert message() == f"chainrule: interrupted. The record in {tmp_path / 'run'} is complete.\n"
+    assert message() == f"chainrule: interrupted. The record in {tmp_path / 'run'} is complete."
     (tmp_path / "run" / MANIFEST).unlink()
-    assert message() == "chainrule: interrupted. Nothing was recorded.\n"
+    assert message() == "chainrule: interrupted. Nothing was recorded."
 
 
 @pytest.mark.parametrize(
@@ -82,7 +76,7 @@ def test_an_interrupted_command_says_what_it_leaves(message, monkeypatch, words,
     monkeypatch.setattr(main, "import_module", lambda name: type("module", (), {"main": lambda words: None}))
     monkeypatch.setattr("sys.argv", ["chainrule", *words])
     main.main()
-    assert message() == f"chainrule: interrupted. {told}\n"
+    assert message() == f"chainrule: interrupted. {told}"
 
 
 def test_the_seconds_of_the_runs_of_a_stack_are_those_that_it_took(tmp_path):

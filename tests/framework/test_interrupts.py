@@ -59,6 +59,26 @@ with interrupts.handled():
     assert Path("tidied").exists()
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(0.6, "interrupted. All is kept."), (3600, "interrupted.")])
+@pytest.mark.parametrize("caught", [True, False])
+def test_what_is_kept_is_said_though_the_disk_is_slow_and_less_if_it_does_not_answer(seconds, told, caught):
+    """Also if the thread that is ended by force was about to say it."""
+    source = f"""
+import signal
+import time
+from chainrule import interrupts
+interrupts._PATIENCE = 0.2
+interrupts.advise(lambda: time.sleep({seconds}) or "All is kept.")
+with interrupts.handled():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        time.sleep({0 if caught else 3600})
+"""
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, f"chainrule: {told}\n")
+
+
 @pytest.mark.parametrize(
     "source",
     [
