@@ -1,5 +1,7 @@
 """The command ``chainrule``, which is ``python -m chainrule`` as well."""
 
+import gc
+
 from chainrule import interrupts
 
 
@@ -7,8 +9,11 @@ def main() -> None:
     """Run the command line; Ctrl-C ends it from the first import on."""
     interrupts.advise(lambda: "Nothing was recorded.")
     with interrupts.handled():
+        gc.disable()
         from chainrule.cli.main import main as run
 
+        gc.freeze()  # what is imported is no garbage, and is not to be looked through again and again
+        gc.enable()
         run()
 
 

@@ -5,6 +5,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,32 +25,42 @@ _WIDTH = 540  # pixels: beside MLflow's menu on a page of 800, and beside both o
 _MOST = 5  # targets of a comparison whose best runs are drawn
 _LONGEST = 5.0  # seconds that the end of this process waits for pictures
 
-_early: dict[Path, tempfile.TemporaryDirectory[str]] = {}  # pictures that were drawn while a report was written
+_early: dict[Path, tuple[tempfile.TemporaryDirectory[str], threading.Thread]] = {}  # folders, and who draws into them
 
 
 def draw_early(outcomes: SweepOutcomes) -> None:
-    """Draw what :func:`drawn` yields, beside other things that are to be done at the end of the sweep."""
-    folder = _early[outcomes.record.directory] = tempfile.TemporaryDirectory()
-    with _awaited():
-        _draw_all(outcomes, Path(folder.name))
+    """Begin to draw what :func:`drawn` yields, beside other things that are to be done at the end of the sweep."""
+    folder = tempfile.TemporaryDirectory()
+    arguments = _draw_awaited, outcomes, Path(folder.name)
+    thread = threading.Thread(target=copy_context().run, args=arguments, name="chainrule pictures", daemon=True)
+    _early[outcomes.record.directory] = folder, thread
+    thread.start()
 
 
-@contextmanager
-def _awaited() -> Iterator[None]:
-    """Let the end of this process wait for the block, which writes into a folder that is removed then."""
+def _draw_awaited(outcomes: SweepOutcomes, folder: Path) -> None:
+    """Let the end of this process wait, which removes the folder."""
     done = threading.Event()
     atexit.register(done.wait, _LONGEST)
     try:
-        yield
+        _draw_all(outcomes, folder)
     finally:
         done.set()
         atexit.unregister(done.wait)
 
 
+def _begun(directory: Path) -> tempfile.TemporaryDirectory[str] | None:
+    """Return the folder of what was begun to be drawn, when it is drawn; None if nothing was."""
+    folder, thread = _early.pop(directory, (None, None))
+    if thread:
+        with at_work():
+            thread.join()
+    return folder
+
+
 def forget(directory: Path) -> None:
     """Remove what was drawn of a sweep in a directory and is not wanted any more."""
-    if directory in _early:
-        _early.pop(directory).cleanup()
+    if folder := _begun(directory):
+        folder.cleanup()
 
 
 @contextmanager
@@ -59,10 +70,11 @@ def drawn(outcomes: SweepOutcomes) -> Iterator[dict[str, Path]]:
     Runs of a sweep have no pictures. Whatever draws those of single runs draws these. Beside each is its copy
     :func:`reduced`.
     """
-    early = _early.pop(outcomes.record.directory, None)
+    early = _begun(outcomes.record.directory)
     with early or tempfile.TemporaryDirectory() as folder:
         if early is None:
-            _draw_all(outcomes, Path(folder))
+            with at_work():
+                _draw_all(outcomes, Path(folder))
         found = sorted(Path(folder).glob("**/pictures/*.png"))
         yield {(path.relative_to(folder).parent.parent / path.name).as_posix(): path for path in found}
 
@@ -70,7 +82,7 @@ def drawn(outcomes: SweepOutcomes) -> Iterator[dict[str, Path]]:
 def _draw_all(outcomes: SweepOutcomes, folder: Path) -> None:
     for target, outcome in list(outcomes.best_by_target.items())[:_MOST]:
         place = folder / "best" / target
-        with at_work(), suppress(ChainruleError, OSError):
+        with suppress(ChainruleError, OSError):
             elsewhere(_draw, outcomes.record.directory / outcome.directory, place)
 
 

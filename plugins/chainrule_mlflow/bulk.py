@@ -406,10 +406,10 @@ def _insert_points(
     database: sqlite3.Connection, table: str, run_id: str, points: Iterable[Point], conflict: str = ""
 ) -> None:
     columns = "(run_uuid, key, value, timestamp, step, is_nan)"  # the last one is for NaN
-    rows = [
+    rows = (
         (run_id, name, value, timestamp, step, 0) if value == value else (run_id, name, 0.0, timestamp, step, 1)
         for name, value, timestamp, step in points
-    ]
+    )
     _insert(database, f"{table} {columns}", rows, conflict)
 
 

@@ -33,6 +33,11 @@ _unsaid: dict[tuple[str, str], str] = {}  # what failed before there was anythin
 _live: dict[Path, live.Live] = {}  # runs that are shown while they are trained
 
 
+def _command(shown: Record | Sweep, place: str) -> str:
+    """Return what opens the page of a run or a sweep in a database that has to be named, if there is a ``place``."""
+    return shlex.join(["chainrule", "ui", str(shown.directory), *(["--allow", place] if place else [])])
+
+
 def _points(runs: int) -> int:
     """Return how many points of a curve to send: the database of a large sweep would grow by gigabytes."""
     return contents.POINTS if runs <= 100 else 128 if runs <= 2000 else 32
@@ -142,21 +147,21 @@ class MLflow(Tracker, name="mlflow"):
         experiment = home(sweep, store, self.experiment)
         if sweep.manifest.finished:
             there = parents.finish(sweep, outcomes, store, experiment)
-            sweep.links.update(store.sweep_links(*there, self._command(sweep)))
+            sweep.links.update(store.sweep_links(*there, _command(sweep, self.named)))
         else:
-            sweep.links.update(store.links(*parents.break_off(sweep, store, experiment), self._command(sweep)))
+            sweep.links.update(store.links(*parents.break_off(sweep, store, experiment), _command(sweep, self.named)))
 
     def links(self, record: Record) -> dict[str, str]:
         """Return where MLflow shows a record, from the receipt beside it."""
         store = Store.at(self.uri)
         there = receipt(record, store)
-        return store.links(*there, self._command(record)) if there else {}
+        return store.links(*there, _command(record, self.named)) if there else {}
 
     def sweep_links(self, sweep: Sweep, outcomes: SweepOutcomes) -> dict[str, str]:
         """Return where MLflow shows a sweep, if its store is a SQLite file; a server is not asked."""
         store = Store.at(self.uri)
         there = parents.found(sweep, outcomes, store)
-        return store.sweep_links(*there, self._command(sweep)) if there else {}
+        return store.sweep_links(*there, _command(sweep, self.named)) if there else {}
 
     def pages(self, shown: Record | Sweep | None, port: int) -> Pages:
         """Return the pages of MLflow, with the command that starts its server for a database.
@@ -165,11 +170,6 @@ class MLflow(Tracker, name="mlflow"):
             ChainruleError: what is to be shown was not sent, or the store has no pages.
         """
         return pages.of(Store.at(self.uri), self.experiment, shown, port)
-
-    def _command(self, shown: Record | Sweep) -> str:
-        """Return what opens the page of a run or a sweep in a database."""
-        place = self.named
-        return shlex.join(["chainrule", "ui", str(shown.directory), *(["--allow", place] if place else [])])
 
     def forget(self, records: Sequence[Record]) -> int:
         """Delete the runs of records in MLflow, which keeps what is deleted until ``mlflow gc``.
@@ -249,6 +249,7 @@ class MLflow(Tracker, name="mlflow"):
 
     def _send_all(self, records: Sequence[Record], store: Store) -> list[RecordError | None]:
         refused: dict[Path, RecordError] = {}
+        place = self.named
         live.adopt(records, store)
         by_sweep: dict[str, list[Record]] = {}
         for record in records:
@@ -267,6 +268,6 @@ class MLflow(Tracker, name="mlflow"):
                 else:
                     if member is None:
                         logged.ensure(record, store, experiment, there[1])
-                    record.links.update(store.links(*there, self._command(record)))
+                    record.links.update(store.links(*there, _command(record, place)))
                     record.links.pop(_LATER, None)
         return [refused.get(record.directory) for record in records]

@@ -296,7 +296,7 @@ def draw(outcomes, folder):
 
 begun, best._draw_all = threading.Event(), draw
 outcomes = SimpleNamespace(record=SimpleNamespace(directory=Path("sweep")))
-threading.Thread(target=best.draw_early, args=[outcomes], daemon=True).start()
+best.draw_early(outcomes)
 begun.wait()
 """
 

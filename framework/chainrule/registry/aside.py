@@ -213,8 +213,12 @@ class Aside(Watcher):
             record.links[LATER] = self._later(record.directory)
 
     def sweep_trained(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
-        """Tell it."""
-        self._put("sweep_trained", sweep, outcomes)
+        """Tell it in one more thread, so that what it begins is done while it is told of the last records."""
+        if self._listens_to("sweep_trained"):
+            told = partial(self._told.tell, "sweep_trained", sweep, outcomes)
+            thread = threading.Thread(target=copy_context().run, args=(told,), daemon=True)
+            thread.start()
+            self._line.put(partial(thread.join, _QUICK))  # what follows is told afterwards
 
     def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
         """Tell it, and wait likewise."""
@@ -247,8 +251,11 @@ class Aside(Watcher):
         """Return the command that sends what lies in a directory, with the reason why it was not sent as a comment."""
         return f"{syncing(directory)}  # {type(self._tracker).__name__} takes long: training does not wait for it"
 
+    def _listens_to(self, event: str) -> bool:
+        return getattr(type(self._tracker), event) is not getattr(Watcher, event)
+
     def _put(self, event: str, *arguments: object) -> None:
-        if getattr(type(self._tracker), event) is not getattr(Watcher, event):
+        if self._listens_to(event):
             with self._lock:
                 self._last = None  # what follows is told later
             self._line.put(lambda: self._tell(event, *arguments))

@@ -170,7 +170,10 @@ class Watcher:
         """Runs of a sweep have ended or advanced."""
 
     def sweep_trained(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
-        """All runs of a sweep have ended; its report is written now. What takes long can be begun here."""
+        """All runs of a sweep have ended; its report is written now. What takes long can be begun here.
+
+        A tracker is told so in one more thread, because it may just be told of the last records.
+        """
 
     def sweep_finished(self, sweep: Sweep, outcomes: SweepOutcomes) -> None:
         """All runs of a sweep have ended, and its report is there; a watcher may add what to open to ``sweep.links``.

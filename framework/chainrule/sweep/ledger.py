@@ -1,5 +1,6 @@
 """The ledger of a sweep in progress: its record, its watchers, and the outcomes of its runs so far."""
 
+import gc
 import json
 import logging
 import math
@@ -146,6 +147,9 @@ class Ledger:
             shutil.rmtree(self.progress, ignore_errors=True)
             self.progress.mkdir()
             stack.enter_context(overwriting(True))  # what lies in the places of jobs is looked at here
+            if not gc.get_freeze_count():  # nobody else has frozen anything
+                stack.callback(gc.unfreeze)
+            gc.freeze()  # thousands of jobs stay until the end, and are not to be looked through again and again
             stop = threading.Event()
             thread = threading.Thread(target=self._keep_telling, args=(stop,), daemon=True)
             thread.start()

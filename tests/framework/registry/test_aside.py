@@ -10,6 +10,7 @@ import pytest
 
 import chainrule
 from chainrule.records.run import Membership, Record
+from chainrule.records.sweep import new_sweep
 from chainrule.registry import aside
 from chainrule.registry.aside import LATER, Aside, at_work, told_at_work
 from chainrule.registry.watching import Progress, Watchers
@@ -77,6 +78,23 @@ def test_thousands_of_records_do_not_make_a_quick_tracker_slow(tmp_path, monkeyp
         told.runs_recorded([record(place, tmp_path) for place in range(3000)])
         assert told.settle(), "it is waited for"
     assert tracker.told == 6000
+
+
+def test_what_begins_at_the_end_of_training_does_not_wait_for_the_last_records(tmp_path):
+    class Drawing(Slow):
+        def sweep_trained(self, sweep, outcomes):
+            self.told.append("trained")
+            self.gate.set()
+
+        def sweep_finished(self, sweep, outcomes):
+            self.told.append("finished")
+
+    tracker = Drawing()
+    told, sweep = Aside(tracker), new_sweep(tmp_path, [], tmp_path, {}, {})
+    told.runs_recorded([record(0, tmp_path)])
+    told.sweep_trained(sweep, None)
+    told.sweep_finished(sweep, None)
+    assert tracker.told == ["trained", [tmp_path / "0"], "finished"]
 
 
 def test_links_are_there_when_the_run_is_finished(tmp_path):

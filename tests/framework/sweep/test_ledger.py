@@ -1,5 +1,6 @@
 """The ledger of a sweep: one process at a time, and everybody is told what became of the runs."""
 
+import gc
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -39,6 +40,21 @@ def test_what_another_process_has_done_in_the_meantime_is_kept():
         assert early.sweep.runs == 1
     with pytest.raises(ChainruleError, match="is being worked on by another process"), other.working():
         pass
+
+
+def test_afterwards_garbage_is_collected_as_before():
+    def frozen():
+        with ledger().working():
+            return gc.get_freeze_count()
+
+    gc.unfreeze()  # what the tests freeze
+    try:
+        assert frozen() > 0
+        assert gc.get_freeze_count() == 0
+    finally:
+        gc.freeze()
+    frozen()
+    assert gc.get_freeze_count() > 0, "what somebody else has frozen stays so"
 
 
 def test_what_an_interrupt_leaves_is_said_at_any_time():

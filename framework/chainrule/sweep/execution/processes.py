@@ -1,6 +1,7 @@
 """Processes of this machine, each of which trains one unit at a time."""
 
 import atexit
+import gc
 import multiprocessing
 import os
 import signal
@@ -280,6 +281,7 @@ def _serve(connection: Connection, plugins: Parcel) -> None:
     with suppress(Exception):  # the first unit raises it again
         receive(plugins)
         installed()
+    gc.freeze()  # what is imported stays, and is not to be looked through again and again
     with suppress(OSError):
         connection.send(_READY)
         while True:
