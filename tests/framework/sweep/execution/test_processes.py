@@ -14,6 +14,7 @@ from chainrule.sweep.execution import processes as module
 from chainrule.sweep.execution.plan import Unit
 from chainrule.sweep.execution.processes import Member, Processes
 from chainrule.sweep.execution.worker import Ends
+from distributions import MOODY
 from jobs import job
 from processes import wait_until
 from sweeping import LONG, PLACE, command, contents, hold, started
@@ -35,6 +36,14 @@ def test_the_runs_of_a_killed_sweep_are_left_to_its_resumption(plugin):
     Path("sweep").rename("resumed")
     command(*arguments, path=plugin)
     assert contents("sweep") == found
+
+
+def test_what_a_plugin_leaves_for_the_end_of_a_process_is_done(plugin):
+    """In the one that leads, and in the two that it has started."""
+    at_exit = 'import atexit, os\natexit.register(lambda: open(f"left-{os.getpid()}", "w").close())\n'
+    (plugin / "chainrule_moody.py").write_text(at_exit + MOODY)
+    command("-m", *LONG, PLACE, "seed=range(4)", path=plugin)
+    assert len(list(Path().glob("left-*"))) == 3
 
 
 class Connection:
