@@ -570,9 +570,12 @@ def test_links_lead_to_the_run(tmp_path):
 
 
 def test_the_command_that_shows_a_run_names_a_place_that_the_record_alone_knows(record, tmp_path):
-    assert MLflow()._command(record) == f"chainrule ui {record.directory}"
     own = f"sqlite:///{tmp_path}/own.db"
-    assert MLflow(uri=own)._command(record) == f"chainrule ui {record.directory} --allow {own}"
+    for uri, more in ((None, ""), (own, f" --allow {own}")):
+        kept = MLflow(uri=uri)
+        kept.send(record)
+        assert kept.links(record) == {"MLflow": f"chainrule ui {record.directory}{more}"}
+        assert record.links == kept.links(record)
 
 
 def test_settings_of_the_person_are_respected(monkeypatch, client, record):
