@@ -157,7 +157,11 @@ def _leave() -> None:
     if _caught:
         with suppress(OSError, ValueError):
             sys.stdout.flush()
-        _end()
+        try:
+            if not _told:
+                _tell(_message())  # in this thread, because Python starts no other one by now
+        finally:
+            _exit(_code())
     _let(signal.SIG_IGN)  # one that comes only now would kill the process as well
 
 
@@ -180,7 +184,7 @@ def _enforce(reader: int) -> None:
         _end(ends - time.monotonic())
 
 
-def _end(seconds: float = _LEAVING) -> None:
+def _end(seconds: float) -> None:
     """Say the sentence, if nobody has, and end the process: until then its main thread may record what is said."""
     try:
         if not _told:
