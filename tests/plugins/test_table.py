@@ -3,6 +3,7 @@
 import csv
 import datetime
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -531,7 +532,8 @@ def test_an_unreadable_file(write, monkeypatch):
 
 
 def test_an_impossible_path():
-    assert complaint(Table(path="a\0b")) == "target.path=a\0b cannot be read: embedded null byte."
+    said = complaint(Table(path="a\0b"))
+    assert re.fullmatch("target.path=a\0b cannot be read: .*embedded null .*\\.", said)
 
 
 def test_the_home_directory_may_be_written_as_a_tilde(write, tmp_path, monkeypatch):
