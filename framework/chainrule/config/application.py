@@ -2,7 +2,7 @@
 
 import re
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -50,7 +50,7 @@ def run(arguments: Sequence[str], kept: Callable[[], str] | None = None) -> None
     is_overwriting = OVERWRITE in arguments
     arguments = [word for word in arguments if word != OVERWRITE]
     version.setbase("1.3")
-    parser = get_args_parser()
+    parser = _hydras_parser()
     for word in filter(_DASHED.fullmatch, filter(lambda each: isinstance(each, str), arguments)):
         if word.partition("=")[0] not in parser._option_string_actions:
             raise ConfigurationError(dashed(word))
@@ -82,6 +82,22 @@ def run(arguments: Sequence[str], kept: Callable[[], str] | None = None) -> None
         raise
     finally:
         _arguments.reset(token)
+
+
+def _hydras_parser() -> ArgumentParser:
+    """Return the parser of Hydra's arguments.
+
+    From Python 3.14 on argparse checks the help of an option when it is added, and one of Hydra's is no text (Hydra's
+    issue 3121, open in version 1.3.8).
+    """
+    if not hasattr(ArgumentParser, "_check_help"):
+        return get_args_parser()
+    parsers: Any = ArgumentParser
+    parsers._check_help = lambda *_: None  # in the place of the one that it inherits
+    try:
+        return get_args_parser()
+    finally:
+        del parsers._check_help
 
 
 def _shows(options: Namespace) -> bool:

@@ -1,5 +1,6 @@
 """Hydra, run with the arguments of a command."""
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -24,6 +25,26 @@ def test_a_pickled_experiment_is_not_executed(tmp_path, monkeypatch):
     monkeypatch.setattr(application, "_run_hydra", lambda **_: pytest.fail("Hydra was asked"))
     with pytest.raises(ConfigurationError, match="--experimental-rerun is not available"):
         application.run(["--experimental-rerun", "config.pickle"])
+
+
+def test_the_help_of_hydras_options_need_be_no_text(monkeypatch):
+    """As if this were Python 3.14."""
+
+    def check(self, action):
+        if not isinstance(action.help, str | None):
+            raise ValueError("badly formed help string")
+
+    monkeypatch.setattr(argparse._ActionsContainer, "_check_help", check, raising=False)
+    monkeypatch.setattr(
+        argparse._ActionsContainer,
+        "add_argument",
+        lambda self, *words, add=argparse._ActionsContainer.add_argument, **more: self._check_help(
+            add(self, *words, **more)
+        ),
+    )
+    assert application._hydras_parser().parse_args(["--cfg", "job"]).cfg == "job"
+    with pytest.raises(ValueError, match="badly formed"):
+        argparse.ArgumentParser().add_argument("--mine", help=3)
 
 
 def test_hydra_is_given_the_arguments_the_task_and_the_configuration(monkeypatch):
