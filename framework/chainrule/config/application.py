@@ -50,7 +50,8 @@ def run(arguments: Sequence[str], kept: Callable[[], str] | None = None) -> None
     is_overwriting = OVERWRITE in arguments
     arguments = [word for word in arguments if word != OVERWRITE]
     version.setbase("1.3")
-    parser = _hydras_parser()
+    with _help_unchecked():
+        parser = get_args_parser()
     for word in filter(_DASHED.fullmatch, filter(lambda each: isinstance(each, str), arguments)):
         if word.partition("=")[0] not in parser._option_string_actions:
             raise ConfigurationError(dashed(word))
@@ -65,7 +66,7 @@ def run(arguments: Sequence[str], kept: Callable[[], str] | None = None) -> None
     try:
         require_parsed(options.overrides, sweep=options.multirun)
         require_plain([*own_folders(), *([Path(options.config_dir)] if options.config_dir else [])])
-        with composing_once(_shows(options)), task.overwriting(is_overwriting), _places_kept():
+        with composing_once(_shows(options)), task.overwriting(is_overwriting), _places_kept(), _help_unchecked():
             _run_hydra(
                 args=options,
                 args_parser=parser,
@@ -84,18 +85,17 @@ def run(arguments: Sequence[str], kept: Callable[[], str] | None = None) -> None
         _arguments.reset(token)
 
 
-def _hydras_parser() -> ArgumentParser:
-    """Return the parser of Hydra's arguments.
+@contextmanager
+def _help_unchecked() -> Iterator[None]:
+    """Let Hydra make its parsers, of its arguments and to complete words of a shell.
 
     From Python 3.14 on argparse checks the help of an option when it is added, and one of Hydra's is no text (Hydra's
     issue 3121, open in version 1.3.8).
     """
-    if not hasattr(ArgumentParser, "_check_help"):
-        return get_args_parser()
     parsers: Any = ArgumentParser
     parsers._check_help = lambda *_: None  # in the place of the one that it inherits
     try:
-        return get_args_parser()
+        yield
     finally:
         del parsers._check_help
 

@@ -27,22 +27,33 @@ def test_a_pickled_experiment_is_not_executed(tmp_path, monkeypatch):
         application.run(["--experimental-rerun", "config.pickle"])
 
 
-def test_the_help_of_hydras_options_need_be_no_text(monkeypatch):
-    """As if this were Python 3.14."""
+@pytest.fixture
+def _checked(monkeypatch):
+    """Let argparse check the help of options as Python 3.14 does."""
+    options = argparse._ActionsContainer
+    add = options.add_argument
 
     def check(self, action):
         if not isinstance(action.help, str | None):
             raise ValueError("badly formed help string")
 
-    monkeypatch.setattr(argparse._ActionsContainer, "_check_help", check, raising=False)
-    monkeypatch.setattr(
-        argparse._ActionsContainer,
-        "add_argument",
-        lambda self, *words, add=argparse._ActionsContainer.add_argument, **more: self._check_help(
-            add(self, *words, **more)
-        ),
-    )
-    assert application._hydras_parser().parse_args(["--cfg", "job"]).cfg == "job"
+    def checked(self, *words, **more):
+        action = add(self, *words, **more)
+        self._check_help(action)
+        return action
+
+    monkeypatch.setattr(options, "_check_help", check, raising=False)
+    monkeypatch.setattr(options, "add_argument", checked)
+
+
+@pytest.mark.usefixtures("_checked")
+def test_the_help_of_hydras_options_need_be_no_text(monkeypatch, capsys):
+    """Neither at the start nor when words of a shell are completed."""
+    application.run(["--cfg", "job", "seed=4"])
+    assert "seed: 4" in capsys.readouterr().out
+    monkeypatch.setenv("COMP_LINE", "chainrule optimizer=ada")
+    application.run(["-sc", "query=bash"])
+    assert "optimizer=adam" in capsys.readouterr().out.split()
     with pytest.raises(ValueError, match="badly formed"):
         argparse.ArgumentParser().add_argument("--mine", help=3)
 
