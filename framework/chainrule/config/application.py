@@ -4,7 +4,7 @@ import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,8 @@ def _help_unchecked() -> Iterator[None]:
     try:
         yield
     finally:
-        del parsers._check_help
+        with suppress(AttributeError):  # another thread, which runs a command as well, was earlier
+            del parsers._check_help
 
 
 def _shows(options: Namespace) -> bool:
