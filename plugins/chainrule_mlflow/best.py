@@ -38,7 +38,7 @@ def draw_early(outcomes: SweepOutcomes) -> None:
 
 
 def _draw_awaited(outcomes: SweepOutcomes, folder: Path) -> None:
-    """Let the end of this process wait, which removes the folder."""
+    """Draw into a folder, and let the end of this process wait for it, which removes the folder."""
     done = threading.Event()
     atexit.register(done.wait, _LONGEST)
     try:
@@ -49,7 +49,7 @@ def _draw_awaited(outcomes: SweepOutcomes, folder: Path) -> None:
 
 
 def _begun(directory: Path) -> tempfile.TemporaryDirectory[str] | None:
-    """Return the folder of what was begun to be drawn, when it is drawn; None if nothing was."""
+    """Wait for what :func:`draw_early` has begun to draw, and return its folder; None if it has begun nothing."""
     folder, thread = _early.pop(directory, (None, None))
     if thread:
         with at_work():
