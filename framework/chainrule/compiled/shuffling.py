@@ -4,6 +4,9 @@ NumPy shuffles by Fisher and Yates (Knuth, The art of computer programming 2, al
 takes as many as the largest number has, again and again until they are no larger number. Its generators tell other
 programs how their streams are read (``BitGenerator.ctypes``). Another version of NumPy may shuffle otherwise, so that
 both are compared first.
+
+A number that is too large exchanges a place with itself, and the next one is for the same place. To branch there would
+take twice as long, since no processor can foresee it.
 """
 
 import ctypes
@@ -52,24 +55,22 @@ whether:
   %several = icmp ugt i64 %n, 1
   br i1 %several, label %draw, label %epoch.end
 draw:
-  %i = phi i64 [ %last, %whether ], [ %i.next, %swap ]
+  %i = phi i64 [ %last, %whether ], [ %i.next, %draw ]
   %above = call i64 @llvm.ctlz.i64(i64 %i, i1 false)
   %mask = lshr i64 -1, %above
-  br label %try
-try:
   %drawn = call i32 %next(ptr %state)
   %wide = zext i32 %drawn to i64
   %j = and i64 %wide, %mask
-  %refused = icmp ugt i64 %j, %i
-  br i1 %refused, label %try, label %swap
-swap:
+  %is.taken = icmp ule i64 %j, %i
+  %with = select i1 %is.taken, i64 %j, i64 %i
   %one = getelementptr i64, ptr %order, i64 %i
-  %other = getelementptr i64, ptr %order, i64 %j
+  %other = getelementptr i64, ptr %order, i64 %with
   %a = load i64, ptr %one
   %b = load i64, ptr %other
   store i64 %b, ptr %one
   store i64 %a, ptr %other
-  %i.next = sub i64 %i, 1
+  %less = zext i1 %is.taken to i64
+  %i.next = sub i64 %i, %less
   %on = icmp ugt i64 %i.next, 0
   br i1 %on, label %draw, label %epoch.end
 epoch.end:
@@ -151,3 +152,26 @@ class Asked:
         """Say whether a sampling returned the order that it asked for, since this was asked last."""
         order, self._order = self._order, None
         return order is not None and chosen is order
+
+
+class Unknown:
+    """Stands for an array, or for a number, of which nothing is known but its shape.
+
+    Whatever else is asked of it fails; it cannot hide its class, nor that it is not None.
+
+    Attributes:
+        shape: ``()`` of a number.
+    """
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def _refuse(self, *_: Any) -> Any:
+        raise LookupError
+
+    __bool__ = __eq__ = __ne__ = __iter__ = _refuse  # what objects have by themselves

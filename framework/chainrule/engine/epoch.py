@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compiled.shuffling import Asked, Shuffler, shuffles_as_numpy
+from chainrule.compiled.shuffling import Asked, Shuffler, Unknown, shuffles_as_numpy
 from chainrule.components.arguments import given
 from chainrule.components.contracts import Array
 from chainrule.engine.backprop import separate
@@ -62,7 +62,7 @@ class Epoch:
         self._filled = -1
         self._shuffler: Shuffler | None = None
         kinds = {type(rng.bit_generator) for rng in stack.shuffles}
-        if by_machine_code and all(shuffles_as_numpy(kind, samples) for kind in kinds):
+        if by_machine_code and self._are_shuffled() and all(shuffles_as_numpy(kind, samples) for kind in kinds):
             self._shuffler = Shuffler(stack.shuffles, self.orders, range(0, runs * samples, samples))
         self.parts = [list(zip(of_x.mT, of_y.mT, strict=True)) for of_x, of_y in self._buffers]
 
@@ -80,10 +80,8 @@ class Epoch:
         runs, _, samples = self.orders.shape
         self._filled = -1
         if self._shuffler:
-            if self._are_shuffled(epoch, count):
-                self._shuffler(count)
-                return
-            self._shuffler = None
+            self._shuffler(count)
+            return
         self._first[:] = np.arange(0, runs * samples, samples)[:, None, None]
         for run, (ask, rng, (x, y)) in enumerate(self._runs):
             for place, order in enumerate(self.orders[run, :count]):
@@ -100,16 +98,19 @@ class Epoch:
             self._refuse_numbers(orders)
         orders += self._first[:, :count]
 
-    def _are_shuffled(self, epoch: int, count: int) -> bool:
-        """Say whether samplings ask for a random order of all samples in each of these epochs, and for nothing else."""
-        asked = Asked(self.orders.shape[2])
+    def _are_shuffled(self) -> bool:
+        """Say whether samplings ask for a random order of all samples in every epoch, and for nothing else.
+
+        They are asked with samples and an epoch of which they can know nothing but shapes: what they answer then, they
+        answer for all.
+        """
+        asked, unknown = Asked(self.orders.shape[2]), Unknown(())
         try:
             return all(
-                asked.is_order(ask(asked, x, y, number, self._epochs))
+                asked.is_order(ask(asked, Unknown(x.shape), Unknown(y.shape), unknown, self._epochs))
                 for ask, _, (x, y) in self._runs
-                for number in range(epoch, epoch + count)
             )
-        except Exception:  # whatever a sampling does with what is no generator
+        except Exception:  # whatever a sampling does with what is no generator, no array and no number
             return False
 
     def fill(self, place: int) -> None:

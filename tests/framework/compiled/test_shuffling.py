@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chainrule.compiled.shuffling import Asked, Shuffler, shuffles_as_numpy
+from chainrule.compiled.shuffling import Asked, Shuffler, Unknown, shuffles_as_numpy
 
 KINDS = [np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64]
 
@@ -56,3 +56,26 @@ def test_what_asks_for_one_order_is_known():
         asked.permutation(5)
     with pytest.raises(AttributeError):
         asked.integers(5)
+
+
+def test_of_what_is_unknown_only_the_shape_can_be_asked():
+    x, epoch = Unknown((5, 2)), Unknown(())
+    assert len(x) == x.shape[0] == 5
+    asks = [
+        lambda: epoch == 0,
+        lambda: epoch != 0,
+        lambda: epoch in (1, 2),
+        lambda: epoch < 3,
+        lambda: epoch % 2,
+        lambda: not epoch,
+        lambda: {0: 1}.get(epoch),
+        lambda: len(epoch),
+        lambda: x[0],
+        lambda: x.sum(),
+        lambda: list(x),
+        lambda: float(x),
+        lambda: np.argsort(x)[1],
+    ]
+    for ask in asks:
+        with pytest.raises((LookupError, TypeError, AttributeError)):
+            ask()

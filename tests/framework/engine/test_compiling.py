@@ -14,7 +14,7 @@ from annotated_types import doc
 
 import chainrule
 import random_runs
-from chainrule.components.contracts import Activation, Optimizer
+from chainrule.components.contracts import Activation, Optimizer, Sampling
 from chainrule.config.compose import compose_settings
 from chainrule.engine.choice import Engine
 from chainrule.engine.compiling import pays
@@ -263,6 +263,36 @@ def test_random_runs_that_diverge(seed, tables):
 def test_samplings(sampling, batch):
     target = ["target=two_moons"] if sampling in ("mixup", "label_noise") else []
     assert both([*SMALL, *target, f"sampling={sampling}", f"training.batch_size={batch}"], 3) == ""
+
+
+@dataclass(frozen=True)
+class SortedAtFirst(Sampling):
+    """In order for some epochs, and then at random."""
+
+    def epoch(self, rng, x, y, epoch, epochs):
+        return np.arange(len(x)) if epoch < 2 else rng.permutation(len(x))
+
+
+@dataclass(frozen=True)
+class EveryOther(Sampling):
+    """At random, but for epochs with an even number, which begin with the largest outputs."""
+
+    def epoch(self, rng, x, y, epoch, epochs):
+        order = rng.permutation(x.shape[0])
+        return order if epoch in (1, 3, 5) else order[np.argsort(-y[order, 0])]
+
+
+@dataclass(frozen=True)
+class SortedIfPositive(Sampling):
+    """At random for runs whose first input is negative, else in order."""
+
+    def epoch(self, rng, x, y, epoch, epochs):
+        return rng.permutation(len(x)) if x[0, 0] < 0 else np.arange(len(x))
+
+
+@pytest.mark.parametrize("sampling", [SortedAtFirst(), EveryOther(), SortedIfPositive()])
+def test_orders_that_are_random_for_some_runs_and_epochs_only(sampling):
+    assert both([*SMALL, "training.epochs=5"], 4, sampling=sampling) == ""
 
 
 def test_epochs_that_are_drawn_together_are_those_drawn_one_by_one():

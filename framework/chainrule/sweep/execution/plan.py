@@ -6,6 +6,7 @@ from typing import Any
 
 from chainrule.components.parameters import plain
 from chainrule.config.settings import TRACKING, settings_from_config, tracker_from_config
+from chainrule.engine.compiling import pays
 from chainrule.engine.measuring import default_interval
 from chainrule.engine.network import Shape
 from chainrule.engine.stack import STACKED
@@ -14,6 +15,7 @@ from chainrule.records.settings import Settings, component_config, flat
 from chainrule.registry.kinds import GROUPS
 from chainrule.registry.registry import Registry
 from chainrule.registry.watching import Tracker
+from chainrule.runs.execute import why_plain
 from chainrule.runs.prepare import Prepared, measure_every, prepare, run_structure, settings_structure
 from chainrule.sweep.execution.pruning import TrialPruner
 from chainrule.sweep.jobs.job import Job, wrong_with
@@ -21,6 +23,7 @@ from chainrule.sweep.jobs.job import Job, wrong_with
 CACHE = 4 << 20  # bytes that a step of a stack should read and write: what is more, comes from memory each time
 MEMORY = 1 << 28  # bytes that all arrays of a stack should fill
 LEAST, MOST = 16, 256  # runs of a stack: fewer are no piece of work for a process; above, nothing is gained
+MOST_COMPILED = 64  # above, machine code gains nothing, and the samples of all runs leave the second-level cache
 
 
 @dataclass(frozen=True)
@@ -48,22 +51,35 @@ class StackProfile:
 
     Attributes:
         structure: equal for runs that can be stacked.
+        first: the settings of the first of them.
         components: names of those that they share.
-        title: that of the first run.
         notes: what the person should know before training.
         step_bytes: size of the arrays that a step of a run reads and writes.
         bytes: size of all arrays that a run adds to a stack.
+        pays: whether machine code is to do the steps, if it can.
         step, run: seconds that a stack takes, and that each of its runs adds.
     """
 
     structure: tuple[Any, ...]
+    first: Settings
     components: str
-    title: str
     notes: tuple[str, ...]
     step_bytes: int
     bytes: int
+    pays: bool
     step: float
     run: float
+
+    def size(self, runs: int, workers: int) -> int:
+        """Return how many of so many runs are a stack that suits the cache and keeps all workers busy, at most."""
+        most = max(LEAST, -(-runs // (2 * workers)))
+        size = max(1, min(MOST, most, CACHE // self.step_bytes, MEMORY // self.bytes))
+        is_compiled = size > MOST_COMPILED and self.pays and not why_plain(prepare(self.first))
+        return MOST_COMPILED if is_compiled else size
+
+    def seconds(self, runs: int) -> float:
+        """Return the estimated time of training so many runs as one stack."""
+        return self.step + self.run * runs
 
 
 class Plan:
@@ -162,18 +178,16 @@ class Plan:
             for group in together:
                 part = tuple(job for job in left if job.number in group)
                 if len(part) == len(group):
-                    units.append(Unit(part, profile.title, profile.step + profile.run * len(part)))
+                    units.append(Unit(part, profile.first.title, profile.seconds(len(part))))
                     left = [job for job in left if job.number not in group]
-            size = max(1, min(MOST, CACHE // profile.step_bytes, MEMORY // profile.bytes))
-            size = min(size, max(LEAST, -(-len(left) // (2 * workers))))
+            size = profile.size(len(left), workers)
             size = max(1, min(size, largest or size) // jobs_per_trial) * jobs_per_trial
             for start in range(0, len(left), size):
                 part = tuple(left[start : start + size])
                 if any(is_left(job) for job in part):
                     has_control = len(part) > 1 and profile.components not in controlled
                     controlled.add(profile.components)
-                    seconds = profile.step + profile.run * len(part)
-                    units.append(Unit(part, profile.title, seconds, pruner, has_control))
+                    units.append(Unit(part, profile.first.title, profile.seconds(len(part)), pruner, has_control))
         return sorted(units, key=lambda unit: unit.jobs[0].number)
 
 
@@ -198,11 +212,12 @@ def _profile(prepared: Prepared) -> StackProfile:
     work = [(steps, batch), (points, everything)]
     return StackProfile(
         structure=run_structure(prepared),
+        first=settings,
         components=" ".join(component.name for group, component in settings.components() if group in STACKED),
-        title=settings.title,
         notes=prepared.notes,
         step_bytes=itemsize * (parameters + batch * (width + units)),
         bytes=itemsize * (parameters + everything * (_COPIES * width + units)),
+        pays=pays(training.engine, steps, shape.size),
         step=sum(count * _OVERHEAD * shape.layers for count, _ in work),
         run=_RECORD + sum(count * _seconds(shape, size) for count, size in work),
     )
