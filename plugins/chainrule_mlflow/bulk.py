@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import url2pathname
 from uuid import uuid4
 
 from chainrule.registry.aside import at_work
@@ -347,6 +346,8 @@ def _transaction(file: Path) -> Iterator[sqlite3.Connection | None]:
 
 
 def _local(uri: str) -> Path | None:
+    from urllib.request import url2pathname  # here, because it is slow to import, and processes that train send nothing
+
     local = re.fullmatch(r"(?:file://)?(/[^?#;]*)", uri)
     return Path(url2pathname(local[1])) if local else None
 

@@ -1,11 +1,9 @@
 """Where MLflow keeps runs: a server, or a database that is prepared once and used by several processes."""
 
-import http.client
 import logging
 import os
 import re
 import sqlite3
-import ssl
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from chainrule.errors import ChainruleError
 from chainrule.files import paths
@@ -31,7 +28,6 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _ANSWER = 5.0  # seconds that a server has to answer
-_ODD = (http.client.BadStatusLine, ssl.SSLError)  # which the client explains
 _PATIENCE = 60.0  # seconds to wait for other processes of chainrule
 BUSY = 20.0  # seconds to wait for other writers of a SQLite file
 _LONG = 300  # most characters of a cause
@@ -234,10 +230,15 @@ def _knock(uri: str) -> None:
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return
+    from http.client import BadStatusLine, HTTPConnection, HTTPSConnection  # here, because most stores are files
+    from ssl import SSLError
+    from urllib.request import getproxies, proxy_bypass
+
     if parts.scheme in getproxies() and not proxy_bypass(parts.hostname):
         return  # only the proxy can tell
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    with closing(kind(parts.hostname, parts.port, timeout=_ANSWER)) as connection, suppress(*_ODD):
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    odd = BadStatusLine, SSLError  # which the client explains
+    with closing(kind(parts.hostname, parts.port, timeout=_ANSWER)) as connection, suppress(*odd):
         connection.request("HEAD", parts.path or "/")
         connection.getresponse()
 

@@ -33,7 +33,7 @@ def settings_from_config(config: Mapping[str, Any], registry: Registry) -> Setti
         if key not in known:
             raise ConfigurationError(f"{key} is not a key of the configuration{nearest(str(key), known)}.")
     seed = parameters(Seed)["seed"].convert(config.get("seed", 0), "seed")
-    sections = {name: build(section, _mapping(config.get(name, {}), name), name) for name, section in SECTIONS.items()}
+    sections = {name: _section(name, config.get(name, {})) for name in SECTIONS}
     config = {**config, **fitting.fitted(config, registry)}
     groups: dict[str, Any] = {
         group: _components(config, group, registry) if kind.many else _component(config, group, registry)
@@ -69,6 +69,20 @@ def keys() -> dict[str, Parameter]:
     for section, cls in {**SECTIONS, SECTION: Preferences}.items():
         found |= {f"{section}.{name}": parameter for name, parameter in parameters(cls).items()}
     return found
+
+
+_built: dict[tuple[str, str], Any] = {}  # sections, by their names and values: those of a sweep are mostly alike
+_MOST = 1024  # of them
+
+
+def _section(name: str, values: Any) -> Any:
+    key = name, repr(_mapping(values, name))
+    if key not in _built:
+        made = build(SECTIONS[name], values, name)
+        if len(_built) >= _MOST:
+            _built.clear()
+        _built[key] = made
+    return _built[key]
 
 
 def _component(config: Mapping[str, Any], group: str, registry: Registry) -> Any:

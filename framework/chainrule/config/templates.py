@@ -48,12 +48,23 @@ class Template:
         for override in overrides:
             text = str(override.input_line)
             if text not in self._changes:
-                self._changes[text] = self._change(override)
+                self._changes[text] = self._like_zero(override) or self._change(override)
             change = self._changes[text]
             if change is None:
                 return None
             found.append(change)
         return tuple(found)
+
+    def _like_zero(self, override: Override) -> Change | None:
+        """Return what a whole number changes, as of thousands of seeds: what 0 does, if that stays a whole number."""
+        found = _WHOLE.fullmatch(str(override.input_line))
+        if not found:
+            return None
+        zero = f"{found[1]}=0"
+        if zero not in self._changes:
+            self._changes[zero] = self._change(replace(override, _value=0, input_line=zero))
+        change = self._changes[zero]
+        return (change[0], int(found[2])) if change and type(change[1]) is int else None
 
     def must_be_resolved(self, changes: Sequence[Change]) -> bool:
         """Say whether the configuration has interpolations, or values that are missing."""

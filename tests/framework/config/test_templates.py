@@ -1,22 +1,25 @@
 """Configurations that are made from others are what Hydra composes."""
 
 import contextlib
+import enum
 import os
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 
 import chainrule
 from chainrule.config import compose
 from chainrule.config.compose import compose_config
 from chainrule.config.fitting import known
-from chainrule.config.templates import Templates
+from chainrule.config.templates import Template, Templates
 from overrides import fitted_components, random_overrides
 
 HUNDRED = "# @package _global_\ntraining:\n  epochs: 100\n"
@@ -189,3 +192,34 @@ def test_whole_numbers_are_parsed_like_hydra_parses_them():
                 templates._parsed(text)
         else:
             assert templates._parsed(text) == expected
+
+
+class Level(enum.Enum):
+    LOW = 0
+    HIGH = 7
+
+
+@dataclass
+class Typed:
+    whole: int = 3
+    number: float = 1.5
+    text: str = "a"
+    switch: bool = False
+    level: Level = Level.LOW
+    either: int | str = "a"
+    maybe: int | None = None
+    anything: Any = "a"
+    many: list[int] = field(default_factory=list)
+
+
+@pytest.mark.parametrize("key", ["plain", "own.inner", "nothing", "absent", *(f"typed.{f.name}" for f in fields(Typed))])
+def test_whole_numbers_change_what_each_would_change_by_itself(key):
+    config = OmegaConf.create({"plain": 1.0, "own": {"inner": "x"}, "nothing": None, "typed": Typed(), "hydra": {}})
+    OmegaConf.set_struct(config, True)
+    for number in (1, 7, 123456789012345678):
+        (override,) = OverridesParser.create().parse_overrides([f"{key}={number}"])
+        expected = Template(config)._change(override)
+        fresh = Template(config)
+        assert fresh.changes([override]) == (None if expected is None else (expected,))
+        if expected:
+            assert type(fresh.changes([override])[0][1]) is type(expected[1])
