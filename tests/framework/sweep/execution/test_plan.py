@@ -120,6 +120,21 @@ def test_the_steps_of_a_stack_fill_the_cache_and_not_more(monkeypatch):
     assert sizes(plan) == [17, 17, 6]
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, [64, 64, 64, 64, 44]),
+        ({"training": {"epochs": 5}}, [150, 150]),  # 960 steps, for which nothing is compiled
+        ({"training": {"epochs": 5, "engine": "compiled"}}, [64, 64, 64, 64, 44]),
+        ({"training": {"engine": "numpy"}}, [150, 150]),
+        ({"network": {"dropout": 0.5}}, [150, 150]),  # random numbers cannot be recorded
+    ],
+)
+def test_stacks_for_machine_code_have_64_runs_at_most(changes, expected):
+    training = {"batch_size": 1, "epochs": 50} | changes.get("training", {})
+    assert sizes(plan_of(*seeds(300, **changes | {"training": training}))) == expected
+
+
 def test_parameters_count_and_samples_that_no_step_reads_do_not():
     assert sizes(plan_of(*seeds(40, network={"hidden": [256, 256]}))) == [1] * 40
     assert sizes(plan_of(*seeds(40, network={"hidden": [64, 64]}, training={"batch_size": 1}))) == [19, 19, 2]
