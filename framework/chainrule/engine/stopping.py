@@ -30,10 +30,13 @@ class Stopping:
         self._best[better] = watched[better]
         self._best_epoch[better] = epoch
         finite = np.logical_and.reduce([np.isfinite(column) for column in values.values()])
+        converged = values["train/loss"] <= self._tolerance
         plateau = epoch - self._best_epoch >= self._patience
+        if finite.all() and not (converged | plateau).any():  # as at most points
+            return [None] * len(finite)
         return [
             Reason.DIVERGED if not ok else Reason.CONVERGED if done else Reason.PLATEAU if stuck else None
-            for ok, done, stuck in zip(finite, values["train/loss"] <= self._tolerance, plateau, strict=True)
+            for ok, done, stuck in zip(finite, converged, plateau, strict=True)
         ]
 
     def state(self) -> dict[str, Array]:

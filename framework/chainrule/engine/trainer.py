@@ -295,6 +295,8 @@ class _Training:
 
     def _part(self, epoch: int, reasons: list[Reason | None], resumable: bool) -> Array:
         """Keep what came of the runs that stop; return the rows of the others."""
+        if not any(reasons):
+            return np.arange(len(reasons))
         machine, stack = self._machine, self._stack
         for row, reason in enumerate(reasons):
             if reason:
