@@ -151,6 +151,7 @@ class _Generator:
                     for f, n in (("fabs", 1), ("sqrt", 1))
                 ),
                 *self._sums.intrinsics.values(),
+                "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)",
                 "define void @train(ptr noalias %table, i64 %runs, i64 %first, i64 %steps, i64 %sample) {",
                 "entry:",
                 *w.top,
@@ -217,14 +218,22 @@ class _Generator:
         w, kind, (address, order, between) = self._w, stored(buffer.dtype), given
         samples, features = buffer.dims
         now = w.linear([(turn, samples)], "%sample")
+        is_last = w.value(f"icmp uge i64 {w.value(f'add i64 {turn}, 1')}, %steps")
+        ahead = w.value(f"select i1 {is_last}, i64 0, i64 {samples}")
+
+        def row(place: str) -> str:
+            number = w.value(f"load i64, ptr {w.value(f'getelementptr i64, ptr {order}, i64 {place}')}")
+            return w.linear([(number, features)])
+
         with w.loop(self._lanes) as lane:
             of_run = w.linear([(self._row(lane), between)], now)
+            if self._lanes > 1:  # the samples of so many runs do not fit into the first-level cache
+                following = w.value(f"getelementptr {kind}, ptr {address}, i64 {row(w.linear([(ahead, 1)], of_run))}")
+                w.emit(f"call void @llvm.prefetch.p0(ptr {following}, i32 0, i32 3, i32 1)")
             with w.loop(samples) as sample:
-                place = w.linear([(sample, 1)], of_run)
-                number = w.value(f"load i64, ptr {w.value(f'getelementptr i64, ptr {order}, i64 {place}')}")
-                row = w.linear([(number, features)])
+                own = row(w.linear([(sample, 1)], of_run))
                 with w.loop(features) as feature:
-                    source = w.linear([(feature, 1)], row)
+                    source = w.linear([(feature, 1)], own)
                     value = w.value(f"load {kind}, ptr {w.value(f'getelementptr {kind}, ptr {address}, i64 {source}')}")
                     w.emit(f"store {kind} {value}, ptr {self._memory.place(buffer.whole, (sample, feature), lane)}")
 
