@@ -221,7 +221,7 @@ class _Generator:
         is_last = w.value(f"icmp uge i64 {w.value(f'add i64 {turn}, 1')}, %steps")
         ahead = w.value(f"select i1 {is_last}, i64 0, i64 {samples}")
 
-        def row(place: str) -> str:
+        def row(place: Index) -> Index:
             number = w.value(f"load i64, ptr {w.value(f'getelementptr i64, ptr {order}, i64 {place}')}")
             return w.linear([(number, features)])
 

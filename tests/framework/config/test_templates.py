@@ -212,7 +212,9 @@ class Typed:
     many: list[int] = field(default_factory=list)
 
 
-@pytest.mark.parametrize("key", ["plain", "own.inner", "nothing", "absent", *(f"typed.{f.name}" for f in fields(Typed))])
+@pytest.mark.parametrize(
+    "key", ["plain", "own.inner", "nothing", "absent", *(f"typed.{f.name}" for f in fields(Typed))]
+)
 def test_whole_numbers_change_what_each_would_change_by_itself(key):
     config = OmegaConf.create({"plain": 1.0, "own": {"inner": "x"}, "nothing": None, "typed": Typed(), "hydra": {}})
     OmegaConf.set_struct(config, True)
