@@ -9,7 +9,7 @@ _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./,=-]*")  # text that stands for itse
 _WORDS = frozenset(["y", "yes", "n", "no", "true", "false", "on", "off", "null", "inf", "nan", "infinity"])
 
 _MOST = 20_000  # entries in the cache
-_texts: dict[tuple[Any, str], str] = {}  # the cache, by key and value: jobs of a sweep share most entries
+_texts: dict[tuple[Any, str], str] = {}  # the cache, by key and value: jobs of a sweep share most sections
 
 
 def dump(content: Any) -> str:
@@ -22,22 +22,20 @@ def dump(content: Any) -> str:
 
 def _entry(key: Any, value: Any) -> str:
     """Return the lines of one entry of a mapping; they do not depend on the other entries."""
-    quick = _quick(key, value, "")
-    if quick is not None:
-        return quick
+    single = None if isinstance(value, dict) else _quick(key, value, "")
+    if single is not None:
+        return single
     known = key, repr(value)
     if known not in _texts:
         if len(_texts) >= _MOST:
             _texts.clear()
-        _texts[known] = _written({key: value})
+        quick = _quick(key, value, "")
+        _texts[known] = _written({key: value}) if quick is None else quick
     return _texts[known]
 
 
 def _quick(key: Any, value: Any, indent: str) -> str | None:
-    """Return what PyYAML would write where that is known without asking it; else None.
-
-    What differs from job to job, such as a seed or a directory, is of this kind, and in no cache.
-    """
+    """Return what PyYAML would write where that is known without asking it; else None."""
     if not _is_plain(key):
         return None
     head = f"{indent}{key}:"
