@@ -1,13 +1,14 @@
-"""A step of a run, explained, as an object."""
+"""A step of a run, explained, as an object.
+
+What writes pages and tables is imported when one is asked for: every run that is read imports this module.
+"""
 
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 from chainrule.replay.explanation import ExplainedStep, Explanation, explain, number_of, require_sample
-from chainrule.replay.page import chosen, fitting, write_page
 from chainrule.replay.replays import Replay
-from chainrule.replay.terminal import text
 
 _HEIGHT = 900  # pixels of the page in a notebook
 
@@ -38,6 +39,8 @@ class Explained:
         Raises:
             OSError: it cannot be written.
         """
+        from chainrule.replay.page import write_page
+
         write_page(self.explanation.replay, self.step.step.number, self.step.sample, Path(path))
 
     @property
@@ -46,12 +49,16 @@ class Explained:
         return self.explanation.verdict
 
     def __str__(self) -> str:
+        from chainrule.replay.terminal import text
+
         return text(self.explanation)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         """Return the page in a frame of its own, for a notebook."""
+        from chainrule.replay.page import chosen, fitting
+
         replay, number = self.explanation.replay, self.step.step.number
         page, _ = fitting(explain(replay, chosen(replay, number), self.step.sample), number)
         return f'<iframe srcdoc="{escape(page)}" style="width: 100%; height: {_HEIGHT}px; border: 0"></iframe>'
