@@ -371,13 +371,13 @@ class _Generator:
             value = self._step
         else:
             a, b = (self._whole_or_real(o, not is_whole) for o in expression.operands)
-            names = {"+": "add", "-": "sub", "*": "mul", "//": "sdiv", "%": "srem", "/": "fdiv"}
+            names = {"+": "add", "-": "sub", "*": "mul", "//": "sdiv", "%": "srem", "/": "div"}
             operation = names[expression.operation]
-            if is_whole:
-                value = w.value(f"{operation} i64 {a}, {b}")
-            else:
-                prefix = "" if operation == "fdiv" else "f"
-                value = w.value(f"{prefix}{operation} double {a}, {b}")
+            value = w.value(f"{operation} i64 {a}, {b}" if is_whole else f"f{operation} double {a}, {b}")
+            if operation in ("sdiv", "srem"):  # of a negative number, Python rounds down, and the rest is positive
+                rest = value if operation == "srem" else w.value(f"srem i64 {a}, {b}")
+                rounded = w.value(f"add i64 {value}, {b if operation == 'srem' else -1}")
+                value = w.value(f"select i1 {w.value(f'icmp slt i64 {rest}, 0')}, i64 {rounded}, i64 {value}")
         return w.value(f"sitofp i64 {value} to double") if real and is_whole else value
 
     def _operation(self, statement: Statement, load: Any) -> str:

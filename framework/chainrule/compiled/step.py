@@ -33,12 +33,15 @@ class Step:
             other = other.item()
         elif isinstance(other, bool) or not isinstance(other, int | float):
             return NotImplemented
-        if operation in ("//", "%") and not (isinstance(other, int) and other > 0 and not turned):
-            raise Untraceable(f"computes {operation} of the step with something else than a positive whole number")
+        is_rounded = operation in ("//", "%")
+        if is_rounded and not (isinstance(other, int) and other > 0 and not turned and self.expression.is_whole):
+            raise Untraceable(f"computes {operation} of something else than two whole numbers, the second positive")
         operands = (other, self.expression) if turned else (self.expression, other)
         return Step(self.tape, self._now, OfStep(operation, operands))
 
     def _ask(self, comparison: str, other: Any, wanted: bool = True) -> Any:
+        if isinstance(other, Step):  # as if ``step // 10 * 10 == step``: equal numbers, and no others, differ by 0
+            return (self - other)._ask(comparison, 0, wanted)
         if isinstance(other, np.generic):
             other = other.item()
         if not isinstance(other, int | float):

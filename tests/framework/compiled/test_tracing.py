@@ -135,6 +135,7 @@ REFUSED = {
     "by an array": (lambda x: x[:, [0, 1]], "chooses numbers by an array", "x[:, [0, 1]]"),
     "one by one": (lambda x: list(x), "takes the runs of an array one by one", "list(x)"),
     "of the step": (lambda x, step: x * math.log(step), "computes something from the number", "math.log(step)"),
+    "a real rest": (lambda x, step: x * (step / 9 % 1), "computes % of something else than two whole", "step / 9 % 1"),
     "its own array": (lambda x: np.add(x, 1, out=np.zeros(x.shape)), "fills an array that was not made", "np.add(x, 1"),
     "whole numbers": (lambda x: x.astype(int), "makes an array of int64", "x.astype(int)"),
 }  # fmt: skip
@@ -171,3 +172,23 @@ def test_what_a_formula_has_learned_about_the_step_is_remembered():
     assert not step % 4
     assert step != 1
     assert [tape.holds(k).item() for k in (1, 3, 4, 5, 8)] == [False, False, True, False, True]
+
+
+def test_the_step_is_compared_with_what_follows_from_it():
+    tape = Tape()
+    step = Step(tape, 4)
+    assert step // 2 * 2 == step
+    assert step // 3 * 3 != step
+    assert step // 2 < step
+    assert [tape.holds(k).item() for k in (0, 2, 4, 5, 6, 8)] == [False, True, True, False, False, True]
+
+
+@pytest.mark.parametrize("step", [1, 39, 40, 41, 97, 200])
+def test_what_follows_from_the_step_is_rounded_as_python_does_when_it_is_negative(step):
+    x = numbers(2, 3)
+
+    def formula(x, step):
+        return x * ((40 - step) // 7) + x * ((40 - step) % 7)
+
+    with np.errstate(all="ignore"):
+        assert same(compiled(formula, x, step=step), formula(x, step))
