@@ -173,8 +173,8 @@ class Compiled:
     def __init__(self, reason: str = "") -> None:
         self.reason = reason
         self.steps = 0
-        self._recorded: dict[int, list[Recorded]] = {}  # by the number of samples, as what follows
-        self._compared: dict[int, int] = {}
+        self._recorded: dict[int, list[Recorded]] = {}  # by the number of samples
+        self._compared: dict[tuple[int, int], int] = {}  # steps, by that number and the place among these
         self._kernels: dict[int, tuple[Kernel, Bound, list[Array]]] = {}
 
     def take(self, runs: Array) -> "Compiled":
@@ -212,7 +212,8 @@ class Compiled:
             return 0
         key, sample = part.samples, epoch * part.of_epoch + part.first + done * part.samples
         try:
-            variant = self._variant(parts, part, key, now)
+            which = self._variant(parts, part, key, now)
+            variant = self._recorded[key][which]
             count = _alike(variant.tape, now, min(most, _AT_ONCE))
             bound = None if _is_of_one_step(variant.tape) else self._bound(parts, part, variant)
         except Exception as error:  # whatever a formula does with an array that has no numbers
@@ -221,10 +222,10 @@ class Compiled:
         if bound is None:
             plain(done, count)
             return count
-        compared = self._compared.get(key, 0)
+        compared = self._compared.get((key, which), 0)
         if compared < _COMPARED:
             count = min(count, _COMPARED - compared)
-            self._compared[key] = compared + count
+            self._compared[key, which] = compared + count
             if not self._agrees(parts, lambda: bound(now, count, sample), lambda: plain(done, count)):
                 self.reason = (
                     f"Machine code gave other numbers than NumPy in step {now} or soon after: a formula depends on "
@@ -237,17 +238,17 @@ class Compiled:
         self.steps += count
         return count
 
-    def _variant(self, parts: Parts, part: Part, key: int, now: int) -> Recorded:
-        """Return the recorded step that this one is like; it is recorded if it is the first."""
+    def _variant(self, parts: Parts, part: Part, key: int, now: int) -> int:
+        """Return the place of the recorded step that this one is like; it is recorded if it is the first."""
         variants = self._recorded.setdefault(key, [])
-        for each in variants:
+        for which, each in enumerate(variants):
             if bool(each.tape.holds(now)):
-                return each
+                return which
         if len(variants) >= 8:
             raise Untraceable("does something else at each step")
         variants.append(_recorded_before(parts, part, now) or record(parts, part, now))
         _remember(parts, part, variants[-1])
-        return variants[-1]
+        return len(variants) - 1
 
     def _bound(self, parts: Parts, part: Part, variant: Recorded) -> Bound:
         """Return the kernel of a recorded step with the arrays as they are now."""

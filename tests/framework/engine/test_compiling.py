@@ -347,6 +347,24 @@ class Looking(Activation):
         return np.ones_like(z)
 
 
+@dataclass(frozen=True)
+class CountingRarely(Counting):
+    """The same in every 20th step, and a constant rate in the others."""
+
+    def update(self, theta, grad, state, step):
+        if step % 20 == 0:
+            super().update(theta, grad, state, step)
+        else:
+            theta -= self.lr * grad
+
+
+def test_what_a_component_does_rarely_is_compared_too():
+    CALLS[0] = 0
+    mine = train(stack_of(SMALL, 1, Engine.COMPILED, optimizer=CountingRarely()))
+    assert mine[0].engine is Engine.NUMPY
+    assert mine[0].fallback.startswith("Machine code gave other numbers than NumPy in step 20 or soon after")
+
+
 @pytest.mark.parametrize("changed", [{"optimizer": Counting()}, {"activation": Remembering()}])
 def test_a_component_that_depends_on_more_than_its_arguments_is_found_by_the_comparison(changed):
     CALLS[0], SCALE[:] = 0, 1
