@@ -175,7 +175,10 @@ class Recording(NDArrayOperatorsMixin):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, Recording):
-            self.put(value, self, key)
+            axes = key.view.dims
+            if key.dtype != _BOOL or axes != self.view.dims[: len(axes)]:
+                raise Untraceable(f"chooses numbers of an array {self.shape} by one of {key.dtype} {key.shape}")
+            self.put(value, self, key[(..., *[None] * (self.ndim - key.ndim))])  # its axes are the first ones
         else:
             self.put(value, self.seen(self.view[self._index(key)]))
 
@@ -208,8 +211,10 @@ class Recording(NDArrayOperatorsMixin):
         """Return a copy."""
         return self.astype(self.dtype)
 
-    def astype(self, dtype: Any, **keywords: Any) -> Self:
-        """Return a copy in another dtype."""
+    def astype(self, dtype: Any, copy: bool = True) -> Self:
+        """Return a copy in another dtype, or the array itself if it has this dtype and need not be copied."""
+        if not copy and self.dtype == dtype:
+            return self
         known = None if self.known is None else self.known.astype(dtype)
         made = self.new(self.view.dims, dtype, known)
         self.put(self, made)
@@ -221,19 +226,19 @@ class Recording(NDArrayOperatorsMixin):
 
     def sum(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Self:
         """Return the sum along an axis."""
-        return self._reduce(np.add, axis, keepdims)
+        return self._reduce(np.add, axis, keepdims, out, dtype)
 
     def mean(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Self:
         """Return the mean along an axis, as NumPy computes it: the sum, divided by a number."""
-        count = self.shape[axis] if isinstance(axis, int) else 0
-        total = self._reduce(np.add, axis, keepdims)
+        total = self._reduce(np.add, axis, keepdims, out, dtype)
+        count = self.view.size // math.prod(total.view.dims)
         return self.apply(np.divide, (total, self.dtype.type(count)), total, True)
 
     def max(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Self:
         """Return the largest number along an axis."""
-        return self._reduce(np.maximum, axis, keepdims)
+        return self._reduce(np.maximum, axis, keepdims, out)
 
-    def _reduce(self, ufunc: np.ufunc, axis: Any, keepdims: bool) -> Self:
+    def _reduce(self, ufunc: np.ufunc, axis: Any, keepdims: bool, out: Any = None, dtype: Any = None) -> Self:
         if isinstance(axis, tuple) and len(axis) == 1:
             (axis,) = axis
         if not isinstance(axis, int) or axis % self.ndim == 0:
@@ -241,6 +246,8 @@ class Recording(NDArrayOperatorsMixin):
         axis = axis % self.ndim - 1
         if self.dtype == _BOOL or ufunc not in (np.add, np.maximum):
             raise Untraceable(f"calls np.{ufunc.__name__}.reduce of {self.dtype}")
+        if dtype is not None and self.dtype != dtype:
+            raise Untraceable(f"adds up numbers of {self.dtype} as {np.dtype(dtype)}")
         others = [at for at in range(len(self.view.dims)) if at != axis]
         turned = self.view.transposed([*others, axis])
         lie_together = turned.strides[-1] == 1
@@ -249,7 +256,7 @@ class Recording(NDArrayOperatorsMixin):
         self.tape.add(Statement(kind, ufunc.__name__, made.view, (turned,)))
         if keepdims:
             made = self.seen(made.view[tuple(None if at == axis else slice(None) for at in range(len(self.view.dims)))])
-        return made
+        return made if out is None else self.put(made, out)
 
     def _accumulate(self, ufunc: np.ufunc, axis: int) -> Self:
         if ufunc is not np.add or self.dtype not in _FLOATS or axis % self.ndim == 0:
@@ -266,20 +273,21 @@ class Recording(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
         out, where = keywords.pop("out", None), keywords.pop("where", True)
         target = out[0] if isinstance(out, tuple) else out
-        if method == "reduce":
-            axis, keepdims = keywords.pop("axis", 0), keywords.pop("keepdims", False)
-            result = self._reduce(ufunc, axis, keepdims)
-            return result if target is None else self.put(result, target)
-        if method == "accumulate":
-            result = self._accumulate(ufunc, keywords.pop("axis", 0))
-            return result if target is None else self.put(result, target)
-        if method != "__call__" or set(keywords) - {"dtype", "casting"} or ufunc.nout != 1:
+        known = {"reduce": {"axis", "keepdims", "dtype"}, "accumulate": {"axis"}, "__call__": {"dtype", "casting"}}
+        is_simple = method == "__call__" or (where is True and len(inputs) == 1)
+        if not is_simple or set(keywords) - known.get(method, set()) or ufunc.nout != 1 or method not in known:
             raise Untraceable(f"calls np.{ufunc.__name__} in a way that is not recorded")
+        axis = keywords.get("axis", 0)
+        if method == "reduce":
+            return self._reduce(ufunc, axis, keywords.get("keepdims", False), target, keywords.get("dtype"))
+        if method == "accumulate":
+            result = self._accumulate(ufunc, axis)
+            return result if target is None else self.put(result, target)
         if target is not None and not isinstance(target, Recording):
             raise Untraceable("fills an array that was not made from what it is given")
         if ufunc is np.matmul:
             return self._product(inputs[0], inputs[1], target)
-        return self.apply(ufunc, inputs, target, where)
+        return self.apply(ufunc, inputs, target, where, keywords.get("dtype"))
 
     def __pow__(self, exponent: Any) -> Any:
         if isinstance(exponent, Step):
@@ -335,7 +343,7 @@ class Recording(NDArrayOperatorsMixin):
         self.tape.captured[made.number] = rows
         return self.seen(made.whole, rows)
 
-    def apply(self, ufunc: np.ufunc, inputs: Sequence[Any], out: Self | None, where: Any) -> Self:
+    def apply(self, ufunc: np.ufunc, inputs: Sequence[Any], out: Self | None, where: Any, dtype: Any = None) -> Self:
         """Record a ufunc on each number."""
         operands, dtypes = zip(*map(self.operand, inputs), strict=True)
         name = {"true_divide": "divide"}.get(ufunc.__name__, ufunc.__name__)
@@ -343,14 +351,18 @@ class Recording(NDArrayOperatorsMixin):
             resolved = ufunc.resolve_dtypes((*dtypes, None))
         except TypeError:
             raise Untraceable(f"calls {name} of {', '.join(map(str, dtypes))}") from None
-        dims = np.broadcast_shapes(*(each.dims for each in operands if isinstance(each, View)))
+        if dtype is not None and resolved[-1] != dtype:
+            raise Untraceable(f"calls {name} of {', '.join(map(str, dtypes))} for {np.dtype(dtype)}")
+        if ufunc is np.power:
+            _refuse_short_cuts(inputs[1], operands[1])
+        mask = None if where is True else self.operand(where)[0]
+        dims = np.broadcast_shapes(*(each.dims for each in (*operands, mask) if isinstance(each, View)))
         known = None
         if all(is_known(each) for each in inputs) and where is True:
             known = ufunc(*(each.known if isinstance(each, Recording) else each for each in inputs))
         is_native = EACH.get(name) == len(inputs) and all(
             dtype == _BOOL if name in _OF_BOOL else dtype in _FLOATS for dtype in resolved[:-1]
         )
-        mask = None if where is True else self.operand(where)[0]
         target = out if out is not None else self.new(dims, resolved[-1], known, roots_of(inputs))
         if out is not None and out.known is not None:
             raise Untraceable("fills a field of a component")
@@ -458,6 +470,18 @@ class Recording(NDArrayOperatorsMixin):
         mask_view = None if mask is None else mask.view
         self.record(Kind.EACH, "copy", target, (operand,), mask_view, target.dtype, dims)
         return target
+
+
+def _refuse_short_cuts(given: Any, exponent: Operand) -> None:
+    """Refuse exponents for which NumPy takes short cuts: where a run is alone and has one, but not in a stack.
+
+    Raises:
+        Untraceable: a run has one exponent, which is -1, 0, 0.5, 1 or 2, or not known.
+    """
+    if isinstance(exponent, View) and exponent.size == 1:
+        values = given.known if isinstance(given, Recording) else given
+        if values is None or np.isin(plain(given), [0, *_SHORT_CUTS]).any():
+            raise Untraceable("raises to a power that is an array, for which NumPy has short cuts in single runs")
 
 
 def roots_of(given: Sequence[Any]) -> frozenset[int]:

@@ -80,8 +80,14 @@ class View:
         )
 
     def broadcast(self, dims: tuple[int, ...]) -> "View":
-        """Return the view repeated to these dims, as NumPy broadcasts."""
+        """Return the view repeated to these dims, as NumPy broadcasts.
+
+        Raises:
+            ValueError: NumPy does not.
+        """
         missing = len(dims) - len(self.dims)
+        if missing < 0 or any(n not in (1, wide) for n, wide in zip(self.dims, dims[missing:], strict=True)):
+            raise ValueError(f"cannot broadcast {self.dims} to {dims}")
         own = (stride if n != 1 else 0 for stride, n in zip(self.strides, self.dims, strict=True))
         return View(self.buffer, self.offset, dims, (*[0] * missing, *own))
 

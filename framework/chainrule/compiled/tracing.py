@@ -83,7 +83,7 @@ def _copyto(own: Recording, target: Any, value: Any, casting: str = "same_kind",
         own.put(value, target, own.captured(np.asarray(where)))
 
 
-def _concatenate(own: Recording, parts: Sequence[Any], axis: int = 0, **_: Any) -> Recording:
+def _concatenate(own: Recording, parts: Sequence[Any], axis: int = 0) -> Recording:
     traced = [each if isinstance(each, Recording) else own.captured(np.asarray(each)) for each in parts]
     axis = axis % traced[0].ndim - 1
     if axis < 0:
@@ -113,7 +113,7 @@ def _expand_dims(own: Recording, array: Recording, axis: int) -> Recording:
     return array[(slice(None),) * place + (None,)]
 
 
-def _clip(own: Recording, array: Any, low: Any = None, high: Any = None, out: Any = None, **_: Any) -> Recording:
+def _clip(own: Recording, array: Any, low: Any = None, high: Any = None, out: Any = None) -> Recording:
     ufunc = np._core.umath.clip  # type: ignore[attr-defined]  # what np.clip calls
     if low is None or high is None:
         raise Untraceable("clips on one side only: use np.maximum or np.minimum")
@@ -141,7 +141,7 @@ _FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
     np.ndim: lambda own, array: array.ndim,
     np.size: lambda own, array: array.size,
     np.copy: lambda own, array, **_: array.copy(),
-    np.reshape: lambda own, array, shape, **_: array.reshape(shape),
+    np.reshape: lambda own, array, shape: array.reshape(shape),
     np.swapaxes: lambda own, array, one, other: array.swapaxes(one, other),
     np.sum: lambda own, array, axis=None, **keywords: array.sum(axis=axis, **keywords),
     np.mean: lambda own, array, axis=None, **keywords: array.mean(axis=axis, **keywords),

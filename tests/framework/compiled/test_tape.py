@@ -64,6 +64,9 @@ def test_transpositions_and_shapes():
 def test_a_broadcast_view_repeats_numbers():
     view, numbers = whole((3, 1))
     assert np.array_equal(shown(view.broadcast((2, 3, 4)), numbers), np.broadcast_to(numbers.reshape(3, 1), (2, 3, 4)))
+    for dims in ((4,), (2, 1), (4, 4)):
+        with pytest.raises(ValueError, match="cannot broadcast"):
+            view.broadcast(dims)
 
 
 def test_numbers_that_follow_from_the_step():

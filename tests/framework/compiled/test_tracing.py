@@ -45,7 +45,24 @@ def halves(x, y):
     return np.concatenate([first * second, y[:, ::-1]], axis=1)
 
 
+def into_others(x, y):
+    total, largest, mean = (np.empty_like(x[:, :1]) for _ in range(3))
+    np.sum(x, axis=1, keepdims=True, out=total)
+    np.max(x, axis=(1,), keepdims=True, out=largest)
+    x.mean(axis=(1,), keepdims=True, out=mean)
+    same = x.astype(x.dtype, copy=False)
+    same += y
+    return x * total + largest - mean
+
+
+def of_some_units(x, y):
+    x[x[:, :, 0] > 0] = 3.0  # x has more axes, which are the last ones
+    return x + y
+
+
 FORMULAS = {
+    "into others": into_others,
+    "of some units": of_some_units,
     "arithmetic": lambda x, y: (x + y) * (x - y) / (1.5 - y) + -x,
     "roots": lambda x, y: np.sqrt(np.abs(x)) + np.square(y) - np.reciprocal(x),
     "signs": lambda x, y: np.sign(x) * np.fabs(y) + np.positive(x),
@@ -124,6 +141,11 @@ def branch(x):
     return x if x[:, 0] > 0 else -x
 
 
+def setitem(x, at):
+    x[at] = 0
+    return x
+
+
 REFUSED = {
     "looks at a number": (look, "looks at a number that only training gives", "if x.any()"),
     "branches": (branch, "looks at a number that only training gives", "x[:, 0] > 0"),
@@ -137,6 +159,13 @@ REFUSED = {
     "of the step": (lambda x, step: x * math.log(step), "computes something from the number", "math.log(step)"),
     "a real rest": (lambda x, step: x * (step / 9 % 1), "computes % of something else than two whole", "step / 9 % 1"),
     "its own array": (lambda x: np.add(x, 1, out=np.zeros(x.shape)), "fills an array that was not made", "np.add(x, 1"),
+    "from a number": (lambda x: np.maximum.reduce(x, axis=1, initial=0.0), "in a way that is not", "initial=0.0"),
+    "where it is true": (lambda x: np.add.reduce(x, axis=1, where=x > 0), "in a way that is not", "where=x > 0"),
+    "in another type": (lambda x: x.sum(axis=1, dtype="f"), "adds up numbers of float64 as float32", 'dtype="f"'),
+    "for another type": (lambda x: np.exp(x, dtype="f"), "calls exp of float64 for float32", "np.exp"),
+    "by another shape": (lambda x: setitem(x, x[:, 0] > 0), "chooses numbers of an array", "x[at] = 0"),
+    "to a power": (lambda x: x ** x[:, :1, :1], "raises to a power that is an array", "x[:, :1, :1]"),
+    "to a round power": (lambda x: x ** np.full((1, 1, 1), 0.5), "raises to a power that is an array", "np.full"),
     "whole numbers": (lambda x: x.astype(int), "makes an array of int64", "x.astype(int)"),
 }  # fmt: skip
 
