@@ -130,7 +130,42 @@ def shuffles_as_numpy(kind: type[np.random.BitGenerator], n: int) -> bool:
     return same and own.bit_generator.random_raw() == theirs.bit_generator.random_raw()
 
 
-class Asked:
+class _Closed:
+    """Refuses whatever is asked of it, even its class, and remembers that: a sampling may go on as if nothing had been.
+
+    What cannot be refused is that it is not None, and what ``type`` says.
+
+    Args:
+        refused: what was asked, of this and of others that are asked together; it is added to.
+    """
+
+    def __init__(self, refused: list[str]) -> None:
+        self._refused = refused
+
+    def __getattr__(self, name: str) -> Any:
+        self._refused.append(name)
+        raise LookupError(name)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        found: type = self.__getattr__("__class__")
+        return found
+
+
+def _close(name: str) -> None:
+    """Let what objects have by themselves, or Python looks for beside their attributes, be refused, too."""
+    setattr(_Closed, name, property(lambda self: _Closed.__getattr__(self, name)))
+
+
+_OPEN = {  # what an object needs, and what NumPy calls without asking for it as an attribute: it asks for others then
+    *("__new__", "__init__", "__getattribute__", "__setattr__", "__init_subclass__", "__subclasshook__", "__doc__"),
+    *("__array_ufunc__", "__array_function__"),
+}
+for _name in {*dir(np.ndarray), *dir(int), *dir(np.random.Generator)} - {*vars(_Closed), *_OPEN}:
+    _close(_name)
+
+
+class Asked(_Closed):
     """Stands for a generator, to learn whether a sampling asks for one order and nothing else.
 
     Args:
@@ -138,40 +173,43 @@ class Asked:
     """
 
     def __init__(self, n: int) -> None:
+        super().__init__([])
         self._n = n
         self._order: object = None
 
     def permutation(self, x: Any) -> Any:
         """Return something that stands for an order; only that of all samples may be asked for, and once."""
         if type(x) is not int or x != self._n or self._order is not None:
-            raise LookupError
-        self._order = object()
+            self.__getattr__("permutation")
+        self._order = _Closed(self._refused)
         return self._order
+
+    def unknown(self, shape: tuple[int, ...]) -> "Unknown":
+        """Return something of which nothing but its shape may be asked, either."""
+        return Unknown(shape, self._refused)
 
     def is_order(self, chosen: Any) -> bool:
         """Say whether a sampling returned the order that it asked for, since this was asked last."""
         order, self._order = self._order, None
-        return order is not None and chosen is order
+        return order is not None and chosen is order and not self._refused
 
 
-class Unknown:
+class Unknown(_Closed):
     """Stands for an array, or for a number, of which nothing is known but its shape.
 
-    Whatever else is asked of it fails; it cannot hide its class, nor that it is not None.
-
-    Attributes:
+    Args:
         shape: ``()`` of a number.
+        refused: see :class:`_Closed`.
     """
 
-    __hash__ = None  # type: ignore[assignment]
+    def __init__(self, shape: tuple[int, ...], refused: list[str]) -> None:
+        super().__init__(refused)
+        self._shape = shape
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As given."""
+        return self._shape
 
     def __len__(self) -> int:
-        return self.shape[0]
-
-    def _refuse(self, *_: Any) -> Any:
-        raise LookupError
-
-    __bool__ = __eq__ = __ne__ = __iter__ = _refuse  # what objects have by themselves
+        return self._shape[0]

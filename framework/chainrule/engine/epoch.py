@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compiled.shuffling import Asked, Shuffler, Unknown, shuffles_as_numpy
+from chainrule.compiled.shuffling import Asked, Shuffler, shuffles_as_numpy
 from chainrule.components.arguments import given
 from chainrule.components.contracts import Array
 from chainrule.engine.backprop import separate
@@ -101,13 +101,15 @@ class Epoch:
     def _are_shuffled(self) -> bool:
         """Say whether samplings ask for a random order of all samples in every epoch, and for nothing else.
 
-        They are asked with samples and an epoch of which they can know nothing but shapes: what they answer then, they
-        answer for all.
+        They are asked with samples and an epoch of which they can know nothing but shapes: what they answer then, and
+        without having tried to know more, they answer for all.
         """
-        asked, unknown = Asked(self.orders.shape[2]), Unknown(())
+        asked = Asked(self.orders.shape[2])
         try:
             return all(
-                asked.is_order(ask(asked, Unknown(x.shape), Unknown(y.shape), unknown, self._epochs))
+                asked.is_order(
+                    ask(asked, asked.unknown(x.shape), asked.unknown(y.shape), asked.unknown(()), self._epochs)
+                )
                 for ask, _, (x, y) in self._runs
             )
         except Exception:  # whatever a sampling does with what is no generator, no array and no number

@@ -4,9 +4,10 @@ import dataclasses
 import importlib
 import random
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import pytest
@@ -290,7 +291,31 @@ class SortedIfPositive(Sampling):
         return rng.permutation(len(x)) if x[0, 0] < 0 else np.arange(len(x))
 
 
-@pytest.mark.parametrize("sampling", [SortedAtFirst(), EveryOther(), SortedIfPositive()])
+@dataclass(frozen=True)
+class SortedWhereThereAreLabels(Sampling):
+    """At random, unless outputs can be sorted: what it asks may fail, or be answered by another class."""
+
+    asks: Literal["the class", "for an exception"] = "the class"
+
+    def epoch(self, rng, x, y, epoch, epochs):
+        if self.asks == "the class":
+            return np.argsort(y[:, 0]) if isinstance(y, np.ndarray) and len(y) else rng.permutation(len(x))
+        order = rng.permutation(len(x))
+        with suppress(TypeError, IndexError):
+            order = order[np.argsort(y[order, 0], kind="stable")]
+        return order
+
+
+OFTEN_RANDOM = [
+    SortedAtFirst(),
+    EveryOther(),
+    SortedIfPositive(),
+    SortedWhereThereAreLabels(),
+    SortedWhereThereAreLabels("for an exception"),
+]
+
+
+@pytest.mark.parametrize("sampling", OFTEN_RANDOM)
 def test_orders_that_are_random_for_some_runs_and_epochs_only(sampling):
     assert both([*SMALL, "training.epochs=5"], 4, sampling=sampling) == ""
 
