@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ class Order:
         block: how many terms at a time are added to these; those that are left over are a last group. 0 for ``sums``,
             and those that are left over are added to the first sums.
         halves: whether these are added up by halves (0 and 2, 1 and 3) or in pairs (0 and 1, 2 and 3).
+        adds_zero: whether 0 is added at last, which matters where all is too small for a number and negative.
     """
 
     fused: bool = False
@@ -36,6 +37,13 @@ class Order:
     sums: int = 1
     block: int = 0
     halves: bool = True
+    adds_zero: bool = False
+
+    @property
+    def keeps_sign(self) -> bool:
+        """Whether negative products that are too small for a number add up to -0.0."""
+        is_fused = self.fused and not self.groups
+        return (is_fused or not self.zero) and not self.adds_zero
 
     def whole(self, terms: int) -> int:
         """Return how many of the terms are added to sums beside each other."""
@@ -115,7 +123,7 @@ def summation(
     if rows * terms * columns > _LARGE:
         return None
     rng = np.random.default_rng(0)
-    a, b = (_random(rng, dims, strides, char) for dims, strides in ((a_dims, a_strides), (b_dims, b_strides)))
+    a, b = (_lying(_random(rng, dims), strides, char) for dims, strides in ((a_dims, a_strides), (b_dims, b_strides)))
     got = np.matmul(a, b)
     found: Orders = {}
     whole = columns - columns % _WIDTH
@@ -125,6 +133,25 @@ def summation(
         if orders is None:
             return None
         found |= orders
+    small = float(np.finfo(char).tiny) ** 0.75
+    one = _lying(np.full((1, *a_dims), small), a_strides, char)
+    other = _lying(np.full((1, *b_dims), -small), b_strides, char)
+    return _with_sign(found, np.signbit(np.matmul(one, other)[0]))
+
+
+def _with_sign(orders: Orders, is_negative: Any) -> Orders | None:
+    """Return orders that give zeros the sign that a library gives them; None if there is none that does.
+
+    Args:
+        orders: of the entries.
+        is_negative: of each entry the sign of a sum of negative products that are too small for a number.
+    """
+    found: Orders = {}
+    for entry, order in orders.items():
+        own = order if order.keeps_sign == is_negative[entry] else replace(order, adds_zero=True)
+        if own.keeps_sign != is_negative[entry]:
+            return None
+        found[entry] = own
     return found
 
 
@@ -184,14 +211,20 @@ def added(order: Order, x: Any, y: Any) -> Any:
     return arithmetic.at_the_end(order, range(whole, terms), list(sums.T))
 
 
-def _random(rng: np.random.Generator, dims: Sequence[int], strides: Sequence[int], char: str) -> Any:
-    """Return random matrices with these distances in memory, with some zeros and rows and columns of zeros."""
+def _random(rng: np.random.Generator, dims: Sequence[int]) -> Any:
+    """Return random matrices, with some zeros and rows and columns of zeros."""
     numbers = rng.standard_normal((_DRAWS, *dims))
     numbers[rng.random(numbers.shape) < 0.1] *= 0  # of either sign
     numbers[rng.random((_DRAWS, dims[0])) < 0.1] *= 0
     numbers.mT[rng.random((_DRAWS, dims[1])) < 0.1] *= 0
+    return numbers
+
+
+def _lying(numbers: Any, strides: Sequence[int], char: str) -> Any:
+    """Return matrices with these distances in memory."""
+    dims = numbers.shape[1:]
     begin = sum((n - 1) * -s for n, s in zip(dims, strides, strict=True) if s < 0)
-    memory = np.zeros((_DRAWS, 1 + sum((n - 1) * abs(s) for n, s in zip(dims, strides, strict=True))), char)
+    memory = np.zeros((len(numbers), 1 + sum((n - 1) * abs(s) for n, s in zip(dims, strides, strict=True))), char)
     steps = memory.strides[0], *(stride * memory.itemsize for stride in strides)
     found = np.lib.stride_tricks.as_strided(memory[:, begin:], numbers.shape, steps)
     found[...] = numbers

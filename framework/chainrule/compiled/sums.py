@@ -94,7 +94,11 @@ class Sums:
                 )
                 w.emit(f"store {kind} {total}, ptr {slot}")
             total = w.value(f"load {kind}, ptr {slot}")
-        self._memory.store(dtype, total, self._memory.place(out, index, lane))
+        self._memory.store(dtype, self._finished(order, kind, total), self._memory.place(out, index, lane))
+
+    def _finished(self, order: Order, kind: str, total: str) -> str:
+        """Return a sum of products with what is done at last."""
+        return self._writer.value(f"fadd {kind} {total}, {number(0.0)}") if order.adds_zero else total
 
     def _long_product(self, a: View, b: View, out: View, order: Order) -> None:
         """Write a product of many terms for several lanes: term by term, so that lanes lie innermost."""
@@ -107,6 +111,11 @@ class Sums:
                 factors = self._memory.load(a, (index[0], term), lane), self._memory.load(b, (term, index[1]), lane)
                 total = self._add_product(order, kind, *factors, self._memory.fetch(dtype, place))
                 self._memory.store(dtype, total, place)
+            if order.adds_zero:
+                with w.loop(self._memory.lanes) as lane:
+                    place = self._memory.place(out, index, lane)
+                    total = self._finished(order, kind, self._memory.fetch(dtype, place))
+                    self._memory.store(dtype, total, place)
 
     def _add_product(self, order: Order, kind: str, a: str, b: str, total: str) -> str:
         w = self._writer
@@ -146,7 +155,8 @@ class Sums:
             total = w.value(f"load {several}, ptr {slots[entry]}")
             sums = [w.value(f"extractelement {several} {total}, i64 {at}") for at in range(order.sums)]
             added = self._arithmetic(a, b, entry, 0).at_the_end(order, range(whole, terms), sums)
-            self._memory.store(out.buffer.dtype, added, self._memory.place(out, entry, 0))
+            finished = self._finished(order, kind, added)
+            self._memory.store(out.buffer.dtype, finished, self._memory.place(out, entry, 0))
 
     def _beside(self, view: View, start: Index, count: int) -> str:
         """Return numbers of a view of one axis, from a place on, as a vector."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainrule.compiled.order import FUSED, GROUPS, PLAIN, SINGLE, Order, added, summation
-from compiling import exactly
+from compiling import compiled, exactly, same
 from sizes import one_in
 
 
@@ -69,3 +69,17 @@ def test_a_reversed_product_is_added_up_in_its_order():
 
 def test_large_products_are_left_to_the_library():
     assert summation((16, 17), (17, 1), (17, 256), (256, 1), "d") is None
+
+
+@pytest.mark.parametrize(("terms", "columns"), one_in(2, [(9, 7), (2, 4), (40, 1), (33, 7), (7, 7), (1, 3)]))
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("single", [False, True])
+def test_sums_of_products_that_are_too_small_have_the_sign_of_numpy(terms, columns, dtype, single):
+    rng = np.random.default_rng(terms)
+    small = float(np.finfo(dtype).tiny) ** 0.75
+    a = (small * rng.uniform(1, 2, (3, 5, terms))).astype(dtype)
+    b = (small * rng.uniform(-2, -1, (3, terms, columns))).astype(dtype)
+    b[:, :, ::2] *= rng.choice([1, -1, 0], b[:, :, ::2].shape)
+    for x, y in ((a, b), (-a, b), (a[:, :1], b)):
+        expected = np.concatenate([np.matmul(x[run : run + 1], y[run : run + 1]) for run in range(3)])
+        assert same(compiled(lambda x, y: x @ y, x, y, single=single), expected)
