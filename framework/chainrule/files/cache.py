@@ -1,6 +1,7 @@
 """What takes a while to make, kept on disk in the user's cache for all processes of this machine.
 
-A file is written whole or not at all, and begins with the digest of what follows, so that a damaged one is not used.
+A file is written whole or not at all, and begins with the digest of its key and of what follows, so that neither a damaged
+one is used, nor one in the place of another.
 """
 
 import hashlib
@@ -35,7 +36,7 @@ def read(what: str, key: str) -> bytes | None:
     except OSError:
         return None
     digest, kept = content[:32], content[32:]
-    return kept if hashlib.sha256(kept).digest() == digest else None
+    return kept if _digest(key, kept) == digest else None
 
 
 def write(what: str, key: str, content: bytes) -> None:
@@ -48,9 +49,13 @@ def write(what: str, key: str, content: bytes) -> None:
         descriptor, name = tempfile.mkstemp(dir=own, prefix=f".{key[:16]}.")  # of this process alone
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(hashlib.sha256(content).digest() + content)
+                file.write(_digest(key, content) + content)
             os.replace(name, own / key)
         except BaseException:
             with suppress(OSError):
                 os.unlink(name)
             raise
+
+
+def _digest(key: str, content: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + b"\0" + content).digest()

@@ -25,6 +25,13 @@ def test_a_damaged_file_is_not_used(tmp_path, monkeypatch):
     assert cache.read("w", "k") == b"again"
 
 
+def test_a_file_in_the_place_of_another_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
+    cache.write("w", "one", b"code")
+    (cache.folder("w") / "one").rename(cache.folder("w") / "other")
+    assert cache.read("w", "other") is None
+
+
 def test_no_cache(monkeypatch):
     monkeypatch.setenv(cache.VARIABLE, "")
     assert cache.folder("w") is None
