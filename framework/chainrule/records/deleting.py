@@ -16,7 +16,7 @@ from chainrule.records.sweep import SWEEP, Sweep
 LOCK = ".sweep.lock"
 _OF_RUN = re.compile(
     r"manifest\.json|failure\.json|configuration\.yaml|curves\.npz|weights\.npz|confusion\.csv|mlflow\.json|chainrule\.log"
-    r"|pictures/[^/]+\.png|\.hydra/(config|hydra|overrides)\.yaml|checkpoints/epoch-\d+|(?:[^/]+/)?\.[^/]+\.tmp"
+    r"|pictures/[^/]+\.(png|gif)|\.hydra/(config|hydra|overrides)\.yaml|checkpoints/epoch-\d+|(?:[^/]+/)?\.[^/]+\.tmp"
 )
 _OF_SWEEP = re.compile(
     r"sweep\.json|multirun\.yaml|checksums\.json|report\.html|runs\.csv|comparison\.json|timing\.json|why\.json|optuna\.log(\.lock)?"

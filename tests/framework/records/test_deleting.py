@@ -20,6 +20,14 @@ def test_a_run_in_the_folder_of_a_project_takes_nothing_else_along(tmp_path):
     assert sorted(left) == sorted(kept)
 
 
+def test_pictures_are_removed_moving_ones_too(tmp_path):
+    (tmp_path / "run" / "pictures").mkdir(parents=True)
+    for name in ("loss.png", "animation-00003.png", "animation.gif"):
+        (tmp_path / "run" / "pictures" / name).write_bytes(b"")
+    assert delete_run(tmp_path / "run") == []
+    assert not (tmp_path / "run").exists()
+
+
 def test_links_are_removed_and_what_they_lead_to_stays(tmp_path):
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "run").mkdir()
