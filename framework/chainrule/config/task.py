@@ -71,7 +71,7 @@ def _train(config: DictConfig, context: HydraConf) -> float:
     registry = installed()
     values: dict[str, Any] = {}
     settings: Settings | None = None
-    is_refused = True  # until its settings and its data are known to be right
+    is_refused = True  # until its settings, data and pictures are known to be right
     try:
         values = resolved(config)
         found = fitted(values, registry)
@@ -80,7 +80,6 @@ def _train(config: DictConfig, context: HydraConf) -> float:
         prepared = prepare(settings)
         pictures = pictures_from_config(values)
         session = Session(interactive=sys.stdout.isatty(), of_sweep=of_sweep, pictures=pictures)
-        is_refused = False
         # The tracker comes first, because other watchers show the links that it adds.
         aside = Aside(tracker)
         watchers = Watchers([aside, *registry.watchers(session)])

@@ -29,6 +29,9 @@ def test_a_seed_that_is_no_number_fails_in_a_sentence():
     assert (failure["error"], failure["seed"]) == ("seed must be a whole number >= 0, not 'abc'.", 0)
 
 
+WATCHERS = Registry.watchers
+
+
 @pytest.fixture
 def train(tmp_path, monkeypatch):
     """Trains what a configuration says, as Hydra has it done; nobody watches but the tracker."""
@@ -65,6 +68,15 @@ def test_the_value_of_a_run_that_diverges_is_nan(train, batch_size):
 def test_what_is_wrong_with_a_single_run_ends_the_process_with_one_sentence(train):
     with pytest.raises(SystemExit, match=r"^chainrule: seed must be a whole number >= 0, not -1\.$"):
         train(seed=-1)
+    assert not Path("run").exists()
+
+
+def test_pictures_that_nobody_draws_leave_nothing_behind(train, monkeypatch):
+    monkeypatch.setattr(Registry, "watchers", WATCHERS)
+    Path("run/.hydra").mkdir(parents=True)
+    Path("run/.hydra/config.yaml").write_text("pictures: [mine]\n")  # as Hydra has done by then
+    with pytest.raises(SystemExit, match=r"^chainrule: pictures: 'mine' is no picture; choose of auto, "):
+        train(pictures=["mine"])
     assert not Path("run").exists()
 
 
