@@ -73,19 +73,18 @@ class SweepBar:
     Args:
         title: of the sweep.
         console: where to draw.
-        clock: seconds, from any start.
     """
 
-    def __init__(self, title: str, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._begin = clock, clock()
-        self._screen = _screen(console, clock)
+    def __init__(self, title: str, console: Console) -> None:
+        self._begin = time.monotonic()
+        self._screen = _screen(console, time.monotonic)
         self._task = self._screen.add_task(words.printable(title, console.encoding), total=1.0, status="")
         self._screen.start()
         atexit.register(self.close)
 
     def show(self, progress: watching.SweepProgress) -> None:
         """Draw the line."""
-        line = sweep.status(progress, self._clock() - self._begin)
+        line = sweep.status(progress, time.monotonic() - self._begin)
         self._screen.update(self._task, completed=progress.fraction, status=line, refresh=True)
 
     def close(self) -> None:

@@ -61,16 +61,15 @@ class SweepLine:
 
     Args:
         title: of the sweep.
-        clock: seconds, from any start.
     """
 
-    def __init__(self, title: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._title, self._clock, self._begin = title, clock, clock()
+    def __init__(self, title: str) -> None:
+        self._title, self._begin = title, time.monotonic()
         self._line = Line()
 
     def show(self, progress: SweepProgress) -> None:
         """Replace the line."""
-        self._line.show(f"{self._title}; {sweep.status(progress, self._clock() - self._begin)}")
+        self._line.show(f"{self._title}; {sweep.status(progress, time.monotonic() - self._begin)}")
 
     def close(self) -> None:
         """Do nothing: the line stays."""

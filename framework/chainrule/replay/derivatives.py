@@ -62,15 +62,14 @@ class StepLoss:
     Args:
         settings: of the run.
         shape: of its network.
-        step: the step.
-        row: the run's place in the arrays of the step.
+        step: the step, of this run alone.
     """
 
-    def __init__(self, settings: Settings, shape: Shape, step: Step, row: int = 0) -> None:
-        self.shape, self.theta = shape, step.before[row].astype(float)
-        self._settings, self._step, self._row = settings, step, row
-        self._x, self._y = step.x[row].astype(float), step.y[row].astype(float)
-        self._weights = None if step.weights is None else step.weights[row].astype(float)
+    def __init__(self, settings: Settings, shape: Shape, step: Step) -> None:
+        self.shape, self.theta = shape, step.before[0].astype(float)
+        self._settings, self._step = settings, step
+        self._x, self._y = step.x[0].astype(float), step.y[0].astype(float)
+        self._weights = None if step.weights is None else step.weights[0].astype(float)
         self.samples: int = self._x.shape[1]
         chosen = list(placed(settings.activation, settings.output, settings.norm, shape.layers))
         self.is_random = settings.network.dropout > 0 or any(differs_in_training(one.activation) for one in chosen)
@@ -239,11 +238,11 @@ class StepLoss:
         norm, rng = stack([chosen.norm] * copies, float), None
         dropout = np.full(copies, chosen.network.dropout) if chosen.network.dropout else None
         if self.is_random:
-            own = self._step.randoms[self._row]
+            own = self._step.randoms[0]
             generators = [copy.deepcopy(own) for _ in range(copies)]
             rng = Random(generators, np.dtype(chosen.training.dtype.value))
         states = {
-            place: {name: np.repeat(array[[self._row]].astype(float), copies, axis=0) for name, array in arrays.items()}
+            place: {name: np.repeat(array[:1].astype(float), copies, axis=0) for name, array in arrays.items()}
             for place, arrays in self._step.states.items()
         }
         return Pass(self.shape, thetas, hidden, output, self.samples, rng, norm=norm, states=states, dropout=dropout)

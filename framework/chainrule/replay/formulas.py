@@ -36,11 +36,6 @@ def of_activation(activation: Activation) -> str:
     return _stated(type(activation), r"a(_j|_i|_k)? = ")
 
 
-def of_slope(activation: Activation) -> str:
-    """Return ``g' = ...`` as an activation states it; empty if it does not."""
-    return _stated(type(activation), r"g' = ")
-
-
 def of_loss(loss: Loss) -> str:
     """Return ``L = ...`` as a loss states it; empty if it does not."""
     return _stated(type(loss), r"L = ")

@@ -18,7 +18,6 @@ def component(kind, name, **values):
     [
         ("activation", "sigmoid", formulas.of_activation, "a = 1 / (1 + e^-z)"),
         ("activation", "softmax", formulas.of_activation, "a_j = e^(z_j) / sum_k e^(z_k)"),
-        ("activation", "tanh", formulas.of_slope, "g' = 1 - a^2"),
         ("loss", "half_squared_error", formulas.of_loss, "L = 1/2 sum (y_true - y_pred)^2"),
         ("optimizer", "gradient_descent", formulas.of_optimizer, "theta <- theta - lr g"),
         ("optimizer", "adam", formulas.of_optimizer, "theta <- theta - lr m^ / (sqrt(v^) + eps)"),
@@ -33,7 +32,7 @@ def test_a_component_that_states_nothing_has_no_formula():
         def forward(self, z):
             return z
 
-    assert formulas.of_activation(Silent()) == formulas.of_slope(Silent()) == ""
+    assert formulas.of_activation(Silent()) == ""
 
 
 def test_numbers_stand_for_symbols_and_parameters_and_negative_ones_in_parentheses():
