@@ -14,6 +14,7 @@ from chainrule.records.run import HYDRA, Record
 from chainrule.records.sweep import SWEEP, Sweep
 
 LOCK = ".sweep.lock"
+PROGRESS = ".progress"  # folder in which processes say how far they are
 _OF_RUN = re.compile(
     r"manifest\.json|failure\.json|configuration\.yaml|curves\.npz|weights\.npz|confusion\.csv|mlflow\.json|chainrule\.log"
     r"|pictures/[^/]+\.(png|gif)|\.hydra/(config|hydra|overrides)\.yaml|checkpoints/epoch-\d+|(?:[^/]+/)?\.[^/]+\.tmp"
@@ -61,7 +62,7 @@ def delete_sweep(sweep: Sweep) -> list[Path]:
                 if folder == directory:
                     break
                 folder.rmdir()
-    shutil.rmtree(directory / ".progress", ignore_errors=True)
+    shutil.rmtree(directory / PROGRESS, ignore_errors=True)
     own = [path for path in _below(directory, 1) if _OF_SWEEP.fullmatch(path.name)]
     return [*left, *_delete(directory, [directory / SWEEP, *own], [])]
 

@@ -16,7 +16,7 @@ from chainrule.errors import ChainruleError, RecordError, agreeing, counted
 from chainrule.files.locks import exclusive
 from chainrule.files.reading import found_below
 from chainrule.files.words import resuming, shell_word, syncing
-from chainrule.records.deleting import LOCK, remains
+from chainrule.records.deleting import LOCK, PROGRESS, remains
 from chainrule.records.faults import Fault
 from chainrule.records.manifest import MANIFEST
 from chainrule.records.run import Record, read_record
@@ -28,7 +28,6 @@ from chainrule.reports.sweep import write_report
 
 _LIBRARIES = ("chainrule", "numpy", "hydra-core", "mlflow")
 _LEAST_BYTES, _LEAST_FILES = 1 << 30, 10_000  # that should be free on a disk
-_PROGRESS = ".progress"
 
 
 def summary() -> list[str]:
@@ -156,11 +155,11 @@ def sweep_faults(sweep: Sweep) -> Iterator[Fault]:
             f"{agreeing(sweep.planned, 'is', 'are')} recorded",
             f"`{resuming(place)}`.",
         )
-    if (sweep.directory / _PROGRESS).is_dir():
+    if (sweep.directory / PROGRESS).is_dir():
         yield Fault(
             place,
             "has a folder of processes that are gone",
-            mend=lambda: shutil.rmtree(sweep.directory / _PROGRESS),
+            mend=lambda: shutil.rmtree(sweep.directory / PROGRESS),
         )
     if sweep.manifest.finished:
         try:

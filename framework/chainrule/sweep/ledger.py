@@ -25,7 +25,7 @@ from chainrule.files.locks import exclusive
 from chainrule.files.reading import require_unlinked, require_without_links
 from chainrule.files.words import resuming
 from chainrule.records.checkpoint import remove_checkpoints
-from chainrule.records.deleting import LOCK, delete_sweep
+from chainrule.records.deleting import LOCK, PROGRESS, delete_sweep
 from chainrule.records.manifest import FAILURE, MANIFEST
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import objective
@@ -38,7 +38,6 @@ from chainrule.sweep.execution.plan import Unit
 from chainrule.sweep.execution.worker import End, recorded
 from chainrule.sweep.jobs.job import Job, require_own_places
 
-_PROGRESS = ".progress"
 _PAUSE = 0.5  # seconds between two reports of progress
 
 
@@ -125,7 +124,7 @@ class Ledger:
     @property
     def progress(self) -> Path:
         """Folder in which other processes write how far they are."""
-        return self.sweep.directory / _PROGRESS
+        return self.sweep.directory / PROGRESS
 
     @contextmanager
     def working(self) -> Iterator[None]:

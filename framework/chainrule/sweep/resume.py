@@ -20,7 +20,7 @@ from chainrule.files.atomic import write_atomically
 from chainrule.records.comparison import Comparison
 from chainrule.records.environment import BLAS, PROCESSOR, switches
 from chainrule.records.manifest import needed
-from chainrule.records.sweep import PLUGIN, SWEEP, SearchEntry, Sweep, new_sweep, read_sweep
+from chainrule.records.sweep import MASTER, PLUGIN, SWEEP, SearchEntry, Sweep, new_sweep, read_sweep
 from chainrule.registry.loaded import installed
 from chainrule.registry.versions import label
 from chainrule.registry.watching import Session, Watcher
@@ -181,7 +181,7 @@ def save_master(master: DictConfig, directory: Path) -> None:
     """Write the configuration of a sweep when it begins, as every sweeper of Hydra does."""
     if resumed() is None:
         directory.mkdir(parents=True, exist_ok=True)
-        write_atomically(directory / "multirun.yaml", OmegaConf.to_yaml(master).encode())
+        write_atomically(directory / MASTER, OmegaConf.to_yaml(master).encode())
 
 
 def _started(
