@@ -286,7 +286,7 @@ class Ledger:
             raise ChainruleError(
                 f"{len(vanished)} of {counted(len(trained), 'record')} {agreeing(len(trained), 'is', 'are')} no "
                 f"longer in {self.sweep.directory} (that of job {vanished[0]} is the first); "
-                f"`{resuming(self.sweep.directory)}` trains {agreeing(len(trained), 'this run', 'these runs')} again."
+                f"`{resuming(self.sweep.directory)}` trains {agreeing(len(vanished), 'this run', 'these runs')} again."
             )
         if self._has_news or not self.sweep.manifest.finished:
             self.sweep = self.sweep.write(finished=now())
