@@ -1,1 +1,1 @@
-"""The computation: network, backward pass, training loop, data and curves. Nothing here reads or writes a file."""
+"""The computation: network, backward pass, training loop, data, curves. No file is read or written but machine code."""

@@ -37,7 +37,7 @@ class Stack:
         norm, activation, output, loss, optimizer, transforms, schedule, rule: stacked components, named like their
             groups; the first two may be tuples of one for each hidden layer, and ``transforms`` is a list.
         dropout: probability with which a hidden unit is left out in a step, ``(runs,)``; None for runs without.
-        rule_state: the rule's fixed arrays, ``(runs, ...)``.
+        rule_state: the rule's own arrays before training, ``(runs, ...)``.
         theta: parameters before training, ``(runs, parameters)``, in the dtype of the stack.
         states: what activations keep beside parameters, before training, ``(runs, units, 1)``, by layer and group.
         train, validation, test: samples, ``(1 + inputs + outputs, runs, samples)``: ones, ``x`` and ``y``.

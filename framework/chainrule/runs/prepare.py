@@ -41,7 +41,7 @@ class Prepared:
         samples: its data.
         theta: initial parameters, shape ``(parameters,)``.
         states: what activations keep beside parameters, by layer and group: arrays ``(1, units, 1)``.
-        rule_state: fixed arrays of its backward rule.
+        rule_state: the own arrays of its backward rule, before training.
         shuffle: generator for its sampling.
         random: generator for components that are random in training.
         notes: what the person should know before training.
