@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     that, too.
 
     Raises:
-        ChainruleError: there is no such run, or it cannot be trained again.
+        ChainruleError: there is no such run, it cannot be trained again, or an option is not for what is named.
     """
     command = parser("why", (main.__doc__ or "").split("Raises:")[0])
     command.add_argument(
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> None:
         help=f"R2, or accuracy above the largest class, at which a run has learned (default: {GOAL:g})",
     )  # fmt: skip
     command.add_argument(
-        "--runs", type=int, default=RUNS, metavar="N",
+        "--runs", type=int, metavar="N",
         help=f"runs that are trained to prove it, about; 0 for none (default: {RUNS})",
     )  # fmt: skip
     command.add_argument(
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> None:
         if name not in CHANGES:
             hint = nearest(name, CHANGES)
             raise ChainruleError(f"--change {name} is unknown{hint}; choose from {', '.join(CHANGES)}.")
-    if given.runs < 0:
+    if given.runs is not None and given.runs < 0:
         raise ChainruleError(f"--runs must be a whole number from 0 on, not {given.runs}.")
     load_plugins(list(arguments))
     try:
@@ -72,10 +72,16 @@ def main(arguments: Sequence[str]) -> None:
 def _answer(given: argparse.Namespace, told: Told | None) -> None:
     """Print what kept the run or the sweep from learning."""
     if len(given.words) == 1 and (Path(given.words[0]) / SWEEP).is_file():
+        if given.runs is not None or given.change:
+            raise ChainruleError(
+                f"--runs and --change are for one run, but {given.words[0]} holds a sweep, of which none is changed: "
+                "name the directory of one of its runs."
+            )
         _sweep(Path(given.words[0]), given.goal, told)
         return
     replay = _replay(given.words)
-    print(diagnose(replay, installed(), goal=given.goal, runs=given.runs, chosen=given.change, told=told))
+    runs = RUNS if given.runs is None else given.runs
+    print(diagnose(replay, installed(), goal=given.goal, runs=runs, chosen=given.change, told=told))
 
 
 def _sweep(directory: Path, goal: float, told: Told | None) -> None:

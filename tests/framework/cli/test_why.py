@@ -27,6 +27,14 @@ def test_settings_are_trained_first(capsys):
     assert "The run has learned" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("option", [["--runs", "0"], ["--change", "l2"]])
+def test_options_that_are_for_one_run_are_refused_for_a_sweep(option):
+    Path("rates").mkdir()
+    Path("rates/sweep.json").write_text("{}")  # which is not read then
+    with pytest.raises(ChainruleError, match=r"^--runs and --change are for one run, but rates holds a sweep"):
+        main(["rates", *option])
+
+
 def test_the_report_of_a_sweep_shows_what_was_found_also_when_it_is_written_again(capsys):
     words = ["training.epochs=20", "optimizer.lr=1e-9,0.5", "seed=range(3)"]
     swept = chainrule.sweep(*PLANE, *words, directory="rates", quiet=True)
