@@ -57,6 +57,12 @@ def agreeing(number: int, one: str, many: str) -> str:
     return one if number == 1 else many
 
 
+def listed(things: Iterable[str]) -> str:
+    """Return ``a``, ``a and b`` or ``a, b and c``: at least one thing, as a sentence lists them."""
+    *others, last = things
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def text_of(error: BaseException) -> str:
     """Return the text of an exception; empty if it has none, or if a plugin's own class of errors fails to say it."""
     try:

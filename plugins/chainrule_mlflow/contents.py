@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
-from chainrule.errors import counted
+from chainrule.errors import counted, listed
 from chainrule.records.manifest import DataEntry, RunManifest
 from chainrule.records.run import Record
 from chainrule.records.settings import flat
@@ -249,8 +249,7 @@ def note(manifest: RunManifest) -> str:
 
 def _counts(data: DataEntry) -> str:
     """Return how many samples each part has, in words."""
-    *parts, last = [f"{data[part]} {part}" for part in ("training", "validation", "test") if data.get(part)]
-    return f"{', '.join(parts)} and {last}" if parts else last
+    return listed(f"{data[part]} {part}" for part in ("training", "validation", "test") if data.get(part))
 
 
 def dataset(manifest: RunManifest) -> dict[str, str]:

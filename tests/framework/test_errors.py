@@ -14,6 +14,7 @@ from chainrule.errors import (
     RecordError,
     agreeing,
     counted,
+    listed,
     nearest,
     sentence,
 )
@@ -90,6 +91,11 @@ def test_a_number_of_things(number, noun, text):
     assert counted(number, noun) == text
 
 
+@pytest.mark.parametrize(("things", "text"), [("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])
+def test_things_are_listed_as_a_sentence_does(things, text):
+    assert listed(things) == text
+
+
 def test_a_word_agrees_with_its_number():
     assert [agreeing(number, "is", "are") for number in (0, 1, 2)] == ["are", "is", "are"]
 
@@ -113,7 +119,6 @@ MANY = {  # what stands before one of these words and is more than one there, or
     "reports/comparison.py": {"comparison.runs"},
     "runs/prepare.py": {"activation.pieces"},
     "sweep/execution/processes.py": {"len(jobs)"},
-    "sweep/health.py": {"each['num_threads']"},
     "sweep/ledger.py": {"ended"},
     "chainrule_instruments/units.py": {"ends.shape[1]"},
     "chainrule_mlflow/contents.py": {"'-'.join(map(str, network.widths))", "_counts(data)"},

@@ -19,7 +19,7 @@ from chainrule.analysis.paired import Pair
 from chainrule.analysis.ranking import Group, median_interval
 from chainrule.analysis.wording import digits, p_value, percent, percent_interval
 from chainrule.components.contracts import Array
-from chainrule.errors import counted
+from chainrule.errors import counted, listed
 from chainrule.records.comparison import Comparison
 from chainrule.records.outcome import SCORES, Outcome
 from chainrule.records.sweep import Sweep
@@ -125,10 +125,10 @@ class ComparisonResult:
         if len(self.pairs) == 1:
             return f"{self.verdict(self.pairs[0])}."
         if all(pair.is_equivalent for pair in self.pairs):
-            return f"{_listed(names)} are equivalent."
+            return f"{listed(names)} are equivalent."
         wins = [(pair.better, pair.worse) for pair in self.pairs if pair.is_separated]
         if not wins:
-            return f"The data do not separate {_listed(names)}."
+            return f"The data do not separate {listed(names)}."
         beaten = {worse for _, worse in wins}
         best = [names[place] for place in range(len(names)) if place not in beaten]
         others = [names[place] for place in sorted(beaten)]
@@ -139,13 +139,13 @@ class ComparisonResult:
             places = {names.index(name) for name in best}
             among = [pair for pair in self.pairs if {pair.better, pair.worse} <= places]
             level = "are equivalent" if all(pair.is_equivalent for pair in among) else "the data do not separate"
-            return f"Best are {_listed(best)}, which {level}; {_listed(others)} {verb} worse than at least one other."
+            return f"Best are {listed(best)}, which {level}; {listed(others)} {verb} worse than at least one other."
         if sum(names[better] == best[0] for better, _ in wins) == len(names) - 1:
-            return f"{best[0]} is better than {_listed(others)}."
+            return f"{best[0]} is better than {listed(others)}."
         equal = [name for name in others if (names.index(best[0]), names.index(name)) not in wins]
         alike = all(self.pair(names.index(best[0]), names.index(name))[0].is_equivalent for name in equal)
         said = "it is equivalent to" if alike else "the data do not separate it from"
-        return f"Nothing is better than {best[0]}, but {said} {_listed(equal)}."
+        return f"Nothing is better than {best[0]}, but {said} {listed(equal)}."
 
     @property
     def standings(self) -> list[Standing]:
@@ -376,8 +376,3 @@ def _score(runs: Sequence[Outcome], part: str) -> tuple[str, float] | None:
             values = [run.metrics.get(f"{part}/{name}") for run in runs]
             return name, statistics.median(-math.inf if value is None else value for value in values)
     return None
-
-
-def _listed(names: Sequence[str]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last

@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,7 +15,7 @@ import jinja2
 
 from chainrule.cli.common import parse, parser
 from chainrule.components.contracts import default_name
-from chainrule.errors import ConfigurationError, PluginError, nearest
+from chainrule.errors import ConfigurationError, PluginError, listed, nearest
 from chainrule.registry.hookspecs import API_VERSION
 from chainrule.registry.kinds import KINDS
 from chainrule.registry.loaded import found
@@ -156,7 +156,7 @@ def main(arguments: Sequence[str]) -> None:
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content if isinstance(content, bytes) else content.encode())
-    print(f"{folder} holds the {_listing(part.title for part in parts)}. Next:\n")
+    print(f"{folder} holds the {listed(part.title for part in parts)}. Next:\n")
     # The file goes, because two plugins with one component cannot both be used.
     commands = [f"rm {shlex.quote(str(given.file))}"] if given.file else []
     commands += [f"cd {shlex.quote(str(folder))}", "pip install -e '.[test]'", "pytest"]
@@ -320,11 +320,6 @@ def _author() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip()
-
-
-def _listing(titles: Iterable[str]) -> str:
-    *others, last = titles
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _example(kind: str) -> str:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from threadpoolctl import threadpool_info
@@ -33,7 +34,7 @@ _LEAST_BYTES, _LEAST_FILES = 1 << 30, 10_000  # that should be free on a disk
 def summary() -> list[str]:
     """Return what the environment is, a line each: versions, BLAS and its threads, the disk."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in _LIBRARIES)
-    blas = [f"{each['internal_api']} {each['version']}, {each['num_threads']} threads" for each in _blas()]
+    blas = [f"{each['internal_api']} {each['version']}, {counted(each['num_threads'], 'thread')}" for each in _blas()]
     free = shutil.disk_usage(Path.cwd()).free / (1 << 30)
     return [
         f"{versions}, Python {platform.python_version()}, {platform.platform()}",
@@ -191,7 +192,7 @@ def _run_faults(directory: Path, advice: str) -> Iterator[Fault]:
         yield Fault(str(directory), f"{path.name} is what a kill has left", mend=path.unlink)
 
 
-def _blas() -> list[dict[str, str]]:
+def _blas() -> list[dict[str, Any]]:
     return [each for each in threadpool_info() if each["user_api"] == "blas"]
 
 
