@@ -104,8 +104,6 @@ def predictor_at(directory: Path) -> Predictor:
     from chainrule.notebook.swept import SweepResult  # here, because a run predicts without it
 
     outcomes = SweepResult.read(directory)
-    if any("target" in outcome.settings for outcome in outcomes):
-        raise ChainruleError(f"{directory} has runs on several targets; name the directory of one of them.")
     best = outcomes.best
     print(f"the run with the best {outcomes.metric}: {best.links['record']}", file=sys.stderr)
     return best.predictor

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from chainrule.errors import ChainruleError
 from chainrule.notebook.reading import load
 from chainrule.notebook.runs import Run
 from chainrule.records import exchange
@@ -26,15 +25,12 @@ def export_onnx(run: Result | str | Path, path: str | Path) -> Exchanged:
 
     Raises:
         ChainruleError: ONNX is not installed, or cannot express a component; or predictions differ by more than 1e-6,
-            in single precision by 1e-3.
+            in single precision by 1e-3; or no run of the sweep is the best.
         RecordError: there is no record.
         OSError: the file cannot be written.
     """
     if isinstance(run, Result):
         return exchange.write(run.predictor, Path(path))
     loaded = load(run)
-    if isinstance(loaded, Run):
-        return exchange.write(loaded.predictor, Path(path))
-    if any("target" in outcome.settings for outcome in loaded):
-        raise ChainruleError(f"{run} has runs on several targets; name the directory of one of them.")
-    return exchange.write(loaded.best.predictor, Path(path))
+    best = loaded if isinstance(loaded, Run) else loaded.best
+    return exchange.write(best.predictor, Path(path))

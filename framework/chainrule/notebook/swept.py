@@ -55,10 +55,12 @@ class SweepResult(SweepOutcomes):
             RecordError: its record is damaged since, or gone.
         """
         compared = self.record.comparison
-        if compared and len(compared.targets) > 1:
+        found = (str(outcome.settings["target"]) for outcome in self if "target" in outcome.settings)
+        targets = compared.targets if compared else list(dict.fromkeys(found))
+        if len(targets) > 1:
             raise ConfigurationError(
-                f"Losses on {', '.join(compared.targets)} cannot be compared, so no run is the best: "
-                "run(number) loads one, and to_pandas() has the numbers."
+                f"Losses on {', '.join(targets)} cannot be compared, so no run is the best: name the directory of one, "
+                "or take run(number); to_pandas() has the numbers."
             )
         for outcome in self.best_by_target.values():
             return self._load(outcome)

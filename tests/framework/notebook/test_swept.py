@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule
+from chainrule.cli.common import predictor_at
 
 SHORT = ["training.epochs=4", "training.batch_size=16", "training.measure_every=1", "tracking=none"]
 
@@ -72,6 +73,7 @@ def test_a_comparison_knows_the_best_run_on_one_target_only():
     one = chainrule.compare("activation=tanh,relu", *SHORT, targets="sine", **few, directory="one")
     tuned = [outcome for outcome in one if not one.record.comparison.is_tuning(outcome.number)]
     assert one.best.metrics["validation/loss"] == min(outcome.value(one.metric) for outcome in tuned)
+    assert predictor_at(Path("one")).theta.tobytes() == one.best.theta.tobytes()
     assert one.comparison.answer in repr(one)
     assert len(one.to_pandas("pairs")) == 1
     two = chainrule.compare("activation=tanh,relu", *SHORT, targets=["sine", "linear"], **few, directory="two")
