@@ -1,5 +1,8 @@
-"""What tests of replays share: runs whose steps are explained."""
+"""What tests of replays share: runs whose steps are explained, and what their pages hold."""
 
+import base64
+import json
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,3 +108,19 @@ def declare_mazur() -> list[str]:
 
     parts = ["target=one_sample", "initializer=published", "transforms=[weights_only]", "optimizer.lr=0.5"]
     return [*parts, "network.hidden=[2]", "output=sigmoid", "data.validation=0", "training.tolerance=0"]
+
+
+def unpacked(page):
+    """The data of a page, as ``chainrule.replay.page.data`` has put them there."""
+    _, _, rest = page.partition('<script type="application/json" id="data">')
+    return json.loads(rest.partition("</script>")[0])
+
+
+def arrays(spec, content):
+    """The arrays of a page by name and layer, of which ``spec`` has the shapes and ``content`` the bytes in base64."""
+    numbers, start, found = np.frombuffer(base64.b64decode(content), "<f8"), 0, {}
+    for name, layer, shape in spec:
+        size = math.prod(shape)
+        found[name, layer] = numbers[start : start + size].reshape(shape)
+        start += size
+    return found

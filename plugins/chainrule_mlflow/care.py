@@ -19,7 +19,6 @@ from chainrule_mlflow.store import Store
 _PAGE = 1000
 _DAY = 86_400_000  # milliseconds
 _PARENT, _RECORD = "mlflow.parentRunId", "chainrule.record"
-_KEYS = 50  # in one question
 
 
 def forget(store: Store, experiment: str, keys: Sequence[str]) -> int:

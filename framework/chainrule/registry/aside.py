@@ -6,7 +6,6 @@ catch up, and one that is slow a hundredth of the time; what it has not taken by
 """
 
 import json
-import logging
 import os
 import threading
 import time
@@ -25,8 +24,6 @@ from chainrule.records.run import Record
 from chainrule.records.settings import component_config
 from chainrule.records.sweep import Sweep
 from chainrule.registry.watching import Begun, Progress, Start, SweepProgress, Tracker, Watcher, Watchers
-
-log = logging.getLogger(__name__)
 
 LATER = "not sent yet"  # title of the command that sends a record
 _SHARE = 0.01  # of the time until the end, which any tracker has to catch up

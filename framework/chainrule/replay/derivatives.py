@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.components.contracts import Array, Rule
 from chainrule.components.random import Random
 from chainrule.components.stacking import stack
-from chainrule.engine.backprop import Backprop, Truth, mean_loss
+from chainrule.engine.backprop import Backprop, Truth, is_paired, mean_loss
 from chainrule.engine.layers import Anywhere, differs_in_training
 from chainrule.engine.network import Pass, Shape, placed
 from chainrule.engine.onlooker import Step
@@ -215,9 +215,7 @@ class StepLoss:
         for sample in range(self.samples):
             kept = [each[-1][:, :, sample : sample + 1] for each in (forward.z, forward.a)]
             y = self._y[None, :, sample : sample + 1]
-            paired = loss.paired_output == forward.output.name and not (
-                forward.output.trained or forward.output.trained_per_unit
-            )
+            paired = is_paired(loss, forward.output)
             found.append(loss.paired_value(kept[0], y) if paired else loss.value(kept[1], y))
         return np.concatenate([np.ravel(each) for each in found])
 

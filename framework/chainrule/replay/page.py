@@ -5,9 +5,8 @@ run to the last bit, and equations as they are printed in a terminal.
 """
 
 import base64
-import json
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -280,25 +279,3 @@ def _curves(curves: Curves) -> dict[str, Any]:
 def _number(value: float) -> float | None:
     """Return a number as JSON has it: None where it is not finite."""
     return value if math.isfinite(value) else None
-
-
-def unpacked(page: str) -> dict[str, Any]:
-    """Return the data of a page: what :func:`data` returned."""
-    _, _, rest = page.partition('<script type="application/json" id="data">')
-    found: dict[str, Any] = json.loads(rest.partition("</script>")[0])
-    return found
-
-
-def arrays(spec: Collection[Sequence[Any]], content: str) -> dict[tuple[str, int], Array]:
-    """Return the arrays of a page by name and layer.
-
-    Args:
-        spec: name, layer and shape of each.
-        content: their bytes in base64.
-    """
-    numbers, start, found = np.frombuffer(base64.b64decode(content), "<f8"), 0, {}
-    for name, layer, shape in spec:
-        size = math.prod(shape)
-        found[name, layer] = numbers[start : start + size].reshape(shape)
-        start += size
-    return found

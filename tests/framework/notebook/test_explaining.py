@@ -7,7 +7,7 @@ import pytest
 
 import chainrule
 from chainrule.errors import ConfigurationError
-from chainrule.replay.page import unpacked
+from replaying import unpacked
 
 SHORT = ["training.epochs=2", "training.batch_size=32", "tracking=none"]
 

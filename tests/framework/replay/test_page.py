@@ -14,10 +14,10 @@ import replaying
 from chainrule.replay import page as module
 from chainrule.replay.equations import sections
 from chainrule.replay.explanation import explain
-from chainrule.replay.page import arrays, chosen, data, fitting, html, unpacked, write_page
+from chainrule.replay.page import chosen, data, fitting, html, write_page
 from chainrule.replay.replays import Replay
 from pages import parsed
-from replaying import CASES, SHORT, explained
+from replaying import CASES, SHORT, arrays, explained, unpacked
 from sizes import one_in
 
 FEW = [1, 2, 7]
