@@ -38,7 +38,7 @@ def fitted(config: Mapping[str, Any], registry: Registry) -> dict[str, dict[str,
     if not wanted or not isinstance(target, Mapping) or not isinstance(target.get("name"), str):
         return {}  # who makes the target says what is wrong
     own = {key: value for key, value in target.items() if key != "name"}
-    suiting = _suiting(cast("Target", registry.make(_TARGET, target["name"], own)))
+    suiting = suited_to(cast("Target", registry.make(_TARGET, target["name"], own)))
     if chosen[OUTPUT] != AUTO and chosen[OUTPUT] != suiting[OUTPUT]:
         suiting = fitting()["regression"]
     elif chosen[LOSS] not in (AUTO, suiting[LOSS]):
@@ -72,7 +72,8 @@ def composed(group: str) -> dict[str, Any]:
     return dict((_known.get() or {}).get(group, {"name": AUTO}))
 
 
-def _suiting(target: Target) -> Mapping[str, str]:
+def suited_to(target: Target) -> Mapping[str, str]:
+    """Return the names of the output and the loss that suit the task of a target, by group."""
     if target.resolved_task != "classification":
         return fitting()["regression"]
     return fitting()["two_classes" if target.outputs == 1 else "classes"]

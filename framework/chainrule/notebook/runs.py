@@ -173,7 +173,8 @@ class Run(Result):
             changes: names of the changes; None for all.
 
         Raises:
-            ConfigurationError: a change is unknown, or the run cannot be trained again.
+            ConfigurationError: a change is unknown, the goal or the number of runs cannot be, or the run cannot be
+                trained again.
         """
         unknown = [name for name in changes or () if name not in CHANGES]
         if unknown:

@@ -23,7 +23,7 @@ def gradient(run: Prepared, theta: ArrayLike, rule: Rule | None = None) -> Array
     Args:
         run: a prepared run; it is not changed.
         theta: flat parameters, ``(parameters,)``, or several such rows, ``(points, parameters)``.
-        rule: replaces the run's own rule; its fixed arrays are those that the run would have with it.
+        rule: replaces the run's own rule; its own arrays are those with which the run would begin.
 
     Returns:
         An array of the shape and in the order of ``theta``; ``run.shape.split`` cuts one row into layers.

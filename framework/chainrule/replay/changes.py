@@ -7,6 +7,7 @@ from typing import Any
 from chainrule.components.contracts import Component
 from chainrule.components.parameters import build
 from chainrule.components.stacking import has_rate
+from chainrule.config.fitting import LOSS, OUTPUT, suited_to
 from chainrule.records.settings import Settings
 from chainrule.registry.registry import Registry
 
@@ -102,15 +103,11 @@ def _dropout(settings: Settings, registry: Registry) -> Settings | None:
 
 def _output(settings: Settings, registry: Registry) -> Settings | None:
     """Return settings with the output and the loss that suit the task."""
-    if settings.target.resolved_task == "regression":
-        output, loss = "identity", "half_squared_error"
-    elif settings.target.outputs == 1:
-        output, loss = "sigmoid", "binary_cross_entropy"
-    else:
-        output, loss = "softmax", "categorical_cross_entropy"
-    if (settings.output.name, settings.loss.name) == (output, loss):
+    suiting = suited_to(settings.target)
+    if (settings.output.name, settings.loss.name) == (suiting[OUTPUT], suiting[LOSS]):
         return None
-    return replace(settings, output=_made(registry, "activation", output), loss=_made(registry, "loss", loss))
+    output, loss = _made(registry, "activation", suiting[OUTPUT]), _made(registry, "loss", suiting[LOSS])
+    return replace(settings, output=output, loss=loss)
 
 
 def _samples(settings: Settings, registry: Registry) -> Settings | None:

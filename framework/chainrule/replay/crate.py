@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from chainrule.errors import counted
+from chainrule.errors import agreeing, counted
 from chainrule.records.environment import environment
 from chainrule.records.manifest import CONFIGURATION
 from chainrule.records.run import Record
@@ -59,8 +59,9 @@ def crate(
         "@id": "./",
         "@type": "Dataset",
         "name": title,
-        "description": f"{len(records)} recorded runs of chainrule with what is needed to train them again to the same "
-        "bits: settings, data, sources and versions of plugins, versions of everything installed.",
+        "description": f"{counted(len(records), 'recorded run')} of chainrule with what is needed to train "
+        f"{agreeing(len(records), 'it', 'them')} again to the same bits: settings, data, sources and versions of "
+        "plugins, versions of everything installed.",
         "datePublished": datetime.now(UTC).date().isoformat(),
         "dateModified": ended,
         "license": {"@id": "#licence"},

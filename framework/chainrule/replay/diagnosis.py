@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.errors import counted
+from chainrule.errors import ConfigurationError, counted
 from chainrule.registry.instruments import Finding
 from chainrule.registry.registry import Registry
 from chainrule.replay.instrumented import Examined, examine, instruments
@@ -164,9 +164,12 @@ def diagnose(
         told: is told how far the proof is.
 
     Raises:
-        ConfigurationError: the goal is not above 0 and at most 1, or the run cannot be trained again.
+        ConfigurationError: the goal is not above 0 and at most 1, there are fewer runs than none, or the run cannot be
+            trained again.
     """
     require_goal(goal)
+    if runs < 0:
+        raise ConfigurationError(f"runs must be a whole number from 0 on, not {runs}.")
     found = instruments(registry)
     (examined,) = examine([replay], found, goal)
     proof = None

@@ -68,7 +68,9 @@ def test_what_is_wrong_is_said_in_a_sentence(words, complaint):
         main(words)
 
 
-def test_a_change_that_there_is_not_is_refused_in_python():
+def test_what_cannot_be_tried_is_refused_in_python():
     run = chainrule.run(*PLANE, "training.epochs=1", quiet=True)
+    with pytest.raises(chainrule.ConfigurationError, match=r"^runs must be a whole number from 0 on, not -1\.$"):
+        run.why(runs=-1)
     with pytest.raises(chainrule.ConfigurationError, match="'rat' is no change"):
         run.why(changes=["rat"])
