@@ -364,8 +364,8 @@ def _ratios(comparison: Comparison, losses: Array, pair: Pair) -> Iterator[Ratio
 
 def _at_edge(best: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for key, value in best.items():
-        tried = [point[key] for point in points]
-        if isinstance(value, int | float) and len(set(tried)) > 2 and value in (min(tried), max(tried)):
+        tried = {point[key] for point in points if isinstance(point[key], int | float)}  # others may be words
+        if isinstance(value, int | float) and len(tried) > 2 and value in (min(tried), max(tried)):
             yield key
 
 

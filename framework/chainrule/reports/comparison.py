@@ -268,7 +268,8 @@ def _tuning(found: ComparisonResult, target: str) -> Iterator[dict[str, Any]]:
     for key in keys[:_KEYS]:
         series = []
         for entry in entries:
-            points = sorted((float(point[key]), loss) for point, loss in entry.tried if key in point)
+            numeric = [(point[key], loss) for point, loss in entry.tried if isinstance(point.get(key), int | float)]
+            points = sorted((float(number), loss) for number, loss in numeric)
             series.append(svg.Series(entry.contender, [(x, loss) for x, loss in points if loss <= highest]))
         joined = len(found.comparison.space) == 1 and found.comparison.most_tunings == 1
         title = f"{target}: {found.metric} over {key}"

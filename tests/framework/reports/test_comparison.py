@@ -25,14 +25,14 @@ def loss(contender, target, rate, seed):
     return abs(rate - 0.2) + {"tanh": 1, "relu": 2}[contender] + {"sine": 0, "wine": 10}[target] + 0.01 * seed
 
 
-def outcomes_of(plan=PLAN, value=loss, reason=lambda *_: "epochs", directory="/sweep"):
+def outcomes_of(plan=PLAN, value=loss, reason=lambda *_: "epochs", directory="/sweep", tried_rates=RATES):
     """The record of a comparison and the outcomes of its runs; every tuned contender has the rate 0.2."""
     jobs = {}
     for t, target in enumerate(plan.targets):
         for c, contender in enumerate(plan.contenders):
             for tuning in range(plan.tunings):
                 tried = range(plan.points if plan.tuning_runs else 0)
-                rates = [(number, RATES[point]) for point in tried for number in plan.tuning(t, c, tuning, point)]
+                rates = [(number, tried_rates[point]) for point in tried for number in plan.tuning(t, c, tuning, point)]
                 for number, rate in [*rates, *((number, 0.2) for number in plan.tuned(t, c, tuning))]:
                     jobs[number] = (contender, target, rate, number)
     made = new_sweep(Path(directory), ["compare"], Path("/"), {}, {}, comparison=plan)
@@ -80,6 +80,17 @@ def test_the_numbers_are_those_of_the_comparison():
     assert (first["diverged"], first["failed"]) == (0, 0)
     assert found["profile"]["targets"] == ["sine", "wine"]
     assert found["profile"]["shares"]["tanh"][-1] == 1.0
+
+
+def test_words_among_the_numbers_that_are_tried_are_no_edge_and_are_not_drawn():
+    plan = dataclasses.replace(PLAN, space={"optimizer.lr": "0.2,0.4,0.8,null"}, points=4)
+    sweep, outcomes = outcomes_of(
+        plan, lambda contender, *_: {"tanh": 1, "relu": 2}[contender], tried_rates=(0.2, 0.4, 0.8, "null")
+    )
+    first = numbers(outcomes)["results"][0]
+    assert [each["point"]["optimizer.lr"] for each in first["tried"]] == [0.2, 0.4, 0.8, "null"]
+    assert first["at_edge"] == ["optimizer.lr"], "0.2 is the smallest number"
+    assert "sine: validation/loss over optimizer.lr" in parsed(report.render(sweep, outcomes))
 
 
 def test_what_is_not_finite_is_null():
