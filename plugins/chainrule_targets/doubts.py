@@ -25,7 +25,7 @@ def doubts(labels: Sequence[Column], features: Sequence[Column], where: str) -> 
     for column, is_label in used:
         name = f"{where}: {'label' if is_label else 'column'} {column.name!r}"
         if column.numbers is not None:
-            yield from (f"{name} {doubt}" for doubt in _of_numbers(column.numbers))
+            yield from (f"{name} {doubt}" for doubt in _of_numbers(column.numbers[~column.missing]))
         else:
             kind = "class" if is_label else "level"
             yield from (f"{name} {doubt}" for doubt in _of_text(column.levels, kind))
@@ -34,7 +34,7 @@ def doubts(labels: Sequence[Column], features: Sequence[Column], where: str) -> 
 def _of_numbers(numbers: np.ndarray) -> Iterator[str]:
     if not len(numbers):
         return
-    if _EARLY <= numbers[0] <= _LATE and len(days := np.unique(numbers[~np.isnan(numbers)])) > 1:
+    if _EARLY <= numbers[0] <= _LATE and len(days := np.unique(numbers)) > 1:
         month, day = days // 100 % 100, days % 100
         if ((days % 1 == 0) & (days <= _LATE) & (days >= _EARLY) & (month % 13 > 0) & (month < 13)).all() and (
             (day >= 1) & (day <= 31)

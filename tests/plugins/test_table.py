@@ -754,6 +754,20 @@ def test_what_may_be_meant_otherwise_is_noted(write, cell, said):
     assert said in note
 
 
+@pytest.mark.parametrize("empty", [0, 5])
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        (lambda n: f"202001{n + 1:02}", "numbers that look like dates"),
+        (lambda n: 2**53 + 2 * n + 2, "whole numbers above 2**53"),
+    ],
+)
+def test_a_missing_value_hides_no_doubt(write, cell, said, empty):
+    rows = "".join(f"{'' if n == empty else cell(n)},{n}\n" for n in range(24))
+    (note,) = [note for note in write(f"a,y\n{rows}", missing="mean").notes if "scale" not in note]
+    assert said in note
+
+
 @pytest.mark.parametrize(
     "cell",
     [
