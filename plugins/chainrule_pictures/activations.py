@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.errors import counted
 from chainrule.records.result import Result
 from chainrule.reports.axes import GUIDE, SMALL, TRAINING, say
 from chainrule_pictures import canvas, passes
@@ -36,7 +37,7 @@ def draw(result: Result) -> Any:
         axes.plot(epochs, own[3], color="black", linewidth=1.2, marker=marker, label="median")
         name = "outputs" if layer == result.shape.layers else f"layer {layer}"
         units = result.shape.widths[layer]
-        axes.set_title(f"{name}: {units} unit{'s' * (units > 1)}", fontsize=SMALL, color=GUIDE)
+        axes.set_title(f"{name}: {counted(units, 'unit')}", fontsize=SMALL, color=GUIDE)
         canvas.over_epochs(axes, result.epochs)
         if not np.isfinite(own).any():
             say(axes, "not finite")

@@ -1,4 +1,4 @@
-"""Targets: functions to sample, well-known data sets, and a CSV file of the user."""
+"""Targets: functions to sample, well-known data sets, and a table of the user."""
 
 from chainrule.components.contracts import Target
 from chainrule.registry.hookspecs import hookimpl

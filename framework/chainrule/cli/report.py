@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> None:
             raise ChainruleError(
                 f"{len(lost)} of {counted(sweep.runs, 'run')} {agreeing(len(lost), 'has', 'have')} no record that can "
                 f"be read (job {lost[0]}{' and others' * (len(lost) > 1)}), though the sweep had finished; "
-                f"`{resuming(sweep.directory)}` trains them again."
+                f"`{resuming(sweep.directory)}` trains {agreeing(len(lost), 'it', 'them')} again."
             )
         return
     load_plugins([])
