@@ -18,7 +18,7 @@ class Lines:
     def __init__(self, start: Start) -> None:
         self._epochs, self._stacked = start.epochs, len(start.titles) > 1
         self._part = 0  # the next tenth to report
-        say(f"{words.title(start.titles)}: up to {words.count(start.epochs, 'epoch')}")
+        say(f"{words.title(start.titles)}: up to {counted(start.epochs, 'epoch')}")
 
     def show(self, progress: Progress) -> None:
         """Print a line if it is time for one."""

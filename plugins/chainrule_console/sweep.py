@@ -14,7 +14,7 @@ from chainrule.errors import counted
 from chainrule.records.sweep import Sweep
 from chainrule.registry.watching import SweepProgress
 from chainrule_console.summary import labelled
-from chainrule_console.words import clock_face, count, number
+from chainrule_console.words import clock_face, number
 
 _SETTINGS, _FAILURES = 20, 5  # rows of the ranking, and different errors, that are shown
 _BESTS = 10  # targets whose best run is named
@@ -50,9 +50,9 @@ def summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
         return []
     if sweep.comparison:
         return _comparison_summary(sweep, outcomes)
-    ranked, seeds = outcomes.ranking, count(len({outcome.seed for outcome in outcomes}), "seed")
+    ranked, seeds = outcomes.ranking, counted(len({outcome.seed for outcome in outcomes}), "seed")
     folds = {outcome.fold for outcome in outcomes} - {None}
-    repetitions = f"{seeds}, {count(len(folds), 'fold')}" if folds else seeds
+    repetitions = f"{seeds}, {counted(len(folds), 'fold')}" if folds else seeds
     titles = [group.title for group in ranked[:_SETTINGS]]
     columns: list[list[str]] = [["settings", *titles], ["runs", *(str(len(g.values)) for g in ranked[:_SETTINGS])]]
     several = any(len(group.values) > 1 for group in ranked)
@@ -65,7 +65,7 @@ def summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
         if any(counts):
             columns.append([reason, *(str(amount or "") for amount in counts)])
     lines = [
-        f"{count(len(outcomes), 'run')}, {count(len(ranked), 'setting')}, {repetitions}; "
+        f"{counted(len(outcomes), 'run')}, {counted(len(ranked), 'setting')}, {repetitions}; "
         f"{outcomes.which} {outcomes.metric.replace('/', ' ')}, best first"
     ]
     lines += _table(columns, labels=1)
@@ -138,7 +138,7 @@ def _where_to_look(sweep: Sweep, outcomes: SweepOutcomes) -> list[tuple[str, str
     errors = Counter(outcome.error for outcome in outcomes if outcome.error)
     for error, amount in errors.most_common(_FAILURES):
         which = [f"{outcome.directory}" for outcome in outcomes if outcome.error == error]
-        facts.append(("failed", f"{error} ({count(amount, 'run')}: {', '.join(which[:3])}{', ...' * (amount > 3)})"))
+        facts.append(("failed", f"{error} ({counted(amount, 'run')}: {', '.join(which[:3])}{', ...' * (amount > 3)})"))
     if len(errors) > _FAILURES:
         facts.append(("failed", f"and {counted(len(errors) - _FAILURES, 'other error')}"))
     facts.append(("records", f"{sweep.directory}{os.sep}"))

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from chainrule.analysis.outcomes import SweepOutcomes
+from chainrule.errors import counted
 from chainrule.records.run import Record
 from chainrule.records.sweep import Sweep
 from chainrule.registry.watching import Progress, Start, SweepProgress, Watcher
-from chainrule_console import lines, summary, words
+from chainrule_console import lines, summary
 from chainrule_console import sweep as sweeps
 
 if TYPE_CHECKING:  # rich is imported only when there is a terminal
@@ -68,7 +69,7 @@ class Console(Watcher):
         if self._sweep:  # a further part of the sweep that is shown
             return
         least = "at least " if sweep.comparison and sweep.comparison.until_decided else ""
-        title = f"{least}{words.count(sweep.planned, 'run')}: {sweep.title}"
+        title = f"{least}{counted(sweep.planned, 'run')}: {sweep.title}"
         if self._notebook:
             from chainrule_console.display import SweepLine
 

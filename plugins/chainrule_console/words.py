@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from chainrule.engine.reason import Reason
+from chainrule.errors import counted
 from chainrule.records.manifest import RunManifest
 
 
@@ -16,11 +17,6 @@ def number(value: float | None) -> str:
 def median(losses: Iterable[float]) -> float:
     """Return the median; NaN counts as infinite."""
     return statistics.median(math.inf if math.isnan(loss) else loss for loss in losses)
-
-
-def count(amount: int, noun: str) -> str:
-    """Return ``1 run`` or ``2 runs``."""
-    return f"{amount} {noun}{'' if amount == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
@@ -45,7 +41,7 @@ def title(titles: Sequence[str]) -> str:
         return titles[0]
     parts = zip(*(line.split(", ") for line in titles), strict=False)
     common = ", ".join(same[0] for same in parts if len(set(same)) == 1)
-    return count(len(titles), "run") + (f" ({common})" if common else "")
+    return counted(len(titles), "run") + (f" ({common})" if common else "")
 
 
 def reason(manifest: RunManifest) -> str:
