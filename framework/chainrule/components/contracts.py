@@ -69,7 +69,8 @@ class Activation(Component):
     Attributes:
         range: closed interval that contains every output; a target outside it is reported before training.
         kinks: points ``z`` without a derivative, where ``slope`` is a one-sided derivative or a value between them.
-        jumps: those kinks where ``a`` itself jumps, as published; no gradient sees that. Only tests use it.
+        jumps: those kinks where ``a`` itself jumps, as published; no gradient sees that. ``chainrule.testing`` asks for
+            it, nothing else.
         min_units: the smallest layer that the activation makes sense on.
         min_samples: the fewest samples of a step that it makes sense with.
         is_identity: whether ``a = z``; then ``norm`` is left out.
@@ -549,9 +550,9 @@ class Initializer(Component):
 
     @offers("layer")
     def variance(self, fan_in: int, fan_out: int, *args: Any, **optional: Any) -> float | None:
-        """Return the variance of the weights by their formula, or None if there is no formula; only tests use it.
+        """Return the variance of the weights by their formula, or None if there is no formula.
 
-        It may name ``layer``.
+        ``chainrule.testing`` asks for it, nothing else. It may name ``layer``.
         """
         return None
 

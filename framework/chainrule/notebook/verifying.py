@@ -35,7 +35,7 @@ def verify(directory: str | Path, *, data: Any = None) -> Verification:
         return verification.verify(Path(directory), plugins)
 
 
-def export(directory: str | Path, path: str | Path, *, data: bool = True, license: str = "") -> Exported:  # noqa: A002
+def export(directory: str | Path, path: str | Path, *, data: bool = True, license: str = "") -> Exported:  # noqa: A002 - as the option of the command
     """Write a package with everything that another person needs to train recorded runs again.
 
     Args:

@@ -45,14 +45,14 @@ def deterministic(subject: Subject) -> None:
     usual = subject.defaults[0]
     randomness.require_no_count(subject.cls.__qualname__, lambda rng: _draw(usual, rng), _DRAWS)
     for initializer in subject.variants:
-        randomness.require_deterministic(subject.cls.__qualname__, lambda rng: _draw(initializer, rng))  # noqa: B023
+        randomness.require_deterministic(subject.cls.__qualname__, lambda rng: _draw(initializer, rng))  # noqa: B023 - used at once
 
 
 def seeds(subject: Subject) -> None:
     """Generators of other seeds give other weights."""
     for initializer in subject.variants:
         if _is_random(initializer):
-            draws = lambda rng: {"weights": _called(initializer, "weights", rng, 5, 3)}  # noqa: B023, E731
+            draws = lambda rng: {"weights": _called(initializer, "weights", rng, 5, 3)}  # noqa: B023, E731 - used at once
             randomness.require_other_seeds_to_differ(subject.where("weights"), draws)
 
 
@@ -135,7 +135,7 @@ def _called(initializer: Any, method: str, *arguments: Any, layer: int = 2) -> A
 
 def _is_random(initializer: Any) -> bool:
     """Return whether weights are drawn: the generator is used, or a variance other than 0 is declared."""
-    draws = lambda rng: {"weights": _called(initializer, "weights", rng, 4, 5)}  # noqa: E731
+    draws = lambda rng: {"weights": _called(initializer, "weights", rng, 4, 5)}  # noqa: E731 - one line
     declared = _called(initializer, "variance", 5, 4)
     return bool(declared) or (declared is None and randomness.uses_generator(draws))
 

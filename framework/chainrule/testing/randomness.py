@@ -80,14 +80,14 @@ def require_other_seeds_to_differ(where: str, draws: Draws, seeds: int = 2) -> N
 
 @contextmanager
 def _restored() -> Iterator[None]:
-    states = np.random.get_state(), random.getstate()  # noqa: NPY002
+    states = np.random.get_state(), random.getstate()  # noqa: NPY002 - what others may draw from
     try:
         yield
     finally:
-        np.random.set_state(states[0])  # noqa: NPY002
+        np.random.set_state(states[0])  # noqa: NPY002 - likewise
         random.setstate(states[1])
 
 
 def global_states() -> str:
     """Return the states of the global generators of NumPy and Python."""
-    return f"{pickle.dumps(np.random.get_state())!r} {random.getstate()}"  # noqa: NPY002
+    return f"{pickle.dumps(np.random.get_state())!r} {random.getstate()}"  # noqa: NPY002 - nobody may draw from it

@@ -32,7 +32,7 @@ def init(subject: Subject) -> None:
     for rule in subject.variants:
         randomness.require_deterministic(
             subject.where("init"),
-            lambda rng: dict(rule.init(rng, widths_of(subject.cls))),  # noqa: B023
+            lambda rng: dict(rule.init(rng, widths_of(subject.cls))),  # noqa: B023 - used at once
         )
         state = rule.init(np.random.default_rng(0), widths_of(subject.cls))
         for name, array in state.items():
