@@ -62,8 +62,6 @@ def _command(target: Target, file: str, overview: Overview) -> str | None:
     standardize = plain(target).get("standardize")
     if standardize is False:
         words.append("target.standardize=true")
-    if overview.trains_as == "classification":
-        words += ["output=softmax", "loss=categorical_cross_entropy"]
     return " ".join(words)
 
 

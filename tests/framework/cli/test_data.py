@@ -51,7 +51,10 @@ def test_classes_are_shown_and_get_an_output_that_suits_them(capsys):
     main(["t.csv"])
     out = capsys.readouterr().out
     assert "classification of kind, 3 classes: x, y, z" in out
-    prepare(compose_settings(shlex.split(out.splitlines()[-1])[2:]))
+    words = shlex.split(out.splitlines()[-1])[2:]
+    assert words[2:] == ["target.standardize=true"]
+    settings = prepare(compose_settings(words)).settings
+    assert (settings.output.name, settings.loss.name) == ("softmax", "categorical_cross_entropy")
 
 
 def test_what_cannot_be_mended_is_said(capsys):
