@@ -14,11 +14,11 @@ from chainrule.records.faults import Fault
 from chainrule.records.run import read_record
 from chainrule.records.sweep import SWEEP
 from chainrule_mlflow import contents
+from chainrule_mlflow.client import every
+from chainrule_mlflow.contents import PARENT, PLACE
 from chainrule_mlflow.store import Store
 
-_PAGE = 1000
 _DAY = 86_400_000  # milliseconds
-_PARENT, _RECORD = "mlflow.parentRunId", "chainrule.record"
 
 
 def forget(store: Store, experiment: str, keys: Sequence[str]) -> int:
@@ -60,24 +60,13 @@ def faults(store: Store) -> Iterator[Fault]:
     if store.is_missing:
         return
     with store.opened() as client:
-        for experiment in client.search_experiments():
-            runs = list(_own(client, experiment.experiment_id))
+        for experiment in every(client.search_experiments):
+            own = f"tags.`{contents.KEY}` != ''"
+            runs = list(every(client.search_runs, [experiment.experiment_id], filter_string=own))
             place = f"MLflow experiment {experiment.name} at {store.label}"
             yield from _stale(store, place, runs)
             yield from _orphans(store, place, runs)
             yield from _doubles(store, place, runs)
-
-
-def _own(client: Any, experiment_id: str) -> Iterator[Any]:
-    token = None
-    while True:
-        page = client.search_runs(
-            [experiment_id], filter_string=f"tags.`{contents.KEY}` != ''", max_results=_PAGE, page_token=token
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def _stale(store: Store, place: str, runs: Sequence[Any]) -> Iterator[Fault]:
@@ -95,13 +84,13 @@ def _stale(store: Store, place: str, runs: Sequence[Any]) -> Iterator[Fault]:
 def _orphans(store: Store, place: str, runs: Sequence[Any]) -> Iterator[Fault]:
     """Yield runs beneath a run that is not there, each group with the run that stands for its sweep if there is one."""
     there = {run.info.run_id for run in runs}
-    sweeps = {run.data.tags.get(_RECORD): run.info.run_id for run in runs if _PARENT not in run.data.tags}
+    sweeps = {run.data.tags.get(PLACE): run.info.run_id for run in runs if PARENT not in run.data.tags}
     for run in runs:
-        parent = run.data.tags.get(_PARENT)
+        parent = run.data.tags.get(PARENT)
         if parent is None or parent in there:
             continue
-        above = next((sweeps[str(f)] for f in Path(run.data.tags.get(_RECORD, "")).parents if str(f) in sweeps), None)
-        action = ("set_tag", run.info.run_id, _PARENT, above) if above else ("delete_tag", run.info.run_id, _PARENT)
+        above = next((sweeps[str(f)] for f in Path(run.data.tags.get(PLACE, "")).parents if str(f) in sweeps), None)
+        action = ("set_tag", run.info.run_id, PARENT, above) if above else ("delete_tag", run.info.run_id, PARENT)
         yield Fault(
             place,
             f"has {run.info.run_name!r} ({run.info.run_id}) beneath the run {parent}, which is not there",
@@ -113,7 +102,7 @@ def _doubles(store: Store, place: str, runs: Sequence[Any]) -> Iterator[Fault]:
     """Yield runs of one record: the one that the record on disk is stays, else the latest."""
     by_record = defaultdict(list)
     for run in runs:
-        by_record[run.data.tags.get(_RECORD)].append(run)
+        by_record[run.data.tags.get(PLACE)].append(run)
     for directory, same in by_record.items():
         if directory is None or len(same) < 2:
             continue
@@ -139,7 +128,7 @@ def _current(directory: Path, runs: Sequence[Any]) -> Any:
 
 def _is_at_work(run: Any) -> bool:
     """Say whether a process may be at work on a run: the lock of a sweep tells, else its age."""
-    directory = Path(run.data.tags.get(_RECORD, ""))
+    directory = Path(run.data.tags.get(PLACE, ""))
     if (directory / SWEEP).is_file():
         try:
             with exclusive(directory / LOCK, wait=0):

@@ -49,7 +49,7 @@ def begun(sweep: Sweep) -> Run:
     tags = {
         contents.KEY: sweep.manifest.key,
         "mlflow.note.content": f"**{sweep.title}**\n\n{contents.typed(sweep.manifest.arguments)}",
-        "chainrule.record": str(sweep.directory),
+        contents.PLACE: str(sweep.directory),
         KIND: kind,
         "chainrule.runs": str(sweep.runs),
         **contents.origin(sweep.manifest.environment),

@@ -10,6 +10,7 @@ from chainrule.files.locks import exclusive
 from chainrule.records.run import read_record
 from chainrule.records.sweep import read_sweep
 from chainrule_mlflow import care, contents
+from chainrule_mlflow.contents import PARENT
 from chainrule_mlflow.store import Store
 from chainrule_mlflow.tracker import MLflow
 
@@ -57,8 +58,8 @@ def test_what_is_wrong_is_found_and_mended(store, client):
     old = client.create_run(experiment, start_time=int(1000 * time.time()) - 2 * care._DAY, tags=tags)
     client.create_run(experiment, tags={contents.KEY: "k2", "chainrule.record": str(Path("fresh").absolute())})
     # Beneath what is not there: with a run of its sweep, and without one.
-    client.set_tag(child.info.run_id, care._PARENT, "0" * 32)
-    client.set_tag(run.info.run_id, care._PARENT, "0" * 32)
+    client.set_tag(child.info.run_id, PARENT, "0" * 32)
+    client.set_tag(run.info.run_id, PARENT, "0" * 32)
     # Twice: trained before into the same directory.
     twice = client.create_run(experiment, tags={contents.KEY: "k3", "chainrule.record": str(Path("run").absolute())})
     client.set_terminated(twice.info.run_id)
@@ -70,8 +71,8 @@ def test_what_is_wrong_is_found_and_mended(store, client):
         fault.mend()
     assert list(care.faults(store)) == []
     assert client.get_run(sweep.info.run_id).info.status == client.get_run(old.info.run_id).info.status == "KILLED"
-    assert client.get_run(child.info.run_id).data.tags[care._PARENT] == sweep.info.run_id
-    assert care._PARENT not in client.get_run(run.info.run_id).data.tags
+    assert client.get_run(child.info.run_id).data.tags[PARENT] == sweep.info.run_id
+    assert PARENT not in client.get_run(run.info.run_id).data.tags
     assert [one.info.run_id for one in of(client, "run")] == [run.info.run_id]
 
 
