@@ -22,7 +22,7 @@ def sample_weights(
         target: what is learned.
         given: what the target returned beside ``x`` and ``y``.
         y: true outputs, ``(outputs, samples)``.
-        parts: indices of the samples of each part, those to train on first.
+        parts: indices of the samples for training, for validation and for the test.
         class_weights: how much the samples of each class count; None for all alike.
         balance_classes: whether samples also count inversely to the frequency of their class in the training samples.
 
@@ -37,8 +37,8 @@ def sample_weights(
     weights = np.ones(y.shape[1])
     for each in (own, of_classes):
         weights *= 1 if each is None else each
-    for part in parts:
-        weights[part] /= _mean_weight(target, weights[part])
+    for name, part in zip(("training", "validation", "test"), parts, strict=True):
+        weights[part] /= _mean_weight(target, name, weights[part])
     return weights
 
 
@@ -96,15 +96,13 @@ def classes_of(y: Array) -> Array:
     return np.asarray(y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] >= 0.5).astype(int))
 
 
-def _mean_weight(target: Target, weights: Array) -> float:
-    """Return the mean of some weights; 1 for none.
+def _mean_weight(target: Target, part: str, weights: Array) -> float:
+    """Return the mean of the weights of a part; 1 for none.
 
     Raises:
         ConfigurationError: all are zero.
     """
     mean = float(weights.mean()) if len(weights) else 1.0
     if not mean > 0:
-        raise ConfigurationError(
-            f"All samples of target={target.name} that are trained or validated with have a weight of zero."
-        )
+        raise ConfigurationError(f"All {part} samples of target={target.name} have a weight of zero.")
     return mean

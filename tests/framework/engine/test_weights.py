@@ -9,6 +9,7 @@ import sklearn.linear_model
 
 import chainrule
 from chainrule.components.contracts import Target
+from chainrule.engine.weights import sample_weights
 from chainrule.records.settings import DType
 
 RNG = np.random.default_rng(5)
@@ -146,10 +147,20 @@ def test_weighted_runs_have_the_bytes_in_a_stack_that_they_have_alone(batch_size
             "data.class_weights has 3 entries, but target=rows has 2 classes: give one each.",
         ),
         (rows(X, LABEL, LABEL - 0.5, weighted=True), [], "target=rows has weights of samples that are negative"),
-        (rows(X, LABEL, 0 * LABEL, weighted=True), [], "All samples of target=rows that are trained or validated with"),
+        (rows(X, LABEL, 0 * LABEL, weighted=True), [], "All training samples of target=rows have a weight of zero."),
     ],
 )  # fmt: skip
 def test_weights_that_do_not_fit_get_a_sentence(target, overrides, sentence):
     with pytest.raises(chainrule.ConfigurationError) as caught:
         trained(target, *overrides)
     assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(("part", "place"), [("training", 0), ("validation", 1), ("test", 2)])
+def test_the_part_whose_weights_are_zero_is_named(part, place):
+    parts = np.split(np.arange(40), [20, 30])
+    weights = np.ones(40)
+    weights[parts[place]] = 0
+    with pytest.raises(chainrule.ConfigurationError) as caught:
+        sample_weights(rows(X, LABEL), [weights], LABEL.T, parts, None, False)
+    assert str(caught.value) == f"All {part} samples of target=rows have a weight of zero."
