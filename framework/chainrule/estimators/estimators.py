@@ -194,7 +194,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
         """
         from chainrule.config.compose import compose_settings  # here, because Hydra is slow to import
 
-        typed = dict(map(split_override, self.overrides))
+        own_overrides = [self.overrides] if isinstance(self.overrides, str) else self.overrides
+        typed = dict(map(split_override, own_overrides))
         for key, value in typed.items():
             own = _OWN.get(key.partition(".")[0])
             if own:
@@ -206,7 +207,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
             values["optimizer.lr"] = self.lr
         overrides = [f"{key}={_text(value)}" for key, value in values.items() if key not in typed]
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        return replace(compose_settings([*overrides, *self.overrides]), seed=seed, target=target)
+        return replace(compose_settings([*overrides, *own_overrides]), seed=seed, target=target)
 
     def _predicted(self, x: ArrayLike) -> Array:
         """Return what the network predicts, ``(samples, outputs)``."""
@@ -311,7 +312,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             ConfigurationError: a parameter is wrong, or parameters do not fit each other or the data.
         """
         x, labels = self._checked(X, y)
-        self._set_classes(labels)
+        self._set_classes(labels, "y")
         return self._fit(x, self._one_hot(labels))
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, *, epochs: int = 1) -> Self:
@@ -333,7 +334,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         first = not hasattr(self, "result_")
         x, labels = self._checked(X, y, reset=first)
         if first:
-            self._set_classes(labels if classes is None else np.asarray(classes))
+            self._set_classes(*((labels, "y") if classes is None else (np.asarray(classes), "classes")))
         return self._go_on(x, self._one_hot(labels), epochs)
 
     @available_if(_gives_shares)  # type: ignore[untyped-decorator]
@@ -357,12 +358,11 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         check_classification_targets(y)
         return x, column_or_1d(y, warn=True)
 
-    def _set_classes(self, labels: Array) -> None:
+    def _set_classes(self, labels: Array, where: str) -> None:
         self.classes_ = np.unique(labels)
         if len(self.classes_) < 2:
-            raise ValueError(
-                f"y holds 1 class, {self.classes_.tolist()[0]!r}; a classifier needs two classes at least."
-            )
+            held = ", ".join([counted(len(self.classes_), "class"), *map(repr, self.classes_.tolist())])
+            raise ValueError(f"{where} holds {held}; a classifier needs two classes at least.")
 
     def _one_hot(self, labels: Array) -> Array:
         places = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)

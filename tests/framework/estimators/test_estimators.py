@@ -187,6 +187,11 @@ def test_every_option_has_a_parameter_or_the_door():
     assert (settings.data.balance_classes, settings.sampling.name, settings.network.hidden) == (True, "fixed", (4, 3))
 
 
+def test_a_single_override_may_be_typed_without_a_list():
+    settings = chainrule.Classifier(overrides="optimizer.beta2=0.9", epochs=1).fit(*IRIS).result_.settings
+    assert settings.optimizer.beta2 == 0.9
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -222,6 +227,8 @@ def test_what_partial_fit_cannot_do_it_says():
         model.partial_fit(x, np.stack([y, y], axis=1))
     with pytest.raises(ValueError, match="needs two classes at least"):
         chainrule.Classifier().fit(x, ["a"] * len(x))
+    with pytest.raises(ValueError, match=r"^classes holds 0 classes; a classifier needs two classes at least"):
+        chainrule.Classifier().partial_fit(*IRIS, classes=[])
     with pytest.raises(NotFittedError):
         chainrule.Classifier().predict(x)
 
