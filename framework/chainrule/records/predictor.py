@@ -97,7 +97,10 @@ class Predictor:
         """Return predictions, see :meth:`chainrule.records.result.Result.predict`."""
         if hasattr(x, "columns") and hasattr(x, "index"):
             return self._framed(x)
-        points = np.asarray(x, float)
+        try:
+            points = np.asarray(x, float)
+        except (TypeError, ValueError) as error:  # text, rows of different length
+            raise ConfigurationError(f"x must be an array of numbers, or a data frame: {error}.") from None
         inputs = self.shape.widths[0]
         columns = points[:, None] if points.ndim == 1 else points.T if samples_first else points
         if columns.ndim != 2 or len(columns) != inputs:

@@ -179,8 +179,8 @@ class Result:
             ``output_NAME``, if outputs are no probabilities). Of several values it has columns ``prediction_NAME``.
 
         Raises:
-            ConfigurationError: ``x`` has another number of inputs; columns are missing, hold values of another kind
-                than in training, or lack some.
+            ConfigurationError: ``x`` is no array of numbers, or has another number of inputs; columns are missing, hold
+                values of another kind than in training, or lack some.
         """
         return self.predictor(x, samples_first=samples_first)
 

@@ -97,6 +97,12 @@ def test_square_arrays_are_read_by_the_convention_that_is_said():
     np.testing.assert_allclose(result.predict(pd.DataFrame(square))["prediction"], rows[:, 0], rtol=1e-12)
 
 
+@pytest.mark.parametrize("x", ["text", [["a", "b"]], [[1.0], [1.0, 2.0]], {"a": 1}])
+def test_what_is_no_array_of_numbers_is_refused(x):
+    with pytest.raises(chainrule.ConfigurationError, match=r"^x must be an array of numbers, or a data frame: "):
+        chainrule.run("training.epochs=0").predict(x)
+
+
 @pytest.mark.parametrize(
     ("shape", "samples_first", "hint"),
     [
