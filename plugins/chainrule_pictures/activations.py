@@ -35,7 +35,7 @@ def draw(result: Result) -> Any:
             axes.fill_between(epochs, own[low], own[high], color=TRAINING, alpha=alpha, linewidth=0, label=label)
         marker = "o" if len(epochs) == 1 else ""
         axes.plot(epochs, own[3], color="black", linewidth=1.2, marker=marker, label="median")
-        name = "outputs" if layer == result.shape.layers else f"layer {layer}"
+        name = canvas.layer_name(result, layer)
         units = result.shape.widths[layer]
         axes.set_title(f"{name}: {counted(units, 'unit')}", fontsize=SMALL, color=GUIDE)
         canvas.over_epochs(axes, result.epochs)

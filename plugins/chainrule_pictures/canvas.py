@@ -179,6 +179,11 @@ def name(text: str) -> str:
     return (text if len(text) <= _NAME else f"{text[: _NAME - 3]}...").replace("$", r"\$")  # which begins a formula
 
 
+def layer_name(result: Result, layer: int) -> str:
+    """Return what a layer, counted from 1, is called: ``layer 1``, and ``outputs`` the last one."""
+    return "outputs" if layer == result.shape.layers else f"layer {layer}"
+
+
 def output_name(result: Result, output: int) -> str:
     """Return what an output is called before its number, as in ``output 1``, or ``height, output 1``."""
     schema = result.samples.schema

@@ -123,7 +123,7 @@ def _summary(figure: Any, result: Result) -> None:
         shown = axes.imshow(
             finite, cmap=_SIGNED, vmin=-largest or -1, vmax=largest or 1, aspect="auto", interpolation="nearest"
         )
-        name = "outputs" if layer == result.shape.layers else f"layer {layer}"
+        name = canvas.layer_name(result, layer)
         units = "units" if len(weight) == result.shape.widths[layer] else "rows"
         axes.set_title(f"{name}: {len(weight)} {units}", fontsize=SMALL, color=GUIDE)
         axes.set_xlabel(

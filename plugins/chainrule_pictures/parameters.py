@@ -114,7 +114,7 @@ def _draw_layers(figure: Any, result: Result, theta: Array) -> None:
             _lines(axes, epochs, block)
         else:
             _bands(axes, epochs, block)
-        name = "outputs" if layer == result.shape.layers else f"layer {layer}"
+        name = canvas.layer_name(result, layer)
         axes.set_title(f"{name}: {counted(block[0].size, 'parameter')}", fontsize=SMALL, color=GUIDE)
         canvas.over_epochs(axes, result.epochs)
         if place + columns < len(layers):
