@@ -124,8 +124,8 @@ def _summary(figure: Any, result: Result) -> None:
             finite, cmap=_SIGNED, vmin=-largest or -1, vmax=largest or 1, aspect="auto", interpolation="nearest"
         )
         name = canvas.layer_name(result, layer)
-        units = "units" if len(weight) == result.shape.widths[layer] else "rows"
-        axes.set_title(f"{name}: {len(weight)} {units}", fontsize=SMALL, color=GUIDE)
+        rows = counted(len(weight), "unit" if len(weight) == result.shape.widths[layer] else "row")
+        axes.set_title(f"{name}: {rows}", fontsize=SMALL, color=GUIDE)
         axes.set_xlabel(
             f"{'inputs' if layer == 1 else f'units of layer {layer - 1}'} ({weight.shape[1]})", fontsize=SMALL
         )

@@ -438,6 +438,12 @@ def test_a_large_network_has_a_heat_map_of_each_layer(name):
         np.testing.assert_array_equal(shown, weights)
 
 
+def test_a_single_unit_of_a_large_network_is_called_one():
+    result = chainrule.run("network.hidden=[40]", "training.epochs=0", "data.samples=10")
+    titles = [axes.get_title() for axes in network.draw(result).axes]
+    assert titles[:2] == ["layer 1: 40 units", "outputs: 1 unit"]
+
+
 def test_some_of_many_layers_are_shown():
     assert canvas.some(3, 6) == [1, 2, 3]
     assert canvas.some(50, 6) == [1, 11, 21, 30, 40, 50]
