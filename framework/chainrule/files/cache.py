@@ -1,7 +1,7 @@
 """What takes a while to make, kept on disk in the user's cache for all processes of this machine.
 
-A file is written whole or not at all, and begins with the digest of its key and of what follows, so that neither a damaged
-one is used, nor one in the place of another.
+A file is written whole or not at all, and begins with the digest of its key and of what follows, so that neither a
+damaged one is used, nor one in the place of another.
 """
 
 import hashlib
