@@ -353,10 +353,10 @@ class Recording(NDArrayOperatorsMixin):
             raise Untraceable(f"calls {name} of {', '.join(map(str, dtypes))}") from None
         if dtype is not None and resolved[-1] != dtype:
             raise Untraceable(f"calls {name} of {', '.join(map(str, dtypes))} for {np.dtype(dtype)}")
-        if ufunc is np.power:
-            _refuse_short_cuts(inputs[1], operands[1])
         mask = None if where is True else self.operand(where)[0]
         dims = np.broadcast_shapes(*(each.dims for each in (*operands, mask) if isinstance(each, View)))
+        if ufunc is np.power and math.prod(dims if out is None else out.view.dims) > 1:
+            _refuse_short_cuts(inputs[1], operands[1])
         known = None
         if all(is_known(each) for each in inputs) and where is True:
             known = ufunc(*(each.known if isinstance(each, Recording) else each for each in inputs))
@@ -473,7 +473,7 @@ class Recording(NDArrayOperatorsMixin):
 
 
 def _refuse_short_cuts(given: Any, exponent: Operand) -> None:
-    """Refuse exponents for which NumPy takes short cuts: where a run is alone and has one, but not in a stack.
+    """Refuse exponents for which NumPy takes short cuts: where a run is alone and has one for several numbers.
 
     Raises:
         Untraceable: a run has one exponent, which is -1, 0, 0.5, 1 or 2, or not known.

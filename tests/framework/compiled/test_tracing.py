@@ -61,6 +61,7 @@ def of_some_units(x, y):
 
 
 FORMULAS = {
+    "a power of each run": lambda x, y: x + 0.96 ** y[:, :1, :1],
     "into others": into_others,
     "of some units": of_some_units,
     "arithmetic": lambda x, y: (x + y) * (x - y) / (1.5 - y) + -x,
