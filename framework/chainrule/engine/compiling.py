@@ -383,11 +383,11 @@ def record(parts: Parts, part: Part, now: int) -> Recorded:
     further = np.zeros((2, runs), int)
     given_transforms = transforms if groups["transforms"] else None
     update = planned_update(optimizer, groups["rule"], given_transforms, offered, further, backprop, batch)
-    before = _flat(states)
+    before, earlier = _flat(states), len(tape.buffers)
     with recorded(tape):
         grad = backprop(batch)
         update(theta, grad, states["state"], Step(tape, now))
-        _put_back(before, _flat(states))
+        _put_back(before, _flat(states), earlier)
     if (further != further[:, :1]).any():
         raise Untraceable("evaluates gradients of some runs only")
     return Recorded(tape, places, x.view.buffer.number, y.view.buffer.number, further[:, 0])
@@ -417,8 +417,21 @@ def _flat(states: Mapping[str, Any]) -> dict[Place, Any]:
     return found
 
 
-def _put_back(before: Mapping[Place, Traced], after: Mapping[Place, Any]) -> None:
-    """Record that arrays which a component has put in the place of others are copied there."""
+def _put_back(before: Mapping[Place, Traced], after: Mapping[Place, Any], earlier: int) -> None:
+    """Record that arrays which a component has put in the place of others are copied there.
+
+    Args:
+        before: what components kept.
+        after: what they keep now.
+        earlier: how many buffers there were before the step.
+
+    Raises:
+        Untraceable: they keep an array that changes elsewhere, too, such as the parameters, where only NumPy does so.
+    """
+    own = {each.view.buffer.number for each in before.values()}
+    kept = [each.view.buffer.number for each in after.values() if isinstance(each, Traced)]
+    if len(set(kept)) < len(kept) or any(number < earlier and number not in own for number in kept):
+        raise Untraceable("keeps an array that is changed elsewhere, and no copy of it")
     changed = {place: each for place, each in after.items() if each is not before[place]}
     copies = {place: each.copy() for place, each in changed.items()}  # first, because they may be exchanged
     for place, each in copies.items():

@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import pytest
@@ -295,7 +295,7 @@ class SortedIfPositive(Sampling):
 class SortedWhereThereAreLabels(Sampling):
     """At random, unless outputs can be sorted: what it asks may fail, or be answered by another class."""
 
-    asks: Literal["the class", "for an exception"] = "the class"
+    asks: str = "the class"
 
     def epoch(self, rng, x, y, epoch, epochs):
         if self.asks == "the class":
@@ -388,6 +388,28 @@ def test_what_a_component_does_rarely_is_compared_too():
     mine = train(stack_of(SMALL, 1, Engine.COMPILED, optimizer=CountingRarely()))
     assert mine[0].engine is Engine.NUMPY
     assert mine[0].fallback.startswith("Machine code gave other numbers than NumPy in step 20 or soon after")
+
+
+@dataclass(frozen=True)
+class Anchored(Optimizer):
+    """Pulled to what it takes for the parameters of some steps ago, but is the array that changes."""
+
+    lr: Annotated[float, doc("rate")] = 0.1
+    where: str = "theta"
+
+    def init(self, theta):
+        return {"anchor": theta.copy(), "other": theta.copy()}
+
+    def update(self, theta, grad, state, step):
+        if step % 20 == 0:
+            state["anchor"] = {"theta": theta, "grad": grad[:, ::-1], "other": state["other"]}[self.where]
+        state["other"] *= 0.9
+        theta -= self.lr * (grad + 0.1 * (theta - state["anchor"]))
+
+
+@pytest.mark.parametrize("where", ["theta", "grad", "other"])
+def test_a_component_that_keeps_an_array_which_changes_is_left_to_numpy(where):
+    assert "keeps an array that is changed elsewhere" in both(SMALL, 2, optimizer=Anchored(where=where))
 
 
 @pytest.mark.parametrize("changed", [{"optimizer": Counting()}, {"activation": Remembering()}])
