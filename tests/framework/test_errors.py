@@ -111,6 +111,7 @@ MANY = {  # what stands before one of these words and is more than one there, or
     "analysis/comparison.py": {"len(self.pairs)"},
     "analysis/tracked.py": {"'larger' if maximize else 'smaller'"},
     "compiled/generate.py": {"len(w.lines)"},
+    "engine/weights.py": {"part"},
     "files/reading.py": {"size", "found.st_size"},
     "registry/hookspecs.py": {"kind.name"},
     "replay/diagnosis.py": {"of", "cure.best", "best[0].best", "self.proof.control.start", "apart"}
