@@ -13,7 +13,8 @@ from pathlib import Path
 import chainrule
 from chainrule.engine import trainer
 from chainrule.notebook.components import registry
-from chainrule.records.checkpoint import FOLDER, write_checkpoint
+from chainrule.records.checkpoint import write_checkpoint
+from chainrule.records.kept import FOLDER
 from chainrule.registry.watching import Watchers
 from chainrule.runs import execute as module
 from chainrule.runs.execute import Task, execute

@@ -8,8 +8,8 @@ from pathlib import Path
 from chainrule.cli.common import confirmed, load_plugins, parse, parser, tracker_of
 from chainrule.errors import ChainruleError, RecordError, agreeing, counted
 from chainrule.files.locks import exclusive
-from chainrule.records.checkpoint import FOLDER
 from chainrule.records.deleting import LOCK, delete_run, delete_sweep, files_of_run
+from chainrule.records.kept import FOLDER
 from chainrule.records.manifest import FAILURE, MANIFEST
 from chainrule.records.run import Record, read_record
 from chainrule.records.sweep import SWEEP, Sweep, read_sweep

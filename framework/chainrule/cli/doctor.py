@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
     for fault in chain.from_iterable(parts):
         print(f"! {health.shown(fault)}", flush=True)
         found.append(fault)
-    for note in chain.from_iterable(map(health.unsent, given.directories)):
+    for note in chain.from_iterable(look(each) for look in (health.kept, health.unsent) for each in given.directories):
         print(f"note: {note}")
     left = len(found) - _mended(found, given.mend)
     if left:

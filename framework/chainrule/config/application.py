@@ -28,7 +28,6 @@ from chainrule.files import paths
 from chainrule.files.atomic import write_whole
 from chainrule.files.reading import require_without_links
 from chainrule.records.manifest import MANIFEST
-from chainrule.records.run import require_free
 
 OVERWRITE = "--overwrite"
 _DASHED = re.compile(r"--?[a-z_]+[\w./@]*=.*", re.DOTALL)
@@ -114,9 +113,9 @@ def _places_kept() -> Iterator[None]:
     """
 
     def save(config: Any, name: str, folder: Path) -> None:
-        directory = Path(HydraConfig.get().runtime.output_dir)
-        if not task.is_overwriting():
-            require_free(directory)
+        context = HydraConfig.get()
+        directory = Path(context.runtime.output_dir)
+        task.require_place(directory, context)
         require_without_links(directory, directory)
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / name, OmegaConf.to_yaml(config).encode(), synced=False)

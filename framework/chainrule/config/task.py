@@ -18,7 +18,7 @@ from chainrule.config.compose import resolved
 from chainrule.config.fitting import fitted
 from chainrule.config.settings import pictures_from_config, settings_from_config, tracker_from_config
 from chainrule.config.templates import plain
-from chainrule.errors import ChainruleError, RecordError, ending, in_a_line, sentence
+from chainrule.errors import ChainruleError, ConfigurationError, RecordError, ending, in_a_line, sentence
 from chainrule.files import paths
 from chainrule.files.atomic import write_whole
 from chainrule.files.yaml_text import dump
@@ -112,6 +112,21 @@ def _train(config: DictConfig, context: HydraConf) -> float:
         watchers.tell("finished", record)
     value = objective(result.metrics)[1]
     return value if value is not None and math.isfinite(value) else math.nan
+
+
+def require_place(directory: Path, context: HydraConf) -> None:
+    """Check that a run may leave its record in its directory: it is free, or what is there may be replaced.
+
+    Raises:
+        ConfigurationError: it holds what is to stay.
+    """
+    if is_overwriting():
+        return
+    try:
+        require_free(directory)
+    except ConfigurationError:  # of a job of a sweep that is resumed, what is not complete is trained again
+        if context.mode != RunMode.MULTIRUN or _member(directory, context) is None:
+            raise
 
 
 def _is_first_of_hydra(context: HydraConf) -> bool:

@@ -3,10 +3,7 @@
 import hashlib
 import json
 import math
-import re
-import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -24,12 +21,9 @@ from chainrule.engine.trajectory import Snapshot
 from chainrule.errors import RecordError
 from chainrule.files.atomic import sync_folder, write_whole
 from chainrule.files.reading import read_within
+from chainrule.records.kept import FOLDER, MARK, files_in
 
-FOLDER = "checkpoints"  # below the directory of a run, or of the first run of a stack
-_MARK = b"chainrule checkpoint 1 "
 _KEPT = 2  # the newest, and the one before, in case that is damaged
-_LONGEST = 1 << 24  # bytes of what is said about runs
-_NAME = re.compile(r"epoch-\d{10,}")
 _ARRAY = "__array__"  # key of what stands for an array in the text
 _DTYPES = "biufc"  # kinds of arrays that are kept
 
@@ -78,10 +72,10 @@ def write_checkpoint(
     folder = directory / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"epoch-{checkpoint.epoch:010d}"
-    write_whole(path, b"".join([_MARK, digest.hexdigest().encode(), b"\n", *parts]), synced)  # type: ignore[list-item]
+    write_whole(path, b"".join([MARK, digest.hexdigest().encode(), b"\n", *parts]), synced)  # type: ignore[list-item]
     if synced:
         sync_folder(folder)
-    for older in _files(directory)[_KEPT:]:
+    for older in files_in(directory)[_KEPT:]:
         older.unlink(missing_ok=True)
     return path
 
@@ -93,7 +87,7 @@ def read_checkpoint(directory: Path) -> Saved | None:
         RecordError: there are some, and all of them are damaged.
     """
     damaged: list[Path] = []
-    for path in _files(directory):
+    for path in files_in(directory):
         try:
             content = _content(path)
         except RecordError:
@@ -105,30 +99,6 @@ def read_checkpoint(directory: Path) -> Saved | None:
     return None
 
 
-def about(directory: Path) -> Mapping[str, Any] | None:
-    """Return what the newest checkpoint says about its runs, which is not checked; None if there is none."""
-    for path in _files(directory):
-        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError), open(path, "rb") as file:
-            file.readline(len(_MARK) + 65)
-            found = json.loads(file.readline(_LONGEST))["about"]
-            if isinstance(found, dict):
-                return found
-    return None
-
-
-def remove_checkpoints(directory: Path) -> None:
-    """Remove the checkpoints of a run, which has ended."""
-    shutil.rmtree(directory / FOLDER, ignore_errors=True)
-
-
-def _files(directory: Path) -> list[Path]:
-    """Return the files of checkpoints, the newest first; links are none."""
-    folder = directory / FOLDER
-    there = [] if folder.is_symlink() else [path for path in folder.glob("epoch-*") if _NAME.fullmatch(path.name)]
-    found = [path for path in there if path.is_file() and not path.is_symlink()]
-    return sorted(found, key=lambda path: int(path.name.partition("-")[2]), reverse=True)
-
-
 def _content(path: Path) -> dict[str, Any]:
     """Read a file.
 
@@ -138,7 +108,7 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         first, text, rest = _split(read_within(path.parent, path.name))
         digest = hashlib.sha256(text + b"\n" + rest).hexdigest()
-        if first != _MARK + digest.encode():
+        if first != MARK + digest.encode():
             raise ValueError("its checksum is another")
         content = json.loads(text)
         arrays = _arrays(content["arrays"], rest)

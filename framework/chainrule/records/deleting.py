@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chainrule.files.reading import require_unlinked
-from chainrule.records.checkpoint import FOLDER
+from chainrule.records.kept import FOLDER
 from chainrule.records.manifest import FAILURE, MANIFEST
 from chainrule.records.run import HYDRA, Record
 from chainrule.records.sweep import SWEEP, Sweep

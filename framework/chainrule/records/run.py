@@ -22,10 +22,12 @@ from chainrule.errors import ChainruleError, ConfigurationError, RecordError, se
 from chainrule.files.archives import npz
 from chainrule.files.atomic import sync_folder, write_atomically, write_new, write_whole
 from chainrule.files.reading import digest_within, read_within, require_without_links
+from chainrule.files.words import resuming
 from chainrule.files.yaml_text import dump
 from chainrule.records.archive import arrays_of
 from chainrule.records.entries import Entries, read_entries, sealed
 from chainrule.records.environment import environment
+from chainrule.records.kept import Kept, kept_in
 from chainrule.records.manifest import (
     CONFIGURATION,
     CURVES,
@@ -219,10 +221,10 @@ class _FailureEntries(Entries):
 
 
 def require_free(directory: Path) -> None:
-    """Check that a directory holds no record, which a new one would replace.
+    """Check that a directory holds no record and no run that can go on, which a new record would replace.
 
     Raises:
-        ConfigurationError: it holds the record of a run or of a sweep.
+        ConfigurationError: it holds the record of a run or of a sweep, or a run that broke off and is kept.
     """
     for name, what in ((MANIFEST, "a run"), (SWEEP, "a sweep")):
         if os.path.lexists(directory / name):
@@ -230,6 +232,18 @@ def require_free(directory: Path) -> None:
                 f"{directory} holds the record of {what} already: choose another directory, or write --overwrite "
                 "(in Python overwrite=True) to replace it."
             )
+    if kept := kept_in(directory):
+        raise ConfigurationError(
+            f"{directory} holds {kept}: {how_to_go_on(kept)}, or write --overwrite (in Python overwrite=True) to "
+            "replace it."
+        )
+
+
+def how_to_go_on(kept: Kept) -> str:
+    """Return what goes on with a run that is kept, or with its sweep, as a part of a sentence."""
+    place = kept.directory.absolute()
+    above = next((folder for folder in place.parents if (folder / SWEEP).is_file()), None)
+    return f"`{resuming(above or kept.directory)}` goes on"
 
 
 def claim_directory(directory: Path, overwrite: bool = False, known: bool = False) -> None:

@@ -22,7 +22,8 @@ from chainrule.engine.reason import Reason
 from chainrule.engine.stack import STACKED, Stack
 from chainrule.engine.trainer import Moment, Observer, Pruner, Stopwatch, Trained, one_thread, train
 from chainrule.files import paths
-from chainrule.records.checkpoint import Saved, remove_checkpoints
+from chainrule.records.checkpoint import Saved
+from chainrule.records.kept import remove_checkpoints
 from chainrule.records.manifest import FileEntry
 from chainrule.records.result import Result
 from chainrule.records.run import Record, claim_directory, write_record

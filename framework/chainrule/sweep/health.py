@@ -19,8 +19,9 @@ from chainrule.files.reading import found_below
 from chainrule.files.words import resuming, shell_word, syncing
 from chainrule.records.deleting import LOCK, PROGRESS, remains
 from chainrule.records.faults import Fault
+from chainrule.records.kept import FOLDER, kept_in
 from chainrule.records.manifest import MANIFEST
-from chainrule.records.run import Record, read_record
+from chainrule.records.run import Record, how_to_go_on, read_record
 from chainrule.records.sweep import SWEEP, Sweep, read_sweep
 from chainrule.registry.loaded import installed
 from chainrule.registry.registry import Registry
@@ -82,7 +83,7 @@ def directory_faults(directory: Path) -> Iterator[Fault]:
         ChainruleError: there are none.
     """
     found = list(found_below(directory.absolute(), MANIFEST, SWEEP))
-    if not found:
+    if not found and not any(kept(directory)):
         raise ChainruleError(f"{directory} holds no record.")
     of_sweeps: set[Path] = set()
     for path in (each for each in found if each.name == SWEEP):
@@ -97,6 +98,19 @@ def directory_faults(directory: Path) -> Iterator[Fault]:
         yield from sweep_faults(sweep)
     for path in (each for each in found if each.name == MANIFEST and each.parent not in of_sweeps):
         yield from _run_faults(path.parent, "Train it again.")
+
+
+def kept(directory: Path) -> Iterator[str]:
+    """Yield up to where runs in a directory are kept that have no record, and what goes on with them, in sentences.
+
+    That is no fault: such a run was interrupted, or is being trained. Of the jobs of a sweep that has not finished
+    :func:`sweep_faults` speaks.
+    """
+    for folder in found_below(directory.absolute(), FOLDER):
+        place = folder.parent
+        run = None if os.path.lexists(place / MANIFEST) else kept_in(place)
+        if run and not any((above / SWEEP).is_file() for above in place.parents):
+            yield f"{place} holds {run}; {how_to_go_on(run)}."
 
 
 def unsent(directory: Path) -> Iterator[str]:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, open_dict
 
 from chainrule.errors import ChainruleError, ConfigurationError, RecordError
 from chainrule.files.words import resuming
-from chainrule.records.checkpoint import about
+from chainrule.records.kept import about
 from chainrule.records.result import objective
 from chainrule.records.run import Failure, Record, read_end
 from chainrule.sweep.execution.plan import Plan

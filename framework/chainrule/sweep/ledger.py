@@ -24,8 +24,8 @@ from chainrule.errors import ChainruleError, ConfigurationError, agreeing, count
 from chainrule.files.locks import exclusive
 from chainrule.files.reading import require_unlinked, require_without_links
 from chainrule.files.words import resuming
-from chainrule.records.checkpoint import remove_checkpoints
 from chainrule.records.deleting import LOCK, PROGRESS, delete_sweep
+from chainrule.records.kept import remove_checkpoints
 from chainrule.records.manifest import FAILURE, MANIFEST
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import objective

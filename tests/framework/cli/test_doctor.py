@@ -72,6 +72,18 @@ def test_a_tracker_that_cannot_be_reached_is_a_fault(asked, monkeypatch, capsys)
     assert "! tracking=t: It is gone." in capsys.readouterr().out
 
 
+def test_a_run_that_is_kept_is_no_fault(asked, monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "own_tracker", lambda name: type("T", (), {"name": "t", "faults": lambda self: ()})())
+    Path("run/checkpoints").mkdir(parents=True)
+    Path("run/checkpoints/epoch-0000000007").touch()
+    doctor.main(["run"])
+    place = Path("run").absolute()
+    said = (
+        f"note: {place} holds a run that is kept up to epoch 7; `chainrule resume {place}` goes on.\nnothing is wrong\n"
+    )
+    assert capsys.readouterr().out.endswith(said)
+
+
 def test_records_are_looked_at(asked, monkeypatch, capsys):
     monkeypatch.setattr(doctor, "own_tracker", lambda name: type("T", (), {"name": "t", "faults": lambda self: ()})())
     chainrule.run("training.epochs=0", "tracking=none", directory="run")

@@ -9,9 +9,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+import chainrule
 from chainrule.config import task
 from chainrule.errors import ChainruleError, ConfigurationError
-from chainrule.records.manifest import FAILURE
+from chainrule.records.manifest import FAILURE, MANIFEST
 from chainrule.records.run import read_record
 from chainrule.registry.registry import Registry
 from jobs import configuration
@@ -27,6 +28,18 @@ def test_a_seed_that_is_no_number_fails_in_a_sentence():
     command("-m", *SHORT, PLACE, *own, "seed=1,abc", code=1)
     failure = json.loads(Path("sweep/1", FAILURE).read_text())
     assert (failure["error"], failure["seed"]) == ("seed must be a whole number >= 0, not 'abc'.", 0)
+
+
+def test_a_job_that_goes_on_may_leave_its_record_where_it_is_kept():
+    chainrule.sweep("seed=0,1", *SHORT, directory="sweep", quiet=True)
+    job = Path("sweep/1").absolute()
+    (job / MANIFEST).unlink()
+    (job / "checkpoints").mkdir()
+    (job / "checkpoints" / "epoch-0000000001").touch()
+    hydra = {"mode": RunMode.MULTIRUN, "runtime": {"cwd": str(Path.cwd())}, "sweep": {"dir": "sweep"}}
+    task.require_place(job, OmegaConf.create(hydra))
+    with pytest.raises(ConfigurationError, match="holds a run that is kept"):
+        task.require_place(job, OmegaConf.create(hydra | {"mode": RunMode.RUN}))
 
 
 WATCHERS = Registry.watchers

@@ -8,8 +8,8 @@ from chainrule.engine.machine import Checkpoint
 from chainrule.engine.reason import Reason
 from chainrule.engine.trainer import Course, Trained
 from chainrule.errors import RecordError
-from chainrule.records import checkpoint as module
-from chainrule.records.checkpoint import about, read_checkpoint, remove_checkpoints, write_checkpoint
+from chainrule.records.checkpoint import read_checkpoint, write_checkpoint
+from chainrule.records.kept import MARK, about
 
 rng = np.random.default_rng(0)
 STATES = {(1, "norm"): {"mean": rng.normal(size=(2, 3, 1))}, (2, "activation"): {}}
@@ -124,7 +124,7 @@ def forged(folder, described, content=b""):
     text = json.dumps({"about": {}, "checkpoint": {}, "course": {}, "arrays": described}).encode() + b"\n"
     (folder / "checkpoints").mkdir(exist_ok=True)
     digest = hashlib.sha256(text + content).hexdigest().encode()
-    (folder / "checkpoints" / "epoch-0000000200").write_bytes(module._MARK + digest + b"\n" + text + content)
+    (folder / "checkpoints" / "epoch-0000000200").write_bytes(MARK + digest + b"\n" + text + content)
 
 
 @pytest.mark.parametrize(
@@ -144,17 +144,6 @@ def test_arrays_that_do_not_fit_the_file_are_not_made(tmp_path, described):
     forged(tmp_path, described)
     with pytest.raises(RecordError, match="is damaged"):
         read_checkpoint(tmp_path)
-
-
-def test_there_may_be_none(tmp_path):
-    assert read_checkpoint(tmp_path) is about(tmp_path) is None
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / ".epoch-0000000012.tmp").touch()  # as a crash leaves it
-    (tmp_path / "checkpoints" / "epoch-0000000012").mkdir()
-    assert read_checkpoint(tmp_path) is about(tmp_path) is None
-    remove_checkpoints(tmp_path)
-    remove_checkpoints(tmp_path)
-    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_no_number_cannot_be_kept(tmp_path):

@@ -55,7 +55,7 @@ def broken(folder, epoch, *overrides, seeds=1):
 def finish(folder, *overrides, seeds=1):
     again = tasks(folder, *overrides, seeds=seeds)
     since = found([task.prepared for task in again], [task.directory for task in again], installed())
-    execute(again, Watchers([]), installed(), since=since)
+    execute(again, Watchers([]), installed(), overwrite=True, since=since)
     return since
 
 
@@ -77,7 +77,7 @@ def test_it_may_break_off_again_and_again(tmp_path):
         since = found([again[0].prepared], [again[0].directory], installed())
         assert since.checkpoint.epoch == since_epoch
         with pytest.raises(KeyboardInterrupt):
-            execute(again, Watchers([Breaks(epoch)]), installed(), since=since)
+            execute(again, Watchers([Breaks(epoch)]), installed(), overwrite=True, since=since)
     finish(tmp_path, *RUNS[0])
     assert files(tmp_path / "0") == files(tmp_path / "whole" / "0")
 

@@ -9,7 +9,7 @@ import chainrule
 from chainrule.errors import ChainruleError
 from chainrule.files.locks import exclusive
 from chainrule.records.manifest import MANIFEST
-from chainrule.records.run import read_record
+from chainrule.records.run import read_record, require_free
 from chainrule.records.sweep import read_sweep
 from chainrule.registry.loaded import installed
 from chainrule.sweep import health
@@ -60,6 +60,27 @@ def test_records_that_were_never_sent_are_counted_with_the_command(place, monkey
 def test_a_directory_without_records_is_named(tmp_path):
     with pytest.raises(ChainruleError, match=r"holds no record\.$"):
         faults(tmp_path)
+
+
+def keep(directory):
+    """Leave a checkpoint in a directory without a record."""
+    (directory / "checkpoints").mkdir(parents=True)
+    (directory / "checkpoints" / "epoch-0000000650").write_bytes(b"")
+    (directory / MANIFEST).unlink(missing_ok=True)
+
+
+def test_it_is_told_how_to_go_on_with_runs_that_are_kept(place):
+    keep(place / "other")
+    said = f"{place}/other holds a run that is kept up to epoch 650; `chainrule resume {place}/other` goes on."
+    assert list(health.kept(place / "other")) == list(health.kept(place)) == [said]
+    assert faults(place / "other") == faults(place) == [], "it may be training"
+
+
+def test_runs_of_a_sweep_are_kept_by_the_sweep(place):
+    keep(place / "sweep" / "1")
+    assert list(health.kept(place)) == []
+    with pytest.raises(ChainruleError, match=rf"up to epoch 650: `chainrule resume {place}/sweep` goes on, or write"):
+        require_free(place / "sweep" / "1")
 
 
 def test_what_is_damaged_is_named(place):

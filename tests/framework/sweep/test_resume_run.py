@@ -47,6 +47,21 @@ def test_what_python_began_python_finishes():
     assert files("run") == files("whole")
 
 
+def test_what_is_kept_is_replaced_only_if_that_is_said():
+    broken("run", 5)
+    before = kept("run")
+    advice = (
+        r"/run holds a run that is kept up to epoch 4 of 9: `chainrule resume \S+/run` goes on, or write --overwrite"
+    )
+    with pytest.raises(ConfigurationError, match=advice):
+        chainrule.run(*SMALL, directory="run")
+    assert kept("run") == before
+    chainrule.run(*SMALL, directory="run", overwrite=True)
+    assert not kept("run")
+    chainrule.run(*SMALL, directory="whole")
+    assert files("run") == files("whole")
+
+
 @pytest.mark.slow
 def test_so_does_the_command():
     chainrule.run(*SMALL, directory="whole")
