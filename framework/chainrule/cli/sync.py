@@ -11,7 +11,7 @@ from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.cli.common import load_plugins, parse, parser, tracker_of
 from chainrule.config.settings import TRACKING
 from chainrule.errors import ChainruleError, RecordError, counted, sentence
-from chainrule.files.reading import found_below
+from chainrule.records.below import records_below
 from chainrule.records.manifest import MANIFEST
 from chainrule.records.outcome import Outcome
 from chainrule.records.run import Membership, Record, read_record
@@ -74,7 +74,7 @@ class _Sending:
 
     def send(self, directory: Path) -> None:
         """Send the records below a directory and the sweeps that they belong to."""
-        found = sorted(found_below(directory.absolute(), MANIFEST))
+        found = sorted(records_below(directory.absolute(), MANIFEST))
         if not found:
             raise ChainruleError(f"{directory} holds no finished record.")
         sweeps, damaged = _sweeps(directory.absolute())
@@ -196,7 +196,7 @@ def _sweeps(directory: Path) -> tuple[dict[str, Sweep], dict[Path, RecordError]]
     """Return the sweeps below a directory, and those that it lies in, by key; those that are damaged by folder."""
     above = (folder for folder in directory.parents if (folder / SWEEP).is_file())
     sweeps, damaged = {}, {}
-    for folder in (*above, *(path.parent for path in sorted(found_below(directory, SWEEP)))):
+    for folder in (*above, *(path.parent for path in sorted(records_below(directory, SWEEP)))):
         try:
             sweep = read_sweep(folder)
             sweeps[sweep.manifest.key] = sweep

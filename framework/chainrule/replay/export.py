@@ -14,7 +14,7 @@ from typing import Any
 from chainrule.config.settings import settings_from_config
 from chainrule.errors import ChainruleError, RecordError, counted
 from chainrule.files import paths
-from chainrule.files.reading import found_below
+from chainrule.records.below import records_below
 from chainrule.records.entries import sealed
 from chainrule.records.environment import environment
 from chainrule.records.manifest import MANIFEST
@@ -133,7 +133,7 @@ def _records(directory: Path) -> list[Record]:
     Raises:
         RecordError: there are none, or one is damaged.
     """
-    found = [read_record(path.parent) for path in sorted(found_below(directory, MANIFEST))]
+    found = [read_record(path.parent) for path in sorted(records_below(directory, MANIFEST))]
     if not found:
         raise RecordError(f"{directory} holds no finished record.")
     for record in found:
@@ -146,7 +146,7 @@ def _below(directory: Path, records: Sequence[Record]) -> Iterator[Path]:
 
     Of other files only the README is among them.
     """
-    own = {record.directory for record in records} | {path.parent for path in found_below(directory, SWEEP)}
+    own = {record.directory for record in records} | {path.parent for path in records_below(directory, SWEEP)}
     for folder, names, files in os.walk(directory):
         names[:] = sorted(name for name in names if not name.startswith(".") or name == _HIDDEN)
         belongs = not own.isdisjoint({Path(folder), *Path(folder).parents})

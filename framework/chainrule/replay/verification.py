@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.errors import ConfigurationError, RecordError, agreeing, counted, sentence
-from chainrule.files.reading import found_below
+from chainrule.records.below import records_below
 from chainrule.records.manifest import FAILURE, MANIFEST, needed
 from chainrule.records.run import Record, read_record
 from chainrule.records.sweep import SWEEP, read_sweep
@@ -162,9 +162,9 @@ def _places(directory: Path) -> tuple[list[Path], list[Path]]:
         return [directory], []
     if not directory.is_dir():
         raise RecordError(f"{directory} is no directory.")
-    found = {path.parent for path in found_below(directory, MANIFEST)}
-    without = {path.parent for path in found_below(directory, FAILURE)} - found
-    for path in found_below(directory, SWEEP):
+    found = {path.parent for path in records_below(directory, MANIFEST)}
+    without = {path.parent for path in records_below(directory, FAILURE)} - found
+    for path in records_below(directory, SWEEP):
         sweep = read_sweep(path.parent)
         jobs = {sweep.place(number) for number in range(sweep.runs)}
         without |= {job for job in jobs if not (job / MANIFEST).is_file()}

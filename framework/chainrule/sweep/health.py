@@ -15,8 +15,8 @@ from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.config.settings import tracker_from_config
 from chainrule.errors import ChainruleError, RecordError, agreeing, counted
 from chainrule.files.locks import exclusive
-from chainrule.files.reading import found_below
 from chainrule.files.words import resuming, shell_word, syncing
+from chainrule.records.below import records_below
 from chainrule.records.deleting import LOCK, PROGRESS, remains
 from chainrule.records.faults import Fault
 from chainrule.records.kept import FOLDER, kept_in
@@ -82,7 +82,7 @@ def directory_faults(directory: Path) -> Iterator[Fault]:
     Raises:
         ChainruleError: there are none.
     """
-    found = list(found_below(directory.absolute(), MANIFEST, SWEEP))
+    found = list(records_below(directory.absolute(), MANIFEST, SWEEP))
     if not found and not any(kept(directory)):
         raise ChainruleError(f"{directory} holds no record.")
     of_sweeps: set[Path] = set()
@@ -106,7 +106,7 @@ def kept(directory: Path) -> Iterator[str]:
     That is no fault: such a run was interrupted, or is being trained. Of the jobs of a sweep that has not finished
     :func:`sweep_faults` speaks.
     """
-    for folder in found_below(directory.absolute(), FOLDER):
+    for folder in records_below(directory.absolute(), FOLDER):
         place = folder.parent
         run = None if os.path.lexists(place / MANIFEST) else kept_in(place)
         if run and not any((above / SWEEP).is_file() for above in place.parents):
@@ -120,7 +120,7 @@ def unsent(directory: Path) -> Iterator[str]:
     shown nothing is known.
     """
     counts: dict[str, list[bool]] = {}
-    for path in found_below(directory.absolute(), MANIFEST):
+    for path in records_below(directory.absolute(), MANIFEST):
         try:
             record = read_record(path.parent)
             tracker = tracker_from_config(record.manifest.configuration, installed())
