@@ -11,7 +11,7 @@ from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves, one_nan
 from chainrule.engine.reason import Reason
 from chainrule.records.environment import environment
-from chainrule.records.manifest import PluginEntry
+from chainrule.records.manifest import PluginEntry, RunManifest
 from chainrule.records.result import Result
 from chainrule.records.run import Record, named_weights
 from chainrule.registry.versions import changes
@@ -30,6 +30,8 @@ class Original:
         epochs: how many epochs it trained.
         metrics: final losses and scores; None for a value that is not finite.
         digest: SHA-256 of its data.
+        start: SHA-256 of the file with the parameters that it began with, those of another run; empty if they were
+            drawn, or that is not known.
         environment: what it was trained with; empty if that is not known.
         plugins: likewise, by ``distribution:entry point``.
     """
@@ -40,6 +42,7 @@ class Original:
     epochs: int
     metrics: Mapping[str, float | None]
     digest: str
+    start: str
     environment: Mapping[str, Any]
     plugins: Mapping[str, PluginEntry]
 
@@ -58,6 +61,7 @@ class Original:
             epochs=known.epochs,
             metrics=known.metrics,
             digest=known.data.digest,
+            start=begun_with(known),
             environment=known.environment,
             plugins=known.plugins,
         )
@@ -72,6 +76,7 @@ class Original:
             epochs=result.epochs,
             metrics=_finite(result.metrics),
             digest=result.samples.digest,
+            start=result.origin.weights if result.origin else "",
             environment={},
             plugins={},
         )
@@ -143,13 +148,19 @@ def difference(original: Original, result: Result, per_epoch: int) -> Difference
     return Difference(last * per_epoch + 1, max(original.epochs, result.epochs) * per_epoch, where, tensors, metrics)
 
 
-def changed(original: Original, plugins: Mapping[str, PluginEntry], digest: str) -> list[str]:
+def begun_with(manifest: RunManifest) -> str:
+    """Return the SHA-256 of the parameters of the run that a recorded run started from; empty if it was none."""
+    start = manifest.get("start")
+    return str(start.get("weights", "")) if isinstance(start, dict) else ""
+
+
+def changed(original: Original, plugins: Mapping[str, PluginEntry], result: Result) -> list[str]:
     """Return what is not as it was when the original was trained, one phrase each.
 
     Args:
         original: the run.
         plugins: those that it has now.
-        digest: SHA-256 of the data that it has now.
+        result: what it came to now.
     """
     old, now = original.environment, environment()
     known = [name for name in _DECIDE if name in old]
@@ -157,7 +168,11 @@ def changed(original: Original, plugins: Mapping[str, PluginEntry], digest: str)
     if original.plugins:
         before, after = (_versions(each) for each in (original.plugins, plugins))
         found += changes(before, after, "plugin ")
-    return found + changes({"data": original.digest}, {"data": digest})
+    found += changes({"data": original.digest}, {"data": result.samples.digest})
+    if original.start and result.origin:
+        name = "parameters of training.start"
+        found += changes({name: original.start}, {name: result.origin.weights})
+    return found
 
 
 def _versions(plugins: Mapping[str, PluginEntry]) -> dict[str, str]:

@@ -192,7 +192,7 @@ class Replay:
             return Ended(result, None, ())
         found = difference(self.original, result, self.per_epoch)
         plugins = self.plugins.plugins_of(self.settings) if self.plugins else {}
-        since = changed(self.original, plugins, result.samples.digest) if found and self.plugins else []
+        since = changed(self.original, plugins, result) if found and self.plugins else []
         return Ended(result, found, tuple(since))
 
 

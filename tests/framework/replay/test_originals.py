@@ -79,13 +79,13 @@ def test_what_has_changed_since_is_named(run):
     entry = {key: chainrule.records.run.PluginEntry(value) for key, value in plugin.items()}
     original = of(run, environment={**environment(), "numpy": "1.0", "user": "somebody"}, plugins=entry)
     other = {"mine:mine": chainrule.records.run.PluginEntry(version="1.0", sha256="b" * 64)}
-    found = changed(original, other, "c" * 64)
+    found = changed(original, other, replace(run, samples=replace(run.samples, digest="c" * 64)))
     assert found == [
         f"numpy: was 1.0, is {np.__version__}",
         "plugin mine:mine: was 1.0 aaaaaaaaaaaa, is 1.0 bbbbbbbbbbbb",
         f"data: was {run.samples.digest[:12]}, is cccccccccccc",
     ]
-    assert changed(of(run, environment=environment()), {}, run.samples.digest) == []
+    assert changed(of(run, environment=environment()), {}, run) == []
 
 
 def test_a_record_of_another_seed_is_said_to_differ_before_the_first_step(tmp_path):

@@ -11,6 +11,8 @@ import chainrule
 from chainrule.cli.verify import main
 from chainrule.errors import ChainruleError, RecordError
 from chainrule.records.entries import sealed
+from chainrule.records.manifest import WEIGHTS
+from chainrule.records.run import read_record
 from chainrule.registry.loaded import installed
 from chainrule.replay.verification import to_json, verify
 from sealing import identified
@@ -111,6 +113,17 @@ def test_data_that_have_changed_are_named():
     Path("data.csv").unlink()
     (line,) = verify(Path("run"), installed()).lines()
     assert "cannot be trained again: target.path=data.csv does not exist" in line
+
+
+def test_a_start_that_has_changed_is_named():
+    chainrule.run(*SHORT, directory="p", quiet=True)
+    chainrule.run(*SHORT, "training.start=p", directory="q", quiet=True)
+    assert verify(Path("q"), installed()).holds
+    chainrule.run(*SHORT, "seed=1", directory="p", overwrite=True, quiet=True)
+    (line,) = verify(Path("q"), installed()).lines()
+    before, after = (read_record(Path(name)).manifest for name in "qp")
+    was, now = before["start"]["weights"][:12], after.files[WEIGHTS].sha256[:12]
+    assert line.endswith(f"; changed since: parameters of training.start: was {was}, is {now}")
 
 
 def test_data_in_memory_are_given_again():
