@@ -15,11 +15,20 @@ def main(arguments: Sequence[str]) -> None:
     """
     command = parser("export", main.__doc__)
     command.add_argument("directory", type=Path, metavar="DIR", help="directory of a run, a sweep, or anything above")
-    command.add_argument("file", type=Path, metavar="FILE.zip", help="the package, a new file")
+    command.add_argument("file", type=Path, metavar="FILE.zip", help="the package")
+    command.add_argument("--overwrite", action="store_true", help="replace the file that is there")
     command.add_argument("--without-data", action="store_true", help="leave out the tables that the runs read")
     command.add_argument(
         "--license", default="", metavar="NAME", help="under which it may be used, for its description"
     )
     given = parse(command, arguments)
     load_plugins([])
-    print(export(given.directory, given.file, data=not given.without_data, license=given.license))
+    print(
+        export(
+            given.directory,
+            given.file,
+            data=not given.without_data,
+            license=given.license,
+            overwrite=given.overwrite,
+        )
+    )

@@ -35,14 +35,22 @@ def verify(directory: str | Path, *, data: Any = None) -> Verification:
         return verification.verify(Path(directory), plugins)
 
 
-def export(directory: str | Path, path: str | Path, *, data: bool = True, license: str = "") -> Exported:  # noqa: A002 - as the option of the command
+def export(
+    directory: str | Path,
+    path: str | Path,
+    *,
+    data: bool = True,
+    license: str = "",  # noqa: A002 - as the option of the command
+    overwrite: bool = False,
+) -> Exported:
     """Write a package with everything that another person needs to train recorded runs again.
 
     Args:
         directory: of a run, a sweep, or anything above.
-        path: the file, which must not be there.
+        path: the file.
         data: whether the tables that the runs read are in it.
         license: under which it may be used; empty if that is not said.
+        overwrite: whether a file that is there is replaced.
 
     Returns:
         What was written, and in ``notes`` what another person will lack.
@@ -52,7 +60,9 @@ def export(directory: str | Path, path: str | Path, *, data: bool = True, licens
         ChainruleError: the file is there already.
         OSError: it cannot be written.
     """
-    return packages.export(Path(directory), Path(path), registry(), _report, data=data, licence=license)
+    return packages.export(
+        Path(directory), Path(path), registry(), _report, data=data, licence=license, overwrite=overwrite
+    )
 
 
 def _report(record: Record) -> str:

@@ -14,17 +14,21 @@ from typing import Any
 from chainrule.config.settings import settings_from_config
 from chainrule.errors import ChainruleError, RecordError, counted
 from chainrule.files import paths
+from chainrule.files.in_memory import MARK
 from chainrule.records.below import records_below
 from chainrule.records.entries import sealed
 from chainrule.records.environment import environment
-from chainrule.records.manifest import MANIFEST
+from chainrule.records.manifest import MANIFEST, WEIGHTS
 from chainrule.records.run import Record, read_record
+from chainrule.records.settings import Settings
 from chainrule.records.sweep import SWEEP, read_sweep
 from chainrule.registry.providers import ClassProvider, FileProvider, Provider
 from chainrule.registry.registry import Registry
 from chainrule.replay.crate import crate
+from chainrule.replay.originals import begun_with
 from chainrule.replay.package import CRATE, EXPORT, FORMAT, LOCK, RECORDS, ExportManifest
-from chainrule.replay.replays import files_of, located
+from chainrule.replay.replays import files_of, located, moved_to
+from chainrule.runs.prepare import drawn
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a ZIP file: the same content makes the same bytes
 _HIDDEN = ".hydra"  # the only hidden folder that belongs to records
@@ -41,11 +45,13 @@ class _Package:
         files: content, or the file that has it, by the path in the package.
         moved: where files are in the package that settings name, by the path there.
         plugins: as in ``export.json``.
+        lacking: how many records cannot be trained again with what is in it.
     """
 
     files: dict[str, bytes | Path] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
     plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
+    lacking: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,18 +63,21 @@ class Exported:
         runs: how many records it has.
         files: how many files.
         notes: what another person will lack, or what is not as it was, a sentence each.
+        lacking: how many of the records cannot be trained again with what is in it.
     """
 
     path: Path
     runs: int
     files: int
     notes: tuple[str, ...]
+    lacking: int = 0
 
     def __str__(self) -> str:
-        runs, them = counted(self.runs, "run"), "it" if self.runs == 1 else "them"
-        line = f"{self.path}: {runs}, {counted(self.files, 'file')}; `chainrule verify {self.path.name}` trains {them}"
-        line += " again"
-        return "\n".join([line, *self.notes])
+        them = "it" if self.runs == 1 else "them"
+        again = f"{self.runs - self.lacking} of {them}" if 0 < self.lacking < self.runs else them
+        trains = "cannot train" if self.lacking == self.runs else "trains"
+        line = f"{self.path}: {counted(self.runs, 'run')}, {counted(self.files, 'file')}; "
+        return "\n".join([f"{line}`chainrule verify {self.path.name}` {trains} {again} again", *self.notes])
 
 
 def export(
@@ -79,31 +88,39 @@ def export(
     *,
     data: bool = True,
     licence: str = "",
+    overwrite: bool = False,
 ) -> Exported:
     """Write a package of all records at or below a directory.
 
     Args:
         directory: of a run, a sweep, or anything above.
-        path: the file, which must not be there.
+        path: the file.
         registry: finds the plugins that the runs used.
         report: makes the page about a single run; a sweep has its own.
         data: whether the tables that the runs read are in the package.
         licence: under which it may be used: an SPDX name or an address; empty if that is not said.
+        overwrite: whether a file that is there is replaced.
 
     Raises:
         RecordError: there are no records, or one is damaged.
         ChainruleError: the file is there already.
         OSError: it cannot be written.
     """
-    if path.exists():
-        raise ChainruleError(f"{path} exists already; name another file.")
+    if path.exists() and not overwrite:
+        raise ChainruleError(
+            f"{path} exists already; name another file, or write --overwrite (in Python overwrite=True)."
+        )
     directory = directory.absolute()
     records = _records(directory)
     package, notes = _Package(), dict[str, None]()
+    if not data:
+        notes |= dict.fromkeys(_left_out(records, registry))
     for name in _below(directory, records):
         package.files[f"{RECORDS}/{name.as_posix()}"] = directory / name
     for record in records:
-        notes |= dict.fromkeys(_add_files(package, record, registry, data))
+        missing = list(_add_files(package, record, registry, data))
+        package.lacking += bool(missing)
+        notes |= dict.fromkeys(missing)
         notes |= dict.fromkeys(_add_plugins(package, record, registry))
     title = _title(directory, records)
     if len(records) == 1 and records[0].directory == directory:
@@ -124,7 +141,7 @@ def export(
     entries = crate(title, directory, records, digests, sizes, package.plugins, licence)
     package.files[CRATE] = json.dumps(entries, indent=1).encode()
     _write(path, package)
-    return Exported(path, len(records), len(package.files), tuple(notes))
+    return Exported(path, len(records), len(package.files), tuple(notes), package.lacking)
 
 
 def _records(directory: Path) -> list[Record]:
@@ -157,34 +174,62 @@ def _below(directory: Path, records: Sequence[Record]) -> Iterator[Path]:
                 yield path.relative_to(directory)
 
 
+def _left_out(records: Sequence[Record], registry: Registry) -> Iterator[str]:
+    """Yield which tables that runs read are not wanted in the package."""
+    for record in records:
+        settings = settings_from_config(record.manifest.configuration, registry)
+        for path in files_of(settings):
+            if path != settings.training.start:
+                yield f"The data {path} were left out: whoever trains the runs again needs them at this path."
+
+
 def _add_files(package: _Package, record: Record, registry: Registry, data: bool) -> Iterator[str]:
-    """Add the files that a run reads when it is trained; yield what is missing."""
+    """Add the files that a run reads when it is trained; yield what is not there as it was, so that it cannot be."""
     settings = settings_from_config(record.manifest.configuration, registry)
-    places = located(record, settings)
-    for path in files_of(settings):
-        if path in package.moved:
-            continue
-        place = paths.started() / Path(places.get(path, path)).expanduser()
+    places = {path: paths.started() / Path(path).expanduser() for path in files_of(settings)}
+    places |= {path: Path(place) for path, place in located(record, settings).items()}
+    for path, place in places.items():
         if path == settings.training.start:
-            folder = f"starts/{len({name.split('/')[1] for name in package.files if name.startswith('starts/')}) + 1}"
-            try:
-                begin = read_record(place)
-            except RecordError:
-                yield f"The run that others start from, {path}, is gone, so they cannot be trained again."
-                continue
-            for file in begin.files():
-                package.files[f"{folder}/{file.relative_to(place).as_posix()}"] = file
-            package.moved[path] = folder
-        elif not data:
-            yield f"The data {path} were left out: whoever trains the runs again needs them at this path."
-        elif not place.is_file():
-            yield f"The data {path} are gone, so the runs that read them cannot be trained again."
-        else:
-            name = _free(f"data/{place.name}", package)
-            package.files[name] = place
-            package.moved[path] = name
-    if str(getattr(settings.target, "path", None) or "").startswith("memory:"):
+            yield from _add_start(package, record, path, place)
+        elif data:
+            yield from _add_data(package, record, moved_to(settings, {path: str(place)}), path, place)
+    if str(getattr(settings.target, "path", None) or "").startswith(MARK):
         yield "Some runs learned data in the memory of a program, which are not in their records."
+
+
+def _add_start(package: _Package, record: Record, path: str, place: Path) -> Iterator[str]:
+    """Add the run that another started from, if it has the parameters that it had; yield why not."""
+    try:
+        begin = read_record(place)
+        begin.require_intact()
+    except RecordError:
+        yield f"The run that others start from, {path}, is gone or damaged, so they cannot be trained again."
+        return
+    if begun_with(record.manifest) not in ("", begin.manifest.files[WEIGHTS].sha256):
+        yield f"The run that others start from, {path}, has changed since, so they cannot be trained again."
+        return
+    if path not in package.moved:
+        folder = f"starts/{len({name.split('/')[1] for name in package.files if name.startswith('starts/')}) + 1}"
+        for file in begin.files():
+            package.files[f"{folder}/{file.relative_to(place).as_posix()}"] = file
+        package.moved[path] = folder
+
+
+def _add_data(package: _Package, record: Record, settings: Settings, path: str, place: Path) -> Iterator[str]:
+    """Add the table that a run reads, if its data are those that the run learned; yield why not."""
+    if not place.is_file():
+        yield f"The data {path} are gone, so the runs that read them cannot be trained again."
+        return
+    try:
+        is_same = drawn(settings).digest == record.manifest.data.digest
+    except (ChainruleError, OSError):
+        is_same = False
+    if not is_same:
+        yield f"The data {path} have changed since, so the runs that read them before cannot be trained again."
+    elif path not in package.moved:
+        name = _free(f"data/{place.name}", package)
+        package.files[name] = place
+        package.moved[path] = name
 
 
 def _free(name: str, package: _Package) -> str:

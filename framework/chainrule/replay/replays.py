@@ -101,7 +101,7 @@ class Replay:
         """
         settings = settings_from_config(record.manifest.configuration, registry)
         where, original = {**located(record, settings), **(moved or {})}, Original.of_record(record)
-        return cls(_measured_alike(_moved(settings, where), original), original, registry)
+        return cls(_measured_alike(moved_to(settings, where), original), original, registry)
 
     @classmethod
     def of_result(cls, result: Result) -> Self:
@@ -266,7 +266,7 @@ def _measured_alike(settings: Settings, original: Original) -> Settings:
     return replace(settings, training=training)
 
 
-def _moved(settings: Settings, moved: Mapping[str, str]) -> Settings:
+def moved_to(settings: Settings, moved: Mapping[str, str]) -> Settings:
     """Return settings that name files where they are now."""
     for path in files_of(settings):
         if path in moved and path == settings.training.start:

@@ -183,10 +183,39 @@ def test_what_is_gone_or_changed_is_said(project):
     assert any("The plugin plugins/mine.py:mine is not as it was" in note for note in notes)
 
 
+def test_what_is_not_as_it_was_is_not_packed(project, capsys):
+    """Not even beside what is: nobody must believe that others can train all of it again."""
+    shutil.rmtree("runs/sweep")  # whose data are where it was made
+    chainrule.run(*SHORT, *TABLE, directory="runs/table", quiet=True)
+    words = [*SHORT, "activation=cubed", "optimizer.lr=1e-9"]
+    chainrule.run(*words, "seed=1", directory="runs/first", quiet=True, overwrite=True)
+    with Path("data.csv").open("a") as file:
+        file.write("20,41\n")
+    main(["runs/table", "table.zip"])
+    data = "The data data.csv have changed since, so the runs that read them before cannot be trained again."
+    first, note = capsys.readouterr().out.splitlines()
+    assert (first.endswith("; `chainrule verify table.zip` cannot train it again"), note) == (True, data)
+    main(["runs", "paper.zip"])
+    start = "The run that others start from, runs/first, has changed since, so they cannot be trained again."
+    first, *notes = capsys.readouterr().out.splitlines()
+    assert (first.endswith("; `chainrule verify paper.zip` trains 1 of them again"), notes) == (True, [start, data])
+    with zipfile.ZipFile("paper.zip") as archive:
+        assert not [name for name in archive.namelist() if name.startswith(("data/", "starts/"))]
+
+
+def test_data_that_cannot_be_read_any_more_have_changed(project):
+    chainrule.run(*SHORT, *TABLE, directory="runs/table", quiet=True)
+    Path("data.csv").write_text("x\n1\n")
+    exported = chainrule.export("runs/table", "table.zip")
+    assert (exported.lacking, len(exported.notes)) == (1, 1)
+
+
 def test_what_cannot_be_exported_is_refused(project):
     Path("there.zip").touch()
-    with pytest.raises(ChainruleError, match="exists already"):
+    with pytest.raises(ChainruleError, match=r"exists already; name another file, or write --overwrite"):
         chainrule.export("runs", "there.zip")
+    main(["runs", "there.zip", "--overwrite"])
+    assert zipfile.is_zipfile("there.zip")
     with pytest.raises(RecordError, match="holds no finished record"):
         chainrule.export("plugins", "new.zip")
     Path("runs/first/curves.npz").write_bytes(b"")
