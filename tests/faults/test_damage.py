@@ -189,9 +189,21 @@ def test_records_that_have_changed_places_are_not_those_of_their_jobs(copy):
 
 def test_directories_that_have_vanished_are_not_ranked_as_if_nothing_were_missing(copy, capsys):
     shutil.rmtree(copy / "1")
-    with pytest.raises(ChainruleError, match=r"^1 of 2 runs has no record that can be read \(job 1\)"):
+    with pytest.raises(ChainruleError, match=r"^1 of 2 runs has no record that is whole \(job 1\)"):
         report.main([str(copy)])
     assert [outcome.number for outcome in read_sweep(copy).outcomes()] == [0]
+
+
+@pytest.mark.parametrize("name", ["weights.npz", "curves.npz"])
+def test_a_damaged_record_is_told_and_is_not_in_the_report(copy, name):
+    path = copy / "1" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    said = rf"^1 of 2 runs has no record that is whole \(job 1\).*`chainrule resume {copy}` trains it again"
+    with pytest.raises(ChainruleError, match=said):
+        report.main([str(copy)])
+    assert len((copy / "runs.csv").read_text().splitlines()) == 2, "the head and the other run"
 
 
 def test_a_directory_that_vanishes_while_the_others_are_trained_ends_the_sweep_with_an_error(tmp_path, monkeypatch):

@@ -28,13 +28,13 @@ def main(arguments: Sequence[str]) -> None:
         if any(getattr(given, name) is not None for name in _OWN):
             raise ConfigurationError("A directory needs no options: they are for runs of a tracker, as in mlflow:NAME.")
         sweep = read_sweep(Path(given.source))
-        outcomes = SweepOutcomes(sweep, sweep.outcomes())
+        outcomes = SweepOutcomes(sweep, sweep.outcomes(whole=True))
         print(write_report(sweep, outcomes))
         lost = sweep.lost([outcome.number for outcome in outcomes])
         if lost:
             raise ChainruleError(
-                f"{len(lost)} of {counted(sweep.runs, 'run')} {agreeing(len(lost), 'has', 'have')} no record that can "
-                f"be read (job {lost[0]}{' and others' * (len(lost) > 1)}), though the sweep had finished; "
+                f"{len(lost)} of {counted(sweep.runs, 'run')} {agreeing(len(lost), 'has', 'have')} no record that is "
+                f"whole (job {lost[0]}{' and others' * (len(lost) > 1)}), though the sweep had finished; "
                 f"`{resuming(sweep.directory)}` trains {agreeing(len(lost), 'it', 'them')} again."
             )
         return

@@ -256,19 +256,22 @@ class Sweep:
         seed, restored = manifest.configuration[SEED], bool(manifest.configuration["training"].get("restore_best"))
         return Outcome(number, place, settings, seed, manifest.reason, manifest.metrics, fold=fold, restored=restored)
 
-    def outcomes(self, known: Container[int] = ()) -> Iterator[Outcome]:
+    def outcomes(self, known: Container[int] = (), whole: bool = False) -> Iterator[Outcome]:
         """Yield what became of each finished job, from the records on disk.
 
         Args:
             known: numbers of jobs to leave out.
+            whole: whether records of which a file is missing or was changed are left out.
         """
         for number in range(self.runs):
             if number in known:
                 continue
             try:
-                yield self.outcome(number, self.end(number))
+                end = self.end(number)
             except RecordError:
                 continue
+            if not (whole and isinstance(end, Record) and end.damaged()):
+                yield self.outcome(number, end)
 
     def end(self, number: int) -> Record | Failure:
         """Return the record that a job has left, or its failure.
