@@ -20,8 +20,8 @@ _OF_RUN = re.compile(
     r"|pictures/[^/]+\.(png|gif)|\.hydra/(config|hydra|overrides)\.yaml|checkpoints/epoch-\d+|(?:[^/]+/)?\.[^/]+\.tmp"
 )
 _OF_SWEEP = re.compile(
-    r"sweep\.json|multirun\.yaml|checksums\.json|report\.html|runs\.csv|comparison\.json|timing\.json|why\.json|optuna\.log(\.lock)?"
-    r"|\.sweep\.lock(-journal)?|\.[^/]+\.tmp"
+    r"sweep\.json|multirun\.yaml|checksums\.json|report\.html|runs\.csv|comparison\.json|timing\.json|why\.json|mlflow\.json"
+    r"|optuna\.log(\.lock)?|\.sweep\.lock(-journal)?|\.[^/]+\.tmp"
 )
 
 

@@ -37,6 +37,14 @@ def test_links_are_removed_and_what_they_lead_to_stays(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_of_a_sweep_nothing_stays_that_says_where_it_is_in_mlflow(tmp_path):
+    sweep = new_sweep(tmp_path / "sweep", [], tmp_path, {}, {})
+    (tmp_path / "sweep").mkdir()
+    for name in ("sweep.json", "why.json", "mlflow.json", "optuna.log", "mine.json"):
+        (tmp_path / "sweep" / name).touch()
+    assert delete_sweep(sweep) == [tmp_path / "sweep" / "mine.json"]
+
+
 def test_a_sweep_whose_runs_lie_elsewhere_by_a_link_is_not_removed(tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "weights.npz").write_text("other")
