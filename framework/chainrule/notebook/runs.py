@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.analysis import tables
-from chainrule.config.recorded import predictor_of
-from chainrule.config.settings import settings_from_config, tracker_from_config
+from chainrule.config.recorded import predictor_of, recorded_settings
+from chainrule.config.settings import tracker_from_config
 from chainrule.engine.choice import Engine
 from chainrule.engine.data import Fresh, Samples
 from chainrule.engine.network import Shape
@@ -203,7 +203,7 @@ def settings_of(record: Record | Run) -> Settings:
     """
     if isinstance(record, Run):
         return record.settings
-    return settings_from_config(record.manifest.configuration, registry())
+    return recorded_settings(record, registry())
 
 
 def tracker_of(record: Record) -> Tracker:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chainrule.config.settings import settings_from_config
+from chainrule.config.recorded import recorded_settings
 from chainrule.errors import ChainruleError, RecordError, counted
 from chainrule.files import paths
 from chainrule.files.in_memory import MARK
@@ -177,7 +177,7 @@ def _below(directory: Path, records: Sequence[Record]) -> Iterator[Path]:
 def _left_out(records: Sequence[Record], registry: Registry) -> Iterator[str]:
     """Yield which tables that runs read are not wanted in the package."""
     for record in records:
-        settings = settings_from_config(record.manifest.configuration, registry)
+        settings = recorded_settings(record, registry)
         for path in files_of(settings):
             if path != settings.training.start:
                 yield f"The data {path} were left out: whoever trains the runs again needs them at this path."
@@ -185,7 +185,7 @@ def _left_out(records: Sequence[Record], registry: Registry) -> Iterator[str]:
 
 def _add_files(package: _Package, record: Record, registry: Registry, data: bool) -> Iterator[str]:
     """Add the files that a run reads when it is trained; yield what is not there as it was, so that it cannot be."""
-    settings = settings_from_config(record.manifest.configuration, registry)
+    settings = recorded_settings(record, registry)
     places = {path: paths.started() / Path(path).expanduser() for path in files_of(settings)}
     places |= {path: Path(place) for path, place in located(record, settings).items()}
     for path, place in places.items():
@@ -244,7 +244,7 @@ def _free(name: str, package: _Package) -> str:
 
 def _add_plugins(package: _Package, record: Record, registry: Registry) -> Iterator[str]:
     """Add the sources of the plugins of a run; yield which of them are not as they were."""
-    settings = settings_from_config(record.manifest.configuration, registry)
+    settings = recorded_settings(record, registry)
     providers = registry.providers_of(settings)
     for key, entry in record.manifest.plugins.items():
         provider = providers.get(key)

@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from chainrule.components.contracts import Array
-from chainrule.config.settings import settings_from_config
+from chainrule.config.recorded import recorded_settings
 from chainrule.engine.machine import Checkpoint
 from chainrule.engine.network import Shape
 from chainrule.engine.onlooker import Onlooker
@@ -99,7 +99,7 @@ class Replay:
             ConfigurationError: this version cannot read its settings, or a plugin that they name is not installed.
             RecordError: a file of the record is missing or was changed.
         """
-        settings = settings_from_config(record.manifest.configuration, registry)
+        settings = recorded_settings(record, registry)
         where, original = {**located(record, settings), **(moved or {})}, Original.of_record(record)
         return cls(_measured_alike(moved_to(settings, where), original), original, registry)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chainrule.errors import ConfigurationError, RecordError, agreeing, counted, sentence
+from chainrule.errors import RecordError, agreeing, counted, sentence
 from chainrule.records.below import records_below
-from chainrule.records.manifest import FAILURE, MANIFEST, needed
+from chainrule.records.manifest import FAILURE, MANIFEST
 from chainrule.records.run import Record, read_record
 from chainrule.records.sweep import SWEEP, read_sweep
 from chainrule.registry.registry import Registry
@@ -209,14 +209,7 @@ def _replay(record: Record, registry: Registry, moved: Mapping[str, str]) -> Rep
         ChainruleError: they are not, or cannot.
     """
     record.require_intact()
-    try:
-        replay = Replay.of_record(record, registry, moved)
-    except ConfigurationError:
-        known = {plugin.provider.key for plugin in registry.plugins} | {each.key for each in registry.providers}
-        for key, plugin in record.manifest.plugins.items():
-            if key not in known:
-                raise ConfigurationError(f"it needs {needed(key, plugin.version, 'verify it')}.") from None
-        raise
+    replay = Replay.of_record(record, registry, moved)
     _ = replay.per_epoch  # prepares it
     return replay
 

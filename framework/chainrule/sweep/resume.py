@@ -119,13 +119,23 @@ def require_plugins(sweep: Sweep) -> None:
     Raises:
         ConfigurationError: one is missing; the sentence names it and its version.
     """
+    require_code(sweep.directory, sweep.manifest.state.get("code", {}))
+
+
+def require_code(directory: Path, code: Mapping[str, object]) -> None:
+    """Refuse to resume a sweep or a run if a plugin is missing, likewise.
+
+    Args:
+        directory: of the sweep or the run.
+        code: versions and SHA-256 sums of its plugins, as :func:`chainrule.registry.versions.code` returns them.
+    """
     registry = installed()
     there = {label(plugin.provider) for plugin in registry.plugins} | {label(p) for p in registry.providers}
-    for name, entry in sweep.manifest.state.get("code", {}).items():
+    for name, entry in code.items():
         if name.startswith(PLUGIN) and name not in there:
             version, _, _ = str(entry).rpartition(" ")
             needs = needed(name.removeprefix(PLUGIN), version, "resume it")
-            raise ConfigurationError(f"{sweep.directory} needs {needs}.")
+            raise ConfigurationError(f"{directory} needs {needs}.")
 
 
 def composer(context: HydraContext, master: DictConfig) -> Composer:

@@ -19,7 +19,7 @@ from chainrule.records.checkpoint import Saved, read_checkpoint
 from chainrule.records.result import Result
 from chainrule.records.run import Record, read_record
 from chainrule.records.settings import Settings, shown
-from chainrule.records.sweep import split_override
+from chainrule.records.sweep import PLUGIN, split_override
 from chainrule.registry.aside import Aside
 from chainrule.registry.registry import Registry
 from chainrule.registry.versions import changes
@@ -27,7 +27,7 @@ from chainrule.registry.watching import AUTO, Tracker, Watcher, Watchers
 from chainrule.runs.checkpoints import about_runs
 from chainrule.runs.execute import Task, execute, measured
 from chainrule.runs.prepare import Prepared, prepare
-from chainrule.sweep.resume import require_started_here
+from chainrule.sweep.resume import require_code, require_started_here
 
 EPOCHS = "training.epochs"
 _LOOKS = 1000  # epochs of a sampling that are compared, at most
@@ -76,6 +76,7 @@ class BrokenRun:
         self.configuration["training"] = {**self.configuration["training"], "checkpoint_every": every}
         self.pictures: tuple[str, ...] = tuple(about.get("pictures", (AUTO,)))
         self.working_directory: str | None = about.get("working_directory")
+        self._code = _code(about, self.record)
         self._allowed: Sequence[str] = ()
 
     def require_own(self, allowed: Sequence[str]) -> None:
@@ -109,7 +110,11 @@ class BrokenRun:
             ConfigurationError: something else is to be changed, or would have to be; or it has ended already.
             OSError: the record cannot be written.
         """
-        before = settings_from_config(self.configuration, registry)
+        try:
+            before = settings_from_config(self.configuration, registry)
+        except ConfigurationError:
+            require_code(self.directory, self._code)
+            raise
         epochs = _epochs(overrides, before)
         if self.record and epochs <= self.record.manifest.configuration["training"]["epochs"]:
             raise ConfigurationError(
@@ -155,6 +160,14 @@ class BrokenRun:
         own = {f"training.{name}": value for name, value in now.items() if value != then[name]}
         kept = [text for text in self.overrides if split_override(text)[0] not in own]
         return [*kept, *(f"{key}={shown(value)}" for key, value in own.items())]
+
+
+def _code(about: Mapping[str, Any], record: Record | None) -> dict[str, str]:
+    """Return versions and SHA-256 sums of the plugins of a run, from its record or from what its checkpoint says."""
+    if record:
+        return {f"{PLUGIN}{key}": f"{entry.version} {entry.sha256}" for key, entry in record.manifest.plugins.items()}
+    code = about.get("code")
+    return code if isinstance(code, dict) else {}
 
 
 def _is_sound(found: Mapping[str, Any]) -> bool:

@@ -1,5 +1,9 @@
 """What predicts is read from a record alone."""
 
+import shutil
+from importlib import import_module
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,9 +11,11 @@ from sklearn.metrics import confusion_matrix
 
 import chainrule
 from chainrule.config.recorded import predictor_of
-from chainrule.errors import ConfigurationError, RecordError
+from chainrule.engine import trainer
+from chainrule.errors import ChainruleError, ConfigurationError, RecordError
 from chainrule.records.manifest import WEIGHTS
 from chainrule.records.run import CONFUSION, read_record
+from chainrule.registry import loaded
 from chainrule.registry.loaded import installed
 
 
@@ -36,6 +42,52 @@ def test_where_nothing_has_a_name_nothing_is_added(tmp_path):
     chainrule.run("training.epochs=1", directory=tmp_path)
     record = read_record(tmp_path)
     assert not {"input_names", "output_names"} & {*record.weights(), *record.manifest.data}
+
+
+MINE = '''"""A plugin file."""
+
+from dataclasses import dataclass
+
+from chainrule import Activation
+
+
+@dataclass(frozen=True)
+class Cubed(Activation):
+    """``a = z^3 / 3``."""
+
+    def forward(self, z):
+        return z**3 / 3
+
+    def slope(self, z, a):
+        return z**2
+'''
+
+
+@pytest.mark.usefixtures("afresh")
+def test_a_plugin_that_is_gone_is_named_by_all_that_read_a_run(tmp_path, monkeypatch, capsys):
+    Path("conf").mkdir()
+    Path("plugins").mkdir()
+    Path("plugins/mine.py").write_text(MINE)
+    monkeypatch.setattr(trainer, "_SPAN", 0)
+    often = "training.epochs=2", "training.checkpoint_every=1e-9", "tracking=none"
+    chainrule.run(*often, "activation=cubed", "optimizer.lr=1e-9", directory="run", quiet=True)
+    shutil.rmtree("plugins")
+    loaded._loaded_once.cache_clear()
+    needs = rf"needs the plugin plugins/mine.py, which is not in {tmp_path} or is switched off: put it back\."
+    words = {
+        "explain": ["run"],
+        "why": ["run", "--runs=0"],
+        "predict": ["run", "x.csv"],
+        "export": ["run", "x.zip"],
+        "export_onnx": ["run", "x.onnx"],
+        "verify": ["run"],
+        "resume": ["run", "training.epochs=4"],
+    }
+    for command, arguments in words.items():
+        with pytest.raises(ChainruleError, match=needs):
+            import_module(f"chainrule.cli.{command}").main(arguments)
+    with pytest.raises(ConfigurationError, match=f"^the run {needs}"):
+        chainrule.load("run")
 
 
 def test_changed_weights_are_refused(tmp_path):

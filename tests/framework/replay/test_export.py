@@ -82,7 +82,7 @@ def test_it_is_trained_again_elsewhere(project, tmp_path, monkeypatch):
     _afresh()
     packed = verify(Path("paper.zip"), installed())
     assert packed.summary == "2 of 4 runs end in the recorded bits; 2 could not be trained again", "which need the file"
-    assert "first: cannot be trained again: it needs the plugin plugins/mine.py" in str(packed)
+    assert "first: cannot be trained again: the run needs the plugin plugins/mine.py" in str(packed)
     assert "which are not executed unasked: unpack it, look at them" in packed.notes[0]
     with zipfile.ZipFile("paper.zip") as archive:
         archive.extractall("unpacked")
