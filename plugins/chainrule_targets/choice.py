@@ -90,6 +90,7 @@ class Content:
         features: the columns that become inputs.
         labels: columns of the labels.
         outputs: names of the labels or classes.
+        incomplete: columns of features that lack values.
         notes: what the person should know.
         scales: names and ranges of the columns with the largest and the smallest range, if they differ much.
     """
@@ -100,6 +101,7 @@ class Content:
     features: tuple[Feature, ...]
     labels: tuple[str, ...]
     outputs: tuple[str, ...]
+    incomplete: tuple[str, ...]
     notes: tuple[str, ...]
     scales: str
 
@@ -401,7 +403,8 @@ def content(given: Parts, choice: Choice, where: str) -> Content:
     x.flags.writeable = y.flags.writeable = False
     labels = tuple(column.name for column in given.labels)
     notes = (*given.notes, *doubts(given.labels, given.features, where))
-    return Content(x, y, task, features, labels, y_names, notes, scales)
+    incomplete = tuple(column.name for column in given.features if column.missing.any())
+    return Content(x, y, task, features, labels, y_names, incomplete, notes, scales)
 
 
 def _feature(column: Column, choice: Choice) -> Feature:

@@ -139,6 +139,7 @@ class Table(DataSet):
             output_names=found.outputs,
             label_names=found.labels,
             features=found.features,
+            incomplete=found.incomplete if self.imputation else None,
         )
 
     @property

@@ -153,6 +153,8 @@ class Schema:
         labels: columns of a table that hold the true values; none where this is not known.
         features: columns that become inputs, in their order.
         is_named: whether columns are found by their names; otherwise they may also be taken in their order.
+        incomplete: columns that lacked values in the data of the run, if it fills in what is missing; None where this
+            is not known, as of earlier records.
     """
 
     inputs: tuple[str, ...]
@@ -161,6 +163,7 @@ class Schema:
     labels: tuple[str, ...]
     features: tuple[Feature, ...]
     is_named: bool
+    incomplete: tuple[str, ...] | None = None
 
     @classmethod
     def of(
@@ -174,6 +177,7 @@ class Schema:
         class_names: Sequence[str] = (),
         label_names: Sequence[str] = (),
         features: Sequence[Feature] = (),
+        incomplete: Sequence[str] | None = None,
     ) -> Self:
         """Return the schema of a run, with names where none are given.
 
@@ -186,6 +190,7 @@ class Schema:
             class_names: two, for a single output.
             label_names: columns of the true values.
             features: columns that become inputs; each input is one if there are none.
+            incomplete: columns that lacked values, see the class.
         """
         named = tuple(input_names) or tuple(f"x{at}" for at in range(1, inputs + 1))
         is_regression = task == "regression"
@@ -194,14 +199,19 @@ class Schema:
         classes = () if is_regression else tuple(class_names or (output_names if outputs > 1 else ()) or several)
         own = tuple(output_names) or (classes if outputs > 1 and classes else numbered)
         labels = tuple(label_names) or (own if is_regression else () if input_names else ("y",))
-        return cls(named, own, classes, labels, tuple(features) or tuple(map(Feature, named)), bool(input_names))
+        columns = tuple(features) or tuple(map(Feature, named))
+        lacking = None if incomplete is None else tuple(incomplete)
+        return cls(named, own, classes, labels, columns, bool(input_names), lacking)
 
     @classmethod
     def of_entry(cls, entry: Mapping[str, Any]) -> Self:
         """Return the schema that the entry ``data`` of a record's manifest describes."""
         features = [Feature(**{**each, "levels": tuple(each["levels"])}) for each in entry.get("features", ())]
         names = {key: entry.get(key, ()) for key in ("input_names", "output_names", "class_names", "label_names")}
-        return cls.of(entry["task"], entry["inputs"], entry["outputs"], **names, features=features)
+        incomplete = entry.get("incomplete")
+        return cls.of(
+            entry["task"], entry["inputs"], entry["outputs"], **names, features=features, incomplete=incomplete
+        )
 
     def as_entry(self, task: str) -> dict[str, Any]:
         """Return as plain data what does not follow from task and widths; nothing without names."""
@@ -215,6 +225,8 @@ class Schema:
         }
         usual = Schema.of(task, len(self.inputs), len(self.outputs), input_names=self.inputs, output_names=self.outputs)
         defaults: dict[str, Sequence[Any]] = {"class_names": usual.classes, "label_names": usual.labels, "features": ()}
+        if self.incomplete is not None:
+            found["incomplete"] = list(self.incomplete)
         return found | {key: list(value) for key, value in further.items() if value != defaults[key]}
 
     @property

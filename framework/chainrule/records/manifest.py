@@ -35,6 +35,7 @@ class DataEntry(Entries):
     Where they have names, ``input_names`` and ``output_names`` list those of inputs, and of classes or values;
     ``class_names`` those of two classes of a single output. Of a table, ``features`` are the columns that become
     inputs, unless each is one of numbers, and ``label_names`` those of the true values, unless these are the outputs.
+    Where missing values are filled in, ``incomplete`` lists the columns that lacked some.
     """
 
     target: str

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from chainrule.components.arguments import given
 from chainrule.components.contracts import Array, Loss
-from chainrule.components.schema import Place, Schema
+from chainrule.components.schema import Feature, Place, Schema
 from chainrule.components.stacking import stack
 from chainrule.engine.data import Scaling, filled
 from chainrule.engine.layers import States
@@ -147,13 +147,18 @@ class Predictor:
         for feature in self.schema.features:
             x, missing = feature.encoded(columns[chosen[feature.name]], place)
             encoded.append(x)
-            if self.x_fill is None and missing.any():
+            if missing.any() and not self._fills(feature):
                 first, *others = np.flatnonzero(missing)
                 more = f" and {len(others)} more" if others else ""
                 lacking.append(f"column {chosen[feature.name]!r} has no value in {place(int(first))}{more}")
         if lacking:
             raise ConfigurationError(f"{', '.join(lacking)}, and the run has learned nothing that stands for it")
         return np.hstack(encoded).T
+
+    def _fills(self, feature: Feature) -> bool:
+        """Say whether something stands for a missing value of a column: where the data of the run lacked some."""
+        incomplete = self.schema.incomplete
+        return self.x_fill is not None and (incomplete is None or feature.name in incomplete)
 
     def columns(self, y: Array) -> dict[str, Array]:
         """Return predictions ``(outputs, samples)`` as the columns of a table, by name.

@@ -1,6 +1,7 @@
 """Predictions from arrays, data frames and records are the same, and nothing about their shape is guessed."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import chainrule
+from chainrule.components.schema import Schema
 from chainrule.config.recorded import predictor_of
 from chainrule.errors import ConfigurationError
 from chainrule.records.run import read_record
@@ -145,6 +147,38 @@ def test_missing_values_are_refused_where_training_had_none():
     frame = pd.DataFrame({"a": [1, None, None], "b": [1, 2, 3]})
     with pytest.raises(ConfigurationError, match="'a' has no value in row 1 and 1 more, and the run"):
         result.predict(frame)
+
+
+@pytest.fixture(scope="module")
+def partly(tmp_path_factory):
+    """Return a result whose table lacks values in one column of numbers and one of text, and its record."""
+    folder = tmp_path_factory.mktemp("partly")
+    frame = pd.DataFrame({"a": [1.0, None, 3, 4, 2, 6], "b": [0.0, 1, 0, 1, 2, 3], "c": list("uvuvuv"), "y": range(6)})
+    frame.assign(d=["u", None, "v", "u", "v", "u"])[[*"abcd", "y"]].to_csv(folder / "t.csv", index=False)
+    path = f"target.path={folder / 't.csv'}"
+    result = chainrule.run("target=table", path, *MIXED[1:3], "training.epochs=1", directory=folder / "rec")
+    return result, read_record(folder / "rec")
+
+
+@pytest.mark.parametrize(("column", "is_filled"), [("a", True), ("b", False), ("c", False), ("d", True)])
+def test_a_missing_value_is_refused_in_each_column_that_lacked_none_in_training(partly, column, is_filled):
+    result, record = partly
+    frame = pd.DataFrame({"a": [1.0, 2], "b": [1.0, 2], "c": ["u", "v"], "d": ["u", "v"]}).astype({column: object})
+    frame.loc[1, column] = None
+    for predict in (result.predict, predictor_of(record, installed())):
+        if is_filled:
+            assert np.isfinite(predict(frame)["prediction"]).all()
+            continue
+        with pytest.raises(ConfigurationError, match=f"column '{column}' has no value in row 1, and the run has"):
+            predict(frame)
+
+
+def test_a_record_of_before_that_does_not_name_such_columns_fills_each(partly):
+    result, record = partly
+    entry = {key: value for key, value in record.manifest.data.items() if key != "incomplete"}
+    earlier = replace(result.predictor, schema=Schema.of_entry(entry))
+    frame = pd.DataFrame({"a": [None], "b": [None], "c": ["u"], "d": ["u"]})
+    assert np.isfinite(earlier(frame)["prediction"]).all()
 
 
 def test_outputs_are_called_probabilities_only_if_they_are():
