@@ -3,7 +3,7 @@
 import enum
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chainrule.components.schema import number
@@ -73,19 +73,26 @@ class Notation:
 
     def numbers(self, cells: Sequence[str]) -> list[float] | None:
         """Return the numbers that all cells hold, NaN and infinite ones included; None if one holds something else."""
-        read = number if self.is_plain else self._number
-        seen = ""
         found: list[float] = []
-        for cell in cells:
-            value = read(cell)
+        for value in self._each(cells):
             if value is None:
                 return None
-            if self.signs is Signs.IGNORE:
-                if found and signs(cell) != seen:  # 5 % and 5 are not the same
-                    return None
-                seen = signs(cell)
             found.append(value)
         return found
+
+    def each(self, cells: Sequence[str]) -> list[float | None]:
+        """Return the number that each cell of a column holds; None for one that holds something else."""
+        return list(self._each(cells))
+
+    def _each(self, cells: Sequence[str]) -> Iterator[float | None]:
+        read = number if self.is_plain else self._number
+        seen: str | None = None  # the signs of the numbers so far
+        for cell in cells:
+            value = read(cell)
+            if value is not None and self.signs is Signs.IGNORE:
+                seen = signs(cell) if seen is None else seen
+                value = value if signs(cell) == seen else None  # 5 % and 5 are not the same
+            yield value
 
     def _number(self, cell: str) -> float | None:
         if self.signs is Signs.IGNORE:

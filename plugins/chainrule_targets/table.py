@@ -164,7 +164,7 @@ class Table(DataSet):
         """Yield the rows of the file, whatever its columns are; of text files not all are in memory at once."""
         for sheet in read_sheets(_found(self.path, self._where)[0], self._where, self._dialect, as_text):
             columns = {column.name: column.cells for column in sheet.named}
-            yield Block(columns, sheet.lines, sheet.unit)
+            yield Block(columns, sheet.lines, sheet.unit, self._dialect.notation.each)
 
     def overview(self) -> Overview:
         """Return how the file is read; raises as :meth:`rows` where it is no table at all."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.components.contracts import Array
-from chainrule.components.schema import Schema, number
+from chainrule.components.schema import Read, Schema, number, numbers
 from chainrule.records.predictor import PREDICTION
 
 
@@ -28,13 +28,14 @@ class Scoring:
         self._shift: Array | None = None
         self._sums = np.zeros((3, len(self.labels)))  # of residuals squared, of values, and of values squared
 
-    def add(self, columns: Mapping[str, Array], y: Array, predicted: Mapping[str, Array]) -> None:
+    def add(self, columns: Mapping[str, Array], y: Array, predicted: Mapping[str, Array], read: Read = numbers) -> None:
         """Count some rows.
 
         Args:
             columns: those of the file, by name, each ``(rows,)``.
             y: predictions, ``(outputs, rows)``.
             predicted: predictions by name, each ``(rows,)``.
+            read: reads the numbers in cells of text.
         """
         truth = [columns[name] for name in self.labels]
         if self._classes:
@@ -43,7 +44,7 @@ class Scoring:
             self.count += len(known)
             self.right += sum(own == name for own, name in known)
             return
-        values = np.array([_numbers(cells) for cells in truth])
+        values = np.array([_numbers(cells, read) for cells in truth])
         there = np.isfinite(values).all(axis=0)
         if there.any():
             self._add_values(values[:, there], y[:, there])
@@ -82,9 +83,9 @@ class Scoring:
         return text if value is None else f"{value:.15g}"
 
 
-def _numbers(cells: Array) -> Array:
+def _numbers(cells: Array, read: Read) -> Array:
     """Return numbers, NaN for text that is none."""
     if cells.dtype.kind == "f":
         return cells
-    found = (None if cell is None else number(str(cell)) for cell in cells.tolist())
+    found = read(["" if cell is None else str(cell) for cell in cells.tolist()])
     return np.array([np.nan if value is None else value for value in found])

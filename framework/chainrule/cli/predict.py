@@ -82,13 +82,13 @@ def _predict(predictor: Predictor, target: Target, file: str, output: TextIO) ->
         writer.writerows(zip(*(values.tolist() for values in predicted.values()), strict=True))
         rows += y.shape[1]
         if scoring.is_complete:
-            scoring.add(block.columns, y, predicted)
+            scoring.add(block.columns, y, predicted, block.read)
     return rows, scoring, unused
 
 
 def _predicted(predictor: Predictor, block: Block, file: str) -> tuple[Array, Mapping[str, Array]]:
     try:
-        y = predictor.outputs(predictor.inputs(block.columns, block.place))
+        y = predictor.outputs(predictor.inputs(block.columns, block.place, block.read))
     except ConfigurationError as error:
         raise ConfigurationError(f"{file} does not fit the run: {error}.") from None
     return y, predictor.columns(y)

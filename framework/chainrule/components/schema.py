@@ -17,6 +17,24 @@ MISSING = frozenset({"", "NA", "N/A", "n/a", "nan", "NaN", "-nan", "-NaN", "null
 _MISSING = MISSING | {"NaT"}  # as pandas writes it
 _SHOWN = 5  # names that a sentence lists
 
+Place = Callable[[int], str]  # says where a row is, from its number: "line 7"
+Read = Callable[[Sequence[str]], Sequence[float | None]]  # returns what ``numbers`` does, of numbers however written
+
+
+def number(cell: str) -> float | None:
+    """Return the number that a cell holds, NaN and infinite ones included, or None for text."""
+    if "_" in cell:  # float("1_000") is 1000.0
+        return None
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def numbers(cells: Sequence[str]) -> list[float | None]:
+    """Return the number that each of some cells holds, or None for text, see :func:`number`."""
+    return [number(cell) for cell in cells]
+
 
 @dataclass(frozen=True)
 class Block:
@@ -26,18 +44,17 @@ class Block:
         columns: by name, each ``(rows,)``: float64, NaN where a value is missing, or text, None where it is.
         lines: the line of the file, or the number of the row, ``(rows,)``.
         unit: ``line`` or ``row``.
+        read: reads the numbers in cells of text.
     """
 
     columns: Mapping[str, NDArray[Any]]
     lines: NDArray[Any]
     unit: str
+    read: Read = numbers
 
     def place(self, row: int) -> str:
         """Say where a row is."""
         return f"{self.unit} {self.lines[row]}"
-
-
-Place = Callable[[int], str]  # says where a row is, from its number: "line 7"
 
 
 @dataclass(frozen=True)
@@ -72,12 +89,13 @@ class Feature:
             values = np.array([*range(count), np.nan])[:, None]
         return np.hstack([values, np.arange(count + 1)[:, None] == count]) if self.indicator else values
 
-    def encoded(self, values: Any, place: Place) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def encoded(self, values: Any, place: Place, read: Read = numbers) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return the inputs of each row, ``(rows, inputs)``, NaN where nothing stands for what is missing; and where.
 
         Args:
             values: a column of numbers, or of anything whose text counts, ``(rows,)``.
             place: says where a row is.
+            read: reads the numbers in cells of text.
 
         Raises:
             ConfigurationError: a value is of another kind than the column is, or a level is not known.
@@ -86,49 +104,40 @@ class Feature:
         if self.kind != NUMBER:
             codes = self._codes(cells, place)
             return self.of_levels()[codes], codes == len(self.levels)
-        numbers = self._numbers(cells, place)
-        missing = np.isnan(numbers)
-        columns = [numbers, missing] if self.indicator else [numbers]
+        found = self._numbers(cells, place, read)
+        missing = np.isnan(found)
+        columns = [found, missing] if self.indicator else [found]
         return np.column_stack(columns).astype(float), missing
 
-    def _numbers(self, cells: NDArray[Any], place: Place) -> NDArray[np.float64]:
-        numbers = cells.astype(float) if cells.dtype.kind in "iuf" else self._each(cells, place, self._number)
-        wrong = np.flatnonzero(np.isinf(numbers))
+    def _numbers(self, cells: NDArray[Any], place: Place, read: Read) -> NDArray[np.float64]:
+        found = cells.astype(float) if cells.dtype.kind in "iuf" else self._read(_texts(cells), place, read)
+        wrong = np.flatnonzero(np.isinf(found))
         if len(wrong):
             raise ConfigurationError(
-                f"column {self.name!r} has {numbers[wrong[0]]} in {place(int(wrong[0]))}, no finite number"
+                f"column {self.name!r} has {found[wrong[0]]} in {place(int(wrong[0]))}, no finite number"
             )
-        return numbers
+        return found
+
+    def _read(self, texts: Sequence[str], place: Place, read: Read) -> NDArray[np.float64]:
+        there = list(dict.fromkeys(text for text in texts if text not in _MISSING))
+        known = dict(zip(there, read(there), strict=True))
+        for row, text in enumerate(texts):
+            if known.get(text, np.nan) is None:
+                raise ConfigurationError(
+                    f"column {self.name!r} has text ({text!r} in {place(row)}), but the run has learned from numbers "
+                    "there"
+                )
+        return np.array([known.get(text, np.nan) for text in texts], float)
 
     def _codes(self, cells: NDArray[Any], place: Place) -> NDArray[np.intp]:
         if cells.dtype.kind == "f":  # numbers that are levels: 3.0 is the text 3
             cells = np.array([f"{cell:.15g}" for cell in cells.tolist()], object)
-        return self._each(cells, place, self._code).astype(np.intp)
-
-    def _each(
-        self, cells: NDArray[Any], place: Place, convert: Callable[[str, Place, int], float]
-    ) -> NDArray[np.float64]:
-        """Convert the text of each cell, equal texts once."""
-        known: dict[str, float] = {}
-        found = np.empty(len(cells))
-        if cells.dtype.kind not in "OUbiu":  # tolist would make numbers of dates
-            cells = cells.astype(str)
-        for row, cell in enumerate(cells.tolist()):
-            text = str(cell).strip()
+        known: dict[str, int] = {}  # equal texts are looked for once
+        texts = _texts(cells)
+        for row, text in enumerate(texts):
             if text not in known:
-                known[text] = convert(text, place, row)
-            found[row] = known[text]
-        return found
-
-    def _number(self, text: str, place: Place, row: int) -> float:
-        if text in _MISSING:
-            return np.nan
-        value = number(text)
-        if value is None:
-            raise ConfigurationError(
-                f"column {self.name!r} has text ({text!r} in {place(row)}), but the run has learned from numbers there"
-            )
-        return value
+                known[text] = self._code(text, place, row)
+        return np.array([known[text] for text in texts], np.intp)
 
     def _code(self, text: str, place: Place, row: int) -> int:
         if text in _MISSING:
@@ -259,14 +268,11 @@ class Schema:
         return dict(zip(wanted, unlabelled, strict=True))
 
 
-def number(cell: str) -> float | None:
-    """Return the number that a cell holds, NaN and infinite ones included, or None for text."""
-    if "_" in cell:  # float("1_000") is 1000.0
-        return None
-    try:
-        return float(cell)
-    except ValueError:
-        return None
+def _texts(cells: NDArray[Any]) -> list[str]:
+    """Return the text of each cell."""
+    if cells.dtype.kind not in "OUbiu":  # tolist would make numbers of dates
+        cells = cells.astype(str)
+    return [str(cell).strip() for cell in cells.tolist()]
 
 
 def _listed(names: Sequence[str]) -> str:

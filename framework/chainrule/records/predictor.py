@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from chainrule.components.arguments import given
 from chainrule.components.contracts import Array, Loss
-from chainrule.components.schema import Feature, Place, Schema
+from chainrule.components.schema import Feature, Place, Read, Schema, numbers
 from chainrule.components.stacking import stack
 from chainrule.engine.data import Scaling, filled
 from chainrule.engine.layers import States
@@ -131,12 +131,13 @@ class Predictor:
                 y = stack([loss], y.dtype).point(y[None])[0]
             return np.asarray(self.y_scaling.undo(y.astype(float)))
 
-    def inputs(self, columns: Mapping[str, Any], place: Place) -> Array:
+    def inputs(self, columns: Mapping[str, Any], place: Place, read: Read = numbers) -> Array:
         """Return the inputs ``(inputs, samples)`` that the columns of a table make, as in training.
 
         Args:
             columns: all columns by name, each ``(samples,)``.
             place: says where a row is, for messages.
+            read: reads the numbers in cells of text.
 
         Raises:
             ConfigurationError: a column is missing, has values of another kind than in training, or lacks some that
@@ -145,7 +146,7 @@ class Predictor:
         chosen = self.schema.chosen(list(columns))
         encoded, lacking = [], []
         for feature in self.schema.features:
-            x, missing = feature.encoded(columns[chosen[feature.name]], place)
+            x, missing = feature.encoded(columns[chosen[feature.name]], place, read)
             encoded.append(x)
             if missing.any() and not self._fills(feature):
                 first, *others = np.flatnonzero(missing)

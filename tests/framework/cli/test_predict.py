@@ -105,6 +105,33 @@ def test_the_line_of_what_is_wrong_is_that_of_the_file(table, result, monkeypatc
     assert not list(Path().glob("*p.csv*"))
 
 
+@pytest.mark.parametrize(
+    ("cells", "settings", "wrong"),
+    [
+        (["0,5", "0,2", "abc"], "target.decimal=comma", "'abc' in line 4"),
+        (["0,5", "0.2", "abc"], "target.decimal=comma", "'0.2' in line 3"),
+        (["1.000", "12.000,5", "1,000"], "target.decimal=comma target.thousands=point", None),
+        (["1.000", "12.00,5", "abc"], "target.decimal=comma target.thousands=point", "'12.00,5' in line 3"),
+        (["5 %", "7 %", "7"], "target.signs=ignore", "'7' in line 4"),
+    ],
+)
+def test_the_cell_that_is_blamed_is_one_that_the_settings_do_not_read(result, cells, settings, wrong):
+    Path("new.csv").write_text("size;colour\n" + "".join(f"{cell};red\n" for cell in cells))
+    if wrong is None:
+        predict.main(["rec", "new.csv", *settings.split()])
+        return
+    with pytest.raises(ChainruleError, match=re.escape(f"column 'size' has text ({wrong}), but the run has learned")):
+        predict.main(["rec", "new.csv", *settings.split()])
+
+
+def test_a_true_value_that_is_no_number_hides_none_of_the_others(capsys):
+    Path("t.csv").write_text("a,b,y\n" + "".join(f"{n},{n % 3},{n}\n" for n in range(9)))
+    chainrule.run("target=table", "target.path=t.csv", "training.epochs=1", directory="rec")
+    Path("new.csv").write_text("a;b;y\n1,5;2;0,5\n2;2;0,7\n3;2;unknown\n")
+    predict.main(["rec", "new.csv", "target.decimal=comma"])
+    assert "(2 rows with y)" in capsys.readouterr().err
+
+
 def test_a_row_of_another_length_far_below_is_refused(table, result, monkeypatch):
     monkeypatch.setattr(blocks, "_CHARACTERS", 100)
     with Path("t.csv").open("a") as file:
