@@ -126,6 +126,21 @@ def notations(cells: Sequence[str]) -> list[Notation]:
     return [notation for notation in found if len(notation.settings) == len(found[0].settings)]
 
 
+def shared(columns: Sequence[Sequence[str]], others: Sequence[Sequence[str]]) -> list[Notation]:
+    """Return notations by which all columns are numbers: for each way to read the first ones the simplest.
+
+    Args:
+        columns: cells of columns that are to be read otherwise than they are.
+        others: cells of columns that must be numbers, too.
+    """
+    ways: dict[tuple[tuple[float, ...], ...], Notation] = {}
+    for notation in NOTATIONS:
+        read = [notation.numbers(cells) for cells in columns]
+        if None not in read and all(notation.numbers(cells) is not None for cells in others):
+            ways.setdefault(tuple(tuple(values or ()) for values in read), notation)
+    return list(ways.values())
+
+
 def are_dates(cells: Sequence[str]) -> bool:
     """Say whether all cells hold dates or times."""
     return bool(cells) and all(map(_DATE.fullmatch, cells))

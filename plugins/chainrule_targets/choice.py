@@ -1,7 +1,7 @@
 """From a sheet to inputs and labels: what is chosen, what is wrong with it, and which settings mend that."""
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from chainrule.components.schema import NUMBER, ONEHOT, ORDINAL, TRUTH, Feature,
 from chainrule.errors import ConfigurationError, counted, nearest
 from chainrule.files.memory import require_memory
 from chainrule.files.words import typed
-from chainrule_targets.cells import Notation, are_dates, notations, signs, uneven_signs
+from chainrule_targets.cells import Notation, are_dates, notations, shared, signs, uneven_signs
 from chainrule_targets.doubts import doubts
 from chainrule_targets.sheet import Column, Sheet
 
@@ -21,6 +21,10 @@ _FEW_CLASSES = 10  # as many may be of a single row each
 _FEW_NUMBERS = 10  # as many may be levels of text, as in 0, 1, 2, 3+
 _SCALES = 100  # ratio of ranges from which on training needs standardized columns
 _COPIES = 6  # of inputs and labels in float64 that a run holds while it draws its samples
+
+
+# Returns the different texts of some columns, by name; none of files whose numbers are no text.
+Texts = Callable[[Collection[str]], Mapping[str, Sequence[str]]]
 
 
 class Task(enum.Enum):
@@ -217,12 +221,20 @@ def _complete(given: Parts, choice: Choice, where: str) -> Parts:
     )
 
 
-def faults(given: Parts, choice: Choice) -> list[Fault]:
+def faults(given: Parts, choice: Choice, texts: Texts) -> list[Fault]:
     """Return all that keeps the chosen columns from being used."""
-    columns = [column for column in (*given.labels, *given.features) if column.numbers is None]
-    otherwise = [column.levels for column in columns if notations(column.levels)]
-    ways = notations([level for levels in otherwise for level in levels])  # by which all of these columns are numbers
+    ways = _ways(given, texts)
     return [*_label_faults(given, choice, ways), *_feature_faults(given, choice, ways)]
+
+
+def _ways(given: Parts, texts: Texts) -> list[Notation]:
+    """Return the notations by which columns are numbers that are none yet, and those stay numbers that are."""
+    columns = (*given.labels, *given.features)
+    otherwise = [column.levels for column in columns if column.numbers is None and notations(column.levels)]
+    if not otherwise:
+        return []
+    numeric = texts([column.name for column in columns if column.numbers is not None])
+    return shared(otherwise, list(numeric.values())) or shared(otherwise, ())
 
 
 def _label_faults(given: Parts, choice: Choice, ways: Sequence[Notation]) -> Iterator[Fault]:
@@ -348,18 +360,22 @@ def _infinite(given: Parts, column: Column, name: str, is_feature: bool = False)
         yield Fault(what, {}, (column.name,) if is_feature else ())
 
 
-def _written_otherwise(name: str, column: Column, columns: tuple[str, ...], shared: Sequence[Notation]) -> Fault:
-    """Return what is wrong with a column, and which notation reads it: one that reads all such columns, if there is."""
-    ways = shared or notations(column.levels)
+def _written_otherwise(name: str, column: Column, columns: tuple[str, ...], ways: Sequence[Notation]) -> Fault:
+    """Return what is wrong with a column, and which notation reads it: one that reads all columns, if there is."""
+    ways = ways or notations(column.levels)
     example = next((level for level in column.levels if number(level) is None), column.levels[0])
-    change, read = {}, ""
     if len(ways) == 1:
         change = {key: getattr(ways[0], key) for key in ("decimal", "thousands", "signs")}
-    else:
+        return Fault(f"{name} has numbers that are written otherwise ({example!r})", change, columns)
+    unclear = [level for level in column.levels if len({way.each([level])[0] for way in ways}) > 1]
+    read = ""
+    if unclear:  # otherwise another column asks
+        example = example if example in unclear else unclear[0]
         read = ": write " + " or ".join(
-            f"{' '.join(way.settings)} if {example} is {(way.numbers([example]) or [0.0])[0]:.15g}" for way in ways
+            f"{' '.join(way.settings) or 'target.decimal=point'} if {example} is {way.each([example])[0]:.15g}"
+            for way in ways
         )
-    return Fault(f"{name} has numbers that are written otherwise ({example!r}){read}", change, columns, bool(read))
+    return Fault(f"{name} has numbers that are written otherwise ({example!r}){read}", {}, (), bool(read))
 
 
 def _uneven(name: str, column: Column, columns: tuple[str, ...]) -> Fault:

@@ -170,7 +170,7 @@ class Table(DataSet):
         """Return how the file is read; raises as :meth:`rows` where it is no table at all."""
         where, sheet, choice = self._where, self._sheet(), self._choice()
         chosen = parts(sheet, choice, where)
-        wrong = faults(chosen, choice)
+        wrong = faults(chosen, choice, self._texts)
         mended = self if not wrong else _mended(self, wrong, lambda fault: fault.change)
         return Overview(
             rows=len(sheet.lines),
@@ -199,6 +199,13 @@ class Table(DataSet):
 
     def _sheet(self) -> Sheet:
         return _read(self._source(), self._where, self._dialect)
+
+    def _texts(self, names: Collection[str]) -> dict[str, list[str]]:
+        """Return the different texts of some columns of a text file, by name; nothing of other files."""
+        if not names or self._sheet().unit != "line":
+            return {}
+        sheet = read_sheet(_found(self.path, self._where)[0], self._where, self._dialect, names)
+        return {column.name: column.levels for column in sheet.columns if column.name in names}
 
     @property
     def _dialect(self) -> Dialect:
@@ -269,7 +276,7 @@ def _read(source: Source, where: str, dialect: Dialect) -> Sheet:
 def _use(table: Table, source: Source) -> Content:
     choice, where = table._choice(), table._where
     chosen = parts(table._sheet(), choice, where)
-    wrong = faults(chosen, choice)
+    wrong = faults(chosen, choice, table._texts)
     if wrong:
         raise ConfigurationError(_complaint(table, wrong))
     return content(chosen, choice, where)
@@ -299,7 +306,8 @@ def _mended(table: Table, wrong: Sequence[Fault], change: Callable[[Fault], dict
             changes |= {**own, "drop": dropped}
         table = replace(table, **_narrowed(table, changes))
         try:
-            wrong = faults(parts(table._sheet(), table._choice(), table._where), table._choice())
+            choice = table._choice()
+            wrong = faults(parts(table._sheet(), choice, table._where), choice, table._texts)
         except ConfigurationError:
             return None
         if not wrong:

@@ -267,6 +267,29 @@ def test_a_column_that_may_be_read_in_two_ways_is_read_as_the_others_are(write):
     assert said.endswith("; column 'c' has numbers that are written otherwise ('2,125'). Write target.decimal=comma.")
 
 
+GROUPED = "people;share;y\n" + "".join(f"{n}.{n}50;{n},5;{n}\n" for n in range(1, 9))
+
+
+@pytest.mark.parametrize("options", [{}, {"decimal": "comma"}, {"thousands": "comma"}])
+def test_settings_are_advised_by_which_no_other_column_is_lost(write, options):
+    table = write(GROUPED, **options)
+    assert " ".join(table.overview().settings) == "target.decimal=comma target.thousands=point"
+    x, _ = write(GROUPED, decimal="comma", thousands="point").data(RNG, None)
+    np.testing.assert_array_equal(x[:2], [[1150, 1.5], [2250, 2.5]])
+
+
+def test_where_two_readings_lose_no_column_it_is_asked_which_is_meant(write):
+    said = complaint(write("a;b;y\n1.234;1,234;1\n2.345;2,345;3\n"))
+    assert said.endswith(
+        "column 'b' has numbers that are written otherwise ('1,234'): write target.thousands=comma if 1,234 is 1234 "
+        "or target.decimal=comma target.thousands=point if 1,234 is 1.234."
+    )
+    said = complaint(write("a;b;y\n1.234;1;1\n2.345;2;3\n", decimal="comma"))
+    assert "write target.decimal=point if 1.234 is 1.234 or target.decimal=comma target.thousands=point if" in said
+    said = complaint(write("a;b;y\n$5;1,234;1\n$6;2,345;3\n"))
+    assert "('$5'); column 'b'" in said, "only a cell that has two readings is asked about"
+
+
 def test_settings_hold_for_all_columns(write):
     said = complaint(write("a;b;y\n1,5;1.5;1\n2,5;2.5;2\n", decimal="comma"))
     assert "column 'b' has numbers that are written otherwise ('1.5')" in said
