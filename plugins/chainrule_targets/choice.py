@@ -1,7 +1,7 @@
 """From a sheet to inputs and labels: what is chosen, what is wrong with it, and which settings mend that."""
 
 import enum
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from chainrule.errors import ConfigurationError, counted, nearest
 from chainrule.files.memory import require_memory
 from chainrule.files.words import typed
 from chainrule_targets.cells import Notation, are_dates, notations, shared, signs, uneven_signs
-from chainrule_targets.doubts import doubts
+from chainrule_targets.doubts import Texts, doubts, thousands
 from chainrule_targets.sheet import Column, Sheet
 
 _SHOWN = 5  # columns, lines or examples that a sentence lists
@@ -21,10 +21,6 @@ _FEW_CLASSES = 10  # as many may be of a single row each
 _FEW_NUMBERS = 10  # as many may be levels of text, as in 0, 1, 2, 3+
 _SCALES = 100  # ratio of ranges from which on training needs standardized columns
 _COPIES = 6  # of inputs and labels in float64 that a run holds while it draws its samples
-
-
-# Returns the different texts of some columns, by name; none of files whose numbers are no text.
-Texts = Callable[[Collection[str]], Mapping[str, Sequence[str]]]
 
 
 class Task(enum.Enum):
@@ -397,7 +393,20 @@ def _dropped(columns: Sequence[Column], what: str) -> Fault:
     return Fault(f"{_columns(columns)} {_hold(columns)} {what}", {}, tuple(column.name for column in columns))
 
 
-def content(given: Parts, choice: Choice, where: str) -> Content:
+def remarks(given: Parts, texts: Texts, where: str, of_text: bool) -> tuple[str, ...]:
+    """Return what the person should know of the chosen columns, of those with text only if it can be used."""
+    columns = (*given.labels, *given.features)
+    are_clear = given.sheet.delimiter == ";" and not any(
+        notations(column.levels) for column in columns if column.levels
+    )
+    apart = thousands(columns, texts, where) if are_clear else ()
+    labels, features = (
+        [column for column in some if of_text or column.numbers is not None] for some in (given.labels, given.features)
+    )
+    return (*given.notes, *doubts(labels, features, where), *apart)
+
+
+def content(given: Parts, choice: Choice, texts: Texts, where: str) -> Content:
     """Return inputs and labels of columns without faults.
 
     Raises:
@@ -418,7 +427,7 @@ def content(given: Parts, choice: Choice, where: str) -> Content:
     scales = _scales(x, y if task == "regression" else y[:, :0], [*names, *y_names])
     x.flags.writeable = y.flags.writeable = False
     labels = tuple(column.name for column in given.labels)
-    notes = (*given.notes, *doubts(given.labels, given.features, where))
+    notes = remarks(given, texts, where, of_text=True)
     incomplete = tuple(column.name for column in given.features if column.missing.any())
     return Content(x, y, task, features, labels, y_names, incomplete, notes, scales)
 

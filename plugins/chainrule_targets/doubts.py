@@ -1,15 +1,20 @@
 """Notes about cells that are read as they are written, but are often meant otherwise."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from chainrule_targets.sheet import Column
 
+# Returns the different texts of some columns, by name; none of files whose numbers are no text.
+Texts = Callable[[Collection[str]], Mapping[str, Sequence[str]]]
+
 _NO_VALUE = frozenset({"na", "n.a.", "none", "nil", "missing", "-", "--", "---", ".", ".."})  # in small letters
 _BEGINS = re.compile(r"[-+\u2212(]?[$€£¥]?[\d.,]*\d")  # as numbers do
+_THOUSAND = 1000
 _EARLY, _LATE = 19000101, 21001231
+_GROUPED = re.compile(r"[-+]?([1-9]\d{0,2}\.\d{3}|\d{1,3})")  # a thousand and more, or less
 _EXACT = 2**53  # whole numbers beyond are not exact
 
 
@@ -29,6 +34,30 @@ def doubts(labels: Sequence[Column], features: Sequence[Column], where: str) -> 
         else:
             kind = "class" if is_label else "level"
             yield from (f"{name} {doubt}" for doubt in _of_text(column.levels, kind))
+
+
+def thousands(columns: Sequence[Column], texts: Texts, where: str) -> Iterator[str]:
+    """Yield a sentence for each column whose points may separate thousands, as ``1.234``, if no other point is a mark.
+
+    Args:
+        columns: those that are used, of a file with semicolons, as programs write it that write commas in numbers.
+        texts: returns the different texts of some columns.
+        where: begins every sentence.
+    """
+    values = {column.name: column.numbers[~column.missing] for column in columns if column.numbers is not None}
+    broken = {name: found[found % 1 != 0] for name, found in values.items() if (found % 1 != 0).any()}
+    sizes = np.abs(np.concatenate([*broken.values(), np.empty(0)]))
+    if not len(sizes) or sizes.min() < 1 or sizes.max() > _THOUSAND or (np.abs(sizes - sizes.round(3)) > 0).any():
+        return
+    written = texts(list(broken))
+    if not all(_GROUPED.fullmatch(text) for found in written.values() for text in found):
+        return
+    for name, found in written.items():
+        example = next(text for text in found if "." in text)
+        yield (
+            f"{where}: column {name!r} has three digits behind each point ({example!r}); write target.decimal=comma "
+            f"target.thousands=point if {example} is {example.replace('.', '')}."
+        )
 
 
 def _of_numbers(numbers: np.ndarray) -> Iterator[str]:

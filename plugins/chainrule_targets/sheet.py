@@ -90,6 +90,7 @@ class Sheet:
         unit: ``line`` or ``row``.
         has_header: whether the file names its columns.
         notes: what the person should know.
+        delimiter: of a text file; otherwise empty.
     """
 
     columns: list[Column]
@@ -97,6 +98,7 @@ class Sheet:
     unit: str
     has_header: bool
     notes: tuple[str, ...] = ()
+    delimiter: str = ""
 
     @property
     def named(self) -> list[Column]:
@@ -186,7 +188,7 @@ def sheet_of(text: Text, where: str, notation: Notation, as_text: Collection[str
             f"{where}: every row has {counted(len(columns), 'cell')}, but {counted(len(columns) - 1, 'column')} "
             f"{agreeing(len(columns) - 1, 'is', 'are')} named."
         )
-    return _with_different_names(Sheet(columns, text.lines, "line", text.has_header), where)
+    return _with_different_names(Sheet(columns, text.lines, "line", text.has_header, (), text.delimiter), where)
 
 
 def _are_row_names(column: Column) -> bool:

@@ -19,7 +19,19 @@ from chainrule.files.paths import started
 from chainrule.files.words import typed
 from chainrule_targets.blocks import read_sheets
 from chainrule_targets.cells import Decimal, Notation, Signs, Thousands, are_dates
-from chainrule_targets.choice import Choice, Content, Fault, Missing, Parts, Task, TextFeatures, content, faults, parts
+from chainrule_targets.choice import (
+    Choice,
+    Content,
+    Fault,
+    Missing,
+    Parts,
+    Task,
+    TextFeatures,
+    content,
+    faults,
+    parts,
+    remarks,
+)
 from chainrule_targets.datasets import DataSet
 from chainrule_targets.dialect import DELIMITERS
 from chainrule_targets.sheet import Column, Dialect, Sheet, frame_sheet, read_sheet
@@ -179,7 +191,7 @@ class Table(DataSet):
             label=tuple(column.name for column in chosen.labels),
             classes=() if wrong or self.resolved_task == "regression" else self.output_names,
             left_out=chosen.left_out,
-            notes=chosen.notes if wrong else self.notes,
+            notes=remarks(chosen, self._texts, where, of_text=False) if wrong else self.notes,
             error=_complaint(self, wrong) if wrong else None,
             settings=tuple(_settings(Table(path=self.path), mended)) if mended else (),
             outputs=1 if not mended else mended.outputs,
@@ -279,7 +291,7 @@ def _use(table: Table, source: Source) -> Content:
     wrong = faults(chosen, choice, table._texts)
     if wrong:
         raise ConfigurationError(_complaint(table, wrong))
-    return content(chosen, choice, where)
+    return content(chosen, choice, table._texts, where)
 
 
 def _complaint(table: Table, wrong: Sequence[Fault]) -> str:

@@ -290,6 +290,36 @@ def test_where_two_readings_lose_no_column_it_is_asked_which_is_meant(write):
     assert "('$5'); column 'b'" in said, "only a cell that has two readings is asked about"
 
 
+@pytest.mark.parametrize(
+    ("cells", "is_noted"),
+    [
+        (["1.234", "2.500", "3.125"], True),
+        (["1.234", "12.500", "850"], True),
+        (["1.234", "2.500", "3.12"], False),
+        (["1.234", "2.500", "0.125"], False),
+        (["1.234", "2.500", "3.1255"], False),
+        (["1.234", "2.500", "3000.125"], False),
+        (["1", "2", "3"], False),
+    ],
+)
+def test_points_that_may_separate_thousands_are_noted_in_files_with_semicolons(write, cells, is_noted):
+    rows = [f"{cell};{at}" for at, cell in enumerate(cells)]
+    notes = write("\n".join(["a;y", *rows])).notes
+    asked = (
+        "target.path=t.csv: column 'a' has three digits behind each point ('1.234'); write target.decimal=comma "
+        "target.thousands=point if 1.234 is 1234."
+    )
+    assert (asked in notes) == is_noted
+    assert asked not in write("\n".join(["a,y", *rows]).replace(";", ",")).notes
+    assert asked not in write("\n".join(["a;b;y", *(f"1.5;{row}" for row in rows)])).notes
+
+
+def test_such_points_are_noted_beside_what_is_wrong(write):
+    overview = write("a;b;y\n1.234;x;1\n2.500;y;2\n").overview()
+    assert overview.error
+    assert "has three digits behind each point" in overview.notes[0]
+
+
 def test_settings_hold_for_all_columns(write):
     said = complaint(write("a;b;y\n1,5;1.5;1\n2,5;2.5;2\n", decimal="comma"))
     assert "column 'b' has numbers that are written otherwise ('1.5')" in said
