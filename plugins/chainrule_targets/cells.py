@@ -6,9 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from chainrule.components.schema import number
+from chainrule.components.schema import MISSING, number
 
 _TRUTH = {"true": 1.0, "false": 0.0}
+# In small letters: what often stands for no value, and is text.
+_NO_VALUE = frozenset({"na", "n.a.", "none", "nil", "missing", "-", "--", "---", ".", ".."}) | set(
+    map(str.lower, MISSING)
+)
+_BEGINS = re.compile(r"[-+\u2212]?[$€£¥]?\s?[.,]?\d")  # as numbers do
 _SIGNS = "$€£¥%"
 _SPACES = " \u00a0\u202f"  # also those that do not break a line
 _DAY = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{4}-\d{2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
@@ -139,6 +144,26 @@ def shared(columns: Sequence[Sequence[str]], others: Sequence[Sequence[str]]) ->
         if None not in read and all(notation.numbers(cells) is not None for cells in others):
             ways.setdefault(tuple(tuple(values or ()) for values in read), notation)
     return list(ways.values())
+
+
+def mostly(cells: Sequence[str], notation: Notation) -> tuple[list[str], list[str]]:
+    """Return those of some cells that are numbers, and the others: by a notation, or by one that reads most of them.
+
+    Where few cells begin as numbers do, none are.
+    """
+    if 2 * sum(bool(_BEGINS.match(cell)) for cell in cells) < len(cells):
+        return [], list(cells)
+    read = min((way.each(cells) for way in (notation, *NOTATIONS)), key=lambda values: values.count(None))
+    numbers, others = (
+        [cell for cell, value in zip(cells, read, strict=True) if (value is None) == is_other]
+        for is_other in (False, True)
+    )
+    return numbers, others
+
+
+def is_no_value(cell: str) -> bool:
+    """Say whether a text often stands for no value."""
+    return cell.lower() in _NO_VALUE
 
 
 def are_dates(cells: Sequence[str]) -> bool:

@@ -12,13 +12,26 @@ from chainrule.components.schema import NUMBER, ONEHOT, ORDINAL, TRUTH, Feature,
 from chainrule.errors import ConfigurationError, counted, nearest
 from chainrule.files.memory import require_memory
 from chainrule.files.words import typed
-from chainrule_targets.cells import Notation, are_dates, notations, shared, signs, uneven_signs
+from chainrule_targets.cells import (
+    Decimal,
+    Notation,
+    Signs,
+    Thousands,
+    are_dates,
+    is_no_value,
+    mostly,
+    notations,
+    shared,
+    signs,
+    uneven_signs,
+)
 from chainrule_targets.doubts import Texts, doubts, thousands
 from chainrule_targets.sheet import Column, Sheet
 
 _SHOWN = 5  # columns, lines or examples that a sentence lists
 _FEW_CLASSES = 10  # as many may be of a single row each
 _FEW_NUMBERS = 10  # as many may be levels of text, as in 0, 1, 2, 3+
+_FEW_CELLS = 0.05  # share of cells that are text by mistake
 _SCALES = 100  # ratio of ranges from which on training needs standardized columns
 _COPIES = 6  # of inputs and labels in float64 that a run holds while it draws its samples
 
@@ -60,6 +73,14 @@ class Choice:
     indicator: bool
     text: TextFeatures
     levels: int
+    decimal: Decimal
+    thousands: Thousands
+    signs: Signs
+
+    @property
+    def notation(self) -> Notation:
+        """How numbers are written."""
+        return Notation(self.decimal, self.thousands, self.signs)
 
 
 @dataclass(frozen=True)
@@ -219,18 +240,40 @@ def _complete(given: Parts, choice: Choice, where: str) -> Parts:
 
 def faults(given: Parts, choice: Choice, texts: Texts) -> list[Fault]:
     """Return all that keeps the chosen columns from being used."""
-    ways = _ways(given, texts)
+    ways = _ways(given, choice, texts)
     return [*_label_faults(given, choice, ways), *_feature_faults(given, choice, ways)]
 
 
-def _ways(given: Parts, texts: Texts) -> list[Notation]:
+def _ways(given: Parts, choice: Choice, texts: Texts) -> list[Notation]:
     """Return the notations by which columns are numbers that are none yet, and those stay numbers that are."""
     columns = (*given.labels, *given.features)
-    otherwise = [column.levels for column in columns if column.numbers is None and notations(column.levels)]
+    cells = [_numbers_of(column, choice) for column in columns if column.numbers is None]
+    otherwise = [found for found in cells if found and choice.notation.numbers(found) is None]
     if not otherwise:
         return []
     numeric = texts([column.name for column in columns if column.numbers is not None])
-    return shared(otherwise, list(numeric.values())) or shared(otherwise, ())
+    others = [*numeric.values(), *(found for found in cells if found and choice.notation.numbers(found))]
+    return shared(otherwise, others) or shared(otherwise, ())
+
+
+def _numbers_of(column: Column, choice: Choice) -> list[str]:
+    """Return the cells of a text column that are numbers, where all are but a few; otherwise none."""
+    if notations(column.levels):
+        return column.levels
+    numbers, others = mostly(column.levels, choice.notation)
+    if len(numbers) < 2:
+        return []
+    if all(map(is_no_value, others)):
+        return numbers
+    strange = np.count_nonzero(_of_levels(column, others))
+    few = strange <= _FEW_CELLS * np.count_nonzero(~column.missing) and len(numbers) > _FEW_NUMBERS
+    return numbers if few else []
+
+
+def _of_levels(column: Column, levels: Sequence[str]) -> Array:
+    """Say which rows have one of some texts, ``(rows,)`` of bool."""
+    places = {level: at for at, level in enumerate(column.levels)}
+    return np.isin(column.codes, [places[level] for level in levels])
 
 
 def _label_faults(given: Parts, choice: Choice, ways: Sequence[Notation]) -> Iterator[Fault]:
@@ -259,6 +302,7 @@ def _text_label_faults(
 ) -> Iterator[Fault]:
     levels, rows = column.levels, int(np.count_nonzero(~column.missing))
     numeric = [level for level in levels if number(level) is not None]
+    many = len(levels) > max(_FEW_CLASSES, rows / 2)
     if choice.task is Task.CLASSIFICATION and len(levels) > 1:
         return
     if notations(levels):
@@ -267,6 +311,8 @@ def _text_label_faults(
         yield _uneven(name, column, ())
     elif are_dates(levels):
         yield Fault(f"{name} holds dates ({levels[0]!r})", _another_label(given, column))
+    elif (choice.task is Task.REGRESSION or numeric or many) and (numbers := _numbers_of(column, choice)):
+        yield from _strange(given, column, name, numbers, choice, ways)
     elif choice.task is Task.REGRESSION or numeric:
         text = next((level for level in levels if number(level) is None), levels[0])
         at = int(np.flatnonzero(column.codes == levels.index(text))[0])
@@ -277,7 +323,7 @@ def _text_label_faults(
         )
     elif len(levels) == 1:
         yield Fault(f"{name} holds a single class, {levels[0]!r}", _another_label(given, column))
-    elif len(levels) > max(_FEW_CLASSES, rows / 2):
+    elif many:
         what = f"{name} has {len(levels)} different texts in {rows} rows ({_listed(levels)}), too many for classes"
         yield Fault(what, _another_label(given, column) or {"task": Task.CLASSIFICATION})
 
@@ -311,6 +357,8 @@ def _feature_faults(given: Parts, choice: Choice, ways: Sequence[Notation]) -> I
                 yield _uneven(f"column {column.name!r}", column, (column.name,))
             elif are_dates(levels):
                 dates.append(column)
+            elif _is_unusable(levels, numeric, choice) and (numbers := _numbers_of(column, choice)):
+                yield from _strange(given, column, f"column {column.name!r}", numbers, choice, ways)
             elif len(numeric) > _FEW_NUMBERS:
                 yield _mixed(given, column, numeric)
             elif len(levels) > choice.levels and choice.text is not TextFeatures.ORDINAL:
@@ -377,6 +425,36 @@ def _written_otherwise(name: str, column: Column, columns: tuple[str, ...], ways
 def _uneven(name: str, column: Column, columns: tuple[str, ...]) -> Fault:
     other = next(level for level in column.levels if signs(level) != signs(column.levels[0]))
     return Fault(f"{name} has numbers with different signs ({column.levels[0]!r}, {other!r})", {}, columns)
+
+
+def _is_unusable(levels: Sequence[str], numeric: Sequence[str], choice: Choice) -> bool:
+    """Say whether text, of which some is numeric, cannot be made levels as the choice says."""
+    many = len(levels) > choice.levels and choice.text is not TextFeatures.ORDINAL
+    return choice.text is TextFeatures.ERROR or len(numeric) > _FEW_NUMBERS or many
+
+
+def _strange(
+    given: Parts, column: Column, name: str, numbers: Sequence[str], choice: Choice, ways: Sequence[Notation]
+) -> Iterator[Fault]:
+    """Yield what is wrong with a column of numbers in which a few cells are text, and how the numbers are written."""
+    words = [level for level in column.levels if level not in set(numbers)]
+    rows = np.flatnonzero(_of_levels(column, words))
+    first = column.levels[column.codes[rows[0]]]
+    shown = _listed([first, *(word for word in words if word != first)])
+    cells = "this cell" if len(rows) == 1 else "these cells"
+    advice = f"empty {cells} if there is no value" if all(map(is_no_value, words)) else f"correct {cells}"
+    otherwise = [] if choice.notation.numbers(numbers) is not None else ways or notations(numbers)
+    if len(otherwise) == 1:
+        advice += f" and write {' '.join(otherwise[0].settings)}"
+    is_feature = column.name in {feature.name for feature in given.features}
+    if is_feature and choice.text is TextFeatures.ERROR and len(column.levels) <= _FEW_NUMBERS:
+        advice += ", write target.text=onehot if all of these are levels"
+    if is_feature and choice.features is None:
+        advice += f", or leave the column out by {typed('target.drop', [*choice.drop, column.name])}"
+    what = f"{name} has text ({shown} in {_places(given, rows)}) beside numbers ({numbers[0]!r}): {advice}"
+    yield Fault(what, {}, (), is_explained=True)
+    if len(otherwise) > 1:
+        yield _written_otherwise(name, replace(column, levels=list(numbers)), (), otherwise)
 
 
 def _mixed(given: Parts, column: Column, numeric: Sequence[str]) -> Fault:

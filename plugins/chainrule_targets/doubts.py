@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from chainrule_targets.cells import is_no_value
 from chainrule_targets.sheet import Column
 
 # Returns the different texts of some columns, by name; none of files whose numbers are no text.
 Texts = Callable[[Collection[str]], Mapping[str, Sequence[str]]]
 
-_NO_VALUE = frozenset({"na", "n.a.", "none", "nil", "missing", "-", "--", "---", ".", ".."})  # in small letters
 _BEGINS = re.compile(r"[-+\u2212(]?[$€£¥]?[\d.,]*\d")  # as numbers do
 _THOUSAND = 1000
 _EARLY, _LATE = 19000101, 21001231
@@ -75,7 +75,7 @@ def _of_numbers(numbers: np.ndarray) -> Iterator[str]:
 
 def _of_text(levels: Sequence[str], kind: str) -> Iterator[str]:
     for level in levels:
-        if level.lower() in _NO_VALUE:
+        if is_no_value(level):
             yield f"has the {kind} {level!r}; empty these cells if they have no value."
     by_letters: dict[str, list[str]] = {}
     for level in levels:

@@ -372,6 +372,46 @@ def test_numbers_beside_text_are_no_levels(write):
     assert write("a,b,y\n1,0,1\n2,1,2\n3,3+,4\n", text="onehot").input_names == ("a", "b=0", "b=1", "b=3+")
 
 
+@pytest.mark.parametrize(
+    ("cell", "at", "said"),
+    [
+        ("1.2.3", [7], "('1.2.3' in line 9) beside numbers ('0'): correct this cell, or leave the column out by"),
+        (
+            "-",
+            [7, 9],
+            "('-' in lines 9, 11 (2 of 40)) beside numbers ('0'): empty these cells if there is no value, or",
+        ),
+        ("none", range(0, 40, 2), "(20 of 40)) beside numbers ('1'): empty these cells if there is no value, or leave"),
+    ],
+)
+def test_few_cells_of_text_in_a_column_of_numbers_are_named_and_no_command_leaves_it_out(write, cell, at, said):
+    rows = "".join(f"{i * i},{cell if i in at else i},{i}\n" for i in range(40))
+    for text in ("error", "onehot"):
+        table = write(f"a,b,y\n{rows}", text=text)
+        assert said in complaint(table)
+        assert complaint(table).endswith(" leave the column out by target.drop=b.")
+        assert table.overview().trains_as is None
+    label = write(f"a,y,b\n{rows}", label="y", drop=["b"])
+    assert complaint(label).endswith(said.split("beside")[1].partition(", or")[0] + ".")
+
+
+def test_a_few_numbers_and_no_value_may_be_levels_and_are_so_where_they_were(write):
+    content = "a,b,y\n1,0,1\n2,-,2\n3,1,4\n"
+    assert "write target.text=onehot if all of these are levels, or leave" in complaint(write(content))
+    assert write(content, text="onehot").input_names == ("a", "b=-", "b=0", "b=1")
+    labels = "a,y\n1,0\n2,-\n3,1\n"
+    assert "'-' in line 3) beside numbers ('0'): empty this cell if there is no value." in complaint(write(labels))
+    assert write(labels, task="classification").output_names == ("-", "0", "1")
+
+
+def test_numbers_that_are_written_otherwise_are_seen_beside_cells_without_a_value(write):
+    content = "a;b;y\n1;0,5;1\n2;-;2\n3;1,25;4\n"
+    assert "empty this cell if there is no value and write target.decimal=comma" in complaint(write(content))
+    assert "empty this cell if there is no value, write" in complaint(write(content, decimal="comma"))
+    asked = complaint(write("a;b;y\n1;0;1\n2;-;2\n3;1,250;4\n"))
+    assert asked.endswith("write target.thousands=comma if 1,250 is 1250 or target.decimal=comma if 1,250 is 1.25.")
+
+
 def test_all_that_is_wrong_is_counted_at_once_and_both_lines_work(write):
     content = "a,b,c,d,e,f,y\n1,x,2020-01-01,,10:30,1,1\n,y,2020-01-02,4,11:30,2,2\n3,y,2020-01-03,5,12:30,3,4\n"
     assert complaint(write(content)) == (
