@@ -25,12 +25,14 @@ _PACKED = (".gz", ".bz2", ".xz")
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that suggests the nearest option for an unknown one."""
+    """A parser that refuses an unknown option in one sentence, with the nearest."""
 
     def error(self, message: str) -> NoReturn:
         found = re.search(r"unrecognized arguments: (--[\w-]+)", message)
         options = [option for action in self._actions for option in action.option_strings]
-        super().error(message + (nearest(found[1], options) if found else ""))
+        if found:
+            self.exit(2, f"{self.prog}: error: {message}{nearest(found[1], options)}\n")
+        super().error(message)
 
 
 def parser(command: str, description: str | None, **keywords: Any) -> argparse.ArgumentParser:

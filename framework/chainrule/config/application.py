@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra import version
 from hydra._internal.utils import _run_hydra, get_args_parser  # of Hydra's entry, which reads sys.argv itself
@@ -23,7 +23,7 @@ from chainrule.config.layers import joined
 from chainrule.config.mistyped import dashed
 from chainrule.config.once import composing_once
 from chainrule.config.written import require_plain
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, nearest
 from chainrule.files import paths
 from chainrule.files.atomic import write_whole
 from chainrule.files.reading import require_without_links
@@ -49,12 +49,10 @@ def run(arguments: Sequence[str], kept: Callable[[], str] | None = None) -> None
     is_overwriting = OVERWRITE in arguments
     arguments = [word for word in arguments if word != OVERWRITE]
     version.setbase("1.3")
-    with _help_unchecked():
-        parser = get_args_parser()
+    parser = _parser()
     for word in filter(_DASHED.fullmatch, filter(lambda each: isinstance(each, str), arguments)):
         if word.partition("=")[0] not in parser._option_string_actions:
             raise ConfigurationError(dashed(word))
-    parser.allow_abbrev = False
     require_parsed([word for word in arguments if not isinstance(word, str)])
     options = parser.parse_intermixed_args(list(arguments))  # flags may stand between overrides
     options.overrides = [joined(text) for text in options.overrides]
@@ -82,6 +80,30 @@ def run(arguments: Sequence[str], kept: Callable[[], str] | None = None) -> None
         raise
     finally:
         _arguments.reset(token)
+
+
+def flags() -> set[str]:
+    """Return all flags of a command that trains, but the one that is refused."""
+    return {OVERWRITE, "--version", *_parser()._option_string_actions} - {"--experimental-rerun"}
+
+
+def _parser() -> ArgumentParser:
+    """Return Hydra's parser, which wants flags in full, and says what is wrong in a sentence."""
+    with _help_unchecked():
+        parser: ArgumentParser = get_args_parser()
+    parser.allow_abbrev = False
+    refusing: Any = parser
+    refusing.error = _refuse
+    return parser
+
+
+def _refuse(message: str) -> NoReturn:
+    """End the command with 2 and what argparse complains about as a sentence, of an unknown flag with the nearest."""
+    unknown = re.match(r"unrecognized arguments: (\S+)", message)
+    if unknown:
+        message = f"{unknown[1]} is not a flag{nearest(unknown[1], flags())}; see chainrule --help and --hydra-help"
+    print(f"chainrule: {message}.", file=sys.stderr)
+    sys.exit(2)
 
 
 @contextmanager

@@ -13,12 +13,26 @@ from sweeping import SHORT, command
 
 
 def test_no_flag_may_be_abbreviated():
-    assert "unrecognized arguments: --multi\n" in command("--multi", *SHORT, "seed=0,1", code=2).stderr
+    assert "--multi is not a flag" in command("--multi", *SHORT, "seed=0,1", code=2).stderr
     assert not list(Path().iterdir())
 
 
-def test_an_unknown_flag_is_a_usage_error():
-    assert "unrecognized arguments: --bogus" in command("--bogus", code=2).stderr
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--zzz"], "--zzz is not a flag; see chainrule --help and --hydra-help."),
+        (
+            ["optimizer=adam", "--overwite"],
+            "--overwite is not a flag (did you mean '--overwrite'?); see chainrule --help and --hydra-help.",
+        ),
+        (["--cfg", "jobs"], "argument --cfg/-c: invalid choice: 'jobs'"),
+    ],
+)
+def test_a_wrong_flag_is_said_in_one_sentence(capsys, words, sentence):
+    with pytest.raises(SystemExit, match="2"):
+        application.run(words)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"chainrule: {sentence}")
 
 
 def test_a_pickled_experiment_is_not_executed(tmp_path, monkeypatch):
