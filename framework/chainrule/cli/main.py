@@ -10,6 +10,7 @@ from pathlib import Path
 
 import chainrule
 from chainrule import interrupts
+from chainrule.cli import completion
 from chainrule.cli import help as help_text
 from chainrule.cli.common import load_plugins
 from chainrule.cli.output import Output
@@ -86,6 +87,8 @@ def main() -> None:
         elif arguments and re.fullmatch(r"[a-zA-Z][a-zA-Z-]*", arguments[0]):  # neither an override nor a flag
             close = nearest(arguments[0], _COMMANDS)
             raise ChainruleError(f"{arguments[0]} is not a command{close}; choose from {', '.join(_COMMANDS)}.")
+        elif completion.is_asked(arguments):
+            completion.offer(arguments, _COMMANDS)
         else:
             load_plugins(arguments)
             application.run(arguments)

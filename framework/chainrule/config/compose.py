@@ -251,6 +251,15 @@ def _is_of_hydra(error: BaseException) -> bool:
     return of_log or any(part in _READERS for frame in last for part in Path(frame.filename).parts)
 
 
+def is_override(word: str) -> bool:
+    """Say whether Hydra's grammar knows an override."""
+    try:
+        OverridesParser.create().parse_override(word)
+    except (HydraException, ValueError, RecursionError):
+        return False
+    return True
+
+
 def require_parsed(overrides: Sequence[str], sweep: bool = False) -> None:
     """Refuse overrides that Hydra's grammar does not know, with the line that works in a shell.
 
