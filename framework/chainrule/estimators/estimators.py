@@ -22,7 +22,7 @@ from chainrule.engine.machine import Checkpoint
 from chainrule.engine.reason import Reason
 from chainrule.errors import ConfigurationError, counted
 from chainrule.estimators.arrays import Arrays
-from chainrule.files.words import hydra_text
+from chainrule.files.words import hydra_text, texts
 from chainrule.records.result import Result
 from chainrule.records.settings import Settings
 from chainrule.records.sweep import split_override
@@ -194,7 +194,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
         """
         from chainrule.config.compose import compose_settings  # here, because Hydra is slow to import
 
-        own_overrides = [self.overrides] if isinstance(self.overrides, str) else self.overrides
+        own_overrides = texts(self.overrides)
         typed = dict(map(split_override, own_overrides))
         for key, value in typed.items():
             own = _OWN.get(key.partition(".")[0])

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Iterable
 
 _BARE = re.compile(r"[A-Za-z_./-][A-Za-z0-9_./-]*|-?(0|[1-9]\d*)")  # what Hydra reads as the text that it is
 _MEANT = {"true", "false", "null", "nan", "inf", "-inf"}  # which Hydra reads as something else
@@ -28,6 +29,11 @@ def typed(key: str, value: object) -> str:
     texts = list(map(hydra_text, value if isinstance(value, list | tuple) else [str(value)]))
     text = texts[0] if len(texts) == 1 else f"[{','.join(texts)}]"
     return shell_word(f"{key}={text}")
+
+
+def texts(value: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the texts of a list; a text alone is one of them, and not read letter by letter."""
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def hydra_text(value: str) -> str:

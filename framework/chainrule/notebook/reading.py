@@ -6,6 +6,7 @@ from pathlib import Path
 from chainrule.analysis.outcomes import Outcomes
 from chainrule.analysis.tracked import Choices, tracked_outcomes
 from chainrule.errors import ConfigurationError
+from chainrule.files.words import texts
 from chainrule.notebook.components import registry
 from chainrule.notebook.runs import Run
 from chainrule.notebook.swept import SweepResult
@@ -32,7 +33,7 @@ def outcomes_of(
     metric: str | None = None,
     maximize: bool | None = None,
     seed: str | None = None,
-    settings: Sequence[str] | None = None,
+    settings: str | Sequence[str] | None = None,
 ) -> Outcomes:
     """Return what became of the runs of a sweep, or of an experiment that a tracker keeps, with their statistics.
 
@@ -52,7 +53,7 @@ def outcomes_of(
         ChainruleError: the tracker has no such experiment, or cannot be read.
     """
     tracked = _tracked(str(source))
-    choices = Choices(metric, maximize, seed, None if settings is None else tuple(settings))
+    choices = Choices(metric, maximize, seed, None if settings is None else texts(settings))
     if tracked:
         return tracked_outcomes(tracked, choices)
     if choices != Choices():

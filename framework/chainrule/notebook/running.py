@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.config.given import with_data
 from chainrule.engine.trainer import Observer, Pruner
+from chainrule.errors import ConfigurationError
 from chainrule.files.in_memory import giving
+from chainrule.files.words import texts
 from chainrule.notebook import surroundings
 from chainrule.notebook.components import registry
 from chainrule.notebook.runs import Run
@@ -19,6 +21,7 @@ from chainrule.registry.watching import Watchers
 from chainrule.runs.execute import Task, execute, observer, train_stack
 from chainrule.runs.prepare import Prepared, prepare, run_structure
 
+_Entry = TypeVar("_Entry")
 _STACK = 256  # most runs in one stack; larger stacks are not faster
 
 
@@ -88,7 +91,7 @@ def settings(*overrides: str, data: Any = None) -> Settings:
 
 
 def train(
-    configurations: Iterable[Sequence[str] | Settings | Prepared],
+    configurations: str | Settings | Prepared | Iterable[str | Sequence[str] | Settings | Prepared],
     *,
     stop: Callable[[int, Array, Array], Array] | None = None,
     quiet: bool = False,
@@ -96,8 +99,9 @@ def train(
     """Train many runs, as stacks where their structure allows it; nothing is written or sent.
 
     Args:
-        configurations: one entry per run: its overrides, its settings, or the run from :func:`prepare`. A prepared
-            run can be trained only once, because training advances its random generator.
+        configurations: one entry per run: its overrides, or a single one, its settings, or the run from
+            :func:`prepare`; an entry alone needs no list. A prepared run can be trained only once, because training
+            advances its random generator.
         stop: called at each point of the curves but the last, with the epoch, the indices (in ``configurations``) of
             the runs still training, and their validation losses (training losses if there is no validation), both of
             shape ``(runs still training,)``. It returns an array of bool: True stops the run with the reason
@@ -110,7 +114,9 @@ def train(
     Raises:
         ConfigurationError: an override is wrong, or the parts of a run do not fit.
     """
-    runs = [each if isinstance(each, Prepared) else prepare(_as_settings(each)) for each in configurations]
+    if isinstance(configurations, str | Settings | Prepared):
+        configurations = [configurations]
+    runs = [each if isinstance(each, Prepared) else prepare(_as_settings(each)) for each in _entries(configurations)]
     stacks: dict[tuple[Any, ...], list[int]] = {}
     for place, run_ in enumerate(runs):
         stacks.setdefault(run_structure(run_), []).append(place)
@@ -124,8 +130,23 @@ def train(
     return [results[place] for place in range(len(runs))]
 
 
-def _as_settings(configuration: Sequence[str] | Settings) -> Settings:
-    return configuration if isinstance(configuration, Settings) else settings(*configuration)
+def _as_settings(configuration: str | Sequence[str] | Settings) -> Settings:
+    if isinstance(configuration, Settings):
+        return configuration
+    return settings(*texts(_entries(configuration)))
+
+
+def _entries(given: Iterable[_Entry]) -> Iterable[_Entry]:
+    """Return what is given as a list, if it is one.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if isinstance(given, Iterable):
+        return given
+    raise ConfigurationError(
+        f"each run is a list of overrides such as ['optimizer=adam'], settings, or a prepared run, not {given!r}."
+    )
 
 
 def _observer(runs: Sequence[Prepared], quiet: bool) -> Observer | None:

@@ -15,6 +15,7 @@ from chainrule.engine.choice import Engine
 from chainrule.engine.data import Fresh, Samples
 from chainrule.engine.network import Shape
 from chainrule.errors import ChainruleError, ConfigurationError, nearest
+from chainrule.files.words import texts
 from chainrule.notebook import plotting
 from chainrule.notebook.components import registry
 from chainrule.notebook.explaining import Explained
@@ -162,7 +163,7 @@ class Run(Result):
         replay = Replay.of_record(self.record, registry()) if self.record else Replay.of_result(self)
         return Explained.of(replay, step, epoch, sample)
 
-    def why(self, *, goal: float = GOAL, runs: int = RUNS, changes: Sequence[str] | None = None) -> Diagnosis:
+    def why(self, *, goal: float = GOAL, runs: int = RUNS, changes: str | Sequence[str] | None = None) -> Diagnosis:
         """Train the run again with instruments on it, and say what kept it from learning; then prove it.
 
         Printed it is a text. ``findings`` has what was found, with numbers, and ``proof`` which changes cure.
@@ -176,13 +177,14 @@ class Run(Result):
             ConfigurationError: a change is unknown, the goal or the number of runs cannot be, or the run cannot be
                 trained again.
         """
-        unknown = [name for name in changes or () if name not in CHANGES]
+        chosen = None if changes is None else texts(changes)
+        unknown = [name for name in chosen or () if name not in CHANGES]
         if unknown:
             raise ConfigurationError(
                 f"{unknown[0]!r} is no change{nearest(unknown[0], CHANGES)}; the changes are {', '.join(CHANGES)}."
             )
         replay = Replay.of_record(self.record, registry()) if self.record else Replay.of_result(self)
-        return diagnose(replay, registry(), goal=goal, runs=runs, chosen=changes)
+        return diagnose(replay, registry(), goal=goal, runs=runs, chosen=chosen)
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{name} {value:.5g}" for name, value in self.metrics.items() if "/" in name)

@@ -10,6 +10,7 @@ from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.config.given import given_again, with_data
 from chainrule.errors import ConfigurationError, nearest
 from chainrule.files.in_memory import giving
+from chainrule.files.words import texts
 from chainrule.notebook import surroundings
 from chainrule.notebook.components import registry
 from chainrule.notebook.runs import Run
@@ -49,7 +50,10 @@ def sweep(
         ConfigurationError: an override or an option is wrong, or the directory holds a sweep already.
         ChainruleError: a run failed; the others are recorded, and :func:`load` gives them.
     """
-    options: dict[str, Any] = {"zip": zip, "random": random, "random_seed": random_seed}
+    groups = None if zip is None else list(zip)
+    if groups and any(isinstance(group, str) for group in groups):
+        raise ConfigurationError(f"zip is a list of lists of keys, such as [['seed', 'data.noise']], not {zip!r}.")
+    options: dict[str, Any] = {"zip": groups, "random": random, "random_seed": random_seed}
     _refuse(unknown, "sweep", options)
     return _swept(overrides, [], options, data, directory, overwrite, quiet)
 
@@ -65,8 +69,8 @@ def search(
     sampler: str | None = None,
     sampler_seed: int | None = None,
     pruner: str | None = None,
-    metrics: Sequence[str] | None = None,
-    directions: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
+    directions: str | Sequence[str] | None = None,
     study: str | None = None,
     storage: str | None = None,
     **unknown: Never,
@@ -103,8 +107,8 @@ def search(
         "sampler": sampler,
         "sampler_seed": sampler_seed,
         "pruner": pruner,
-        "metrics": metrics,
-        "directions": directions,
+        "metrics": _listed(metrics),
+        "directions": _listed(directions),
         "study": study,
         "storage": storage,
     }
@@ -128,8 +132,8 @@ def compare(
     max_runs: int | None = None,
     max_minutes: float | None = None,
     random_seed: int | None = None,
-    contenders: Sequence[str] | None = None,
-    ablate: Sequence[str] | None = None,
+    contenders: str | Sequence[str] | None = None,
+    ablate: str | Sequence[str] | None = None,
     space: Mapping[str, str] | None = None,
     until_decided: bool | None = None,
     **unknown: Never,
@@ -174,12 +178,16 @@ def compare(
         "metric": metric,
         **limits,
         "random_seed": random_seed,
-        "contenders": contenders,
-        "ablate": ablate,
+        "contenders": _listed(contenders),
+        "ablate": _listed(ablate),
         "space": space,
         "until_decided": until_decided,
     }
     _refuse(unknown, "compare", ("targets", *options))
+    if space is not None and not isinstance(space, Mapping):
+        raise ConfigurationError(
+            f"space maps keys to values, such as {{'optimizer.lr': '0.1,1'}}, and is not {space!r}."
+        )
     for name, limit in limits.items():
         if limit is not None and not until_decided:
             raise ConfigurationError(f"{name} needs until_decided=True, which it limits.")
@@ -192,7 +200,7 @@ def resume(
     *overrides: str,
     data: Any = None,
     accept: str | Sequence[str] | None = None,
-    allow: Sequence[str] = (),
+    allow: str | Sequence[str] = (),
     quiet: bool = False,
 ) -> SweepResult | Run:
     """Finish a run, a sweep or a comparison that broke off, as ``chainrule resume`` does.
@@ -216,7 +224,7 @@ def resume(
     """
     from chainrule.sweep.resume import ACCEPTED, require_own, require_plugins, resuming
 
-    accepted = [accept] if isinstance(accept, str) else accept or []
+    accepted, allow = texts(accept or ()), texts(allow)
     if not ACCEPTED.keys() >= {*accepted}:
         raise ConfigurationError(f"accept={accept!r} is unknown: it is None, or of {', '.join(ACCEPTED)}.")
     place = Path(directory).absolute()
@@ -247,6 +255,11 @@ def _resume_run(
     with giving(given_again(directory, run.overrides, data)), folder:
         result, record = run.finish(overrides, plugins, plugins.watchers(surroundings.of_runs(quiet, run.pictures)))
     return Run.of(result, record)
+
+
+def _listed(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return an option that is a list of texts; None stays what it is."""
+    return None if value is None else texts(value)
 
 
 class _Keeper(Watcher):

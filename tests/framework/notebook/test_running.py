@@ -58,6 +58,24 @@ def test_a_run_is_given_as_overrides_as_settings_or_prepared(stacks):
     assert chainrule.train([]) == []
 
 
+def test_a_run_alone_needs_no_list_and_an_override_alone_none_either(stacks):
+    (alone,) = chainrule.train("training.epochs=2")
+    settings = chainrule.settings("training.epochs=2")
+    others = [*chainrule.train(settings), *chainrule.train(chainrule.prepare(settings))]
+    others += chainrule.train(["training.epochs=2", settings])
+    assert stacks == [1, 1, 1, 2]
+    assert all(everything(each) == everything(alone) for each in others)
+
+
+@pytest.mark.parametrize("configurations", [5, [5], [["seed=1"], None]])
+def test_what_describes_no_run_is_refused_in_a_sentence(stacks, configurations):
+    with pytest.raises(
+        chainrule.ConfigurationError, match=r"^each run is a list of overrides such as .*, not (5|None)"
+    ):
+        chainrule.train(configurations)
+    assert stacks == []
+
+
 def test_a_wrong_override_is_refused_before_anything_is_trained(stacks):
     with pytest.raises(chainrule.ConfigurationError, match="did you mean 'adam'"):
         chainrule.train([SHORT, ["optimizer=adm"]])

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import chainrule
+from chainrule.notebook import sweeping
 from chainrule.records.manifest import MANIFEST
 from hydra_plugins.chainrule_stacked import StackedCompareConf, StackedOptunaConf, StackedSweeperConf
 from sweeping import SHORT, command, contents
@@ -167,6 +168,24 @@ def test_options_have_the_names_that_they_have_as_overrides(function, conf, rena
         "unknown",
     }
     assert {renamed.get(name, name) for name in own} <= {field.name for field in dataclasses.fields(conf)}
+
+
+def test_a_text_is_a_list_of_one(monkeypatch):
+    """It is not read letter by letter, and Hydra is not given it where it wants a list."""
+    told = []
+    monkeypatch.setattr(sweeping, "_run_command", lambda words, *_: told.append(words[1:-1]))
+    chainrule.search(metrics="train/loss", directions="minimize")
+    chainrule.search(metrics=["train/loss"], directions=("minimize",))
+    chainrule.compare(contenders="a: optimizer=adam", ablate="optimizer=adam")
+    chainrule.compare(contenders=["a: optimizer=adam"], ablate=["optimizer=adam"])
+    assert told[0] == told[1]
+    assert told[2] == told[3]
+    with pytest.raises(chainrule.ConfigurationError, match=r"^zip is a list of lists of keys, .*, not \['seed'\]"):
+        chainrule.sweep("seed=0,1", zip=["seed"])
+    with pytest.raises(chainrule.ConfigurationError, match=r"^space maps keys to values, .* is not 'optimizer.lr=1'"):
+        chainrule.compare("optimizer=adam,lion", space="optimizer.lr=1")
+    with pytest.raises(chainrule.RecordError, match="holds no sweep"):
+        chainrule.resume("nothing", allow="tracking.uri=x")
 
 
 def test_what_is_watched_is_said_unless_it_is_to_be_quiet(capsys):
