@@ -23,7 +23,7 @@ from chainrule.engine.layers import States
 from chainrule.engine.network import Pass
 from chainrule.engine.stack import Stack
 from chainrule.engine.transforms import Transforms
-from chainrule.engine.update import planned_update
+from chainrule.engine.update import planned_update, unread
 
 Place = tuple[Any, ...]  # the name of an array of a machine
 Plain = Callable[[int, int], None]  # does so many steps of a part by NumPy, from one of its batches on
@@ -386,7 +386,8 @@ def record(parts: Parts, part: Part, now: int) -> Recorded:
     before, earlier = _flat(states), len(tape.buffers)
     with recorded(tape):
         grad = backprop(batch)
-        update(theta, grad, states["state"], Step(tape, now))
+        if update(theta, grad, states["state"], Step(tape, now)) is not None:
+            raise unread(optimizer)
         _put_back(before, _flat(states), earlier)
     if (further != further[:, :1]).any():
         raise Untraceable("evaluates gradients of some runs only")

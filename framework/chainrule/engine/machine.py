@@ -22,8 +22,8 @@ from chainrule.engine.network import Call, Pass, placed, require_run_axis
 from chainrule.engine.onlooker import Onlooker, Watch
 from chainrule.engine.scores import score_of
 from chainrule.engine.stack import Stack
-from chainrule.engine.transforms import Transforms
-from chainrule.engine.update import planned_update
+from chainrule.engine.transforms import Transforms, Update
+from chainrule.engine.update import planned_update, unread
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Rate:
         return _chosen(self._state, runs)
 
 
-Step = tuple[Callable[..., None], Callable[[Batch], Array], Batch]  # of a step: update, gradient and samples
+Step = tuple[Update, Callable[[Batch], Array], Batch]  # of a step: update, gradient and samples
 
 
 class Planned(Sequence[Step]):
@@ -200,7 +200,7 @@ class Machine:
         about = optimizer, stack.rule, transforms, self._offered, self._further
         self._watch = self._watched(*seen, everything) if seen else None
 
-        def seen_step(step: tuple[Callable[..., None], Backprop, Batch]) -> Step:
+        def seen_step(step: tuple[Update, Backprop, Batch]) -> Step:
             found: Step = self._watch.step(step, count) if self._watch else step
             return found
 
@@ -255,7 +255,9 @@ class Machine:
         if start < end and self._measured is not None and not self._epoch:  # the first step's gradients are known
             start, self._step = start + 1, self._step + 1
             (((update, _, _),),) = self._parts
-            update(self.theta, self._measured, self._state, self._step)  # with the rate set when they were measured
+            # With the rate set when they were measured.
+            if update(self.theta, self._measured, self._state, self._step) is not None:
+                raise unread(self._optimizer)
         self._measured = None
         alike = len(self._parts) == 1 and not rate  # epochs, which can be done at once
         while start < end:
@@ -284,7 +286,8 @@ class Machine:
                 if epoch and (at == 0 or turn == start):
                     epoch.fill(place + turn // size)
                 update, backprop, batch = batches[at]
-                update(theta, backprop(batch), self._state, first + turn)
+                if update(theta, backprop(batch), self._state, first + turn) is not None:
+                    raise unread(self._optimizer)
 
         done, steps = 0, epochs * size
         while self.compiled and done < steps:

@@ -16,7 +16,7 @@ from chainrule.engine.backprop import Backprop, Batch
 from chainrule.engine.layers import States, taken
 from chainrule.engine.network import Pass
 
-Update = Callable[..., None]
+Update = Callable[..., object]
 Arrays = dict[str, Array]
 
 
@@ -191,11 +191,10 @@ class Watch:
     def _update(self, update: Update, backprop: Backprop, batch: Batch, per_epoch: int) -> Update:
         """Return the update of a step that the onlooker sees, if it wants to."""
 
-        def watched(theta: Array, grad: Array, state: Arrays, step: int) -> None:
+        def watched(theta: Array, grad: Array, state: Arrays, step: int) -> object:
             self._steps = step
             if not self.onlooker.wants(step):
-                update(theta, grad, state, step)
-                return
+                return update(theta, grad, state, step)
             known = self._all(backprop, batch) if self._shows_all else {}
             known |= {
                 "runs": self.runs,
@@ -205,7 +204,7 @@ class Watch:
                 "before": theta.copy(),
                 "rate": self._rate(),
             }
-            update(theta, grad, state, step)
+            returned = update(theta, grad, state, step)
             known["after"] = theta.copy()
             if self._shows_all:
                 used = None if self._evaluates else grad.copy()
@@ -214,6 +213,7 @@ class Watch:
                 self.onlooker.changed(shown)
             else:
                 self.onlooker.changed(Change(**known))
+            return returned
 
         return watched
 

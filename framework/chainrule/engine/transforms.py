@@ -13,7 +13,7 @@ from chainrule.engine.layers import require_shape
 from chainrule.engine.network import require_run_axis
 from chainrule.engine.problem import Problem
 
-Update = Callable[..., None]
+Update = Callable[..., object]  # returns what the optimizer returns
 States = list[dict[str, Array]]
 Bound = tuple[Callable[..., Array], dict[str, Array]]  # a method of a transform, and its state
 
@@ -60,13 +60,14 @@ class Transforms:
     def around(self, update: Update) -> Update:
         """Return the step of an optimizer between the transforms of its gradient and those of its result."""
 
-        def transformed(theta: Array, grad: Array, state: dict[str, Array], step: int) -> None:
+        def transformed(theta: Array, grad: Array, state: dict[str, Array], step: int) -> object:
             self._step = step
             if self._before is not None:
                 np.copyto(self._before, theta)
-            update(theta, self.gradient(grad), state, step)
+            returned = update(theta, self.gradient(grad), state, step)
             for after, own in self._afters:
                 _put(after, after(theta, own, step), theta)
+            return returned
 
         return transformed
 

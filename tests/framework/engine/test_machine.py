@@ -333,6 +333,38 @@ def test_gradients_of_another_number_or_shape_are_refused():
         train_stack(runs(Transposed(), count=1))
 
 
+@dataclass(frozen=True)
+class Pure(Optimizer):
+    """Returns the new parameters, as other libraries do, and leaves the old ones as they were."""
+
+    lr: float = 0.1
+
+    def update(self, theta, grad, state, step):
+        return theta - self.lr * grad
+
+
+@dataclass(frozen=True)
+class PureRule(Counts):
+    """Returns its new state."""
+
+    def adapt(self, weights, deltas, inputs, state, step):
+        return {"count": state["count"] + 1}
+
+
+@pytest.mark.parametrize("batch_size", ["4", "null"])
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("further", [[], ["transforms=clip"], ["rule=feedback_alignment"], ["schedule=cosine"]])
+def test_what_an_optimizer_returns_is_refused(engine, batch_size, further):
+    base = chainrule.settings(*further, f"training.batch_size={batch_size}", f"training.engine={engine}")
+    with pytest.raises(PluginError, match=r"^Pure.update returns something, which nobody reads; change theta in place"):
+        train_stack([prepare(dataclasses.replace(base, optimizer=Pure()))])
+
+
+def test_what_a_rule_returns_when_it_adapts_is_refused():
+    with pytest.raises(PluginError, match=r"^PureRule.adapt returns something, .* change the arrays of state in place"):
+        train_stack(runs(PureRule(), count=1))
+
+
 def test_a_rule_that_asks_for_nothing_is_planned_once_for_all_batches():
     """So it costs nothing that others may ask: no call in between, and the same plan for each batch."""
     machine = Machine(_stack(runs("exact", "training.batch_size=1", count=1)), None)

@@ -70,7 +70,7 @@ class NotInPlace(Heavy):
         theta = theta - self.lr * grad
 
 
-@GALLERY.flawed("in_place")
+@GALLERY.flawed("in_place", others=True)
 class Returns(Heavy):
     def update(self, theta, grad, state, step):
         theta -= self.lr * grad
