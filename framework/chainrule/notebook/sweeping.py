@@ -112,6 +112,8 @@ def search(
         "study": study,
         "storage": storage,
     }
+    if "trials" in unknown:
+        raise ConfigurationError("search has no option trials: in Python it is budget, as it is of compare.")
     _refuse(unknown, "search", options)
     options["trials"] = options.pop("budget")
     return _swept(overrides, ["hydra/sweeper=stacked_optuna"], options, data, directory, overwrite, quiet)

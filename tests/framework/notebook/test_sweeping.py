@@ -141,6 +141,8 @@ def test_a_misspelt_option_gets_the_nearest_name():
         chainrule.ConfigurationError, match=r"^search has no option smapler \(did you mean 'sampler'\?\)"
     ):
         chainrule.search("optimizer.lr=interval(0.01,1)", smapler="tpe")
+    with pytest.raises(chainrule.ConfigurationError, match=r"^search has no option trials: in Python it is budget"):
+        chainrule.search("optimizer.lr=interval(0.01,1)", trials=5)
     with pytest.raises(chainrule.ConfigurationError, match=r"^sweep has no option quite \(did you mean 'quiet'\?\)"):
         chainrule.sweep("seed=0,1", quite=True)
     with pytest.raises(chainrule.ConfigurationError, match=r"^max_runs needs until_decided=True"):
