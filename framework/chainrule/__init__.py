@@ -36,7 +36,7 @@ _HOMES = {
     "chainrule.notebook.components": ("component",),
     "chainrule.notebook.exchanging": ("export_onnx",),
     "chainrule.notebook.reading": ("load", "outcomes_of"),
-    "chainrule.notebook.running": ("run", "settings", "train"),
+    "chainrule.notebook.running": ("prepare", "run", "settings", "train"),
     "chainrule.notebook.runs": ("Run", "settings_of"),
     "chainrule.notebook.sweeping": ("compare", "resume", "search", "sweep"),
     "chainrule.notebook.swept": ("SweepResult",),
@@ -60,7 +60,7 @@ _HOMES = {
         "Stepped",
     ),
     "chainrule.registry.hookspecs": ("API_VERSION", "hookimpl"),
-    "chainrule.runs.prepare": ("Prepared", "prepare"),
+    "chainrule.runs.prepare": ("Prepared",),
     "chainrule.registry.watching": (
         "Begun",
         "Pages",

@@ -25,7 +25,7 @@ from chainrule.estimators.estimators import Classifier, Regressor
 from chainrule.notebook.components import component
 from chainrule.notebook.exchanging import export_onnx
 from chainrule.notebook.reading import load, outcomes_of
-from chainrule.notebook.running import run, settings, train
+from chainrule.notebook.running import prepare, run, settings, train
 from chainrule.notebook.runs import Run, settings_of
 from chainrule.notebook.sweeping import compare, resume, search, sweep
 from chainrule.notebook.swept import SweepResult
@@ -42,7 +42,7 @@ from chainrule.registry.declaring import plugin
 from chainrule.registry.hookspecs import API_VERSION, hookimpl
 from chainrule.registry.instruments import Backward, Course, Curvature, Finding, Instrument, Seen, Stepped
 from chainrule.registry.watching import Begun, Pages, Progress, Session, Start, SweepProgress, Tracker, Watcher
-from chainrule.runs.prepare import Prepared, prepare
+from chainrule.runs.prepare import Prepared
 
 __version__: str
 __all__ = [

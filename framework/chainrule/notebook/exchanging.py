@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from chainrule.files import paths
 from chainrule.notebook.reading import load
 from chainrule.notebook.runs import Run
 from chainrule.records import exchange
@@ -30,7 +31,7 @@ def export_onnx(run: Result | str | Path, path: str | Path) -> Exchanged:
         OSError: the file cannot be written.
     """
     if isinstance(run, Result):
-        return exchange.write(run.predictor, Path(path))
+        return exchange.write(run.predictor, paths.named(path))
     loaded = load(run)
     best = loaded if isinstance(loaded, Run) else loaded.best
-    return exchange.write(best.predictor, Path(path))
+    return exchange.write(best.predictor, paths.named(path))

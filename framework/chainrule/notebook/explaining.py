@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from chainrule.files import paths
 from chainrule.replay.explanation import ExplainedStep, Explanation, explain, number_of, require_sample
 from chainrule.replay.replays import Replay
 
@@ -41,7 +42,7 @@ class Explained:
         """
         from chainrule.replay.page import write_page
 
-        write_page(self.explanation.replay, self.step.step.number, self.step.sample, Path(path))
+        write_page(self.explanation.replay, self.step.step.number, self.step.sample, paths.named(path))
 
     @property
     def verdict(self) -> str:

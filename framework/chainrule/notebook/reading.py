@@ -6,6 +6,7 @@ from pathlib import Path
 from chainrule.analysis.outcomes import Outcomes
 from chainrule.analysis.tracked import Choices, tracked_outcomes
 from chainrule.errors import ConfigurationError
+from chainrule.files import paths
 from chainrule.files.words import texts
 from chainrule.notebook.components import registry
 from chainrule.notebook.runs import Run
@@ -23,7 +24,7 @@ def load(directory: str | Path) -> Run | SweepResult:
         RecordError: it holds neither, or the record is damaged.
         ConfigurationError: a plugin that the run used is not installed.
     """
-    place = Path(directory).absolute()
+    place = paths.named(directory).absolute()
     return SweepResult.read(place) if (place / SWEEP).is_file() else Run.read(read_record(place))
 
 
@@ -52,13 +53,13 @@ def outcomes_of(
         ConfigurationError: a choice is wrong, or one is needed that was not made.
         ChainruleError: the tracker has no such experiment, or cannot be read.
     """
-    tracked = _tracked(str(source))
+    tracked = _tracked(str(paths.named(source)))
     choices = Choices(metric, maximize, seed, None if settings is None else texts(settings))
     if tracked:
         return tracked_outcomes(tracked, choices)
     if choices != Choices():
         raise ConfigurationError("A sweep needs no metric, maximize, seed or settings: they are for runs of a tracker.")
-    return SweepResult.read(Path(source).absolute())
+    return SweepResult.read(paths.named(source).absolute())
 
 
 def _tracked(source: str) -> TrackedRuns | None:

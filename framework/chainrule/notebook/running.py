@@ -10,6 +10,7 @@ from chainrule.components.contracts import Array
 from chainrule.config.given import with_data
 from chainrule.engine.trainer import Observer, Pruner
 from chainrule.errors import ConfigurationError
+from chainrule.files import paths
 from chainrule.files.in_memory import giving
 from chainrule.files.words import texts
 from chainrule.notebook import surroundings
@@ -18,8 +19,9 @@ from chainrule.notebook.runs import Run
 from chainrule.records.settings import Settings
 from chainrule.registry.aside import Aside
 from chainrule.registry.watching import Watchers
+from chainrule.runs import prepare as preparing
 from chainrule.runs.execute import Task, execute, observer, train_stack
-from chainrule.runs.prepare import Prepared, prepare, run_structure
+from chainrule.runs.prepare import Prepared, run_structure
 
 _Entry = TypeVar("_Entry")
 _STACK = 256  # most runs in one stack; larger stacks are not faster
@@ -57,13 +59,16 @@ def run(
     overrides, frame = with_data(overrides, data)
     with giving(frame):
         config = compose_config(overrides)
-        prepared, tracker = prepare(settings_from_config(config, plugins)), tracker_from_config(config, plugins)
+        prepared, tracker = (
+            preparing.prepare(settings_from_config(config, plugins)),
+            tracker_from_config(config, plugins),
+        )
     if directory is None:
         return Run.of(train_stack([prepared], _observer([prepared], quiet))[0])
     pictures = pictures_from_config(config)
     session = surroundings.of_runs(quiet, pictures)
     watchers = Watchers([Aside(tracker), *plugins.watchers(session)])
-    task = Task(prepared, Path(directory).absolute(), tracker, overrides, pictures)
+    task = Task(prepared, paths.named(directory).absolute(), tracker, overrides, pictures)
     ((result, record),) = execute([task], watchers, plugins, overwrite=overwrite)
     watchers.tell("runs_recorded", [record])
     watchers.tell("finished", record)
@@ -88,6 +93,18 @@ def settings(*overrides: str, data: Any = None) -> Settings:
     overrides, frame = with_data(overrides, data)
     with giving(frame):
         return compose_settings(overrides)
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Draw the data and the initial parameters of a run, after a check of its settings and of how its parts fit.
+
+    Every random number follows from ``settings.seed``: data, initial parameters, rule, order and randomness in training
+    each have one ``SeedSequence``.
+
+    Raises:
+        ConfigurationError: a setting is wrong, the data or the run to start from cannot be read, or parts do not fit.
+    """
+    return preparing.prepare(settings.checked())
 
 
 def train(

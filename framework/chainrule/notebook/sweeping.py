@@ -9,6 +9,7 @@ from typing import Any, Never
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.config.given import given_again, with_data
 from chainrule.errors import ConfigurationError, nearest
+from chainrule.files import paths
 from chainrule.files.in_memory import giving
 from chainrule.files.words import texts
 from chainrule.notebook import surroundings
@@ -229,7 +230,7 @@ def resume(
     accepted, allow = texts(accept or ()), texts(allow)
     if not ACCEPTED.keys() >= {*accepted}:
         raise ConfigurationError(f"accept={accept!r} is unknown: it is None, or of {', '.join(ACCEPTED)}.")
-    place = Path(directory).absolute()
+    place = paths.named(directory).absolute()
     if not (place / SWEEP).exists():
         return _resume_run(place, overrides, data, accepted, allow, quiet)
     recorded = read_sweep(place)
@@ -287,7 +288,7 @@ def _swept(
     from chainrule.config.application import OVERWRITE
     from chainrule.sweep.jobs.options import sweeper_overrides
 
-    place = Path(directory or f"multirun/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}").absolute()
+    place = paths.named(directory or f"multirun/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}").absolute()
     registry()
     own = [*sweeper_overrides(options), f"hydra.sweep.dir={compose.quoted(str(place))}"]
     told, frame = with_data(overrides, data)

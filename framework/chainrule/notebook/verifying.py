@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.config.given import with_data
+from chainrule.files import paths
 from chainrule.files.in_memory import giving
 from chainrule.notebook.components import registry
 from chainrule.notebook.runs import Run
@@ -32,7 +33,7 @@ def verify(directory: str | Path, *, data: Any = None) -> Verification:
     plugins = registry()
     _, frame = with_data((), data)
     with giving(frame):
-        return verification.verify(Path(directory), plugins)
+        return verification.verify(paths.named(directory), plugins)
 
 
 def export(
@@ -60,9 +61,8 @@ def export(
         ChainruleError: the file is there already.
         OSError: it cannot be written.
     """
-    return packages.export(
-        Path(directory), Path(path), registry(), _report, data=data, licence=license, overwrite=overwrite
-    )
+    source, target = paths.named(directory), paths.named(path)
+    return packages.export(source, target, registry(), _report, data=data, licence=license, overwrite=overwrite)
 
 
 def _report(record: Record) -> str:

@@ -3,8 +3,8 @@
 import enum
 import functools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, get_origin, get_type_hints
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, Self, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Interval, doc
 
@@ -20,9 +20,9 @@ from chainrule.components.contracts import (
     Target,
     Transform,
 )
-from chainrule.components.parameters import plain, plain_defaults
+from chainrule.components.parameters import parameters, plain, plain_defaults
 from chainrule.engine.choice import Engine
-from chainrule.errors import ConfigurationError
+from chainrule.errors import ConfigurationError, PluginError
 from chainrule.files.defaults import defaults
 
 _LARGEST = 10**9  # of what is counted; more would not end, or not fit into memory
@@ -137,6 +137,26 @@ class Settings:
     sampling: Sampling
     transforms: tuple[Transform, ...] = ()
 
+    def checked(self) -> Self:
+        """Return the settings with values of the right types, all within their bounds.
+
+        Those that a configuration describes are so from the start; what ``dataclasses.replace`` puts in need not be.
+
+        Raises:
+            ConfigurationError: a value is of a wrong type or out of range, or something else stands for a component.
+        """
+        found = {"seed": parameters(Seed)["seed"].convert(self.seed, "seed")}
+        for group, cls in _PARTS.items():
+            value = getattr(self, group)
+            if isinstance(value, tuple) and group not in SECTIONS:
+                right = tuple(_right(one, cls, f"{group}.{number}") for number, one in enumerate(value, 1))
+                found[group] = right
+            elif group in LISTS:
+                raise ConfigurationError(f"{group} must be a tuple of components, not {value!r}.")
+            else:
+                found[group] = _right(value, cls, group)
+        return replace(self, **found)
+
     def to_config(self) -> dict[str, Any]:
         """Return the settings as plain data, from which equal settings can be made; an empty list is left out.
 
@@ -190,6 +210,29 @@ class Settings:
                     yield from _other_fields(key, one, plain_defaults(type(one)))
 
 
+def _right(value: Any, cls: type, where: str) -> Any:
+    """Return a section or a component with fields of the right types; itself if they are, or if no option can say so.
+
+    Such is a component of a program, which may hold arrays.
+    """
+    own_class: type = type(value)
+    if cls not in own_class.__mro__:
+        component = f"chainrule.component({cls.__name__.lower()!r}, NAME)"
+        way = f"settings of class {cls.__name__}" if cls in SECTIONS.values() else component
+        raise ConfigurationError(f"{where} must be {way}, not {value!r}.")
+    try:
+        known = parameters(own_class)
+    except PluginError:
+        return value
+    changed = {}
+    for name, parameter in known.items():
+        own = getattr(value, name)
+        right = parameter.convert(own, f"{where}.{name}")
+        if type(right) is not type(own) or right != own:
+            changed[name] = right
+    return replace(value, **changed) if changed else value
+
+
 def _other_fields(key: str, owner: Any, before: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield keys and values of fields that are not as before, if the title lists them."""
     for name, own in plain(owner).items():
@@ -206,6 +249,11 @@ def _keyed(group: str, chosen: Iterable[Any]) -> Iterator[tuple[str, Any]]:
 LISTS = tuple(
     name for name, hint in get_type_hints(Settings).items() if get_origin(hint) is tuple
 )  # groups of which a run has a list of components
+
+# The class of each section and of the components of each group.
+_PARTS: dict[str, type] = {
+    name: next(iter(get_args(hint)), hint) for name, hint in get_type_hints(Settings).items() if name != "seed"
+}
 
 # Keys that the title shows in another form, and keys that only decide how long and by what it trains, and what is kept.
 _NOT_LISTED = (

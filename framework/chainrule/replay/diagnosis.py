@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -168,8 +169,8 @@ def diagnose(
             trained again.
     """
     require_goal(goal)
-    if runs < 0:
-        raise ConfigurationError(f"runs must be a whole number from 0 on, not {runs}.")
+    if not isinstance(runs, Integral) or runs < 0:
+        raise ConfigurationError(f"runs must be a whole number from 0 on, not {runs!r}.")
     found = instruments(registry)
     (examined,) = examine([replay], found, goal)
     proof = None

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -271,6 +272,7 @@ def number_of(replay: Replay, step: int | None = None, epoch: int | None = None)
     Raises:
         ConfigurationError: the run has no such step.
     """
+    _require_whole(step=step, epoch=epoch)
     steps, per_epoch = replay.steps, replay.per_epoch
     if not steps:
         raise ConfigurationError("The run stopped before its first step, so there is none to explain.")
@@ -292,12 +294,20 @@ def number_of(replay: Replay, step: int | None = None, epoch: int | None = None)
     return number
 
 
+def _require_whole(**given: object) -> None:
+    """Refuse what is neither a whole number nor None."""
+    for name, value in given.items():
+        if value is not None and not isinstance(value, Integral):
+            raise ConfigurationError(f"{name} must be a whole number, not {value!r}.")
+
+
 def require_sample(replay: Replay, number: int, sample: int) -> None:
     """Refuse a sample, from 1, that a step does not have.
 
     Raises:
         ConfigurationError: there is none.
     """
+    _require_whole(sample=sample)
     samples = replay.samples_of(number)
     if not 1 <= sample <= samples:
         raise ConfigurationError(f"sample={sample}: step {number} has {samples}; choose one from 1 to {samples}.")

@@ -1,5 +1,7 @@
 """How well a run has learned: one number for all losses, and the number that counts as learned."""
 
+from numbers import Real
+
 import numpy as np
 
 from chainrule.errors import ConfigurationError
@@ -31,7 +33,8 @@ def require_goal(goal: float) -> None:
     Raises:
         ConfigurationError: it is not above 0 and at most 1.
     """
-    if not (0 < goal <= 1 and np.isfinite(goal)):
+    if not isinstance(goal, Real) or not 0 < goal <= 1:
+        shown = f"{goal:g}" if isinstance(goal, Real) else repr(goal)
         raise ConfigurationError(
-            f"The goal must be above 0 and at most 1, not {goal:g}: it is R2, or accuracy above the largest class."
+            f"The goal must be above 0 and at most 1, not {shown}: it is R2, or accuracy above the largest class."
         )

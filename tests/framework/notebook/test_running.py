@@ -106,3 +106,79 @@ def test_runs_can_be_stopped_and_the_others_have_their_bytes(validation):
         assert {epoch: loss for (who, epoch), loss in told.items() if who == place} == {
             epoch: alone.curves.values[name][epoch] for epoch in epochs
         }
+
+
+def replaced(section, **values):
+    return dataclasses.replace(BASE, **{section: dataclasses.replace(getattr(BASE, section), **values)})
+
+
+BASE = chainrule.settings(*SHORT)
+WRONG = [
+    (dataclasses.replace(BASE, seed=-1), r"^seed must be a whole number >= 0, not -1\."),
+    (dataclasses.replace(BASE, seed="a"), r"^seed must be a whole number >= 0, not 'a'\."),
+    (replaced("training", epochs="5"), r"^training.epochs must be a whole number >= 0, not '5'\."),
+    (replaced("network", hidden=3), r"^network.hidden must be a list, each entry a whole number >= 1, not 3\."),
+    (replaced("optimizer", lr=-1.0), r"^optimizer.lr must be a number >= 0, not -1.0\."),
+    (replaced("training", dtype="float46"), r"^training.dtype must be one of .* \(did you mean 'float64'\?\)\."),
+    (dataclasses.replace(BASE, training=5), r"^training must be settings of class Training, not 5\."),
+    (
+        dataclasses.replace(BASE, optimizer="adam"),
+        r"^optimizer must be chainrule.component\('optimizer', NAME\), not 'adam'\.",
+    ),
+    (
+        dataclasses.replace(BASE, activation=("relu", "tanh")),
+        r"^activation.1 must be chainrule.component\('activation', NAME\), not 'relu'",
+    ),
+    (dataclasses.replace(BASE, transforms=chainrule.component("transform", "clip")), "^transforms must be a tuple of "),
+]
+
+
+@pytest.mark.parametrize(("settings", "sentence"), WRONG)
+def test_settings_with_a_wrong_value_are_refused_in_a_sentence(settings, sentence):
+    for use in (chainrule.prepare, chainrule.train):
+        with pytest.raises(chainrule.ConfigurationError, match=sentence):
+            use(settings)
+
+
+def test_settings_become_what_the_configuration_makes_of_the_same_values():
+    typed = replaced("training", dtype="float32", epochs=np.int64(6), tolerance=0)
+    (trained,) = chainrule.train(dataclasses.replace(typed, seed=np.int64(3)))
+    (composed,) = chainrule.train([[*SHORT, "training.dtype=float32", "training.tolerance=0", "seed=3"]])
+    assert trained.settings == composed.settings
+    assert everything(trained) == everything(composed)
+    assert BASE.checked() == BASE
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        chainrule.load,
+        chainrule.resume,
+        chainrule.verify,
+        chainrule.outcomes_of,
+        lambda place: chainrule.export(place, "package.zip"),
+        lambda place: chainrule.export(".", place),
+        lambda place: chainrule.export_onnx(place, "network.onnx"),
+        lambda place: chainrule.run(*SHORT, directory=place or 5),
+        lambda place: chainrule.sweep(*SHORT, "seed=0,1", directory=place or 5),
+    ],
+)
+def test_what_no_path_can_be_is_refused_in_a_sentence(use):
+    for place, sentence in (
+        (None, r"^a directory or a file is named by a text or a Path, not by "),
+        ("a\0b", "zero byte"),
+    ):
+        with pytest.raises(chainrule.ConfigurationError, match=sentence):
+            use(place)
+
+
+def test_numbers_of_steps_and_runs_are_whole():
+    (run,) = chainrule.train(BASE)
+    for words in ({"step": 1.5}, {"step": "last"}, {"epoch": 1.5}, {"sample": 1.5}):
+        ((name, value),) = words.items()
+        with pytest.raises(chainrule.ConfigurationError, match=f"^{name} must be a whole number, not {value!r}"):
+            run.explain(**words)
+    with pytest.raises(chainrule.ConfigurationError, match=r"^runs must be a whole number from 0 on, not 1.5\."):
+        run.why(runs=1.5)
+    with pytest.raises(chainrule.ConfigurationError, match=r"^The goal must be .* at most 1, not 'x'"):
+        run.why(goal="x")
