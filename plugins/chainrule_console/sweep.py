@@ -53,28 +53,36 @@ def summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
     ranked, seeds = outcomes.ranking, counted(len({outcome.seed for outcome in outcomes}), "seed")
     folds = {outcome.fold for outcome in outcomes} - {None}
     repetitions = f"{seeds}, {counted(len(folds), 'fold')}" if folds else seeds
-    titles = [group.title for group in ranked[:_SETTINGS]]
-    columns: list[list[str]] = [["settings", *titles], ["runs", *(str(len(g.values)) for g in ranked[:_SETTINGS])]]
+    parts = outcomes.by_target
+    shown = [group for part in parts.values() for group in part.ranking[: max(1, _SETTINGS // len(parts))]][:_SETTINGS]
+    columns: list[list[str]] = [
+        ["settings", *(group.title for group in shown)],
+        ["runs", *(str(len(group.values)) for group in shown)],
+    ]
     several = any(len(group.values) > 1 for group in ranked)
-    columns.append(["median" if several else "loss", *(_median(group) for group in ranked[:_SETTINGS])])
+    columns.append(["median" if several else outcomes.metric.partition("/")[2], *map(_median, shown)])
     if several:
-        columns.append(["quartiles", *(_pair(group.quartiles) for group in ranked[:_SETTINGS])])
-        columns.append([f"{percent(CONFIDENCE)} interval", *(_pair(group.interval) for group in ranked[:_SETTINGS])])
+        columns.append(["quartiles", *(_pair(group.quartiles) for group in shown)])
+        columns.append([f"{percent(CONFIDENCE)} interval", *(_pair(group.interval) for group in shown)])
     for reason in (Reason.PRUNED, Reason.DIVERGED, Reason.FAILED):
-        counts = [group.count(reason) for group in ranked[:_SETTINGS]]
+        counts = [group.count(reason) for group in shown]
         if any(counts):
             columns.append([reason, *(str(amount or "") for amount in counts)])
     lines = [
         f"{counted(len(outcomes), 'run')}, {counted(len(ranked), 'setting')}, {repetitions}; "
-        f"{outcomes.which} {outcomes.metric.replace('/', ' ')}, best first"
+        f"{outcomes.which} {outcomes.metric.replace('/', ' ')}, best first{' on each target' * (len(parts) > 1)}"
     ]
     lines += _table(columns, labels=1)
-    if len(ranked) > _SETTINGS:
-        lines.append(f"  and {len(ranked) - _SETTINGS} more")
-    if ranked[0].interval and len(ranked) > 1:
+    if len(ranked) > len(shown):
+        lines.append(f"  and {len(ranked) - len(shown)} more")
+    if any(len(part.ranking) > 1 and part.ranking[0].interval for part in parts.values()):
         lines.append("  the interval of the first is wider, because it was chosen for its median")
-    found = outcomes.effects
-    facts = [("what mattered", ", ".join(map(_effect, found[:5])))] if len(found) > 1 else []
+    lines += [f"  {outcomes.caution}"] if outcomes.caution else []
+    facts = [
+        (f"what mattered on {name}" if name else "what mattered", ", ".join(map(_effect, part.effects[:5])))
+        for name, part in list(parts.items())[:_BESTS]
+        if len(part.effects) > 1
+    ]
     return [*lines, *labelled([*facts, *_where_to_look(sweep, outcomes)])]
 
 

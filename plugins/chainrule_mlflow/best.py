@@ -1,6 +1,7 @@
 """The best run of a sweep, as the page of the sweep shows it: named, linked, with pictures."""
 
 import atexit
+import re
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from chainrule_mlflow.receipts import receipt
 from chainrule_mlflow.store import Store, page
 
 _WIDTH = 540  # pixels: beside MLflow's menu on a page of 800, and beside both of its columns on one of 1400
-_MOST = 5  # targets of a comparison whose best runs are drawn
+_MOST = 5  # targets whose best runs are drawn
 _LONGEST = 5.0  # seconds that the end of this process waits for pictures
 
 _early: dict[Path, tuple[tempfile.TemporaryDirectory[str], threading.Thread]] = {}  # folders, and who draws into them
@@ -65,7 +66,7 @@ def forget(directory: Path) -> None:
 
 @contextmanager
 def drawn(outcomes: SweepOutcomes) -> Iterator[dict[str, Path]]:
-    """Yield the pictures of the best run, of a comparison of each target: by their names, which begin with ``best/``.
+    """Yield the pictures of the best run, of several targets of each: by their names, which begin with ``best/``.
 
     Runs of a sweep have no pictures. Whatever draws those of single runs draws these. Beside each is its copy
     :func:`reduced`.
@@ -81,9 +82,14 @@ def drawn(outcomes: SweepOutcomes) -> Iterator[dict[str, Path]]:
 
 def _draw_all(outcomes: SweepOutcomes, folder: Path) -> None:
     for target, outcome in list(outcomes.best_by_target.items())[:_MOST]:
-        place = folder / "best" / target
+        place = folder / "best" / folder_of(target)
         with suppress(ChainruleError, OSError):
             elsewhere(_draw, outcomes.record.directory / outcome.directory, place)
+
+
+def folder_of(target: str) -> str:
+    """Return the name of the folder of a target: it may have parameters, such as ``target.path=data/a.csv``."""
+    return re.sub(r"[^\w.-]", "_", target)
 
 
 def _draw(directory: Path, place: Path) -> None:
@@ -109,7 +115,7 @@ def reduced(picture: Path) -> Path:
 
 
 def runs(outcomes: SweepOutcomes, store: Store, pictures: Mapping[str, Path]) -> Sequence[Best]:
-    """Return the best run, of a comparison on each target, with the names of its pictures."""
+    """Return the best run, of several targets on each, with the names of its pictures."""
     found = []
     for target, outcome in outcomes.best_by_target.items():
         with suppress(RecordError):
@@ -118,14 +124,14 @@ def runs(outcomes: SweepOutcomes, store: Store, pictures: Mapping[str, Path]) ->
                 member=outcomes.record.member(outcome.number),
             )
             there = receipt(record, store)
-            below = f"best/{target}/" if target else "best/"
+            below = f"best/{folder_of(target)}/" if target else "best/"
             own = [name for name in pictures if name.rpartition("/")[0] + "/" == below]
             run_id = there[1] if there else ""
             found.append(Best(target, outcome, record, run_id, page(*there) if there else "", own))
     return found
 
 
-def charts(experiment_id: str, views: Mapping[str, View]) -> str:
-    """Return links to the views of targets, in Markdown."""
+def charts(experiment_id: str, views: Mapping[str, View], shown: str) -> str:
+    """Return links to the views of targets, in Markdown; ``shown`` is what they show."""
     links = [f"[{target}]({page(experiment_id, view=view.key)})" for target, view in views.items()]
-    return f"Charts of the tuned contenders: {', '.join(links)}."
+    return f"Charts of {shown}: {', '.join(links)}."

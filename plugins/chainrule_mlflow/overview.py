@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import Any
 
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.analysis.ranking import Group
+from chainrule.analysis.ranking import Group, compared_metric
 from chainrule.analysis.wording import digits, loss, loss_interval
 from chainrule.engine.reason import Reason
 from chainrule.records.outcome import Outcome
@@ -70,10 +70,10 @@ def begun(sweep: Sweep) -> Run:
 
 @dataclass(frozen=True)
 class Best:
-    """The best run of a sweep, or of a comparison on one target.
+    """The best run of a sweep, or of one on several targets that on one of them.
 
     Attributes:
-        target: of a comparison on several; else empty.
+        target: if there are several; else empty.
         outcome: what became of it.
         record: its record.
         run_id: its run in MLflow; empty if it is not there.
@@ -98,11 +98,12 @@ def ended(
         sweep: its record.
         outcomes: what became of its runs.
         run_id: its run in MLflow.
-        bests: its best run, of a comparison on each target.
+        bests: its best run, of several targets that on each.
         views: links to charts, in Markdown.
     """
-    run, metric, found = begun(sweep), outcomes.metric, outcomes.comparison
+    run, found = begun(sweep), outcomes.comparison
     ranked = [] if found else outcomes.ranking
+    comparable = ranked if len(outcomes.by_target) == 1 else []
     assert sweep.manifest.finished is not None
     end = _milliseconds(sweep.manifest.finished)
     reasons = [outcome.reason for outcome in outcomes]
@@ -113,19 +114,20 @@ def ended(
         "seconds": (end - run.start) / 1000,
     }
     points: list[Point] = [(name, float(value), end, 0) for name, value in single.items()]
-    for rank, group in enumerate(ranked[: contents.POINTS], 1):
+    for rank, group in enumerate(comparable[: contents.POINTS], 1):
         for name, value in _statistics(group).items():
             if math.isfinite(value):
                 points.append((f"by rank/{name}", value, end, 1 - rank))  # pages show the value of the last step
                 if rank == 1:
                     points.append((f"best/{name}", value, end, 0))
-                if rank == 1 and value > 0:
+                if rank == 1 and value > 0 and not outcomes.maximize:
                     points.append((contents.logarithm(f"best/{name}"), math.log10(value), end, 0))
-    best = {"chainrule.best": ranked[0].title} if ranked else {}
+    best = {"chainrule.best": comparable[0].title} if comparable else {}
     if found:
         best = {"chainrule.answer": contents.cut(found.answer, contents.TAG)}
-    table = comparison.note(found) if found else _table(ranked, f"{outcomes.which} {metric}")
+    table = comparison.note(found) if found else _table(outcomes)
     told = [table, *_best_notes(bests, outcomes)] if found else [*_best_notes(bests, outcomes), table]
+    told = [outcomes.caution, *told] if outcomes.caution else told
     note = "\n\n".join([run.tags["mlflow.note.content"], *told, *views])
     for picture in _pictures(bests, run_id):  # last, because what is said is read first
         if len(note) + len(picture) < contents.TAG:
@@ -178,18 +180,22 @@ def ranking(outcomes: SweepOutcomes) -> dict[str, Any]:
     return {"columns": columns, "data": [[_plain(value) for value in row.values()] for row in rows]}
 
 
-def views(sweep: Sweep, run_id: str, metric: str) -> dict[str, View]:
-    """Return the view of a sweep by an empty name; of a comparison on several targets one for each, by its name.
+def views(sweep: Sweep, run_id: str, outcomes: SweepOutcomes) -> dict[str, View]:
+    """Return the view of a sweep by an empty name; of several targets one for each, by its name.
 
-    Losses on several targets would share axes otherwise.
+    Losses on several targets would share axes otherwise. Targets that differ in their parameters alone share one.
     """
-    targets = sweep.comparison.targets if sweep.comparison else ()
+    metric = outcomes.metric if outcomes.maximize else compared_metric(outcomes)  # the loss: errors are not logged
+    targets = sweep.comparison.targets if sweep.comparison else list(outcomes.by_target)
+    if not sweep.comparison and any(target not in sweep.axes.get("target", []) for target in targets):
+        targets = [""]
     if len(targets) < 2:
-        return {"": view(sweep, run_id, metric)}
-    return {target: view(sweep, run_id, metric, target) for target in targets[:_VIEWS]}
+        first = next(iter(sweep.axes)) if len(outcomes.by_target) > 1 else ""  # by the loss it would be a ranking
+        return {"": view(sweep, run_id, metric, maximize=outcomes.maximize, first=first)}
+    return {target: view(sweep, run_id, metric, target, maximize=outcomes.maximize) for target in targets[:_VIEWS]}
 
 
-def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
+def view(sweep: Sweep, run_id: str, metric: str, target: str = "", *, maximize: bool = False, first: str = "") -> View:
     """Return the view that shows the runs of a sweep: columns, order, parallel coordinates, curves.
 
     Of a comparison it shows the runs of the tuned contenders. Losses are drawn and sorted by their logarithm, and runs
@@ -198,8 +204,10 @@ def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
     Args:
         sweep: the sweep.
         run_id: its run in MLflow.
-        metric: the loss by which runs are compared.
+        metric: the loss by which runs are compared, or their score.
         target: that of the runs, if it is chosen.
+        maximize: whether large values of the metric are good, which are drawn and sorted as they are.
+        first: parameter by which runs are sorted instead; empty for none.
 
     MLflow keeps views in tags that it does not document; a version that does not know them ignores them.
     """
@@ -207,8 +215,9 @@ def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
     axes = [key for key in sweep.axes if key != SEED and not (target and key == "target")]
     settings = [compared.group] if compared else axes[:4]
     metrics = list(dict.fromkeys([metric, "train/loss"]))
-    logarithm = contents.logarithm(metric)
-    shown = [f"metrics.`{name}`" for name in (logarithm, *metrics)]
+    sorting = metric if maximize else contents.logarithm(metric)
+    compared_by = list(dict.fromkeys([sorting, metric]))
+    shown = [f"metrics.`{name}`" for name in dict.fromkeys([sorting, *metrics])]
     columns = [f"params.`{key}`" for key in [*axes[:8], SEED]] + shown
     section, curves = "overview", "curves"
     charts: list[dict[str, Any]] = [
@@ -220,7 +229,7 @@ def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
             "deleted": False,
             "isGenerated": False,
             "selectedParams": axes[:8],
-            "selectedMetrics": [logarithm],
+            "selectedMetrics": [sorting],
             "showAllRuns": True,
             "displayName": "What leads where",
         }
@@ -235,10 +244,10 @@ def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
             "isGenerated": False,
             "metricKey": name,
         }
-        for name in (logarithm, metric)
+        for name in compared_by
     ]
     part = metric.partition("/")[0]
-    drawn: dict[str, Mapping[str, float]] = {name: {} for name in metrics}
+    drawn: dict[str, Mapping[str, float]] = {name: {} for name in ([] if maximize else metrics)}
     drawn |= {f"{part}/{score}": {"yMin": -0.05, "yMax": 1.05} for score in _SCORES}  # R2 below 0 says no more than 0
     charts += [  # of the scores one is there; charts of nothing are hidden
         {
@@ -273,8 +282,8 @@ def view(sweep: Sweep, run_id: str, metric: str, target: str = "") -> View:
     state = {
         # Of a run that diverged, MLflow keeps the last finite loss, which may be the smallest of all.
         "searchFilter": " and ".join(which),
-        "orderByKey": shown[0],
-        "orderByAsc": True,
+        "orderByKey": f"params.`{first}`" if first else shown[0],
+        "orderByAsc": bool(first) or not maximize,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
@@ -327,11 +336,12 @@ def _statistics(group: Group) -> dict[str, float]:
     return found
 
 
-def _table(ranked: Sequence[Group], metric: str) -> str:
-    """Return the ranking in Markdown, by what is called ``metric``."""
+def _table(outcomes: SweepOutcomes) -> str:
+    """Return the ranking in Markdown."""
+    ranked, each = outcomes.ranking, " on each target" * (len(outcomes.by_target) > 1)
     said = (
-        f"Settings by their median {metric} over seeds, best first. The interval of the first is wider, because it was "
-        "chosen for its median."
+        f"Settings by their median {outcomes.which} {outcomes.metric} over seeds, best first{each}. The interval of "
+        "the first is wider, because it was chosen for its median."
     )
     rows: list[Sequence[object]] = [
         ("settings", "runs", "median", "quartiles", "95 % interval", "diverged", "failed"),

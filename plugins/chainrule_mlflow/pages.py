@@ -4,7 +4,6 @@ import shlex
 import sys
 
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.analysis.ranking import compared_metric
 from chainrule.errors import ChainruleError
 from chainrule.records.run import Record
 from chainrule.records.sweep import Sweep
@@ -52,7 +51,7 @@ def _links(store: Store, experiment: str, shown: Record | Sweep | None) -> dict[
         return {"all runs": listed(number)} if number else {"all experiments": "#/experiments"}
     if isinstance(shown, Sweep):
         if there := receipt_of_sweep(shown, store):
-            views = overview.views(shown, there[1], compared_metric(SweepOutcomes(shown, shown.outcomes())))
+            views = overview.views(shown, there[1], SweepOutcomes(shown, shown.outcomes()))
             charts = {f"charts{f' of {target}' * bool(target)}": view.key for target, view in views.items()}
             return {"the sweep": page(*there), **{title: page(there[0], view=key) for title, key in charts.items()}}
     elif there := receipt(shown, store):

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.analysis.ranking import compared_metric
 from chainrule.errors import RecordError
 from chainrule.records.run import read_record
 from chainrule.records.sweep import Sweep
@@ -68,7 +67,7 @@ def found(sweep: Sweep, outcomes: SweepOutcomes, store: Store) -> tuple[str, str
             with store.explained():
                 runs = bulk.with_tag(store.file, there[0], contents.KEY, [sweep.manifest.key])
             for run in runs:
-                views = overview.views(sweep, run.run_id, compared_metric(outcomes))
+                views = overview.views(sweep, run.run_id, outcomes)
                 return there[0], run.run_id, next(iter(views.values())).key
             return None
     return None
@@ -84,13 +83,14 @@ def finish(sweep: Sweep, outcomes: SweepOutcomes, store: Store, experiment: str)
         ChainruleError: the store failed.
     """
     experiment_id, run_id = begin(sweep, store, experiment)
-    views = overview.views(sweep, run_id, compared_metric(outcomes))  # the loss, because errors are not logged
+    views = overview.views(sweep, run_id, outcomes)
     first = next(iter(views.values())).key
     ranking = json.dumps(overview.ranking(outcomes))
     files = dict.fromkeys(sweep.files(), "")
     with best.drawn(outcomes) as pictures:
         bests = best.runs(outcomes, store, pictures)
-        charts = [best.charts(experiment_id, views)] if len(views) > 1 else []
+        shown = "the tuned contenders" if sweep.comparison else "each target"
+        charts = [best.charts(experiment_id, views, shown)] if len(views) > 1 else []
         run = overview.ended(sweep, outcomes, run_id, bests, charts)
         files |= {best.reduced(path): Path(name).parent.as_posix() for name, path in pictures.items()}
         _write(store, experiment, experiment_id, run_id, run, list(views.values()), files, ranking)

@@ -103,6 +103,47 @@ def test_a_sweep_is_a_run_with_its_runs_beneath(launcher):
     assert [key["groupByData"] for key in state["groupBy"]["groupByKeys"]] == ["activation", "optimizer.lr"]
 
 
+def the_views(client):
+    tags = client.get_experiment("1").tags.items()
+    found = [tag for name, tag in tags if name.startswith("mlflow.sharedViewState.")]
+    return [json.loads(zlib.decompress(b64decode(json.loads(tag)["state"].removeprefix("deflate;")))) for tag in found]
+
+
+def test_a_sweep_over_losses_is_sorted_by_the_score():
+    command(*SWEEP[:3], "seed=range(2)", "loss=half_squared_error,huber", "hydra.sweep.dir=s")
+    client, parent, _ = the_runs()
+    note, sweep = parent.data.tags["mlflow.note.content"], read_sweep(Path("s"))
+    outcomes = SweepOutcomes(sweep, sweep.outcomes())
+    assert outcomes.caution in note
+    assert f"**The best run**: [{'loss=' + outcomes.best_by_target[''].settings['loss']}" in note
+    assert parent.data.metrics["best/median"] == outcomes.ranking[0].median
+    assert not [name for name in parent.data.metrics if "log10" in name]
+    (state,) = the_views(client)
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`validation/r2`", False)
+
+
+def test_a_sweep_over_targets_has_a_best_run_and_a_view_for_each():
+    command(*SWEEP[:3], "target=sine,xor", "hydra.sweep.dir=s")
+    client, parent, _ = the_runs()
+    note = parent.data.tags["mlflow.note.content"]
+    assert "Runs on sine and xor learn different things" in note
+    assert "**The best run on sine**" in note
+    assert "**The best run on xor**" in note
+    assert "chainrule.best" not in parent.data.tags
+    assert not [name for name in parent.data.metrics if name.startswith(("best/", "by rank/"))]
+    shown = [client.search_runs(["1"], state["searchFilter"]) for state in the_views(client)]
+    assert sorted(run.data.params["target"] for runs in shown for run in runs) == ["sine", "xor"]
+    assert {entry.path for entry in client.list_artifacts(parent.info.run_id, "best")} == {"best/sine", "best/xor"}
+
+
+def test_a_sweep_over_noise_is_sorted_by_it_and_by_no_loss():
+    command(*SWEEP[:3], "data.noise=0,1", "hydra.sweep.dir=s")
+    client, parent, _ = the_runs()
+    assert "**The best run on data.noise=1**" in parent.data.tags["mlflow.note.content"]
+    (state,) = the_views(client)
+    assert (state["orderByKey"], state["orderByAsc"]) == ("params.`data.noise`", True)
+
+
 def assert_is_shown(client, parent, sweep, outcome, folder):
     """The best run is linked in the description, which has its command and pictures; its own row has them, too."""
     note = parent.data.tags["mlflow.note.content"]

@@ -1,22 +1,25 @@
 """Outcomes of runs and their statistics, computed once for everything that shows them."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar, overload
 
 from chainrule.analysis import tables
 from chainrule.analysis.comparison import ComparisonResult, compare_outcomes
 from chainrule.analysis.effects import Effect, Interaction, effects, interactions
-from chainrule.analysis.ranking import Group, compared_metric, groups
+from chainrule.analysis.meaning import by_target, differing
+from chainrule.analysis.ranking import Group, compared_metric, groups, worst_of
 from chainrule.analysis.tables import Table
 from chainrule.engine.curves import Curves
-from chainrule.errors import ConfigurationError, RecordError, nearest
-from chainrule.records.outcome import ERROR, Outcome
+from chainrule.errors import ConfigurationError, RecordError, listed, nearest
+from chainrule.records.outcome import ERROR, SCORES, Outcome
 from chainrule.records.run import read_record
 from chainrule.records.sweep import Sweep
 
 T = TypeVar("T")
+
+_NAMED = 4  # targets and losses that are named in a sentence
 
 
 class Outcomes(Sequence[Outcome]):
@@ -30,7 +33,7 @@ class Outcomes(Sequence[Outcome]):
 
     def __init__(self, outcomes: Iterable[Outcome], metric: str | None = None, maximize: bool = False) -> None:
         self._outcomes = sorted(outcomes, key=lambda outcome: outcome.number)
-        self._metric, self.maximize = metric, maximize
+        self._metric, self._maximize = metric, maximize
 
     @overload
     def __getitem__(self, place: int) -> Outcome: ...
@@ -49,6 +52,21 @@ class Outcomes(Sequence[Outcome]):
         """Name of the loss, or of another metric, by which runs are compared."""
         return self._metric or compared_metric(self)
 
+    @property
+    def maximize(self) -> bool:
+        """Whether large values of the metric are good."""
+        return self._maximize
+
+    @property
+    def by_target(self) -> Mapping[str, "Outcomes"]:
+        """The runs that can be compared, by what they are to learn; under an empty name if these are all."""
+        return {"": self}
+
+    @property
+    def caution(self) -> str:
+        """Which runs cannot be compared, and what is done instead, in a sentence; empty if all can be."""
+        return ""
+
     @cached_property
     def which(self) -> str:
         """Which value of the metric is compared: the ``final`` one, after the last epoch, or the ``restored`` one.
@@ -60,12 +78,24 @@ class Outcomes(Sequence[Outcome]):
 
     @cached_property
     def ranking(self) -> list[Group]:
-        """The settings, the one with the best median first."""
+        """The settings, the one with the best median first; those of one target after those of another."""
+        if len(self.by_target) > 1:
+            return [group for part in self.by_target.values() for group in part.ranking]
         return groups(self, self.metric, self.maximize)
+
+    @property
+    def ranks(self) -> list[int]:
+        """The rank of each setting of the ranking, from 1 among those that can be compared."""
+        return [rank for part in self.by_target.values() for rank in range(1, 1 + len(part.ranking))]
 
     @cached_property
     def effects(self) -> list[Effect]:
-        """The effect on the metric of each parameter with several values, the largest share first."""
+        """The effect on the metric of each parameter with several values, the largest share first.
+
+        There are none of runs that cannot be compared: those on each target have their own.
+        """
+        if len(self.by_target) > 1:
+            return []
         return [effect for effect in effects(self, self.metric, self.maximize) if len(effect.levels) > 1]
 
     @cached_property
@@ -117,17 +147,73 @@ class SweepOutcomes(Outcomes):
     Args:
         sweep: its record, which is the attribute ``record``.
         outcomes: outcomes of its runs.
+        metric: by which they are compared; None for the one that suits what varies.
+        maximize: whether large values of the metric are good.
     """
 
-    def __init__(self, sweep: Sweep, outcomes: Iterable[Outcome]) -> None:
-        super().__init__(outcomes)
+    def __init__(
+        self, sweep: Sweep, outcomes: Iterable[Outcome], metric: str | None = None, maximize: bool = False
+    ) -> None:
+        super().__init__(outcomes, metric, maximize)
         self.record = sweep
 
     @cached_property
     def metric(self) -> str:
-        """Name of the loss by which runs are compared, or of the error if a comparison is about scores."""
+        """Name of the loss by which runs are compared, or of the error if a comparison is about scores.
+
+        Where runs have different losses on one target it is their score, or the error if scores differ in kind.
+        """
         compared = self.record.comparison
-        return compared_metric(self, ERROR if compared and compared.metric != "loss" else "loss")
+        if self._metric or not compared:
+            return self._metric or compared_metric(self, self._score or "loss")
+        return compared_metric(self, ERROR if compared.metric != "loss" else "loss")
+
+    @property
+    def maximize(self) -> bool:
+        """Whether large values of the metric are good."""
+        return self._maximize or self._score in SCORES
+
+    @cached_property
+    def by_target(self) -> Mapping[str, "SweepOutcomes"]:
+        """The runs that can be compared, by what they are to learn; under an empty name if these are all.
+
+        Those of a comparison are not told apart here, because it compares within targets.
+        """
+        if len(self._parts) < 2:
+            return {"": self}
+        return {name: SweepOutcomes(self.record, own, self.metric, self.maximize) for name, own in self._parts.items()}
+
+    @property
+    def caution(self) -> str:
+        """Which runs cannot be compared, and what is done instead, in a sentence; empty if all can be."""
+        said = []
+        if self._score:
+            losses = differing(outcome.measured.loss for outcome in self if outcome.measured)
+            ranked = f"so settings are ranked by {self.metric}"
+            said.append(f"losses with {_some(losses.values())} measure different things, {ranked}")
+        if len(self._parts) > 1:
+            each = "so each of these has a ranking and a best run of its own"
+            said.append(f"runs on {_some(self._parts)} learn different things, {each}")
+        text = "; ".join(said)
+        return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+    @cached_property
+    def _parts(self) -> Mapping[str, Sequence[Outcome]]:
+        if self.record.comparison or self._metric:
+            return {"": list(self)}
+        return by_target(self)
+
+    @cached_property
+    def _score(self) -> str:
+        """What runs are ranked by because their losses cannot be compared; empty if they can be."""
+        if self.record.comparison or self._metric:
+            return ""
+        losses = ({outcome.measured.loss for outcome in part if outcome.measured} for part in self._parts.values())
+        if all(len(different) < 2 for different in losses):
+            return ""
+        part = compared_metric(self).partition("/")[0]
+        measured = [outcome.metrics for outcome in self if outcome.metrics]
+        return next((name for name in SCORES if all(f"{part}/{name}" in metrics for metrics in measured)), ERROR)
 
     @cached_property
     def comparison(self) -> ComparisonResult | None:
@@ -137,19 +223,21 @@ class SweepOutcomes(Outcomes):
 
     @cached_property
     def best_by_target(self) -> dict[str, Outcome]:
-        """The run with the smallest loss, or error, by its target; of a comparison only tuned runs count.
+        """The best run by the metric, by its target; of a comparison only tuned runs count.
 
-        The target is empty unless a comparison has several. One without a finite value is left out.
+        The target is empty unless there are several. One without a finite value is left out.
         """
         compared, found = self.record.comparison, dict[str, Outcome]()
-        several = compared is not None and len(compared.targets) > 1
-        for outcome in self:
-            is_tuning = compared is not None and compared.is_tuning(outcome.number)
-            if is_tuning or not math.isfinite(outcome.value(self.metric)):
-                continue
-            target = str(outcome.settings.get("target", "")) if several else ""
-            if target not in found or outcome.value(self.metric) < found[target].value(self.metric):
-                found[target] = outcome
+        parts: Mapping[str, Iterable[Outcome]] = self._parts
+        if compared:
+            tuned = [outcome for outcome in self if not compared.is_tuning(outcome.number)]
+            on = {target: [o for o in tuned if str(o.settings.get("target")) == target] for target in compared.targets}
+            parts = on if len(on) > 1 else {"": tuned}
+        sign, worst = (-1 if self.maximize else 1), worst_of(self.maximize)
+        for target, own in parts.items():
+            finite = [outcome for outcome in own if math.isfinite(outcome.value(self.metric, worst))]
+            if finite:
+                found[target] = min(finite, key=lambda outcome: sign * outcome.value(self.metric, worst))
         return found
 
     def curves(self, outcomes: Iterable[Outcome] | None = None) -> Iterator[tuple[Outcome, Curves]]:
@@ -163,7 +251,7 @@ class SweepOutcomes(Outcomes):
 
 _TABLES: dict[str, Callable[[Outcomes], Table]] = {
     "runs": tables.runs,
-    "ranking": lambda outcomes: tables.ranking(outcomes.ranking),
+    "ranking": lambda outcomes: tables.ranking(outcomes.ranking, outcomes.ranks),
     "effects": lambda outcomes: tables.effects(outcomes.effects),
     "levels": lambda outcomes: tables.levels(outcomes.effects),
     "curves": lambda outcomes: tables.curves(outcomes.curves()),
@@ -171,6 +259,12 @@ _TABLES: dict[str, Callable[[Outcomes], Table]] = {
     "standings": lambda outcomes: tables.standings(outcomes.comparison),
 }
 _ROWS = {"settings" if name == "ranking" else name: name for name in _TABLES}
+
+
+def _some(names: Collection[str]) -> str:
+    """Return names in words, of many the first."""
+    more = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED else []
+    return listed([*list(names)[:_NAMED], *more])
 
 
 def _chosen(name: str, known: Mapping[str, T], what: str) -> T:

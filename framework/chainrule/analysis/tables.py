@@ -84,10 +84,14 @@ def points(own: Curves) -> Table:
     return Table({"epoch": epoch, **dict(zip(own.values, values, strict=True))} for epoch, *values in rows)
 
 
-def ranking(ranked: Sequence[Group]) -> Table:
+def ranking(ranked: Sequence[Group], ranks: Sequence[int]) -> Table:
     """Return one row a setting, the best first: its values, median, quartiles, interval, counts of runs.
 
     A median or an end that is infinite, because runs were lost, is infinite; without an interval its ends are None.
+
+    Args:
+        ranked: the settings.
+        ranks: the rank of each.
     """
     own = ("rank", "median", "quartile 1", "quartile 3", "interval low", "interval high", "runs", "diverged", "failed")
     keys = _apart(own, dict.fromkeys(key for group in ranked for key in group.settings), "params")
@@ -102,7 +106,7 @@ def ranking(ranked: Sequence[Group]) -> Table:
             "diverged": group.count(Reason.DIVERGED),
             "failed": group.count(Reason.FAILED),
         }
-        for rank, group in enumerate(ranked, 1)
+        for rank, group in zip(ranks, ranked, strict=True)
     )
 
 

@@ -55,8 +55,7 @@ class SweepResult(SweepOutcomes):
             RecordError: its record is damaged since, or gone.
         """
         compared = self.record.comparison
-        found = (str(outcome.settings["target"]) for outcome in self if "target" in outcome.settings)
-        targets = compared.targets if compared else list(dict.fromkeys(found))
+        targets = compared.targets if compared else list(self.by_target)
         if len(targets) > 1:
             raise ConfigurationError(
                 f"Losses on {', '.join(targets)} cannot be compared, so no run is the best: name the directory of one, "

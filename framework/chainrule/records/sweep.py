@@ -16,7 +16,7 @@ from chainrule.records.comparison import Comparison, ComparisonEntry
 from chainrule.records.entries import Entries, read_entries, sealed
 from chainrule.records.environment import environment
 from chainrule.records.manifest import FileEntry
-from chainrule.records.outcome import Outcome
+from chainrule.records.outcome import Measured, Outcome
 from chainrule.records.run import SWEEP as SWEEP
 from chainrule.records.run import Failure, Membership, Record, entries_of, read_end
 
@@ -254,7 +254,9 @@ class Sweep:
             return Outcome(number, place, settings, seed, Reason.FAILED, {}, end.sentence, fold)
         manifest = end.manifest
         seed, restored = manifest.configuration[SEED], bool(manifest.configuration["training"].get("restore_best"))
-        return Outcome(number, place, settings, seed, manifest.reason, manifest.metrics, fold=fold, restored=restored)
+        measured = Measured.of(manifest.configuration)
+        known = manifest.reason, manifest.metrics
+        return Outcome(number, place, settings, seed, *known, fold=fold, restored=restored, measured=measured)
 
     def outcomes(self, known: Container[int] = (), whole: bool = False) -> Iterator[Outcome]:
         """Yield what became of each finished job, from the records on disk.

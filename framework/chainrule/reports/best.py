@@ -1,4 +1,4 @@
-"""The best run of a sweep, of a comparison on each target, as reports and the terminal name it."""
+"""The best run of a sweep, of several targets on each, as reports and the terminal name it."""
 
 import shlex
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class Best:
     """A best run.
 
     Attributes:
-        target: of a comparison on several; else empty.
+        target: if there are several; else empty.
         name: what sets it apart in its sweep.
         outcome: what became of it.
         value: what it has, in words.
@@ -48,7 +48,7 @@ class Best:
 
 
 def of(outcomes: SweepOutcomes) -> Iterator[Best]:
-    """Yield the best run, of a comparison on each target; one whose record is gone is left out."""
+    """Yield the best run, of several targets on each; one whose record is gone is left out."""
     for target, outcome in outcomes.best_by_target.items():
         try:
             record = read_record(outcomes.record.directory / outcome.directory)

@@ -28,10 +28,10 @@ def lines(found: Mapping[str, Sequence[Curves]], name: str) -> list[Series]:
     return [_line(title, curves, name) for title, curves in found.items() if name in curves[0].values]
 
 
-def caption(drawn: Sequence[Series], name: str) -> str:
-    """Say what such lines show."""
+def caption(drawn: Sequence[Series], name: str, where: str = "") -> str:
+    """Say what such lines show; ``where`` names their target, if there are several."""
     said = (
-        f"{name} of the best {counted(len(drawn), 'setting')}: median over seeds (at most {SEEDS}), "
+        f"{name} of the best {counted(len(drawn), 'setting')}{where}: median over seeds (at most {SEEDS}), "
         "with a band between the quartiles. A run that has stopped keeps its last value."
     )
     if any(line.is_cut for line in drawn):

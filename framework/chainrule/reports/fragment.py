@@ -159,6 +159,8 @@ def _worded(values: Mapping[str, Any]) -> str:
 
 
 def _curves(outcomes: SweepOutcomes) -> dict[str, Any] | None:
+    if len(outcomes.by_target) > 1:  # curves on one axis would be compared
+        return None
     name = outcomes.metric
     lines = [_thinned(line) for line in curves.lines(curves.read(outcomes, _LINES), name)]
     if not any(len(line.middle) > 1 for line in lines):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, product
 from typing import Any
 
 from markupsafe import Markup
@@ -16,6 +17,7 @@ from chainrule.reports import page, svg
 from chainrule.reports.page import DOTS, some
 
 _ROWS, _CHARTS, _CELL = 200, 3, 60  # shown at most: settings, charts, letters of a value
+_TARGETS = 5  # of which the best setting is said in the first sentences
 
 
 def render(
@@ -51,9 +53,7 @@ def render(
         answer=answer(outcomes, planned),
         notes=notes,
         **table(outcomes, keys),
-        effects=[_effect(effect) for effect in outcomes.effects],
-        interactions=[_interaction(each) for each in outcomes.interactions],
-        units=sorted({effect.units for effect in outcomes.effects}),
+        mattered=[_mattered(name, part) for name, part in outcomes.by_target.items() if part.effects],
         has_curves=bool(curves),
         bests=bests,
         figures=[*curves, *_scatters(outcomes, keys)],
@@ -81,7 +81,7 @@ def table(outcomes: Outcomes, keys: Sequence[str], rows: int = _ROWS, dots: int 
         "end": "left" if outcomes.maximize else "right",
         "keys": keys,
         "axis": Markup(svg.axis(scale)) if any(map(math.isfinite, shown)) else "",
-        "rows": [_row(group, keys, scale, dots) for group in ranked[:rows]],
+        "rows": [_row(*row, keys, scale, dots) for row in zip(outcomes.ranks[:rows], ranked[:rows], strict=True)],
         "hidden": max(0, len(ranked) - rows),
         "lost": any(group.count(Reason.DIVERGED) + group.count(Reason.FAILED) for group in ranked),
     }
@@ -94,9 +94,21 @@ def answer(outcomes: Outcomes, planned: int) -> str:
         outcomes: those of the runs that have ended.
         planned: how many runs there are in all.
     """
+    parts = outcomes.by_target
+    if len(parts) > 1:
+        each = [f"On {name}: {answer(part, len(part))}" for name, part in islice(parts.items(), _TARGETS)]
+        more = f"{counted(len(parts) - _TARGETS, 'more target')} in the table below." if len(parts) > _TARGETS else ""
+        return " ".join([outcomes.caution, *each, *([more] if more else [])])
     ranked = outcomes.ranking
     if not ranked:
         return f"None of {counted(planned, 'run')} has ended yet."
+    caution = f"{outcomes.caution} " if outcomes.caution else ""
+    return f"{caution}{_of_one_kind(outcomes)}"
+
+
+def _of_one_kind(outcomes: Outcomes) -> str:
+    """Say which setting is best of runs that can be compared."""
+    ranked = outcomes.ranking
     best = ranked[0]
     if math.isinf(best.median):
         return f"No setting reached a finite {outcomes.metric} in at least half of its runs."
@@ -132,9 +144,10 @@ def _is_separated(best: tuple[float, float], other: tuple[float, float], maximiz
     return best[0] > other[1] if maximize else best[1] < other[0]
 
 
-def _row(group: Group, keys: Sequence[str], scale: svg.Scale, dots: int) -> dict[str, Any]:
+def _row(rank: int, group: Group, keys: Sequence[str], scale: svg.Scale, dots: int) -> dict[str, Any]:
     strip = svg.strip(some(group.values, dots), scale, group.median, group.interval, len(group.values))
     return {
+        "rank": rank,
         "settings": [_cell(group.settings.get(key, "")) for key in keys],
         "runs": len(group.values),
         "median": loss(group.median, group.lost_reason),
@@ -149,6 +162,15 @@ def _row(group: Group, keys: Sequence[str], scale: svg.Scale, dots: int) -> dict
 def _cell(value: Any) -> str:
     text = str(value)
     return text if len(text) <= _CELL else f"{text[: _CELL - 4]} ..."
+
+
+def _mattered(name: str, part: Outcomes) -> dict[str, Any]:
+    return {
+        "where": f" on {name}" if name else "",
+        "effects": [_effect(effect) for effect in part.effects],
+        "interactions": [_interaction(each) for each in part.interactions],
+        "units": sorted({effect.units for effect in part.effects}),
+    }
 
 
 def _effect(effect: Effect) -> dict[str, Any]:
@@ -170,17 +192,17 @@ def _interaction(interaction: Interaction) -> str:
 
 
 def _scatters(outcomes: Outcomes, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Draw the metric of each run over each parameter that has at least three numbers."""
+    """Draw the metric of each run over each parameter that has at least three numbers, a figure for each target."""
     metric, worst, drawn = outcomes.metric, worst_of(outcomes.maximize), 0
-    for key in keys:
-        numbers = [(o.settings.get(key), o.value(metric, worst)) for o in outcomes]
+    for (name, part), key in product(outcomes.by_target.items(), keys):
+        numbers = [(o.settings.get(key), o.value(metric, worst)) for o in part]
         placed = [(float(x), y) for x, y in numbers if isinstance(x, int | float)]
         points = [(x, y) for x, y in placed if math.isfinite(y)]
         if len({x for x, _ in points}) >= 3 and drawn < _CHARTS:
             drawn += 1
-            title, lost = f"{metric} over {key}", len(placed) - len(points)
+            where = f" on {name}" if name else ""
+            title, lost = f"{metric} over {key}{where}", len(placed) - len(points)
             chart = svg.chart([svg.Series(key, some(points))], key, metric, title, lines=False, dots=True, linear=False)
-            caption = f"Each run's {metric}, over {key}." + f" {lost} without a finite value are not drawn." * bool(
-                lost
-            )
+            caption = f"Each run's {metric}{where}, over {key}."
+            caption += f" {lost} without a finite value are not drawn." * bool(lost)
             yield {"svg": Markup(chart), "caption": caption, "legend": []}

@@ -1,6 +1,7 @@
 """The report of a sweep: one self-contained HTML file, made from records."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from chainrule.reports import best, comparison, curves, page, ranking, svg, tabl
 
 REPORT = "report.html"
 _CURVES = 6  # settings whose curves are shown, at most
+_TARGETS = 3  # of each of which they are shown, at most
 
 
 def write_report(sweep: Sweep, outcomes: SweepOutcomes) -> Path:
@@ -55,11 +57,14 @@ def render(sweep: Sweep, outcomes: SweepOutcomes) -> str:
 
 
 def _curves(outcomes: Outcomes) -> Iterator[dict[str, Any]]:
-    """Draw the losses of the best settings over epochs."""
-    found = curves.read(outcomes, _CURVES)
-    for name in dict.fromkeys([outcomes.metric, "train/loss"]):
-        lines = curves.lines(found, name)
-        if any(line.middle for line in lines):
-            drawn = svg.chart(lines, "epochs", name, f"{name} over epochs")
-            legend = [line.name for line in lines]
-            yield {"svg": Markup(drawn), "caption": curves.caption(lines, name), "legend": legend}
+    """Draw what the best settings are ranked by, and their training losses where these compare, over epochs."""
+    names = [outcomes.metric] if outcomes.maximize else [outcomes.metric, "train/loss"]
+    for target, part in islice(outcomes.by_target.items(), _TARGETS):
+        found = curves.read(part, _CURVES)
+        where = f" on {target}" if target else ""
+        for name in dict.fromkeys(names):
+            lines = curves.lines(found, name)
+            if any(line.middle for line in lines):
+                drawn = svg.chart(lines, "epochs", name, f"{name} over epochs{where}")
+                legend = [line.name for line in lines]
+                yield {"svg": Markup(drawn), "caption": curves.caption(lines, name, where), "legend": legend}

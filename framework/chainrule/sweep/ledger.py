@@ -27,7 +27,7 @@ from chainrule.files.words import resuming
 from chainrule.records.deleting import LOCK, PROGRESS, delete_sweep
 from chainrule.records.kept import remove_checkpoints
 from chainrule.records.manifest import FAILURE, MANIFEST
-from chainrule.records.outcome import Outcome
+from chainrule.records.outcome import Measured, Outcome
 from chainrule.records.result import objective
 from chainrule.records.run import Failure, Record, require_free
 from chainrule.records.settings import component_config
@@ -112,6 +112,7 @@ class Ledger:
         self._expected = self._failed = self._earlier = self._checked = 0
         self._has_news = False  # whether a job has ended in this session
         self._best: float | None = None
+        self._measured: set[Measured | None] = set()  # what the losses are about, of which the best is one
         self._local: tuple[int, float] = (0, 0.0)  # runs training in this process, and their progress, counted in runs
         self._telling = threading.Lock()
         self.suspects: frozenset[int] = frozenset()
@@ -253,6 +254,7 @@ class Ledger:
                 self._failed += 1
                 continue
             loss = outcome.value(objective(outcome.metrics)[0])
+            self._measured.add(outcome.measured)
             if math.isfinite(loss):
                 self._best = loss if self._best is None else min(self._best, loss)
             record = replace(end, member=self.sweep.member(number))
@@ -354,7 +356,8 @@ class Ledger:
                 advanced += active * epoch / max(epochs, 1)
         runs, done = max(self.sweep.runs, self._expected), len(self._outcomes)
         fraction = min(1.0, (done + advanced) / max(runs, 1))
-        progress = SweepProgress(runs, done, running, self._failed, self._earlier, self._best, fraction, self._checked)
+        best = self._best if len(self._measured) == 1 else None
+        progress = SweepProgress(runs, done, running, self._failed, self._earlier, best, fraction, self._checked)
         with self._telling:
             self._watchers.tell("sweep_progressed", progress)
 

@@ -61,6 +61,33 @@ def test_a_sweep_says_in_a_few_lines_what_it_is(made):
     assert made.links["report"] == str(made.record.directory / "report.html")
 
 
+def test_losses_that_measure_different_things_name_no_winner_among_them(tmp_path, capsys):
+    own = ["loss=huber", "seed=range(2)", *SHORT]
+    found = chainrule.sweep("loss.delta=0.01,1", *own, directory=tmp_path / "s")
+    scores = [outcome.metrics["validation/r2"] for outcome in found]
+    assert found.best.metrics["validation/r2"] == max(scores)
+    said = "Losses with loss.delta=0.01 and loss.delta=1 measure different things, so settings are ranked by "
+    out = capsys.readouterr().out
+    assert out.count(said) == found.answer.count(said) == 1
+    assert "final validation r2, best first" in out
+    assert said in Path(found.links["report"]).read_text()
+
+
+def test_runs_on_several_targets_have_a_best_one_each(tmp_path, capsys):
+    found = chainrule.sweep("target=sine,xor", "optimizer.lr=0.1,0.2", *SHORT, directory=tmp_path / "s")
+    assert found.best_by_target.keys() == {"sine", "xor"}
+    out, report = capsys.readouterr().out, Path(found.links["report"]).read_text()
+    assert "best first on each target" in out
+    for text in ("best run on sine", "best run on xor", "Runs on sine and xor learn different things"):
+        assert text in out
+    assert "<h2>The best runs</h2>" in report
+    assert report.count('<tr class="best">') == 2
+    assert "<h2>What mattered on sine</h2>" in report
+    assert "validation/loss over epochs on xor" in report
+    with pytest.raises(chainrule.ConfigurationError, match="Losses on sine, xor cannot be compared"):
+        _ = found.best
+
+
 def test_where_nothing_is_finite_there_is_no_best(tmp_path):
     found = chainrule.sweep("optimizer.lr=1e9,1e10", *SHORT, directory=tmp_path / "s", quiet=True)
     with pytest.raises(chainrule.ConfigurationError, match="None of 2 runs has a finite validation/loss"):
