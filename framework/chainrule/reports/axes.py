@@ -10,7 +10,7 @@ from chainrule.analysis.outcomes import Outcomes
 from chainrule.engine.reason import Reason
 from chainrule.records.result import Result
 from chainrule.reports.page import some
-from chainrule.reports.svg import Point, Scale, Series
+from chainrule.reports.svg import Point, Scale, Series, has_areas
 
 # From the palette of Okabe and Ito, which people with any kind of colour vision can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
@@ -62,12 +62,15 @@ def losses(axes: Any, result: Result) -> None:
 
 
 def lines(axes: Any, drawn: Sequence[Series], x_label: str, y_label: str) -> None:
-    """Draw lines with bands; points and edges that are not finite are left out."""
+    """Draw lines with bands, of many their edges; points and edges that are not finite are left out."""
+    are_areas = has_areas(drawn)
     for place, line in enumerate(drawn):
         colour = COLOURS[place % len(COLOURS)]
-        if line.low:
+        if line.low and are_areas:
             x, low = _columns(line.low)
             axes.fill_between(x, low, _columns(line.high)[1], color=colour, alpha=0.15, linewidth=0)
+        for edge in (line.low, line.high) if line.low and not are_areas else ():
+            axes.plot(*_columns(edge), color=colour, alpha=0.6, linewidth=0.8, linestyle=":")
         axes.plot(*_columns(line.middle), color=colour, label=line.name)
     if Scale.over((y for line in drawn for _, y in line.middle), 0, 1).log:
         axes.set_yscale("log")

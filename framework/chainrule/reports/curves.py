@@ -8,7 +8,7 @@ from chainrule.analysis.outcomes import Outcomes
 from chainrule.components.contracts import Array
 from chainrule.engine.curves import Curves
 from chainrule.errors import counted
-from chainrule.reports.svg import Series
+from chainrule.reports.svg import Series, has_areas
 
 SEEDS = 20  # runs of a setting that are read, at most
 
@@ -30,9 +30,10 @@ def lines(found: Mapping[str, Sequence[Curves]], name: str) -> list[Series]:
 
 def caption(drawn: Sequence[Series], name: str, where: str = "") -> str:
     """Say what such lines show; ``where`` names their target, if there are several."""
+    band = "a band between" if has_areas(drawn) else "dotted lines at"
     said = (
         f"{name} of the best {counted(len(drawn), 'setting')}{where}: median over seeds (at most {SEEDS}), "
-        "with a band between the quartiles. A run that has stopped keeps its last value."
+        f"with {band} the quartiles. A run that has stopped keeps its last value."
     )
     if any(line.is_cut for line in drawn):
         said += (

@@ -10,6 +10,7 @@ from chainrule.analysis.wording import percent, percent_interval
 from chainrule.errors import counted
 
 Point = tuple[float, float]
+_BANDS = 3  # of so many the areas can be told apart; of more only the edges are drawn
 _LETTER = 6.5  # width of one in pixels
 
 
@@ -132,6 +133,11 @@ class Series:
         return not all(math.isfinite(y) for part in (self.middle, self.low, self.high) for _, y in part)
 
 
+def has_areas(series: Sequence[Series]) -> bool:
+    """Return whether the bands of lines are drawn as areas; of many, which would cover one another, edges are."""
+    return sum(bool(line.low) for line in series) <= _BANDS
+
+
 def gauge(value: float, interval: tuple[float, float]) -> str:
     """Return a drawing of a probability with its interval, on a scale from 0 to 1 with a mark at one half."""
     scale, y = Scale(0.0, 1.0, 6, 134, log=False), 9
@@ -159,7 +165,8 @@ def chart(
 ) -> str:
     """Return a chart of lines with bands, or of dots, with axes.
 
-    Infinite points are left out. The band of a line goes to the upper edge where it is infinite, and has a mark there.
+    Infinite points are left out. Of many bands the edges are drawn, dotted. The band of a line goes to the upper edge
+    where it is infinite, and has a mark there.
 
     Args:
         series: what to draw.
@@ -178,12 +185,16 @@ def chart(
     if linear or ticks:
         across = Scale(across.low, across.high, across.start, across.end, log=bool(ticks))
     up = Scale.over(span or (y for _, y in points), height - 40, 12)
+    are_areas = has_areas(series)
     parts = _axes(across, up, x_label, y_label, width, height, ticks or across.ticks())
     for number, line in enumerate(series):
         colour = f"c{number % 6}"
         if line.low:
             low, high = (_pixels(_within(edge, up), across, up) for edge in (line.low, line.high))
-            parts.append(f'<polygon class="band {colour}" points="{" ".join([*low, *reversed(high)])}"/>')
+            if are_areas:
+                parts.append(f'<polygon class="band {colour}" points="{" ".join([*low, *reversed(high)])}"/>')
+            else:
+                parts += [f'<polyline class="edge {colour}" points="{" ".join(edge)}"/>' for edge in (low, high)]
             parts += [f'<line class="cut {colour}" {place}/>' for place in _cut(line, across, up)]
         if dots:
             spots = (pixel.split(",") for pixel in _pixels(line.middle, across, up))
@@ -205,9 +216,10 @@ def _axes(
         parts.append(f'<line class="grid" x1="64" x2="{width - 12}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="58" y="{y + 4:.1f}" text-anchor="end">{_number(value)}</text>')
     for value in ticks:
-        x = across.place(value)
+        x, text = across.place(value), _number(value)
+        at = min(x, width - _LETTER * len(text) / 2)  # at the end it stays within the drawing
         parts.append(f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="{height - 40}" y2="{height - 35}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{height - 22}" text-anchor="middle">{_number(value)}</text>')
+        parts.append(f'<text x="{at:.1f}" y="{height - 22}" text-anchor="middle">{text}</text>')
     parts.append(f'<line class="rule" x1="64" x2="{width - 12}" y1="{height - 40}" y2="{height - 40}"/>')
     middle = (64 + width - 12) / 2
     parts.append(f'<text x="{middle}" y="{height - 4}" text-anchor="middle">{escape(x_label)}</text>')

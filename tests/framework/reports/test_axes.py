@@ -57,3 +57,10 @@ def test_lines_have_bands_and_gaps_where_they_are_not_finite(drawn):
     np.testing.assert_array_equal(first.get_ydata(), [1.0, np.nan])
     assert (len(drawn.collections), second.get_label(), drawn.get_ylabel()) == (1, "b", "loss")
     axes.lines(Figure().subplots(), [], "epochs", "loss")
+
+
+def test_of_many_bands_the_edges_are_drawn(drawn):
+    flat = [[(x, level) for x in range(3)] for level in (2.0, 1.0, 3.0)]
+    axes.lines(drawn, [Series(str(number), *flat) for number in range(4)], "epochs", "loss")
+    assert not drawn.collections
+    assert [line.get_linestyle() for line in drawn.get_lines()] == [":", ":", "-"] * 4

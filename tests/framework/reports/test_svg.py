@@ -71,6 +71,21 @@ def test_numbers_of_a_logarithmic_axis_are_equally_far_apart(values, end):
     assert len({round(math.log10(above / below)) for below, above in pairwise(found)}) <= 1
 
 
+def test_the_last_number_of_an_axis_is_not_cut_off():
+    drawn = chart([Series("a", [(0, 1.0), (1000, 2.0)])], "x", "y", "t")
+    (at,) = re.findall(r'<text x="([\d.]+)" y="278" text-anchor="middle">1000<', drawn)
+    assert float(at) + 6.5 * 4 / 2 <= 640
+
+
+def test_of_many_bands_the_edges_are_drawn():
+    def drawn(count):
+        flat = [[(x, level) for x in range(3)] for level in (2.0, 1.0, 3.0)]
+        return chart([Series(str(number), *flat) for number in range(count)], "x", "y", "t")
+
+    assert (drawn(3).count('class="band '), drawn(3).count('class="edge ')) == (3, 0)
+    assert (drawn(4).count('class="band '), drawn(4).count('class="edge ')) == (0, 8)
+
+
 def test_a_band_that_is_infinite_is_cut_at_the_upper_edge_and_has_a_mark_there():
     middle, low = [(x, 2.0) for x in range(5)], [(x, 1.0) for x in range(5)]
     high = [(0, 3.0), (1, math.inf), (2, 3.0), (3, math.inf), (4, math.inf)]
