@@ -41,5 +41,7 @@ def loss(value: float, lost: str = "diverged") -> str:
 
 
 def loss_interval(interval: tuple[float, float] | None) -> str:
-    """Write ``0.0123 to 0.0456``; an infinite end is ``inf``, and None is an empty text."""
-    return "" if interval is None else f"{digits(interval[0], 3)} to {digits(interval[1], 3)}"
+    """Write ``0.0123 to 0.0456``; an infinite end is ``inf``; None, or two of them, is an empty text."""
+    if interval is None or all(map(math.isinf, interval)):
+        return ""
+    return f"{digits(interval[0], 3)} to {digits(interval[1], 3)}"

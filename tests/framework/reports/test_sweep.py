@@ -95,7 +95,8 @@ def test_what_went_wrong_is_counted_and_escaped():
     assert "2 Broken: <no> 0, 6" in text
     assert f"{Reason.DIVERGED.words}, with path=b" in text
     failed = parsed(render(sweep, outcomes_of(sweep, lambda settings, seed: None)))
-    assert "b 6 failed inf to inf" in failed
+    assert "b 6 failed" in failed
+    assert "inf to inf" not in failed
 
 
 def test_the_line_of_a_curve_is_the_median():
