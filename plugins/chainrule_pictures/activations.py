@@ -6,7 +6,7 @@ import numpy as np
 
 from chainrule.errors import counted
 from chainrule.records.result import Result
-from chainrule.reports.axes import GUIDE, SMALL, TRAINING, say
+from chainrule.reports.axes import GUIDE, SMALL, TRAINING
 from chainrule_pictures import canvas, passes
 
 _MOST_PANELS, _MOST_SAMPLES, _MOST_POINTS = 6, 300, 50
@@ -33,14 +33,12 @@ def draw(result: Result) -> Any:
         own, layer = spread[:, place].astype(float), layers[place]
         for low, high, alpha, label in _BANDS:
             axes.fill_between(epochs, own[low], own[high], color=TRAINING, alpha=alpha, linewidth=0, label=label)
-        marker = "o" if len(epochs) == 1 else ""
-        axes.plot(epochs, own[3], color="black", linewidth=1.2, marker=marker, label="median")
+        axes.plot(epochs, own[3], color="black", linewidth=1.2, marker=canvas.marker(own[3]), label="median")
         name = canvas.layer_name(result, layer)
         units = result.shape.widths[layer]
         axes.set_title(f"{name}: {counted(units, 'unit')}", fontsize=SMALL, color=GUIDE)
         canvas.over_epochs(axes, result.epochs)
-        if not np.isfinite(own).any():
-            say(axes, "not finite")
+        canvas.say_lost(axes, epochs, own[3])
         if place + columns < len(layers):
             axes.set_xlabel("")
         else:

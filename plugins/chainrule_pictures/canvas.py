@@ -127,6 +127,18 @@ def positive(values: Array) -> Array:
     return np.where((values > 0) & (values < MOST), values, np.nan)
 
 
+def marker(values: Array) -> str:
+    """Return the marker of lines through values ``(points, ...)``: none, unless a single point is finite."""
+    return "o" if np.isfinite(values).reshape(len(values), -1).any(axis=1).sum() <= 1 else ""
+
+
+def say_lost(axes: Any, epochs: Array, values: Array) -> None:
+    """Say in a panel since which epoch values ``(points, ...)`` are not finite, if no line can be drawn for that."""
+    finite = np.isfinite(values).reshape(len(values), -1).any(axis=1)
+    if finite.sum() <= 1 < len(values):
+        say(axes, f"not finite\nfrom epoch {epochs[np.argmin(finite)]} on" if finite.any() else "not finite")
+
+
 def over_epochs(axes: Any, epochs: int) -> None:
     """Let axes begin at epoch 0 and end at the last one."""
     axes.set_xlim(0, max(1, epochs))

@@ -89,7 +89,7 @@ def _draw_affine(axes: Any, result: Result, linear: Affine) -> None:
         if linear.best is not None:
             label += f" (least squares {number(float(linear.best[output, row]))})"
             axes.axhline(linear.best[output, row], color=colour, linewidth=1.2, linestyle=":")
-        axes.plot(epochs, linear.path[:, output, row], color=colour, label=label, marker=_marker(epochs))
+        axes.plot(epochs, linear.path[:, output, row], color=colour, label=label, marker=canvas.marker(linear.path))
     canvas.over_epochs(axes, result.epochs)
     title = "dotted: least squares of the training samples" if linear.best is not None else ""
     layers = "; products over all layers" if result.shape.layers > 1 else ""
@@ -116,6 +116,7 @@ def _draw_layers(figure: Any, result: Result, theta: Array) -> None:
             _bands(axes, epochs, block)
         name = canvas.layer_name(result, layer)
         axes.set_title(f"{name}: {counted(block[0].size, 'parameter')}", fontsize=SMALL, color=GUIDE)
+        canvas.say_lost(axes, epochs, block)
         canvas.over_epochs(axes, result.epochs)
         if place + columns < len(layers):
             axes.set_xlabel("")
@@ -134,7 +135,7 @@ def _lines(axes: Any, epochs: Array, block: Array) -> None:
     units = block.shape[1]
     for unit, colour in enumerate(canvas.colours(units)):
         label = f"to unit {unit + 1}" if units <= _MOST_NAMED else None
-        style = {"color": colour, "linewidth": 1.2, "marker": _marker(epochs)}
+        style = {"color": colour, "linewidth": 1.2, "marker": canvas.marker(block)}
         axes.plot(epochs, block[:, unit, 1], label=label, **style)
         axes.plot(epochs, block[:, unit, 2:], **style)
         axes.plot(epochs, block[:, unit, 0], **style | {"linestyle": "--"})
@@ -146,16 +147,12 @@ def _bands(axes: Any, epochs: Array, block: Array) -> None:
     low, tenth, middle, last_tenth, high = np.percentile(block.reshape(len(block), -1), (0, 10, 50, 90, 100), axis=1)
     axes.fill_between(epochs, low, high, color=TRAINING, alpha=0.15, linewidth=0, label="all")
     axes.fill_between(epochs, tenth, last_tenth, color=TRAINING, alpha=0.35, linewidth=0, label="80 %")
-    axes.plot(epochs, middle, color="black", linewidth=1.2, label="median", marker=_marker(epochs))
+    axes.plot(epochs, middle, color="black", linewidth=1.2, label="median", marker=canvas.marker(middle))
 
 
 def _epochs(result: Result) -> Array:
     assert result.trajectory is not None
     return result.trajectory.epochs
-
-
-def _marker(epochs: Array) -> str:
-    return "o" if len(epochs) == 1 else ""
 
 
 def _scaled(result: Result) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from chainrule.components.contracts import Array
 from chainrule.errors import agreeing, counted
 from chainrule.records.result import Result
-from chainrule.reports.axes import GUIDE, PARTS, SMALL
+from chainrule.reports.axes import GUIDE, PARTS, SMALL, say
 from chainrule_pictures import canvas
 
 _MAX_PANELS = 4
@@ -67,6 +67,9 @@ def _panel(axes: Any, points: dict[str, tuple[Array, Array]]) -> int:
             style = {"marker": marker, "markersize": size, "markeredgewidth": 0, "alpha": 0.6, "linestyle": ""}
             axes.plot(y_true[near], y_pred[near], color=colour, label=label, zorder=3, **style)
             seen.append(y_pred[near])
+    if lost == sum(y_true.size for _, y_true in points.values()):
+        are_finite = any(np.isfinite(y_pred).any() for y_pred, _ in points.values())
+        say(axes, "all predictions are far off" if are_finite else "no prediction is finite")
     values = np.concatenate(seen)
     low, high = _widened(values.min(), values.max())
     axes.plot([low, high], [low, high], color=GUIDE, linewidth=1, label="predicted = true")

@@ -20,21 +20,23 @@ def draw(result: Result) -> Any:
     if not curves:
         return None
     figure = canvas.figure(result)
-    axes, epochs, lowest = figure.subplots(), result.curves.epochs, 1.0
+    axes, epochs, lowest, highest = figure.subplots(), result.curves.epochs, 1.0, -np.inf
     for (part, label, colour, _), line in zip(PARTS, ("-", "--"), strict=False):
         if part not in curves:
             continue
         values = np.where(np.isfinite(curves[part]), curves[part], np.nan)
-        lowest = min(lowest, np.nanmin(values, initial=1.0))
+        lowest, highest = min(lowest, np.nanmin(values, initial=1.0)), max(highest, np.nanmax(values, initial=-np.inf))
         style = {"linestyle": line, "marker": "o" if len(values) <= _FEW else "", "markersize": 4, "clip_on": True}
         axes.plot(epochs, values, color=colour, label=f"{label}: {_last(curves[part][-1])}", **style)
     tested = result.metrics.get(f"test/{name}")
     if tested is not None and np.isfinite(tested):
         when = result.epochs if result.best_epoch is None else result.best_epoch
         axes.plot(when, tested, "s", color=TEST, label=f"test: {number(tested)}", clip_on=False, zorder=4)
-        lowest = min(lowest, tested)
+        lowest, highest = min(lowest, tested), max(highest, tested)
     if all(np.isnan(line.get_ydata()).all() for line in axes.get_lines()):
         say(axes, "the score was never finite")
+    elif highest < _LOWEST:
+        say(axes, f"R2 was never above {_LOWEST:g}")
     bottom = max(_LOWEST, lowest)
     axes.set_ylim(bottom - 0.04 * (1 - bottom), 1 + 0.04 * (1 - bottom))
     canvas.over_epochs(axes, result.epochs)

@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import confusion_matrix
 
 import chainrule
+from chainrule.engine.reason import Reason
 from chainrule.errors import ConfigurationError
 from chainrule.registry.watching import Session
 from chainrule.runs.execute import train_stack
@@ -30,6 +31,7 @@ from chainrule_pictures import (
     predictions,
     regions,
     residuals,
+    scores,
     surface,
     watcher,
 )
@@ -49,6 +51,7 @@ RUNS = {
     "deep": ("network.hidden=[6,6,6,6,6,6,6,6]", "activation=tanh", *FULL, "training.epochs=5"),
     "wide": ("target=digits", "network.hidden=[40,20]", *CLASSES, "training.epochs=2", "data.samples=200"),
     "one input": ("target=sine", "network.hidden=[6]", "training.epochs=10", "data.test=0.2"),
+    "diverged at once": ("optimizer.lr=100", "training.epochs=9"),
     "diverged": ("optimizer.lr=5", "training.epochs=20"),
     "float32": ("training.dtype=float32", "training.epochs=10"),
     "two classes": ("target=two_moons", "output=sigmoid", "loss=binary_cross_entropy", "training.epochs=10"),
@@ -229,6 +232,18 @@ def test_gradient_norms_that_were_not_measured_are_those_that_would_have_been(na
     found = passes.gradient_norms(result, result.trajectory.theta, result.trajectory.states)
     for layer, norms in enumerate(found, 1):
         np.testing.assert_allclose(norms, result.curves.values[f"gradient_norm/layer_{layer}"], rtol=1e-9)
+
+
+def test_frames_of_a_run_that_diverged_are_not_empty():
+    run = trained("diverged at once")
+    assert run.reason is Reason.DIVERGED
+    for panel in (*parameters.draw(run).axes, *activations.draw(run).axes):
+        drawn = [line for line in panel.get_lines() if np.isfinite(line.get_ydata()).any()]
+        assert {line.get_marker() for line in drawn} == {"o"}, "a line through one point is not seen"
+        assert [text.get_text() for text in panel.texts] == [f"not finite\nfrom epoch {run.epochs} on"]
+    for picture, said in ((predictions, "no prediction is finite"), (scores, "R2 was never above -1")):
+        (panel,) = picture.draw(run).axes
+        assert [text.get_text() for text in panel.texts] == [said]
 
 
 def test_between_points_further_apart_it_is_that_of_an_epoch():
