@@ -27,17 +27,21 @@ _TITLE_INSET = 0.04  # inches between the title and the edge
 MOST = 1e200  # larger numbers are not drawn, because axes overflow
 _NAMED_LAYERS = 8  # whose colours are in a legend
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_TITLE = 90  # characters that fit beside one another
+_TITLE, _TITLE_LINES = 90, 2  # characters that fit beside one another, and lines
 
 
 def figure(result: Result) -> Any:
     """Return an empty figure of 900 x 600 pixels with the title of the run."""
     made = empty(7.5, 5, 120)
-    title = textwrap.fill(result.settings.title, _TITLE, break_on_hyphens=False)
+    title = "\n".join(_lines(result.settings.title_that(lambda text: len(_lines(text)) <= _TITLE_LINES)))
     inset = _TITLE_INSET / made.get_size_inches()[1]
     text = made.suptitle(title, y=1 - inset, va="top", fontsize=11, parse_math=False)
     made.get_layout_engine().keep_clear(text, "top")
     return made
+
+
+def _lines(title: str) -> list[str]:
+    return textwrap.wrap(title, _TITLE, break_on_hyphens=False)
 
 
 def empty(width: float, height: float, dpi: int) -> Any:

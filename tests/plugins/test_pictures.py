@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -313,7 +314,8 @@ def test_a_constant_input_has_some_range():
 
 def test_names_are_no_mathematics(tmp_path):
     run = result()
-    object.__setattr__(run, "settings", SimpleNamespace(**vars(run.settings), title="$x^{$ & _y"))
+    title = "$x^{$ & _y"
+    object.__setattr__(run, "settings", SimpleNamespace(**vars(run.settings), title_that=lambda fits: title))
     assert len(pictures(run, tmp_path)) == 4
 
 
@@ -329,7 +331,7 @@ def test_neither_pyplot_nor_an_early_matplotlib():
 def test_a_long_title_is_not_cut_off():
     run = result()
     title = ", ".join(f"optimizer.parameter={number}" for number in range(12))
-    object.__setattr__(run, "settings", SimpleNamespace(**vars(run.settings), title=title))
+    object.__setattr__(run, "settings", SimpleNamespace(**vars(run.settings), title_that=lambda fits: title))
     drawn = loss.draw(run)
     drawn.canvas.draw()
     (text,) = [text for text in drawn.texts if "optimizer.parameter=11" in text.get_text()]
@@ -337,6 +339,19 @@ def test_a_long_title_is_not_cut_off():
     assert box.x0 >= 0
     assert box.x1 <= 900
     assert " ".join(text.get_text().split()) == title
+
+
+def test_a_title_of_a_picture_has_two_lines_at_most():
+    run = result()
+    several = chainrule.settings("network.hidden=[4]", "data.noise=0.1", "optimizer.lr=0.2")
+    many = {f"target.column_{number}": "x" * 12 for number in range(12)}
+    object.__setattr__(run, "settings", several)
+    with mock.patch.object(type(several), "_changed", return_value=[("data.noise", 0.1), *many.items()]):
+        written = loss.draw(run).texts[0].get_text()
+    assert len(written.splitlines()) == 2
+    assert "data.noise=0.1" in written, "the target's own are left out first"
+    assert "target.column_0" in written
+    assert written.endswith("..., seed 0")
 
 
 def test_titles_of_surfaces_lie_below_that_of_the_figure_and_labels_are_not_cut_off():

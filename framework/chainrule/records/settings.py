@@ -2,7 +2,7 @@
 
 import enum
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Self, get_args, get_origin, get_type_hints
 
@@ -189,11 +189,31 @@ class Settings:
     @functools.cached_property
     def title(self) -> str:
         """One line that describes the run: target, network, optimizer, settings that are no defaults, and the seed."""
+        return self.title_that(lambda _: True)
+
+    def title_that(self, fits: Callable[[str], bool]) -> str:
+        """Return the title without the last of its settings, first of those of the target, if it does not fit as it is.
+
+        Args:
+            fits: says whether a title does.
+        """
+        changed = [f"{key}={shown(value)}" for key, value in self._changed()]
+        leaving = [text for text in changed[::-1] if text.startswith("target.")]
+        leaving += [text for text in changed[::-1] if text not in leaving]
+        for left in range(len(changed) + 1):
+            told = [text for text in changed if text not in leaving[:left]] + ["..."] * (left > 0)
+            title = ", ".join([*self._main, *told, f"seed {self.seed}"])
+            if fits(title):
+                break
+        return title
+
+    @property
+    def _main(self) -> list[str]:
+        """Target, network and optimizer in words."""
         widths = "-".join(map(str, self.network.hidden))
         activations = "+".join(one.name for one in self.by_key("activation").values())
         hidden = f"{widths} {activations}" if widths else "no hidden layer"
-        changed = (f"{key}={shown(value)}" for key, value in self._changed())
-        return ", ".join([self.target.name, hidden, self.optimizer.name, *changed, f"seed {self.seed}"])
+        return [self.target.name, hidden, self.optimizer.name]
 
     def _changed(self) -> Iterator[tuple[str, Any]]:
         """Yield keys and values that differ from the packaged configuration, or from the defaults of a component."""
