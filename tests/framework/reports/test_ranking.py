@@ -3,6 +3,7 @@
 import math
 import re
 
+import numpy as np
 import pytest
 
 from chainrule.analysis.outcomes import Outcomes
@@ -53,6 +54,13 @@ def test_lost_runs_are_the_worst_on_either_side():
     assert "score not finite, with x=1.0" in html
     assert "-inf to 2" in parsed(html)
     assert "No setting reached a finite score" in ranking.answer(outcomes_of(lambda x, seed: math.nan, True, x=[1]), 8)
+
+
+def test_it_is_said_that_quartiles_are_not_interpolated_and_they_are_numpys():
+    found = outcomes_of(lambda x, seed: seed, x=[1.0], seeds=10)
+    assert "Quartiles are values of single runs, not interpolated." in parsed(page(found))
+    low, high = np.quantile(range(10), [0.25, 0.75], method="inverted_cdf")
+    assert found.ranking[0].quartiles == (low, high) != tuple(np.quantile(range(10), [0.25, 0.75]))
 
 
 def test_a_column_of_strips_has_an_axis_and_says_its_scale():
