@@ -97,9 +97,7 @@ def test_a_class_that_is_not_declared_any_more_is_named_and_is_no_verdict_about_
         content["plugins"]["__main__:Cubed"] = {"version": "", "sha256": "0" * 64}
 
     altered(records(copied)[0], change)
-    with pytest.raises(
-        ChainruleError, match=r"has 1 run that could not be trained again: the run needs the class "
-    ):
+    with pytest.raises(ChainruleError, match=r"has 1 run that could not be trained again: the run needs the class "):
         main([str(copied)])
     assert "the class Cubed of __main__, which is not declared here: do this in Python" in capsys.readouterr().out
 
