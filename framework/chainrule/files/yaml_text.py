@@ -20,6 +20,18 @@ def dump(content: Any) -> str:
     return _written(content) if None in items else "".join(f"- {item}\n" for item in items)
 
 
+def text_of(value: str) -> str:
+    """Return the text that a single value stands for, as it is written on one line: plain or in quotes.
+
+    Raises:
+        ValueError: it is no YAML.
+    """
+    try:
+        return str(yaml.safe_load(value))
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+
+
 def _entry(key: Any, value: Any) -> str:
     """Return the lines of one entry of a mapping; they do not depend on the other entries."""
     single = None if isinstance(value, dict) else _quick(key, value, "")

@@ -10,7 +10,9 @@ The whole interface:
 An :class:`chainrule.engine.onlooker.Onlooker` sees the steps that it wants, and each point of the curves.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,11 +27,13 @@ from chainrule.engine.network import Shape
 from chainrule.engine.onlooker import Onlooker
 from chainrule.engine.reason import Reason
 from chainrule.engine.trainer import Pruner
-from chainrule.errors import RecordError
+from chainrule.errors import ConfigurationError, RecordError
 from chainrule.files import paths
 from chainrule.files.in_memory import MARK
+from chainrule.files.reading import read_within
+from chainrule.files.yaml_text import text_of
 from chainrule.records.result import Result
-from chainrule.records.run import Record
+from chainrule.records.run import HYDRA, Record
 from chainrule.records.settings import Settings, Training
 from chainrule.records.sweep import SWEEP, read_sweep
 from chainrule.registry.registry import Registry
@@ -39,6 +43,8 @@ from chainrule.runs.execute import train_on, train_stack
 from chainrule.runs.prepare import Prepared, prepare, run_structure
 
 MOST = 256  # runs of a stack
+_OF_HYDRA, _MOST_OF_HYDRA = f"{HYDRA}/hydra.yaml", 1 << 20  # bytes
+_CWD = re.compile(r"^  runtime:\n(?:    .*\n)*?    cwd: (.+)$", re.MULTILINE)  # where a command was started
 Watch = Callable[[list[int]], Onlooker]
 
 
@@ -93,14 +99,16 @@ class Replay:
             record: of the run.
             registry: finds its components.
             moved: where files are now that its settings name, by the path there; of others, relative paths begin where
-                the command was started or, if they are not there, where its sweep was.
+                the command was started or, if they are not there, where the run or its sweep was.
 
         Raises:
-            ConfigurationError: this version cannot read its settings, or a plugin that they name is not installed.
+            ConfigurationError: this version cannot read its settings, or a plugin that they name is not installed, or a
+                file that they name is neither here nor where the run was started.
             RecordError: a file of the record is missing or was changed.
         """
         settings = recorded_settings(record, registry)
         where, original = {**located(record, settings), **(moved or {})}, Original.of_record(record)
+        _require_files(record, settings, where)
         return cls(_measured_alike(moved_to(settings, where), original), original, registry)
 
     @classmethod
@@ -242,17 +250,35 @@ def files_of(settings: Settings) -> list[str]:
 
 
 def located(record: Record, settings: Settings) -> dict[str, str]:
-    """Return the paths that lead somewhere from where the sweep of a record was started, but not from here."""
-    missing = [path for path in files_of(settings) if not (paths.started() / Path(path).expanduser()).exists()]
-    above = (folder for folder in record.directory.absolute().parents if (folder / SWEEP).is_file())
-    place = next(above, None) if missing else None
-    if place is None:
-        return {}
-    try:
-        folder = Path(read_sweep(place).manifest.working_directory)
-    except RecordError:
-        return {}
-    return {path: str(folder / path) for path in missing if (folder / path).exists()}
+    """Return the paths that lead somewhere from where a run or its sweep was started, but not from here."""
+    missing = _missing(settings)
+    folder = _begun_in(record) if missing else None
+    return {path: str(folder / path) for path in missing if (folder / path).exists()} if folder else {}
+
+
+def _missing(settings: Settings) -> list[str]:
+    return [path for path in files_of(settings) if not (paths.started() / Path(path).expanduser()).exists()]
+
+
+def _require_files(record: Record, settings: Settings, where: Mapping[str, str]) -> None:
+    """Say where files were looked for that are not there, if a run was started in another folder."""
+    lost = [path for path in _missing(settings) if path not in where and not Path(path).expanduser().is_absolute()]
+    folder = _begun_in(record) if lost else None
+    if folder and folder != paths.started():
+        raise ConfigurationError(
+            f"{lost[0]} is neither in {paths.started()} nor in {folder}, where the run was started."
+        )
+
+
+def _begun_in(record: Record) -> Path | None:
+    """Return the folder in which a run or its sweep was started, if its sweep or what Hydra has left says so."""
+    above = next((folder for folder in record.directory.absolute().parents if (folder / SWEEP).is_file()), None)
+    with suppress(RecordError, OSError, ValueError):
+        if above:
+            return Path(read_sweep(above).manifest.working_directory)
+        found = _CWD.search(read_within(record.directory, _OF_HYDRA, _MOST_OF_HYDRA).decode())
+        return Path(text_of(found[1])) if found else None
+    return None
 
 
 def _measured_alike(settings: Settings, original: Original) -> Settings:

@@ -1,10 +1,11 @@
 """Plain data as text, in the form of OmegaConf."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from chainrule.files.yaml_text import dump
+from chainrule.files.yaml_text import dump, text_of
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -53,3 +54,9 @@ OF_JOBS = st.recursive(
 def test_what_jobs_hold_is_written_as_omegaconf_writes_it(content):
     """Names, numbers, directories and overrides, and words that look like something else."""
     assert dump(content) == OmegaConf.to_yaml(OmegaConf.create(content))
+
+
+def test_a_value_on_a_line_is_read_as_text():
+    assert [text_of(text) for text in ("/a b/c", "'it''s'", "12")] == ["/a b/c", "it's", "12"]
+    with pytest.raises(ValueError, match="expected"):
+        text_of("[")

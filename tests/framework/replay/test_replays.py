@@ -19,6 +19,7 @@ from chainrule.runs.execute import Task, execute
 from chainrule.runs.prepare import prepare
 from chainrule_untracked import NoTracking
 from stacks import everything
+from sweeping import command
 
 
 def recorded(configurations, prune=None):
@@ -150,3 +151,20 @@ def test_data_are_found_where_the_sweep_was_started(tmp_path, monkeypatch):
     monkeypatch.chdir(elsewhere)
     found = sorted((tmp_path / "there").rglob("manifest.json"))
     assert [ended.difference for ended in together(replays([path.parent for path in found]))] == [None, None]
+
+
+def test_data_are_found_where_the_run_was_started_or_it_is_said_where_that_was(tmp_path, monkeypatch):
+    tables()
+    command("target=table", "target.path=numbers.csv", "training.epochs=1", "tracking=none", "hydra.run.dir=there")
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    directory = tmp_path / "there"
+    assert replays([directory])[0].train().difference is None
+    Path("../numbers.csv").unlink()
+    said = f"^numbers.csv is neither in {elsewhere} nor in {tmp_path}, where the run was started\\.$"
+    with pytest.raises(ConfigurationError, match=said):
+        replays([directory])
+    (directory / ".hydra" / "hydra.yaml").write_text("hydra:\n  runtime:\n    cwd: [\n")
+    with pytest.raises(ConfigurationError, match=r"target.path=numbers.csv does not exist"):
+        replays([directory])[0].prepare()
