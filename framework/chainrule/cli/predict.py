@@ -14,6 +14,7 @@ from chainrule.components.contracts import Array, Target
 from chainrule.components.schema import NUMBER, Block
 from chainrule.config.compose import compose_target
 from chainrule.errors import ChainruleError, ConfigurationError, counted
+from chainrule.files.atomic import put_in_place
 from chainrule.files.words import hydra_text
 from chainrule.records.predictor import Predictor
 from chainrule.registry.loaded import installed
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str]) -> None:
     predictor = predictor_at(given.run)
     target = _table(predictor, given.file, given.settings)
     with _written(given.out) as output:
-        _say(given.out, *_predict(predictor, target, given.file, output))
+        done = _predict(predictor, target, given.file, output)
+    _say(given.out, *done)
 
 
 def _table(predictor: Predictor, file: str, words: Sequence[str]) -> Target:
@@ -100,13 +102,8 @@ def _written(path: Path | None) -> Iterator[TextIO]:
     if path is None:
         yield sys.stdout
         return
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with put_in_place(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        yield file
 
 
 def _say(path: Path | None, rows: int, scoring: Scoring | None, unused: Sequence[str]) -> None:

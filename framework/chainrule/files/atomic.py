@@ -1,7 +1,8 @@
 """Writing files whole or not at all."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -23,10 +24,31 @@ def write_whole(path: Path, content: bytes, synced: bool = True) -> None:
     try:
         write_new(temporary, content, synced)
         os.replace(temporary, path)
-    except OSError:
+    except OSError as error:
         with suppress(OSError):  # a part on a disk that is full, where perhaps nobody writes this file again
             os.unlink(temporary)
-        raise
+        raise _named(error, path, temporary) from None
+
+
+@contextmanager
+def put_in_place(path: Path) -> Iterator[Path]:
+    """Yield where to write a file in the block, which then has its name: it is there only when it is whole.
+
+    Args:
+        path: the file; what has this name is replaced.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _named(error, path, str(temporary)) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_new(path: str | Path, content: bytes, synced: bool = True) -> None:
@@ -85,6 +107,13 @@ def appended(path: Path) -> int:
     if path.exists() and not path.is_file():
         raise OSError(f"{path} is no regular file")
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+
+
+def _named(error: OSError, path: Path, temporary: str) -> OSError:
+    """Return an error about a temporary file as one about the file that a person knows; others stay."""
+    if error.errno is None or error.filename not in (None, temporary):
+        return error
+    return OSError(error.errno, error.strerror, str(path))
 
 
 def sync_folder(folder: Path) -> None:

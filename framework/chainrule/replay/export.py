@@ -14,6 +14,7 @@ from typing import Any
 from chainrule.config.recorded import recorded_settings
 from chainrule.errors import ChainruleError, RecordError, counted
 from chainrule.files import paths
+from chainrule.files.atomic import put_in_place
 from chainrule.files.in_memory import MARK
 from chainrule.records.below import records_below
 from chainrule.records.entries import sealed
@@ -329,13 +330,8 @@ def _content(content: bytes | Path) -> bytes:
 
 def _write(path: Path, package: _Package) -> None:
     """Write the package whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in sorted(package.files.items()):
-                entry = zipfile.ZipInfo(name, _EPOCH)
-                entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-                archive.writestr(entry, _content(content))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with put_in_place(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(package.files.items()):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, _content(content))
