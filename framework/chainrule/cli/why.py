@@ -8,7 +8,7 @@ from pathlib import Path
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.cli.common import load_plugins, parser
 from chainrule.config.compose import compose_settings
-from chainrule.errors import ChainruleError, counted, nearest, sentence
+from chainrule.errors import ChainruleError, counted, nearest, text_of
 from chainrule.records.run import read_record
 from chainrule.records.sweep import SWEEP, read_sweep
 from chainrule.records.why import write_why
@@ -93,7 +93,10 @@ def _sweep(directory: Path, goal: float, told: Told | None) -> None:
         write_why(directory, found.entries)
         print(f"The report shows it: {write_report(sweep, SweepOutcomes(sweep, sweep.outcomes()))}")
     except OSError as error:
-        raise ChainruleError(f"The report of the sweep does not show it: {sentence(error)}") from None
+        why = error.strerror or text_of(error)
+        raise ChainruleError(
+            f"the report of the sweep does not show it, because {error.filename or directory} cannot be written: {why}."
+        ) from None
 
 
 def _replay(words: Sequence[str]) -> Replay:

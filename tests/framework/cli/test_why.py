@@ -1,10 +1,13 @@
 """``chainrule why``: in this process."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 import chainrule
+from chainrule.cli import why
 from chainrule.cli.report import main as write_again
 from chainrule.cli.why import main
 from chainrule.errors import ChainruleError
@@ -33,6 +36,21 @@ def test_options_that_are_for_one_run_are_refused_for_a_sweep(option):
     Path("rates/sweep.json").write_text("{}")  # which is not read then
     with pytest.raises(ChainruleError, match=r"^--runs and --change are for one run, but rates holds a sweep"):
         main(["rates", *option])
+
+
+def test_a_sweep_that_can_only_be_read_is_answered_and_it_is_said_that_its_report_stays(capsys, monkeypatch):
+    chainrule.sweep(*PLANE, "training.epochs=2", "seed=0,1", directory="rates", quiet=True)
+
+    def refuse(directory, found):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), f"{directory}/why.json")
+
+    monkeypatch.setattr(why, "write_why", refuse)
+    with pytest.raises(ChainruleError) as caught:
+        main(["rates"])
+    assert str(caught.value) == (
+        "the report of the sweep does not show it, because rates/why.json cannot be written: Read-only file system."
+    )
+    assert "have not learned" in capsys.readouterr().out
 
 
 def test_the_report_of_a_sweep_shows_what_was_found_also_when_it_is_written_again(capsys):
