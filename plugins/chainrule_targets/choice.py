@@ -30,7 +30,9 @@ from chainrule_targets.sheet import Column, Sheet
 
 _SHOWN = 5  # columns, lines or examples that a sentence lists
 _FEW_CLASSES = 10  # as many may be of a single row each
+_PER_CLASS = 4  # rows, at least, of numbers that may be classes
 _FEW_NUMBERS = 10  # as many may be levels of text, as in 0, 1, 2, 3+
+_FEW_ROWS = 10  # in as many, different texts and numbers that count the rows may be chance
 _FEW_CELLS = 0.05  # share of cells that are text by mistake
 _SCALES = 100  # ratio of ranges from which on training needs standardized columns
 _COPIES = 6  # of inputs and labels in float64 that a run holds while it draws its samples
@@ -371,13 +373,15 @@ def _feature_faults(given: Parts, choice: Choice, ways: Sequence[Notation]) -> I
         count = sum(int(np.count_nonzero(column.missing)) for column in missing)
         rows = np.flatnonzero(np.logical_or.reduce([column.missing for column in missing]))
         what = f"{_columns(missing)} {_lack(missing)} {counted(count, 'value')} in {_places(given, rows)}"
-        names = tuple(column.name for column in missing)
-        yield Fault(what, {"missing": Missing.MEAN}, names)
+        yield Fault(what, {"missing": Missing.MEAN}, tuple(column.name for column in missing))
+    names = [column for column in text if _names_rows(column)]
+    if 0 < len(names) < len(given.features):
+        text = [column for column in text if not _names_rows(column)]
+        yield _dropped(names, f"another text in each row ({_listed(names[0].levels)})")
     if text:
         examples = _text_of(given, text[0])
         what = f"{_columns(text)} {_hold(text)} text ({examples}{', ...' if len(text) > 1 else ''})"
-        names = tuple(column.name for column in text)
-        yield Fault(what, {"text": TextFeatures.ONEHOT}, names)
+        yield Fault(what, {"text": TextFeatures.ONEHOT}, tuple(column.name for column in text))
     if dates:
         yield _dropped(dates, f"dates ({dates[0].levels[0]!r})")
     if many:
@@ -427,6 +431,11 @@ def _uneven(name: str, column: Column, columns: tuple[str, ...]) -> Fault:
     return Fault(f"{name} has numbers with different signs ({column.levels[0]!r}, {other!r})", {}, columns)
 
 
+def _names_rows(column: Column) -> bool:
+    """Say whether a text column has another text in each of many rows."""
+    return _FEW_ROWS < len(column.levels) == np.count_nonzero(~column.missing)
+
+
 def _is_unusable(levels: Sequence[str], numeric: Sequence[str], choice: Choice) -> bool:
     """Say whether text, of which some is numeric, cannot be made levels as the choice says."""
     many = len(levels) > choice.levels and choice.text is not TextFeatures.ORDINAL
@@ -471,7 +480,7 @@ def _dropped(columns: Sequence[Column], what: str) -> Fault:
     return Fault(f"{_columns(columns)} {_hold(columns)} {what}", {}, tuple(column.name for column in columns))
 
 
-def remarks(given: Parts, texts: Texts, where: str, of_text: bool) -> tuple[str, ...]:
+def remarks(given: Parts, choice: Choice, texts: Texts, where: str, of_text: bool) -> tuple[str, ...]:
     """Return what the person should know of the chosen columns, of those with text only if it can be used."""
     columns = (*given.labels, *given.features)
     are_clear = given.sheet.delimiter == ";" and not any(
@@ -481,7 +490,36 @@ def remarks(given: Parts, texts: Texts, where: str, of_text: bool) -> tuple[str,
     labels, features = (
         [column for column in some if of_text or column.numbers is not None] for some in (given.labels, given.features)
     )
-    return (*given.notes, *doubts(labels, features, where), *apart)
+    return (*given.notes, *doubts(labels, features, where), *_meant_otherwise(given, choice, where), *apart)
+
+
+def _meant_otherwise(given: Parts, choice: Choice, where: str) -> Iterator[str]:
+    """Yield a sentence for a label of numbers that may be classes, and for features that may number the rows."""
+    values = given.labels[0].numbers
+    if choice.task is Task.AUTO and values is not None and len(given.labels) == 1:
+        found = np.unique(values[np.isfinite(values)])
+        if 1 < len(found) <= min(_FEW_CLASSES, len(values) / _PER_CLASS) and (found % 1 == 0).all():
+            *most, last = (f"{value:.0f}" for value in found)
+            yield (
+                f"{where}: label {given.labels[0].name!r} holds only {', '.join(most)} and {last}; write "
+                "target.task=classification if these are classes."
+            )
+    counting = [column.name for column in given.features if _counts_rows(column)]
+    if counting and choice.features is None:
+        several = len(counting) > 1
+        looks = "look like numbers of the rows" if several else "looks like a number of the row"
+        yield (
+            f"{where}: column{'s' if several else ''} {_listed(counting)} {looks}; write "
+            f"{typed('target.drop', [*choice.drop, *counting])} if {'they are' if several else 'it is'}."
+        )
+
+
+def _counts_rows(column: Column) -> bool:
+    """Say whether a column holds each number from 0 or 1 on once."""
+    values = column.numbers
+    if values is None or len(values) <= _FEW_ROWS or values.min() not in (0, 1):
+        return False
+    return bool((np.sort(values) == np.arange(len(values)) + values.min()).all())
 
 
 def content(given: Parts, choice: Choice, texts: Texts, where: str) -> Content:
@@ -505,7 +543,7 @@ def content(given: Parts, choice: Choice, texts: Texts, where: str) -> Content:
     scales = _scales(x, y if task == "regression" else y[:, :0], [*names, *y_names])
     x.flags.writeable = y.flags.writeable = False
     labels = tuple(column.name for column in given.labels)
-    notes = remarks(given, texts, where, of_text=True)
+    notes = remarks(given, choice, texts, where, of_text=True)
     incomplete = tuple(column.name for column in given.features if column.missing.any())
     return Content(x, y, task, features, labels, y_names, incomplete, notes, scales)
 

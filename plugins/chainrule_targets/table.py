@@ -191,7 +191,7 @@ class Table(DataSet):
             label=tuple(column.name for column in chosen.labels),
             classes=() if wrong or self.resolved_task == "regression" else self.output_names,
             left_out=chosen.left_out,
-            notes=remarks(chosen, self._texts, where, of_text=False) if wrong else self.notes,
+            notes=remarks(chosen, choice, self._texts, where, of_text=False) if wrong else self.notes,
             error=_complaint(self, wrong) if wrong else None,
             settings=tuple(_settings(Table(path=self.path), mended)) if mended else (),
             outputs=1 if not mended else mended.outputs,

@@ -826,7 +826,7 @@ def test_sheets_are_those_of_workbooks(write):
 
 
 def many(cell, count=24, header="a,y"):
-    return f"{header}\n" + "".join(f"{number},{cell(number)}\n" for number in range(count))
+    return f"{header}\n" + "".join(f"{2 * number},{cell(number)}\n" for number in range(count))
 
 
 @pytest.mark.parametrize(
@@ -874,6 +874,49 @@ def test_a_missing_value_hides_no_doubt(write, cell, said, empty):
 )
 def test_what_is_usual_is_not_noted(write, cell):
     assert [note for note in write(many(cell)).notes if "scale" not in note] == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "options", "said"),
+    [
+        ([0, 1], {}, "label 'y' holds only 0 and 1; write target.task=classification if these are classes."),
+        ([1, 2, 3], {}, "label 'y' holds only 1, 2 and 3; write target.task=classification if these are classes."),
+        ([0, 1], {"task": "regression"}, None),
+        ([0, 1], {"task": "classification"}, None),
+        ([0, 0.5], {}, None),
+        ([1], {}, None),
+        (range(8), {}, None),  # three rows each
+    ],
+)
+def test_a_label_of_few_whole_numbers_may_be_classes(write, cells, options, said):
+    content = many(lambda n: cells[n % len(cells)])
+    notes = [note.removeprefix("target.path=t.csv: ") for note in write(content, **options).notes]
+    assert [note for note in notes if note.startswith("label")] == ([] if said is None else [said])
+    beside = write("t,a,y\n" + "".join(f"{'uv'[n % 2]},{2 * n},{n % 2}\n" for n in range(24))).overview()
+    assert beside.error
+    assert "holds only 0 and 1" in beside.notes[0], "also where something else is wrong"
+
+
+def test_a_column_that_counts_the_rows_may_be_left_out(write):
+    rows = "".join(f"{n},{24 - n},{n + 2},{2 * n},{n / 2}\n" for n in range(24))
+    (note,) = [note for note in write(f"id,back,later,a,y\n{rows}").notes if "scale" not in note]
+    assert note == (
+        "target.path=t.csv: columns 'id', 'back' look like numbers of the rows; "
+        'write "target.drop=[id,back]" if they are.'
+    )
+    (note,) = [note for note in write(f"id,back,later,a,y\n{rows}", drop=["back"]).notes if "scale" not in note]
+    assert note.endswith("column 'id' looks like a number of the row; write \"target.drop=[back,id]\" if it is.")
+    chosen = write(f"id,back,later,a,y\n{rows}", features=["id", "a"])
+    assert [note for note in chosen.notes if "scale" not in note] == []
+
+
+def test_text_that_names_rows_is_left_out_unless_asked_for(write):
+    content = "name,a,y\n" + "".join(f"n{n:02},{2 * n},{n}\n" for n in range(12))
+    said = complaint(write(content))
+    assert "column 'name' holds another text in each row ('n00', " in said
+    assert said.endswith(" Write target.drop=name.")
+    assert complaint(write(content, features=["name"])).endswith(" Write target.text=onehot.")
+    assert len(write(content, text="onehot").input_names) == 13
 
 
 @pytest.mark.parametrize("empty", ["#N/A", "<NA>", "-nan", "#NA", "1.#QNAN"])
