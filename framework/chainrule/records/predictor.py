@@ -22,6 +22,16 @@ from chainrule.records.settings import Settings
 PREDICTION = "prediction"
 
 
+def _no_numbers(x: Any, error: Exception) -> str:
+    """Say why something is no array of numbers."""
+    try:
+        cells = np.asarray(x, object)
+    except ValueError:  # rows of different length
+        return str(error)
+    text = next((cell for cell in cells.flat if isinstance(cell, str)), None)
+    return str(error) if text is None else f"it has text ({text!r}), which becomes inputs only in a data frame"
+
+
 class Frame(Protocol):
     """A pandas data frame."""
 
@@ -100,7 +110,9 @@ class Predictor:
         try:
             points = np.asarray(x, float)
         except (TypeError, ValueError) as error:  # text, rows of different length
-            raise ConfigurationError(f"x must be an array of numbers, or a data frame: {error}.") from None
+            raise ConfigurationError(
+                f"x must be an array of numbers, or a data frame: {_no_numbers(x, error)}."
+            ) from None
         inputs = self.shape.widths[0]
         columns = points[:, None] if points.ndim == 1 else points.T if samples_first else points
         if columns.ndim != 2 or len(columns) != inputs:
@@ -110,8 +122,23 @@ class Predictor:
             raise ConfigurationError(
                 f"x must have the shape {wanted} or ({inputs},), not {points.shape}{hint if other else ''}."
             )
+        self._require_values(columns)
         y = self.outputs(columns)
         return y[:, 0] if points.ndim == 1 else y.T if samples_first else y
+
+    def _require_values(self, x: Array) -> None:
+        """Refuse what is refused of the columns of a table: inputs ``(inputs, samples)`` that are infinite or lack."""
+        wrong = ~np.isfinite(x)
+        if not wrong.any():
+            return
+        filling = [self._fills(feature) for feature in self.schema.features for _ in feature.inputs]
+        wrong &= np.isinf(x) | ~np.array(filling)[:, None]
+        if wrong.any():
+            at, row = (int(places[0]) for places in np.nonzero(wrong))
+            where = f"input {self.schema.inputs[at]!r} in sample {row + 1}"
+            if np.isinf(x[at, row]):
+                raise ConfigurationError(f"x has {x[at, row]} for {where}, no finite number.")
+            raise ConfigurationError(f"x has no value for {where}, and the run has learned nothing that stands for it.")
 
     def outputs(self, x: Array) -> Array:
         """Return predictions ``(outputs, samples)`` for inputs ``(inputs, samples)``, both in the target's units."""

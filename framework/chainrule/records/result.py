@@ -166,10 +166,10 @@ class Result:
 
         Args:
             x: inputs in the target's units. An array has the shape ``(inputs, samples)``, or ``(inputs,)`` for one
-                sample; NaN is a missing value where the target fills them in. Of a pandas data frame each row is a
-                sample: its columns, which may hold text, are found by their names in any order and become inputs as in
-                training; further columns do not count. Where inputs have no names, they are called ``x1``, ``x2`` and
-                so on, or are all columns in their order.
+                sample; NaN is a missing value where the target fills in those of the input. Of a pandas data frame each
+                row is a sample: its columns, which may hold text, are found by their names in any order and become
+                inputs as in training; further columns do not count. Where inputs have no names, they are called ``x1``,
+                ``x2`` and so on, or are all columns in their order.
             samples_first: whether the rows of an array are samples, as in scikit-learn. This is never guessed.
 
         Returns:
@@ -179,8 +179,8 @@ class Result:
             ``output_NAME``, if outputs are no probabilities). Of several values it has columns ``prediction_NAME``.
 
         Raises:
-            ConfigurationError: ``x`` is no array of numbers, or has another number of inputs; columns are missing, hold
-                values of another kind than in training, or lack some.
+            ConfigurationError: ``x`` is no array of numbers, has another number of inputs, or infinite ones; columns or
+                values are missing, or of another kind than in training.
         """
         return self.predictor(x, samples_first=samples_first)
 

@@ -173,6 +173,39 @@ def test_a_missing_value_is_refused_in_each_column_that_lacked_none_in_training(
             predict(frame)
 
 
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ([1, np.nan, 1, 0, 1, 0], "x has no value for input 'b' in sample 1, and the run has learned nothing that"),
+        ([1, np.inf, 1, 0, 1, 0], "x has inf for input 'b' in sample 1, no finite number."),
+        ([-np.inf, 1, 1, 0, 1, 0], "x has -inf for input 'a' in sample 1, no finite number."),
+        ([np.nan, 1, 1, 0, 1, 0], None),
+    ],
+)
+def test_a_missing_value_is_refused_in_an_array_as_in_a_frame(partly, x, message):
+    predict = partly[0].predict
+    if message is None:
+        assert np.isfinite(predict(x)).all()
+        return
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        predict(x)
+    with pytest.raises(ConfigurationError, match=re.escape(message.replace("sample 1", "sample 2"))):
+        predict([[1, 1, 1, 0, 1, 0], x], samples_first=True)
+
+
+def test_a_missing_value_is_refused_where_the_target_fills_none():
+    with pytest.raises(ConfigurationError, match="x has no value for input 'x1' in sample 1, and the run"):
+        chainrule.run("training.epochs=0").predict([np.nan, 1])
+
+
+def test_text_in_an_array_is_said_to_belong_in_a_frame(trained):
+    frame, result, _ = trained
+    with pytest.raises(
+        ConfigurationError, match=r"frame: it has text \('(red|green|blue)'\), which becomes inputs only"
+    ):
+        result.predict(frame.to_numpy())
+
+
 def test_a_record_of_before_that_does_not_name_such_columns_fills_each(partly):
     result, record = partly
     entry = {key: value for key, value in record.manifest.data.items() if key != "incomplete"}
