@@ -29,6 +29,7 @@ from chainrule.records.settings import Settings
 _MANY = 10**7  # values for which there may be too little memory
 _BYTES = 2 * 8  # of memory that a value takes at least, with a copy
 _STREAMS = 5  # of random numbers: data, initial parameters, rule, order, randomness in training
+_ROUNDED = 1e-6  # of the range of values, also in float32
 
 
 @dataclass(frozen=True)
@@ -398,7 +399,8 @@ def _check_ranges(settings: Settings, samples: Samples) -> tuple[str, ...]:
     if not _inside((low, high), loss.target_range):
         raise ConfigurationError(
             f"loss={loss.name} needs true values in {_interval(loss.target_range)}, "
-            f"but target={target.name} has values from {low:.4g} to {high:.4g}."
+            f"but target={target.name} has values from {low:.4g} to {high:.4g}"
+            f"{_unscaled(target, samples, loss.target_range)}."
         )
     if loss.one_hot and not np.allclose(y.sum(axis=0), 1):
         raise ConfigurationError(
@@ -407,9 +409,21 @@ def _check_ranges(settings: Settings, samples: Samples) -> tuple[str, ...]:
     if type(loss).point is Loss.point and not _inside((low, high), output.range):
         return (
             f"target={target.name} has values from {low:.4g} to {high:.4g}, which output={output.name} cannot reach: "
-            f"its values lie in {_interval(output.range)}, so the loss will stay above zero.",
+            f"its values lie in {_interval(output.range)}, so the loss will stay above zero"
+            f"{_unscaled(target, samples, output.range)}.",
         )
     return ()
+
+
+def _unscaled(target: Target, samples: Samples, wanted: tuple[float, float]) -> str:
+    """Say that only standardizing has moved the true values out of an interval, and what leaves them; else nothing."""
+    y = np.concatenate([samples.true(part) for part in samples.parts.values()], axis=1)
+    slack = _ROUNDED * float(np.ptp(y))  # scaling and its inverse round
+    low, high = (0.0 if abs(end) < slack else end for end in (float(y.min()), float(y.max())))
+    if not target.standardized or not _inside((low + slack, high - slack), wanted):
+        return ""
+    word = "target.standardize=false" if "standardize" in plain(target) else "standardize=False"
+    return f"; standardizing has made these of {low:.4g} to {high:.4g}, and {word} leaves them"
 
 
 def _inside(inner: tuple[float, float], outer: tuple[float, float]) -> bool:

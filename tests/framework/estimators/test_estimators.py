@@ -96,6 +96,13 @@ def test_partial_fit_takes_samples_as_they_come():
     assert (model.n_iter_, len(model.loss_curve_)) == (200, 200)
 
 
+def test_values_that_only_standardizing_moves_out_of_a_loss_are_said_to_be_left_by_another_parameter():
+    x, y = datasets.make_regression(60, 5, random_state=0)
+    with pytest.raises(chainrule.ConfigurationError, match=r"these of 0 to \S+, and standardize=False leaves them\.$"):
+        chainrule.Regressor(loss="poisson").fit(x, y - y.min())
+    chainrule.Regressor(loss="poisson", standardize=False, epochs=1, lr=1e-9).fit(x, y - y.min())
+
+
 def test_classes_may_come_later():
     x, y = IRIS[0], IRIS[1]
     names = np.array(["setosa", "versicolor", "virginica"])[y]

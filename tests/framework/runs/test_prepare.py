@@ -70,6 +70,17 @@ def test_a_log_loss_on_values_outside_its_range():
     )
 
 
+def test_where_standardizing_moves_values_out_of_a_range_it_is_said_what_leaves_them(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,y\n" + "".join(f"{n},{n / 8}\n" for n in range(9)))
+    table = ("target=table", f"target.path={path}", "target.standardize=true")
+    leaves = "; standardizing has made these of 0 to 1, and target.standardize=false leaves them."
+    assert refused(*table, "loss=poisson").endswith(leaves)
+    (note,) = prepare(compose_settings([*table, "output=sigmoid"])).notes
+    assert note.endswith(f"will stay above zero{leaves}")
+    assert "standardizing" not in refused(*table, "loss=poisson", "data.noise=9"), "the values themselves do not fit"
+
+
 def test_a_target_that_the_output_cannot_reach_is_noted_before_training():
     (note,) = prepare(compose_settings(["output=sigmoid"])).notes
     assert note.startswith("target=linear has values from 5.")
