@@ -54,6 +54,7 @@ _NO_NAME = "Config group override"  # for a choice that is no name
 _READERS = {"hydra", "omegaconf", "yaml", "antlr4"}  # packages that read configurations
 _FRAMES = 30  # of an endless recursion, at its end
 _LOG = "Unable to configure handler"  # how that of logging begins
+_LAUNCHERS = {"joblib": "joblib", "ray": "ray", "submitit_local": "slurm", "submitit_slurm": "slurm"}  # extras' names
 _FLAGS = "Only one of --run, --multirun"  # how Hydra's complaint begins
 
 
@@ -315,6 +316,10 @@ def explained(error: Exception) -> ConfigurationError:
         cause = error.__cause__  # which knows the key; under a debugger errors of OmegaConf have causes that do not
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
+        if group == "hydra/launcher" and name in _LAUNCHERS:
+            return ConfigurationError(
+                f"{group}={name} needs a package that is not installed: pip install 'chainrule[{_LAUNCHERS[name]}]'."
+            )
         choices = error.options if error.options is not None else options(group)  # of a list Hydra gives none
         if choices:
             missing = next((each for each in names_in(group, name) if not is_option(group, each)), name)

@@ -33,6 +33,9 @@ def with_data(overrides: Sequence[str], data: Any) -> tuple[tuple[str, ...], Fra
         raise ConfigurationError(f"{_PATH}={typed[_PATH]} and data=... are two sources of data; give one of them.")
     if "," in typed.get("target", ""):
         raise ConfigurationError(f"target={typed['target']} are several, but data=... are one: leave target out.")
+    named, registry = typed.get("target", ""), installed()
+    if named in registry.names("target") and not getattr(registry.find("target", named), "reads_frames", False):
+        raise ConfigurationError(f"target={named} reads no data, but data=... are given: leave one of them out.")
     table, labels, is_categorical = _table(data)
     frame = Frame.of(table)
     added = [] if "target" in typed else [f"target={_reader()}"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 
-from chainrule.config.layers import LAYERED
+from chainrule.config.layers import JOINT, LAYERED, names_in
 from chainrule.errors import ConfigurationError
 from chainrule.files.words import shell_word
 from chainrule.registry.kinds import GROUPS
@@ -146,6 +146,9 @@ def _require_choice(group: str, value: Any) -> None:
             f"{shell_word(f'{group}={entries[0] if entries else names}')}{several}."
         )
     for entry in entries:
+        if isinstance(entry, str) and not all(names_in(group, entry)):
+            names = [name for name in names_in(group, entry) if name] or ["NAME"]
+            raise ConfigurationError(f"{group}={entry} lacks a name: write {group}={JOINT.join(names)}.")
         if isinstance(entry, list | dict) and not (isinstance(value, dict) and entry is value):
             raise ConfigurationError(f"{group} has a list in a list; it is a list of names: write {group}=[NAME,NAME].")
 

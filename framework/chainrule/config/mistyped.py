@@ -49,7 +49,7 @@ def several(word: str) -> str:
         if (not known or known.type is float) and re.fullmatch(r"-?\d+,\d+", value):
             number = value.replace(",", ".")
             ways.append(f"a number {shell_word(f'{key}={number}')}")
-        if known.many if known else key not in GROUPS or GROUPS[key].many or key in LAYERED:
+        if "[" not in value and (known.many if known else key not in GROUPS or GROUPS[key].many or key in LAYERED):
             ways.append(f"a list {shell_word(f'{key}=[{value}]')}")
         if not known and key not in GROUPS and not re.fullmatch(r"[-+.,\deE]+", value):
             ways.append(f"one text {typed(key, value)}")

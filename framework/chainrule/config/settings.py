@@ -87,6 +87,8 @@ def _section(name: str, values: Any) -> Any:
 
 def _component(config: Mapping[str, Any], group: str, registry: Registry) -> Any:
     later = {"name": _LATER[group]} if group in _LATER else None
+    if later is None and group not in config:
+        raise ConfigurationError(f"{group} is missing: write {group}=NAME.")
     values = _mapping(config.get(group, later), group)
     layers = [str(layer) for layer in range(1, len(values) + 1)]
     if group in LAYERED and layers and set(values) == set(layers):

@@ -3,7 +3,8 @@
 import importlib.metadata
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -189,10 +190,22 @@ def _require_installed(distribution: str) -> None:
         importlib.metadata.distribution(distribution)
     except (importlib.metadata.PackageNotFoundError, ValueError):
         known = {plugin.provider.distribution for plugin in found().plugins}
+        if distribution.endswith(".py"):
+            raise PluginError(_no_plugin(distribution, known)) from None
         raise PluginError(
             f"The distribution {distribution} is not installed{nearest(distribution, known)}; `pip install -e .` in "
             "its folder makes it known."
         ) from None
+
+
+def _no_plugin(file: str, known: Collection[str]) -> str:
+    """Say why a file cannot be checked, which is none of the known plugins."""
+    if not Path(file).is_file():
+        return f"There is no file {file}{nearest(file, known)}."
+    return (
+        f"{file} is no plugin: that is a file of the folder plugins in the working directory, with a folder conf "
+        "beside it, which imports chainrule and whose name does not begin with _ or test_."
+    )
 
 
 def report(subject: Subject, expected: Mapping[str, str]) -> Report:

@@ -27,8 +27,15 @@ def test_a_file_of_the_project_is_checked(tmp_path, capsys):
     plugin_folder(tmp_path, mine=BENT)
     main(["plugins/mine.py"])
     assert re.fullmatch(r"activation=bent: \d+ passed, 6 not applicable\n", capsys.readouterr().out)
-    with pytest.raises(ChainruleError, match=r"The distribution plugins/mien.py is not installed \(did you mean 'plug"):
+    with pytest.raises(ChainruleError, match=r"There is no file plugins/mien.py \(did you mean 'plugins/mine.py'"):
         main(["plugins/mien.py"])
+
+
+def test_a_file_that_is_no_plugin_says_what_one_is(tmp_path):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "_mine.py").write_text("import chainrule\n")
+    with pytest.raises(ChainruleError, match=r"^plugins/_mine.py is no plugin: that is a file of the folder plugins"):
+        main(["plugins/_mine.py"])
 
 
 def test_parameters_without_a_default_are_given(tmp_path, capsys):

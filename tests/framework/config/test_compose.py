@@ -1,13 +1,15 @@
 """Overrides become settings; what is wrong gets one sentence with the nearest name."""
 
 import dataclasses
+from importlib import metadata
 
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import MissingConfigException
 
 import chainrule
-from chainrule.config.compose import compose_config, compose_settings
+from chainrule.config.compose import _LAUNCHERS, compose_config, compose_settings, explained
 from chainrule.files import paths
 from chainrule.registry.kinds import GROUPS
 from chainrule.registry.loaded import installed
@@ -19,6 +21,15 @@ def refused(*overrides):
         compose_settings(overrides)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+@pytest.mark.parametrize(("launcher", "extra"), _LAUNCHERS.items())
+def test_a_launcher_of_others_says_what_installs_it(launcher, extra):
+    error = MissingConfigException("", f"hydra/launcher/{launcher}", ["basic", "stacked"])
+    assert str(explained(error)) == (
+        f"hydra/launcher={launcher} needs a package that is not installed: pip install 'chainrule[{extra}]'."
+    )
+    assert extra in metadata.metadata("chainrule").get_all("Provides-Extra")
 
 
 def test_the_default_is_the_article_s_run():
@@ -114,6 +125,7 @@ def test_parameters_are_overridden_and_typed():
         (["target.path=a=b.csv"], "has characters that need quotes: write \"target.path='a=b.csv'\"."),
         (["optimizer.lr=0.1,", "0.2"], "without blanks, write optimizer.lr=0.1,0.2."),
         (["0.2"], "is no override: write KEY=VALUE."),
+        (["~optimizer"], "optimizer is missing: write optimizer=NAME."),
         (["experiment=nothing"], "experiment=nothing is unknown"),
     ],
 )

@@ -109,6 +109,7 @@ def test_without_its_data_a_target_says_what_to_do():
         ((), (np.zeros(3), np.zeros(3)), r"X must have the shape \(samples, features\), not \(3,\)"),
         ((), (np.zeros((3, 2)), np.zeros((3, 1, 1))), r"y must have the shape \(samples,\) or \(samples, outputs\)"),
         (("target.path=a.csv",), FRAME, r"target.path=a.csv and data=\.\.\. are two sources"),
+        (("target=sine",), FRAME, r"^target=sine reads no data, but data=\.\.\. are given: leave one of them out\.$"),
         (("target=table,wine",), FRAME, "target=table,wine are several, but data=... are one"),
         (("target.label=stadium",), FRAME, r"stadium is not a column of data \(did you mean 'stage'\?\)"),
         ((), (pd.DataFrame(np.zeros((3, 2)), columns=["a", "a"]), np.arange(3)), "two columns are called 'a'"),

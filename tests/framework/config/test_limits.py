@@ -32,6 +32,21 @@ def test_what_can_be_used(text):
     require_usable(override)
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("activation=tanh+", "activation=tanh+ lacks a name: write activation=tanh."),
+        ("norm=+layer_norm+identity", "norm=+layer_norm+identity lacks a name: write norm=layer_norm+identity."),
+        ("optimizer=", "optimizer= lacks a name: write optimizer=NAME."),
+    ],
+)
+def test_a_name_is_there_and_of_a_list_once(text, sentence):
+    (override,) = parsed(text)
+    with pytest.raises(ConfigurationError) as caught:
+        require_usable(override)
+    assert str(caught.value) == sentence
+
+
 @pytest.mark.parametrize(("text", "count"), [("range(0,1,1e-6)", "1,000,000"), ("range(0,-1e9,-1)", "1,000,000,000")])
 def test_values_are_counted_before_they_are_listed(text, count):
     with pytest.raises(ConfigurationError, match=f"has {count} values, but a sweep has 100,000 at most: draw some"):

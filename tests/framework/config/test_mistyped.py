@@ -82,6 +82,8 @@ def test_several_whole_numbers_are_no_number_and_no_list(word):
 def test_several_numbers_may_be_a_number_or_a_list_where_the_key_takes_one():
     assert refused("data.noise=0,5").endswith("; or write a number data.noise=0.5.")
     assert refused("network.hidden=8,8").endswith('; or write a list "network.hidden=[8,8]".')
+    way = 'write `-m "network.hidden=[4],[8]"` (in Python chainrule.sweep).'  # lists are no entries of a list
+    assert refused("network.hidden=[4],[8]").endswith(f"for a sweep: {way}")
 
 
 @pytest.mark.parametrize("word", ["=0.1", "a,b", "0.2", "nothing"])

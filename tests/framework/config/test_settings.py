@@ -65,7 +65,7 @@ def test_what_is_wrong_gets_one_sentence(changes, sentence):
 @pytest.mark.parametrize("group", ["activation", "target", "rule"])
 def test_a_group_that_is_missing_is_named(group):
     without = {key: value for key, value in CONFIGURATION.items() if key != group}
-    with pytest.raises(ConfigurationError, match=f"^{group} must be a group of settings, not None"):
+    with pytest.raises(ConfigurationError, match=rf"^{group} is missing: write {group}=NAME\.$"):
         settings_from_config(without, installed())
 
 

@@ -29,6 +29,7 @@ METRICS = {_LOSS: ("regression", "classification"), "score": ("regression", "cla
     "accuracy": ("classification",),
     "r2": ("regression",),
 }  # what can be compared, and of which tasks
+_EXAMPLE = "as in activation=tanh,relu"
 _MOST = 5000  # seeds with which a target is tuned or compared
 _OF_TARGET, _OF_COMPARISON = 2 * _MOST, 10**6  # seeds that are reserved for one target, and for one comparison
 
@@ -197,7 +198,13 @@ def comparison_jobs(
         ConfigurationError: contenders are missing, or something makes them incomparable.
     """
     fixed, several = _read(read_axes(loader, typed))
-    targets = several.pop(TARGET, None) or list(dict.fromkeys(options.targets))
+    named = several.pop(TARGET, None)
+    if named and not (several or options.contenders or options.ablate):
+        raise ConfigurationError(
+            f"{TARGET}={','.join(named)} says on what to compare, and there are no contenders: give another key "
+            f"several values, {_EXAMPLE}."
+        )
+    targets = named or list(dict.fromkeys(options.targets))
     group, contenders = _contenders(loader, options, fixed, several)
     if not targets:
         raise ConfigurationError("There are no targets: write target=A,B (hydra.sweeper.targets).")
@@ -391,7 +398,6 @@ def _require_comparable(
     fixed: Mapping[str, str], named: Mapping[str, str], several: Mapping[str, Sequence[str]], metric: str
 ) -> None:
     """Refuse overrides that leave nothing to compare, or make losses or scores incomparable."""
-    example = "as in activation=tanh,relu"
     if SEED in {*fixed, *named, *several}:
         raise ConfigurationError(
             f"{SEED} cannot be set, because a comparison varies it: --seeds (hydra.sweeper.seeds) says how many."
@@ -409,16 +415,16 @@ def _require_comparable(
     if named:
         return
     if not several:
-        raise ConfigurationError(f"There are no contenders: give one key several values, {example}.")
+        raise ConfigurationError(f"There are no contenders: give one key several values, {_EXAMPLE}.")
     if len(several) > 1:
         raise ConfigurationError(
-            f"{' and '.join(several)} have several values, but contenders are values of one key, {example}; "
+            f"{' and '.join(several)} have several values, but contenders are values of one key, {_EXAMPLE}; "
             "another can be tuned by --space (hydra.sweeper.space), and several go together by --contender."
         )
     ((key, values),) = several.items()
     if len(values) < 2:
         typed = f"{key}={','.join(values)}" if values else f"{key}, an interval,"
-        raise ConfigurationError(f"{typed} is no choice: give it several values, {example}.")
+        raise ConfigurationError(f"{typed} is no choice: give it several values, {_EXAMPLE}.")
 
 
 def _require_meaning(key: str, root: str, metric: str, verb: str) -> None:

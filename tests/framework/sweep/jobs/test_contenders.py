@@ -258,6 +258,11 @@ def test_seeds_of_one_target_do_not_reach_those_of_the_next_however_many_there_a
     [
         ([], {}, "There are no contenders: give one key several values, as in activation=tanh,relu."),
         (["activation=tanh"], {}, "There are no contenders: "),
+        (
+            ["target=sine,linear"],
+            {},
+            "target=sine,linear says on what to compare, and there are no contenders: give another key several",
+        ),
         (["activation=tanh,tanh"], {}, "activation=tanh is no choice: give it several values, "),
         (["activation=tanh,relu"], {"targets": ()}, "There are no targets: write target=A,B (hydra.sweeper.targets)."),
         (["activation=tanh,relu", "optimizer=adam,rprop"], {}, "activation and optimizer have several values, but "),
