@@ -147,8 +147,10 @@ def _require_choice(group: str, value: Any) -> None:
         )
     for entry in entries:
         if isinstance(entry, str) and not all(names_in(group, entry)):
-            names = [name for name in names_in(group, entry) if name] or ["NAME"]
-            raise ConfigurationError(f"{group}={entry} lacks a name: write {group}={JOINT.join(names)}.")
+            given = [name for name in names_in(group, entry) if name] or ["NAME"]
+            raise ConfigurationError(f"{group}={entry} lacks a name: write {group}={JOINT.join(given)}.")
+        if entries.count(entry) > 1 and GROUPS[group].many:
+            raise ConfigurationError(f"{group}=[{','.join(map(str, entries))}] has {entry} twice; once is enough.")
         if isinstance(entry, list | dict) and not (isinstance(value, dict) and entry is value):
             raise ConfigurationError(f"{group} has a list in a list; it is a list of names: write {group}=[NAME,NAME].")
 

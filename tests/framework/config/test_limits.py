@@ -38,6 +38,8 @@ def test_what_can_be_used(text):
         ("activation=tanh+", "activation=tanh+ lacks a name: write activation=tanh."),
         ("norm=+layer_norm+identity", "norm=+layer_norm+identity lacks a name: write norm=layer_norm+identity."),
         ("optimizer=", "optimizer= lacks a name: write optimizer=NAME."),
+        ("transforms=[clip,l2,clip]", "transforms=[clip,l2,clip] has clip twice; once is enough."),
+        ("transforms=[l2],[clip,clip]", "transforms=[clip,clip] has clip twice; once is enough."),
     ],
 )
 def test_a_name_is_there_and_of_a_list_once(text, sentence):
