@@ -20,7 +20,7 @@ from chainrule.registry.hookspecs import API_VERSION
 from chainrule.registry.kinds import KINDS
 from chainrule.registry.loaded import found
 from chainrule.registry.providers import FileProvider
-from chainrule.registry.registry import Registry, Status
+from chainrule.registry.registry import Registry
 from chainrule.registry.watching import Session
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -219,8 +219,8 @@ def _read(path: Path) -> tuple[FileProvider, list[Part]]:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
     registry = Registry([], files=[provider])
     (plugin,) = registry.plugins
-    if plugin.status is not Status.OK:
-        raise PluginError(f"{plugin}.")
+    if registry.reports:
+        raise PluginError(f"{registry.reports[0]}.")
     parts = [Part(offer.kind, offer.component.__name__, offer.component.name) for offer in plugin.offers]
     _require_free(parts, "give its class another name", provider)
     if registry.watchers(Session(interactive=True)):

@@ -7,6 +7,7 @@ from typing import Any
 
 from chainrule.cli.common import parse, parser
 from chainrule.cli.help import summary
+from chainrule.components.contracts import Component
 from chainrule.components.parameters import Parameter, parameters, plain_defaults
 from chainrule.errors import ChainruleError, PluginError, counted, nearest
 from chainrule.records.settings import shown
@@ -65,7 +66,7 @@ def _plugin(plugin: Plugin) -> dict[str, Any]:
 
 
 def _component(offer: Offer) -> dict[str, Any]:
-    defaults = plain_defaults(offer.component)
+    known, defaults = _described(offer.component)
     return {
         "kind": offer.kind,
         "name": offer.component.name,
@@ -73,8 +74,16 @@ def _component(offer: Offer) -> dict[str, Any]:
         "reason": offer.reason,
         "description": summary(offer.component),
         "numpy": offer,
-        "parameters": [_parameter(p, defaults[name]) for name, p in parameters(offer.component).items()],
+        "parameters": [_parameter(p, defaults[name]) for name, p in known.items()],
     }
+
+
+def _described(component: type[Component]) -> tuple[dict[str, Parameter], dict[str, Any]]:
+    """Return the parameters of a component and their defaults; none of one that is broken because of them."""
+    try:
+        return parameters(component), plain_defaults(component)
+    except PluginError:
+        return {}, {}
 
 
 def _why_plain(offer: Offer) -> str | None:

@@ -326,7 +326,9 @@ class Registry:
             plugin.status, plugin.reason = Status.BROKEN, cause(error, provider)
             return
         plugin.description = str(module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
-        plugin.offers = [Offer(kind.name, cls) for kind, cls in components]
+        plugin.offers = [
+            Offer(kind.name, cls, Status.BROKEN if reason else Status.OK, reason) for kind, cls, reason in components
+        ]
         plugin.folders = folders
 
     def _settle_components(self) -> None:
@@ -334,6 +336,10 @@ class Registry:
         rivals: dict[tuple[str, str], list[tuple[Offer, Provider]]] = {}
         for plugin in self.plugins:
             for offer in plugin.offers:
+                if offer.status is Status.BROKEN:
+                    what = f"{offer.kind}={offer.component.name} of plugin {plugin.provider}"
+                    self.reports.append(f"{what} was skipped: {offer.reason}")
+                    continue
                 by = self.preferences.blocks("", offer.component.name)
                 if by:
                     offer.status = Status.BLOCKED

@@ -49,14 +49,14 @@ def require_api(version: object) -> None:
         )
 
 
-def components(module: Any) -> list[tuple[Kind, type[Component]]]:
-    """Return the components that a plugin's module registers; each is checked without computing anything.
+def components(module: Any) -> list[tuple[Kind, type[Component], str]]:
+    """Return the components that a plugin's module registers, and for each why it cannot be used, or an empty text.
 
     Those are the classes that its hooks return or, if it has no hook for components, its own public classes that derive
-    from a contract.
+    from a contract. Each is checked without computing anything.
 
     Raises:
-        PluginError: the module or one of its components breaks the contract.
+        PluginError: the module or all of its components break the contract.
     """
     if not isinstance(module, ModuleType):
         raise PluginError(f"its entry point names {module!r}, which is no module")
@@ -69,13 +69,37 @@ def components(module: Any) -> list[tuple[Kind, type[Component]]]:
             "it has no component: define a class that derives from a contract such as chainrule.Activation, or mark a "
             "function such as chainrule_activations with @hookimpl"
         )
-    for kind, cls in found:
-        require_contract(kind, cls)
-    names = [(kind.name, cls.name) for kind, cls in found]
+    vetted = [(kind, cls, _broken(kind, cls)) for kind, cls in found]
+    names = [(kind.name, cls.name) for kind, cls, reason in vetted if not reason]
     for kind_name, name in names:
         if names.count((kind_name, name)) > 1:
             raise PluginError(f"it has two components {kind_name}={name}")
-    return found
+    if vetted and not names:
+        raise PluginError(vetted[0][2])
+    return vetted
+
+
+def _broken(kind: Kind, cls: Any) -> str:
+    """Return why a class cannot be used, with its place, or an empty text.
+
+    Raises:
+        PluginError: it is no component at all.
+    """
+    try:
+        require_contract(kind, cls)
+    except PluginError as error:
+        if kind.contract not in getattr(cls, "__mro__", ()):
+            raise
+        return f"{error}{_place(cls)}"
+    return ""
+
+
+def _place(cls: type) -> str:
+    """Return the file and the line at which the source of a class begins, if there is one."""
+    try:
+        return f" ({inspect.getsourcefile(cls)}, line {inspect.getsourcelines(cls)[1]})"
+    except (OSError, TypeError):
+        return ""
 
 
 def kind_of(cls: Any) -> Kind | None:

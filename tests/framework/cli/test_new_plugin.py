@@ -318,6 +318,7 @@ def test_a_watcher_in_a_file_is_packaged(tmp_path, capsys):
         (None, [], "mine.py cannot be read: No such file or directory."),
         ("x = 1\n", [], "mine.py was skipped: it has no component: define a class that derives"),
         ("def f(:\n", [], "mine.py was skipped: SyntaxError"),
+        (f"{distributions.BENT}class Odd(Bent): pass\n", [], "was skipped: Odd must be a frozen dataclass"),
         (distributions.BENT, ["--kind", "loss"], "--kind chooses an example, and --from takes a file instead"),
         (distributions.BENT.replace("Bent", "Tanh"), [], "provides activation=tanh already: give its class another"),
     ],
