@@ -10,6 +10,7 @@ import dataclasses
 import numpy as np
 
 from chainrule import settings
+from chainrule.engine.stack import MOST
 from chainrule.runs.execute import stopwatch
 from chainrule.runs.prepare import prepare
 from chainrule.sweep.execution import plan
@@ -42,7 +43,7 @@ def main() -> None:
         words = [f"network.hidden=[{widths}]", f"training.batch_size={batch_size}", f"optimizer={optimizer}"]
         base = settings(*words, "data.samples=256", "data.validation=0", "activation=tanh")
         profile = plan._profile(prepare(base))
-        chosen = max(1, min(plan.MOST, plan.CACHE // profile.step_bytes, plan.MEMORY // profile.bytes))
+        chosen = max(1, min(MOST, plan.CACHE // profile.step_bytes, plan.MEMORY // profile.bytes))
         tried = [size for size in SIZES if size <= 16 or max(hidden) < WIDE]
         sizes = sorted({*tried, chosen})
         runs = [prepare(dataclasses.replace(base, seed=seed)) for seed in range(sizes[-1])]

@@ -22,6 +22,9 @@ from chainrule.engine.data import Fresh
 from chainrule.engine.layers import States, taken
 from chainrule.engine.network import Hidden, Shape
 
+MOST = 256  # runs of a stack; larger ones are not faster
+MOST_COMPILED = 64  # above, machine code gains nothing, and the samples of all runs leave the second-level cache
+
 
 @dataclass(frozen=True)
 class Stack:

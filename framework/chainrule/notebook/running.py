@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.config.given import with_data
+from chainrule.engine.stack import MOST
 from chainrule.engine.trainer import Observer, Pruner
 from chainrule.errors import ConfigurationError
 from chainrule.files import paths
@@ -24,7 +25,6 @@ from chainrule.runs.execute import Task, execute, observer, train_stack
 from chainrule.runs.prepare import Prepared, run_structure
 
 _Entry = TypeVar("_Entry")
-_STACK = 256  # most runs in one stack; larger stacks are not faster
 
 
 def run(
@@ -139,8 +139,8 @@ def train(
         stacks.setdefault(run_structure(run_), []).append(place)
     results: dict[int, Run] = {}
     for places in stacks.values():
-        for first in range(0, len(places), _STACK):
-            part = places[first : first + _STACK]
+        for first in range(0, len(places), MOST):
+            part = places[first : first + MOST]
             stack = [runs[place] for place in part]
             trained = train_stack(stack, _observer(stack, quiet), _within(part, stop))
             results.update(zip(part, map(Run.of, trained), strict=True))

@@ -17,12 +17,13 @@ import numpy as np
 from chainrule.analysis.shares import Share
 from chainrule.components.contracts import Array
 from chainrule.engine.data import Samples, Scaling
+from chainrule.engine.stack import MOST
 from chainrule.errors import ChainruleError
 from chainrule.records.result import Result
 from chainrule.records.settings import Settings
 from chainrule.registry.registry import Registry
 from chainrule.replay.changes import CHANGES, CONTROL, Change
-from chainrule.replay.replays import MOST, Replay
+from chainrule.replay.replays import Replay
 from chainrule.replay.skill import skill
 from chainrule.runs.execute import train_stack
 from chainrule.runs.prepare import Prepared, prepare, run_structure

@@ -26,6 +26,7 @@ from chainrule.engine.machine import Checkpoint
 from chainrule.engine.network import Shape
 from chainrule.engine.onlooker import Onlooker
 from chainrule.engine.reason import Reason
+from chainrule.engine.stack import MOST
 from chainrule.engine.trainer import Pruner
 from chainrule.errors import ConfigurationError, RecordError
 from chainrule.files import paths
@@ -42,7 +43,6 @@ from chainrule.replay.work import Work
 from chainrule.runs.execute import train_on, train_stack
 from chainrule.runs.prepare import Prepared, prepare, run_structure
 
-MOST = 256  # runs of a stack
 _OF_HYDRA, _MOST_OF_HYDRA = f"{HYDRA}/hydra.yaml", 1 << 20  # bytes
 _CWD = re.compile(r"^  runtime:\n(?:    .*\n)*?    cwd: (.+)$", re.MULTILINE)  # where a command was started
 Watch = Callable[[list[int]], Onlooker]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from chainrule.engine.stack import MOST
 from chainrule.errors import RecordError, agreeing, counted, sentence
 from chainrule.records.below import records_below
 from chainrule.records.manifest import FAILURE, MANIFEST
@@ -14,7 +15,7 @@ from chainrule.records.sweep import SWEEP, read_sweep
 from chainrule.registry.registry import Registry
 from chainrule.replay.originals import Difference
 from chainrule.replay.package import RECORDS, is_package, moved_in, read_package, unpacked
-from chainrule.replay.replays import MOST, Ended, Replay, together, verdict
+from chainrule.replay.replays import Ended, Replay, together, verdict
 from chainrule.replay.studies import NUMBERS, Number, numbers_of
 
 Told = Callable[[int, int], None]  # how many runs have been trained again, and how many there are

@@ -43,7 +43,7 @@ def test_runs_are_stacked_by_structure_and_come_back_in_order_with_the_bytes_of_
 
 
 def test_a_stack_has_a_largest_size(stacks, monkeypatch):
-    monkeypatch.setattr(running, "_STACK", 2)
+    monkeypatch.setattr(running, "MOST", 2)
     first = chainrule.settings(*SHORT)
     results = chainrule.train(dataclasses.replace(first, seed=seed) for seed in range(5))
     assert stacks == [2, 2, 1]

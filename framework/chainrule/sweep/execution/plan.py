@@ -9,7 +9,7 @@ from chainrule.config.settings import TRACKING, settings_from_config, tracker_fr
 from chainrule.engine.compiling import pays
 from chainrule.engine.measuring import default_interval
 from chainrule.engine.network import Shape
-from chainrule.engine.stack import STACKED
+from chainrule.engine.stack import MOST, MOST_COMPILED, STACKED
 from chainrule.errors import ChainruleError, ConfigurationError
 from chainrule.records.settings import Settings, component_config, flat
 from chainrule.registry.kinds import GROUPS
@@ -22,8 +22,7 @@ from chainrule.sweep.jobs.job import Job, wrong_with
 
 CACHE = 4 << 20  # bytes that a step of a stack should read and write: what is more, comes from memory each time
 MEMORY = 1 << 28  # bytes that all arrays of a stack should fill
-LEAST, MOST = 16, 256  # runs of a stack: fewer are no piece of work for a process; above, nothing is gained
-MOST_COMPILED = 64  # above, machine code gains nothing, and the samples of all runs leave the second-level cache
+LEAST = 16  # runs of a stack; fewer are no piece of work for a process
 
 
 @dataclass(frozen=True)
