@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from chainrule.components.contracts import Array, Sampling
-from chainrule_samplings.classes import classes_of
+from chainrule.engine.weights import classes_of
 
 
 @dataclass(frozen=True)

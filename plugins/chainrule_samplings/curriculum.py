@@ -7,7 +7,7 @@ import numpy as np
 from annotated_types import Interval, doc
 
 from chainrule.components.contracts import Array, Sampling, Target
-from chainrule_samplings.classes import classes_of
+from chainrule.engine.weights import classes_of
 
 
 @dataclass(frozen=True)

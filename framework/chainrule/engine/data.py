@@ -259,11 +259,9 @@ def r2(y_pred: Array, y_true: Array) -> float:
 def accuracy(y_pred: Array, y_true: Array) -> float:
     """Return the fraction of samples that are classified correctly, from two arrays ``(outputs, samples)``.
 
-    A single output means class 1 from 0.5 on; of several outputs the largest gives the class. The fraction is NaN
-    without samples or with a NaN prediction.
+    Classes are those of :func:`chainrule.engine.weights.classes_of`. The fraction is NaN without samples or with a NaN
+    prediction.
     """
     if not y_true.shape[1] or np.isnan(y_pred).any():
         return float("nan")
-    if len(y_true) == 1:
-        return float(((y_pred >= 0.5) == (y_true >= 0.5)).mean())
-    return float((y_pred.argmax(axis=0) == y_true.argmax(axis=0)).mean())
+    return float((classes_of(y_pred, axis=0) == classes_of(y_true, axis=0)).mean())

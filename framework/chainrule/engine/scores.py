@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from chainrule.components.contracts import Array, Loss
+from chainrule.engine.weights import classes_of
 
 Score = Callable[[Array], Array]  # from what the network gives, (runs, outputs, samples), to (runs,)
 
@@ -50,14 +51,10 @@ def _r2(y: Array) -> Score:
 
 
 def _accuracy(y: Array) -> Score:
-    def classes(outputs: Array) -> Array:
-        found: Array = outputs[:, 0] >= 0.5 if y.shape[1] == 1 else outputs.argmax(axis=1)
-        return found
-
-    true = classes(y)
+    true = classes_of(y)
 
     def score(predicted: Array) -> Array:
-        right: Array = (classes(predicted) == true).mean(axis=-1)
+        right: Array = (classes_of(predicted) == true).mean(axis=-1)
         unknown = np.isnan(predicted).any(axis=(1, 2))
         return np.where(unknown, np.nan, right)
 

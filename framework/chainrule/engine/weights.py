@@ -88,12 +88,16 @@ def _of_classes(
     return np.asarray(each[classes])
 
 
-def classes_of(y: Array) -> Array:
-    """Return the class of each sample, ``(samples,)``, from true outputs or predictions ``(samples, outputs)``.
+def classes_of(y: Array, axis: int = 1) -> Array:
+    """Return the class of each sample from true outputs or predictions: ``(samples,)`` of ``(samples, outputs)``.
 
     A single output means class 1 from 0.5 on; of several outputs the largest gives the class.
+
+    Args:
+        y: the outputs.
+        axis: that of the outputs, which the classes do not have.
     """
-    return np.asarray(y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] >= 0.5).astype(int))
+    return np.asarray(y.argmax(axis=axis) if y.shape[axis] > 1 else (y.take(0, axis=axis) >= 0.5).astype(int))
 
 
 def _mean_weight(target: Target, part: str, weights: Array) -> float:

@@ -9,7 +9,7 @@ import sklearn.linear_model
 
 import chainrule
 from chainrule.components.contracts import Target
-from chainrule.engine.weights import sample_weights
+from chainrule.engine.weights import classes_of, sample_weights
 from chainrule.records.settings import DType
 
 RNG = np.random.default_rng(5)
@@ -164,3 +164,14 @@ def test_the_part_whose_weights_are_zero_is_named(part, place):
     with pytest.raises(chainrule.ConfigurationError) as caught:
         sample_weights(rows(X, LABEL), [weights], LABEL.T, parts, None, False)
     assert str(caught.value) == f"All {part} samples of target=rows have a weight of zero."
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_classes_are_those_of_whatever_axis_has_the_outputs(outputs):
+    y = np.random.default_rng(0).uniform(size=(4, outputs, 7))  # (runs, outputs, samples)
+    y[0, 0, 0] = 0.5
+    wanted = y.argmax(axis=1) if outputs > 1 else y[:, 0] >= 0.5
+    np.testing.assert_array_equal(classes_of(y), wanted)
+    for own, classes in zip(y, wanted, strict=True):
+        np.testing.assert_array_equal(classes_of(own, axis=0), classes)
+        np.testing.assert_array_equal(classes_of(own.T), classes)
