@@ -20,6 +20,7 @@ from joblib import Parallel, delayed
 from scipy import special, stats
 
 from chainrule.analysis import betting, paired
+from chainrule.analysis.confidence import SIGNIFICANCE
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -134,7 +135,7 @@ def ranks(first: np.ndarray, second: np.ndarray, _: np.random.Generator) -> Told
     ranked = stats.rankdata(np.concatenate([first[:, :, 0], second[:, :, 0]], axis=-1), axis=-1)
     steps = ranked[..., :seeds] - ranked[..., seeds:]
     score = steps.sum(axis=(1, 2)) / np.sqrt(np.square(steps).sum(axis=(1, 2)))
-    reached = np.abs(score) >= special.ndtri(1 - paired.SIGNIFICANCE / 2)
+    reached = np.abs(score) >= special.ndtri(1 - SIGNIFICANCE / 2)
     return [
         (("better" if s < 0 else "worse") if r else "undecided", seeds) for s, r in zip(score, reached, strict=True)
     ]
@@ -175,7 +176,7 @@ def sequential(sums: np.ndarray) -> tuple[str, int]:
     number, looks = sums.shape
     alive, spent = np.ones(number, bool), 0
     for look, sizes in enumerate(np.abs(sums).T):
-        allowed = math.floor(number * paired.SIGNIFICANCE * (look + 1) / looks + 1e-9) - spent
+        allowed = math.floor(number * SIGNIFICANCE * (look + 1) / looks + 1e-9) - spent
         kept = np.sort(sizes[alive])[::-1]
         crossed = alive & (sizes > kept[allowed])
         if crossed[0]:

@@ -26,6 +26,7 @@ from scipy.stats import binomtest
 
 import chainrule
 from chainrule.analysis import betting, paired
+from chainrule.analysis.confidence import SIGNIFICANCE
 from chainrule_pictures.canvas import save
 
 HERE = Path(__file__).parent
@@ -153,7 +154,7 @@ def found(pairs: Sequence[Mapping[str, Any]], name: str, twin: str) -> Found:
     """Return what the pairs of a comparison say about two contenders."""
     (pair,) = [pair for pair in pairs if {pair["better"], pair["worse"]} == {name, twin}]
     won = pair["probability"] if pair["better"] == name else 1 - pair["probability"]
-    return Found(pair["separated"], pair["p"] / PAIRS <= paired.SIGNIFICANCE, won)
+    return Found(pair["separated"], pair["p"] / PAIRS <= SIGNIFICANCE, won)
 
 
 def recorded(optimizer: str, each: int, seeds: int) -> Curves:
@@ -262,7 +263,7 @@ def draw(groups: Mapping[str, Mapping[str, Sequence[bool]]], path: Path) -> None
         for place, flags in enumerate(designs.values()):
             low, middle, high = interval(flags)
             axes.errorbar(middle, place, xerr=[[middle - low], [high - middle]], fmt="o", capsize=3, color="C0")
-        axes.axvline(100 * paired.SIGNIFICANCE, color="C1", linestyle="--", label="5 %, what is promised")
+        axes.axvline(100 * SIGNIFICANCE, color="C1", linestyle="--", label="5 %, what is promised")
         axes.set(title=title, xlabel="% of comparisons", xlim=(0, 100), ylim=(2.5, -0.5))
         axes.set_yticks(range(len(designs)), list(designs))
     panels[0].legend(loc="upper right")

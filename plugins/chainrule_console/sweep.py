@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from chainrule.analysis.comparison import ComparisonResult, scored, tuned_words
+from chainrule.analysis.confidence import IN_PERCENT
 from chainrule.analysis.effects import Effect
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.analysis.ranking import CONFIDENCE, Group
+from chainrule.analysis.ranking import Group
 from chainrule.analysis.wording import digits, loss, loss_interval, p_value, percent
 from chainrule.engine.reason import Reason
 from chainrule.errors import counted
@@ -63,7 +64,7 @@ def summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
     columns.append(["median" if several else outcomes.metric.partition("/")[2], *map(_median, shown)])
     if several:
         columns.append(["quartiles", *(_pair(group.quartiles) for group in shown)])
-        columns.append([f"{percent(CONFIDENCE)} interval", *(_pair(group.interval) for group in shown)])
+        columns.append([f"{IN_PERCENT} interval", *(_pair(group.interval) for group in shown)])
     for reason in (Reason.PRUNED, Reason.DIVERGED, Reason.FAILED):
         counts = [group.count(reason) for group in shown]
         if any(counts):
@@ -97,7 +98,7 @@ def _comparison_summary(sweep: Sweep, outcomes: SweepOutcomes) -> list[str]:
         [found.comparison.group, *(entry.contender for entry in entries)],
         ["tuned", *map(tuned_words, entries)],
         ["median", *(_median(entry.runs) for entry in entries)],
-        [f"{percent(CONFIDENCE)} interval", *(_pair(entry.interval) for entry in entries)],
+        [f"{IN_PERCENT} interval", *(_pair(entry.interval) for entry in entries)],
         ["score", *map(scored, entries)],
     ]
     for reason in (Reason.DIVERGED, Reason.FAILED):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.analysis.comparison import ComparisonResult, Entry, scored, tuned_words
+from chainrule.analysis.confidence import IN_PERCENT
 from chainrule.analysis.wording import loss, loss_interval
 from chainrule.engine.reason import Reason
 from chainrule_mlflow import contents
@@ -12,7 +13,15 @@ from chainrule_mlflow import contents
 
 def note(found: ComparisonResult) -> str:
     """Return a comparison in Markdown: the answer, each pair, each contender on each target."""
-    titles = ["target", found.comparison.group, "tuned", f"median {found.metric}", "95 % interval", "score", "lost"]
+    titles = [
+        "target",
+        found.comparison.group,
+        "tuned",
+        f"median {found.metric}",
+        f"{IN_PERCENT} interval",
+        "score",
+        "lost",
+    ]
     rows: list[Sequence[object]] = [titles]
     for entry in found.entries:
         runs = entry.runs

@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
+from chainrule.analysis.confidence import IN_PERCENT
 from chainrule.analysis.outcomes import SweepOutcomes
 from chainrule.analysis.ranking import Group, compared_metric
 from chainrule.analysis.wording import digits, loss, loss_interval
@@ -344,7 +345,7 @@ def _table(outcomes: SweepOutcomes) -> str:
         "the first is wider, because it was chosen for its median."
     )
     rows: list[Sequence[object]] = [
-        ("settings", "runs", "median", "quartiles", "95 % interval", "diverged", "failed"),
+        ("settings", "runs", "median", "quartiles", f"{IN_PERCENT} interval", "diverged", "failed"),
     ]
     for group in ranked[:_ROWS]:
         middle, around = loss(group.median, group.lost_reason), map(loss_interval, (group.quartiles, group.interval))

@@ -16,7 +16,8 @@ allow for optional stopping, Journal of Statistical Planning and Inference 230, 
 
 import numpy as np
 
-from chainrule.analysis.paired import SIGNIFICANCE, Estimate
+from chainrule.analysis.confidence import SIGNIFICANCE
+from chainrule.analysis.paired import Estimate
 from chainrule.components.contracts import Array
 
 _STEP = 0.001  # of the probabilities that are tried; one half is among them

@@ -15,6 +15,7 @@ import numpy as np
 
 from chainrule.analysis import betting, paired
 from chainrule.analysis.budget import Budgets, budgets
+from chainrule.analysis.confidence import IN_PERCENT
 from chainrule.analysis.paired import Pair
 from chainrule.analysis.ranking import Group, median_interval
 from chainrule.analysis.wording import digits, p_value, percent, percent_interval
@@ -160,7 +161,7 @@ class ComparisonResult:
         together += " at any time" * self.comparison.until_decided
         share = (
             f"it wins {percent(pair.probability)} of runs with equal seeds "
-            f"(95 % interval{together} {percent_interval(pair.interval)}, {p_value(pair.p)})"
+            f"({IN_PERCENT} interval{together} {percent_interval(pair.interval)}, {p_value(pair.p)})"
         )
         if pair.is_separated:
             return f"{better} is better than {worse}: {share}"

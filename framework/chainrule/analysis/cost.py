@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chainrule.analysis.confidence import IN_PERCENT
 from chainrule.analysis.paired import Estimate, Pair, block_values, estimate
 from chainrule.analysis.wording import percent, percent_interval
 from chainrule.components.contracts import Array
@@ -207,7 +208,7 @@ def _sentence(names: Sequence[str], pair: Pair, own: Even, epochs: Array, spent:
         else apart
     )
     after = f"; after all epochs {end}" if _changes(pair, own) else ", as after all epochs"
-    share = f"{winner} wins {percent(probability)} of runs, 95 % interval {percent_interval((low, high))}"
+    share = f"{winner} wins {percent(probability)} of runs, {IN_PERCENT} interval {percent_interval((low, high))}"
     return f"At equal {spent}, when {' and '.join(filter(None, cut))}, {result} ({share}){after}."
 
 

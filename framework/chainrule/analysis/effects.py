@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.analysis.confidence import SIGNIFICANCE
 from chainrule.analysis.ranking import Group, distinct, groups, worst_of
 from chainrule.components.contracts import Array
 from chainrule.records.outcome import Outcome
@@ -28,7 +29,6 @@ _BINS, _HALVES = 5, 2  # of a parameter with many numbers: alone, and beside ano
 _MANY = 8  # numbers, with more of which a parameter is put into bins
 _AT_ONCE = 2**22  # numbers in memory
 _PAIRED = 8  # parameters whose pairs are looked at, those with the largest shares
-_SIGNIFICANCE = 0.05  # of all pairs together
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def interactions(
         ranks = _ranks(np.array([value for _, value in units]))
         codes = [_codes([s.get(each.parameter, "not set") for s, _ in units], _HALVES)[0] for each in (first, second)]
         result = _interaction(ranks, *codes)
-        if result and (corrected := min(1.0, result[1] * len(pairs))) <= _SIGNIFICANCE:
+        if result and (corrected := min(1.0, result[1] * len(pairs))) <= SIGNIFICANCE:
             significant.append(Interaction((first.parameter, second.parameter), result[0], corrected))
     return sorted(significant, key=lambda interaction: interaction.p)
 

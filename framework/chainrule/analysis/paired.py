@@ -17,9 +17,9 @@ from itertools import combinations
 
 import numpy as np
 
+from chainrule.analysis.confidence import SIGNIFICANCE
 from chainrule.components.contracts import Array
 
-SIGNIFICANCE = 0.05  # of all pairs of one comparison together; their intervals cover together with 1 - SIGNIFICANCE
 MARGIN = 0.05  # methods are equivalent if either wins with a probability of 1/2, give or take this much
 _ADDED = 0.5  # blocks
 _FEW = 3.0  # lost blocks, with fewer of which their variance tells too little

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.analysis.confidence import CONFIDENCE
 from chainrule.engine.reason import Reason
 from chainrule.records.outcome import Outcome
 from chainrule.records.result import objective
-
-CONFIDENCE = 0.95  # coverage of an interval
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-_Z = 1.959963984540054  # of the normal distribution, for 95 %
+_Z = 1.959963984540054  # of the normal distribution, for CONFIDENCE
 
 
 @dataclass(frozen=True)

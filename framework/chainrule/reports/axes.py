@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.analysis.comparison import ComparisonResult
+from chainrule.analysis.confidence import IN_PERCENT
 from chainrule.analysis.outcomes import Outcomes
 from chainrule.engine.reason import Reason
 from chainrule.records.result import Result
@@ -107,7 +108,7 @@ def ranking(axes: Any, outcomes: Outcomes) -> None:
 
 
 def pairs(axes: Any, found: ComparisonResult) -> None:
-    """Draw for each pair of contenders the probability that the first wins, with its 95 % interval."""
+    """Draw for each pair of contenders the probability that the first wins, with its interval."""
     names = found.comparison.contenders
     for row, pair in enumerate(found.pairs):
         colour = TRAINING if pair.is_separated else GUIDE
@@ -117,7 +118,7 @@ def pairs(axes: Any, found: ComparisonResult) -> None:
     axes.set_yticks(range(len(found.pairs)), [f"{names[p.better]}, not {names[p.worse]}" for p in found.pairs])
     axes.set_ylim(len(found.pairs) - 0.5, -0.5)
     axes.set_xlim(0, 1)
-    axes.set_xlabel("probability that the first wins, with its 95 % interval")
+    axes.set_xlabel(f"probability that the first wins, with its {IN_PERCENT} interval")
     axes.grid(axis="x", color="0.5", alpha=0.25, linewidth=0.8)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from markupsafe import Markup
 
 from chainrule.analysis.comparison import FACTORS, ComparisonResult, Entry, scored, tuned_words
+from chainrule.analysis.confidence import SIGNIFICANCE
 from chainrule.analysis.outcomes import SweepOutcomes
-from chainrule.analysis.paired import SIGNIFICANCE
 from chainrule.analysis.wording import loss, loss_interval, p_number, percent, percent_interval, ratio
 from chainrule.engine.reason import Reason
 from chainrule.files.atomic import write_atomically

@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from chainrule.analysis.confidence import IN_PERCENT
 from chainrule.analysis.outcomes import Outcomes
 from chainrule.engine.reason import Reason
 from chainrule.records.outcome import Outcome
@@ -41,7 +42,7 @@ def filled(template: str, **content: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    return environment.get_template(template).render(content)
+    return environment.get_template(template).render({"confidence": IN_PERCENT, **content})
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from chainrule.analysis.confidence import IN_PERCENT
 from chainrule.analysis.effects import Effect, Interaction
 from chainrule.analysis.outcomes import Outcomes
 from chainrule.analysis.ranking import Group, worst_of
@@ -119,7 +120,7 @@ def _of_one_kind(outcomes: Outcomes) -> str:
     first = f"The {extreme} median {outcomes.metric} is {loss(best.median)}{of}"
     if best.interval:
         counting = f", counting that it was chosen from {best.best_of}" if best.best_of > 1 else ""
-        first += f" (95 % interval {loss_interval(best.interval)}{counting})"
+        first += f" ({IN_PERCENT} interval {loss_interval(best.interval)}{counting})"
     first += f", with {best.title}." if best.settings else "."
     if len(ranked) < 2:
         return first

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby, pairwise
 
+from chainrule.analysis.confidence import IN_PERCENT
 from chainrule.analysis.wording import percent, percent_interval
 from chainrule.errors import counted
 
@@ -148,7 +149,7 @@ def gauge(value: float, interval: tuple[float, float]) -> str:
         f'<line class="interval" x1="{low}" x2="{high}" y1="{y}" y2="{y}"/>',
         f'<line class="median" x1="{middle}" x2="{middle}" y1="2" y2="16"/>',
     ]
-    return svg(scale.end + 6, 18, parts, f"{percent(value)}, 95 % interval {percent_interval(interval)}")
+    return svg(scale.end + 6, 18, parts, f"{percent(value)}, {IN_PERCENT} interval {percent_interval(interval)}")
 
 
 def chart(

@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from chainrule.analysis.betting import _log_wealth, estimate
-from chainrule.analysis.paired import SIGNIFICANCE, block_values
+from chainrule.analysis.confidence import SIGNIFICANCE
+from chainrule.analysis.paired import block_values
 from simulation import CASES, KINDS, losses
 
 BLOCKS = 40

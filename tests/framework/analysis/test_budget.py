@@ -19,7 +19,8 @@ from chainrule.analysis.budget import (
     sentences,
     stopped,
 )
-from chainrule.analysis.paired import SIGNIFICANCE, Estimate, Pair, fewest_blocks, pairs
+from chainrule.analysis.confidence import SIGNIFICANCE
+from chainrule.analysis.paired import Estimate, Pair, fewest_blocks, pairs
 from chainrule.sweep.jobs.axes import Axis, Interval
 from chainrule.sweep.jobs.space import spread
 from sizes import one_in

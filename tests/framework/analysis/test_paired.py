@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from chainrule.analysis.paired import SIGNIFICANCE, block_values, estimate, fewest_blocks, pairs, profile
+from chainrule.analysis.confidence import SIGNIFICANCE
+from chainrule.analysis.paired import block_values, estimate, fewest_blocks, pairs, profile
 from simulation import CASES, KINDS, losses
 
 
