@@ -15,13 +15,15 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from chainrule.analysis.meaning import differing
 from chainrule.config.limits import require_runs
 from chainrule.config.settings import settings_from_config
 from chainrule.engine.reason import Reason
-from chainrule.errors import ConfigurationError, RecordError, counted, nearest
+from chainrule.errors import ConfigurationError, RecordError, counted, listed, nearest
 from chainrule.files.atomic import write_whole
 from chainrule.files.reading import require_unlinked
 from chainrule.records.manifest import RunManifest
+from chainrule.records.outcome import Measured
 from chainrule.records.result import objective
 from chainrule.records.run import Failure, Record, read_record
 from chainrule.records.sweep import FOLD, SEED, SearchEntry
@@ -286,13 +288,15 @@ class Search:
         return study
 
     def _require_metrics(self, corners: Sequence[Job]) -> None:
-        """Check that every run will have the metrics to optimise.
+        """Check that every run will have the metrics to optimise, and that they are about the same.
 
         Raises:
-            ConfigurationError: a run will not.
+            ConfigurationError: a run will not, or they are not.
         """
+        measured = []
         for job in corners:
             settings = settings_from_config(job.config, installed())
+            measured.append(Measured.of(settings.to_config()))
             score = "r2" if settings.target.resolved_task == "regression" else "accuracy"
             data = settings.data
             kept = {"validation": data.has_validation, "test": data.test}
@@ -305,6 +309,24 @@ class Search:
                         f"hydra.sweeper.metrics names {name}, which {job} does not have{nearest(name, known)}; "
                         f"it has {', '.join(known)}."
                     )
+        self._require_meaning(measured, f"{'validation' if data.has_validation else 'train'}/{score}")
+
+    def _require_meaning(self, measured: Sequence[Measured], score: str) -> None:
+        """Refuse to optimise what measures different things from trial to trial."""
+        losses = list(differing(each.loss for each in measured).values())
+        targets = list(differing(each.target for each in measured).values())
+        wanted = self._options.metrics or ("the final loss",)
+        is_about_loss = any(name.endswith("loss") for name in wanted)
+        if len(targets) > 1 and any("/" in name or name.endswith("loss") for name in wanted):
+            raise ConfigurationError(
+                f"{wanted[0]} of runs on {listed(targets)} cannot be compared, because they learn different things: "
+                "search on one target."
+            )
+        if len(losses) > 1 and is_about_loss:
+            raise ConfigurationError(
+                f"Losses with {listed(losses)} measure different things, so that the smallest is not the best: "
+                f"hydra.sweeper.metrics=[{score}] hydra.sweeper.directions=[maximize] searches for the score."
+            )
 
     def _sampler(self, ended: int) -> Any:
         (seed,) = np.random.SeedSequence([self._options.sampler_seed, ended]).generate_state(1)

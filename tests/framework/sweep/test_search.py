@@ -172,6 +172,21 @@ def test_a_killed_search_is_resumed_to_the_same_trials(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("varied", "said"),
+    [
+        ("loss=huber,log_cosh", "Losses with huber and log_cosh measure different things, so that the smallest is not"),
+        ("target=sine,xor", "the final loss of runs on sine and xor cannot be compared, because they learn different"),
+    ],
+)
+def test_losses_that_measure_different_things_are_not_searched(varied, said):
+    (sentence,) = search(RATE, varied, code=1).stderr.splitlines()
+    assert said in sentence
+    if varied.startswith("loss"):
+        chosen = [word for word in sentence.split() if word.startswith("hydra.sweeper.")]
+        search(RATE, varied, *chosen, "hydra.sweeper.trials=2", "training.epochs=1")
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     one_in(
         3,
