@@ -180,7 +180,7 @@ FOUND = {
     "mse": (["loss=mse"], "did you mean 'half_squared_error'?"),
     "sgd": (["optimizer=sgd"], "did you mean 'gradient_descent'?"),
     "cross_entropy": (["loss=cross_entropy", "output=softmax"], "'categorical_cross_entropy' for output=softmax"),
-    "an abbreviation": (["--mult", "seed=1,2"], "unrecognized arguments: --mult"),
+    "an abbreviation": (["--mult", "seed=1,2"], "--mult is not a flag (did you mean '--multirun'?)"),
     "another option": (["compare", "optimizer=adam,rprop", "--seed", "4"], "did you mean '--seeds'?"),
     "a flag alone": (["--resolve"], "--resolve flag"),
     "no time": (["compare", "optimizer=adam,rprop", "--until-decided", "--max-minutes=nan"], "max_minutes must be"),

@@ -30,7 +30,7 @@ class Measured:
     @classmethod
     def of(cls, configuration: Mapping[str, Any]) -> "Measured":
         """Return what the losses and scores of a run with this configuration are about."""
-        data = configuration.get("data", {})
+        data = _section(configuration, "data")
         weighing = [(f"data.{key}", _exact(data[key])) for key in _WEIGHING if key in data]
         noise = [("data.noise", _exact(data["noise"]))] if "noise" in data else []
         return _once(cls((*_pairs(configuration, "loss"), *weighing), (*_pairs(configuration, "target"), *noise)))
@@ -43,8 +43,14 @@ def _once(measured: Measured) -> Measured:
 
 
 def _pairs(configuration: Mapping[str, Any], group: str) -> list[tuple[str, str]]:
-    component = configuration.get(group, {})
+    component = _section(configuration, group)
     return [(group if key == "name" else f"{group}.{key}", _exact(value)) for key, value in component.items()]
+
+
+def _section(configuration: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return a section of a configuration; an empty one where a stranger's record has something else."""
+    found = configuration.get(key)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _exact(value: Any) -> str:
