@@ -188,8 +188,8 @@ def signature(function):
 def test_the_plugins_of_the_guide_keep_their_contracts():
     module = guide()
     found = vetting.components(module)
-    assert [cls.name for _, cls in found] == ["shifted_relu", "sign_descent", "dropped", "damped"]
-    for cls in (*(cls for _, cls in found), module.ReGLU):
+    assert [cls.name for _, cls, reason in found if not reason] == ["shifted_relu", "sign_descent", "dropped", "damped"]
+    for cls in (*(cls for _, cls, _ in found), module.ReGLU):
         assert not check(cls).failures
 
 

@@ -25,7 +25,7 @@ class RecordError(ChainruleError):
     """For the reader of a record: it is missing, unfinished or damaged."""
 
 
-def nearest(word: str, choices: Iterable[object], likeness: float = 0.5) -> str:
+def nearest(word: object, choices: Iterable[object], likeness: float = 0.5) -> str:
     """Return ``" (did you mean 'adam'?)"`` for the choice closest to ``word``, or an empty string.
 
     Args:
@@ -34,7 +34,7 @@ def nearest(word: str, choices: Iterable[object], likeness: float = 0.5) -> str:
         likeness: smallest similarity of a suggestion, from 0 to 1.
     """
     lowered = {str(choice).lower(): str(choice) for choice in choices}
-    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=likeness)
+    close = difflib.get_close_matches(str(word).lower(), lowered, n=1, cutoff=likeness)
     return f" (did you mean {lowered[close[0]]!r}?)" if close else ""
 
 

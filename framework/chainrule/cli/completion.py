@@ -3,7 +3,7 @@
 import enum
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from importlib import import_module
 from io import StringIO
@@ -18,12 +18,12 @@ def is_asked(arguments: Sequence[str]) -> bool:
     return not FLAGS.isdisjoint(arguments) and any(word.startswith("query=") for word in arguments)
 
 
-def offer(arguments: Sequence[str], commands: Iterable[str]) -> None:
+def offer(arguments: Sequence[str], commands: Mapping[str, str]) -> None:
     """Print what fits the line that a shell has handed on, one a line; never an error, which would be in the prompt.
 
     Args:
         arguments: of the command that the shell runs, such as ``-sc query=bash``.
-        commands: the names of all sub-commands.
+        commands: the modules of all sub-commands, by their names.
     """
     line = os.environ.get(_LINE, "")
     words = line.split()[1:]
@@ -33,7 +33,7 @@ def offer(arguments: Sequence[str], commands: Iterable[str]) -> None:
         offered |= _commands(last, commands) if not words else set()
         command = words[0] if words and words[0] in commands else None
         if last.startswith("-"):
-            offered |= {flag for flag in _flags(command) if flag.startswith(last)}
+            offered |= {flag for flag in _flags(commands[command] if command else None) if flag.startswith(last)}
         elif command in (None, "compare"):
             sweeps = command is not None or not {"-m", "--multirun"}.isdisjoint(words)
             offered |= _values(last) or _of_lists(last, lambda word: _of_hydra(arguments, words, word, sweeps))
@@ -44,15 +44,15 @@ def _commands(word: str, commands: Iterable[str]) -> set[str]:
     return {command for command in commands if command.startswith(word)}
 
 
-def _flags(command: str | None) -> set[str]:
-    """Return the flags of a command; of training, with None, those of Hydra and of chainrule."""
-    if command is None:
+def _flags(module: str | None) -> set[str]:
+    """Return the flags of a command, by its module; of training, with None, those of Hydra and of chainrule."""
+    if module is None:
         from chainrule.config.application import flags
 
         return flags()
     told = StringIO()
     with redirect_stdout(told), suppress(SystemExit):
-        import_module(f"chainrule.cli.{command.replace('-', '_')}").main(["--help"])
+        import_module(f"chainrule.cli.{module}").main(["--help"])
     return set(_OPTION.findall(told.getvalue()))
 
 

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> None:
     """
     command = parser("explain", (main.__doc__ or "").split("Args:")[0])
     command.add_argument(
-        "words", nargs="*", metavar="RUN | KEY=VALUE ...",
+        "words", nargs="*", metavar="RUN | KEY=VALUE",
         help="directory of a run, or of a sweep for its best run; or settings of a run that is trained now",
     )  # fmt: skip
     which = command.add_mutually_exclusive_group()

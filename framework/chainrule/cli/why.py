@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
     """
     command = parser("why", (main.__doc__ or "").split("Raises:")[0])
     command.add_argument(
-        "words", nargs="+", metavar="RUN | SWEEP | KEY=VALUE ...",
+        "words", nargs="+", metavar="RUN | SWEEP | KEY=VALUE",
         help="directory of a run or a sweep, or settings of a run that is trained now",
     )  # fmt: skip
     command.add_argument(

@@ -4,6 +4,8 @@ import re
 import shlex
 from collections.abc import Iterable
 
+from chainrule.errors import ConfigurationError
+
 _BARE = re.compile(r"[A-Za-z_./-][A-Za-z0-9_./-]*|-?(0|[1-9]\d*)")  # what Hydra reads as the text that it is
 _MEANT = {"true", "false", "null", "nan", "inf", "-inf"}  # which Hydra reads as something else
 _SHELL = re.compile(r"[A-Za-z0-9_./=:,+@%-]+")  # without brackets, with which zsh looks for files
@@ -32,8 +34,16 @@ def typed(key: str, value: object) -> str:
 
 
 def texts(value: str | Iterable[str]) -> tuple[str, ...]:
-    """Return the texts of a list; a text alone is one of them, and not read letter by letter."""
-    return (value,) if isinstance(value, str) else tuple(value)
+    """Return the texts of a list; a text alone is one of them, and not read letter by letter.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, Iterable):
+        raise ConfigurationError(f"{value!r} is no text, and no list of texts.")
+    return tuple(value)
 
 
 def hydra_text(value: str) -> str:

@@ -30,6 +30,15 @@ def test_no_option_may_be_abbreviated(capsys, command, words, complaint):
     assert line.replace("--seed 4", "--seed") == expected.replace("--seed 4", "--seed")
 
 
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_the_usage_says_once_that_words_may_follow(capsys, command):
+    with pytest.raises(SystemExit, match="0"):
+        import_module(f"chainrule.cli.{_COMMANDS[command]}").main(["--help"])
+    usage = " ".join(capsys.readouterr().out.partition("\n\n")[0].split())
+    assert usage.startswith(f"usage: chainrule {command} ")
+    assert "... ..." not in usage
+
+
 def test_words_about_plugins_are_for_the_start():
     options = parser("report", "Write a report.")
     options.add_argument("directory")

@@ -213,7 +213,7 @@ def test_a_single_override_may_be_typed_without_a_list():
         ({"overrides": ("target.label=y",)}, "which has X and y for that"),
         ({"overrides": ("training.epochs=1,2",)}, "training.epochs=1,2 has several values, which are for a sweep"),
         ({"overrides": ("training.epochs.more=2",)}, "training.epochs.more is not a key of the configuration"),
-        ({"overrides": ("optimizer=",)}, "optimizer= is unknown"),
+        ({"overrides": ("optimizer=",)}, "optimizer= lacks a name"),
         ({"loss": "log_loss"}, "loss="),
     ],
 )

@@ -173,8 +173,8 @@ def test_options_have_the_names_that_they_have_as_overrides(function, conf, rena
 
 
 def test_a_text_is_a_list_of_one(monkeypatch):
-    """It is not read letter by letter, and Hydra is not given it where it wants a list."""
-    told = []
+    """It is not read letter by letter, and Hydra is not given it where it wants a list; what is neither is refused."""
+    told, (run,) = [], chainrule.train("training.epochs=1", quiet=True)
     monkeypatch.setattr(sweeping, "_run_command", lambda words, *_: told.append(words[1:-1]))
     chainrule.search(metrics="train/loss", directions="minimize")
     chainrule.search(metrics=["train/loss"], directions=("minimize",))
@@ -186,6 +186,13 @@ def test_a_text_is_a_list_of_one(monkeypatch):
         chainrule.sweep("seed=0,1", zip=["seed"])
     with pytest.raises(chainrule.ConfigurationError, match=r"^space maps keys to values, .* is not 'optimizer.lr=1'"):
         chainrule.compare("optimizer=adam,lion", space="optimizer.lr=1")
+    for name, function in {"metrics": chainrule.search, "targets": chainrule.compare, "changes": run.why}.items():
+        with pytest.raises(chainrule.ConfigurationError, match=r"^5 is no text, and no list of texts\.$"):
+            function(**{name: 5})
+    with pytest.raises(chainrule.ConfigurationError, match=r"^'rat' is no change"):
+        run.why(changes="rat")
+    with pytest.raises(chainrule.ConfigurationError, match=r"^5 is not a kind"):
+        chainrule.component(5, "adam")
     with pytest.raises(chainrule.RecordError, match="holds no sweep"):
         chainrule.resume("nothing", allow="tracking.uri=x")
 

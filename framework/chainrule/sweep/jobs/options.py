@@ -6,6 +6,7 @@ from typing import Any
 
 from chainrule.config.compose import quoted, require_parsed
 from chainrule.errors import ConfigurationError
+from chainrule.files.words import texts
 
 
 def sweeper_overrides(options: Mapping[str, Any]) -> list[str]:
@@ -33,7 +34,7 @@ def comparison_overrides(
         ConfigurationError: what was typed is no override.
     """
     require_parsed(typed, sweep=True)
-    listed = targets if targets is None or isinstance(targets, str) else ",".join(targets)
+    listed = ",".join(map(str, texts(targets or ())))
     return [*map(_of_targets, typed), *([f"target={listed}"] if listed else []), *sweeper_overrides(options)]
 
 
