@@ -60,6 +60,15 @@ class Table(DataSet):
     """
 
     reads: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".tab", ".txt", ".dat", ".parquet", ".json", ".xlsx")
+    written_by: ClassVar[tuple[str, ...]] = (
+        "header",
+        "delimiter",
+        "decimal",
+        "thousands",
+        "signs",
+        "encoding",
+        "sheet",
+    )
     reads_frames: ClassVar[bool] = True
 
     path: Annotated[str | None, doc("the file; required")] = None

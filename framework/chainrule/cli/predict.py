@@ -62,9 +62,14 @@ def _table(predictor: Predictor, file: str, words: Sequence[str]) -> Target:
         if not word.startswith("target."):
             raise ChainruleError(f"{word} is no parameter of target={name}: write target.PARAMETER=VALUE.")
     target = compose_target([f"target={name}", f"target.path={hydra_text(file)}", *words])
+    changed = {"path", *(word.partition("=")[0].removeprefix("target.") for word in words)}
+    if target.written_by and (other := sorted(changed - {"path", *target.written_by})):
+        raise ChainruleError(
+            f"target.{other[0]} is not taken: the columns become inputs, and are compared with predictions, as in "
+            f"training. How {file} is written is said by {', '.join(f'target.{key}' for key in target.written_by)}."
+        )
     if not own.reads:
         return target
-    changed = {"path", *(word.partition("=")[0].removeprefix("target.") for word in words)}
     return cast("Target", replace(own, **{key: getattr(target, key) for key in changed}))
 
 

@@ -366,6 +366,7 @@ class Target(Component):
         low, high: the interval from which ``data`` draws each input.
         samples: default number of samples that a run draws; None for a data set, which has rows of its own.
         reads: endings of the files that it reads from its parameter ``path``, such as ``.csv``.
+        written_by: parameters that say how such a file is written, the only ones that predictions take; empty for all.
         reads_frames: whether ``path`` may name a data frame in memory, which ``files.in_memory.find`` returns.
     """
 
@@ -374,6 +375,7 @@ class Target(Component):
     high: ClassVar[float] = 1.0
     samples: ClassVar[int | None] = 256
     reads: ClassVar[tuple[str, ...]] = ()
+    written_by: ClassVar[tuple[str, ...]] = ()
     reads_frames: ClassVar[bool] = False
 
     @property

@@ -132,6 +132,13 @@ def test_a_true_value_that_is_no_number_hides_none_of_the_others(capsys):
     assert "(2 rows with y)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("word", ["target.label=foo", "target.drop=[size]", "target.missing=drop", "target.task=auto"])
+def test_a_parameter_that_says_what_becomes_of_columns_is_not_taken(result, word):
+    said = f"{word.partition('=')[0]} is not taken: the columns become inputs, and are compared with predictions, as in"
+    with pytest.raises(ChainruleError, match=re.escape(said)):
+        predict.main(["rec", "t.csv", "target.header=true", word])
+
+
 def test_a_row_of_another_length_far_below_is_refused(table, result, monkeypatch):
     monkeypatch.setattr(blocks, "_CHARACTERS", 100)
     with Path("t.csv").open("a") as file:
