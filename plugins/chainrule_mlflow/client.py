@@ -129,7 +129,7 @@ class _Sender:
         for path in record.files():
             folder = path.relative_to(record.directory).parent.as_posix()
             self._mlflow.log_artifact(run_id, str(path), None if folder == "." else folder)
-        self._mlflow.log_text(run_id, model.description(record.manifest), model.FILE)
+        self._mlflow.log_text(run_id, model.description(record), model.FILE)
         with TemporaryDirectory() as further:
             images.write(record, Path(further))
             self._mlflow.log_artifacts(run_id, further)

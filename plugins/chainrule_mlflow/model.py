@@ -6,8 +6,10 @@ of its own, with an example and what must be installed, has single runs and the 
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ import numpy as np
 
 from chainrule.components.contracts import Array
 from chainrule.components.schema import ONEHOT, ORDINAL, Feature, Schema, number
+from chainrule.errors import ChainruleError
 from chainrule.files.yaml_text import dump
 from chainrule.records.manifest import MANIFEST, WEIGHTS, RunManifest
 from chainrule.records.run import Record, read_record
@@ -28,16 +31,17 @@ _CONDA, _VENV, _NEEDED = "conda.yaml", "python_env.yaml", "requirements.txt"
 _EXAMPLE, _REQUEST = "input_example.json", "serving_input_example.json"
 
 
-def description(manifest: RunManifest, more: Mapping[str, Any] | None = None, **flavour: Any) -> str:
+def description(record: Record, more: Mapping[str, Any] | None = None, **flavour: Any) -> str:
     """Return the text of the file ``MLmodel``; it is the same each time.
 
     Args:
-        manifest: of the run.
+        record: of the run.
         more: further entries.
         flavour: further entries of the flavour.
     """
+    manifest = record.manifest
     python = {"loader_module": __name__, "python_version": manifest.environment.get("python", ""), **flavour}
-    found = {"flavors": {"python_function": python}, "signature": _signature(manifest), **(more or {})}
+    found = {"flavors": {"python_function": python}, "signature": _signature(record), **(more or {})}
     return dump({**found, "utc_time_created": manifest.started})
 
 
@@ -66,7 +70,7 @@ def files(record: Record, example: Mapping[str, Any], run_id: str, model_id: str
     }
     conda = {"name": "chainrule", "channels": ["conda-forge"]}
     texts = {
-        FILE: description(manifest, more, env={"conda": _CONDA, "virtualenv": _VENV}),
+        FILE: description(record, more, env={"conda": _CONDA, "virtualenv": _VENV}),
         _NEEDED: "".join(f"{line}\n" for line in needed),
         _VENV: dump({"python": python, "build_dependencies": ["pip"], "dependencies": [f"-r {_NEEDED}"]}),
         _CONDA: dump({**conda, "dependencies": [f"python={python}", "pip", {"pip": needed}]}),
@@ -89,21 +93,21 @@ def requirements(manifest: RunManifest) -> list[str]:
     return [f"{name}=={version}" for name, version in versions.items() if version]
 
 
-def _signature(manifest: RunManifest) -> dict[str, str | None]:
+def _signature(record: Record) -> dict[str, str | None]:
     """Return what MLflow knows of inputs and outputs.
 
     It refuses whole numbers where it expects real ones, and numbers where it expects text, so columns of a table may
     hold anything: what is wrong with them is said when they are read. Where inputs have no names, MLflow must not know
     any, or it would refuse arrays.
     """
-    schema = Schema.of_entry(manifest.data)
+    schema = Schema.of_entry(record.manifest.data)
     if schema.is_named:
         inputs = [
             {"name": each.name, "type": _kind(each), "required": _kind(each) != "any"} for each in schema.features
         ]
     else:
         inputs = [{"type": "double", "required": True} for _ in schema.features]
-    outputs = [{"name": name, "type": kind, "required": True} for name, kind in _outputs(schema).items()]
+    outputs = [{"name": name, "type": kind, "required": True} for name, kind in _outputs(record, schema).items()]
     return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": None}
 
 
@@ -112,12 +116,37 @@ def _kind(feature: Feature) -> str:
     return "string" if is_text else "any"
 
 
-def _outputs(schema: Schema) -> dict[str, str]:
-    """Return the columns of predictions that are there whatever the activation of the outputs is."""
+def _outputs(record: Record, schema: Schema) -> dict[str, str]:
+    """Return the columns of predictions; of classes ``prediction`` alone where components are not here to say more."""
     if schema.classes:
-        return {"prediction": "string"}
+        configuration, width = record.manifest.configuration, record.manifest.network.widths[-1]
+        last = json.dumps([configuration.get("output"), configuration.get("loss"), width], sort_keys=True, default=str)
+        try:
+            kind = _kind_of_outputs(_Last(last, record))
+        except ChainruleError:
+            return {"prediction": "string"}
+        names = schema.classes if kind == "probability" else schema.outputs
+        return {"prediction": "string", **{f"{kind}_{name}": "double" for name in names}}
     several = len(schema.outputs) > 1
     return dict.fromkeys([f"prediction_{name}" for name in schema.outputs] if several else ["prediction"], "double")
+
+
+@dataclass(frozen=True)
+class _Last:
+    """The end of a network, which decides what its outputs are, and a record that has it."""
+
+    key: str
+    record: Record = field(compare=False)
+
+
+@functools.lru_cache(maxsize=64)  # the runs of a sweep have few
+def _kind_of_outputs(last: _Last) -> str:
+    """Return how the columns of outputs of classes begin: ``probability`` or ``output``."""
+    from chainrule.config.recorded import predictor_of  # here, because sending other runs does not need it
+
+    predictor = predictor_of(last.record, installed())
+    _, first, *_ = predictor.columns(np.zeros((predictor.shape.widths[-1], 1)))
+    return first.partition("_")[0]
 
 
 def example(record: Record) -> dict[str, Any]:

@@ -267,7 +267,7 @@ def _copy(record: Record, folder: Path) -> None:
     """
     found = {name: record.content(name) for name in record.manifest.files}
     found[MANIFEST] = read_within(record.directory, MANIFEST)
-    found[model.FILE] = model.description(record.manifest).encode()
+    found[model.FILE] = model.description(record).encode()
     for parent in {os.path.dirname(name) for name in found}:
         os.makedirs(folder / parent, exist_ok=True)
     for name, content in found.items():

@@ -67,7 +67,7 @@ def test_the_model_predicts_for_frames_as_the_result_does(sent):
     expected = result.predict(frame)
     pd.testing.assert_frame_equal(model.predict(frame), expected, check_exact=True)
     assert [column.name for column in model.metadata.signature.inputs] == ["size", "colour"]
-    assert [column.name for column in model.metadata.signature.outputs] == ["prediction"]
+    assert [column.name for column in model.metadata.signature.outputs] == list(expected.columns)
     with pytest.raises((ConfigurationError, mlflow.MlflowException), match="colour"):
         model.predict(frame[["size"]])
     with pytest.raises(ConfigurationError, match="column 'size' is missing"):
