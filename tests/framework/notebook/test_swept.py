@@ -70,6 +70,8 @@ def test_losses_that_measure_different_things_name_no_winner_among_them(tmp_path
     out = capsys.readouterr().out
     assert out.count(said) == found.answer.count(said) == 1
     assert "final validation r2, best first" in out
+    assert [line for line in out.splitlines() if line.startswith("4/4 runs")]
+    assert not [line for line in out.splitlines() if line.startswith("4/4 runs") and "best loss" in line]
     assert said in Path(found.links["report"]).read_text()
 
 
