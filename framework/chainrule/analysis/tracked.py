@@ -18,7 +18,7 @@ from chainrule.analysis.guesses import (
 )
 from chainrule.analysis.outcomes import Outcomes
 from chainrule.engine.reason import Reason
-from chainrule.errors import ConfigurationError, nearest
+from chainrule.errors import ConfigurationError, agreeing, listed, nearest
 from chainrule.records.outcome import Outcome
 from chainrule.records.tracked import Status, TrackedRun, TrackedRuns
 
@@ -253,6 +253,13 @@ def _about(parameters: Roles, left_out: Counter[str], outcomes: Sequence[Outcome
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
         yield f"No setting, because {reason}: {', '.join(names)}."
+    meaning = [name for name in parameters.settings if _decides_meaning(name, metric)]
+    if meaning:
+        varies = f"{listed(meaning)} {agreeing(len(meaning), 'varies', 'vary')}"
+        yield (
+            f"{metric} may measure different things, because {varies}: then settings that differ in that cannot be "
+            "compared by it."
+        )
     if len({outcome.title for outcome in outcomes}) == len(outcomes) > 1:
         yield (
             "No two runs have equal settings, so that chance cannot be told from effects. If one of "
@@ -266,6 +273,12 @@ def _about(parameters: Roles, left_out: Counter[str], outcomes: Sequence[Outcome
     killed = sum(outcome.reason == Reason.PRUNED for outcome in outcomes)
     if killed:
         yield f"Killed, which the table of runs calls pruned, and counted with the last {metric} ({killed})."
+
+
+def _decides_meaning(parameter: str, metric: str) -> bool:
+    """Say whether a parameter of a run is called like a target, or for a loss like a loss."""
+    root = parameter.partition(".")[0].lower()
+    return root == "target" or (root == "loss" and metric.lower().endswith("loss"))
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -49,6 +49,15 @@ def test_settings_are_ranked_over_their_seeds():
     )
 
 
+def test_losses_that_may_measure_different_things_are_named():
+    runs = [run(f"{own}{seed}", 1.0, **{"loss.delta": own, "seed": seed}) for own in (1, 2) for seed in range(2)]
+    assert "loss may measure different things, because loss.delta varies:" in told(outcomes_of(*runs), "measure")
+    scored = [replace(each, metrics={"r2": 0.5}) for each in runs]
+    assert not [note for note in outcomes_of(*scored).notes if "measure" in note]
+    both = [replace(each, parameters={**each.parameters, "target": each.key[0]}) for each in scored]
+    assert "r2 may measure different things, because target varies:" in told(outcomes_of(*both), "measure")
+
+
 def test_large_values_may_be_good():
     found = outcomes_of(*GRID, maximize=True)
     assert [group.settings["lr"] for group in found.ranking] == [2, 1]
