@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import chainrule
@@ -23,7 +24,7 @@ from chainrule_mlflow.receipts import receipt
 from chainrule_mlflow.store import Store, page
 
 _WIDTH = 540  # pixels: beside MLflow's menu on a page of 800, and beside both of its columns on one of 1400
-_MOST = 5  # targets whose best runs are drawn
+_MOST, _NAMED = 5, 20  # targets whose best runs are drawn, and named
 _LONGEST = 5.0  # seconds that the end of this process waits for pictures
 
 _early: dict[Path, tuple[tempfile.TemporaryDirectory[str], threading.Thread]] = {}  # folders, and who draws into them
@@ -117,7 +118,7 @@ def reduced(picture: Path) -> Path:
 def runs(outcomes: SweepOutcomes, store: Store, pictures: Mapping[str, Path]) -> Sequence[Best]:
     """Return the best run, of several targets on each, with the names of its pictures."""
     found = []
-    for target, outcome in outcomes.best_by_target.items():
+    for target, outcome in islice(outcomes.best_by_target.items(), _NAMED):
         with suppress(RecordError):
             record = replace(
                 read_record(outcomes.record.directory / outcome.directory),

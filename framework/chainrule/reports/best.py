@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from markupsafe import Markup
@@ -15,6 +16,7 @@ from chainrule.records.outcome import Outcome
 from chainrule.records.run import Record, read_record
 from chainrule.reports import svg
 
+_MOST = 20  # targets of which it is shown
 _PARTS = {"train/loss": "training", "validation/loss": "validation"}
 
 
@@ -62,7 +64,7 @@ def of(outcomes: SweepOutcomes) -> Iterator[Best]:
 
 def content(outcomes: SweepOutcomes) -> Iterator[dict[str, Any]]:
     """Yield what ``best.html.jinja`` shows of each, with its losses over epochs."""
-    for best in of(outcomes):
+    for best in islice(of(outcomes), _MOST):
         lines = list(_losses(best.record))
         yield {
             "where": f" on {best.target}" if best.target else "",

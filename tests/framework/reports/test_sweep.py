@@ -18,6 +18,7 @@ from chainrule.engine.curves import Curves
 from chainrule.engine.reason import Reason
 from chainrule.records.outcome import Outcome
 from chainrule.records.sweep import Sweep, SweepManifest, new_sweep
+from chainrule.reports import best
 from chainrule.reports.best import Best
 from chainrule.reports.curves import lines
 from chainrule.reports.sweep import render
@@ -46,6 +47,14 @@ def outcomes_of(sweep, value):
             )
         )
     return SweepOutcomes(sweep, found)
+
+
+def test_of_many_targets_some_best_runs_are_shown(monkeypatch):
+    many = [Best(str(number), "", SimpleNamespace(directory="d"), "", None) for number in range(30)]
+    monkeypatch.setattr(best, "of", lambda outcomes: iter(many))
+    monkeypatch.setattr(best, "_losses", lambda record: [])
+    monkeypatch.setattr(Best, "command", "chainrule")
+    assert [each["where"] for each in best.content(None)] == [f" on {number}" for number in range(20)]
 
 
 @pytest.mark.parametrize(
