@@ -13,8 +13,8 @@ _TRUTH = {"true": 1.0, "false": 0.0}
 _NO_VALUE = frozenset({"na", "n.a.", "none", "nil", "missing", "-", "--", "---", ".", ".."}) | set(
     map(str.lower, MISSING)
 )
-_BEGINS = re.compile(r"[-+\u2212]?[$€£¥]?\s?[.,]?\d")  # as numbers do
 _SIGNS = "$€£¥%"
+_SOME = 200  # cells, about, that show how numbers are written
 _SPACES = " \u00a0\u202f"  # also those that do not break a line
 _DAY = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{4}-\d{2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
 _MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
@@ -149,11 +149,14 @@ def shared(columns: Sequence[Sequence[str]], others: Sequence[Sequence[str]]) ->
 def mostly(cells: Sequence[str], notation: Notation) -> tuple[list[str], list[str]]:
     """Return those of some cells that are numbers, and the others: by a notation, or by one that reads most of them.
 
-    Where few cells begin as numbers do, none are.
+    Where it reads fewer than half, none are. Of many cells some decide which notation that is.
     """
-    if 2 * sum(bool(_BEGINS.match(cell)) for cell in cells) < len(cells):
+    some = cells[:: len(cells) // _SOME + 1]
+    ways = (notation, *NOTATIONS)
+    unread = [way.each(some).count(None) for way in ways]
+    if 2 * min(unread) > len(some):
         return [], list(cells)
-    read = min((way.each(cells) for way in (notation, *NOTATIONS)), key=lambda values: values.count(None))
+    read = ways[unread.index(min(unread))].each(cells)
     numbers, others = (
         [cell for cell, value in zip(cells, read, strict=True) if (value is None) == is_other]
         for is_other in (False, True)
