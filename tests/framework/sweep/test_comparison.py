@@ -410,7 +410,10 @@ def test_a_comparison_that_can_show_nothing_is_told_so():
     one_in(
         3,
         [
-            ("activation=tanh", "There are no contenders: give one key several values, as in activation=tanh,relu."),
+            (
+                "activation=tanh",
+                "there are no contenders: give another key several values, as in activation=tanh,relu.",
+            ),
             ("activaton=tanh,relu", "(did you mean 'activation'?)"),
             ("loss=huber,log_cosh", "loss cannot be compared: it changes what the final loss measures. --metric score"),
             ("tracking=mlflow,none", "tracking cannot be compared: contenders are values of one key"),
