@@ -18,6 +18,23 @@ class Lynx(Optimizer):
 def chainrule_optimizers():
     return [Lynx]
 '''
+CUBED = '''"""A plugin file."""
+
+from dataclasses import dataclass
+
+from chainrule import Activation
+
+
+@dataclass(frozen=True)
+class Cubed(Activation):
+    """``a = z^3 / 3``."""
+
+    def forward(self, z):
+        return z**3 / 3
+
+    def slope(self, z, a):
+        return z**2
+'''
 BENT = '''
 """My idea."""
 from dataclasses import dataclass

@@ -22,18 +22,17 @@ from chainrule_targets.cells import Decimal, Notation, Signs, Thousands, are_dat
 from chainrule_targets.choice import (
     Choice,
     Content,
-    Fault,
     Missing,
     Parts,
     Task,
     TextFeatures,
     content,
-    faults,
     parts,
     remarks,
 )
 from chainrule_targets.datasets import DataSet
 from chainrule_targets.dialect import DELIMITERS
+from chainrule_targets.faults import Fault, faults
 from chainrule_targets.sheet import Column, Dialect, Sheet, frame_sheet, read_sheet
 
 _ROUNDS = 6  # of mending, until a line is no longer looked for

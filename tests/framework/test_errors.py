@@ -123,7 +123,8 @@ MANY = {  # what stands before one of these words and is more than one there, or
     "sweep/ledger.py": {"ended"},
     "chainrule_instruments/units.py": {"ends.shape[1]"},
     "chainrule_mlflow/contents.py": {"'-'.join(map(str, network.widths))", "_counts(data)"},
-    "chainrule_targets/choice.py": {"rows", "width", "len(columns)"},
+    "chainrule_targets/choice.py": {"rows", "width"},
+    "chainrule_targets/faults.py": {"rows", "len(columns)"},
 }
 
 

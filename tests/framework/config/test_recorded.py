@@ -17,6 +17,7 @@ from chainrule.records.manifest import WEIGHTS
 from chainrule.records.run import CONFUSION, read_record
 from chainrule.registry import loaded
 from chainrule.registry.loaded import installed
+from distributions import CUBED
 
 
 def test_a_record_has_all_that_predictions_need(tmp_path):
@@ -44,30 +45,11 @@ def test_where_nothing_has_a_name_nothing_is_added(tmp_path):
     assert not {"input_names", "output_names"} & {*record.weights(), *record.manifest.data}
 
 
-MINE = '''"""A plugin file."""
-
-from dataclasses import dataclass
-
-from chainrule import Activation
-
-
-@dataclass(frozen=True)
-class Cubed(Activation):
-    """``a = z^3 / 3``."""
-
-    def forward(self, z):
-        return z**3 / 3
-
-    def slope(self, z, a):
-        return z**2
-'''
-
-
 @pytest.mark.usefixtures("afresh")
 def test_a_plugin_that_is_gone_is_named_by_all_that_read_a_run(tmp_path, monkeypatch, capsys):
     Path("conf").mkdir()
     Path("plugins").mkdir()
-    Path("plugins/mine.py").write_text(MINE)
+    Path("plugins/mine.py").write_text(CUBED)
     monkeypatch.setattr(trainer, "_SPAN", 0)
     often = "training.epochs=2", "training.checkpoint_every=1e-9", "tracking=none"
     chainrule.run(*often, "activation=cubed", "optimizer.lr=1e-9", directory="run", quiet=True)

@@ -14,26 +14,10 @@ from chainrule.errors import ChainruleError, RecordError
 from chainrule.registry import loaded
 from chainrule.registry.loaded import installed
 from chainrule.replay.verification import verify
+from distributions import CUBED
 
 SHORT = ["training.epochs=3", "tracking=none"]
 TABLE = ["target=table", "target.path=data.csv", "data.samples=null"]
-MINE = '''"""A plugin file."""
-
-from dataclasses import dataclass
-
-from chainrule import Activation
-
-
-@dataclass(frozen=True)
-class Cubed(Activation):
-    """``a = z^3 / 3``."""
-
-    def forward(self, z):
-        return z**3 / 3
-
-    def slope(self, z, a):
-        return z**2
-'''
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +37,7 @@ def _make():
     Path("data.csv").write_text("x,y\n" + "".join(f"{i},{2 * i}\n" for i in range(20)))
     Path("conf").mkdir()
     Path("plugins").mkdir()
-    Path("plugins/mine.py").write_text(MINE)
+    Path("plugins/mine.py").write_text(CUBED)
     Path("runs").mkdir()
     Path("runs/README.md").write_text("# A study\n")
     cubed = [*SHORT, "activation=cubed", "optimizer.lr=1e-9"]
@@ -116,7 +100,7 @@ def test_what_is_in_it(project):
         "records/sweep/sweep.json",
         "records/first/weights.npz",
     } <= names
-    assert content["plugins/mine.py"].decode() == MINE
+    assert content["plugins/mine.py"].decode() == CUBED
     assert f"numpy=={version('numpy')}" in content["requirements.txt"].decode().splitlines()
     manifest = json.loads(content["export.json"])
     assert manifest["moved"] == {"data.csv": "data/data.csv", "runs/first": "starts/1"}
@@ -175,7 +159,7 @@ def test_what_is_gone_or_changed_is_said(project):
     shutil.rmtree("runs/sweep")  # whose data are where it was made
     Path("data.csv").unlink()
     shutil.rmtree("runs/first")
-    Path("plugins/mine.py").write_text(MINE + "\n")
+    Path("plugins/mine.py").write_text(CUBED + "\n")
     _afresh()
     notes = chainrule.export("runs", "paper.zip").notes
     assert any("The data data.csv are gone" in note for note in notes)
