@@ -41,9 +41,8 @@ class Source:
     Attributes:
         text: in LLVM's language.
         lanes: runs of a block.
-        arrays: the buffers that are read from arrays: address, and distance of two runs; of samples address, and
-            distances of two runs and along each axis; of chosen ones also the address of the orders, and the distance
-            of two runs there.
+        arrays: the buffers that are read from arrays: address, and distance of two runs; of chosen samples address, and
+            the same of the orders.
         loops: names of the inner loops: address, and that of the argument.
         workspace: bytes of memory whose address comes last.
         written: numbers of the buffers that are written back.
@@ -127,7 +126,9 @@ class _Generator:
             self._run = str(w.value(f"mul i64 {block}, {self._lanes}"))
             self._rows = self._lane_rows()
             for buffer in self._arrays:
-                if buffer.role is not Role.CHOSEN:
+                if self._is_in_place(buffer):
+                    self._memory.base[buffer.number] = self._of_run(buffer, addresses[buffer.number])
+                elif buffer.role is not Role.CHOSEN:
                     self._read(buffer, addresses[buffer.number])
             for group in self._groups[0]:
                 self._write(group)
@@ -171,8 +172,8 @@ class _Generator:
         return name
 
     def _addresses(self, buffer: Buffer) -> list[str]:
-        kinds = {Role.DATA: ["i64"] * (1 + len(buffer.dims)), Role.CHOSEN: ["ptr", "i64"]}
-        return [self._entry("ptr"), *map(self._entry, kinds.get(buffer.role, ["i64"]))]
+        further = ["ptr", "i64"] if buffer.role is Role.CHOSEN else ["i64"]
+        return [self._entry("ptr"), *map(self._entry, further)]
 
     def _function(self, name: str) -> None:
         if name not in self._functions:
@@ -186,7 +187,7 @@ class _Generator:
         w, total = self._w, 0
         workspace = ""
         for buffer in self._used:
-            if buffer.number in self._local:
+            if buffer.number in self._local or self._is_in_place(buffer):
                 continue
             n = max(buffer.size, 1) * self._lanes
             size = -(-n * buffer.dtype.itemsize // 64) * 64
@@ -237,20 +238,25 @@ class _Generator:
                     value = w.value(f"load {kind}, ptr {w.value(f'getelementptr {kind}, ptr {address}, i64 {source}')}")
                     w.emit(f"store {kind} {value}, ptr {self._memory.place(buffer.whole, (sample, feature), lane)}")
 
+    def _is_in_place(self, buffer: Buffer) -> bool:
+        """Say whether the numbers of a buffer are read where their array has them: those of one run, which stay."""
+        return buffer.role is Role.DATA and self._lanes == 1
+
+    def _of_run(self, buffer: Buffer, given: Sequence[str]) -> str:
+        """Return the address of the numbers of the block's run."""
+        w, (address, between) = self._w, given
+        place = w.linear([(self._run, between)])
+        return w.value(f"getelementptr {stored(buffer.dtype)}, ptr {address}, i64 {place}")
+
     def _read(self, buffer: Buffer, given: Sequence[str]) -> None:
         """Copy the numbers of the block's runs from an array."""
-        w, kind, (address, between, *distances) = self._w, stored(buffer.dtype), given
-        dims = buffer.dims if buffer.role is Role.DATA else (buffer.size,)
+        w, kind, (address, between) = self._w, stored(buffer.dtype), given
         with w.loop(self._lanes) as lane:
             of_run = w.linear([(self._row(lane), between)])
-            with self._memory.nest(dims) as index:
-                axes = distances if buffer.role is Role.DATA else [1]
-                source = w.linear(list(zip(index, axes, strict=True)), of_run)
+            with self._memory.nest((buffer.size,)) as index:
+                source = w.linear([(index[0], 1)], of_run)
                 value = w.value(f"load {kind}, ptr {w.value(f'getelementptr {kind}, ptr {address}, i64 {source}')}")
-                target = self._memory.place(
-                    buffer.whole if len(index) == len(buffer.dims) else flat(buffer), index, lane
-                )
-                w.emit(f"store {kind} {value}, ptr {target}")
+                w.emit(f"store {kind} {value}, ptr {self._memory.place(flat(buffer), index, lane)}")
 
     def _write_back(self, buffer: Buffer, given: Sequence[str]) -> None:
         """Copy the numbers of the block's runs to an array; lanes that repeat a run write the same once more."""

@@ -1,6 +1,7 @@
 """A compiled step, bound to the arrays of a stack."""
 
 import ctypes
+import functools
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ class Batches:
 
     array: Any
     order: Any = None
+
+    @functools.cached_property
+    def in_one_piece(self) -> Any:
+        """The same numbers, those of each run one after the other."""
+        return np.ascontiguousarray(self.array)
 
 
 class Kernel:
@@ -95,9 +101,9 @@ class Kernel:
 
 
 def _table(given: Batches) -> list[int]:
-    """Return what a kernel is told of samples: where they are, and how far from one to the next."""
+    """Return what a kernel is told of samples: where they are, and how far it is from those of a run to the next."""
     if given.order is None:
-        return [given.array.ctypes.data, *(stride // given.array.itemsize for stride in given.array.strides)]
+        return [given.in_one_piece.ctypes.data, given.array[0].size]
     if not (given.array.flags.c_contiguous and given.order.flags.c_contiguous):
         raise AssertionError("samples that are chosen are contiguous, and so are their numbers")
     return [given.array.ctypes.data, given.order.ctypes.data, given.order[0].size]

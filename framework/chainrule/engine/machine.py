@@ -14,12 +14,15 @@ from chainrule.components.random import Random
 from chainrule.components.stacking import take
 from chainrule.engine.backprop import Backprop, Batch, Truth, mean_loss, separate, true_outputs
 from chainrule.engine.choice import Engine
-from chainrule.engine.compiling import Compiled, Part, Parts, parts_of, pays, why_not
+from chainrule.engine.compiling import Compiled, pays
 from chainrule.engine.epoch import Epoch
 from chainrule.engine.layers import States, differs_in_training, filling, require_shape, taken
 from chainrule.engine.measuring import default_interval
 from chainrule.engine.network import Call, Pass, placed, require_run_axis
 from chainrule.engine.onlooker import Onlooker, Watch
+from chainrule.engine.parts import Part, Parts, parts_of
+from chainrule.engine.points import Point, pays_for_points
+from chainrule.engine.recorded import why_not
 from chainrule.engine.scores import score_of
 from chainrule.engine.stack import Stack
 from chainrule.engine.transforms import Transforms, Update
@@ -300,6 +303,32 @@ class Machine:
         plain(done, steps - done)
         self._step += steps
 
+    def _loss_of(self, part: str) -> Array:
+        """Return the losses over some samples, ``(runs,)``, after the passes that measure them."""
+        forward, first, truth = self._looked_at[part]
+        if part == "train" and self._whole:
+            backprop, batch = self._whole
+            backprop(batch)
+        else:
+            forward.forward(first)
+        return mean_loss(forward, self._stack.loss, truth)
+
+    @functools.cached_property
+    def _points(self) -> dict[str, Point]:
+        """What measures by machine code, if that pays and nobody looks at what the passes leave."""
+        stack, found = self._stack, dict[str, Point]()
+        blocks = {"train": stack.train, "validation": stack.validation}
+        points = len(self.theta) * (stack.epochs // self.measure_every + 1)
+        samples = points * sum(blocks[part].shape[2] for part in self._looked_at)
+        if self._watch or not pays_for_points(stack.engine, samples, stack.shape.size):
+            return found
+        read = replace(self._changed, theta=self.kept)
+        for part, (forward, _, _) in self._looked_at.items():
+            whole = Part.whole(*separate(blocks[part], stack.shape.widths[0]))
+            backprop = self._whole[0] if part == "train" and self._whole else None
+            found[part] = Point(read, whole, forward, backprop, functools.partial(self._loss_of, part))
+        return found
+
     @functools.cached_property
     def _changed(self) -> Parts:
         """What steps read and change."""
@@ -322,14 +351,9 @@ class Machine:
             recommended = self._optimizer.kept(self.theta, self._state)
             require_shape(self._optimizer.kept, recommended, self.theta.shape)
             np.copyto(self.kept, self._transforms.kept(recommended))
-        values, grad = {}, None
-        for part, (forward, first, truth) in self._looked_at.items():
-            if part == "train" and self._whole:
-                backprop, batch = self._whole
-                grad = backprop(batch)
-            else:
-                forward.forward(first)
-            values[f"{part}/loss"] = mean_loss(forward, self._stack.loss, truth)
+        points = self._points if self.compiled and not self.compiled.reason else {}
+        values = {f"{part}/loss": points[part]() if part in points else self._loss_of(part) for part in self._looked_at}
+        grad = self._whole[0].grad if self._whole else None
         self._measured = grad if self._known else None
         if self._norms:
             assert grad is not None

@@ -173,12 +173,6 @@ def same_as_numpy(seed, *overrides):
     assert "fails with" not in mine[0].fallback, mine[0].fallback
 
 
-@pytest.fixture
-def tables(tmp_path):
-    for file in random_runs.TABLES.values():
-        Path(file).write_text(random_runs.table(file))
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_random_runs(seed, tables):
     same_as_numpy(seed)

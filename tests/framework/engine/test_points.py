@@ -1,0 +1,158 @@
+"""What machine code measures at a point is what NumPy measures, bit for bit, or NumPy measures."""
+
+import dataclasses
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import random_runs
+from chainrule.components.contracts import Activation, Loss
+from chainrule.config.compose import compose_settings
+from chainrule.engine.choice import Engine
+from chainrule.engine.machine import machine_of
+from chainrule.engine.points import pays_for_points
+from chainrule.runs.execute import _stack
+from chainrule.runs.prepare import prepare
+
+SMALL = ["data.samples=24", "network.hidden=[3]", "training.tolerance=0"]
+EPOCHS = 7  # after each of which is measured: more than are compared
+
+
+def stack_of(overrides, count, engine, **changed):
+    base = dataclasses.replace(compose_settings([*overrides, f"training.epochs={EPOCHS}"]), **changed)
+    runs = [prepare(dataclasses.replace(base, seed=base.seed + number)) for number in range(count)]
+    return dataclasses.replace(_stack(runs), engine=engine)
+
+
+def measured(machine, epochs=EPOCHS):
+    """Train, and return the bits of everything that is known after each epoch."""
+    found = []
+    with np.errstate(all="ignore"):
+        for epoch in range(epochs + 1):
+            values = machine.measure()
+            known = [] if machine._measured is None else [machine._measured]
+            arrays = [*values.values(), *machine.scores().values(), *known]
+            arrays += [array for row in range(len(machine.theta)) for array in machine.outputs(row).values()]
+            found.append([array.tobytes() for array in arrays])
+            machine.set_rate(epoch, values["train/loss"])
+            machine.train(epoch, epoch + 1)
+    return found
+
+
+def reasons(overrides, count=2, **changed):
+    """Measure by NumPy and by machine code, whose numbers are the same; return why NumPy did the latter."""
+    plain, mine = (machine_of(stack_of(overrides, count, each, **changed)) for each in (Engine.NUMPY, Engine.COMPILED))
+    assert measured(mine) == measured(plain)
+    assert not plain.compiled
+    return [point.reason for point in mine._points.values()]
+
+
+@pytest.mark.parametrize("count", [1, 3, 33])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["training.batch_size=null"],
+        ["training.batch_size=null", "data.validation=0", "optimizer=adam"],
+        ["training.batch_size=1", "training.gradient_norms=true"],
+        ["network.hidden=[5,4]", "activation=tanh", "norm=layer_norm", "output=tanh"],
+        ["network.hidden=[4]", "norm=batch_norm", "training.batch_size=8"],
+        ["target=wine", "loss=categorical_cross_entropy", "output=softmax"],
+        ["target=wine", "network.hidden=[70]", "loss=categorical_cross_entropy", "output=softmax"],
+        ["target=xor", "data.balance_classes=true", "loss=binary_cross_entropy", "output=sigmoid"],
+        ["loss=gaussian_nll", "training.dtype=float32"],
+        ["optimizer=schedule_free", "transforms=[ema]"],
+        ["optimizer.lr=30", "activation=relu"],
+    ],
+    ids=lambda overrides: ",".join(overrides),
+)
+def test_points_by_machine_code_are_those_of_numpy(overrides, count):
+    assert set(reasons([*SMALL, *overrides], count)) == {""}
+
+
+@pytest.mark.parametrize("block", range(3))
+def test_points_of_random_runs(block, tables, extent):
+    for number in range(extent(few=2, ci=4, all=40)):
+        rng = random.Random(3 * number + block)
+        found = reasons([*random_runs.configuration(rng), "training.measure_every=1"], rng.choice([1, 2, 5]))
+        assert not [reason for reason in found if "fails with" in reason or "other numbers" in reason]
+
+
+@dataclass(frozen=True)
+class Looking(Loss, name="looking"):
+    """Its value looks at numbers; its gradient, which is all that a step needs, does not."""
+
+    def value(self, y_predicted, y_true):
+        error = np.square(y_predicted - y_true).sum(axis=1)
+        return error if error[0, 0] >= 0 else -error
+
+    def gradient(self, y_predicted, y_true):
+        return 2 * (y_predicted - y_true)
+
+
+def test_a_loss_whose_value_cannot_be_recorded_is_measured_by_numpy_while_machine_code_trains():
+    overrides = [*SMALL, "training.batch_size=4"]
+    found = reasons(overrides, loss=Looking())
+    assert len(found) == 2, found
+    assert all("A point cannot be recorded" in reason and "return error if error[0, 0]" in reason for reason in found)
+    machine = machine_of(stack_of(overrides, 2, Engine.COMPILED, loss=Looking()))
+    measured(machine)
+    assert machine.engine is Engine.COMPILED
+
+
+CALLS = []
+
+
+@dataclass(frozen=True)
+class Counting(Loss, name="counting"):
+    """Its value depends on how often it was asked for."""
+
+    def value(self, y_predicted, y_true):
+        CALLS.append(1)
+        return np.square(y_predicted - y_true).sum(axis=1) * float(len(CALLS))
+
+    def gradient(self, y_predicted, y_true):
+        return 2 * (y_predicted - y_true)
+
+
+def test_a_loss_that_depends_on_more_than_its_arguments_is_found_by_the_comparison():
+    def losses(engine):
+        CALLS.clear()
+        machine = machine_of(stack_of([*SMALL, "data.validation=0"], 2, engine, loss=Counting()))
+        return [machine.measure()["train/loss"].tolist() for _ in range(EPOCHS)], machine
+
+    plain, _ = losses(Engine.NUMPY)
+    mine, machine = losses(Engine.COMPILED)
+    assert machine._points["train"].reason == "Machine code measured other numbers than NumPy."
+    ratios = np.array(mine)[1:] / np.array(mine)[:-1]  # of NumPy's own numbers of calls, one more than alone
+    assert np.allclose(ratios, [[(n + 1) / n] * 2 for n in range(2, EPOCHS + 1)])
+    assert len(plain) == len(mine)
+
+
+@dataclass(frozen=True)
+class Renewing(Activation, name="renewing"):
+    """Keeps a new array in each step."""
+
+    def init(self, units):
+        return {"seen": np.zeros(units)}
+
+    def forward(self, z, state, training=False, out=None):
+        if training:
+            state["seen"] = state["seen"] + np.abs(z).mean(axis=-1, keepdims=True)
+        return np.multiply(z, 1 + 0 * state["seen"] + state["seen"] / 100, out=out)
+
+    def backward(self, grad_a, z, a, state, out=None):
+        return np.multiply(grad_a, 1 + state["seen"] / 100, out=out)
+
+
+def test_a_state_that_is_another_array_after_each_step_is_read_as_it_is_now():
+    assert set(reasons([*SMALL, "training.batch_size=4"], activation=Renewing())) == {""}
+
+
+def test_machine_code_measures_where_many_samples_of_a_small_network_are():
+    assert pays_for_points(Engine.AUTO, 2_000_000, 15)
+    assert not pays_for_points(Engine.AUTO, 10_000, 15)
+    assert not pays_for_points(Engine.AUTO, 2_000_000, 100_000)
+    assert not pays_for_points(Engine.NUMPY, 2_000_000, 15)
+    assert pays_for_points(Engine.COMPILED, 1, 100_000)
