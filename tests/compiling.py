@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 from chainrule.compiled.kernel import Kernel
-from chainrule.compiled.step import Step
+from chainrule.compiled.step import StepNumber
 from chainrule.compiled.tape import Role, Tape
 from chainrule.compiled.tracing import Traced, recorded
 
@@ -24,7 +24,7 @@ def compiled(function, *arrays, step=1, single=False):
     tape.is_setup = False
     with recorded(tape):
         values = [Traced(tape, runs, buffer.whole) for buffer in buffers]
-        result = function(*values, Step(tape, step)) if "step" in names(function) else function(*values)
+        result = function(*values, StepNumber(tape, step)) if "step" in names(function) else function(*values)
         out = Traced(tape, runs, tape.buffer(result.shape[1:], result.dtype, Role.STATE).whole)
         out[...] = result
     given = {buffer.number: np.ascontiguousarray(array).copy() for buffer, array in zip(buffers, arrays, strict=True)}

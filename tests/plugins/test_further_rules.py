@@ -13,8 +13,9 @@ from chainrule.components.stacking import stack
 from chainrule.config.compose import compose_settings
 from chainrule.engine.backprop import Backprop
 from chainrule.engine.gradcheck import central_differences
-from chainrule.engine.machine import Machine, Rate
+from chainrule.engine.machine import Machine
 from chainrule.engine.network import Pass, Shape, columns
+from chainrule.engine.rate import Rate
 from chainrule.runs.execute import _stack, train_stack
 from chainrule.runs.prepare import prepare
 from chainrule_rules import (

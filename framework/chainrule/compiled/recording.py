@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from chainrule.compiled.loops import inner_loop, named
-from chainrule.compiled.step import Step
+from chainrule.compiled.step import StepNumber
 from chainrule.compiled.tape import Kind, Number, OfStep, Operand, Role, Statement, Tape, View
 from chainrule.compiled.untraceable import Untraceable
 
@@ -290,7 +290,7 @@ class Recording(NDArrayOperatorsMixin):
         return self.apply(ufunc, inputs, target, where, keywords.get("dtype"))
 
     def __pow__(self, exponent: Any) -> Any:
-        if isinstance(exponent, Step):
+        if isinstance(exponent, StepNumber):
             return self._power_of_step(exponent)
         if isinstance(exponent, int | float) and exponent in _SHORT_CUTS:
             return _SHORT_CUTS[exponent](self)
@@ -301,7 +301,7 @@ class Recording(NDArrayOperatorsMixin):
     def __ipow__(self, exponent: Any) -> Self:
         return self.put(self**exponent, self)
 
-    def _power_of_step(self, exponent: Step) -> Self:
+    def _power_of_step(self, exponent: StepNumber) -> Self:
         if not exponent.expression.is_whole:
             raise Untraceable("has an exponent that follows from the step and is not a whole number")
         base = self if self.view.is_contiguous else self.copy()
@@ -322,7 +322,7 @@ class Recording(NDArrayOperatorsMixin):
 
     def operand(self, given: Any) -> tuple[Operand, Any]:
         """Return an operand, and its dtype or, of a number of Python, its type."""
-        if isinstance(given, Step):
+        if isinstance(given, StepNumber):
             return given.expression, int if given.expression.is_whole else float
         if isinstance(given, Recording):
             return given.view, given.dtype
@@ -491,7 +491,7 @@ def roots_of(given: Sequence[Any]) -> frozenset[int]:
 
 def is_known(given: Any) -> bool:
     """Say whether a value does not depend on training, nor on the step."""
-    return given.known is not None if isinstance(given, Recording) else not isinstance(given, Step)
+    return given.known is not None if isinstance(given, Recording) else not isinstance(given, StepNumber)
 
 
 def plain(given: Any) -> Any:
@@ -502,7 +502,7 @@ def plain(given: Any) -> Any:
     """
     if isinstance(given, Recording):
         return given.number()
-    if isinstance(given, Step):
+    if isinstance(given, StepNumber):
         raise Untraceable("looks at the step")
     if isinstance(given, tuple | list):
         return type(given)(map(plain, given))

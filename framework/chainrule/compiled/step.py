@@ -8,7 +8,7 @@ from chainrule.compiled.tape import OfStep, Tape
 from chainrule.compiled.untraceable import Untraceable
 
 
-class Step:
+class StepNumber:
     """The number of the step: its comparisons are answered for the present step, and remembered.
 
     Args:
@@ -27,7 +27,7 @@ class Step:
         return recording.__array_ufunc__(ufunc, method, *inputs, **keywords)
 
     def _with(self, operation: str, other: Any, turned: bool = False) -> Any:
-        if isinstance(other, Step):
+        if isinstance(other, StepNumber):
             other = other.expression
         elif isinstance(other, np.generic):
             other = other.item()
@@ -37,10 +37,12 @@ class Step:
         if is_rounded and not (isinstance(other, int) and other > 0 and not turned and self.expression.is_whole):
             raise Untraceable(f"computes {operation} of something else than two whole numbers, the second positive")
         operands = (other, self.expression) if turned else (self.expression, other)
-        return Step(self.tape, self._now, OfStep(operation, operands))
+        return StepNumber(self.tape, self._now, OfStep(operation, operands))
 
     def _ask(self, comparison: str, other: Any, wanted: bool = True) -> Any:
-        if isinstance(other, Step):  # as if ``step // 10 * 10 == step``: equal numbers, and no others, differ by 0
+        if isinstance(
+            other, StepNumber
+        ):  # as if ``step // 10 * 10 == step``: equal numbers, and no others, differ by 0
             return (self - other)._ask(comparison, 0, wanted)
         if isinstance(other, np.generic):
             other = other.item()

@@ -11,17 +11,17 @@ from chainrule.compiled.machine_code import available
 from chainrule.components.arguments import asked, given
 from chainrule.components.contracts import Array, Optimizer
 from chainrule.components.random import Random
-from chainrule.components.stacking import take
 from chainrule.engine.backprop import Backprop, Batch, Truth, mean_loss, separate, true_outputs
 from chainrule.engine.choice import Engine
 from chainrule.engine.compiling import Compiled, pays
 from chainrule.engine.epoch import Epoch
-from chainrule.engine.layers import States, differs_in_training, filling, require_shape, taken
+from chainrule.engine.layers import States, differs_in_training, require_shape, taken
 from chainrule.engine.measuring import default_interval
 from chainrule.engine.network import Call, Pass, placed, require_run_axis
 from chainrule.engine.onlooker import Onlooker, Watch
 from chainrule.engine.parts import Part, Parts, parts_of
-from chainrule.engine.points import Point, pays_for_points
+from chainrule.engine.points import CompiledPoint, pays_for_points
+from chainrule.engine.rate import Rate
 from chainrule.engine.recorded import why_not
 from chainrule.engine.scores import score_of
 from chainrule.engine.stack import Stack
@@ -54,40 +54,6 @@ class Checkpoint:
     transforms: list[dict[str, Array]]
     rate: dict[str, Array]
     evaluations: Array
-
-
-class Rate:
-    """The learning rates of a stack, or another field of its optimizer, changed from epoch to epoch by a schedule.
-
-    Attributes:
-        optimizer: a copy of the stack's optimizer; its learning rates are changed in place.
-        field: which of its fields is changed.
-        curve: name of their curve: ``learning_rate``, or that of the other field.
-    """
-
-    def __init__(self, stack: Stack, state: dict[str, Array] | None = None) -> None:
-        self.field = field = stack.schedule.of or str(stack.optimizer.rate)
-        self.curve = "learning_rate" if field == stack.optimizer.rate else field
-        self._stack, self._lr = stack, getattr(stack.optimizer, field)
-        self.optimizer = take(stack.optimizer, np.arange(len(self._lr)))
-        self._used = getattr(self.optimizer, field)
-        self._state = stack.schedule.init(self._lr) if state is None else state
-        require_run_axis(f"schedule={stack.schedule.name}", self._state, len(self._lr))
-        self._fill = filling(stack.schedule.rate)
-
-    def set(self, epoch: int) -> Array:
-        """Set the rates of the epoch that follows ``epoch`` trained ones, and return them, ``(runs,)``."""
-        self._fill(self._lr, epoch, max(self._stack.epochs, 1), self._state, out=self._used)
-        rates: Array = self._used[:, 0]
-        return rates
-
-    def measured(self, loss: Array, epoch: int) -> None:
-        """Pass the measured losses, ``(runs,)``, to the schedule."""
-        self._stack.schedule.measured(loss[:, None], epoch, self._state)
-
-    def states(self, runs: Array) -> dict[str, Array]:
-        """Return the states of the schedules of the chosen runs."""
-        return _chosen(self._state, runs)
 
 
 Step = tuple[Update, Callable[[Batch], Array], Batch]  # of a step: update, gradient and samples
@@ -164,69 +130,89 @@ class Machine:
         self._transforms: Transforms = Transforms(stack.transforms, self.theta, offered, transformed)
         self._keeps = type(optimizer).kept is not Optimizer.kept or self._transforms.keep
         self.kept = np.empty_like(self.theta) if self._keeps else self.theta
-        samples, batch_size = stack.train.shape[2], stack.batch_size
-        full = batch_size is None or batch_size >= samples
+        full = stack.batch_size is None or stack.batch_size >= stack.train.shape[2]
+        same = full and all(sampling.is_permutation for sampling in stack.samplings)  # whatever the epoch
         # Bits may depend on the order of axes in memory, which arrays made by indexing do not promise.
-        train, validation = np.ascontiguousarray(stack.train), np.ascontiguousarray(stack.validation)
-        inputs = stack.shape.widths[0]
-        everything = [separate(train, inputs)]
+        train = np.ascontiguousarray(stack.train)
+        samples = separate(train, stack.shape.widths[0])
+        self._plan_points(train, samples, same)
+        self._watch = self._watched(*seen, [samples]) if seen else None
+        # An onlooker that may want each step is shown each, so that NumPy does them.
+        wanted = not seen or seen[0].skips
+        self._plan_steps(samples, random, same, wanted, compiled)
+        self._measured: Array | None = None  # gradients of all samples at the current parameters
+
+    def _plan_points(self, train: Array, samples: tuple[Array, Array], same: bool) -> None:
+        """Plan what is measured, and when.
+
+        Args:
+            train: the training samples.
+            samples: the same, ``x`` under a row of ones and ``y``.
+            same: whether every epoch is one step with all of them.
+        """
+        stack = self._stack
         # What is measured is not the first step's gradient if that is elsewhere, random, or of another mode.
         is_random = "rng" in asked(type(stack.rule), "gradients")
-        reuses = not (self._keeps or self._rng or is_random)
-        same = full and all(sampling.is_permutation for sampling in stack.samplings)  # whatever the epoch
-        self._known = reuses and same  # whether what is measured is the gradient of the next step
+        self._known = same and not (self._keeps or self._rng or is_random)  # whether it is the next step's gradient
         self._norms = self._known if stack.gradient_norms is None else stack.gradient_norms
         self._whole: tuple[Backprop, Batch] | None = None
         if self._known or self._norms:
-            whole = self._backprop_of(everything[0], self.kept, None)
-            batch = whole.batch(*everything[0])
+            whole = self._backprop_of(samples, self.kept, None)
+            batch = whole.batch(*samples)
             self._whole = whole, batch
             self._looked_at = {"train": (whole.forward, batch.first, batch.truth)}
         else:
             self._looked_at = {"train": self._looking_at(train)}
+        validation = np.ascontiguousarray(stack.validation)
         if validation.shape[2]:
             self._looked_at["validation"] = self._looking_at(validation)
         self._scores = {}
         for part, (_, _, truth) in self._looked_at.items():
             name, score = score_of(stack.task, stack.loss, truth.y)
             self._scores[f"{part}/{name}"] = part, score
-        counts = samples, validation.shape[2]
+        counts = train.shape[2], validation.shape[2]
         self.measure_every = stack.measure_every or default_interval(
             stack.shape, stack.epochs, *counts, known=self._known, norms=self._norms
         )
-        size = min(batch_size or samples, samples)
-        steps = stack.epochs * (1 if same else -(-samples // size))
-        # An onlooker that may want each step is shown each, so that NumPy does them.
-        wanted = (not seen or seen[0].skips) and pays(stack.engine, steps, stack.shape.size)
-        self._epoch = None if same else Epoch(stack, size, wanted)
-        transforms = self._transforms if stack.transforms else None
-        about = optimizer, stack.rule, transforms, self._offered, self._further
-        self._watch = self._watched(*seen, everything) if seen else None
 
-        def seen_step(step: tuple[Update, Backprop, Batch]) -> Step:
-            found: Step = self._watch.step(step, count) if self._watch else step
+    def _plan_steps(
+        self, samples: tuple[Array, Array], random: Random, same: bool, wanted: bool, compiled: Compiled | None
+    ) -> None:
+        """Plan the steps of an epoch, and what does them.
+
+        Args:
+            samples: all training samples, ``x`` under a row of ones and ``y``.
+            random: random numbers of training.
+            same: whether every epoch is one step with all of them.
+            wanted: whether machine code may do them.
+            compiled: what was recorded of them before.
+        """
+        stack, (x, _) = self._stack, samples
+        size = min(stack.batch_size or x.shape[2], x.shape[2])
+        steps = stack.epochs * (1 if same else -(-x.shape[2] // size))
+        wanted = wanted and pays(stack.engine, steps, stack.shape.size)
+        self.compiled = compiled or (Compiled(available()) if wanted else None)
+        self._epoch = None if same else Epoch(stack, size, wanted)
+        self._samples = parts_of(self._epoch) if self._epoch else [Part.whole(*samples)]
+        batches = self._epoch.parts if self._epoch else [[samples]]
+        count = sum(map(len, batches))
+        transforms = self._transforms if stack.transforms else None
+        about = self._optimizer, stack.rule, transforms, self._offered, self._further
+
+        def step(backprop: Backprop, batch: Batch) -> Step:
+            made = planned_update(*about, backprop, batch), backprop, batch
+            found: Step = self._watch.step(made, count) if self._watch else made
             return found
 
-        def planned(backprop: Backprop, samples: Sequence[tuple[Array, Array]]) -> Sequence[Step]:
-            def step(x: Array, y: Array) -> Step:
-                made = backprop.batch(x, y)
-                return seen_step((planned_update(*about, backprop, made), backprop, made))
+        def planned(part: Sequence[tuple[Array, Array]]) -> Sequence[Step]:
+            backprop = self._backprop_of(part[0], self.theta, random)
+            return Planned(part, lambda x, y: step(backprop, backprop.batch(x, y)))
 
-            return Planned(samples, step)
-
-        if self._epoch:
-            parts = [planned(self._backprop_of(part[0], self.theta, random), part) for part in self._epoch.parts]
+        self._parts: list[Sequence[Step]]
+        if self._known and self._whole:
+            self._parts = [[step(*self._whole)]]
         else:
-            if self._known:
-                count = 1
-                parts = [[seen_step((planned_update(*about, whole, batch), whole, batch))]]
-            else:
-                parts = [planned(self._backprop_of(everything[0], self.theta, random), everything)]
-        self._samples = parts_of(self._epoch) if self._epoch else [Part.whole(*everything[0])]
-        count = sum(map(len, parts))
-        self._parts: list[Sequence[Step]] = parts
-        self.compiled = compiled or (Compiled(available()) if wanted else None)
-        self._measured: Array | None = None  # gradients of all samples at the current parameters
+            self._parts = [planned(part) for part in batches]
 
     @property
     def curve_names(self) -> list[str]:
@@ -314,9 +300,9 @@ class Machine:
         return mean_loss(forward, self._stack.loss, truth)
 
     @functools.cached_property
-    def _points(self) -> dict[str, Point]:
+    def _points(self) -> dict[str, CompiledPoint]:
         """What measures by machine code, if that pays and nobody looks at what the passes leave."""
-        stack, found = self._stack, dict[str, Point]()
+        stack, found = self._stack, dict[str, CompiledPoint]()
         blocks = {"train": stack.train, "validation": stack.validation}
         points = len(self.theta) * (stack.epochs // self.measure_every + 1)
         samples = points * sum(blocks[part].shape[2] for part in self._looked_at)
@@ -326,7 +312,7 @@ class Machine:
         for part, (forward, _, _) in self._looked_at.items():
             whole = Part.whole(*separate(blocks[part], stack.shape.widths[0]))
             backprop = self._whole[0] if part == "train" and self._whole else None
-            found[part] = Point(read, whole, forward, backprop, functools.partial(self._loss_of, part))
+            found[part] = CompiledPoint(read, whole, forward, backprop, functools.partial(self._loss_of, part))
         return found
 
     @functools.cached_property

@@ -30,7 +30,7 @@ def pays_for_points(choice: Engine, samples: int, parameters: int) -> bool:
     return choice is Engine.COMPILED or (choice is Engine.AUTO and pays)
 
 
-class Point:
+class CompiledPoint:
     """Measures some samples of a stack by machine code where its formulas can be recorded, else by NumPy.
 
     What does so is in no record: it changes nothing, and takes little time.

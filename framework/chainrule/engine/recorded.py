@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.compiled.generate import Source, require_short
-from chainrule.compiled.step import Step
+from chainrule.compiled.step import StepNumber
 from chainrule.compiled.tape import Role, Tape
 from chainrule.compiled.tracing import Traced, recorded
 from chainrule.compiled.untraceable import Refused, Untraceable, where_untraceable
@@ -154,7 +154,7 @@ def record_step(parts: Parts, part: Part, now: int) -> Recorded:
     before, earlier = _flat(states), len(network.tape.buffers)
     with recorded(network.tape):
         grad = backprop(batch)
-        if update(network.theta, grad, states["state"], Step(network.tape, now)) is not None:
+        if update(network.theta, grad, states["state"], StepNumber(network.tape, now)) is not None:
             raise unread(optimizer)
         _put_back(before, _flat(states), earlier)
     if (further != further[:, :1]).any():

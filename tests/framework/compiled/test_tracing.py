@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from chainrule.compiled.step import Step
+from chainrule.compiled.step import StepNumber
 from chainrule.compiled.tape import Role, Tape
 from chainrule.compiled.tracing import Traced
 from chainrule.compiled.untraceable import Untraceable, where_untraceable
@@ -197,7 +197,7 @@ def test_fields_may_be_looked_at_because_they_are_known():
 
 def test_what_a_formula_has_learned_about_the_step_is_remembered():
     tape = Tape()
-    step = Step(tape, 4)
+    step = StepNumber(tape, 4)
     assert step > 3
     assert not step % 4
     assert step != 1
@@ -206,7 +206,7 @@ def test_what_a_formula_has_learned_about_the_step_is_remembered():
 
 def test_the_step_is_compared_with_what_follows_from_it():
     tape = Tape()
-    step = Step(tape, 4)
+    step = StepNumber(tape, 4)
     assert step // 2 * 2 == step
     assert step // 3 * 3 != step
     assert step // 2 < step
