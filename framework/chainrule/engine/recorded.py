@@ -173,12 +173,17 @@ def record_point(parts: Parts, part: Part, *, has_gradient: bool) -> Recorded:
     truth = Truth.of(network.y, true_outputs(forward, loss))
     backprop = network.backprop(forward, None) if has_gradient else None
     batch, first = backprop and backprop.batch(network.x, network.y), forward.first(network.x)
+    before = _flat(network.states)
     with recorded(network.tape):
         grad = backprop(batch) if backprop and batch else forward.forward(first)
         network.filled(LOSS, ())[...] = mean_loss(forward, loss, truth)
         network.filled(PREDICTED, (shape.widths[-1], part.samples))[...] = forward.a[-1]
         if backprop:
             network.filled(GRADIENT, (shape.size,))[...] = grad
+    written = {network.places[number] for number in network.tape.written()}
+    is_kept = all(each is before[place] for place, each in _flat(network.states).items())
+    if not (is_kept and written <= {LOSS, PREDICTED, GRADIENT}):
+        raise Untraceable("changes what it keeps, though it does not train")
     return network.recorded(np.zeros(2, int))
 
 

@@ -150,6 +150,33 @@ def test_a_state_that_is_another_array_after_each_step_is_read_as_it_is_now():
     assert set(reasons([*SMALL, "training.batch_size=4"], activation=Renewing())) == {""}
 
 
+@dataclass(frozen=True)
+class Impure(Activation, name="impure"):
+    """Counts how often it was asked, in an array of its own or in a new one, also where it is only measured."""
+
+    anew: bool = False
+
+    def init(self, units):
+        return {"asked": np.zeros(units)}
+
+    def forward(self, z, state, out=None):
+        if self.anew:
+            state["asked"] = state["asked"] + 1
+        else:
+            state["asked"] += 1
+        return np.multiply(z, 1 + state["asked"] / 100, out=out)
+
+    def backward(self, grad_a, z, a, state, out=None):
+        return np.multiply(grad_a, 1 + state["asked"] / 100, out=out)
+
+
+@pytest.mark.parametrize("anew", [False, True])
+@pytest.mark.parametrize("batch", ["4", "null"])
+def test_what_changes_when_it_is_measured_is_measured_by_numpy(anew, batch):
+    found = reasons([*SMALL, f"training.batch_size={batch}"], activation=Impure(anew))
+    assert all("changes what it keeps, though it does not train" in reason for reason in found), found
+
+
 def test_machine_code_measures_where_many_samples_of_a_small_network_are():
     assert pays_for_points(Engine.AUTO, 2_000_000, 15)
     assert not pays_for_points(Engine.AUTO, 10_000, 15)
