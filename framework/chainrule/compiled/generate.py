@@ -7,7 +7,7 @@ unless the BLAS of this machine fuses them.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,9 +126,7 @@ class _Generator:
             self._run = str(w.value(f"mul i64 {block}, {self._lanes}"))
             self._rows = self._lane_rows()
             for buffer in self._arrays:
-                if self._is_in_place(buffer):
-                    self._memory.base[buffer.number] = self._of_run(buffer, addresses[buffer.number])
-                elif buffer.role is not Role.CHOSEN:
+                if buffer.role is not Role.CHOSEN:
                     self._read(buffer, addresses[buffer.number])
             for group in self._groups[0]:
                 self._write(group)
@@ -153,6 +151,7 @@ class _Generator:
                 ),
                 *self._sums.intrinsics.values(),
                 "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)",
+                "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
                 "define void @train(ptr noalias %table, i64 %runs, i64 %first, i64 %steps, i64 %sample) {",
                 "entry:",
                 *w.top,
@@ -187,7 +186,7 @@ class _Generator:
         w, total = self._w, 0
         workspace = ""
         for buffer in self._used:
-            if buffer.number in self._local or self._is_in_place(buffer):
+            if buffer.number in self._local:
                 continue
             n = max(buffer.size, 1) * self._lanes
             size = -(-n * buffer.dtype.itemsize // 64) * 64
@@ -233,40 +232,39 @@ class _Generator:
                 w.emit(f"call void @llvm.prefetch.p0(ptr {following}, i32 0, i32 3, i32 1)")
             with w.loop(samples) as sample:
                 own = row(w.linear([(sample, 1)], of_run))
-                with w.loop(features) as feature:
-                    source = w.linear([(feature, 1)], own)
-                    value = w.value(f"load {kind}, ptr {w.value(f'getelementptr {kind}, ptr {address}, i64 {source}')}")
-                    w.emit(f"store {kind} {value}, ptr {self._memory.place(buffer.whole, (sample, feature), lane)}")
-
-    def _is_in_place(self, buffer: Buffer) -> bool:
-        """Say whether the numbers of a buffer are read where their array has them: those of one run, which stay."""
-        return buffer.role is Role.DATA and self._lanes == 1
-
-    def _of_run(self, buffer: Buffer, given: Sequence[str]) -> str:
-        """Return the address of the numbers of the block's run."""
-        w, (address, between) = self._w, given
-        place = w.linear([(self._run, between)])
-        return w.value(f"getelementptr {stored(buffer.dtype)}, ptr {address}, i64 {place}")
+                with w.loop(features if self._lanes > 1 else 1) as feature:
+                    source = w.value(f"getelementptr {kind}, ptr {address}, i64 {w.linear([(feature, 1)], own)}")
+                    self._copy(buffer, source, self._memory.place(buffer.whole, (sample, feature), lane), features)
 
     def _read(self, buffer: Buffer, given: Sequence[str]) -> None:
         """Copy the numbers of the block's runs from an array."""
-        w, kind, (address, between) = self._w, stored(buffer.dtype), given
-        with w.loop(self._lanes) as lane:
-            of_run = w.linear([(self._row(lane), between)])
-            with self._memory.nest((buffer.size,)) as index:
-                source = w.linear([(index[0], 1)], of_run)
-                value = w.value(f"load {kind}, ptr {w.value(f'getelementptr {kind}, ptr {address}, i64 {source}')}")
-                w.emit(f"store {kind} {value}, ptr {self._memory.place(flat(buffer), index, lane)}")
+        for source, target in self._numbers(buffer, given):
+            self._copy(buffer, source, target, buffer.size)
 
     def _write_back(self, buffer: Buffer, given: Sequence[str]) -> None:
         """Copy the numbers of the block's runs to an array; lanes that repeat a run write the same once more."""
-        w, kind = self._w, stored(buffer.dtype)
-        with w.loop(self._lanes) as lane:
-            of_run = w.linear([(self._row(lane), given[1])])
-            with self._memory.nest((buffer.size,)) as index:
-                value = w.value(f"load {kind}, ptr {self._memory.place(flat(buffer), index, lane)}")
-                target = w.linear([(index[0], 1)], of_run)
-                w.emit(f"store {kind} {value}, ptr {w.value(f'getelementptr {kind}, ptr {given[0]}, i64 {target}')}")
+        for target, source in self._numbers(buffer, given):
+            self._copy(buffer, source, target, buffer.size)
+
+    def _numbers(self, buffer: Buffer, given: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Yield the addresses of the numbers of the block's runs, in the array and in the buffer, in loops over them.
+
+        With one lane they are those of all numbers of the run.
+        """
+        w, kind, (address, between) = self._w, stored(buffer.dtype), given
+        with w.loop(self._lanes) as lane, w.loop(buffer.size if self._lanes > 1 else 1) as index:
+            place = w.linear([(index, 1), (self._row(lane), between)])
+            in_array = w.value(f"getelementptr {kind}, ptr {address}, i64 {place}")
+            yield in_array, self._memory.place(flat(buffer), [index], lane)
+
+    def _copy(self, buffer: Buffer, source: str, target: str, count: int) -> None:
+        """Copy a number; with one lane so many that lie together, by a call: see decision 30."""
+        kind = stored(buffer.dtype)
+        if self._lanes > 1:
+            self._w.emit(f"store {kind} {self._w.value(f'load {kind}, ptr {source}')}, ptr {target}")
+            return
+        size = count * buffer.dtype.itemsize
+        self._w.emit(f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)")
 
     def _inside_groups(self) -> set[int]:
         """Return the numbers of the buffers that one group fills before it reads them, and nothing else touches."""

@@ -15,6 +15,7 @@ UNROLLED = 48  # elements that are written one by one rather than in a loop
 _TERMS = 32  # of a sum that are written one by one
 _BESIDE = 8  # entries of a product whose sums are in one loop
 _INTRINSICS = {"double": "f64", "float": "f32"}
+_ADDS_ZERO = not np.signbit(np.sum([-0.0]))  # whether NumPy's sums begin with 0, so that -0 alone is 0
 
 
 class Sums:
@@ -199,6 +200,8 @@ class Sums:
                         if statement.kind is Kind.SUM
                         else self._larger(kind, total, term(place))
                     )
+            if statement.kind in (Kind.PAIRWISE, Kind.SUM) and _ADDS_ZERO:
+                total = w.value(f"fadd {kind} {total}, {number(0.0)}")
             if statement.kind is not Kind.ACCUMULATE:
                 self._memory.store(out.buffer.dtype, total, self._memory.place(out, index, lane))
 

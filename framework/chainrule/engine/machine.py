@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.compiled.machine_code import available
 from chainrule.components.arguments import asked, given
-from chainrule.components.contracts import Array, Optimizer
+from chainrule.components.contracts import Array, Optimizer, Rule
 from chainrule.components.random import Random
 from chainrule.engine.backprop import Backprop, Batch, Truth, mean_loss, separate, true_outputs
 from chainrule.engine.choice import Engine
@@ -309,7 +309,10 @@ class Machine:
         if self._watch or not pays_for_points(stack.engine, samples, stack.shape.size):
             return found
         read = replace(self._changed, theta=self.kept)
-        for part, (forward, _, _) in self._looked_at.items():
+        # A rule that adapts reads what the passes have left, if the next step takes the measured gradient.
+        left = "train" if self._known and type(stack.rule).adapt is not Rule.adapt else ""
+        for part in self._looked_at.keys() - {left}:
+            forward, _, _ = self._looked_at[part]
             whole = Part.whole(*separate(blocks[part], stack.shape.widths[0]))
             backprop = self._whole[0] if part == "train" and self._whole else None
             found[part] = CompiledPoint(read, whole, forward, backprop, functools.partial(self._loss_of, part))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from chainrule.compiled import order
 from chainrule.compiled.order import FUSED, GROUPS, PLAIN, SINGLE, Order, added, summation
 from compiling import compiled, exactly, same
 from sizes import one_in
@@ -25,7 +26,7 @@ def term(place, total):
 
 
 @pytest.mark.parametrize(
-    ("order", "expected"),
+    ("chosen", "expected"),
     [
         (SINGLE, P[0]),
         (PLAIN, ((((((0 + P[0]) + P[1]) + P[2]) + P[3]) + P[4]) + P[5]) + P[6]),
@@ -38,8 +39,8 @@ def term(place, total):
         (Order(fused=True, sums=4), (term(4, P[0]) + term(6, P[2])) + (term(5, P[1]) + P[3])),
     ],
 )
-def test_sums_in_each_order(order, expected):
-    assert added(order, X, Y).tolist() == [expected]
+def test_sums_in_each_order(chosen, expected):
+    assert added(chosen, X, Y).tolist() == [expected]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
@@ -57,8 +58,27 @@ def test_the_order_that_was_found_predicts_all_bits(rows, terms, columns, lying)
         b = np.ascontiguousarray(b.T).T
     orders = summation(*as_views(a, b), "d")
     got = np.matmul(a[None], b[None])[0]
-    for (row, column), order in (orders or {}).items():
-        assert added(order, a[row : row + 1], b[:, column][None])[0] == got[row, column], (row, column, order)
+    for (row, column), found in (orders or {}).items():
+        assert added(found, a[row : row + 1], b[:, column][None])[0] == got[row, column], (row, column, found)
+
+
+@pytest.mark.parametrize("terms", [2, 3, 4, 5, 8, 16, 33])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_random_products_tell_orders_apart_for_certain(terms, dtype, monkeypatch):
+    draws = order._DRAWS
+    monkeypatch.setattr(order, "_DRAWS", 20_000)
+    rng = np.random.default_rng(terms)
+    x, y = (order._random(rng, (1, terms))[:, 0].astype(dtype) for _ in range(2))
+    sums = [added(candidate, x, y) for candidate in order._candidates(terms)]
+    for place, one in enumerate(sums):
+        for other in sums[:place]:
+            unlike = (one != other).mean()
+            assert unlike == 0 or (1 - unlike) ** draws < 1e-7
+
+
+def test_all_columns_that_a_library_takes_alike_have_one_order():
+    orders = summation((1, 4), (4, 1), (4, 25), (25, 1), "d")
+    assert len({orders[0, column] for column in range(24)}) == 1
 
 
 def test_a_reversed_product_is_added_up_in_its_order():

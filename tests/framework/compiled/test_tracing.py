@@ -122,6 +122,18 @@ def test_single_precision(name):
         assert same(compiled(formula, *arrays, step=5), expected)
 
 
+@pytest.mark.parametrize("function", [
+    lambda x: x.sum(axis=1), lambda x: x.sum(axis=2), lambda x: x.mean(axis=2), lambda x: x.swapaxes(1, 2).sum(axis=2),
+    lambda x: x.max(axis=1), lambda x: x.max(axis=2), lambda x: np.add.accumulate(x, axis=1), sum_units,
+])  # fmt: skip
+@pytest.mark.parametrize("units", [1, 2, 7, 8, 9, 17, 130])
+@pytest.mark.parametrize("single", [False, True])
+def test_sums_of_zeros_have_the_sign_of_numpy(function, units, single):
+    rng = np.random.default_rng(units)
+    for x in (np.full((3, units, 2), -0.0), np.zeros((3, units, 9)), rng.choice([0.0, -0.0], (3, units, 4))):
+        assert same(compiled(function, x, single=single), function(x))
+
+
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 100, 128, 129, 300])
 def test_sums_of_numbers_that_lie_together_are_pairwise(count):
     x = np.random.default_rng(count).normal(size=(2, count))
