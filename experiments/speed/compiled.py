@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from steps import HAS, conditions, row, same_as_peer, timed  # isort: skip - first, because it counts threads
+from steps import HAS, conditions, over, row, same_as_peer, timed  # isort: skip - first, because it counts threads
 
 import numpy as np
 from peers import Case, chainrule, default_settings, jax_vmap
@@ -26,6 +26,12 @@ from chainrule.testing import traceable
 from chainrule.testing.subjects import Subject
 
 ROUNDS = 15
+SWEEPS = 5  # rounds of sweeps, each with one by NumPy and two as by default
+WORKLOADS = {  # of tracked sweeps, and how many times as long they are to take by NumPy
+    "1,000 full-batch steps": (WORKLOAD, None),
+    "the default run": ((), None),
+    "the default run, 1,000 epochs": (("training.epochs=1000",), 4),
+}
 STEPS = (  # runs, case, greatest us a run and step that is wanted, times of JAX
     (1, Case("one run, 1 sample", (2, 2), 256, 1, 400), 0.15, 6),
     (256, Case("256 runs, 1 sample", (2, 2), 256, 1, 200), 0.04, 4),
@@ -49,14 +55,14 @@ def steps(quick: bool) -> None:
             same_as_peer(case, contenders["compiled"](), contenders["jax"])
         taken = timed(contenders, 2 if quick else ROUNDS)
         us = {name: seconds.min() / runs / case.steps * 1e6 for name, seconds in taken.items()}
-        over = {name: float(np.median(taken[name] / taken["compiled"])) for name in taken}
+        times = {name: float(np.median(taken[name] / taken["compiled"])) for name in taken}
         row(
             case.name,
             f"{us['numpy']:.3f}",
             f"{us['compiled']:.3f} (goal {goal:g}: {'met' if us['compiled'] <= goal else 'MISSED'})",
             f"{us['jax']:.3f}" if "jax" in us else "-",
-            f"{over['numpy']:.1f} x",
-            f"{over['jax']:.1f} x (goal {of_jax:g}: {'met' if over['jax'] >= of_jax else 'MISSED'})"
+            f"{times['numpy']:.1f} x",
+            f"{times['jax']:.1f} x (goal {of_jax:g}: {'met' if times['jax'] >= of_jax else 'MISSED'})"
             if "jax" in us
             else "-",
         )
@@ -128,31 +134,41 @@ def compilation(quick: bool) -> None:
 
 
 def tracked(quick: bool) -> None:
-    """Seconds of CPU of tracked sweeps whose steps NumPy does, and of those that train as by default."""
-    runs = 10 if quick else 1000
+    """Seconds of tracked sweeps whose steps NumPy does, and of those as by default, in turns."""
+    runs, rounds = (10, 1) if quick else (1000, SWEEPS)
     print()
-    row(f"{runs} tracked runs, s of CPU", "NumPy", "by default, at first", "by default, again", "NumPy over the last")
+    row(f"{runs} tracked runs, s (of CPU)", "NumPy", "by default", "nothing compiled before", "NumPy over default")
     row(*["---"] * 5)
     with tempfile.TemporaryDirectory(prefix="compiled.") as folder:
         bench = Bench(Path(folder), 1)
-        workloads = {
-            "1,000 full-batch steps": WORKLOAD,
-            "the default run": (),
-            "the default run, 1,000 epochs": ("training.epochs=1000",),
-        }
-        for name, workload in workloads.items():
-            os.environ[cache.VARIABLE] = f"{folder}/cache of {name}"
-            seconds = []
-            for engine in ("numpy", "auto", "auto"):
-                command = ["-m", "chainrule", "-m", seeds(runs), f"optimizer.lr={RATES}", *workload]
+        for name, (workload, wanted) in WORKLOADS.items():
+            command = ["-m", "chainrule", "-m", seeds(runs), f"optimizer.lr={RATES}", *workload]
+
+            def took(engine: str, command: list[str] = command) -> tuple[float, float]:
                 begin = processor_time()
-                bench._run([*command, f"training.engine={engine}"], bench._folder())
-                seconds.append(processor_time() - begin)
+                seconds, _, _ = bench._run([*command, f"training.engine={engine}"], bench._folder())
+                return seconds, processor_time() - begin
+
+            os.environ[cache.VARIABLE] = f"{folder}/cache of {name}"
+            at_first = took("auto")
+            turns = [(took("numpy"), took("auto"), took("auto")) for _ in range(rounds)]
             del os.environ[cache.VARIABLE]
-            row(name, *(f"{each:.1f}" for each in seconds), f"{seconds[0] / seconds[2]:.1f} x")
+            numpy, default = np.array([turn[0] for turn in turns]), np.array([turn[1:] for turn in turns])
+            row(
+                name,
+                *(_span(taken) for taken in (numpy, default.reshape(-1, 2), np.array([at_first]))),
+                over(numpy[:, 0], default[:, :, 0].mean(axis=1), None if quick else wanted),
+            )
 
 
-def fallbacks() -> None:
+def _span(taken: np.ndarray) -> str:
+    """Return the least and the greatest seconds by the clock, and the median of CPU."""
+    least, greatest = taken[:, 0].min(), taken[:, 0].max()
+    clock = f"{least:.1f}" if len(taken) == 1 else f"{least:.1f} to {greatest:.1f}"
+    return f"{clock} ({np.median(taken[:, 1]):.1f})"
+
+
+def fallbacks(_: bool) -> None:
     """Which built-in components NumPy trains, and why."""
     print()
     row("built-in component", "why NumPy trains it")
@@ -168,16 +184,19 @@ def fallbacks() -> None:
     print(f"\nMachine code trains the other {every - count} of {every}.")
 
 
+PARTS = (steps, structures, compilation, tracked, fallbacks)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="show in some seconds that everything works")
-    quick = parser.parse_args().quick
+    names = [part.__name__ for part in PARTS]
+    parser.add_argument("--only", choices=names, help="measure this alone")
+    given = parser.parse_args()
     default_settings()
-    steps(quick)
-    structures(quick)
-    compilation(quick)
-    tracked(quick)
-    fallbacks()
+    for part in PARTS:
+        if given.only in (None, part.__name__):
+            part(given.quick)
     conditions()
 
 

@@ -306,7 +306,7 @@ class Machine:
         blocks = {"train": stack.train, "validation": stack.validation}
         points = len(self.theta) * (stack.epochs // self.measure_every + 1)
         samples = points * sum(blocks[part].shape[2] for part in self._looked_at)
-        if self._watch or not pays_for_points(stack.engine, samples, stack.shape.size):
+        if self._watch or not pays_for_points(samples, stack.shape.size):
             return found
         read = replace(self._changed, theta=self.kept)
         # A rule that adapts reads what the passes have left, if the next step takes the measured gradient.

@@ -8,7 +8,6 @@ import numpy as np
 from chainrule.compiled.kernel import Bound, Kernel
 from chainrule.components.contracts import Array
 from chainrule.engine.backprop import Backprop
-from chainrule.engine.choice import Engine
 from chainrule.engine.compiling import SMALL, same_bits
 from chainrule.engine.network import Pass
 from chainrule.engine.parts import Part, Parts
@@ -18,16 +17,14 @@ _COMPARED = 4  # points that are compared with NumPy's
 _WORTH = 1_000_000  # samples, of all points and runs, from which on a compilation pays
 
 
-def pays_for_points(choice: Engine, samples: int, parameters: int) -> bool:
-    """Say whether machine code is to measure a stack; nothing depends on that.
+def pays_for_points(samples: int, parameters: int) -> bool:
+    """Say whether machine code, where it does the steps of a stack, is to measure it, too; nothing depends on that.
 
     Args:
-        choice: what is to do the steps.
         samples: how many are measured, of all points and runs.
         parameters: of the network; BLAS and NumPy measure large ones as fast.
     """
-    pays = samples >= _WORTH and parameters <= SMALL
-    return choice is Engine.COMPILED or (choice is Engine.AUTO and pays)
+    return samples >= _WORTH and parameters <= SMALL
 
 
 class CompiledPoint:

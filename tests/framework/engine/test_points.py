@@ -10,6 +10,7 @@ import pytest
 import random_runs
 from chainrule.components.contracts import Activation, Loss
 from chainrule.config.compose import compose_settings
+from chainrule.engine import points
 from chainrule.engine.choice import Engine
 from chainrule.engine.machine import machine_of
 from chainrule.engine.points import pays_for_points
@@ -18,6 +19,13 @@ from chainrule.runs.prepare import prepare
 
 SMALL = ["data.samples=24", "network.hidden=[3]", "training.tolerance=0"]
 EPOCHS = 7  # after each of which is measured: more than are compared
+
+
+@pytest.fixture(autouse=True)
+def _always(monkeypatch):
+    """Let machine code measure every stack whose steps it does."""
+    monkeypatch.setattr(points, "_WORTH", 0)
+    monkeypatch.setattr(points, "SMALL", 10**9)
 
 
 def stack_of(overrides, count, engine, **changed):
@@ -183,9 +191,9 @@ def test_what_changes_when_it_is_measured_is_measured_by_numpy(anew, batch):
     assert all("changes what it keeps, though it does not train" in reason for reason in found), found
 
 
-def test_machine_code_measures_where_many_samples_of_a_small_network_are():
-    assert pays_for_points(Engine.AUTO, 2_000_000, 15)
-    assert not pays_for_points(Engine.AUTO, 10_000, 15)
-    assert not pays_for_points(Engine.AUTO, 2_000_000, 100_000)
-    assert not pays_for_points(Engine.NUMPY, 2_000_000, 15)
-    assert pays_for_points(Engine.COMPILED, 1, 100_000)
+def test_machine_code_measures_where_many_samples_of_a_small_network_are(monkeypatch):
+    monkeypatch.undo()
+    assert pays_for_points(2_000_000, 15)
+    assert not pays_for_points(10_000, 15)
+    assert not pays_for_points(2_000_000, 100_000)
+    assert not machine_of(stack_of(SMALL, 1, Engine.COMPILED))._points
