@@ -1,4 +1,4 @@
-"""A compiled step, bound to the arrays of a stack."""
+"""A compiled step or point, bound to the arrays of a stack."""
 
 import ctypes
 import functools

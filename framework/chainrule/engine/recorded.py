@@ -1,6 +1,7 @@
 """Steps and points of a machine, recorded once by running the engine's own code with arrays that note what is done."""
 
 import copy
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -171,15 +172,19 @@ def record_point(parts: Parts, part: Part, *, has_gradient: bool) -> Recorded:
     network, shape = _Network(parts, part, Role.FIELD), parts.stack.shape
     forward, loss = network.forward(parts, part.samples, None, None), network.groups["loss"]
     truth = Truth.of(network.y, true_outputs(forward, loss))
-    backprop = network.backprop(forward, None) if has_gradient else None
-    batch, first = backprop and backprop.batch(network.x, network.y), forward.first(network.x)
+    measure: Callable[[], Any]
+    if has_gradient:
+        backprop = network.backprop(forward, None)
+        measure = functools.partial(backprop, backprop.batch(network.x, network.y))
+    else:
+        measure = functools.partial(forward.forward, forward.first(network.x))
     before = _flat(network.states)
     with recorded(network.tape):
-        grad = backprop(batch) if backprop and batch else forward.forward(first)
+        found = measure()
         network.filled(LOSS, ())[...] = mean_loss(forward, loss, truth)
         network.filled(PREDICTED, (shape.widths[-1], part.samples))[...] = forward.a[-1]
-        if backprop:
-            network.filled(GRADIENT, (shape.size,))[...] = grad
+        if has_gradient:
+            network.filled(GRADIENT, (shape.size,))[...] = found
     written = {network.places[number] for number in network.tape.written()}
     is_kept = all(each is before[place] for place, each in _flat(network.states).items())
     if not (is_kept and written <= {LOSS, PREDICTED, GRADIENT}):
