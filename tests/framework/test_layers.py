@@ -64,6 +64,7 @@ TESTED_IN = {
     "compiled/nodes.py": "records/test_exchange.py",
     "cli/export_onnx.py": "records/test_exchange.py",
     "notebook/exchanging.py": "records/test_exchange.py",
+    "compiled/grouping.py": "compiled/test_tracing.py",
     "compiled/recording.py": "compiled/test_tracing.py",
     "compiled/step.py": "compiled/test_tracing.py",
     "compiled/sums.py": "compiled/test_tracing.py",

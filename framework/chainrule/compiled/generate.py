@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.compiled.grouping import grouped, merged, place_of
 from chainrule.compiled.memory import BOOL, Memory, flat, stored, type_of
 from chainrule.compiled.order import PLAIN, Orders, summation
 from chainrule.compiled.sums import UNROLLED, Sums
@@ -101,7 +102,7 @@ class _Generator:
         self._arrays = [buffer for buffer in self._used if buffer.role is not Role.TEMPORARY]
         self._table: list[str] = []
         self._functions: dict[str, tuple[str, str]] = {}
-        self._groups = _grouped(self._once), _grouped(self._always)
+        self._groups = grouped(self._once), grouped(self._always)
         self._local = self._inside_groups()
         self._workspace = 0
         self._run = ""  # index of the block's first run
@@ -305,7 +306,7 @@ class _Generator:
     def _each(self, group: Sequence[Statement]) -> None:
         """Write the operations of a group on each number, in one loop."""
         views = [view for s in group for view in (*s.reads, s.out)]
-        dims, strides = _merged(group[0].out.dims, views, self._lanes)
+        dims, strides = merged(group[0].out.dims, views, self._lanes)
         unrolled = self._lanes == 1 and math.prod(dims) <= UNROLLED
         if unrolled:
             for index in np.ndindex(*dims):
@@ -320,11 +321,11 @@ class _Generator:
         w, have = self._w, {}
 
         def address(view: View) -> str:
-            terms = list(zip(index, strides[_key(view)], strict=True))
+            terms = list(zip(index, strides[place_of(view)], strict=True))
             return self._memory.at(view.buffer, w.linear(terms, view.offset * self._lanes))
 
         def load(view: View) -> str:
-            key = _key(view)
+            key = place_of(view)
             if key not in have:
                 have[key] = self._memory.fetch(view.buffer.dtype, address(view))
             return have[key]
@@ -336,7 +337,7 @@ class _Generator:
             if mask is not None:
                 kind = type_of(out.buffer.dtype)
                 value = w.value(f"select i1 {mask}, {kind} {value}, {kind} {load(out)}")
-            have[_key(out)] = value
+            have[place_of(out)] = value
             if out.buffer.number not in self._local:
                 self._memory.store(out.buffer.dtype, value, address(out))
 
@@ -523,54 +524,3 @@ class _Generator:
             self._invoke(self._matmul(statement), tables)
             return
         self._sums.product(a, b, out, orders)
-
-
-def _key(view: View) -> tuple[Any, ...]:
-    return view.buffer.number, view.offset, tuple(s for s, n in zip(view.strides, view.dims, strict=True) if n > 1)
-
-
-def _merged(dims: Sequence[int], views: Sequence[View], lanes: int) -> tuple[list[int], dict[Any, list[int]]]:
-    """Return the fewest axes that go through all views, lanes included, and the distances of each along them."""
-    axes = [k for k, n in enumerate(dims) if n > 1]
-    sizes = [dims[k] for k in axes]
-    distances = {_key(view): [view.strides[k] * lanes for k in axes] for view in views}
-    if lanes > 1:
-        sizes.append(lanes)
-        for each in distances.values():
-            each.append(1)
-    place = 0
-    while place < len(sizes) - 1:
-        n = sizes[place + 1]
-        if all(each[place] == each[place + 1] * n for each in distances.values()):
-            sizes[place : place + 2] = [sizes[place] * n]
-            for each in distances.values():
-                del each[place]
-        else:
-            place += 1
-    return sizes, distances
-
-
-def _grouped(statements: Sequence[Statement]) -> list[list[Statement]]:
-    """Return the statements in groups that one loop does."""
-    groups: list[list[Statement]] = []
-    for statement in statements:
-        if groups and _joins(groups[-1], statement):
-            groups[-1].append(statement)
-        else:
-            groups.append([statement])
-    return groups
-
-
-def _joins(group: Sequence[Statement], statement: Statement) -> bool:
-    if statement.kind is not Kind.EACH or group[0].kind is not Kind.EACH or statement.out.dims != group[0].out.dims:
-        return False
-    mine = [*statement.reads, statement.out]
-    for earlier in group:
-        theirs = [*earlier.reads, earlier.out]
-        for view in mine:
-            if view.buffer is earlier.out.buffer and not view.same_place(earlier.out):
-                return False
-        for view in theirs:
-            if view.buffer is statement.out.buffer and not view.same_place(statement.out):
-                return False
-    return True
